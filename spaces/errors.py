@@ -1,0 +1,41 @@
+"""The root of every error gatefront raises on purpose, and the errors of this layer."""
+
+
+class GatefrontError(Exception):
+    """An error that a person can act on.
+
+    ``message`` names the argument, the rule and the value found; ``hint`` is the way out. A subclass
+    that also derives from ``ValueError`` says that the input was wrong; any other says that the work failed.
+    """
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".strip()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # The default would pass `hint` by position, which the keyword-only signature refuses.
+        return _rebuild, (type(self), self.message, self.hint)
+
+
+def _rebuild(kind: type[GatefrontError], message: str, hint: str) -> GatefrontError:
+    return kind(message, hint=hint)
+
+
+class SpaceError(GatefrontError, ValueError):
+    """A network that cannot be described, built or pruned as asked."""
+
+
+class UnknownBackboneError(SpaceError):
+    """The study names a backbone that neither gatefront nor timm has."""
+
+
+class UntraceableBackboneError(SpaceError):
+    """torch.fx cannot turn the backbone into a graph, so it cannot be lifted."""
+
+
+class BudgetBelowFloorError(SpaceError):
+    """The FLOP budget is under the cost of sharing everything: no gate pattern can meet it."""

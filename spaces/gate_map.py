@@ -1,0 +1,50 @@
+"""GateMap: which channels each task keeps for itself, site by site. The record that views and bundles show."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateSite:
+    """One gate site, in depth order.
+
+    ``own[t]`` is a string of ``0`` and ``1``, one character per channel: ``1`` where task ``t`` keeps its
+    own channel, ``0`` where it takes the shared one. ``flops_per_channel`` is the mean cost of computing
+    one channel of this site in one branch.
+    """
+
+    name: str
+    own: tuple[str, ...]
+    flops_per_channel: float
+
+    @property
+    def num_channels(self) -> int:
+        return len(self.own[0])
+
+    def own_fraction(self, task_index: int) -> float:
+        """Fraction of this site's channels that the task keeps for itself, 0..1."""
+        return self.own[task_index].count("1") / self.num_channels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateMap:
+    """All gate sites of one network; ``tasks[t]`` names row ``t`` of every site."""
+
+    tasks: tuple[str, ...]
+    sites: tuple[GateSite, ...]
+
+    def own_fractions(self) -> list[list[float]]:
+        """``[site][task]``: fraction of own channels, the heat map's values."""
+        return [[site.own_fraction(t) for t in range(len(self.tasks))] for site in self.sites]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "GateMap":
+        sites = tuple(
+            GateSite(name=site["name"], own=tuple(site["own"]), flops_per_channel=float(site["flops_per_channel"]))
+            for site in document["sites"]
+        )
+        return cls(tasks=tuple(document["tasks"]), sites=sites)

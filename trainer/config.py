@@ -1,0 +1,87 @@
+"""How one network is trained: the settings of the loop and of the gates, checked where they are made."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from spaces.errors import GatefrontError
+
+Schedule = Literal["one_cycle", "poly", "constant"]
+Precision = Literal["auto", "fp32", "bf16"]
+
+
+class TrainConfigError(GatefrontError, ValueError):
+    """A training setting outside its range."""
+
+
+def _check(owner: str, name: str, value: float, rule: str, holds: bool) -> None:
+    if not (math.isfinite(value) and holds):
+        raise TrainConfigError(f"{owner}.{name} must be {rule}, found {value}.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainConfig:
+    """The one loop's settings.
+
+    ``precision="auto"`` is bfloat16 autocast on a GPU that has it, float32 elsewhere; ``device="auto"``
+    is the first visible GPU, else the CPU.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float = 3e-3
+    weight_decay: float = 1e-2
+    schedule: Schedule = "one_cycle"
+    gradient_clip: float | None = None
+    seed: int = 0
+    device: str = "auto"
+    precision: Precision = "auto"
+    num_threads: int = 1
+    num_loader_workers: int = 0
+
+    def __post_init__(self) -> None:
+        _check("train", "epochs", self.epochs, "at least 1", self.epochs >= 1)
+        _check("train", "batch_size", self.batch_size, "at least 1", self.batch_size >= 1)
+        _check("train", "learning_rate", self.learning_rate, "above 0", self.learning_rate > 0)
+        _check("train", "weight_decay", self.weight_decay, "at least 0", self.weight_decay >= 0)
+        _check("train", "num_threads", self.num_threads, "at least 1", self.num_threads >= 1)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "TrainConfig":
+        return cls(**document)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateConfig:
+    """How the gates are learned (InterroGate, Eqs. 1-5) and how the budget is met.
+
+    ``tau`` has one target per task, in task order: the fraction of channels a task may keep for itself.
+    ``learning_rate`` is the gates' own; they have no weight decay. ``finetune_epochs`` are trained with
+    frozen gates, after the network was cut to its FLOP budget.
+    """
+
+    tau: tuple[float, ...]
+    lambda_s: float
+    learning_rate: float = 0.1
+    initial_logit: float = 1.0
+    max_logit: float = 4.0
+    finetune_epochs: int = 1
+
+    def __post_init__(self) -> None:
+        for value in self.tau:
+            _check("gates", "tau", value, "between 0 and 1", 0 <= value <= 1)
+        _check("gates", "lambda_s", self.lambda_s, "at least 0", self.lambda_s >= 0)
+        _check("gates", "learning_rate", self.learning_rate, "above 0", self.learning_rate > 0)
+        _check("gates", "finetune_epochs", self.finetune_epochs, "at least 0", self.finetune_epochs >= 0)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"tau": list(self.tau)}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "GateConfig":
+        fields = dict(document)
+        return cls(tau=tuple(fields.pop("tau")), **fields)

@@ -1,0 +1,78 @@
+"""What a training says while it runs and when it ends. Implemented by a caller; the loop knows no study."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from spaces.gate_map import GateMap
+
+Phase = Literal["train", "finetune"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochReport:
+    """One finished epoch. ``epoch`` counts from 1 over all phases; ``flops`` is the pruned network's, now."""
+
+    epoch: int
+    num_epochs: int
+    phase: Phase
+    losses: Mapping[str, float]
+    metrics: Mapping[str, float]
+    learning_rate: float
+    seconds: float
+    delta_mtl: float | None = None
+    flops: int | None = None
+
+
+class Reporter(Protocol):
+    """Called after every epoch; may raise :class:`StopTraining` to end the run after its checkpoint."""
+
+    def __call__(self, report: EpochReport, /) -> None: ...
+
+
+class StopTraining(Exception):
+    """Raised by a reporter: the run was asked to end. The checkpoint on disk continues it later."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceResult:
+    """A trained reference: one task alone (``kind="single_task"``) or all sharing everything.
+
+    ``metrics`` is per task, measured on the validation split; ``train_flops`` is what training cost, as
+    3 x forward FLOPs x samples; ``path`` is the weights file.
+    """
+
+    kind: Literal["single_task", "hard_sharing"]
+    key: str
+    tasks: tuple[str, ...]
+    metrics: Mapping[str, float]
+    flops: int
+    num_parameters: int
+    seconds: float
+    train_flops: float
+    path: str
+    from_cache: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialResult:
+    """What one trial delivers, measured on the pruned network on the validation split.
+
+    ``delta_mtl`` is in percent, positive is better than single-task. ``delta_per_task`` are its terms.
+    ``flops_before_cut`` is what the gates chose; ``flops`` is at or under ``flop_budget``.
+    """
+
+    metrics: Mapping[str, float]
+    delta_per_task: Mapping[str, float]
+    delta_mtl: float
+    flops: int
+    flop_budget: int | None
+    flops_before_cut: int
+    num_parameters: int
+    gate_map: GateMap
+    seconds: float
+    device: str
+    train_flops: float
+    peak_memory_mib: float
+    environment: Mapping[str, str]
+    network_path: str
