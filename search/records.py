@@ -1,4 +1,4 @@
-"""Frozen records that the command line, the dashboards and the bundles read. No SQL row or Optuna object leaves `search`."""
+"""Frozen records for the command line, the dashboards and the bundles: no SQL row or Optuna object leaves `search`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

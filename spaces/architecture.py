@@ -38,7 +38,8 @@ class Architecture:
             raise SpaceError(f"width must be above 0, found {self.width}.")
         if min(*self.input_size, self.in_channels, self.head_width) < 1:
             raise SpaceError(
-                f"input_size {self.input_size}, in_channels {self.in_channels} and head_width {self.head_width} must be at least 1."
+                f"input_size {self.input_size}, in_channels {self.in_channels} "
+                f"and head_width {self.head_width} must be at least 1."
             )
 
     @property

@@ -21,9 +21,14 @@ class Task:
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
-            raise SpaceError(f"task name {self.name!r} is not an identifier.", hint="Use letters, digits and underscores.")
+            raise SpaceError(
+                f"task name {self.name!r} is not an identifier.", hint="Use letters, digits and underscores."
+            )
         if self.kind not in get_args(TaskKind):
-            raise SpaceError(f"task {self.name}: kind {self.kind!r} is unknown.", hint=f"Choose one of {', '.join(get_args(TaskKind))}.")
+            raise SpaceError(
+                f"task {self.name}: kind {self.kind!r} is unknown.",
+                hint=f"Choose one of {', '.join(get_args(TaskKind))}.",
+            )
         if self.num_outputs != _FIXED_OUTPUTS.get(self.kind, self.num_outputs) or self.num_outputs < 1:
             raise SpaceError(f"task {self.name}: num_outputs = {self.num_outputs} does not fit a {self.kind} task.")
         if not self.weight > 0:
