@@ -1,0 +1,55 @@
+# Everything a fresh clone needs, from set-up to a finished study. `make help` lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+# The demo's settings, e.g. `make demo TRIALS=4 SERVE=0`.
+TRIALS ?= 12
+SERVE ?= 1
+PORT ?= 8050
+
+# One thread per process: a study's workers already share the cores out among themselves.
+export OMP_NUM_THREADS := 1
+
+.PHONY: help setup browser lint test test-fast demo clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+setup: $(INSTALLED)  ## create .venv and install gatefront with its development tools
+
+$(INSTALLED): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "gatefront needs Python 3.11 or newer; found $$($(PYTHON) --version). Set PYTHON=/path/to/python3.11."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	# torch first: its pin then decides the build that everything else is resolved against.
+	$(BIN)/python -m pip install --quiet "torch==2.13.0"
+	$(BIN)/python -m pip install --quiet -e ".[dev]"
+	@touch $@
+
+browser:  ## make sure chromium is there for the browser test
+	@scripts/install-browser.sh
+
+lint: $(INSTALLED)  ## style, types and layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: $(INSTALLED) browser lint  ## everything: style, types, layers, all tests
+	$(BIN)/pytest
+
+test-fast: $(INSTALLED) lint  ## the same without slow tests and without a browser
+	$(BIN)/pytest -m "not slow" --ignore=tests/e2e
+
+demo: $(INSTALLED)  ## a whole study on built-in data: TRIALS=12 SERVE=1 PORT=8050
+	@TRIALS=$(TRIALS) SERVE=$(SERVE) PORT=$(PORT) scripts/demo.sh
+
+clean:  ## remove caches and the virtual environment; runs/ is yours and stays
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

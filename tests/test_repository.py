@@ -1,0 +1,82 @@
+"""Guards over the repository itself: what its names mean, how it is cut, what lies at its top."""
+
+import ast
+import importlib
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("spaces", "trainer", "search", "dashboards")
+MAX_FILE_LINES = 300
+MAX_FUNCTION_LINES = 60
+ALLOWED_AT_TOP = {
+    *PACKAGES,
+    "tests",
+    "studies",
+    "benchmarks",
+    "docs",
+    "scripts",
+    ".ci",
+    ".gitignore",
+    "Makefile",
+    "LICENSE",
+    "README.md",
+    "docker-compose.yml",
+    "pyproject.toml",
+}
+
+
+def _sources() -> list[Path]:
+    return sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+
+
+def _functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_package_name_resolves_in_this_repository(package: str) -> None:
+    module = importlib.import_module(package)
+    assert module.__file__ is not None
+    assert Path(module.__file__).resolve() == ROOT / package / "__init__.py"
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_package_says_that_it_is_typed(package: str) -> None:
+    assert (ROOT / package / "py.typed").is_file()
+
+
+def test_tests_hold_no_package() -> None:
+    # An __init__.py in tests/unit/spaces would make that folder *be* the package `spaces`.
+    assert list((ROOT / "tests").rglob("__init__.py")) == []
+
+
+def test_files_stay_short() -> None:
+    sources = _sources()
+    assert sources
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in sources}
+    assert {name: lines for name, lines in lengths.items() if lines > MAX_FILE_LINES} == {}
+
+
+def test_functions_stay_short() -> None:
+    too_long = {}
+    for path in _sources():
+        for function in _functions(ast.parse(path.read_text())):
+            lines = (function.end_lineno or function.lineno) - function.lineno + 1
+            if lines > MAX_FUNCTION_LINES:
+                too_long[f"{path.relative_to(ROOT)}:{function.lineno} {function.name}"] = lines
+    assert too_long == {}
+
+
+def test_nothing_stray_at_the_top() -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout, so there is no list of tracked files")
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+    tops = {line.split("/", 1)[0] for line in listed.stdout.splitlines()}
+    assert tops
+    assert tops - ALLOWED_AT_TOP == set()
