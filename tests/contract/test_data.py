@@ -1,0 +1,132 @@
+"""What every built-in data set promises, whatever it shows."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from trainer.data import DATA_SOURCES, IGNORE_INDEX, DataError, DataSpec, MultiTaskData, describe_data, load_data
+from trainer.data.loader import ordered_batches
+
+SMALL = {"train_size": 70, "val_size": 9}
+
+
+@pytest.fixture(params=sorted(DATA_SOURCES))
+def spec(request: pytest.FixtureRequest) -> DataSpec:
+    return DataSpec(name=request.param, options=SMALL)
+
+
+@pytest.fixture
+def data(spec: DataSpec, tmp_path: Path) -> MultiTaskData:
+    return load_data(spec, tmp_path)
+
+
+def test_described_without_rendering(spec: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    description = describe_data(spec)
+    assert (description.num_train, description.num_val) == (70, 9)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_splits_are_as_described(data: MultiTaskData) -> None:
+    for split, size in ((data.train, 70), (data.val, 9)):
+        batch = next(ordered_batches(split, data.description.tasks, batch_size=100))
+        assert batch.images.shape == (size, data.description.in_channels, *data.description.input_size)
+        assert batch.images.dtype == torch.float32
+        pixels = batch.images * torch.tensor(data.description.std).view(-1, 1, 1)
+        pixels += torch.tensor(data.description.mean).view(-1, 1, 1)
+        assert pixels.min() >= -1e-6
+        assert pixels.max() <= 1 + 1e-6
+
+
+def test_labels_are_what_their_kind_asks_for(data: MultiTaskData) -> None:
+    height, width = data.description.input_size
+    batch = next(ordered_batches(data.train, data.description.tasks, batch_size=70))
+    for task in data.description.tasks:
+        label = batch.labels[task.name]
+        if task.kind in ("classification", "segmentation"):
+            assert label.shape == ((70,) if task.kind == "classification" else (70, height, width))
+            assert label.dtype == torch.int64
+            assert set(label.unique().tolist()) <= set(range(task.num_outputs)) | {IGNORE_INDEX}
+            assert len(data.description.class_names[task.name]) == task.num_outputs
+        else:
+            assert label.shape == (70, task.num_outputs, height, width)
+            assert label.dtype == torch.float32
+        if task.kind == "normals":
+            torch.testing.assert_close(label.norm(dim=1), torch.ones(70, height, width))
+        if task.kind == "depth":
+            assert label.min() > 0
+        if task.kind == "edges":
+            assert set(label.unique().tolist()) == {0.0, 1.0}
+
+
+def test_one_sample_equals_its_row_of_a_batch(data: MultiTaskData) -> None:
+    batch = next(ordered_batches(data.val, data.description.tasks, batch_size=9))
+    sample = data.val[4]
+    assert torch.equal(sample.image, batch.images[4])
+    for name, label in sample.labels.items():
+        assert torch.equal(label, batch.labels[name][4])
+
+
+def test_every_value_of_every_task_occurs_in_the_default_validation_classes(spec: DataSpec, tmp_path: Path) -> None:
+    data = load_data(DataSpec(name=spec.name, options={"train_size": 1, "val_size": 300}), tmp_path)
+    batch = next(ordered_batches(data.val, data.description.tasks, batch_size=300))
+    for task in data.description.tasks:
+        if task.kind in ("classification", "segmentation"):
+            assert batch.labels[task.name].unique().tolist() == list(range(task.num_outputs))
+
+
+def test_content_is_a_function_of_the_spec(spec: DataSpec, data: MultiTaskData, tmp_path: Path) -> None:
+    again = load_data(spec, tmp_path / "elsewhere")
+    assert again.fingerprint == data.fingerprint
+    other_seed = load_data(DataSpec(name=spec.name, options=SMALL | {"seed": 1}), tmp_path)
+    assert other_seed.fingerprint != data.fingerprint
+
+
+def test_splits_share_no_image(data: MultiTaskData) -> None:
+    train = {data.train[index].image.numpy().tobytes() for index in range(70)}
+    val = {data.val[index].image.numpy().tobytes() for index in range(9)}
+    assert len(train) == 70
+    assert not train & val
+
+
+def test_damaged_cache_is_rendered_again(spec: DataSpec, data: MultiTaskData, tmp_path: Path) -> None:
+    file = next(tmp_path.glob("data/*/train-image.npy"))
+    file.write_bytes(file.read_bytes()[:-10])
+    assert load_data(spec, tmp_path).fingerprint == data.fingerprint
+    next(tmp_path.glob("data/*/contents.json")).unlink()
+    assert load_data(spec, tmp_path).fingerprint == data.fingerprint
+    assert len(list((tmp_path / "data").iterdir())) == 1
+
+
+def test_missing_root_is_refused(spec: DataSpec, tmp_path: Path) -> None:
+    missing = DataSpec(name=spec.name, root=str(tmp_path / "absent"))
+    with pytest.raises(DataError, match=r"data\.root .*absent"):
+        describe_data(missing)
+    with pytest.raises(DataError, match="generated"):
+        load_data(DataSpec(name=spec.name, root=str(tmp_path)), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"train_sice": 10}, "train_size"),
+        ({"train_size": 0}, "at least 1, found 0"),
+        ({"train_size": 2.5}, "whole number, found 2.5"),
+        ({"val_size": True}, "whole number, found True"),
+    ],
+)
+def test_bad_options_are_refused(spec: DataSpec, options: dict[str, int | float], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        describe_data(DataSpec(name=spec.name, options=options))
+
+
+def test_unknown_name_is_refused_with_the_nearest() -> None:
+    with pytest.raises(DataError, match="'digits'"):
+        describe_data(DataSpec(name="digit"))
+    with pytest.raises(DataError, match="digits, rooms"):
+        describe_data(DataSpec(name="imagenet"))
+
+
+def test_spec_survives_json(spec: DataSpec) -> None:
+    assert DataSpec.from_json(spec.to_json()) == spec

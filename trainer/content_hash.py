@@ -1,0 +1,18 @@
+"""Hashes that name content: the same bytes, or the same settings, always have the same name."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+
+def hash_json(document: Any) -> str:
+    """SHA-256 of a JSON document, whatever the order of its keys."""
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,25 @@
+"""Data sets for several tasks at once: described without reading them, loaded as batches of tensors."""
+
+from trainer.data.dataset import (
+    IGNORE_INDEX,
+    Batch,
+    DataDescription,
+    DataError,
+    DataSpec,
+    MultiTaskData,
+    Sample,
+)
+from trainer.data.registry import DATA_SOURCES, describe_data, load_data
+
+__all__ = [
+    "DATA_SOURCES",
+    "IGNORE_INDEX",
+    "Batch",
+    "DataDescription",
+    "DataError",
+    "DataSpec",
+    "MultiTaskData",
+    "Sample",
+    "describe_data",
+    "load_data",
+]

@@ -1,0 +1,85 @@
+"""Generated data sets on disk: rendered once, then memory-mapped by every process that trains on them."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.cache_folder import obtain_folder
+from trainer.content_hash import hash_file, hash_json
+from trainer.data.array_dataset import ArrayDataset
+from trainer.data.dataset import DataDescription, MultiTaskData
+
+Split = Literal["train", "val"]
+Arrays = dict[str, NDArray[Any]]
+"""``"image"``, uint8 ``[n, channels, h, w]``, and one array per task."""
+
+_CONTENTS = "contents.json"
+
+
+def load_generated(
+    name: str,
+    settings: Mapping[str, int],
+    description: DataDescription,
+    *,
+    render: Callable[[Split], Arrays],
+    cache_dir: Path,
+) -> MultiTaskData:
+    """Both splits of a generated data set, rendered by ``render`` if ``cache_dir`` does not hold them yet.
+
+    ``settings`` is everything that decides the content, the version of the renderer included.
+    """
+    folder = cache_dir / "data" / f"{name}-{hash_json(dict(settings))[:16]}"
+
+    def build(target: Path) -> None:
+        for split in ("train", "val"):
+            _write_split(target, split, render(split))
+        _write_contents(target)
+
+    obtain_folder(folder, is_intact=_is_intact, build=build)
+    contents = json.loads((folder / _CONTENTS).read_text())
+    return MultiTaskData(
+        description=description,
+        train=_open_split(folder, "train", description),
+        val=_open_split(folder, "val", description),
+        fingerprint=hash_json({file: entry["sha256"] for file, entry in contents.items()}),
+    )
+
+
+def _write_split(folder: Path, split: Split, arrays: Arrays) -> None:
+    for name, array in arrays.items():
+        np.save(folder / f"{split}-{name}.npy", array)
+
+
+def _write_contents(folder: Path) -> None:
+    contents = {
+        path.name: {"bytes": path.stat().st_size, "sha256": hash_file(path)} for path in sorted(folder.glob("*.npy"))
+    }
+    (folder / _CONTENTS).write_text(json.dumps(contents, indent=2))
+
+
+def _is_intact(folder: Path) -> bool:
+    """Every file is there at its full length: what an interrupted copy or a full disk leaves behind is not."""
+    try:
+        contents = json.loads((folder / _CONTENTS).read_text())
+        return all((folder / file).stat().st_size == entry["bytes"] for file, entry in contents.items())
+    except (OSError, ValueError):
+        return False
+
+
+def _open_split(folder: Path, split: Split, description: DataDescription) -> ArrayDataset:
+    def open_array(name: str) -> NDArray[Any]:
+        # "c" maps copy-on-write: nothing is ever written, but torch warns of arrays that are read-only.
+        array: NDArray[Any] = np.load(folder / f"{split}-{name}.npy", mmap_mode="c")
+        return array
+
+    return ArrayDataset(
+        open_array("image"),
+        {task.name: open_array(task.name) for task in description.tasks},
+        description.tasks,
+        mean=description.mean,
+        std=description.std,
+    )

@@ -1,0 +1,92 @@
+"""The contract of a multi-task data set: what it says of itself, what its items are, how a gap is marked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from spaces.errors import GatefrontError
+from spaces.tasks import Task
+
+IGNORE_INDEX = -100
+"""Marks a missing class label (torch's own default); missing real values are NaN."""
+
+OptionValue = int | float | str | bool
+
+
+class DataError(GatefrontError, ValueError):
+    """A data set that does not exist, an option it does not have, or a folder that is not there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSpec:
+    """Which data set a study uses. ``root`` is the folder of its files; sets that are generated have none."""
+
+    name: str
+    root: str | None = None
+    options: Mapping[str, OptionValue] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"name": self.name, "root": self.root, "options": dict(self.options)}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "DataSpec":
+        return cls(name=document["name"], root=document.get("root"), options=dict(document.get("options", {})))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataDescription:
+    """What a network must know of its data before any of it is read.
+
+    ``input_size`` is ``(height, width)`` in pixels. Images arrive as ``(x - mean) / std`` per channel with x in
+    [0, 1]. ``class_names`` has one entry per task with classes.
+    """
+
+    tasks: tuple[Task, ...]
+    in_channels: int
+    input_size: tuple[int, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    num_train: int
+    num_val: int
+    class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One image ``[channels, height, width]``, normalised, with the labels it has; any may be missing.
+
+    Labels by kind: classification ``[]`` and segmentation ``[h, w]``, int64 with :data:`IGNORE_INDEX` where
+    unknown; depth ``[1, h, w]`` in metres, normals ``[3, h, w]`` of unit length and edges ``[1, h, w]`` in
+    {0, 1}, float32 with NaN where unknown.
+    """
+
+    image: Tensor
+    labels: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Images ``[batch, channels, height, width]`` and, per task, the labels of :class:`Sample` stacked."""
+
+    images: Tensor
+    labels: Mapping[str, Tensor]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MultiTaskData:
+    """A data set ready to train on. Equal ``fingerprint`` means equal content, down to the last byte.
+
+    The two splits are torch data sets of :class:`Sample`. One that can fetch many at once offers
+    ``__getitems__(indices)`` returning a :class:`Batch`.
+    """
+
+    description: DataDescription
+    train: Dataset[Sample]
+    val: Dataset[Sample]
+    fingerprint: str

@@ -1,0 +1,95 @@
+"""Batches: in which order, and what fills the gaps."""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from spaces.tasks import Task
+from trainer.data.dataset import IGNORE_INDEX, Batch, Sample
+
+
+def epoch_batches(
+    dataset: Dataset[Sample], tasks: Sequence[Task], *, batch_size: int, seed: int, epoch: int, num_workers: int = 0
+) -> Iterator[Batch]:
+    """One epoch in an order that depends on ``(seed, epoch)`` alone, so that a resumed run sees the same batches.
+
+    What does not fill a last batch is left out, as norms cannot learn from a batch of one; it is another rest
+    every epoch.
+    """
+    # A large odd factor keeps the epochs of neighbouring seeds apart.
+    generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+    order: list[int] = torch.randperm(_length(dataset), generator=generator).tolist()
+    num_steps = steps_per_epoch(len(order), batch_size)
+    return _load(dataset, tasks, _chunks(order[: num_steps * batch_size], batch_size), num_workers)
+
+
+def ordered_batches(
+    dataset: Dataset[Sample], tasks: Sequence[Task], *, batch_size: int, num_workers: int = 0
+) -> Iterator[Batch]:
+    """Every sample once, in order."""
+    return _load(dataset, tasks, _chunks(range(_length(dataset)), batch_size), num_workers)
+
+
+def steps_per_epoch(num_samples: int, batch_size: int) -> int:
+    """Full batches in one epoch; a set smaller than a batch is one step."""
+    return max(num_samples // batch_size, 1)
+
+
+def collate(samples: Sequence[Sample] | Batch, tasks: Sequence[Task]) -> Batch:
+    """Stacks samples, and marks the labels of ``tasks`` that are missing as unknown."""
+    if isinstance(samples, Batch):
+        gaps = {task.name: _unknown(task, samples.images) for task in tasks}
+        return Batch(
+            samples.images,
+            {
+                name: samples.labels[name] if name in samples.labels else gap.expand(len(samples), *gap.shape)
+                for name, gap in gaps.items()
+            },
+        )
+    images = torch.stack([sample.image for sample in samples])
+    gaps = {task.name: _unknown(task, images) for task in tasks}
+    labels = {name: torch.stack([sample.labels.get(name, gap) for sample in samples]) for name, gap in gaps.items()}
+    return Batch(images, labels)
+
+
+def _unknown(task: Task, images: Tensor) -> Tensor:
+    height, width = images.shape[-2:]
+    if task.kind == "classification":
+        return torch.tensor(IGNORE_INDEX)
+    if task.kind == "segmentation":
+        return torch.full((height, width), IGNORE_INDEX)
+    return torch.full((task.num_outputs, height, width), torch.nan)
+
+
+def _length(dataset: Dataset[Sample]) -> int:
+    return len(dataset)  # type: ignore[arg-type]  # torch leaves __len__ to each data set
+
+
+def _chunks(indices: Sequence[int], size: int) -> list[list[int]]:
+    return [list(indices[start : start + size]) for start in range(0, len(indices), size)]
+
+
+def _load(
+    dataset: Dataset[Sample], tasks: Sequence[Task], batches: list[list[int]], num_workers: int
+) -> Iterator[Batch]:
+    loader = DataLoader(
+        dataset,
+        batch_sampler=batches,
+        collate_fn=_Collate(tasks),
+        num_workers=num_workers,
+        # Its own generator: the default one would draw from the global state, which belongs to the network.
+        generator=torch.Generator().manual_seed(0),
+    )
+    return iter(loader)
+
+
+class _Collate:
+    """A function with its tasks bound that worker processes can unpickle."""
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        self._tasks = tuple(tasks)
+
+    def __call__(self, samples: Sequence[Sample] | Batch) -> Batch:
+        return collate(samples, self._tasks)

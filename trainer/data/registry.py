@@ -1,0 +1,51 @@
+"""The data sets gatefront knows, by name."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainer.data import digits, rooms
+from trainer.data.dataset import DataDescription, DataError, DataSpec, MultiTaskData
+from trainer.data.options import nearest_known
+
+
+@dataclass(frozen=True, slots=True)
+class DataSource:
+    """How one data set describes itself (touching no data) and how it is loaded (cached under a folder)."""
+
+    describe: Callable[[DataSpec], DataDescription]
+    load: Callable[[DataSpec, Path], MultiTaskData]
+
+
+DATA_SOURCES: Mapping[str, DataSource] = {
+    "digits": DataSource(digits.describe, digits.load),
+    "rooms": DataSource(rooms.describe, rooms.load),
+}
+
+
+def describe_data(spec: DataSpec) -> DataDescription:
+    """Tasks, sizes and normalisation of a data set, without reading or rendering any of it.
+
+    Raises:
+        DataError: if the name, an option or the root folder does not exist.
+    """
+    return _source(spec).describe(spec)
+
+
+def load_data(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
+    """Both splits of a data set. Generated sets are rendered once into ``cache_dir`` and memory-mapped from there.
+
+    Raises:
+        DataError: if the name, an option or the root folder does not exist.
+    """
+    return _source(spec).load(spec, cache_dir)
+
+
+def _source(spec: DataSpec) -> DataSource:
+    if spec.name not in DATA_SOURCES:
+        raise DataError(f"data.name {spec.name!r} is unknown.", hint=nearest_known("data set", spec.name, DATA_SOURCES))
+    if spec.root is not None and not Path(spec.root).is_dir():
+        raise DataError(f"data.root {spec.root!r} is not a folder.", hint="Give the folder that holds the data set.")
+    if spec.root is not None:
+        raise DataError(f"data {spec.name} is generated and reads no folder.", hint="Leave data.root out.")
+    return DATA_SOURCES[spec.name]
