@@ -1,0 +1,43 @@
+"""Δ_MTL: how much better the tasks are together than each alone."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from spaces.errors import GatefrontError
+from spaces.tasks import Task
+from trainer.metrics import metric_for
+
+
+class DeltaMtlError(GatefrontError, ValueError):
+    """Δ_MTL is undefined for these metrics."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeltaMtl:
+    """In percent; positive is better than single-task. ``mean`` is the mean of ``per_task``."""
+
+    mean: float
+    per_task: Mapping[str, float]
+
+
+def delta_mtl(
+    tasks: Sequence[Task], metrics: Mapping[str, float], single_task_metrics: Mapping[str, float]
+) -> DeltaMtl:
+    """``100/T Σ_t (-1)^{l_t} (M_t - B_t) / B_t``, with l_t = 1 where lower is better (Maninis et al., CVPR 2019).
+
+    Raises:
+        DeltaMtlError: if a task has no metric, or its single-task reference is 0.
+    """
+    per_task = {task.name: _relative_gain(task, metrics, single_task_metrics) for task in tasks}
+    return DeltaMtl(sum(per_task.values()) / len(per_task), per_task)
+
+
+def _relative_gain(task: Task, metrics: Mapping[str, float], single_task_metrics: Mapping[str, float]) -> float:
+    for name, given in (("metrics", metrics), ("single_task_metrics", single_task_metrics)):
+        if task.name not in given:
+            raise DeltaMtlError(f"{name} has no value for task {task.name}, only for {', '.join(sorted(given))}.")
+    reference = single_task_metrics[task.name]
+    if reference == 0:
+        raise DeltaMtlError(f"task {task.name}: the single-task reference scores 0, so no gain over it is defined.")
+    sign = 1 if metric_for(task).higher_is_better else -1
+    return 100 * sign * (metrics[task.name] - reference) / reference
