@@ -8,8 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from search.config import DataSection, GatesSection, NetworkSection, StudySection, TaskSection, TrainSection
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("spaces", "trainer", "search", "dashboards")
+SECTIONS = {
+    "study": StudySection,
+    "data": DataSection,
+    "network": NetworkSection,
+    "train": TrainSection,
+    "gates": GatesSection,
+}
 MAX_FILE_LINES = 300
 MAX_FUNCTION_LINES = 60
 ALLOWED_AT_TOP = {
@@ -80,3 +89,21 @@ def test_nothing_stray_at_the_top() -> None:
     tops = {line.split("/", 1)[0] for line in listed.stdout.splitlines()}
     assert tops
     assert tops - ALLOWED_AT_TOP == set()
+
+
+def test_study_file_document_names_every_key_with_its_default() -> None:
+    text = (ROOT / "docs" / "study-file.md").read_text()
+    rows = {}
+    table = ""
+    for line in text.splitlines():
+        if line.startswith("## `["):
+            table = line.removeprefix("## `[").split("]", 1)[0].split(".")[0]
+        elif line.startswith("| `"):
+            key, _, default, _ = (cell.strip() for cell in line.strip("|").split(" | "))
+            rows[f"{table}.{key.strip('`')}"] = default
+    for name, section in (*SECTIONS.items(), ("tasks", TaskSection)):
+        for key, field in section.model_fields.items():
+            default = rows.pop(f"{name}.{key}")
+            if isinstance(field.default, str | int | float) and not isinstance(field.default, bool):
+                assert ast.literal_eval(default.strip("`")) == field.default, f"{name}.{key}"
+    assert rows == {}
