@@ -11,12 +11,32 @@ class StudyNotFoundError(GatefrontError, ValueError):
     """No study, or no trial, of that name in the database."""
 
 
+class StudyExistsError(GatefrontError, ValueError):
+    """The database already holds a study of that name."""
+
+
+class StoreError(GatefrontError, ValueError):
+    """The database cannot be reached under the URL given, or holds a newer schema."""
+
+
 class NothingToPullError(GatefrontError, RuntimeError):
     """The study has no finished trial that fits the request."""
 
 
 class StudyBusyError(GatefrontError, RuntimeError):
     """Another driver holds the study."""
+
+
+class LeaseLostError(GatefrontError, RuntimeError):
+    """This driver was silent for so long that another one took the study over."""
+
+
+class ReferenceFailedError(GatefrontError, RuntimeError):
+    """A reference network could not be trained, so no trial could be judged."""
+
+
+class RefusedResultError(GatefrontError, RuntimeError):
+    """A worker's result breaks a rule of the store; the trial is FAILED with this as its cause."""
 
 
 class BundleError(GatefrontError, RuntimeError):

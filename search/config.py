@@ -1,0 +1,133 @@
+"""StudyConfig: a study file as frozen, checked records. One class per table of the file."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, field_validator
+
+from search.flop_budget import parse_flop_budget
+from search.knobs import (
+    FloatChoice,
+    FloatKnob,
+    IntChoice,
+    IntKnob,
+    NameChoice,
+    ScheduleName,
+    StrictModel,
+)
+
+PositiveInt = Annotated[int, Field(ge=1)]
+
+
+class StudySection(StrictModel):
+    """``[study]``. ``flop_budget`` is ``"45%"`` of the single-task cost or an amount like ``"60M"``; absent: none."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+    flop_budget: str | None = None
+    trials: PositiveInt = 12
+    seed: Annotated[int, Field(ge=0)] = 0
+    workers: PositiveInt | None = None
+    sampler: Literal["tpe", "random"] = "tpe"
+
+    @field_validator("flop_budget")
+    @classmethod
+    def _parses(cls, text: str | None) -> str | None:
+        if text is not None:
+            parse_flop_budget(text)
+        return text
+
+
+class DataSection(StrictModel):
+    """``[data]``: a registered data set, the folder it lies in, and its own options."""
+
+    name: str
+    root: str | None = None
+    options: dict[str, bool | int | float | str] = Field(default_factory=dict)
+
+
+class NetworkSection(StrictModel):
+    """``[network]``: the capacities to try. Ranges are refused here: each capacity needs its own references."""
+
+    backbone: NameChoice = "smallconv"
+    stem: Literal["default", "small"] = "default"
+    width: FloatChoice = 1.0
+    head_width: IntChoice = 32
+    pretrained: bool = False
+
+
+def _schedule_form(value: Any) -> str:
+    return "value" if isinstance(value, str) else "choices"
+
+
+class ScheduleChoices(StrictModel):
+    """One of the schedules listed."""
+
+    choices: Annotated[list[ScheduleName], Field(min_length=1)]
+
+
+class TrainSection(StrictModel):
+    """``[train]``: the recipe of trials and references.
+
+    References train with the centre of a range, and with the first of several choices.
+    ``reference_epochs`` is for the single-task networks (absent: as ``epochs``), ``hard_sharing_epochs``
+    for the hard-sharing reference (absent: so many that it cost no fewer training FLOPs than a trial
+    does, including the networks that initialised it).
+    """
+
+    epochs: IntKnob = 7
+    batch_size: IntKnob = 64
+    learning_rate: FloatKnob = 3e-3
+    weight_decay: FloatKnob = 1e-2
+    schedule: Annotated[
+        Annotated[ScheduleName, Tag("value")] | Annotated[ScheduleChoices, Tag("choices")],
+        Discriminator(_schedule_form),
+    ] = "one_cycle"
+    gradient_clip: FloatKnob | None = None
+    device: str = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    num_threads: PositiveInt = 1
+    num_loader_workers: Annotated[int, Field(ge=0)] = 0
+    reference_epochs: PositiveInt | None = None
+    hard_sharing_epochs: PositiveInt | None = None
+
+
+def _tau_form(value: Any) -> str:
+    if isinstance(value, dict) and not {"choices", "low", "high", "log"} & value.keys():
+        return "tasks"
+    if isinstance(value, dict):
+        return "choices" if "choices" in value else "range"
+    return "value"
+
+
+class GatesSection(StrictModel):
+    """``[gates]``: how gates are learned. ``tau`` is one knob for all tasks, or a table with one knob per task."""
+
+    tau: Annotated[
+        Annotated[FloatKnob, Tag("value")]
+        | Annotated[FloatKnob, Tag("choices")]
+        | Annotated[FloatKnob, Tag("range")]
+        | Annotated[dict[str, FloatKnob], Tag("tasks")],
+        Discriminator(_tau_form),
+    ] = 0.2
+    lambda_s: FloatKnob = 1.0
+    learning_rate: FloatKnob = 0.1
+    initial_logit: FloatKnob = 1.0
+    max_logit: FloatKnob = 4.0
+    finetune_epochs: IntKnob = 1
+    shared_init: Literal["hard_sharing", "random"] = "hard_sharing"
+
+
+class TaskSection(StrictModel):
+    """``[tasks.NAME]``: the task's weight in the loss."""
+
+    weight: Annotated[float, Field(gt=0)] = 1.0
+
+
+class StudyConfig(StrictModel):
+    """A whole study file."""
+
+    study: StudySection
+    data: DataSection
+    network: NetworkSection = NetworkSection()
+    train: TrainSection = TrainSection()
+    gates: GatesSection = GatesSection()
+    tasks: dict[str, TaskSection] = Field(default_factory=dict)

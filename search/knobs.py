@@ -1,0 +1,130 @@
+"""A knob of a study file: one value, ``{choices = [...]}``, or ``{low, high[, log]}``."""
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+
+Scalar = str | int | float
+S = TypeVar("S", str, int, float)
+
+
+class StrictModel(BaseModel):
+    """Unknown keys are refused, types are not converted, and nothing changes after it was read."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Choices(StrictModel, Generic[S]):
+    """One of the values listed."""
+
+    choices: Annotated[list[S], Field(min_length=1)]
+
+
+class FloatRange(StrictModel):
+    """A real number between ``low`` and ``high``, both included; on a log scale if ``log``."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "FloatRange":
+        return _check_range(self)
+
+
+class IntRange(StrictModel):
+    """An integer between ``low`` and ``high``, both included; on a log scale if ``log``."""
+
+    low: int
+    high: int
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "IntRange":
+        return _check_range(self)
+
+
+R = TypeVar("R", FloatRange, IntRange)
+
+
+def _check_range(found: R) -> R:
+    if not (math.isfinite(found.low) and math.isfinite(found.high) and found.low < found.high):
+        raise ValueError(f"low must be under high, found low = {found.low}, high = {found.high}")
+    if found.log and found.low <= 0:
+        raise ValueError(f"low must be above 0 on a log scale, found {found.low}")
+    return found
+
+
+def _form(value: Any) -> str:
+    if isinstance(value, Choices) or (isinstance(value, Mapping) and "choices" in value):
+        return "choices"
+    if isinstance(value, FloatRange | IntRange | Mapping):
+        return "range"
+    return "value"
+
+
+# The tags appear in pydantic's error locations; `study_file` takes them out again.
+FORM_TAGS = frozenset({"value", "choices", "range", "tasks"})
+
+_Value = Tag("value")
+_Choices = Tag("choices")
+_Range = Tag("range")
+_ByForm = Discriminator(_form)
+
+FloatKnob = Annotated[
+    Annotated[float, _Value] | Annotated[Choices[float], _Choices] | Annotated[FloatRange, _Range], _ByForm
+]
+IntKnob = Annotated[Annotated[int, _Value] | Annotated[Choices[int], _Choices] | Annotated[IntRange, _Range], _ByForm]
+# Capacities are listed, never a range: each one needs reference networks of its own.
+NameChoice = Annotated[Annotated[str, _Value] | Annotated[Choices[str], _Choices], _ByForm]
+FloatChoice = Annotated[Annotated[float, _Value] | Annotated[Choices[float], _Choices], _ByForm]
+IntChoice = Annotated[Annotated[int, _Value] | Annotated[Choices[int], _Choices], _ByForm]
+ScheduleName = Literal["one_cycle", "poly", "constant"]
+
+AnyKnob = Scalar | Choices[str] | Choices[int] | Choices[float] | FloatRange | IntRange
+
+
+def distribution(knob: AnyKnob) -> BaseDistribution | None:
+    """What Optuna samples the knob from; None where there is nothing to choose."""
+    if isinstance(knob, FloatRange):
+        return FloatDistribution(knob.low, knob.high, log=knob.log)
+    if isinstance(knob, IntRange):
+        return IntDistribution(knob.low, knob.high, log=knob.log)
+    if isinstance(knob, Choices) and len(knob.choices) > 1:
+        return CategoricalDistribution(tuple(knob.choices))
+    return None
+
+
+def resolve(knob: AnyKnob, sampled: Scalar | None) -> Scalar:
+    """The knob's value in one trial: the sampled one, or the fixed one where nothing was sampled."""
+    if sampled is not None:
+        return sampled
+    if isinstance(knob, Choices):
+        first: Scalar = knob.choices[0]
+        return first
+    if isinstance(knob, FloatRange | IntRange):
+        raise ValueError(f"a range needs a sampled value, found none for {knob.low}..{knob.high}")
+    return knob
+
+
+def centre(knob: AnyKnob) -> Scalar:
+    """The middle of a range (geometric on a log scale) or the first choice: what reference networks train with."""
+    if isinstance(knob, FloatRange | IntRange):
+        middle = math.sqrt(knob.low * knob.high) if knob.log else (knob.low + knob.high) / 2
+        return round(middle) if isinstance(knob, IntRange) else middle
+    return resolve(knob, None)
+
+
+def largest(knob: IntKnob) -> int:
+    """The largest value an integer knob can take."""
+    if isinstance(knob, Choices):
+        return max(knob.choices)
+    return knob.high if isinstance(knob, IntRange) else knob
+
+
+def listed(knob: NameChoice | FloatChoice | IntChoice) -> tuple[Scalar, ...]:
+    """Every value of a knob that has no range, in the order written."""
+    return tuple(knob.choices) if isinstance(knob, Choices) else (knob,)

@@ -1,0 +1,73 @@
+"""The Pareto front of a study, what fits its budget, and the hypervolume. The only such code in the repository.
+
+Points are ``(delta_mtl, flops)``: Δ_MTL in percentage points, higher is better; FLOPs at 2 per multiply-add,
+batch 1, lower is better.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import moocore
+import numpy as np
+
+Point = tuple[float, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceFrame:
+    """What a study's hypervolume is measured against; fixed for the whole study, so values can be compared.
+
+    ``flops`` is the budget, or the single-task cost where there is none; ``delta_mtl`` is hard sharing's.
+    """
+
+    single_task_flops: int
+    flops: int
+    delta_mtl: float
+
+
+def is_feasible(flops: int, flop_budget: int | None) -> bool:
+    """True at or under the budget; without a budget everything is."""
+    return flop_budget is None or flops <= flop_budget
+
+
+def pareto_front(points: Sequence[Point]) -> list[bool]:
+    """For each point, whether no other is at least as good in both objectives and better in one.
+
+    Equal points are all on the front.
+    """
+    if not points:
+        return []
+    found = moocore.is_nondominated(np.asarray(points, dtype=float), maximise=[True, False], keep_weakly=True)
+    return [bool(value) for value in found]
+
+
+def hypervolume(points: Sequence[Point], frame: ReferenceFrame) -> float:
+    """Area between the front and the frame's reference point.
+
+    In (fraction of the single-task cost) x (percentage points of Δ_MTL). Points that are worse than the
+    reference point in either objective add nothing.
+    """
+    if not points:
+        return 0.0
+    scaled = np.asarray([(-delta_mtl, flops / frame.single_task_flops) for delta_mtl, flops in points])
+    corner = np.asarray([-frame.delta_mtl, frame.flops / frame.single_task_flops])
+    return float(moocore.hypervolume(scaled, ref=corner))
+
+
+def hypervolume_history(points: Iterable[Point], frame: ReferenceFrame) -> list[float]:
+    """The hypervolume after each point, in the order given. Only the running front is kept."""
+    history: list[float] = []
+    front: list[Point] = []
+    value = 0.0
+    for point in points:
+        if not any(other[0] >= point[0] and other[1] <= point[1] for other in front):
+            front = [other for other in front if not (point[0] >= other[0] and point[1] <= other[1])] + [point]
+            value = hypervolume(front, frame)
+        history.append(value)
+    return history
+
+
+def best_under_budget(points: Sequence[Point], flop_budget: int | None) -> int | None:
+    """Index of the feasible point with the highest Δ_MTL, the cheaper one of equals; None if none is feasible."""
+    feasible = [index for index, point in enumerate(points) if is_feasible(point[1], flop_budget)]
+    return min(feasible, key=lambda index: (-points[index][0], points[index][1]), default=None)

@@ -1,0 +1,121 @@
+"""StudyPlan: a study file settled against its data and its networks, before anything is trained."""
+
+import math
+from dataclasses import dataclass, replace
+
+from search.capacities import Capacity, list_architectures, measure_capacity
+from search.config import StudyConfig
+from search.errors import StudyFileError
+from search.flop_budget import parse_flop_budget
+from search.knobs import largest
+from spaces import BudgetBelowFloorError, Task
+from trainer.data import DataDescription, DataSpec, describe_data
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyPlan:
+    """What a study will do. ``flop_budget`` is absolute (FLOPs, 2 per multiply-add, batch 1); None means no cap."""
+
+    config: StudyConfig
+    data: DataSpec
+    description: DataDescription
+    tasks: tuple[Task, ...]
+    capacities: tuple[Capacity, ...]
+    flop_budget: int | None
+
+    @property
+    def largest(self) -> Capacity:
+        """The capacity whose single-task networks define Δ_MTL and 100 % of a percentage."""
+        return max(self.capacities, key=lambda capacity: capacity.single_task)
+
+    @property
+    def floor(self) -> int:
+        """The cheapest network of the study: everything shared at the smallest capacity."""
+        return min(capacity.hard_sharing for capacity in self.capacities)
+
+    @property
+    def ceiling(self) -> int:
+        return max(capacity.ceiling for capacity in self.capacities)
+
+    @property
+    def reference_epochs(self) -> int:
+        return self.config.train.reference_epochs or largest(self.config.train.epochs)
+
+    @property
+    def hard_sharing_epochs(self) -> int:
+        """Epochs of the hard-sharing reference: as asked, or so many that it costs no less to train than a trial.
+
+        A trial's total is its own training plus that of the networks that initialised it. Both sides see
+        the same samples per epoch, so samples cancel; rounded up.
+        """
+        if self.config.train.hard_sharing_epochs is not None:
+            return self.config.train.hard_sharing_epochs
+        largest_capacity = self.largest
+        trial_epochs = largest(self.config.train.epochs) + largest(self.config.gates.finetune_epochs)
+        initial = largest_capacity.single_task
+        if self.config.gates.shared_init == "hard_sharing":
+            initial += largest_capacity.hard_sharing
+        total = trial_epochs * largest_capacity.training_flops + self.reference_epochs * initial
+        return math.ceil(total / largest_capacity.hard_sharing)
+
+
+def plan_study(config: StudyConfig) -> StudyPlan:
+    """Settle tasks, capacities and the budget.
+
+    Raises:
+        StudyFileError: a table names a task that the data does not have.
+        BudgetBelowFloorError: the budget is under the cheapest network of the study.
+    """
+    data = DataSpec(name=config.data.name, root=config.data.root, options=dict(config.data.options))
+    description = describe_data(data)
+    _check_task_names(config, [task.name for task in description.tasks])
+    tasks = tuple(_weighted(task, config) for task in description.tasks)
+    architectures = list_architectures(config.network, tasks, description.in_channels, description.input_size)
+    capacities = tuple(measure_capacity(architecture) for architecture in architectures)
+    plan = StudyPlan(
+        config=config,
+        data=data,
+        description=description,
+        tasks=tasks,
+        capacities=capacities,
+        flop_budget=_resolve_budget(config, capacities),
+    )
+    _check_budget(plan)
+    return plan
+
+
+def _check_task_names(config: StudyConfig, known: list[str]) -> None:
+    tau = config.gates.tau
+    for table, names in (("tasks", config.tasks), ("gates.tau", tau if isinstance(tau, dict) else {})):
+        for name in names:
+            if name not in known:
+                raise StudyFileError(
+                    f"[{table}]: {config.data.name} has no task {name!r}.", hint=f"Its tasks are {', '.join(known)}."
+                )
+    if isinstance(tau, dict) and (missing := [name for name in known if name not in tau]):
+        raise StudyFileError(
+            f"[gates.tau] lacks {', '.join(missing)}.", hint="Give every task a tau, or all tasks one."
+        )
+
+
+def _weighted(task: Task, config: StudyConfig) -> Task:
+    section = config.tasks.get(task.name)
+    return task if section is None else replace(task, weight=section.weight)
+
+
+def _resolve_budget(config: StudyConfig, capacities: tuple[Capacity, ...]) -> int | None:
+    if config.study.flop_budget is None:
+        return None
+    single_task = max(capacity.single_task for capacity in capacities)
+    return parse_flop_budget(config.study.flop_budget).resolve(single_task)
+
+
+def _check_budget(plan: StudyPlan) -> None:
+    if plan.flop_budget is not None and plan.flop_budget < plan.floor:
+        share = plan.floor / plan.largest.single_task
+        raise BudgetBelowFloorError(
+            f"flop_budget {plan.config.study.flop_budget!r} is {plan.flop_budget:,} FLOPs, under the floor of "
+            f"{plan.floor:,} FLOPs: everything shared at the smallest capacity.",
+            hint=f"Ask for at least {math.ceil(share * 1000) / 10:.1f}% of the single-task cost, "
+            "or list a smaller width or head_width in [network].",
+        )

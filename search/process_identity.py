@@ -1,0 +1,37 @@
+"""A name for this process that another process can check: is its owner certainly gone?"""
+
+import os
+import socket
+from pathlib import Path
+
+
+def process_identity() -> str:
+    """``host/namespace/pid/start``. The namespace tells containers apart, the start time reused pids."""
+    return "/".join((*_here(), str(os.getpid()), _start_time(os.getpid())))
+
+
+def is_certainly_dead(identity: str) -> bool:
+    """True only if the process ran on this very host and namespace and is no longer there."""
+    host, namespace, pid, start = identity.rsplit("/", 3)
+    if (host, namespace) != _here() or not namespace:
+        return False
+    return _start_time(int(pid)) != start
+
+
+def _here() -> tuple[str, str]:
+    try:
+        namespace = os.readlink("/proc/self/ns/pid")
+    except OSError:
+        # No /proc: nothing can be said for certain, the heartbeat alone decides.
+        namespace = ""
+    return socket.gethostname(), namespace
+
+
+def _start_time(pid: int) -> str:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return ""
+    state, *fields = stat.rpartition(")")[2].split()
+    # A zombie has ended; only its parent has not noticed yet. Field 22 of proc(5) is the start time.
+    return "" if state == "Z" else fields[18]

@@ -1,0 +1,158 @@
+"""From a study's knobs to what one trial is: the search space, the first points, and the settings a point means."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from optuna.distributions import BaseDistribution
+
+from search.capacities import Capacity
+from search.config import GatesSection, StudyConfig
+from search.knobs import AnyKnob, Choices, FloatRange, IntRange, Scalar, ScheduleName, centre, distribution, resolve
+from search.plan import StudyPlan
+from trainer.config import GateConfig, TrainConfig
+
+Params = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialSettings:
+    """One point of the search space, decoded."""
+
+    capacity: Capacity
+    train: TrainConfig
+    gates: GateConfig
+
+
+def search_space(config: StudyConfig) -> dict[str, BaseDistribution]:
+    """What Optuna samples, by knob name (``network.width``, ``gates.tau.left``, ...); fixed knobs are left out."""
+    space = {name: distribution(knob) for name, knob in _knobs(config).items()}
+    return {name: found for name, found in space.items() if found is not None}
+
+
+def first_points(config: StudyConfig) -> list[dict[str, Scalar]]:
+    """Points to try before the sampler takes over: τ low, middle and high with the strongest sparsity weight.
+
+    With a strong λ_s the targets τ are really met, so the three points span the front's range of FLOPs.
+    Knobs not named are left to the sampler. Empty if τ is fixed.
+    """
+    knobs = _tau_knobs(config.gates, "gates.tau")
+    spread = {name: _low_middle_high(knob) for name, knob in knobs.items() if distribution(knob) is not None}
+    if not spread:
+        return []
+    strongest = config.gates.lambda_s
+    fixed: dict[str, Scalar] = {}
+    if distribution(strongest) is not None:
+        fixed["gates.lambda_s"] = _low_middle_high(strongest)[2]
+    points = [{**{name: values[step] for name, values in spread.items()}, **fixed} for step in range(3)]
+    return [point for position, point in enumerate(points) if point not in points[:position]]
+
+
+def decode(plan: StudyPlan, params: Params, *, seed: int) -> TrialSettings:
+    """The settings that a sampled point stands for."""
+    config = plan.config
+    train = _train_config(config, params, seed)
+    gates = config.gates
+    tau_knobs = _tau_knobs(gates, "gates.tau")
+    tau = tuple(
+        float(_at(f"gates.tau.{task.name}" if isinstance(gates.tau, dict) else "gates.tau", tau_knobs, params))
+        for task in plan.tasks
+    )
+    knobs = _knobs(config)
+    return TrialSettings(
+        capacity=_capacity(plan, params),
+        train=train,
+        gates=GateConfig(
+            tau=tau,
+            lambda_s=float(_at("gates.lambda_s", knobs, params)),
+            learning_rate=float(_at("gates.learning_rate", knobs, params)),
+            initial_logit=float(_at("gates.initial_logit", knobs, params)),
+            max_logit=float(_at("gates.max_logit", knobs, params)),
+            finetune_epochs=int(_at("gates.finetune_epochs", knobs, params)),
+        ),
+    )
+
+
+def reference_train_config(config: StudyConfig, *, epochs: int) -> TrainConfig:
+    """The recipe of reference networks: every knob at its centre, the study's own seed."""
+    params = {name: centre(knob) for name, knob in _knobs(config).items()}
+    return _train_config(config, params | {"train.epochs": epochs}, config.study.seed)
+
+
+def _knobs(config: StudyConfig) -> dict[str, AnyKnob]:
+    network, train, gates = config.network, config.train, config.gates
+    schedule: AnyKnob = (
+        train.schedule
+        if isinstance(train.schedule, str)
+        else Choices[str](choices=[str(name) for name in train.schedule.choices])
+    )
+    knobs: dict[str, AnyKnob] = {
+        "network.backbone": network.backbone,
+        "network.width": network.width,
+        "network.head_width": network.head_width,
+        "train.epochs": train.epochs,
+        "train.batch_size": train.batch_size,
+        "train.learning_rate": train.learning_rate,
+        "train.weight_decay": train.weight_decay,
+        "train.schedule": schedule,
+        "gates.lambda_s": gates.lambda_s,
+        "gates.learning_rate": gates.learning_rate,
+        "gates.initial_logit": gates.initial_logit,
+        "gates.max_logit": gates.max_logit,
+        "gates.finetune_epochs": gates.finetune_epochs,
+        **_tau_knobs(gates, "gates.tau"),
+    }
+    if train.gradient_clip is not None:
+        knobs["train.gradient_clip"] = train.gradient_clip
+    return knobs
+
+
+def _tau_knobs(gates: GatesSection, prefix: str) -> dict[str, AnyKnob]:
+    if isinstance(gates.tau, dict):
+        return {f"{prefix}.{task}": knob for task, knob in gates.tau.items()}
+    return {prefix: gates.tau}
+
+
+def _at(name: str, knobs: Mapping[str, AnyKnob], params: Params) -> Scalar:
+    return resolve(knobs[name], params.get(name))
+
+
+def _low_middle_high(knob: AnyKnob) -> tuple[Scalar, Scalar, Scalar]:
+    if isinstance(knob, Choices):
+        ordered: list[Scalar] = sorted(knob.choices)
+        return ordered[0], ordered[len(ordered) // 2], ordered[-1]
+    if isinstance(knob, FloatRange | IntRange):
+        return knob.low, centre(knob), knob.high
+    value = resolve(knob, None)
+    return value, value, value
+
+
+def _train_config(config: StudyConfig, params: Params, seed: int) -> TrainConfig:
+    knobs, train = _knobs(config), config.train
+    schedule: ScheduleName = _at("train.schedule", knobs, params)  # type: ignore[assignment]  # checked when read
+    clip = None if train.gradient_clip is None else float(_at("train.gradient_clip", knobs, params))
+    return TrainConfig(
+        epochs=int(params.get("train.epochs") or _at("train.epochs", knobs, params)),
+        batch_size=int(_at("train.batch_size", knobs, params)),
+        learning_rate=float(_at("train.learning_rate", knobs, params)),
+        weight_decay=float(_at("train.weight_decay", knobs, params)),
+        schedule=schedule,
+        gradient_clip=clip,
+        seed=seed,
+        device=train.device,
+        precision=train.precision,
+        num_threads=train.num_threads,
+        num_loader_workers=train.num_loader_workers,
+    )
+
+
+def _capacity(plan: StudyPlan, params: Params) -> Capacity:
+    knobs = _knobs(plan.config)
+    backbone = _at("network.backbone", knobs, params)
+    width = float(_at("network.width", knobs, params))
+    head_width = int(_at("network.head_width", knobs, params))
+    for capacity in plan.capacities:
+        architecture = capacity.architecture
+        if (architecture.backbone, architecture.width, architecture.head_width) == (backbone, width, head_width):
+            return capacity
+    raise KeyError(f"no capacity has backbone {backbone}, width {width} and head_width {head_width}")

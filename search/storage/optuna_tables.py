@@ -1,0 +1,30 @@
+"""Optuna's tables as far as readers need them, for plain SQL: `study.trials` would copy every trial each time."""
+
+import sqlalchemy as sa
+
+_metadata = sa.MetaData()
+
+STUDIES = sa.Table("studies", _metadata, sa.Column("study_id", sa.Integer), sa.Column("study_name", sa.String))
+TRIALS = sa.Table(
+    "trials",
+    _metadata,
+    sa.Column("trial_id", sa.Integer),
+    sa.Column("number", sa.Integer),
+    sa.Column("study_id", sa.Integer),
+    sa.Column("state", sa.String),
+)
+TRIAL_VALUES = sa.Table(
+    "trial_values",
+    _metadata,
+    sa.Column("trial_id", sa.Integer),
+    sa.Column("objective", sa.Integer),
+    sa.Column("value", sa.Float),
+)
+TRIAL_PARAMS = sa.Table(
+    "trial_params",
+    _metadata,
+    sa.Column("trial_id", sa.Integer),
+    sa.Column("param_name", sa.String),
+    sa.Column("param_value", sa.Float),
+    sa.Column("distribution_json", sa.Text),
+)

@@ -1,0 +1,194 @@
+"""StudyStore: all writes to our tables. Every write raises the revision, so readers can skip unchanged views."""
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from search.errors import StudyExistsError, StudyNotFoundError
+from search.records import StudyState, TrialState
+from search.storage.schema import EpochRow, ReferenceRow, StudyRow, TrialRow
+from trainer.reporting import EpochReport, ReferenceResult, TrialResult
+
+OPEN_STATES = (TrialState.QUEUED, TrialState.RUNNING)
+DONE_STATES = (TrialState.COMPLETE, TrialState.FAILED, TrialState.STOPPED_EARLY)
+
+
+class StudyStore:
+    """One study's rows, written by its driver. Each method is one short transaction."""
+
+    def __init__(self, engine: sa.Engine, study: str) -> None:
+        self._engine = engine
+        self.study = study
+
+    @classmethod
+    def create(cls, engine: sa.Engine, row: StudyRow) -> "StudyStore":
+        """Insert a new study; raises :class:`StudyExistsError` if the name is taken."""
+        name = row.name
+        try:
+            with Session(engine) as session, session.begin():
+                session.add(row)
+        except sa.exc.IntegrityError as error:
+            raise StudyExistsError(
+                f"the database already holds a study {name!r}.",
+                hint=f"Go on with `gatefront resume {name}`, or give [study] another name.",
+            ) from error
+        return cls(engine, name)
+
+    def load(self) -> StudyRow:
+        """A detached copy of the study's row; raises :class:`StudyNotFoundError`."""
+        with Session(self._engine) as session:
+            row = session.get(StudyRow, self.study)
+            if row is None:
+                raise StudyNotFoundError(f"there is no study {self.study!r} in the database.")
+            session.expunge(row)
+            return row
+
+    def set_state(self, state: StudyState, message: str = "") -> None:
+        with self._writing() as session:
+            self._study_row(session).state = state
+            self._study_row(session).message = message
+
+    def request_stop(self) -> None:
+        with self._writing() as session:
+            self._study_row(session).stop_requested = True
+
+    def open_trial(self, number: int, *, seed: int, num_epochs: int) -> None:
+        """Note that a trial was handed out; one handed out before keeps what is known of it."""
+        with self._writing() as session:
+            row = session.get(TrialRow, (self.study, number))
+            if row is None:
+                session.add(_new_trial(self.study, number, seed=seed, num_epochs=num_epochs))
+            else:
+                row.state = TrialState.QUEUED
+
+    def start_attempt(self, number: int, worker: str) -> None:
+        """A worker has begun the trial, or begun it again."""
+        with self._writing() as session:
+            row = self._trial_row(session, number)
+            row.state = TrialState.RUNNING
+            row.worker = worker
+            row.attempts += 1
+            row.started_at = row.started_at or datetime.now(UTC)
+
+    def record_epoch(self, number: int, report: EpochReport) -> None:
+        with self._writing() as session:
+            row = self._trial_row(session, number)
+            row.epoch, row.num_epochs = report.epoch, report.num_epochs
+            session.merge(
+                EpochRow(
+                    study=self.study,
+                    number=number,
+                    epoch=report.epoch,
+                    phase=report.phase,
+                    losses=_finite(report.losses),
+                    metrics=_finite(report.metrics),
+                    learning_rate=report.learning_rate,
+                    seconds=report.seconds,
+                    delta_mtl=_finite_or_none(report.delta_mtl),
+                    flops=report.flops,
+                )
+            )
+
+    def complete_trial(self, number: int, result: TrialResult) -> None:
+        """Store a checked result. The document is whole, so that Optuna can still be told after a crash."""
+        document = asdict(result)
+        gate_map = document.pop("gate_map")
+        with self._writing() as session:
+            row = self._trial_row(session, number)
+            row.state, row.cause = TrialState.COMPLETE, ""
+            row.finished_at, row.seconds = datetime.now(UTC), result.seconds
+            row.result, row.gate_map = _jsonable(document), _jsonable(gate_map)
+
+    def fail_trial(self, number: int, cause: str) -> None:
+        with self._writing() as session:
+            row = self._trial_row(session, number)
+            row.state, row.cause = TrialState.FAILED, cause
+            row.finished_at = datetime.now(UTC)
+            if row.started_at is not None:
+                row.seconds = (row.finished_at - row.started_at).total_seconds()
+
+    def requeue_trial(self, number: int) -> None:
+        """The trial was interrupted; it goes on from its checkpoint when the study is resumed."""
+        with self._writing() as session:
+            self._trial_row(session, number).state = TrialState.QUEUED
+
+    def trial_states(self) -> dict[int, TrialState]:
+        with Session(self._engine) as session:
+            rows = session.execute(sa.select(TrialRow.number, TrialRow.state).where(TrialRow.study == self.study))
+            return {number: TrialState(state) for number, state in rows}
+
+    def stored_result(self, number: int) -> tuple[float, int]:
+        """``(delta_mtl, flops)`` of a COMPLETE trial's document."""
+        with Session(self._engine) as session:
+            result = self._trial_row(session, number).result or {}
+            return float(result["delta_mtl"]), int(result["flops"])
+
+    def record_reference(
+        self, role: str, result: ReferenceResult, *, is_baseline: bool, delta_mtl: float | None = None
+    ) -> None:
+        """``is_baseline`` marks the references that Δ_MTL and the front's reference points are made of."""
+        with self._writing() as session:
+            session.merge(
+                ReferenceRow(
+                    study=self.study,
+                    role=role,
+                    kind=result.kind,
+                    is_baseline=is_baseline,
+                    delta_mtl=delta_mtl,
+                    finished_at=datetime.now(UTC),
+                    result=_jsonable(asdict(result)),
+                )
+            )
+
+    @contextmanager
+    def _writing(self) -> Iterator[Session]:
+        with Session(self._engine) as session, session.begin():
+            yield session
+            session.execute(
+                sa.update(StudyRow).where(StudyRow.name == self.study).values(revision=StudyRow.revision + 1)
+            )
+
+    def _study_row(self, session: Session) -> StudyRow:
+        row = session.get(StudyRow, self.study)
+        if row is None:
+            raise StudyNotFoundError(f"there is no study {self.study!r} in the database.")
+        return row
+
+    def _trial_row(self, session: Session, number: int) -> TrialRow:
+        row = session.get(TrialRow, (self.study, number))
+        if row is None:
+            raise StudyNotFoundError(f"study {self.study!r} has no trial {number}.")
+        return row
+
+
+def _new_trial(study: str, number: int, *, seed: int, num_epochs: int) -> TrialRow:
+    return TrialRow(
+        study=study,
+        number=number,
+        state=TrialState.QUEUED,
+        cause="",
+        seed=seed,
+        attempts=0,
+        worker="",
+        epoch=0,
+        num_epochs=num_epochs,
+    )
+
+
+def _jsonable(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: dict(value) if isinstance(value, Mapping) else value for key, value in document.items()}
+
+
+def _finite(values: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: _finite_or_none(value) for name, value in values.items()}
+
+
+def _finite_or_none(value: float | None) -> float | None:
+    # PostgreSQL's JSON has no NaN, and a gap in a curve says the same.
+    return value if value is not None and math.isfinite(value) else None

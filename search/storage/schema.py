@@ -1,0 +1,112 @@
+"""Our tables. Parameters, values and constraints of trials stay in Optuna's tables and are not repeated here."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+_NAME = sa.String(100)
+_BIG = sa.BigInteger()
+
+
+class UtcDateTime(sa.TypeDecorator[datetime]):
+    """Stored without a zone, always UTC: SQLite would drop the zone silently."""
+
+    impl = sa.DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+class Base(DeclarativeBase):
+    type_annotation_map = {datetime: UtcDateTime, dict[str, Any]: sa.JSON, list[dict[str, Any]]: sa.JSON}  # noqa: RUF012
+
+
+class StudyRow(Base):
+    """One study. ``revision`` grows with every write; ``driver`` and ``heartbeat_at`` are the driver's lease."""
+
+    __tablename__ = "gatefront_studies"
+
+    name: Mapped[str] = mapped_column(_NAME, primary_key=True)
+    file_text: Mapped[str] = mapped_column(sa.Text)
+    created_at: Mapped[datetime]
+    num_trials: Mapped[int]
+    num_workers: Mapped[int]
+    seed: Mapped[int]
+    flop_budget: Mapped[int | None] = mapped_column(_BIG)
+    flop_budget_text: Mapped[str] = mapped_column(sa.String(40))
+    single_task_flops: Mapped[int] = mapped_column(_BIG)
+    hard_sharing_flops: Mapped[int] = mapped_column(_BIG)
+    floor_flops: Mapped[int] = mapped_column(_BIG)
+    ceiling_flops: Mapped[int] = mapped_column(_BIG)
+    tasks: Mapped[list[dict[str, Any]]]
+    data: Mapped[str] = mapped_column(sa.String(200))
+    backbone: Mapped[str] = mapped_column(sa.Text)
+    storage_dir: Mapped[str] = mapped_column(sa.Text)
+    state: Mapped[str] = mapped_column(sa.String(20))
+    message: Mapped[str] = mapped_column(sa.Text)
+    stop_requested: Mapped[bool]
+    driver: Mapped[str | None] = mapped_column(sa.String(300))
+    heartbeat_at: Mapped[datetime | None]
+    revision: Mapped[int] = mapped_column(_BIG)
+
+
+class TrialRow(Base):
+    """One trial, by the number Optuna gave it. ``result`` is what the worker delivered, the gate map apart."""
+
+    __tablename__ = "gatefront_trials"
+
+    study: Mapped[str] = mapped_column(_NAME, sa.ForeignKey("gatefront_studies.name"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    state: Mapped[str] = mapped_column(sa.String(20))
+    cause: Mapped[str] = mapped_column(sa.Text)
+    seed: Mapped[int]
+    attempts: Mapped[int]
+    worker: Mapped[str] = mapped_column(sa.String(300))
+    epoch: Mapped[int]
+    num_epochs: Mapped[int]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    seconds: Mapped[float | None]
+    result: Mapped[dict[str, Any] | None]
+    gate_map: Mapped[dict[str, Any] | None]
+
+
+class EpochRow(Base):
+    """One epoch of one trial. A repeated epoch, after a killed worker, replaces the earlier row."""
+
+    __tablename__ = "gatefront_epochs"
+
+    study: Mapped[str] = mapped_column(_NAME, primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    epoch: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    phase: Mapped[str] = mapped_column(sa.String(20))
+    losses: Mapped[dict[str, Any]]
+    metrics: Mapped[dict[str, Any]]
+    learning_rate: Mapped[float]
+    seconds: Mapped[float]
+    delta_mtl: Mapped[float | None]
+    flops: Mapped[int | None] = mapped_column(_BIG)
+
+    __table_args__ = (
+        sa.ForeignKeyConstraint(["study", "number"], ["gatefront_trials.study", "gatefront_trials.number"]),
+    )
+
+
+class ReferenceRow(Base):
+    """One trained reference network. ``role`` says what for, e.g. ``0/single_task/left`` or ``hard_sharing``."""
+
+    __tablename__ = "gatefront_references"
+
+    study: Mapped[str] = mapped_column(_NAME, sa.ForeignKey("gatefront_studies.name"), primary_key=True)
+    role: Mapped[str] = mapped_column(sa.String(200), primary_key=True)
+    kind: Mapped[str] = mapped_column(sa.String(20))
+    is_baseline: Mapped[bool]
+    delta_mtl: Mapped[float | None]
+    finished_at: Mapped[datetime]
+    result: Mapped[dict[str, Any]]

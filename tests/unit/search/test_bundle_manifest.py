@@ -1,0 +1,113 @@
+"""The manifest is read as it was written, or not at all."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from search.bundle.card import write_card
+from search.bundle.manifest import (
+    DataEntry,
+    FileEntry,
+    FlopsEntry,
+    InputEntry,
+    Manifest,
+    TaskEntry,
+    read_manifest,
+    write_manifest,
+)
+from search.errors import BundleError
+
+DOCUMENTED_SCHEMA = Path(__file__).resolve().parents[3] / "docs" / "bundle.schema.json"
+
+
+def _manifest() -> Manifest:
+    task = TaskEntry(
+        name="left",
+        kind="classification",
+        output_shape=("batch", 10),
+        units="logits",
+        how_to_read="the largest",
+        class_names=tuple("0123456789"),
+        metric="accuracy %",
+        higher_is_better=True,
+        value=91.25,
+        single_task_value=90.0,
+        delta=1.3888,
+    )
+    return Manifest(
+        created_at="2026-01-01T00:00:00+00:00",
+        study="digits",
+        trial=3,
+        seed=7,
+        input=InputEntry(
+            name="images", channels=1, height=12, width=14, batch="any", dtype="float32", mean=(0.374,), std=(0.183,)
+        ),
+        tasks=(task,),
+        delta_mtl=1.3888,
+        flops=FlopsEntry(
+            value=450, convention="2 per multiply-add", requested="45%", flop_budget=450, single_task=1000, floor=300
+        ),
+        num_parameters=99,
+        data=DataEntry(name="digits", fingerprint="f" * 64, num_train=100, num_val=50, measured_on="validation split"),
+        versions={"torch": "2.13.0"},
+        trained_with={"device": "cpu"},
+        reproduce=("gatefront start study.toml --trials 12",),
+        files={"model.pt2": FileEntry(sha256="0" * 64, size=3)},
+    )
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    write_manifest(_manifest(), tmp_path)
+    read = read_manifest(tmp_path)
+    assert read.manifest_sha256
+    assert read.model_copy(update={"manifest_sha256": ""}) == _manifest()
+
+
+@settings(max_examples=150)
+@given(place=st.floats(0, 1, exclude_max=True), byte=st.integers(0, 255))
+def test_any_changed_byte_is_noticed(tmp_path_factory: pytest.TempPathFactory, place: float, byte: int) -> None:
+    folder = tmp_path_factory.mktemp("bundle")
+    write_manifest(_manifest(), folder)
+    path = folder / "manifest.json"
+    content = bytearray(path.read_bytes())
+    index = int(place * len(content))
+    if content[index] == byte:
+        return
+    content[index] = byte
+    path.write_bytes(content)
+    with pytest.raises(BundleError, match=r"manifest\.json"):
+        read_manifest(folder)
+
+
+def test_a_missing_manifest_is_no_bundle(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="is no bundle"):
+        read_manifest(tmp_path)
+
+
+def test_another_version_is_refused_by_its_number(tmp_path: Path) -> None:
+    write_manifest(_manifest(), tmp_path)
+    path = tmp_path / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format_version": 2}))
+    with pytest.raises(BundleError, match="format_version 2; this gatefront reads 1"):
+        read_manifest(tmp_path)
+
+
+def test_an_unknown_key_is_named(tmp_path: Path) -> None:
+    write_manifest(_manifest(), tmp_path)
+    path = tmp_path / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"colour": "red"}))
+    with pytest.raises(BundleError, match="malformed at colour"):
+        read_manifest(tmp_path)
+
+
+def test_the_documented_schema_is_the_code_s() -> None:
+    assert json.loads(DOCUMENTED_SCHEMA.read_text()) == Manifest.model_json_schema()
+
+
+def test_the_card_tells_what_a_person_needs() -> None:
+    card = write_card(_manifest())
+    for told in ("+1.39 %", "450 = 45.0%", "asked for as 45%", "91.25", "[1, 12, 14]".strip("[]"), "gatefront start"):
+        assert told in card

@@ -1,0 +1,71 @@
+"""Front, feasibility and hypervolume, as properties over awkward points."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from search.pareto import (
+    ReferenceFrame,
+    best_under_budget,
+    hypervolume,
+    hypervolume_history,
+    is_feasible,
+    pareto_front,
+)
+
+FRAME = ReferenceFrame(single_task_flops=100, flops=50, delta_mtl=-10.0)
+
+# Few distinct values, so that ties and duplicates are common.
+POINTS = st.lists(st.tuples(st.integers(-40, 40).map(lambda n: n / 2), st.integers(1, 120)), max_size=25)
+
+
+def _dominates(a: tuple[float, int], b: tuple[float, int]) -> bool:
+    return a[0] >= b[0] and a[1] <= b[1] and a != b
+
+
+@given(POINTS)
+def test_front_is_what_nothing_dominates(points: list[tuple[float, int]]) -> None:
+    assert pareto_front(points) == [not any(_dominates(other, point) for other in points) for point in points]
+
+
+@given(POINTS)
+def test_hypervolume_is_that_of_the_front_alone(points: list[tuple[float, int]]) -> None:
+    front = [point for point, on_front in zip(points, pareto_front(points), strict=True) if on_front]
+    assert hypervolume(points, FRAME) == pytest.approx(hypervolume(front, FRAME))
+
+
+@given(POINTS)
+def test_history_never_falls_and_ends_at_the_hypervolume(points: list[tuple[float, int]]) -> None:
+    history = hypervolume_history(points, FRAME)
+    assert history == sorted(history)
+    assert [pytest.approx(value) for value in history] == [
+        hypervolume(points[: count + 1], FRAME) for count in range(len(points))
+    ]
+
+
+@given(POINTS)
+def test_worse_than_the_reference_point_adds_nothing(points: list[tuple[float, int]]) -> None:
+    useless = [(FRAME.delta_mtl - 1, 1), (30.0, FRAME.flops + 1)]
+    assert hypervolume([*points, *useless], FRAME) == pytest.approx(hypervolume(points, FRAME))
+
+
+def test_hypervolume_is_fraction_of_single_task_times_percentage_points() -> None:
+    # 5 points of Δ_MTL above hard sharing and 20 % of the single-task cost under the budget.
+    assert hypervolume([(-5.0, 30)], FRAME) == pytest.approx(5.0 * 0.2)
+
+
+@given(POINTS, st.integers(1, 120))
+def test_best_under_budget_is_feasible_and_on_the_front(points: list[tuple[float, int]], flop_budget: int) -> None:
+    best = best_under_budget(points, flop_budget)
+    feasible = [point for point in points if is_feasible(point[1], flop_budget)]
+    if best is None:
+        assert feasible == []
+    else:
+        assert points[best][0] == max(point[0] for point in feasible)
+        assert pareto_front(feasible)[feasible.index(points[best])]
+
+
+def test_at_the_budget_is_feasible() -> None:
+    assert is_feasible(50, 50)
+    assert not is_feasible(51, 50)
+    assert is_feasible(10**18, None)
