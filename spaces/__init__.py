@@ -1,0 +1,47 @@
+"""What can be searched: gated networks, their exact cost, and the plain networks they become. Pure torch."""
+
+from spaces.architecture import Architecture
+from spaces.budget import close_gates_to_budget
+from spaces.errors import (
+    BudgetBelowFloorError,
+    GatefrontError,
+    SpaceError,
+    UnknownBackboneError,
+    UntraceableBackboneError,
+)
+from spaces.flops import FLOP_CONVENTION, CostModel, GatePattern, count_flops, count_parameters
+from spaces.gate_map import GateMap, GateSite
+from spaces.gates import ChannelGate
+from spaces.interrogate import InterroGateNetwork, build_gated_network
+from spaces.plain_network import PlainNetwork
+from spaces.pruning import prune_network
+from spaces.regularizers import hinge_sparsity
+from spaces.shared_network import SharedNetwork, build_shared_network
+from spaces.tasks import Task, TaskKind
+
+__all__ = [
+    "FLOP_CONVENTION",
+    "Architecture",
+    "BudgetBelowFloorError",
+    "ChannelGate",
+    "CostModel",
+    "GateMap",
+    "GatePattern",
+    "GateSite",
+    "GatefrontError",
+    "InterroGateNetwork",
+    "PlainNetwork",
+    "SharedNetwork",
+    "SpaceError",
+    "Task",
+    "TaskKind",
+    "UnknownBackboneError",
+    "UntraceableBackboneError",
+    "build_gated_network",
+    "build_shared_network",
+    "close_gates_to_budget",
+    "count_flops",
+    "count_parameters",
+    "hinge_sparsity",
+    "prune_network",
+]

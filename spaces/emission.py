@@ -1,0 +1,156 @@
+"""PlainGraphBuilder: writes the nodes of the pruned network, keeping track of where each channel went."""
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from spaces.channels import ChannelRule, channel_axis, num_channels
+from spaces.slicing import slice_layer
+
+_FORWARDED = (nn.Identity, nn.Dropout, nn.Dropout2d)
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A node of the plain graph. ``order`` lists the original channels it carries, in their present order;
+    None where the value has no channels."""
+
+    node: fx.Node
+    order: Tensor | None
+
+
+class PlainGraphBuilder:
+    """Emits the live part of one branch after another into one plain graph.
+
+    Channels may stand in any order in between: a dense layer's weight columns are permuted instead of the
+    value, so that putting own and shared channels together costs a concatenation only.
+    """
+
+    def __init__(self) -> None:
+        self.graph = fx.Graph()
+        self.root = nn.Module()
+        self._known: dict[tuple[Any, ...], fx.Node] = {}
+
+    def images(self, num_image_channels: int) -> Value:
+        return Value(self.graph.placeholder("images"), torch.arange(num_image_channels))
+
+    def emit(self, node: fx.Node, name: str, owner: nn.Module, live: Tensor, sources: dict[fx.Node, Value]) -> Value:
+        """The value of ``node`` with its ``live`` channels; ``owner`` holds the layers and parameters it names."""
+        rule = node.meta["rule"]
+        if rule is ChannelRule.CHANNEL_WISE:
+            return self._emit_channel_wise(node, name, owner, live, sources)
+        if rule is ChannelRule.DENSE:
+            source = sources[node.all_input_nodes[0]]
+            out = live.nonzero().flatten()
+            layer = slice_layer(owner.get_submodule(str(node.target)), out, source.order)
+            return Value(self._call_layer(name, layer, (source.node,), {}), out)
+        inputs = {source: self.in_natural_order(source, sources[source]) for source in node.all_input_nodes}
+        channels = num_channels(node)
+        return Value(self._call(node, name, owner, inputs, None), None if channels is None else torch.arange(channels))
+
+    def restrict(self, value: Value, wanted: Tensor, axis: int) -> Value:
+        """Only the channels of the bool mask ``wanted``, in the order they have."""
+        if value.order is None or bool(wanted[value.order].all()):
+            return value
+        return self._select(value, wanted[value.order].nonzero().flatten(), axis)
+
+    def arrange(self, value: Value, order: Tensor, axis: int) -> Value:
+        """Exactly the channels of ``order``, in that order."""
+        if value.order is None or torch.equal(value.order, order):
+            return value
+        position = torch.full((int(max(value.order.max(), order.max())) + 1,), -1)
+        position[value.order] = torch.arange(len(value.order))
+        return self._select(value, position[order], axis)
+
+    def concatenate(self, values: list[Value], axis: int) -> Value:
+        """All channels of all values, one after the other."""
+        if len(values) == 1:
+            return values[0]
+        order = torch.cat([value.order for value in values if value.order is not None])
+        nodes = [value.node for value in values]
+        return Value(self._once(("cat", *nodes), torch.cat, (nodes, axis)), order)
+
+    def call(self, function: Any, *args: Any) -> fx.Node:
+        return self.graph.call_function(function, args)
+
+    def constant(self, value: Tensor) -> fx.Node:
+        """A buffer of the plain network."""
+        name = f"constant_{sum(1 for _ in self.root.buffers(recurse=False))}"
+        self.root.register_buffer(name, value)
+        return self.graph.get_attr(name)
+
+    def _emit_channel_wise(
+        self, node: fx.Node, name: str, owner: nn.Module, live: Tensor, sources: dict[fx.Node, Value]
+    ) -> Value:
+        operands = node.all_input_nodes
+        first = operands[0]
+        lead = self.restrict(sources[first], live, _axis(first))
+        order = lead.order
+        if order is None:
+            order = torch.arange(len(live))
+        aligned = {first: lead.node}
+        for operand in operands[1:]:
+            aligned[operand] = self.arrange(sources[operand], order, _axis(operand)).node
+        return Value(self._call(node, name, owner, aligned, order), order)
+
+    def in_natural_order(self, source: fx.Node, value: Value) -> fx.Node:
+        """All channels of ``source`` in the order it had them."""
+        if value.order is None:
+            return value.node
+        return self.arrange(value, torch.arange(num_channels(source) or 0), _axis(source)).node
+
+    def _call(
+        self, node: fx.Node, name: str, owner: nn.Module, inputs: dict[fx.Node, fx.Node], order: Tensor | None
+    ) -> fx.Node:
+        """The node's own operation on emitted inputs. Without parameters it is emitted once for equal inputs."""
+        args = fx.node.map_arg(node.args, inputs.__getitem__)
+        kwargs = fx.node.map_arg(node.kwargs, inputs.__getitem__)
+        if node.op == "get_attr":
+            return self._parameter(name, owner, str(node.target))
+        if node.op == "call_module":
+            module = owner.get_submodule(str(node.target))
+            if isinstance(module, _FORWARDED):
+                return inputs[node.all_input_nodes[0]]
+            if any(True for _ in module.parameters()) or any(True for _ in module.buffers()):
+                layer = copy.deepcopy(module) if order is None else slice_layer(module, order, None)
+                return self._call_layer(name, layer, args, kwargs)
+        key = (node, *inputs.values())
+        if key not in self._known:
+            if node.op == "call_module":
+                layer = copy.deepcopy(owner.get_submodule(str(node.target)))
+                self._known[key] = self._call_layer(name, layer, args, kwargs)
+            else:
+                self._known[key] = self.graph.create_node(node.op, node.target, args, kwargs)
+        return self._known[key]
+
+    def _call_layer(self, name: str, layer: nn.Module, args: Any, kwargs: Any) -> fx.Node:
+        self.root.add_module(name, layer)
+        return self.graph.call_module(name, args, kwargs)
+
+    def _parameter(self, name: str, owner: nn.Module, target: str) -> fx.Node:
+        path, _, attribute = target.rpartition(".")
+        value: Tensor = getattr(owner.get_submodule(path), attribute)
+        self.root.register_buffer(name, value.detach().clone())
+        return self.graph.get_attr(name)
+
+    def _select(self, value: Value, positions: Tensor, axis: int) -> Value:
+        order = None if value.order is None else value.order[positions]
+        key = ("select", value.node, tuple(positions.tolist()))
+        start, count = int(positions[0]), len(positions)
+        if torch.equal(positions, torch.arange(start, start + count)):
+            return Value(self._once(key, torch.narrow, (value.node, axis, start, count)), order)
+        if key not in self._known:
+            self._known[key] = self.call(torch.index_select, value.node, axis, self.constant(positions))
+        return Value(self._known[key], order)
+
+    def _once(self, key: tuple[Any, ...], function: Any, args: tuple[Any, ...]) -> fx.Node:
+        if key not in self._known:
+            self._known[key] = self.call(function, *args)
+        return self._known[key]
+
+
+def _axis(node: fx.Node) -> int:
+    return channel_axis(node.meta["shape"]) or 1

@@ -1,0 +1,70 @@
+"""ChannelGate: per channel and task, keep one's own feature or take the shared one."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class ChannelGate(nn.Module):
+    """The gate of one site, for T tasks and C channels (InterroGate, Eqs. 2 and 3).
+
+    ``alpha`` ``[tasks, channels]`` are the gate logits, ``beta`` ``[tasks, channels]`` the mixing logits.
+    The gate is ``G = 1[alpha >= 0]`` forward and ``sigmoid(alpha)`` backward (straight-through). The paper
+    names no estimator; this is the usual one.
+    """
+
+    alpha: nn.Parameter
+    beta: nn.Parameter
+
+    def __init__(self, num_tasks: int, num_channels: int, *, channel_axis: int, initial_logit: float) -> None:
+        super().__init__()
+        self.channel_axis = channel_axis
+        self.alpha = nn.Parameter(torch.full((num_tasks, num_channels), float(initial_logit)))
+        self.beta = nn.Parameter(torch.zeros(num_tasks, num_channels))
+
+    def forward(self, shared: Tensor, own: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """Choose per task, then mix: ``psi, [phi_1 .. phi_T] -> m, [s_1 .. s_T]``.
+
+        ``s_t = G_t * phi_t + (1 - G_t) * psi`` and ``m = sum_t softmax_t(beta) * s_t``.
+        """
+        G = self.straight_through()
+        shape = [1] * shared.dim()
+        shape[self.channel_axis] = -1
+        # lerp is exact at weights 0 and 1: a shut gate gives psi itself, an open one phi_t itself.
+        s = [torch.lerp(shared, phi, G[t].view(shape).to(phi.dtype)) for t, phi in enumerate(own)]
+        w = torch.softmax(self.beta, dim=0)
+        m = s[0] * w[0].view(shape).to(shared.dtype)
+        for t in range(1, len(s)):
+            m = m + s[t] * w[t].view(shape).to(shared.dtype)
+        return m, s
+
+    def straight_through(self) -> Tensor:
+        """``[tasks, channels]``: exactly 0 or 1, with the gradient of ``sigmoid(alpha)``."""
+        return _StraightThrough.apply(self.alpha)  # type: ignore[no-any-return,no-untyped-call]
+
+    def probabilities(self) -> Tensor:
+        """``sigmoid(alpha)``: ``[tasks, channels]``."""
+        return torch.sigmoid(self.alpha)
+
+    def pattern(self) -> Tensor:
+        """The hard gates: bool ``[tasks, channels]``, True where the task keeps its own channel."""
+        return (self.alpha.detach() >= 0).cpu()
+
+
+class _StraightThrough(torch.autograd.Function):
+    """``1[alpha >= 0]`` with the derivative of the sigmoid.
+
+    Written as a function because ``hard + p - p.detach()`` leaves 1 - 1e-8 where 1 is meant.
+    """
+
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, alpha: Tensor) -> Tensor:
+        ctx.save_for_backward(alpha)
+        return (alpha >= 0).to(alpha.dtype)
+
+    @staticmethod
+    def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> Tensor:
+        (alpha,) = ctx.saved_tensors  # type: ignore[attr-defined]
+        p = torch.sigmoid(alpha)
+        return gradient * p * (1 - p)

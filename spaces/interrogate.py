@@ -1,0 +1,199 @@
+"""InterroGateNetwork: a backbone lifted into one shared and T task-specific branches with gates between."""
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from spaces.architecture import Architecture
+from spaces.encoder import build_encoder, example_features
+from spaces.errors import SpaceError
+from spaces.flops import CostModel, GatePattern
+from spaces.gate_map import GateMap, GateSite
+from spaces.gates import ChannelGate
+from spaces.lifting import find_sites
+from spaces.shared_network import build_heads
+from spaces.tasks import Task
+from spaces.tracing import trace_head
+
+
+def build_gated_network(architecture: Architecture, *, initial_logit: float = 1.0) -> "InterroGateNetwork":
+    """Lift the architecture's backbone; all branches start from the same weights.
+
+    Raises:
+        SpaceError: the backbone is unknown, cannot be traced, or fits no head.
+    """
+    encoder = build_encoder(architecture)
+    heads = build_heads(architecture, encoder, architecture.task_names)
+    return InterroGateNetwork(architecture, encoder, heads, initial_logit=initial_logit)
+
+
+class InterroGateNetwork(nn.Module):
+    """``images [batch, c, h, w] -> {task: prediction}`` (InterroGate, Algorithm 1, gates on layer outputs).
+
+    The traced backbone runs once per branch; at each gate site every task chooses per channel, and the
+    shared branch goes on with the mix of what they chose. All gates shut is hard sharing, all open are T
+    single-task networks.
+    """
+
+    def __init__(
+        self, architecture: Architecture, encoder: fx.GraphModule, heads: nn.ModuleDict, *, initial_logit: float
+    ) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.shared_encoder = encoder
+        self.task_encoders = nn.ModuleDict({task.name: copy.deepcopy(encoder) for task in architecture.tasks})
+        self.heads = heads
+        self.lifting = find_sites(encoder)
+        if not self.lifting.sites:
+            raise SpaceError(f"backbone {architecture.backbone!r} has no layer whose output a gate could choose.")
+        self.gates = nn.ModuleDict(
+            {
+                site.node.name: ChannelGate(
+                    len(architecture.tasks),
+                    site.num_channels,
+                    channel_axis=site.channel_axis,
+                    initial_logit=initial_logit,
+                )
+                for site in self.lifting.sites
+            }
+        )
+        self.cost = CostModel(
+            sites=self.lifting.sites,
+            whole_costs=self.lifting.whole_costs,
+            encoder=sum(node.meta["flops"] for node in encoder.graph.nodes),
+            heads=self._count_heads(),
+        )
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        return self.architecture.tasks
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        features = _run_branches(self, images)
+        return {task.name: self.heads[task.name](features[t]) for t, task in enumerate(self.tasks)}
+
+    def branches(self) -> list[fx.GraphModule]:
+        """The shared encoder, then one encoder per task."""
+        return [self.shared_encoder, *(self.task_encoders[task.name] for task in self.tasks)]  # type: ignore[list-item]
+
+    def channel_gates(self) -> list[ChannelGate]:
+        """One gate per site, in depth order."""
+        return [self.gates[site.node.name] for site in self.lifting.sites]  # type: ignore[misc]
+
+    def gate_parameters(self) -> list[nn.Parameter]:
+        """Gate and mixing logits: their own learning rate, no weight decay."""
+        return list(self.gates.parameters())
+
+    def weight_parameters(self) -> list[nn.Parameter]:
+        """All parameters that are not of a gate."""
+        gates = {id(parameter) for parameter in self.gate_parameters()}
+        return [parameter for parameter in self.parameters() if id(parameter) not in gates]
+
+    def gate_pattern(self) -> GatePattern:
+        """The hard gates of every site."""
+        return tuple(gate.pattern() for gate in self.channel_gates())
+
+    @torch.no_grad()
+    def set_gate_pattern(self, pattern: GatePattern) -> None:
+        """Move logits across zero, where needed, so that the hard gates equal ``pattern``."""
+        for gate, own in zip(self.channel_gates(), pattern, strict=True):
+            wanted = own.to(gate.alpha.device)
+            magnitude = gate.alpha.abs().clamp(min=1e-3)
+            gate.alpha.copy_(torch.where(wanted, magnitude, -magnitude))
+
+    def freeze_gates(self) -> None:
+        """No gate changes from here on; the mix of the shared branch still learns."""
+        for gate in self.channel_gates():
+            gate.alpha.requires_grad_(False)
+
+    @torch.no_grad()
+    def clamp_logits(self, max_logit: float) -> None:
+        """Keep logits within ``±max_logit``: beyond, the sigmoid's gradient vanishes and a gate is stuck."""
+        for gate in self.channel_gates():
+            gate.alpha.clamp_(-max_logit, max_logit)
+
+    def flops(self) -> int:
+        """Exact FLOPs of the network pruned to the present gates."""
+        return self.cost.flops(self.gate_pattern())
+
+    def gate_map(self) -> GateMap:
+        """The present gates as a record for views."""
+        sites = tuple(
+            GateSite(
+                name=_readable(self.lifting.sites[index].node),
+                own=tuple("".join("1" if bit else "0" for bit in row) for row in own.tolist()),
+                flops_per_channel=float(self.lifting.sites[index].channel_flops),
+            )
+            for index, own in enumerate(self.gate_pattern())
+        )
+        return GateMap(tasks=self.architecture.task_names, sites=sites)
+
+    def load_references(
+        self, single_task: Mapping[str, Mapping[str, Tensor]], hard_sharing: Mapping[str, Tensor] | None
+    ) -> None:
+        """Start each task's branch and head from its single-task network, the shared branch from hard sharing.
+
+        The values are state dicts of :class:`SharedNetwork` of the same architecture.
+        """
+        for task in self.tasks:
+            state = single_task[task.name]
+            self.task_encoders[task.name].load_state_dict(_part(state, "encoder."))
+            self.heads[task.name].load_state_dict(_part(state, f"heads.{task.name}."))
+        if hard_sharing is not None:
+            self.shared_encoder.load_state_dict(_part(hard_sharing, "encoder."))
+
+    def _count_heads(self) -> dict[str, int]:
+        features = example_features(self.shared_encoder, self.architecture)
+        traced = {t.name: trace_head(self.heads[t.name], features, name=f"head {t.name}") for t in self.tasks}
+        return {name: sum(node.meta["flops"] for node in head.graph.nodes) for name, head in traced.items()}
+
+
+def _run_branches(network: InterroGateNetwork, images: Tensor) -> list[Any]:
+    """The features of every task, running the backbone's graph node by node in all branches."""
+    branches = network.branches()
+    modules = [dict(branch.named_modules()) for branch in branches]
+    values: dict[fx.Node, list[Any]] = {}
+    for node in network.shared_encoder.graph.nodes:
+        if node.op == "placeholder":
+            values[node] = [images] * len(branches)
+            continue
+        if node.op == "output":
+            return [_arguments(node.args[0], values, b) for b in range(1, len(branches))]
+        values[node] = [_run_node(node, values, b, branches[b], modules[b]) for b in range(len(branches))]
+        if node.name in network.gates:
+            shared, own = network.gates[node.name](values[node][0], values[node][1:])
+            values[node] = [shared, *own]
+        for source in node.meta["last_uses"]:
+            del values[source]
+    raise SpaceError("the traced backbone has no output.")
+
+
+def _run_node(
+    node: fx.Node, values: dict[fx.Node, list[Any]], b: int, branch: fx.GraphModule, modules: dict[str, nn.Module]
+) -> Any:
+    args, kwargs = _arguments(node.args, values, b), _arguments(node.kwargs, values, b)
+    target: Any = node.target
+    if node.op == "call_module":
+        return modules[target](*args, **kwargs)
+    if node.op == "call_function":
+        return target(*args, **kwargs)
+    if node.op == "call_method":
+        return getattr(args[0], target)(*args[1:], **kwargs)
+    owner, _, name = target.rpartition(".")
+    return getattr(branch.get_submodule(owner), name)
+
+
+def _arguments(arguments: Any, values: dict[fx.Node, list[Any]], b: int) -> Any:
+    return fx.node.map_arg(arguments, lambda node: values[node][b])
+
+
+def _part(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+
+
+def _readable(node: fx.Node) -> str:
+    """A site's name as the backbone spells it: ``layer1.0.act2`` rather than ``layer1_0_act2``."""
+    return str(node.target) if node.op == "call_module" else node.name

@@ -1,0 +1,103 @@
+"""From a gated network to the plain network it stands for: same outputs, only the layers that are read."""
+
+import torch
+from torch import fx, nn
+
+from spaces.emission import PlainGraphBuilder, Value
+from spaces.encoder import example_features
+from spaces.folding import fold_norms
+from spaces.interrogate import InterroGateNetwork
+from spaces.liveness import SHARED, Liveness, find_live_channels
+from spaces.mixing import emit_mix
+from spaces.plain_network import PlainNetwork
+from spaces.tracing import trace_head
+
+
+def prune_network(network: InterroGateNetwork) -> PlainNetwork:
+    """The network without gates, branches nobody reads and channels nobody chose, in evaluation mode.
+
+    Its outputs equal the gated network's in evaluation mode up to rounding. Norms are folded into the
+    convolutions before them.
+    """
+    builder = PlainGraphBuilder()
+    features = _emit_encoder(network, builder)
+    predictions = [
+        _emit_head(network, builder, task, features[t]) for t, task in enumerate(network.architecture.task_names)
+    ]
+    builder.graph.output(tuple(predictions))
+    plain = fx.GraphModule(builder.root, builder.graph, class_name="PlainNetwork")
+    plain.eval()
+    fold_norms(plain)
+    plain.graph.eliminate_dead_code()
+    plain.delete_all_unused_submodules()
+    plain.graph.lint()
+    plain.recompile()
+    return PlainNetwork(plain, network.architecture.task_names)
+
+
+def _emit_encoder(network: InterroGateNetwork, builder: PlainGraphBuilder) -> list[list[Value]]:
+    """``[task][feature]``: what each head reads."""
+    graph = network.shared_encoder.graph
+    live = find_live_channels(graph, network.lifting.sites, network.gate_pattern())
+    owners = network.branches()
+    values: dict[tuple[fx.Node, int], Value] = {}
+    for node in graph.nodes:
+        if node.op == "placeholder":
+            images = builder.images(network.architecture.in_channels)
+            values.update({(node, b): images for b in range(len(owners))})
+            continue
+        if node.op == "output":
+            return [[values[source, b] for source in node.args[0]] for b in range(1, len(owners))]
+        for b, owner in enumerate(owners):
+            if live.before[node, b].any():
+                sources = {source: values[source, b] for source in node.all_input_nodes}
+                name = f"{node.name}__{_branch_name(network, b)}"
+                values[node, b] = builder.emit(node, name, owner, live.before[node, b], sources)
+        if node.name in network.gates:
+            _emit_gate(network, builder, node, live, values)
+    return []
+
+
+def _emit_gate(
+    network: InterroGateNetwork,
+    builder: PlainGraphBuilder,
+    node: fx.Node,
+    live: Liveness,
+    values: dict[tuple[fx.Node, int], Value],
+) -> None:
+    """Replace the branches' own values by the chosen ones, and the shared value by the mix."""
+    index = next(i for i, site in enumerate(network.lifting.sites) if site.node is node)
+    gate, axis = network.channel_gates()[index], network.lifting.sites[index].channel_axis
+    own, weight = gate.pattern(), torch.softmax(gate.beta.detach().cpu(), dim=0)
+    computed = {b: values[node, b] for b in range(len(own) + 1) if live.before[node, b].any()}
+    for t in range(len(own)):
+        read = live.after[node, t + 1]
+        if read.any():
+            parts = [(t + 1, read & own[t]), (SHARED, read & ~own[t])]
+            chosen = [builder.restrict(computed[b], mask, axis) for b, mask in parts if mask.any()]
+            values[node, t + 1] = builder.concatenate(chosen, axis)
+    read = live.after[node, SHARED]
+    if read.any():
+        if (read & own.any(dim=0)).any():
+            values[node, SHARED] = emit_mix(builder, computed, own, weight, read, len(node.meta["shape"]), axis)
+        else:
+            values[node, SHARED] = builder.restrict(computed[SHARED], read, axis)
+
+
+def _branch_name(network: InterroGateNetwork, b: int) -> str:
+    return "shared" if b == SHARED else network.architecture.task_names[b - 1]
+
+
+def _emit_head(network: InterroGateNetwork, builder: PlainGraphBuilder, task: str, features: list[Value]) -> fx.Node:
+    head: nn.Module = network.heads[task]
+    traced = trace_head(head, example_features(network.shared_encoder, network.architecture), name=f"head {task}")
+    values: dict[fx.Node, Value] = {}
+    for node in traced.graph.nodes:
+        if node.op == "placeholder":
+            values[node] = features[node.meta["feature_index"]]
+        elif node.op == "output":
+            return builder.in_natural_order(node.all_input_nodes[0], values[node.all_input_nodes[0]])
+        else:
+            live = torch.ones(node.meta["shape"][1], dtype=torch.bool)
+            values[node] = builder.emit(node, f"{task}__{node.name}", traced, live, values)
+    raise RuntimeError(f"the head of {task} has no output")

@@ -1,0 +1,176 @@
+"""What every backbone must keep when it is lifted, gated and pruned."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from spaces import (
+    Architecture,
+    InterroGateNetwork,
+    PlainNetwork,
+    Task,
+    build_gated_network,
+    build_shared_network,
+    close_gates_to_budget,
+    count_flops,
+    prune_network,
+)
+
+CLASSIFICATION = (
+    Task(name="left", kind="classification", num_outputs=10),
+    Task(name="right", kind="classification", num_outputs=7),
+    Task(name="orientation", kind="classification", num_outputs=4),
+)
+DENSE = (
+    Task(name="semseg", kind="segmentation", num_outputs=5),
+    Task(name="normals", kind="normals", num_outputs=3),
+    Task(name="scene", kind="classification", num_outputs=3),
+)
+
+
+def _architecture(
+    backbone: str, tasks: tuple[Task, ...], size: tuple[int, int], *, width: float = 1.0, small_stem: bool = False
+) -> Architecture:
+    return Architecture(
+        backbone=backbone,
+        stem="small" if small_stem else "default",
+        width=width,
+        tasks=tasks,
+        in_channels=3,
+        input_size=size,
+        head_width=8,
+    )
+
+
+CASES = {
+    "smallconv": _architecture("smallconv", CLASSIFICATION, (12, 14)),
+    "smallconv-dense": _architecture("smallconv", DENSE, (16, 20), width=2.0),
+    "resnet18-small-stem": _architecture("resnet18", DENSE, (16, 24), width=0.125, small_stem=True),
+    "resnet18": _architecture("resnet18", CLASSIFICATION, (64, 64), width=0.25),
+    "resnet50": _architecture("resnet50", DENSE, (64, 64), width=0.0625),
+    "mobilenetv3": _architecture("mobilenetv3_small_100", DENSE, (64, 96), width=0.5),
+    "mobilenetv3-small-stem": _architecture(
+        "mobilenetv3_large_100", CLASSIFICATION, (32, 32), width=0.25, small_stem=True
+    ),
+    "efficientnet": _architecture("efficientnet_b0", CLASSIFICATION, (64, 64), width=0.25),
+    "regnet-grouped-convolutions": _architecture("regnetx_002", CLASSIFICATION, (32, 32)),
+    "vovnet-concatenations": _architecture("ese_vovnet19b_slim_dw", CLASSIFICATION, (32, 32)),
+}
+
+
+@pytest.fixture(params=list(CASES))
+def architecture(request: pytest.FixtureRequest) -> Architecture:
+    return CASES[request.param]
+
+
+def _randomise(network: nn.Module, generator: torch.Generator) -> None:
+    """Weights as built, but every norm statistic and affine parameter off its default."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.3, generator=generator)
+            module.running_var.uniform_(0.5, 1.5, generator=generator)
+            nn.init.uniform_(module.weight, 0.5, 1.5, generator=generator)
+            nn.init.normal_(module.bias, 0, 0.3, generator=generator)
+
+
+def _set_gates(network: InterroGateNetwork, own: float, generator: torch.Generator) -> None:
+    """Every gate open with probability ``own``, and a mix that is not uniform."""
+    network.set_gate_pattern(
+        tuple(torch.rand(p.shape, generator=generator) < own for p in network.gate_pattern()),
+    )
+    for gate in network.channel_gates():
+        nn.init.normal_(gate.beta, generator=generator)
+
+
+def _images(architecture: Architecture, generator: torch.Generator) -> Tensor:
+    return torch.randn(2, architecture.in_channels, *architecture.input_size, generator=generator)
+
+
+def _relative_error(found: Tensor, expected: Tensor) -> float:
+    return float((found - expected).abs().max() / expected.abs().max().clamp(min=1e-3))
+
+
+def _input_shape(architecture: Architecture) -> tuple[int, int, int]:
+    return (architecture.in_channels, *architecture.input_size)
+
+
+@torch.no_grad()
+def test_all_gates_shut_is_hard_sharing(architecture: Architecture) -> None:
+    generator = torch.Generator().manual_seed(1)
+    shared = build_shared_network(architecture).eval()
+    _randomise(shared, generator)
+    gated = build_gated_network(architecture).eval()
+    gated.load_references({name: shared.state_dict() for name in architecture.task_names}, shared.state_dict())
+    for encoder in gated.task_encoders.values():
+        _randomise(encoder, generator)  # what the private branches hold must not matter
+    gated.set_gate_pattern(tuple(torch.zeros_like(p) for p in gated.gate_pattern()))
+    images = _images(architecture, generator)
+    found, expected = gated(images), shared(images)
+    for name in architecture.task_names:
+        assert _relative_error(found[name], expected[name]) < 1e-5
+    assert gated.flops() == gated.cost.hard_sharing == count_flops(shared, _input_shape(architecture))
+
+
+@torch.no_grad()
+def test_all_gates_open_is_the_single_task_networks(architecture: Architecture) -> None:
+    generator = torch.Generator().manual_seed(2)
+    singles = {name: build_shared_network(architecture, [name]).eval() for name in architecture.task_names}
+    for single in singles.values():
+        _randomise(single, generator)
+    gated = build_gated_network(architecture).eval()
+    gated.load_references({name: single.state_dict() for name, single in singles.items()}, None)
+    _randomise(gated.shared_encoder, generator)
+    gated.set_gate_pattern(tuple(torch.ones_like(p) for p in gated.gate_pattern()))
+    images = _images(architecture, generator)
+    found = gated(images)
+    for name, single in singles.items():
+        assert _relative_error(found[name], single(images)[name]) < 1e-5
+    expected = sum(count_flops(single, _input_shape(architecture)) for single in singles.values())
+    assert gated.flops() == gated.cost.single_task == expected
+
+
+@pytest.mark.parametrize("own", [0.0, 0.1, 0.5, 0.9, 1.0])
+@torch.no_grad()
+def test_pruned_equals_gated_and_costs_what_the_gates_say(architecture: Architecture, own: float) -> None:
+    generator = torch.Generator().manual_seed(int(own * 10))
+    gated = build_gated_network(architecture).eval()
+    _randomise(gated, generator)
+    _set_gates(gated, own, generator)
+    pruned = prune_network(gated)
+    images = _images(architecture, generator)
+    expected = gated(images)
+    for name, found in zip(pruned.task_names, pruned(images), strict=True):
+        assert _relative_error(found, expected[name]) < 1e-5
+    assert gated.flops() == count_flops(pruned, _input_shape(architecture))
+    assert not any(isinstance(module, nn.Dropout) for module in pruned.modules())
+
+
+@torch.no_grad()
+def test_pruned_network_survives_json(architecture: Architecture) -> None:
+    generator = torch.Generator().manual_seed(3)
+    gated = build_gated_network(architecture).eval()
+    _randomise(gated, generator)
+    _set_gates(gated, 0.4, generator)
+    pruned = prune_network(gated)
+    rebuilt = PlainNetwork.from_json(pruned.architecture_json(), pruned.tensors())
+    images = _images(architecture, generator)
+    for found, expected in zip(rebuilt(images), pruned(images), strict=True):
+        assert torch.equal(found, expected)
+
+
+@torch.no_grad()
+def test_budget_cut_is_at_or_under_and_wastes_little(architecture: Architecture) -> None:
+    generator = torch.Generator().manual_seed(4)
+    gated = build_gated_network(architecture).eval()
+    _set_gates(gated, 0.8, generator)
+    for gate in gated.channel_gates():
+        gate.alpha.mul_(torch.rand(gate.alpha.shape, generator=generator))
+    cost = gated.cost
+    dearest = max(site.channel_flops for site in cost.sites) + sum(whole.flops for whole in cost.whole_costs)
+    for share in (0.0, 0.2, 0.6):
+        budget = int(cost.floor + share * (gated.flops() - cost.floor))
+        cut = close_gates_to_budget(gated, budget)
+        assert cost.flops(cut) <= budget
+        assert all((after <= before).all() for after, before in zip(cut, gated.gate_pattern(), strict=True))
+        if share > 0:
+            assert cost.flops(cut) > budget - dearest
