@@ -20,7 +20,7 @@ def epoch_batches(
     """
     # A large odd factor keeps the epochs of neighbouring seeds apart.
     generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
-    order: list[int] = torch.randperm(_length(dataset), generator=generator).tolist()
+    order: list[int] = torch.randperm(num_samples(dataset), generator=generator).tolist()
     num_steps = steps_per_epoch(len(order), batch_size)
     return _load(dataset, tasks, _chunks(order[: num_steps * batch_size], batch_size), num_workers)
 
@@ -29,12 +29,17 @@ def ordered_batches(
     dataset: Dataset[Sample], tasks: Sequence[Task], *, batch_size: int, num_workers: int = 0
 ) -> Iterator[Batch]:
     """Every sample once, in order."""
-    return _load(dataset, tasks, _chunks(range(_length(dataset)), batch_size), num_workers)
+    return _load(dataset, tasks, _chunks(range(num_samples(dataset)), batch_size), num_workers)
 
 
-def steps_per_epoch(num_samples: int, batch_size: int) -> int:
+def steps_per_epoch(size: int, batch_size: int) -> int:
     """Full batches in one epoch; a set smaller than a batch is one step."""
-    return max(num_samples // batch_size, 1)
+    return max(size // batch_size, 1)
+
+
+def num_samples(dataset: Dataset[Sample]) -> int:
+    """How many samples a split has."""
+    return len(dataset)  # type: ignore[arg-type]  # torch leaves __len__ to each data set
 
 
 def collate(samples: Sequence[Sample] | Batch, tasks: Sequence[Task]) -> Batch:
@@ -61,10 +66,6 @@ def _unknown(task: Task, images: Tensor) -> Tensor:
     if task.kind == "segmentation":
         return torch.full((height, width), IGNORE_INDEX)
     return torch.full((task.num_outputs, height, width), torch.nan)
-
-
-def _length(dataset: Dataset[Sample]) -> int:
-    return len(dataset)  # type: ignore[arg-type]  # torch leaves __len__ to each data set
 
 
 def _chunks(indices: Sequence[int], size: int) -> list[list[int]]:

@@ -1,12 +1,13 @@
 """One task of every kind, and labels that suit it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from spaces.tasks import Task, TaskKind
+from trainer.data import DataSpec, MultiTaskData, load_data
 
 OUTPUTS: dict[TaskKind, int] = {"classification": 4, "segmentation": 3, "depth": 1, "normals": 3, "edges": 1}
 
@@ -32,3 +33,34 @@ def draw() -> Callable[[Task, int], tuple[Tensor, Tensor]]:
         return prediction, 0.5 + torch.rand(batch_size, 1, *size)
 
     return make
+
+
+class TinyNetwork(nn.Module):
+    """Convolution, norm, dropout (so that the random state matters) and one linear head per task."""
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(1, 6, 3, stride=2), nn.BatchNorm2d(6), nn.ReLU(), nn.Dropout(0.1))
+        self.heads = nn.ModuleDict({task.name: nn.Linear(6 * 5 * 6, task.num_outputs) for task in tasks})
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        features = self.body(images).flatten(1)
+        return {name: head(features) for name, head in self.heads.items()}
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> MultiTaskData:
+    """A small `digits`: 640 images to train on, 200 to validate with."""
+    spec = DataSpec(name="digits", options={"train_size": 640, "val_size": 200})
+    return load_data(spec, tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture
+def build_tiny() -> Callable[[Sequence[Task]], TinyNetwork]:
+    """A network for `digits` whose weights depend on nothing but torch's seed."""
+
+    def build(tasks: Sequence[Task]) -> TinyNetwork:
+        torch.manual_seed(7)
+        return TinyNetwork(tasks)
+
+    return build

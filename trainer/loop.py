@@ -1,0 +1,207 @@
+"""The one training loop: every network of gatefront is trained by it; what differs is handed in."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from spaces.tasks import Task
+from trainer.checkpoint import Checkpoint, CheckpointSlot, read_checkpoint, write_checkpoint
+from trainer.config import TrainConfig
+from trainer.data.dataset import Batch, MultiTaskData
+from trainer.data.loader import epoch_batches, num_samples, steps_per_epoch
+from trainer.evaluation import evaluate
+from trainer.loss_log import LossLog
+from trainer.losses import task_loss
+from trainer.optimizers import build_optimizer, build_schedule
+from trainer.reporting import EpochReport, Phase, Reporter
+from trainer.runtime import Runtime, resolve_runtime
+from trainer.seeding import random_state, restore_random_state
+
+_EVALUATION_BATCHES = 4  # an evaluation keeps no activations, so its batches may be larger
+
+
+class ExtraLoss(Protocol):
+    """Named terms added to the task losses; ``progress`` is the share of the run's steps done, 0..1."""
+
+    def __call__(self, progress: float, /) -> Mapping[str, Tensor]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strategy:
+    """What one run does beyond minimising its task losses.
+
+    ``gate_parameters`` learn at ``gate_learning_rate``, without decay; ``after_step`` runs after each update.
+    """
+
+    phase: Phase = "train"
+    gate_parameters: tuple[nn.Parameter, ...] = ()
+    gate_learning_rate: float = 0.0
+    extra_loss: ExtraLoss | None = None
+    after_step: Callable[[], None] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainOutcome:
+    """``metrics`` of the validation split after the last epoch; ``seconds`` over all sittings."""
+
+    metrics: Mapping[str, float]
+    seconds: float
+    num_samples: int
+
+
+def train(
+    network: nn.Module,
+    data: MultiTaskData,
+    config: TrainConfig,
+    *,
+    tasks: Sequence[Task],
+    strategy: Strategy | None = None,
+    reporter: Reporter | None = None,
+    slot: CheckpointSlot | None = None,
+) -> TrainOutcome:
+    """Trains ``network`` in place, on the config's device, where it stays.
+
+    ``network`` maps images ``[batch, c, h, w]`` to one prediction per task name. After every epoch it is
+    evaluated, then the checkpoint is written, then the reporter is told. With a checkpoint of the same key in
+    ``slot``, the run goes on from there and ends as if it had never stopped: bit for bit on a CPU.
+
+    Raises:
+        DivergedError: if a loss or a prediction stops being finite.
+        CheckpointError: if the slot holds another run's checkpoint.
+    """
+    torch.set_num_threads(config.num_threads)
+    run = _Run(network, data, config, tuple(tasks), strategy or Strategy())
+    if slot is not None:
+        run.resume(slot)
+    # A checkpoint of the last epoch leaves nothing to train, but the outcome still needs its metrics.
+    metrics = run.evaluate() if run.epoch == config.epochs else {}
+    while run.epoch < config.epochs:
+        metrics = run.train_epoch(reporter, slot)
+    samples_per_epoch = run.steps_per_epoch * min(config.batch_size, num_samples(data.train))
+    return TrainOutcome(metrics=metrics, seconds=run.seconds, num_samples=config.epochs * samples_per_epoch)
+
+
+class _Run:
+    """One run's moving parts: network, optimizer, schedule, and how many epochs are done."""
+
+    def __init__(
+        self, network: nn.Module, data: MultiTaskData, config: TrainConfig, tasks: tuple[Task, ...], strategy: Strategy
+    ) -> None:
+        self._network = network
+        self._data = data
+        self._config = config
+        self._tasks = tasks
+        self._strategy = strategy
+        self._runtime: Runtime = resolve_runtime(config)
+        # Before the optimizer: it must hold the parameters where they will be.
+        self._runtime.place_network(network)
+        self.steps_per_epoch = steps_per_epoch(num_samples(data.train), config.batch_size)
+        self._optimizer: Optimizer = build_optimizer(
+            network,
+            config,
+            gate_parameters=strategy.gate_parameters,
+            gate_learning_rate=strategy.gate_learning_rate,
+        )
+        self._schedule: LRScheduler = build_schedule(self._optimizer, config, config.epochs * self.steps_per_epoch)
+        self.epoch = 0
+        self.seconds = 0.0
+
+    def train_epoch(self, reporter: Reporter | None, slot: CheckpointSlot | None) -> dict[str, float]:
+        """One epoch, its evaluation, its checkpoint and its report, in this order."""
+        started = time.perf_counter()
+        learning_rate = float(self._optimizer.param_groups[0]["lr"])
+        losses = self._pass_over_data()
+        metrics = self.evaluate()
+        epoch_seconds = time.perf_counter() - started
+        self.epoch += 1
+        self.seconds += epoch_seconds
+        if slot is not None:
+            self._save(slot)
+        if reporter is not None:
+            reporter(
+                EpochReport(
+                    epoch=self.epoch,
+                    num_epochs=self._config.epochs,
+                    phase=self._strategy.phase,
+                    losses=losses,
+                    metrics=metrics,
+                    learning_rate=learning_rate,
+                    seconds=epoch_seconds,
+                )
+            )
+        return metrics
+
+    def evaluate(self) -> dict[str, float]:
+        return evaluate(
+            self._network,
+            self._data.val,
+            self._tasks,
+            runtime=self._runtime,
+            batch_size=_EVALUATION_BATCHES * self._config.batch_size,
+        )
+
+    def resume(self, slot: CheckpointSlot) -> None:
+        """Takes up this run's checkpoint of this phase, if there is one."""
+        checkpoint = read_checkpoint(slot)
+        if checkpoint is None or checkpoint.phase != self._strategy.phase:
+            return
+        self._network.load_state_dict(checkpoint.network)
+        self._optimizer.load_state_dict(checkpoint.optimizer)
+        self._schedule.load_state_dict(checkpoint.schedule)
+        restore_random_state(checkpoint.random_state)
+        self.epoch, self.seconds = checkpoint.epoch, checkpoint.seconds
+
+    def _pass_over_data(self) -> dict[str, float]:
+        log = LossLog(self.epoch + 1)
+        self._network.train()
+        batches = epoch_batches(
+            self._data.train,
+            self._tasks,
+            batch_size=self._config.batch_size,
+            seed=self._config.seed,
+            epoch=self.epoch,
+            num_workers=self._config.num_loader_workers,
+        )
+        for step, batch in enumerate(batches, self.epoch * self.steps_per_epoch):
+            log.add(self._step(self._runtime.place_batch(batch), step))
+        return log.means()
+
+    def _step(self, batch: Batch, step: int) -> dict[str, Tensor]:
+        """One update; returns every term of the loss, unweighted."""
+        with self._runtime.autocast():
+            predictions = self._network(batch.images)
+        losses = {task.name: task_loss(task, predictions[task.name], batch.labels[task.name]) for task in self._tasks}
+        total = torch.stack([task.weight * losses[task.name] for task in self._tasks]).sum()
+        if self._strategy.extra_loss is not None:
+            extra = self._strategy.extra_loss(step / (self._config.epochs * self.steps_per_epoch))
+            total = total + torch.stack(list(extra.values())).sum()
+            losses |= extra
+        self._optimizer.zero_grad(set_to_none=True)
+        total.backward()  # type: ignore[no-untyped-call]
+        if self._config.gradient_clip is not None:
+            nn.utils.clip_grad_norm_(self._network.parameters(), self._config.gradient_clip)
+        self._optimizer.step()
+        self._schedule.step()
+        if self._strategy.after_step is not None:
+            self._strategy.after_step()
+        return losses
+
+    def _save(self, slot: CheckpointSlot) -> None:
+        checkpoint = Checkpoint(
+            key=slot.key,
+            phase=self._strategy.phase,
+            epoch=self.epoch,
+            seconds=self.seconds,
+            notes=dict(slot.notes),
+            network=self._network.state_dict(),
+            optimizer=self._optimizer.state_dict(),
+            schedule=self._schedule.state_dict(),
+            random_state=random_state(),
+        )
+        write_checkpoint(slot.path, checkpoint)

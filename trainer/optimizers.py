@@ -1,0 +1,45 @@
+"""AdamW with a group for every kind of parameter, and the learning rate over a run."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from torch import nn
+from torch.optim import AdamW, Optimizer
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
+
+from trainer.config import TrainConfig
+
+_POLY_POWER = 0.9
+
+
+def build_optimizer(
+    network: nn.Module,
+    config: TrainConfig,
+    *,
+    gate_parameters: Iterable[nn.Parameter] = (),
+    gate_learning_rate: float = 0.0,
+) -> AdamW:
+    """AdamW over all parameters that learn: weights, norms and biases without decay, gates at their own rate."""
+    gates = [parameter for parameter in gate_parameters if parameter.requires_grad]
+    gate_ids = {id(parameter) for parameter in gates}
+    others = [
+        parameter for parameter in network.parameters() if parameter.requires_grad and id(parameter) not in gate_ids
+    ]
+    weights = [parameter for parameter in others if parameter.ndim > 1]
+    norms_and_biases = [parameter for parameter in others if parameter.ndim <= 1]
+    groups: list[dict[str, Any]] = [
+        {"params": weights, "lr": config.learning_rate, "weight_decay": config.weight_decay},
+        {"params": norms_and_biases, "lr": config.learning_rate, "weight_decay": 0.0},
+        {"params": gates, "lr": gate_learning_rate, "weight_decay": 0.0},
+    ]
+    # Fused: a gated network has hundreds of small tensors, and one call per tensor would cost more than the sums.
+    return AdamW([group for group in groups if group["params"]], fused=True)
+
+
+def build_schedule(optimizer: Optimizer, config: TrainConfig, num_steps: int) -> LRScheduler:
+    """Scales each group's rate per step: ``one_cycle`` (up and down again), ``poly`` ((1 - s/S)^0.9) or constant."""
+    if config.schedule == "one_cycle":
+        return OneCycleLR(optimizer, max_lr=[group["lr"] for group in optimizer.param_groups], total_steps=num_steps)
+    if config.schedule == "poly":
+        return LambdaLR(optimizer, lambda step: max(1 - step / num_steps, 0.0) ** _POLY_POWER)
+    return LambdaLR(optimizer, lambda step: 1.0)
