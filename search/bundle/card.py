@@ -1,0 +1,156 @@
+"""The card: a bundle's README.md, for a person who has the folder and nothing else."""
+
+from search.bundle.layout import (
+    ARCHITECTURE,
+    FRONT_PICTURE,
+    GATE_MAP_PICTURE,
+    INPUT_NAME,
+    MANIFEST,
+    ONNX_MODEL,
+    SAMPLE_INPUTS,
+    SAMPLE_OUTPUTS,
+    STUDY_FILE,
+    TORCH_MODEL,
+    WEIGHTS,
+)
+from search.bundle.manifest import Manifest, TaskEntry
+
+_MAX_LISTED_CLASSES = 40
+
+
+def write_card(manifest: Manifest) -> str:
+    """The card's Markdown text."""
+    parts = [_head(manifest), _tasks(manifest), _pictures(), _use(manifest), _files(), _origin(manifest)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _head(manifest: Manifest) -> str:
+    flops = manifest.flops
+    names = ", ".join(task.name for task in manifest.tasks)
+    share = flops.value / flops.single_task
+    lines = [
+        f"# {manifest.study}, trial {manifest.trial}",
+        "",
+        f"A plain network for {len(manifest.tasks)} tasks in one forward pass ({names}), found and pruned by "
+        "gatefront. It has no gates and needs no gatefront to run.",
+        "",
+        "| | |",
+        "| --- | --- |",
+        f"| Δ_MTL | {manifest.delta_mtl:+.2f} % (mean over tasks, against single-task networks; positive is better) |",
+        f"| FLOPs | {flops.value:,} = {share:.1%} of one network per task ({flops.single_task:,}) |",
+    ]
+    if flops.flop_budget is not None:
+        asked = f" (asked for as {flops.requested})" if flops.requested else ""
+        lines.append(f"| FLOP budget | {flops.flop_budget:,}{asked}: kept |")
+    lines += [
+        f"| FLOPs with everything shared | {flops.floor:,} |",
+        f"| parameters | {manifest.num_parameters:,} |",
+        "",
+        f"FLOP convention: {flops.convention}",
+    ]
+    return "\n".join(lines)
+
+
+def _tasks(manifest: Manifest) -> str:
+    data = manifest.data
+    lines = [
+        "## What it was measured to do",
+        "",
+        f"On the validation split of `{data.name}` ({data.num_val:,} samples; {data.num_train:,} for training). "
+        "The trial was chosen on this split, so expect a little less on new data.",
+        "",
+        "| task | metric | this network | single-task | change |",
+        "| --- | --- | ---: | ---: | ---: |",
+    ]
+    return "\n".join(lines + [_task_row(task) for task in manifest.tasks])
+
+
+def _task_row(task: TaskEntry) -> str:
+    better = "higher is better" if task.higher_is_better else "lower is better"
+    single = "" if task.single_task_value is None else f"{task.single_task_value:.4g}"
+    delta = "" if task.delta is None else f"{task.delta:+.2f} %"
+    return f"| {task.name} | {task.metric} ({better}) | {task.value:.4g} | {single} | {delta} |"
+
+
+def _pictures() -> str:
+    return (
+        f"![Δ_MTL against FLOPs: the study's trials and this one]({FRONT_PICTURE})\n\n"
+        f"![Which channels each task keeps for itself, and what each site costs]({GATE_MAP_PICTURE})"
+    )
+
+
+def _use(manifest: Manifest) -> str:
+    entry = manifest.input
+    sizes = f"{entry.channels}, {entry.height}, {entry.width}"
+    names = ", ".join(task.name for task in manifest.tasks)
+    outputs = names + ("," if len(manifest.tasks) == 1 else "")
+    return f"""## How to use it
+
+Input `{entry.name}`: {entry.dtype}, `[batch, {sizes}]`, any batch size. Scale pixels to 0..1, then normalise each
+channel: `(x - mean) / std` with mean {list(entry.mean)} and std {list(entry.std)}.
+
+{_output_rows(manifest)}
+
+With torch and nothing else:
+
+```python
+import torch
+
+model = torch.export.load("{TORCH_MODEL}").module()
+pixels = torch.rand(1, {sizes})  # your image, scaled to 0..1
+mean = torch.tensor({list(entry.mean)}).view(-1, 1, 1)
+std = torch.tensor({list(entry.std)}).view(-1, 1, 1)
+with torch.no_grad():
+    {outputs} = model((pixels - mean) / std)
+```
+
+With onnxruntime and numpy and nothing else:
+
+```python
+import numpy as np
+import onnxruntime
+
+session = onnxruntime.InferenceSession("{ONNX_MODEL}")
+pixels = np.random.rand(1, {sizes}).astype(np.float32)  # your image, scaled to 0..1
+mean = np.array({list(entry.mean)}, np.float32).reshape(-1, 1, 1)
+std = np.array({list(entry.std)}, np.float32).reshape(-1, 1, 1)
+{outputs} = session.run(None, {{"{INPUT_NAME}": (pixels - mean) / std}})
+```"""
+
+
+def _output_rows(manifest: Manifest) -> str:
+    rows = ["| output | shape | values | how to read them |", "| --- | --- | --- | --- |"]
+    for task in manifest.tasks:
+        shape = ", ".join(str(part) for part in task.output_shape)
+        classes = f": {', '.join(task.class_names)}" if 0 < len(task.class_names) <= _MAX_LISTED_CLASSES else ""
+        rows.append(f"| {task.name} | `[{shape}]` | {task.units} | {task.how_to_read}{classes} |")
+    return "\n".join(rows)
+
+
+def _files() -> str:
+    return f"""## What is in this folder
+
+| file | what it is |
+| --- | --- |
+| `{TORCH_MODEL}` | the network for torch (`torch.export`) |
+| `{ONNX_MODEL}` | the network for any ONNX runtime |
+| `{WEIGHTS}`, `{ARCHITECTURE}` | weights, and the layers with their channel counts, to rebuild it from |
+| `{SAMPLE_INPUTS}`, `{SAMPLE_OUTPUTS}` | a few validation images and what the network answers |
+| `{MANIFEST}` | all of this in a form for programs, with the SHA-256 of every file |
+| `{STUDY_FILE}` | the study it comes from |
+
+`gatefront verify FOLDER` re-hashes every file, runs both exports on the samples and counts the FLOPs again."""
+
+
+def _origin(manifest: Manifest) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
+    commands = "\n".join(manifest.reproduce)
+    return f"""## Where it comes from
+
+Study `{manifest.study}`, trial {manifest.trial}, seed {manifest.seed}; pulled {manifest.created_at}.
+Exported with {versions}.
+To run it again:
+
+```
+{commands}
+```"""

@@ -1,0 +1,90 @@
+"""A manifest from what was gathered: the facts of one trial, its data and its study."""
+
+import platform
+import shlex
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from search.bundle.layout import INPUT_NAME, STUDY_FILE
+from search.bundle.manifest import DataEntry, FlopsEntry, InputEntry, Manifest, TaskEntry
+from search.bundle.outputs import output_meaning, output_shape
+from search.bundle.source import PullSource
+from spaces import FLOP_CONVENTION, PlainNetwork, count_parameters
+from spaces.tasks import Task
+
+
+def describe(source: PullSource, network: PlainNetwork, tasks: tuple[Task, ...]) -> Manifest:
+    """The manifest of the trial in ``source``, with no files entered yet. ``tasks`` are in the network's order."""
+    description, summary, point = source.data.description, source.view.summary, source.trial.point
+    height, width = description.input_size
+    return Manifest(
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        study=summary.name,
+        trial=point.number,
+        seed=source.trial.seed,
+        input=InputEntry(
+            name=INPUT_NAME,
+            channels=description.in_channels,
+            height=height,
+            width=width,
+            batch="any",
+            dtype="float32",
+            mean=description.mean,
+            std=description.std,
+        ),
+        tasks=tuple(_describe_task(task, source) for task in tasks),
+        delta_mtl=point.delta_mtl or 0.0,
+        flops=FlopsEntry(
+            value=point.flops or 0,
+            convention=FLOP_CONVENTION,
+            requested=source.requested,
+            flop_budget=source.flop_budget,
+            single_task=summary.single_task_flops,
+            floor=summary.floor_flops,
+        ),
+        num_parameters=count_parameters(network),
+        data=DataEntry(
+            name=source.data_name,
+            fingerprint=source.data.fingerprint,
+            num_train=description.num_train,
+            num_val=description.num_val,
+            measured_on="validation split",
+        ),
+        versions=_versions(),
+        trained_with={**source.trial.environment, "device": source.trial.device},
+        reproduce=_commands(source),
+        files={},
+    )
+
+
+def _describe_task(task: Task, source: PullSource) -> TaskEntry:
+    record = next(record for record in source.view.summary.tasks if record.name == task.name)
+    baseline = next((point for point in source.view.references if point.kind == "single_task"), None)
+    meaning = output_meaning(task)
+    return TaskEntry(
+        name=task.name,
+        kind=task.kind,
+        output_shape=output_shape(task, source.data.description.input_size),
+        units=meaning.units,
+        how_to_read=meaning.how_to_read,
+        class_names=tuple(source.data.description.class_names.get(task.name, ())),
+        metric=record.metric,
+        higher_is_better=record.higher_is_better,
+        value=source.trial.point.metrics[task.name],
+        single_task_value=None if baseline is None else baseline.metrics.get(task.name),
+        delta=source.trial.delta_per_task.get(task.name),
+    )
+
+
+def _versions() -> dict[str, str]:
+    names = ("gatefront", "torch", "onnx", "onnxruntime")
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}
+
+
+def _commands(source: PullSource) -> tuple[str, ...]:
+    summary, number = source.view.summary, source.trial.point.number
+    budget = f" --flop-budget {shlex.quote(summary.flop_budget_text)}" if summary.flop_budget is not None else ""
+    return (
+        f"gatefront start {STUDY_FILE}{budget} --trials {summary.num_trials}",
+        f"gatefront pull {shlex.quote(summary.name)} --trial {number} -o FOLDER",
+    )

@@ -1,0 +1,89 @@
+"""Writing a plain network in every form a deployment may want."""
+
+import contextlib
+import io
+import json
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from search.bundle.layout import (
+    ARCHITECTURE,
+    INPUT_NAME,
+    ONNX_MODEL,
+    SAMPLE_INPUTS,
+    SAMPLE_OUTPUTS,
+    TORCH_MODEL,
+    WEIGHTS,
+)
+from spaces import PlainNetwork
+
+_BATCH = torch.export.Dim("batch", min=1)
+
+
+def export_network(network: PlainNetwork, samples: Tensor, folder: Path) -> tuple[Tensor, ...]:
+    """Write both exports, weights, architecture and samples into ``folder``.
+
+    Args:
+        network: in evaluation mode, on the CPU.
+        samples: normalised images ``[batch, channels, height, width]``, float32, at least two.
+        folder: an existing folder.
+
+    Returns:
+        The network's outputs for ``samples``, in task order.
+    """
+    with torch.no_grad():
+        outputs: tuple[Tensor, ...] = network(samples)
+    _write_exports(network, samples, folder)
+    _write_plan(network, folder)
+    _write_tensors({INPUT_NAME: samples}, folder / SAMPLE_INPUTS)
+    _write_tensors(dict(zip(network.task_names, outputs, strict=True)), folder / SAMPLE_OUTPUTS)
+    return outputs
+
+
+def _write_exports(network: PlainNetwork, samples: Tensor, folder: Path) -> None:
+    with _quiet():
+        program = torch.export.export(network, (samples,), dynamic_shapes=({0: _BATCH},))
+        torch.export.save(program, folder / TORCH_MODEL)
+        # From the same program, so that both files hold one network; tracing twice would take twice as long.
+        torch.onnx.export(
+            program,
+            (samples,),
+            folder / ONNX_MODEL,
+            dynamo=True,
+            dynamic_shapes=({0: "batch"},),  # names the axis
+            input_names=[INPUT_NAME],
+            output_names=list(network.task_names),
+            external_data=False,
+            verbose=False,
+        )
+
+
+def _write_plan(network: PlainNetwork, folder: Path) -> None:
+    (folder / ARCHITECTURE).write_text(json.dumps(network.architecture_json(), indent=1) + "\n")
+    _write_tensors(network.tensors(), folder / WEIGHTS)
+
+
+def _write_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
+    # Clones, because safetensors refuses tensors that share memory; not save_file, which hides the file
+    # from everybody but its owner.
+    path.write_bytes(save({name: tensor.clone().contiguous() for name, tensor in tensors.items()}))
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporters' progress lines and deprecation notes off the person's screen; errors still rise."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

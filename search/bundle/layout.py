@@ -1,0 +1,21 @@
+"""What a bundle's folder holds: the names of its files."""
+
+from spaces.errors import GatefrontError
+
+TORCH_MODEL = "model.pt2"
+ONNX_MODEL = "model.onnx"
+WEIGHTS = "weights.safetensors"
+ARCHITECTURE = "architecture.json"
+SAMPLE_INPUTS = "sample_inputs.safetensors"
+SAMPLE_OUTPUTS = "sample_outputs.safetensors"
+STUDY_FILE = "study.toml"
+FRONT_PICTURE = "front.png"
+GATE_MAP_PICTURE = "gate_map.png"
+CARD = "README.md"
+MANIFEST = "manifest.json"
+
+INPUT_NAME = "images"
+
+
+class OutputFolderError(GatefrontError, ValueError):
+    """The folder named for a bundle cannot be taken: something is there already."""

@@ -1,0 +1,153 @@
+"""The manifest: what a bundle holds, what it was measured to do, where it comes from. Checked when read."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from search.bundle.layout import MANIFEST
+from search.errors import BundleError
+
+FORMAT_VERSION = 1
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FileEntry(_Record):
+    """One file: its SHA-256 in hexadecimal and its size in bytes."""
+
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    size: int = Field(ge=0)
+
+
+class InputEntry(_Record):
+    """The one input: ``[batch, channels, height, width]``, each channel ``(x - mean) / std`` with x in 0..1."""
+
+    name: str
+    channels: int
+    height: int
+    width: int
+    batch: Literal["any"]
+    dtype: Literal["float32"]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+class TaskEntry(_Record):
+    """One output, in this order in every export, with what it was measured to do on the validation split.
+
+    ``delta`` is the task's term of Δ_MTL in percent, positive is better than ``single_task_value``.
+    """
+
+    name: str
+    kind: str
+    output_shape: tuple[int | Literal["batch"], ...]
+    units: str
+    how_to_read: str
+    class_names: tuple[str, ...]
+    metric: str
+    higher_is_better: bool
+    value: float
+    single_task_value: float | None
+    delta: float | None
+
+
+class FlopsEntry(_Record):
+    """FLOPs of one forward pass at batch 1; ``requested`` is the budget in words, ``flop_budget`` in FLOPs.
+
+    ``floor`` is the cheapest network of the study: everything shared at the smallest capacity.
+    """
+
+    value: int
+    convention: str
+    requested: str | None
+    flop_budget: int | None
+    single_task: int
+    floor: int
+
+
+class DataEntry(_Record):
+    """What it was trained and measured on."""
+
+    name: str
+    fingerprint: str
+    num_train: int
+    num_val: int
+    measured_on: Literal["validation split"]
+
+
+class Manifest(_Record):
+    """``manifest.json``. ``manifest_sha256`` is the hash of this document with that one field empty."""
+
+    format: Literal["gatefront-bundle"] = "gatefront-bundle"
+    format_version: Literal[1] = 1
+    manifest_sha256: str = ""
+    created_at: str
+    study: str
+    trial: int
+    seed: int
+    input: InputEntry
+    tasks: tuple[TaskEntry, ...]
+    delta_mtl: float
+    flops: FlopsEntry
+    num_parameters: int
+    data: DataEntry
+    versions: dict[str, str]
+    trained_with: dict[str, str]
+    reproduce: tuple[str, ...]
+    files: dict[str, FileEntry]
+
+
+def write_manifest(manifest: Manifest, folder: Path) -> None:
+    """Seal the manifest with its own hash and write it."""
+    sealed = manifest.model_copy(update={"manifest_sha256": _own_sha256(manifest)})
+    (folder / MANIFEST).write_bytes(_to_bytes(sealed))
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read ``manifest.json``.
+
+    Raises:
+        BundleError: it is missing, of another format, malformed, or any byte of it was changed.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise BundleError(f"{folder} is no bundle: it holds no {MANIFEST}.")
+    content = path.read_bytes()
+    try:
+        document = json.loads(content)
+    except ValueError as error:
+        raise BundleError(f"{MANIFEST} is no JSON document: {error}.") from error
+    if isinstance(document, dict) and document.get("format_version") not in (None, FORMAT_VERSION):
+        raise BundleError(
+            f"{MANIFEST} has format_version {document['format_version']!r}; this gatefront reads {FORMAT_VERSION}."
+        )
+    try:
+        manifest = Manifest.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "document"
+        raise BundleError(f"{MANIFEST} is malformed at {where}: {first['msg']}.") from error
+    if manifest.manifest_sha256 != _own_sha256(manifest) or content != _to_bytes(manifest):
+        raise BundleError(f"{MANIFEST} was changed after it was written.", hint="Pull the bundle again.")
+    return manifest
+
+
+def file_entry(path: Path) -> FileEntry:
+    """Hash and size of a file."""
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256")
+    return FileEntry(sha256=digest.hexdigest(), size=path.stat().st_size)
+
+
+def _own_sha256(manifest: Manifest) -> str:
+    return hashlib.sha256(_to_bytes(manifest.model_copy(update={"manifest_sha256": ""}))).hexdigest()
+
+
+def _to_bytes(manifest: Manifest) -> bytes:
+    # One spelling only, so that a changed space is a changed document.
+    return (json.dumps(manifest.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n").encode()

@@ -1,0 +1,35 @@
+"""What each kind of task's output means, in words a person who deploys it can act on."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from spaces.tasks import Task, TaskKind
+
+
+@dataclass(frozen=True, slots=True)
+class OutputMeaning:
+    """``units`` of the raw output and how a prediction is read from it."""
+
+    units: str
+    how_to_read: str
+
+
+_MEANINGS: dict[TaskKind, OutputMeaning] = {
+    "classification": OutputMeaning("logits", "the class is the index of the largest value over axis 1"),
+    "segmentation": OutputMeaning("logits", "each pixel's class is the index of the largest value over axis 1"),
+    "depth": OutputMeaning("metres", "each pixel's value is its depth"),
+    "normals": OutputMeaning(
+        "vector, not normalised", "divide each pixel's vector over axis 1 by its length to get the surface normal"
+    ),
+    "edges": OutputMeaning("logits", "a pixel is an edge where 1 / (1 + exp(-value)) exceeds a threshold, say 0.5"),
+}
+
+
+def output_meaning(task: Task) -> OutputMeaning:
+    """How to read the output of ``task``."""
+    return _MEANINGS[task.kind]
+
+
+def output_shape(task: Task, input_size: tuple[int, int]) -> tuple[int | Literal["batch"], ...]:
+    """``("batch", classes)``, or ``("batch", outputs, height, width)`` for a dense task."""
+    return ("batch", task.num_outputs, *input_size) if task.is_dense else ("batch", task.num_outputs)

@@ -1,0 +1,112 @@
+"""Pulling: from a study to a verified folder that a person deploys."""
+
+import os
+import shutil
+from pathlib import Path
+
+import torch
+
+from search.bundle.card import write_card
+from search.bundle.describe import describe
+from search.bundle.export import export_network
+from search.bundle.layout import (
+    CARD,
+    FRONT_PICTURE,
+    GATE_MAP_PICTURE,
+    STUDY_FILE,
+    OutputFolderError,
+)
+from search.bundle.manifest import file_entry, write_manifest
+from search.bundle.pictures import draw_front, draw_gate_map, format_flops
+from search.bundle.source import PullSource, StudySource, gather_source
+from search.bundle.verify import TOLERANCE, verify_bundle
+from search.errors import BundleError
+from spaces import PlainNetwork, count_flops, prune_network
+from trainer.checkpoint import load_network
+
+
+def pull_bundle(
+    reader: StudySource,
+    study: str,
+    *,
+    flop_budget: str | None = None,
+    trial: int | None = None,
+    output: Path,
+    cache_dir: Path | None = None,
+) -> Path:
+    """Write the bundle of one trial to ``output`` and verify it; nothing appears there if anything fails.
+
+    Args:
+        reader: the studies.
+        study: the study's name.
+        flop_budget: ``"45%"`` of the single-task cost, ``"60M"``, ``"1.2G"``; absent: the study's own budget.
+        trial: a trial number; absent: the best Δ_MTL among the complete trials at or under the budget.
+        output: a folder that does not exist yet, or is empty.
+        cache_dir: where the data are cached; absent: where the study cached them.
+
+    Raises:
+        OutputFolderError: ``output`` holds something already.
+        NothingToPullError: no finished trial fits.
+        BundleError: the exported network does not do what the trial was measured to do.
+    """
+    _check_output(output)
+    source = gather_source(reader, study, flop_budget=flop_budget, trial=trial, cache_dir=cache_dir)
+    output = output.absolute()
+    output.parent.mkdir(parents=True, exist_ok=True)
+    # Written beside its place and renamed once it is proven, so that a folder of that name is always whole.
+    partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
+    partial.mkdir()
+    try:
+        _write(source, partial)
+        verify_bundle(partial)
+        partial.rename(output)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return output
+
+
+def _check_output(output: Path) -> None:
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise OutputFolderError(
+            f"output {output} exists and is not an empty folder.", hint="Name another folder; nothing is overwritten."
+        )
+
+
+def _write(source: PullSource, folder: Path) -> None:
+    gated = load_network(source.network_path).cpu().eval()
+    network = prune_network(gated).eval()
+    _check_cost(network, source)
+    outputs = export_network(network, source.samples, folder)
+    with torch.no_grad():
+        expected = gated(source.samples)
+    for name, output in zip(network.task_names, outputs, strict=True):
+        if not torch.allclose(output, expected[name], rtol=TOLERANCE, atol=TOLERANCE):
+            raise BundleError(f"task {name}: the pruned network's outputs differ from the trained network's.")
+    (folder / STUDY_FILE).write_text(source.study_file)
+    _draw(source, folder)
+    manifest = describe(source, network, gated.tasks)
+    (folder / CARD).write_text(write_card(manifest))
+    files = {path.name: file_entry(path) for path in sorted(folder.iterdir())}
+    write_manifest(manifest.model_copy(update={"files": files}), folder)
+
+
+def _check_cost(network: PlainNetwork, source: PullSource) -> None:
+    description, recorded = source.data.description, source.trial.point.flops
+    counted = count_flops(network, (description.in_channels, *description.input_size))
+    if counted != recorded:
+        raise BundleError(
+            f"trial {source.trial.point.number} is recorded with {recorded:,} FLOPs, its network costs {counted:,}.",
+            hint="Its file in the study's storage folder is not the one the trial wrote.",
+        )
+
+
+def _draw(source: PullSource, folder: Path) -> None:
+    point, summary = source.trial.point, source.view.summary
+    budget = source.flop_budget if source.flop_budget is not None else summary.flop_budget
+    draw_front(source.view, point, folder / FRONT_PICTURE, flop_budget=budget)
+    if source.trial.gate_map is None:
+        raise BundleError(f"trial {point.number} has no gate map in the database.")
+    title = (
+        f"{summary.name}, trial {point.number}: {format_flops(point.flops or 0)} FLOPs, Δ_MTL {point.delta_mtl:+.2f} %"
+    )
+    draw_gate_map(source.trial.gate_map, folder / GATE_MAP_PICTURE, title=title)

@@ -1,0 +1,102 @@
+"""What a bundle is made from, gathered before anything is written."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from search.bundle.choose import choose_trial
+from search.errors import NothingToPullError
+from search.flop_budget import parse_flop_budget
+from search.records import StudyView, TrialDetail
+from search.study_file import parse_study
+from trainer.data import DataSpec, MultiTaskData, load_data
+
+NUM_SAMPLES = 4
+
+
+class StudySource(Protocol):
+    """The part of :class:`search.queries.StudyReader` that a bundle needs."""
+
+    def view(self, study: str, /) -> StudyView: ...
+
+    def trial(self, study: str, number: int, /) -> TrialDetail: ...
+
+    def study_file(self, study: str, /) -> str: ...
+
+    def network_path(self, study: str, number: int, /) -> Path: ...
+
+    def cache_dir(self, study: str, /) -> Path: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullSource:
+    """One chosen trial with everything its bundle tells.
+
+    ``requested`` is the budget as a person wrote it; ``flop_budget`` the same in FLOPs. ``samples`` are the
+    first images of the validation split, normalised.
+    """
+
+    view: StudyView
+    trial: TrialDetail
+    study_file: str
+    network_path: Path
+    data_name: str
+    data: MultiTaskData
+    samples: Tensor
+    requested: str | None
+    flop_budget: int | None
+
+
+def gather_source(
+    reader: StudySource, study: str, *, flop_budget: str | None, trial: int | None, cache_dir: Path | None
+) -> PullSource:
+    """Choose the trial and load what its bundle tells of.
+
+    Raises:
+        NothingToPullError: no finished trial fits, or its network file is gone.
+        StudyNotFoundError: no such study, or no such trial.
+        StudyFileError: ``flop_budget`` cannot be read.
+        DataError: the study's data are not where they were.
+    """
+    view = reader.view(study)
+    requested, budget = _settle_budget(view, flop_budget, trial)
+    point = choose_trial(view, flop_budget=budget, trial=trial)
+    network_path = reader.network_path(study, point.number)
+    if not network_path.is_file():
+        raise NothingToPullError(
+            f"the network of trial {point.number} is not at {network_path} any more.",
+            hint="Restore the study's storage folder, or name another trial with --trial.",
+        )
+    study_file = reader.study_file(study)
+    section = parse_study(study_file).data
+    spec = DataSpec(name=section.name, root=section.root, options=dict(section.options))
+    data = load_data(spec, cache_dir or reader.cache_dir(study))
+    return PullSource(
+        view=view,
+        trial=reader.trial(study, point.number),
+        study_file=study_file,
+        network_path=network_path,
+        data_name=section.name,
+        data=data,
+        samples=_first_images(data),
+        requested=requested,
+        flop_budget=budget,
+    )
+
+
+def _settle_budget(view: StudyView, asked: str | None, trial: int | None) -> tuple[str | None, int | None]:
+    if asked is not None:
+        return asked, parse_flop_budget(asked).resolve(view.summary.single_task_flops)
+    if view.summary.flop_budget is None or trial is not None:
+        # A trial named by number is taken as it is; every trial of a study with a budget keeps to it anyway.
+        return None, None
+    return view.summary.flop_budget_text, view.summary.flop_budget
+
+
+def _first_images(data: MultiTaskData) -> Tensor:
+    count = min(NUM_SAMPLES, data.description.num_val)
+    # At least two, so that no exporter mistakes the batch axis for a constant of one.
+    return torch.stack([data.val[index % count].image for index in range(max(2, count))]).float()

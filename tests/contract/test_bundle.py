@@ -1,0 +1,346 @@
+"""A bundle made from a real gated network: whole, verified, deployable without gatefront, and any change is noticed."""
+
+import json
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from search.bundle import VerifyReport, pull_bundle, verify_bundle
+from search.bundle.layout import OutputFolderError
+from search.bundle.manifest import read_manifest
+from search.errors import BundleError, NothingToPullError
+from search.records import (
+    ReferencePoint,
+    StudyState,
+    StudySummary,
+    StudyView,
+    TaskRecord,
+    TrialDetail,
+    TrialPoint,
+    TrialState,
+)
+from spaces import Architecture, InterroGateNetwork, Task, build_gated_network, count_parameters, prune_network
+from trainer.checkpoint import save_network
+from trainer.data import DataSpec, describe_data
+
+STUDY_FILE = """
+[study]
+name = "digits"
+[data]
+name = "digits"
+[data.options]
+train_size = 16
+val_size = 8
+"""
+FILES = (
+    "README.md",
+    "architecture.json",
+    "front.png",
+    "gate_map.png",
+    "model.onnx",
+    "model.pt2",
+    "sample_inputs.safetensors",
+    "sample_outputs.safetensors",
+    "study.toml",
+    "weights.safetensors",
+)
+
+
+class FakeReader:
+    """A study of three trials whose networks lie in ``folder``; answers as :class:`search.queries.StudyReader` does."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        spec = DataSpec(name="digits", options={"train_size": 16, "val_size": 8})
+        self.tasks = describe_data(spec).tasks
+        self.networks = [self._make(number, open_fraction) for number, open_fraction in enumerate((0.1, 0.4, 0.8))]
+
+    def _make(self, number: int, open_fraction: float) -> InterroGateNetwork:
+        network = random_network(self.tasks, open_fraction, seed=number)
+        save_network(network, self.network_path("digits", number))
+        return network
+
+    def network_path(self, study: str, number: int, /) -> Path:
+        return self.folder / f"{number}.pt"
+
+    def cache_dir(self, study: str, /) -> Path:
+        return self.folder / "cache"
+
+    def study_file(self, study: str, /) -> str:
+        return STUDY_FILE
+
+    def view(self, study: str, /) -> StudyView:
+        names = [task.name for task in self.tasks]
+        records = tuple(
+            TaskRecord(name=n, kind="classification", metric="accuracy %", higher_is_better=True) for n in names
+        )
+        cost = self.networks[0].cost
+        summary = StudySummary(
+            name=study,
+            state=StudyState.COMPLETE,
+            message="",
+            created_at=datetime(2026, 1, 1, tzinfo=UTC),
+            num_trials=3,
+            state_counts={TrialState.COMPLETE: 3},
+            flop_budget=self.networks[1].flops(),
+            flop_budget_text="55%",
+            single_task_flops=cost.single_task,
+            floor_flops=cost.hard_sharing,
+            tasks=records,
+            best_trial=1,
+            best_delta_mtl=1.0,
+            hypervolume=0.5,
+            seconds_spent=10.0,
+            eta_seconds=None,
+            data="digits",
+            backbone="smallconv",
+            storage_dir=str(self.folder),
+        )
+        references = (
+            _reference("single_task", cost.single_task, 0.0, names),
+            _reference("hard_sharing", cost.hard_sharing, -5.0, names),
+        )
+        points = tuple(self._point(number) for number in range(3))
+        return StudyView(revision="1", summary=summary, points=points, references=references, hypervolume=())
+
+    def trial(self, study: str, number: int, /) -> TrialDetail:
+        return TrialDetail(
+            study=study,
+            point=self._point(number),
+            delta_per_task={"left": 1.0, "right": 0.5, "orientation": 1.5},
+            flops_before_cut=None,
+            gate_map=self.networks[number].gate_map(),
+            epochs=(),
+            seed=number,
+            environment={"torch": torch.__version__},
+            device="cpu",
+            train_flops=1e9,
+            peak_memory_mib=100.0,
+            attempts=1,
+            pull_command="",
+        )
+
+    def _point(self, number: int) -> TrialPoint:
+        return TrialPoint(
+            number=number,
+            state=TrialState.COMPLETE,
+            cause="",
+            delta_mtl=float(number),
+            flops=self.networks[number].flops(),
+            num_parameters=None,
+            metrics={"left": 90.0, "right": 91.0, "orientation": 92.5},
+            params={},
+            on_front=True,
+            is_feasible=number < 2,
+            epoch=1,
+            num_epochs=1,
+            started_at=None,
+            finished_at=None,
+            seconds=1.0,
+        )
+
+
+def _reference(kind: str, flops: int, delta_mtl: float, names: list[str]) -> ReferencePoint:
+    metrics = dict.fromkeys(names, 89.0)
+    assert kind in ("single_task", "hard_sharing")
+    return ReferencePoint(
+        kind=kind,  # type: ignore[arg-type]
+        flops=flops,
+        delta_mtl=delta_mtl,
+        metrics=metrics,
+        num_parameters=1,
+        seconds=1.0,
+    )
+
+
+def random_network(tasks: tuple[Task, ...], open_fraction: float, *, seed: int) -> InterroGateNetwork:
+    """A gated network with random gates, mixing logits and norm statistics, in evaluation mode."""
+    generator = torch.Generator().manual_seed(seed)
+    torch.manual_seed(seed)
+    architecture = Architecture(backbone="smallconv", tasks=tasks, in_channels=1, input_size=(12, 14))
+    network = build_gated_network(architecture)
+    pattern = [torch.rand(own.shape, generator=generator) < open_fraction for own in network.gate_pattern()]
+    network.set_gate_pattern(tuple(pattern))
+    for name, tensor in (*network.named_parameters(), *network.named_buffers()):
+        if name.endswith(("beta", "running_mean")):
+            tensor.data.copy_(torch.randn(tensor.shape, generator=generator))
+        elif name.endswith("running_var"):
+            tensor.data.copy_(torch.rand(tensor.shape, generator=generator) + 0.5)
+    network.freeze_gates()
+    return network.eval()
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> FakeReader:
+    return FakeReader(tmp_path_factory.mktemp("study"))
+
+
+@pytest.fixture(scope="module")
+def bundle(reader: FakeReader, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return pull_bundle(reader, "digits", output=tmp_path_factory.mktemp("pulled") / "best")
+
+
+@pytest.fixture
+def copied(bundle: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(bundle, tmp_path / "copy"))
+
+
+def test_the_folder_holds_what_the_format_says(bundle: Path) -> None:
+    assert sorted(path.name for path in bundle.iterdir()) == sorted((*FILES, "manifest.json"))
+
+
+def test_without_a_wish_the_study_s_own_budget_decides(reader: FakeReader, bundle: Path) -> None:
+    manifest = read_manifest(bundle)
+    # Trial 2 has the best Δ_MTL, but costs more than the study's budget.
+    assert manifest.trial == 1
+    assert manifest.flops.requested == "55%"
+    assert manifest.flops.value == reader.networks[1].flops() <= (manifest.flops.flop_budget or 0)
+
+
+def test_the_manifest_tells_what_was_measured(reader: FakeReader, bundle: Path) -> None:
+    manifest = read_manifest(bundle)
+    assert [task.name for task in manifest.tasks] == ["left", "right", "orientation"]
+    orientation = manifest.tasks[2]
+    assert (orientation.value, orientation.single_task_value, orientation.delta) == (92.5, 89.0, 1.5)
+    assert orientation.output_shape == ("batch", 4)
+    assert orientation.class_names == ("0 degrees", "45 degrees", "90 degrees", "135 degrees")
+    assert manifest.num_parameters == count_parameters(prune_network(reader.networks[1]))
+    assert (manifest.data.num_train, manifest.data.num_val) == (16, 8)
+    assert manifest.delta_mtl == 1.0
+
+
+def test_the_samples_hold_the_trained_network_s_outputs(reader: FakeReader, bundle: Path) -> None:
+    images = load_file(bundle / "sample_inputs.safetensors")["images"]
+    outputs = load_file(bundle / "sample_outputs.safetensors")
+    with torch.no_grad():
+        expected = reader.networks[1](images)
+    assert set(outputs) == set(expected)
+    for name, output in outputs.items():
+        torch.testing.assert_close(output, expected[name], rtol=1e-4, atol=1e-4)
+
+
+def test_a_whole_bundle_passes_every_check(bundle: Path) -> None:
+    report = verify_bundle(bundle)
+    assert isinstance(report, VerifyReport)
+    assert {check.name for check in report.checks} >= {
+        *FILES,
+        "manifest.json",
+        "outputs of model.pt2",
+        "outputs of model.onnx",
+        "outputs of architecture.json + weights.safetensors",
+        "FLOPs",
+        "parameters",
+        "FLOP budget",
+    }
+    assert all(check.passed for check in report.checks)
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("place", [0.0, 0.5, 0.999])
+def test_a_changed_byte_in_any_file_is_named(copied: Path, name: str, place: float) -> None:
+    path = copied / name
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content))] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(BundleError) as caught:
+        verify_bundle(copied)
+    assert name in caught.value.message
+    assert "SHA-256" in caught.value.message
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_missing_or_shortened_file_is_named(copied: Path, name: str) -> None:
+    path = copied / name
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(BundleError, match=f"{name} has"):
+        verify_bundle(copied)
+    path.unlink()
+    with pytest.raises(BundleError, match=f"{name} is missing"):
+        verify_bundle(copied)
+
+
+def test_every_failed_check_is_named_at_once(copied: Path) -> None:
+    (copied / "README.md").unlink()
+    (copied / "study.toml").write_text("other")
+    (copied / "left_over.txt").write_text("stray")
+    with pytest.raises(BundleError) as caught:
+        verify_bundle(copied)
+    for name in ("README.md", "study.toml", "left_over.txt"):
+        assert name in caught.value.message
+
+
+def test_another_network_under_the_same_manifest_is_noticed(reader: FakeReader, copied: Path, tmp_path: Path) -> None:
+    """Whoever swaps a file and re-seals the manifest still meets the checks of outputs and FLOPs."""
+    other = pull_bundle(reader, "digits", trial=0, output=tmp_path / "other")
+    for name in ("model.pt2", "model.onnx", "architecture.json", "weights.safetensors"):
+        shutil.copy(other / name, copied / name)
+    _reseal(copied)
+    with pytest.raises(BundleError) as caught:
+        verify_bundle(copied)
+    for name in ("outputs of model.pt2", "outputs of model.onnx", "outputs of architecture.json", "FLOPs"):
+        assert name in caught.value.message
+
+
+def test_nan_outputs_are_noticed(copied: Path) -> None:
+    from safetensors.torch import save_file
+
+    weights = load_file(copied / "weights.safetensors")
+    save_file(
+        {name: torch.full_like(w, torch.nan) if w.is_floating_point() else w for name, w in weights.items()},
+        copied / "weights.safetensors",
+    )
+    _reseal(copied)
+    with pytest.raises(BundleError, match=r"outputs of architecture\.json .* differ"):
+        verify_bundle(copied)
+
+
+def _reseal(folder: Path) -> None:
+    from search.bundle.manifest import Manifest, file_entry, write_manifest
+
+    document = json.loads((folder / "manifest.json").read_text())
+    manifest = Manifest.model_validate_json(json.dumps(document | {"manifest_sha256": ""}))
+    write_manifest(manifest.model_copy(update={"files": {name: file_entry(folder / name) for name in FILES}}), folder)
+
+
+def test_a_folder_in_use_is_not_touched(reader: FakeReader, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(OutputFolderError, match="not an empty folder"):
+        pull_bundle(reader, "digits", output=tmp_path)
+    with pytest.raises(OutputFolderError):
+        pull_bundle(reader, "digits", output=tmp_path / "mine.txt")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_an_impossible_budget_leaves_nothing_behind(reader: FakeReader, tmp_path: Path) -> None:
+    with pytest.raises(NothingToPullError, match="the smallest, trial 0"):
+        pull_bundle(reader, "digits", flop_budget="1%", output=tmp_path / "best")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_network_that_is_not_the_recorded_one_is_refused(reader: FakeReader, tmp_path: Path) -> None:
+    class Swapped(FakeReader):
+        def __init__(self) -> None:
+            self.folder, self.tasks, self.networks = reader.folder, reader.tasks, reader.networks
+
+        def network_path(self, study: str, number: int, /) -> Path:
+            return reader.network_path(study, 0)
+
+    with pytest.raises(BundleError, match="is recorded with"):
+        pull_bundle(Swapped(), "digits", trial=1, output=tmp_path / "best")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lost_network_file_says_where_it_was(reader: FakeReader, tmp_path: Path) -> None:
+    class Lost(FakeReader):
+        def __init__(self) -> None:
+            self.folder, self.tasks, self.networks = reader.folder, reader.tasks, reader.networks
+
+        def network_path(self, study: str, number: int, /) -> Path:
+            return tmp_path / "gone.pt"
+
+    with pytest.raises(NothingToPullError, match=r"gone\.pt"):
+        pull_bundle(Lost(), "digits", output=tmp_path / "best")
