@@ -6,7 +6,7 @@ from itertools import product
 
 from search.config import NetworkSection
 from search.knobs import listed
-from spaces import Architecture, Task, build_gated_network, build_shared_network, count_parameters
+from spaces import Architecture, Task, build_gated_network, build_shared_network, count_flops, count_parameters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,7 +14,8 @@ class Capacity:
     """One architecture and its exact costs at the study's input size: FLOPs at 2 per multiply-add, batch 1.
 
     ``single_task`` is all single-task networks together, ``hard_sharing`` one shared encoder with all heads,
-    ``encoder`` one encoder without heads, ``ceiling`` the gated network with every gate open.
+    ``encoder`` one encoder without heads, ``ceiling`` the gated network with every gate open, ``training``
+    the gated network as it is trained, with all its branches. ``num_parameters`` is hard sharing's.
     """
 
     architecture: Architecture
@@ -23,16 +24,8 @@ class Capacity:
     ceiling: int
     encoder: int
     heads: dict[str, int]
+    training: int
     num_parameters: int
-
-    @property
-    def training_flops(self) -> int:
-        """Forward FLOPs of one sample while the gates are learned: all T + 1 encoders run, and every head."""
-        return (len(self.architecture.tasks) + 1) * self.encoder + sum(self.heads.values())
-
-    def task_flops(self, task: str) -> int:
-        """The single-task network of one task."""
-        return self.encoder + self.heads[task]
 
 
 def list_architectures(
@@ -58,7 +51,8 @@ def list_architectures(
 
 def measure_capacity(architecture: Architecture) -> Capacity:
     """Builds the networks once and counts. Raises ``SpaceError`` if the backbone is unknown or cannot be lifted."""
-    cost = build_gated_network(architecture).cost
+    gated = build_gated_network(architecture)
+    cost = gated.cost
     return Capacity(
         architecture=architecture,
         single_task=cost.single_task,
@@ -66,5 +60,6 @@ def measure_capacity(architecture: Architecture) -> Capacity:
         ceiling=cost.ceiling,
         encoder=cost.encoder,
         heads=dict(cost.heads),
+        training=count_flops(gated, (architecture.in_channels, *architecture.input_size)),
         num_parameters=count_parameters(build_shared_network(architecture)),
     )

@@ -55,7 +55,7 @@ class StudyPlan:
         initial = largest_capacity.single_task
         if self.config.gates.shared_init == "hard_sharing":
             initial += largest_capacity.hard_sharing
-        total = trial_epochs * largest_capacity.training_flops + self.reference_epochs * initial
+        total = trial_epochs * largest_capacity.training + self.reference_epochs * initial
         return math.ceil(total / largest_capacity.hard_sharing)
 
 

@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
 from search.errors import StoreError, StudyNotFoundError
+from search.folders import StudyFolders
 from search.pareto import Point
 from search.records import EpochPoint, StudySummary, StudyView, TrialDetail, TrialState
 from search.settings import database_url
@@ -70,6 +72,16 @@ class StudyReader:
         """The TOML text that the study was started with. Raises :class:`StudyNotFoundError`."""
         with self._reading_study(study) as (_, row):
             return row.file_text
+
+    def network_path(self, study: str, number: int) -> Path:
+        """Where a trial's trained network lies once it is complete. Raises :class:`StudyNotFoundError`."""
+        with self._reading_study(study) as (_, row):
+            return StudyFolders(Path(row.storage_dir), study).network(number)
+
+    def cache_dir(self, study: str) -> Path:
+        """Where the study's data and references are cached. Raises :class:`StudyNotFoundError`."""
+        with self._reading_study(study) as (_, row):
+            return StudyFolders(Path(row.storage_dir), study).cache
 
     def trial(self, study: str, number: int) -> TrialDetail:
         """Everything known of one trial. Raises :class:`StudyNotFoundError`."""

@@ -94,11 +94,11 @@ def trial_points(facts: StudyFacts, study: StudyState) -> tuple[TrialPoint, ...]
 
 
 def reference_points(facts: StudyFacts) -> tuple[ReferencePoint, ...]:
-    """The baselines that are trained so far: single-task once every task has one, then hard sharing."""
+    """The baselines that are trained so far; the single-task one names the metrics of the tasks that are ready."""
     rows = [row for row in facts.references if row.is_baseline]
     single = [row.result for row in rows if row.kind == "single_task"]
     found: list[ReferencePoint] = []
-    if len(single) == len(facts.row.tasks):
+    if single:
         found.append(
             ReferencePoint(
                 kind="single_task",

@@ -54,6 +54,11 @@ class StudyStore:
             self._study_row(session).state = state
             self._study_row(session).message = message
 
+    def set_message(self, message: str) -> None:
+        """What the study does at the moment, in words."""
+        with self._writing() as session:
+            self._study_row(session).message = message
+
     def request_stop(self) -> None:
         with self._writing() as session:
             self._study_row(session).stop_requested = True
@@ -132,8 +137,14 @@ class StudyStore:
     def record_reference(
         self, role: str, result: ReferenceResult, *, is_baseline: bool, delta_mtl: float | None = None
     ) -> None:
-        """``is_baseline`` marks the references that Δ_MTL and the front's reference points are made of."""
+        """``is_baseline`` marks the references that Δ_MTL and the front's reference points are made of.
+
+        A resumed study finds its references in the cache; the row that says what they cost stays.
+        """
         with self._writing() as session:
+            known = session.get(ReferenceRow, (self.study, role))
+            if known is not None and known.result["key"] == result.key:
+                return
             session.merge(
                 ReferenceRow(
                     study=self.study,

@@ -10,6 +10,18 @@ depends_on = None
 
 
 def upgrade() -> None:
+    _create_studies()
+    _create_trials()
+    _create_epochs()
+    _create_references()
+
+
+def downgrade() -> None:
+    for table in ("gatefront_references", "gatefront_epochs", "gatefront_trials", "gatefront_studies"):
+        op.drop_table(table)
+
+
+def _create_studies() -> None:
     op.create_table(
         "gatefront_studies",
         sa.Column("name", sa.String(100), primary_key=True),
@@ -35,6 +47,9 @@ def upgrade() -> None:
         sa.Column("heartbeat_at", sa.DateTime),
         sa.Column("revision", sa.BigInteger, nullable=False),
     )
+
+
+def _create_trials() -> None:
     op.create_table(
         "gatefront_trials",
         sa.Column("study", sa.String(100), sa.ForeignKey("gatefront_studies.name"), primary_key=True),
@@ -52,6 +67,9 @@ def upgrade() -> None:
         sa.Column("result", sa.JSON),
         sa.Column("gate_map", sa.JSON),
     )
+
+
+def _create_epochs() -> None:
     op.create_table(
         "gatefront_epochs",
         sa.Column("study", sa.String(100), primary_key=True),
@@ -66,6 +84,9 @@ def upgrade() -> None:
         sa.Column("flops", sa.BigInteger),
         sa.ForeignKeyConstraint(["study", "number"], ["gatefront_trials.study", "gatefront_trials.number"]),
     )
+
+
+def _create_references() -> None:
     op.create_table(
         "gatefront_references",
         sa.Column("study", sa.String(100), sa.ForeignKey("gatefront_studies.name"), primary_key=True),
@@ -76,8 +97,3 @@ def upgrade() -> None:
         sa.Column("finished_at", sa.DateTime, nullable=False),
         sa.Column("result", sa.JSON, nullable=False),
     )
-
-
-def downgrade() -> None:
-    for table in ("gatefront_references", "gatefront_epochs", "gatefront_trials", "gatefront_studies"):
-        op.drop_table(table)

@@ -1,0 +1,78 @@
+"""The Ray cluster of one study. The only ``ray.init`` of the repository."""
+
+import contextlib
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import ray
+import torch
+
+_PROJECT_ROOT = Path(__file__).resolve().parent.parent
+# Unix sockets lie under Ray's folder, and their paths may have 107 bytes; a session's own part takes about 70.
+_LONGEST_TEMP_DIR = 30
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    # Messages carry no metric by design, and the driver has its own Ctrl-C.
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerResources:
+    """What one worker holds: one CPU core and a share of a GPU, 0 where there is none."""
+
+    num_workers: int
+    gpus_per_worker: float
+
+    def as_ray(self) -> dict[str, float]:
+        return {"cpu": 1.0, "gpu": self.gpus_per_worker} if self.gpus_per_worker else {"cpu": 1.0}
+
+
+def plan_workers(asked: int | None) -> WorkerResources:
+    """As many workers as asked for, else one per GPU, else one per CPU core this process may use.
+
+    More workers than GPUs share them evenly; memory is not divided for them.
+    """
+    num_gpus = torch.cuda.device_count()
+    num_workers = asked or num_gpus or len(os.sched_getaffinity(0))
+    return WorkerResources(num_workers, min(1.0, num_gpus / num_workers))
+
+
+@contextlib.contextmanager
+def local_cluster(workers: WorkerResources) -> Iterator[None]:
+    """Ray on this machine for the length of the block, never another cluster that happens to run here."""
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    temp_dir = _make_temp_dir()
+    try:
+        # Ray puts the driver's working directory first on each worker's path: a folder named `trainer`
+        # there would hide ours.
+        with contextlib.chdir(_PROJECT_ROOT):
+            ray.init(
+                address="local",
+                num_cpus=workers.num_workers,
+                num_gpus=torch.cuda.device_count(),
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                _temp_dir=str(temp_dir),
+                runtime_env={"env_vars": {"OMP_NUM_THREADS": "1"}},
+            )
+        yield
+    finally:
+        ray.shutdown()
+        shutil.rmtree(temp_dir, ignore_errors=True)
+
+
+def _make_temp_dir() -> Path:
+    base = tempfile.gettempdir()
+    return Path(tempfile.mkdtemp(prefix="gf", dir=base if len(base) <= _LONGEST_TEMP_DIR else "/tmp"))

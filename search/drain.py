@@ -1,0 +1,32 @@
+"""Drain: the request that a running study come to a clean end, from wherever it comes."""
+
+import threading
+import time
+
+
+class Drain:
+    """First request: every trial stops after its current epoch. Second request: at once. Thread-safe."""
+
+    def __init__(self, *, max_seconds: float | None = None) -> None:
+        self._deadline = None if max_seconds is None else time.monotonic() + max_seconds
+        self._soon = threading.Event()
+        self._at_once = threading.Event()
+        self.reason = ""
+
+    def request(self, reason: str) -> None:
+        """Ask for the end; asking again asks for it at once."""
+        if self._soon.is_set():
+            self._at_once.set()
+            return
+        self.reason = reason
+        self._soon.set()
+
+    @property
+    def is_requested(self) -> bool:
+        if self._deadline is not None and time.monotonic() > self._deadline and not self._soon.is_set():
+            self.request("the time it was given is over")
+        return self._soon.is_set()
+
+    @property
+    def is_at_once(self) -> bool:
+        return self._at_once.is_set()

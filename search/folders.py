@@ -1,0 +1,29 @@
+"""Where one study's files lie under the storage folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class StudyFolders:
+    """``<storage>/cache`` is shared by all studies; ``<storage>/<study>`` is the study's own."""
+
+    storage: Path
+    study: str
+
+    @property
+    def cache(self) -> Path:
+        """Rendered data and reference networks, found again by their content's hash."""
+        return self.storage / "cache"
+
+    @property
+    def ray(self) -> Path:
+        """Ray's own records of a run: scratch, never read again."""
+        return self.storage / self.study / "ray"
+
+    def trial(self, number: int) -> Path:
+        """One trial's checkpoint and, once complete, its network."""
+        return self.storage / self.study / "trials" / str(number)
+
+    def network(self, number: int) -> Path:
+        return self.trial(number) / "network.pt"

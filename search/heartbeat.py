@@ -1,0 +1,60 @@
+"""The driver's heartbeat: a thread that renews the lease and passes a stop request on."""
+
+import logging
+import threading
+from types import TracebackType
+
+import sqlalchemy as sa
+
+from search.drain import Drain
+from search.errors import LeaseLostError
+from search.storage.lease import HEARTBEAT_S, Lease
+
+logger = logging.getLogger(__name__)
+
+
+class Heartbeat:
+    """Holds a study's lease for the length of a ``with`` block."""
+
+    def __init__(self, lease: Lease, drain: Drain) -> None:
+        self._lease = lease
+        self._drain = drain
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="gatefront-heartbeat", daemon=True)
+        self.lost = False
+
+    def __enter__(self) -> "Heartbeat":
+        self._lease.acquire()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+        if not self.lost:
+            self._lease.release()
+
+    def check(self) -> None:
+        """Raises :class:`LeaseLostError` if another driver has taken the study over."""
+        if self.lost:
+            raise LeaseLostError("another driver has taken the study over while this one was silent.")
+
+    def _beat(self) -> None:
+        asked = False
+        while not self._ended.wait(HEARTBEAT_S):
+            try:
+                stop = self._lease.beat()
+            except LeaseLostError:
+                self.lost = True
+                self._drain.request("another driver has taken the study over")
+                self._drain.request("at once")
+                return
+            except sa.exc.SQLAlchemyError as error:
+                # The lease outlives a short outage; the next beat tries again.
+                logger.warning("the heartbeat could not be written: %s", error)
+                continue
+            if stop and not asked:
+                asked = True
+                self._drain.request("`gatefront stop` was called")

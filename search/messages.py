@@ -1,0 +1,59 @@
+"""What a worker tells the driver. Sent as one JSON text: Ray would flatten a nested result into its leaves."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from spaces.gate_map import GateMap
+from trainer.reporting import EpochReport, TrialResult
+
+KEY = "message"
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStarted:
+    """A worker, named by its process identity, begins a trial or goes on with it."""
+
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class EpochFinished:
+    report: EpochReport
+
+
+@dataclass(frozen=True, slots=True)
+class TrialFinished:
+    result: TrialResult
+
+
+@dataclass(frozen=True, slots=True)
+class TrialFailed:
+    """The trial raised an error; trying again would raise it again."""
+
+    cause: str
+
+
+Message = AttemptStarted | EpochFinished | TrialFinished | TrialFailed
+
+
+def encode(message: Message) -> dict[str, str]:
+    """The dictionary to hand to ``tune.report``."""
+    return {KEY: json.dumps({type(message).__name__: asdict(message)})}
+
+
+def decode(result: Mapping[str, Any]) -> Message | None:
+    """The message in one Ray result; None if it carries none."""
+    text = result.get(KEY)
+    if text is None:
+        return None
+    ((kind, document),) = json.loads(text).items()
+    if kind == "AttemptStarted":
+        return AttemptStarted(document["worker"])
+    if kind == "EpochFinished":
+        return EpochFinished(EpochReport(**document["report"]))
+    if kind == "TrialFinished":
+        fields = document["result"]
+        return TrialFinished(TrialResult(**fields | {"gate_map": GateMap.from_json(fields["gate_map"])}))
+    return TrialFailed(document["cause"])

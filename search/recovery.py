@@ -1,0 +1,41 @@
+"""Taking a study up again from the database alone, after a stop or a killed driver."""
+
+from dataclasses import dataclass
+
+import optuna
+
+from search.config import StudyConfig
+from search.records import TrialState
+from search.storage.repository import DONE_STATES, StudyStore
+from search.study import adopt, tell_complete, tell_failed, unfinished_trials
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """``num_done`` trials are kept, ``adopted`` go on from their checkpoints, ``num_left`` are handed out in all."""
+
+    num_done: int
+    adopted: tuple[optuna.Trial, ...]
+    num_left: int
+
+
+def recover(
+    study: optuna.Study, store: StudyStore, config: StudyConfig, *, num_trials: int, flop_budget: int | None
+) -> Recovery:
+    """Finish what a dead driver had stored but not told, and collect what it had handed out. Needs the lease."""
+    states = store.trial_states()
+    adopted: list[optuna.Trial] = []
+    for found in unfinished_trials(study):
+        trial = adopt(study, found, config)
+        state = states.get(found.number, TrialState.QUEUED)
+        if state is TrialState.COMPLETE:
+            tell_complete(study, trial, store.stored_result(found.number), flop_budget=flop_budget)
+        elif state is TrialState.FAILED:
+            tell_failed(study, trial)
+        else:
+            adopted.append(trial)
+            if found.number in states:
+                store.requeue_trial(found.number)
+    num_done = sum(state in DONE_STATES for state in states.values())
+    num_left = max(0, num_trials - num_done)
+    return Recovery(num_done, tuple(adopted[:num_left]), num_left)

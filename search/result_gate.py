@@ -1,0 +1,83 @@
+"""The one gate through which a worker's results enter the store and reach the sampler."""
+
+import logging
+import math
+
+import optuna
+
+from search.errors import RefusedResultError
+from search.messages import AttemptStarted, EpochFinished, Message, TrialFailed, TrialFinished
+from search.pareto import is_feasible
+from search.storage.repository import StudyStore
+from search.study import tell_complete, tell_failed
+from trainer.reporting import TrialResult
+
+logger = logging.getLogger(__name__)
+
+
+class ResultGate:
+    """Checks, stores and tells. Our row is written first: if the driver dies in between, a resume tells from it."""
+
+    def __init__(self, study: optuna.Study, store: StudyStore, *, tasks: tuple[str, ...], flop_budget: int | None):
+        self._study = study
+        self._store = store
+        self._tasks = tasks
+        self._flop_budget = flop_budget
+
+    def receive(self, trial: optuna.Trial, message: Message) -> bool:
+        """Take one message in; True if the trial is done with it."""
+        if isinstance(message, AttemptStarted):
+            self._store.start_attempt(trial.number, message.worker)
+            return False
+        if isinstance(message, EpochFinished):
+            self._store.record_epoch(trial.number, message.report)
+            return False
+        if isinstance(message, TrialFailed):
+            self.fail(trial, message.cause)
+        else:
+            self._complete(trial, message)
+        return True
+
+    def fail(self, trial: optuna.Trial, cause: str) -> None:
+        """The trial ends FAILED; the study goes on."""
+        logger.warning("trial %d failed: %s", trial.number, cause)
+        self._store.fail_trial(trial.number, cause)
+        tell_failed(self._study, trial)
+
+    def interrupt(self, trial: optuna.Trial) -> None:
+        """The trial was stopped with the study; Optuna keeps it RUNNING until a resume goes on with it."""
+        self._store.requeue_trial(trial.number)
+
+    def _complete(self, trial: optuna.Trial, message: TrialFinished) -> None:
+        try:
+            check_result(message.result, tasks=self._tasks, flop_budget=self._flop_budget)
+        except RefusedResultError as error:
+            self.fail(trial, error.message)
+            return
+        result = message.result
+        self._store.complete_trial(trial.number, result)
+        tell_complete(self._study, trial, (result.delta_mtl, result.flops), flop_budget=self._flop_budget)
+
+
+def check_result(result: TrialResult, *, tasks: tuple[str, ...], flop_budget: int | None) -> None:
+    """Refuse what would poison the front or the sampler.
+
+    Raises:
+        RefusedResultError: a number is not finite, a task has no metric, the budget differs from the study's,
+            or the network is over it.
+    """
+    if not math.isfinite(result.delta_mtl):
+        raise RefusedResultError(f"delta_mtl must be finite, found {result.delta_mtl}.")
+    if set(result.metrics) != set(tasks) or set(result.delta_per_task) != set(tasks):
+        raise RefusedResultError(
+            f"metrics must name the tasks {', '.join(tasks)}, found {', '.join(sorted(result.metrics)) or 'none'}."
+        )
+    for name, value in [*result.metrics.items(), *result.delta_per_task.items()]:
+        if not math.isfinite(value):
+            raise RefusedResultError(f"the metric of {name} must be finite, found {value}.")
+    if result.flops <= 0:
+        raise RefusedResultError(f"flops must be above 0, found {result.flops}.")
+    if result.flop_budget != flop_budget:
+        raise RefusedResultError(f"flop_budget must be the study's {flop_budget}, found {result.flop_budget}.")
+    if not is_feasible(result.flops, flop_budget):
+        raise RefusedResultError(f"flops must be at most the budget of {flop_budget:,}, found {result.flops:,}.")

@@ -1,0 +1,193 @@
+"""Running a study: references, then trials in Ray Tune's workers, until all are done or a drain is requested."""
+
+import logging
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from ray import tune
+from ray.tune.schedulers import FIFOScheduler
+
+from search.cluster import WorkerResources, local_cluster
+from search.drain import Drain
+from search.folders import StudyFolders
+from search.heartbeat import Heartbeat
+from search.plan import StudyPlan
+from search.ray_references import PreparationStoppedError, RayReferences
+from search.records import StudyState, TrialState
+from search.recovery import Recovery
+from search.references import References, prepare_references
+from search.result_gate import ResultGate
+from search.sampling import decode
+from search.searcher import StudySearcher
+from search.storage.repository import DONE_STATES, StudyStore
+from search.study import ask
+from search.trainable import SPEC, TRIAL_NUMBER, RunTrial, make_trainable
+from spaces.errors import GatefrontError
+from trainer.trial_spec import TrialSpec
+
+logger = logging.getLogger(__name__)
+
+# Attempts after the first. Only a dead worker is tried again: an error of the trial itself would come back.
+_MAX_RETRIES = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyRun:
+    """Everything one sitting of a study needs; the lease is held by the caller."""
+
+    plan: StudyPlan
+    store: StudyStore
+    study: optuna.Study
+    recovery: Recovery
+    folders: StudyFolders
+    workers: WorkerResources
+    num_trials: int
+    drain: Drain
+    run_trial: RunTrial
+
+
+def run_study(run: StudyRun, heartbeat: Heartbeat) -> StudyState:
+    """Drive the study to its end or to the drain; the state it ends in is stored and returned.
+
+    Raises:
+        ReferenceFailedError: a reference could not be trained. The study is FAILED; `resume` tries again.
+        LeaseLostError: another driver took over; nothing was written since.
+    """
+    try:
+        if run.recovery.num_left and not run.drain.is_requested:
+            with local_cluster(run.workers):
+                _work(run)
+    except PreparationStoppedError:
+        logger.info("stopped while references were training")
+    except (GatefrontError, tune.TuneError) as error:
+        heartbeat.check()
+        run.store.set_state(StudyState.FAILED, str(error))
+        raise
+    finally:
+        shutil.rmtree(run.folders.ray, ignore_errors=True)
+    heartbeat.check()
+    return _conclude(run)
+
+
+def _work(run: StudyRun) -> None:
+    run.store.set_state(StudyState.PREPARING)
+    train_all = RayReferences(run.workers, run.drain)
+    references = prepare_references(run.plan, run.store, run.folders.cache, train_all)
+    run.store.set_state(StudyState.RUNNING)
+    searcher = _searcher(run, references)
+    tuner = tune.Tuner(
+        tune.with_resources(make_trainable(run.run_trial, run.folders), run.workers.as_ray()),
+        tune_config=tune.TuneConfig(
+            search_alg=searcher,
+            scheduler=_CauseKeeper(searcher),
+            num_samples=run.recovery.num_left,
+            reuse_actors=True,
+            trial_name_creator=_trial_name,
+            trial_dirname_creator=_trial_name,
+        ),
+        run_config=tune.RunConfig(
+            name="run",
+            storage_path=str(run.folders.ray),
+            failure_config=tune.FailureConfig(max_failures=_MAX_RETRIES),
+            stop=_DrainStopper(run.drain),
+            verbose=0,
+        ),
+    )
+    tuner.fit()
+    searcher.release()
+
+
+def _searcher(run: StudyRun, references: References) -> StudySearcher:
+    budget = run.plan.flop_budget
+    gate = ResultGate(run.study, run.store, tasks=tuple(task.name for task in run.plan.tasks), flop_budget=budget)
+    return StudySearcher(
+        ask=lambda: ask(run.study, run.plan.config),
+        make_config=_config_maker(run, references),
+        gate=gate,
+        adopted=run.recovery.adopted,
+        limit=run.recovery.num_left,
+        max_concurrent=run.workers.num_workers,
+        drain=run.drain,
+    )
+
+
+def _config_maker(run: StudyRun, references: References) -> Callable[[optuna.Trial], dict[str, Any]]:
+    plan = run.plan
+
+    def make_config(trial: optuna.Trial) -> dict[str, Any]:
+        # The references have the study's seed, and each trial one of its own.
+        settings = decode(plan, trial.params, seed=plan.config.study.seed + 1 + trial.number)
+        spec = TrialSpec(
+            architecture=settings.capacity.architecture,
+            data=plan.data,
+            train=settings.train,
+            gates=settings.gates,
+            flop_budget=plan.flop_budget,
+            single_task=references.single_task(settings.capacity),
+            hard_sharing=references.shared_init(settings.capacity),
+        )
+        num_epochs = settings.train.epochs + settings.gates.finetune_epochs
+        run.store.open_trial(trial.number, seed=settings.train.seed, num_epochs=num_epochs)
+        return {TRIAL_NUMBER: trial.number, SPEC: spec.to_json()}
+
+    return make_config
+
+
+def _conclude(run: StudyRun) -> StudyState:
+    states = list(run.store.trial_states().values())
+    num_done = sum(state in DONE_STATES for state in states)
+    num_complete = states.count(TrialState.COMPLETE)
+    if num_done < run.num_trials:
+        reason = run.drain.reason or "Ray Tune ended early"
+        state = StudyState.STOPPED if run.drain.is_requested else StudyState.FAILED
+        message = f"{num_done} of {run.num_trials} trials done: {reason}."
+    elif num_complete == 0:
+        state, message = StudyState.FAILED, f"all {run.num_trials} trials failed."
+    else:
+        state = StudyState.COMPLETE
+        message = f"{num_complete} of {run.num_trials} trials complete."
+    run.store.set_state(state, message)
+    return state
+
+
+class _DrainStopper(tune.Stopper):
+    """Stops each trial at its next message once a drain is requested; all of them at once if it is urgent."""
+
+    def __init__(self, drain: Drain) -> None:
+        self._drain = drain
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return self._drain.is_requested
+
+    def stop_all(self) -> bool:
+        return self._drain.is_at_once
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Ray snapshots its stopper; a drain is not to be taken up again.
+        return {}
+
+
+class _CauseKeeper(FIFOScheduler):
+    """First come, first served. A scheduler alone is told of an error before the searcher, with the reason at hand."""
+
+    def __init__(self, searcher: StudySearcher) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._searcher = searcher
+
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        # `trial.get_error()` reads Ray's storage, which may be a step behind; this file is local and written.
+        path = trial.error_file
+        if path and Path(path).is_file():
+            lines = Path(path).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            self._searcher.note_cause(trial.trial_id, lines[-1] if lines else "")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+def _trial_name(trial: Any) -> str:
+    return f"trial-{trial.config[TRIAL_NUMBER]}"

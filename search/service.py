@@ -1,0 +1,196 @@
+"""Starting, resuming and stopping studies: what the command line does, for callers of any kind."""
+
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import optuna
+import sqlalchemy as sa
+
+from search.cluster import WorkerResources, plan_workers
+from search.config import StudyConfig
+from search.drain import Drain
+from search.errors import StudyExistsError
+from search.flop_budget import parse_flop_budget
+from search.folders import StudyFolders
+from search.heartbeat import Heartbeat
+from search.plan import StudyPlan, plan_study
+from search.records import StudyState, TaskRecord
+from search.recovery import Recovery, recover
+from search.runner import StudyRun, run_study
+from search.storage.engine import open_engine, open_optuna_storage
+from search.storage.lease import Lease, holds
+from search.storage.migrate import unreachable, upgrade_schema
+from search.storage.repository import StudyStore
+from search.storage.schema import StudyRow
+from search.study import open_study
+from search.study_file import parse_study
+from search.trainable import RunTrial
+from trainer.data import load_data
+from trainer.metrics import metric_for
+from trainer.trial import run_trial as train_trial
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overrides:
+    """What a caller sets against the study file; None leaves the file's value."""
+
+    flop_budget: str | None = None
+    trials: int | None = None
+    workers: int | None = None
+
+    def apply(self, config: StudyConfig) -> StudyConfig:
+        """The config as it will run. Raises ``StudyFileError`` for a budget that cannot be read."""
+        if self.flop_budget is not None:
+            parse_flop_budget(self.flop_budget)
+        given = {name: value for name, value in asdict(self).items() if value is not None}
+        return config.model_copy(update={"study": config.study.model_copy(update=given)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sitting:
+    """How a study is driven this time. ``watch`` is entered once the study can be read, with its name."""
+
+    url: str
+    drain: Drain
+    watch: Callable[[str, Recovery], AbstractContextManager[object]] = lambda _study, _recovery: nullcontext()
+    run_trial: RunTrial = train_trial
+
+
+def start_study(text: str, overrides: Overrides, storage: Path, sitting: Sitting) -> StudyState:
+    """Create the study that ``text`` describes and run it to its end, or until the drain is requested.
+
+    Raises:
+        StudyFileError, DataError, SpaceError: the file asks for what cannot be. Nothing was created.
+        StudyExistsError: the database already holds a study of that name.
+        ReferenceFailedError: the references could not be trained.
+    """
+    config = overrides.apply(parse_study(text))
+    plan = plan_study(config)
+    engine, optuna_storage = open_store(sitting.url)
+    _refuse_known_name(optuna_storage, config.study.name)
+    workers = plan_workers(config.study.workers)
+    store = StudyStore.create(engine, _new_row(plan, text, storage, workers))
+    return _drive(plan, store, engine, optuna_storage, sitting)
+
+
+def resume_study(name: str, sitting: Sitting, *, workers: int | None = None) -> StudyState:
+    """Go on with a stopped, failed or abandoned study until the number of trials first asked for is done.
+
+    Raises:
+        StudyNotFoundError: there is no such study.
+        StudyBusyError: its driver is alive.
+    """
+    engine, optuna_storage = open_store(sitting.url)
+    store = StudyStore(engine, name)
+    row = store.load()
+    asked = Overrides(
+        flop_budget=row.flop_budget_text or None, trials=row.num_trials, workers=workers or row.num_workers
+    )
+    plan = plan_study(asked.apply(parse_study(row.file_text)))
+    return _drive(plan, store, engine, optuna_storage, sitting)
+
+
+def stop_study(name: str, url: str) -> bool:
+    """Ask a study's driver to stop after the current epochs. False if no driver is alive to hear it."""
+    engine, _ = open_store(url)
+    store = StudyStore(engine, name)
+    if not holds(store.load(), datetime.now(UTC)):
+        return False
+    store.request_stop()
+    return True
+
+
+def open_store(url: str) -> tuple[sa.Engine, optuna.storages.RDBStorage]:
+    """The database with both schemas in place: Optuna's first, as readers join its tables to ours.
+
+    Raises:
+        StoreError: the database cannot be reached or written.
+    """
+    engine = open_engine(url)
+    try:
+        with engine.connect():
+            pass
+        storage = open_optuna_storage(url)
+    except (sa.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+        raise unreachable(engine.url, error) from error
+    upgrade_schema(engine)
+    return engine, storage
+
+
+def _drive(
+    plan: StudyPlan,
+    store: StudyStore,
+    engine: sa.Engine,
+    optuna_storage: optuna.storages.RDBStorage,
+    sitting: Sitting,
+) -> StudyState:
+    row = store.load()
+    folders = StudyFolders(Path(row.storage_dir), store.study)
+    with Heartbeat(Lease(engine, store.study), sitting.drain) as heartbeat:
+        store.set_state(StudyState.PREPARING, "reading the data")
+        study = open_study(optuna_storage, plan.config, num_trials=row.num_trials)
+        recovery = recover(study, store, plan.config, num_trials=row.num_trials, flop_budget=plan.flop_budget)
+        # Rendered here once, before many workers ask for it at the same time.
+        load_data(plan.data, folders.cache)
+        run = StudyRun(
+            plan=plan,
+            store=store,
+            study=study,
+            recovery=recovery,
+            folders=folders,
+            workers=plan_workers(plan.config.study.workers),
+            num_trials=row.num_trials,
+            drain=sitting.drain,
+            run_trial=sitting.run_trial,
+        )
+        with sitting.watch(store.study, recovery):
+            return run_study(run, heartbeat)
+
+
+def _refuse_known_name(storage: optuna.storages.RDBStorage, name: str) -> None:
+    if any(found.study_name == name for found in storage.get_all_studies()):
+        raise StudyExistsError(
+            f"the database already holds a study {name!r}.",
+            hint=f"Go on with `gatefront resume {name}`, or give [study] another name.",
+        )
+
+
+def _new_row(plan: StudyPlan, text: str, storage: Path, workers: WorkerResources) -> StudyRow:
+    config, largest = plan.config, plan.largest
+    backbones = dict.fromkeys(capacity.architecture.backbone for capacity in plan.capacities)
+    return StudyRow(
+        name=config.study.name,
+        file_text=text,
+        created_at=datetime.now(UTC),
+        num_trials=config.study.trials,
+        num_workers=workers.num_workers,
+        seed=config.study.seed,
+        flop_budget=plan.flop_budget,
+        flop_budget_text=config.study.flop_budget or "",
+        single_task_flops=largest.single_task,
+        hard_sharing_flops=largest.hard_sharing,
+        floor_flops=plan.floor,
+        ceiling_flops=plan.ceiling,
+        tasks=[asdict(_task_record(plan, name)) for name in (task.name for task in plan.tasks)],
+        data=config.data.name,
+        backbone=", ".join(backbones),
+        storage_dir=str(storage),
+        state=StudyState.PREPARING,
+        message="",
+        stop_requested=False,
+        driver=None,
+        heartbeat_at=None,
+        revision=0,
+    )
+
+
+def _task_record(plan: StudyPlan, name: str) -> TaskRecord:
+    (task,) = [task for task in plan.tasks if task.name == name]
+    metric = metric_for(task)
+    return TaskRecord(name=name, kind=task.kind, metric=metric.label, higher_is_better=metric.higher_is_better)

@@ -1,0 +1,97 @@
+"""The Optuna side of a study: its two objectives, its sampler, its named constraint."""
+
+import warnings
+from collections.abc import Mapping
+from typing import Literal
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import TrialState as OptunaState
+
+from search.config import StudyConfig
+from search.sampling import first_points, search_space
+
+CONSTRAINT = "flops"
+_DIRECTIONS: tuple[Literal["maximize", "minimize"], ...] = ("maximize", "minimize")
+_METRICS = ("delta_mtl", "flops")
+
+
+def open_study(storage: optuna.storages.BaseStorage, config: StudyConfig, *, num_trials: int) -> optuna.Study:
+    """Create the Optuna study, or load it to go on; the first points are enqueued once."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(
+        storage=storage, study_name=config.study.name, directions=list(_DIRECTIONS), load_if_exists=True
+    )
+    trials = study.get_trials(deepcopy=False)
+    study.sampler = make_sampler(config, num_trials=num_trials, num_known=len(trials))
+    if not trials:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study.set_metric_names(list(_METRICS))
+        for point in first_points(config)[:num_trials]:
+            study.enqueue_trial(point)
+    return study
+
+
+def make_sampler(config: StudyConfig, *, num_trials: int, num_known: int) -> optuna.samplers.BaseSampler:
+    """The study's sampler. A resumed study never replays its random numbers: the seed moves with what is known."""
+    seed = config.study.seed + num_known
+    if config.study.sampler == "random":
+        return optuna.samplers.RandomSampler(seed=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return optuna.samplers.TPESampler(
+            seed=seed,
+            # The default is False for two objectives, and was worse in small spaces.
+            multivariate=True,
+            constant_liar=True,
+            # Optuna's ten random trials would be most of a small study.
+            n_startup_trials=max(4, min(10, num_trials // 4)),
+        )
+
+
+def ask(study: optuna.Study, config: StudyConfig) -> optuna.Trial:
+    """The next trial with all its parameters: an enqueued one if there is one, else a sampled one."""
+    return study.ask(search_space(config))
+
+
+def unfinished_trials(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    """Trials that were handed out and not told, in order of their number."""
+    found = study.get_trials(deepcopy=False, states=(OptunaState.RUNNING,))
+    return sorted(found, key=lambda trial: trial.number)
+
+
+def adopt(study: optuna.Study, found: optuna.trial.FrozenTrial, config: StudyConfig) -> optuna.Trial:
+    """An unfinished trial's handle, with the parameters that a driver killed inside ``ask`` had not sampled yet."""
+    trial = optuna.Trial(study, found._trial_id)
+    for name, distribution in search_space(config).items():
+        if name not in found.params:
+            _suggest(trial, name, distribution)
+    return trial
+
+
+def tell_complete(
+    study: optuna.Study, trial: optuna.Trial, values: tuple[float, int], *, flop_budget: int | None
+) -> None:
+    """Tell ``(delta_mtl, flops)``, and before it the constraint: at most 0 is feasible."""
+    if flop_budget is not None:
+        trial.set_constraint(CONSTRAINT, values[1] / flop_budget - 1.0)
+    study.tell(trial, [values[0], float(values[1])])
+
+
+def tell_failed(study: optuna.Study, trial: optuna.Trial) -> None:
+    study.tell(trial, state=OptunaState.FAIL)
+
+
+def params_of(trial: optuna.Trial) -> Mapping[str, object]:
+    """The trial's parameters by knob name."""
+    return dict(trial.params)
+
+
+def _suggest(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> None:
+    if isinstance(distribution, FloatDistribution):
+        trial.suggest_float(name, distribution.low, distribution.high, log=distribution.log)
+    elif isinstance(distribution, IntDistribution):
+        trial.suggest_int(name, distribution.low, distribution.high, log=distribution.log)
+    elif isinstance(distribution, CategoricalDistribution):
+        trial.suggest_categorical(name, distribution.choices)

@@ -1,0 +1,63 @@
+"""What a worker does: train one trial and tell the driver of every epoch."""
+
+import logging
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from ray import tune
+
+from search.folders import StudyFolders
+from search.messages import AttemptStarted, EpochFinished, Message, TrialFailed, TrialFinished, encode
+from search.process_identity import process_identity
+from spaces.errors import GatefrontError
+from trainer.reporting import EpochReport, Reporter, TrialResult
+from trainer.trial_spec import TrialSpec
+
+logger = logging.getLogger(__name__)
+
+TRIAL_NUMBER = "trial_number"
+SPEC = "spec"
+
+
+class RunTrial(Protocol):
+    """:func:`trainer.trial.run_trial`, or a stand-in: it resumes from a checkpoint in ``work_dir`` by itself."""
+
+    def __call__(self, spec: TrialSpec, /, *, work_dir: Path, cache_dir: Path, reporter: Reporter) -> TrialResult: ...
+
+
+def make_trainable(run_trial: RunTrial, folders: StudyFolders) -> Callable[[dict[str, Any]], None]:
+    """The function that Ray Tune calls in a worker, once per trial and once more per retry."""
+
+    def train_one_trial(config: dict[str, Any]) -> None:
+        work_dir = folders.trial(config[TRIAL_NUMBER])
+        work_dir.mkdir(parents=True, exist_ok=True)
+        _send(AttemptStarted(process_identity()))
+        _send(_attempt(run_trial, config[SPEC], work_dir, folders.cache))
+
+    return train_one_trial
+
+
+def _attempt(run_trial: RunTrial, spec: Mapping[str, Any], work_dir: Path, cache_dir: Path) -> Message:
+    try:
+        result = run_trial(TrialSpec.from_json(spec), work_dir=work_dir, cache_dir=cache_dir, reporter=_report_epoch)
+    except Exception as error:  # whatever a trial raises fails that trial, and no other
+        logger.exception("trial in %s failed", work_dir)
+        (work_dir / "failure.txt").write_text(traceback.format_exc(), encoding="utf-8")
+        return TrialFailed(_cause(error))
+    return TrialFinished(result)
+
+
+def _report_epoch(report: EpochReport, /) -> None:
+    _send(EpochFinished(report))
+
+
+def _send(message: Message) -> None:
+    tune.report(encode(message))
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, GatefrontError):
+        return str(error)
+    return f"{type(error).__name__}: {error}".strip().rstrip(":")
