@@ -1,0 +1,75 @@
+"""The gate's forward and backward pass against the formulas written out."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spaces import ChannelGate, SpaceError, hinge_sparsity
+
+
+def _gate(tasks: int, channels: int, *, axis: int = 1) -> ChannelGate:
+    gate = ChannelGate(tasks, channels, channel_axis=axis, initial_logit=0.0)
+    torch.nn.init.normal_(gate.alpha, std=2.0)
+    torch.nn.init.normal_(gate.beta)
+    return gate
+
+
+@given(tasks=st.integers(1, 5), channels=st.integers(1, 9), axes=st.sampled_from([2, 3, 4]), seed=st.integers(0, 99))
+def test_choice_and_mix_follow_the_equations(tasks: int, channels: int, axes: int, seed: int) -> None:
+    torch.manual_seed(seed)
+    axis = 2 if axes == 3 else 1
+    gate = _gate(tasks, channels, axis=axis)
+    size = [3] * axes
+    size[axis] = channels
+    psi, phi = torch.randn(size), [torch.randn(size) for _ in range(tasks)]
+    mix, chosen = gate(psi, phi)
+
+    w = torch.exp(gate.beta) / torch.exp(gate.beta).sum(0)
+    expected_mix = torch.zeros(size)
+    for t in range(tasks):
+        for c in range(channels):
+            source = phi[t] if gate.alpha[t, c] >= 0 else psi
+            assert torch.equal(chosen[t].select(axis, c), source.select(axis, c))
+            expected_mix.select(axis, c).add_(w[t, c].detach() * source.select(axis, c))
+    torch.testing.assert_close(mix, expected_mix)
+
+
+def test_gradient_of_a_logit_is_the_straight_through_one() -> None:
+    gate = _gate(2, 3)
+    psi, phi = torch.randn(4, 3), [torch.randn(4, 3) for _ in range(2)]
+    readout = torch.randn(4, 3)
+    _, chosen = gate(psi, phi)
+    (chosen[1] * readout).sum().backward()
+    p = torch.sigmoid(gate.alpha.detach())
+    expected = ((phi[1] - psi) * readout).sum(0) * p[1] * (1 - p[1])
+    assert gate.alpha.grad is not None
+    torch.testing.assert_close(gate.alpha.grad[1], expected)
+    torch.testing.assert_close(gate.alpha.grad[0], torch.zeros(3))
+
+
+@given(
+    alphas=st.lists(st.lists(st.floats(-6, 6), min_size=2, max_size=2), min_size=1, max_size=4),
+    tau=st.tuples(st.floats(0, 1), st.floats(0, 1)),
+)
+def test_hinge_is_the_printed_formula(alphas: list[list[float]], tau: tuple[float, float]) -> None:
+    gates = []
+    for layer, (first, second) in enumerate(alphas):
+        gate = ChannelGate(2, layer + 1, channel_axis=1, initial_logit=0.0)
+        with torch.no_grad():
+            gate.alpha[0], gate.alpha[1] = first, second
+        gates.append(gate)
+    sigma = torch.sigmoid(torch.tensor(alphas, dtype=torch.float64))
+    expected = sum(max(0.0, float(sigma[:, t].mean()) - tau[t]) for t in range(2)) / 2
+    assert hinge_sparsity(gates, tau).item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_hinge_does_not_push_below_its_target() -> None:
+    gate = ChannelGate(1, 4, channel_axis=1, initial_logit=-1.0)
+    hinge_sparsity([gate], [0.5]).backward()
+    assert gate.alpha.grad is None or not gate.alpha.grad.any()
+
+
+def test_hinge_wants_one_target_per_task() -> None:
+    with pytest.raises(SpaceError, match="3 tasks, found 2 targets"):
+        hinge_sparsity([_gate(3, 2)], [0.1, 0.2])
