@@ -83,7 +83,7 @@ def read_checkpoint(slot: CheckpointSlot) -> Checkpoint | None:
 def save_state(state: Mapping[str, Tensor], path: Path) -> None:
     """Writes a state dict, on the CPU, atomically."""
     with replacing(path) as fresh:
-        torch.save({name: tensor.detach().cpu() for name, tensor in state.items()}, fresh)
+        torch.save(_portable(state), fresh)
 
 
 def load_state(path: Path) -> dict[str, Tensor]:
@@ -98,9 +98,9 @@ def load_state(path: Path) -> dict[str, Tensor]:
 
 def save_network(network: InterroGateNetwork, path: Path) -> None:
     """Writes a gated network so that :func:`load_network` needs nothing else."""
-    state = {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
+    document = {"architecture": network.architecture.to_json(), "state": _portable(network.state_dict())}
     with replacing(path) as fresh:
-        torch.save({"architecture": network.architecture.to_json(), "state": state}, fresh)
+        torch.save(document, fresh)
 
 
 def load_network(path: Path) -> InterroGateNetwork:
@@ -117,6 +117,11 @@ def load_network(path: Path) -> InterroGateNetwork:
         raise CheckpointError(f"{path} does not hold a gated network: {error}") from error
     network.freeze_gates()
     return network.eval()
+
+
+def _portable(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    # On a GPU weights are stored channels last; files hold the plain layout.
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
 
 
 def _load(path: Path) -> Any:

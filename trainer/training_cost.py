@@ -1,0 +1,14 @@
+"""What a training costs in FLOPs."""
+
+from collections.abc import Sequence
+
+from torch import nn
+
+from spaces.flops import count_flops
+
+_FORWARD_AND_BACKWARD = 3  # a backward pass computes two products for each one of the forward pass
+
+
+def count_training_flops(network: nn.Module, input_shape: Sequence[int], num_samples: int) -> float:
+    """``3 x forward FLOPs x samples``; ``input_shape`` is ``(channels, height, width)``."""
+    return float(_FORWARD_AND_BACKWARD * count_flops(network, input_shape) * num_samples)

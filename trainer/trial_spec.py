@@ -1,0 +1,106 @@
+"""TrialSpec: everything one trial needs to run, on any worker; plain JSON on the way there."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from spaces.architecture import Architecture
+from spaces.errors import GatefrontError
+from trainer.config import GateConfig, TrainConfig
+from trainer.content_hash import hash_json
+from trainer.data.dataset import DataSpec
+from trainer.reporting import ReferenceResult
+
+
+class TrialSpecError(GatefrontError, ValueError):
+    """A trial's parts do not fit each other."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedReference:
+    """A trained reference as a trial uses it: its metrics per task and its weights file."""
+
+    metrics: Mapping[str, float]
+    path: str
+
+    @classmethod
+    def from_result(cls, result: ReferenceResult) -> "TrainedReference":
+        return cls(metrics=dict(result.metrics), path=result.path)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"metrics": dict(self.metrics), "path": self.path}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "TrainedReference":
+        return cls(metrics=dict(document["metrics"]), path=document["path"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialSpec:
+    """One trial. ``single_task`` has a reference per task: it defines Δ_MTL and starts the task's own branch.
+
+    ``hard_sharing`` starts the shared branch; without it that branch starts as the backbone does.
+    ``flop_budget`` is in FLOPs (2 per multiply-add); None means the network is not cut.
+    """
+
+    architecture: Architecture
+    data: DataSpec
+    train: TrainConfig
+    gates: GateConfig
+    flop_budget: int | None
+    single_task: Mapping[str, TrainedReference]
+    hard_sharing: TrainedReference | None = None
+
+    def __post_init__(self) -> None:
+        names = self.architecture.task_names
+        if len(self.gates.tau) != len(names):
+            raise TrialSpecError(f"gates.tau has {len(self.gates.tau)} targets for {len(names)} tasks.")
+        for name in names:
+            if name not in self.single_task or name not in self.single_task[name].metrics:
+                raise TrialSpecError(
+                    f"single_task has no metric of task {name}.", hint="Train its single-task reference first."
+                )
+
+    @property
+    def num_epochs(self) -> int:
+        """Epochs over both phases."""
+        return self.train.epochs + self.gates.finetune_epochs
+
+    def single_task_metrics(self) -> dict[str, float]:
+        """What Δ_MTL is measured against."""
+        return {name: self.single_task[name].metrics[name] for name in self.architecture.task_names}
+
+    def key(self, data_fingerprint: str) -> str:
+        """Names the trial by its content, wherever its references lie and whatever device it runs on."""
+        document = self.to_json()
+        for name in ("device", "num_threads", "num_loader_workers"):
+            del document["train"][name]
+        for reference in (*document["single_task"].values(), document["hard_sharing"]):
+            if reference is not None:
+                del reference["path"]
+        return hash_json(document | {"data_fingerprint": data_fingerprint})
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "architecture": self.architecture.to_json(),
+            "data": self.data.to_json(),
+            "train": self.train.to_json(),
+            "gates": self.gates.to_json(),
+            "flop_budget": self.flop_budget,
+            "single_task": {name: reference.to_json() for name, reference in self.single_task.items()},
+            "hard_sharing": self.hard_sharing.to_json() if self.hard_sharing is not None else None,
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "TrialSpec":
+        single_task = document["single_task"].items()
+        hard_sharing = document["hard_sharing"]
+        return cls(
+            architecture=Architecture.from_json(document["architecture"]),
+            data=DataSpec.from_json(document["data"]),
+            train=TrainConfig.from_json(document["train"]),
+            gates=GateConfig.from_json(document["gates"]),
+            flop_budget=document["flop_budget"],
+            single_task={name: TrainedReference.from_json(reference) for name, reference in single_task},
+            hard_sharing=TrainedReference.from_json(hard_sharing) if hard_sharing is not None else None,
+        )
