@@ -23,8 +23,12 @@ def draw_front(view: StudyView, trial: TrialPoint, path: Path, *, flop_budget: i
     complete = [point for point in view.points if point.flops is not None and point.delta_mtl is not None]
     others = [point for point in complete if not point.on_front and point.number != trial.number]
     front = sorted((point for point in complete if point.on_front), key=lambda point: point.flops or 0)
-    plot.scatter(*_coordinates(others), s=26, color=_MUTED, label="trials", zorder=2)
-    plot.plot(*_coordinates(front), "-o", color=_FRONT, markersize=6, linewidth=1.6, label="Pareto front", zorder=3)
+    if others:
+        plot.scatter(*_coordinates(others), s=26, color=_MUTED, label="trials", zorder=2)
+    # Steps: between two points of the front a budget buys the left one and nothing better.
+    plot.plot(
+        *_coordinates(front), "o-", color=_FRONT, linewidth=1.6, drawstyle="steps-post", label="Pareto front", zorder=3
+    )
     for reference in view.references:
         marker, name = ("s", "single-task") if reference.kind == "single_task" else ("^", "hard sharing")
         plot.scatter(

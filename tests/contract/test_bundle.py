@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -304,6 +306,17 @@ def _reseal(folder: Path) -> None:
     document = json.loads((folder / "manifest.json").read_text())
     manifest = Manifest.model_validate_json(json.dumps(document | {"manifest_sha256": ""}))
     write_manifest(manifest.model_copy(update={"files": {name: file_entry(folder / name) for name in FILES}}), folder)
+
+
+@pytest.mark.parametrize("block", [0, 1])
+def test_the_card_s_code_runs_as_it_is_printed(bundle: Path, tmp_path: Path, block: int) -> None:
+    code = (bundle / "README.md").read_text().split("```python\n")[1 + block].split("```")[0]
+    code += "print(*left.shape, *right.shape, *orientation.shape)\n"
+    (tmp_path / "card.py").write_text(code)
+    ran = subprocess.run(
+        [sys.executable, "-I", tmp_path / "card.py"], cwd=bundle, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.split() == ["1", "10", "1", "10", "1", "4"]
 
 
 def test_a_folder_in_use_is_not_touched(reader: FakeReader, tmp_path: Path) -> None:
