@@ -131,3 +131,7 @@ class StudyConfig(StrictModel):
     train: TrainSection = TrainSection()
     gates: GatesSection = GatesSection()
     tasks: dict[str, TaskSection] = Field(default_factory=dict)
+
+    def without_budget(self) -> "StudyConfig":
+        """The same study without a cap, to learn what its networks cost."""
+        return self.model_copy(update={"study": self.study.model_copy(update={"flop_budget": None})})

@@ -1,0 +1,35 @@
+"""pull, verify: taking a network away."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from search.bundle import pull_bundle, verify_bundle
+from search.commands.options import Database, FlopBudgetText, StudyName, open_reader, settle_study
+
+TrialNumber = Annotated[int | None, typer.Option("--trial", min=0, help="A trial number; default: the best one.")]
+Output = Annotated[Path, typer.Option("-o", "--output", help="The folder to write.", show_default=False)]
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A bundle's folder.", show_default=False)]
+
+
+def pull(
+    output: Output,
+    study: StudyName = None,
+    flop_budget: FlopBudgetText = None,
+    trial: TrialNumber = None,
+    db: Database = None,
+) -> None:
+    """Write the best pruned network under a budget as a folder that runs without gatefront."""
+    reader = open_reader(db)
+    name = settle_study(reader, study)
+    folder = pull_bundle(reader, name, flop_budget=flop_budget, trial=trial, output=output)
+    typer.echo(f"Wrote {folder}. Its README.md says how to load it; `gatefront verify {folder}` checks it.")
+
+
+def verify(folder: Folder) -> None:
+    """Check a bundle: every file's hash, both exports' outputs, the FLOPs."""
+    report = verify_bundle(folder)
+    for check in report.checks:
+        typer.echo(f"{'ok  ' if check.passed else 'FAIL'} {check.name}: {check.detail}")
+    typer.echo(f"{report.folder} is what trial {report.trial} of study {report.study} delivered.")

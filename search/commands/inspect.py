@@ -1,0 +1,127 @@
+"""status, front: looking at studies."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from search.commands.options import AsJson, Database, StudyName, open_reader, settle_study
+from search.formats import format_flops, format_hours, format_share, format_signed
+from search.front_table import front_csv, front_document, front_notes, front_points, front_table
+from search.json_document import to_text
+from search.live import num_done, progress_line
+from search.records import StudySummary, StudyView, TrialState
+
+AsCsv = Annotated[bool, typer.Option("--csv", help="Print comma-separated values and nothing else.")]
+
+
+def status(study: StudyName = None, as_json: AsJson = False, db: Database = None) -> None:
+    """Show one study, or the list of all if there are several and none is named."""
+    reader = open_reader(db)
+    studies = reader.list_studies()
+    if study is None and len(studies) != 1:
+        _show_list(studies, as_json)
+        return
+    view = reader.view(settle_study(reader, study))
+    if as_json:
+        typer.echo(to_text(status_document(view)))
+        return
+    for line in _status_lines(view):
+        typer.echo(line)
+
+
+def front(study: StudyName = None, as_json: AsJson = False, as_csv: AsCsv = False, db: Database = None) -> None:
+    """Show a study's Pareto front: the points that are best at their cost, under the budget."""
+    reader = open_reader(db)
+    view = reader.view(settle_study(reader, study))
+    if as_json:
+        typer.echo(to_text(front_document(view)))
+    elif as_csv:
+        typer.echo(front_csv(view), nl=False)
+    else:
+        if front_points(view):
+            _console().print(front_table(view))
+        for line in front_notes(view):
+            typer.echo(line)
+
+
+def status_document(view: StudyView) -> dict[str, Any]:
+    """What ``status --json`` prints of one study: its summary, every trial, and what it cost."""
+    summary = view.summary
+    fields = {name: getattr(summary, name) for name in StudySummary.__dataclass_fields__}
+    return fields | {
+        "num_done": num_done(view),
+        "cost": _cost(view),
+        "references": list(view.references),
+        "trials": list(view.points),
+    }
+
+
+def _show_list(studies: tuple[StudySummary, ...], as_json: bool) -> None:
+    if as_json:
+        typer.echo(to_text({"studies": list(studies)}))
+    elif not studies:
+        typer.echo("No study yet. Begin with `gatefront start STUDY.toml`.")
+    else:
+        table = Table("study", "state", "trials", "best Δ_MTL %", "budget", "data", "backbone")
+        for summary in studies:
+            complete = summary.state_counts.get(TrialState.COMPLETE, 0)
+            table.add_row(
+                summary.name,
+                summary.state,
+                f"{complete}/{summary.num_trials}",
+                format_signed(summary.best_delta_mtl),
+                summary.flop_budget_text or "no cap",
+                summary.data,
+                summary.backbone,
+            )
+        _console().print(table)
+
+
+def _status_lines(view: StudyView) -> list[str]:
+    summary = view.summary
+    lines = [f"{summary.name}: {summary.state}. {summary.message}".rstrip()]
+    if summary.state == "LOST":
+        lines.append(f"Its driver is silent. Go on with `gatefront resume {summary.name}`.")
+    lines.append(progress_line(view))
+    counts = ", ".join(f"{count} {state}" for state, count in sorted(summary.state_counts.items()))
+    lines.append(f"trials: {counts or 'none so far'}")
+    budget = "no cap" if summary.flop_budget is None else _flops_of(summary, summary.flop_budget)
+    lines.append(
+        f"budget: {budget}; single-task {format_flops(summary.single_task_flops)} FLOPs, "
+        f"floor {_flops_of(summary, summary.floor_flops)}"
+    )
+    for reference in view.references:
+        name = reference.kind.replace("_", "-")
+        lines.append(f"{name}: Δ_MTL {reference.delta_mtl:+.2f} % at {_flops_of(summary, reference.flops)}")
+    cost = _cost(view)
+    lines.append(
+        f"cost: {format_hours(cost['worker_seconds'])} of worker time in all"
+        + (f", {format_hours(cost['per_trial'])} per trial" if cost["per_trial"] else "")
+        + (f", {format_hours(cost['per_front_point'])} per front point" if cost["per_front_point"] else "")
+    )
+    lines.extend(f"trial {point.number} {point.state}: {point.cause}" for point in view.points if point.cause)
+    return lines
+
+
+def _flops_of(summary: StudySummary, flops: int) -> str:
+    return f"{format_flops(flops)} FLOPs ({format_share(flops, summary.single_task_flops)})"
+
+
+def _cost(view: StudyView) -> dict[str, Any]:
+    """Worker time in seconds: of all trials and references, per finished trial, per point of the front."""
+    seconds = [point.seconds for point in view.points if point.seconds is not None]
+    total = view.summary.seconds_spent
+    num_front = len(front_points(view))
+    return {
+        "worker_seconds": total,
+        "per_trial": sum(seconds) / len(seconds) if seconds else None,
+        "per_front_point": total / num_front if num_front else None,
+    }
+
+
+def _console() -> Console:
+    # A pipe has no width of its own; tables must not be cut there.
+    console = Console()
+    return console if console.is_terminal else Console(width=200)

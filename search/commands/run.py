@@ -1,0 +1,140 @@
+"""start, resume, stop: driving a study."""
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from search.commands.options import Database, FlopBudgetText, Storage, StudyFile, StudyName, open_reader, settle_study
+from search.drain import Drain
+from search.live import PlainDisplay, RichDisplay, watching
+from search.queries import StudyReader
+from search.records import StudyState
+from search.recovery import Recovery
+from search.service import Overrides, Sitting, resume_study, start_study, stop_study
+from search.settings import database_url, storage_folder
+from search.study_file import read_study_file
+
+Trials = Annotated[int | None, typer.Option("--trials", min=1, help="How many trials; default: the study file's.")]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Workers; default: one per GPU or CPU core.")]
+Hours = Annotated[float | None, typer.Option("--hours", min=0.0, help="Stop cleanly after this long; resume goes on.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show only how the study ended.")]
+Plain = Annotated[bool, typer.Option("--plain", help="Plain lines also on a terminal.")]
+
+
+def start(  # noqa: PLR0913  # one parameter per option of the command line
+    file: StudyFile,
+    flop_budget: FlopBudgetText = None,
+    trials: Trials = None,
+    hours: Hours = None,
+    workers: Workers = None,
+    db: Database = None,
+    storage: Storage = None,
+    quiet: Quiet = False,
+    plain: Plain = False,
+) -> None:
+    """Start a study and run it to its end. Ctrl-C stops it after the current epochs; `resume` goes on."""
+    text, _ = read_study_file(file)
+    overrides = Overrides(flop_budget=flop_budget, trials=trials, workers=workers)
+    folder = storage_folder(storage)
+    _run(lambda sitting: start_study(text, overrides, folder, sitting), db, hours, _mode(quiet, plain))
+
+
+def resume(
+    study: StudyName = None,
+    workers: Workers = None,
+    hours: Hours = None,
+    db: Database = None,
+    quiet: Quiet = False,
+    plain: Plain = False,
+) -> None:
+    """Go on with a study that was stopped, or whose driver died, until all its trials are done."""
+    name = settle_study(open_reader(db), study)
+    _run(lambda sitting: resume_study(name, sitting, workers=workers), db, hours, _mode(quiet, plain), say_plan=True)
+
+
+def stop(study: StudyName = None, db: Database = None) -> None:
+    """Ask a running study to stop after the current epochs."""
+    name = settle_study(open_reader(db), study)
+    if stop_study(name, database_url(db)):
+        typer.echo(f"{name} stops after the current epochs. Go on later with `gatefront resume {name}`.")
+    else:
+        typer.echo(f"{name} is not running.")
+
+
+def _mode(quiet: bool, plain: bool) -> str:
+    if quiet:
+        return "quiet"
+    return "plain" if plain or not sys.stderr.isatty() else "rich"
+
+
+def _run(
+    drive: Callable[[Sitting], StudyState], db: str | None, hours: float | None, mode: str, *, say_plan: bool = False
+) -> None:
+    drain = Drain(max_seconds=None if hours is None else hours * 3600)
+    url = database_url(db)
+    reader = StudyReader(url)
+    seen: list[str] = []
+
+    @contextmanager
+    def watch(study: str, recovery: Recovery) -> Iterator[None]:
+        seen.append(study)
+        if say_plan:
+            typer.echo(_plan_line(recovery), err=True)
+        with _shown(reader, study, mode):
+            yield
+
+    with _signals(drain):
+        state = drive(Sitting(url=url, drain=drain, watch=watch))
+    _say_end(reader, seen[0], state)
+
+
+@contextmanager
+def _shown(reader: StudyReader, study: str, mode: str) -> Iterator[None]:
+    if mode == "quiet":
+        yield
+    elif mode == "plain":
+        with watching(reader, study, PlainDisplay(lambda line: typer.echo(line, err=True))):
+            yield
+    else:
+        with RichDisplay(Console(stderr=True)) as display, watching(reader, study, display):
+            yield
+
+
+def _plan_line(recovery: Recovery) -> str:
+    requeued = len(recovery.adopted)
+    return (
+        f"kept {recovery.num_done} finished trials, re-queued {requeued} from their checkpoints, "
+        f"{recovery.num_left - requeued} new ones remain"
+    )
+
+
+def _say_end(reader: StudyReader, study: str, state: StudyState) -> None:
+    summary = reader.view(study).summary
+    typer.echo(f"{study}: {state}. {summary.message}")
+    if state is StudyState.COMPLETE:
+        typer.echo(f"See `gatefront front {study}`, then `gatefront pull {study} -o DIR`.")
+    elif state is StudyState.STOPPED:
+        typer.echo(f"Go on with `gatefront resume {study}`.")
+    else:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _signals(drain: Drain) -> Iterator[None]:
+    """Ctrl-C and SIGTERM ask for a clean end; the second one for a quick one."""
+
+    def ask(_signal: int, _frame: FrameType | None) -> None:
+        drain.request("interrupted")
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

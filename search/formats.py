@@ -1,0 +1,38 @@
+"""Numbers as people read them on a terminal."""
+
+_UNITS = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "K"))
+
+
+def format_flops(flops: float) -> str:
+    """``168.9K``, ``1.23G``: FLOPs at 2 per multiply-add."""
+    for size, unit in _UNITS:
+        if flops >= size:
+            return f"{flops / size:.4g}{unit}"
+    return f"{flops:.0f}"
+
+
+def format_share(flops: float, whole: int) -> str:
+    """``45.0%`` of a whole."""
+    return f"{100 * flops / whole:.1f}%"
+
+
+def format_signed(value: float | None) -> str:
+    """``+1.20`` or ``-3.41``; a dash for nothing."""
+    return "–" if value is None else f"{value:+.2f}"
+
+
+def format_duration(seconds: float | None) -> str:
+    """``42 s``, ``3 min 20 s``, ``2 h 05 min``; a dash for nothing."""
+    if seconds is None:
+        return "–"
+    total = round(seconds)
+    if total < 60:
+        return f"{total} s"
+    if total < 3600:
+        return f"{total // 60} min {total % 60:02d} s"
+    return f"{total // 3600} h {total % 3600 // 60:02d} min"
+
+
+def format_hours(seconds: float) -> str:
+    """Hours with as many digits as tell something."""
+    return f"{seconds / 3600:.3g} h"

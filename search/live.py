@@ -1,0 +1,136 @@
+"""Watching a study from the terminal it runs in: a live table, or plain lines where there is no terminal."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Protocol
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from search.formats import format_duration, format_flops, format_share, format_signed
+from search.queries import StudyReader
+from search.records import StudyView, TrialPoint, TrialState
+from search.storage.repository import DONE_STATES
+
+_POLL_S = 1.0
+_SHOWN_TRIALS = 12
+
+
+class Display(Protocol):
+    """Shows a view whenever it has changed."""
+
+    def show(self, view: StudyView, /) -> None: ...
+
+
+@contextmanager
+def watching(reader: StudyReader, study: str, display: Display) -> Iterator[None]:
+    """Follow the study for the length of the block, from a thread of its own."""
+    ended = threading.Event()
+    thread = threading.Thread(target=_follow, args=(reader, study, display, ended), name="gatefront-live", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        display.show(reader.view(study))
+
+
+class PlainDisplay:
+    """One line per thing that happened."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
+        self._said: set[tuple[object, ...]] = set()
+
+    def show(self, view: StudyView, /) -> None:
+        summary = view.summary
+        if summary.message:
+            self._say(("message", summary.message), summary.message)
+        for point in view.points:
+            if point.state in (*DONE_STATES, TrialState.RUNNING):
+                self._say((point.number, point.state), f"trial {point.number} {_outcome(point, view)}")
+        done = num_done(view)
+        if done:
+            self._say(("done", done), progress_line(view))
+
+    def _say(self, what: tuple[object, ...], line: str) -> None:
+        if what not in self._said:
+            self._said.add(what)
+            self._write(f"{datetime.now():%H:%M:%S} {line}")
+
+
+class RichDisplay:
+    """A table that redraws itself: the study's line, its progress, and the latest trials."""
+
+    def __init__(self, console: Console) -> None:
+        self._live = Live(console=console, refresh_per_second=4, transient=False)
+
+    def __enter__(self) -> "RichDisplay":
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def show(self, view: StudyView, /) -> None:
+        self._live.update(render(view), refresh=True)
+
+
+def render(view: StudyView) -> RenderableType:
+    """The whole live view as one renderable."""
+    summary = view.summary
+    bar = ProgressBar(total=summary.num_trials, completed=num_done(view), width=60)
+    table = Table(box=None, pad_edge=False)
+    for title in ("trial", "state", "epoch", "Δ_MTL %", "FLOPs", "of single-task"):
+        table.add_column(title, justify="left" if title == "state" else "right", no_wrap=True)
+    for point in view.points[-_SHOWN_TRIALS:]:
+        mark = " *" if point.number == summary.best_trial else ""
+        table.add_row(
+            f"{point.number}{mark}",
+            point.state if not point.cause else f"{point.state}: {point.cause[:60]}",
+            f"{point.epoch}/{point.num_epochs}",
+            format_signed(point.delta_mtl),
+            "–" if point.flops is None else format_flops(point.flops),
+            "–" if point.flops is None else format_share(point.flops, summary.single_task_flops),
+        )
+    headline = f"{summary.name}  {summary.state}  {summary.message}"
+    return Group(headline, bar, progress_line(view), "", table)
+
+
+def progress_line(view: StudyView) -> str:
+    """Trials done, best Δ_MTL under budget, hypervolume, ETA."""
+    summary = view.summary
+    hypervolume = "–" if summary.hypervolume is None else f"{summary.hypervolume:.3f}"
+    budget = f" under {summary.flop_budget_text}" if summary.flop_budget_text else ""
+    return (
+        f"{num_done(view)}/{summary.num_trials} trials done, best Δ_MTL{budget} "
+        f"{format_signed(summary.best_delta_mtl)} %, hypervolume {hypervolume}, "
+        f"ETA {format_duration(summary.eta_seconds)}"
+    )
+
+
+def num_done(view: StudyView) -> int:
+    return sum(view.summary.state_counts.get(state, 0) for state in DONE_STATES)
+
+
+def _outcome(point: TrialPoint, view: StudyView) -> str:
+    if point.delta_mtl is not None and point.flops is not None:
+        share = format_share(point.flops, view.summary.single_task_flops)
+        return f"COMPLETE: Δ_MTL {point.delta_mtl:+.2f} % at {format_flops(point.flops)} FLOPs ({share} of single-task)"
+    if point.state is TrialState.RUNNING:
+        return "started"
+    return f"{point.state}: {point.cause}" if point.cause else str(point.state)
+
+
+def _follow(reader: StudyReader, study: str, display: Display, ended: threading.Event) -> None:
+    shown = ""
+    while not ended.wait(_POLL_S):
+        revision = reader.revision(study)
+        if revision != shown:
+            display.show(reader.view(study))
+            shown = revision
