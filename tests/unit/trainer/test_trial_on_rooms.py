@@ -1,0 +1,51 @@
+"""A trial with one task of every dense kind."""
+
+import math
+from pathlib import Path
+
+from spaces.architecture import Architecture
+from spaces.interrogate import build_gated_network
+from trainer.config import GateConfig, TrainConfig
+from trainer.data import DataSpec, load_data
+from trainer.references import train_reference
+from trainer.reporting import EpochReport
+from trainer.trial import run_trial
+from trainer.trial_spec import TrainedReference, TrialSpec
+
+
+def test_dense_tasks_from_references_to_pruned_network(tmp_path: Path) -> None:
+    data_spec = DataSpec(name="rooms", options={"train_size": 64, "val_size": 24, "height": 16, "width": 24})
+    data = load_data(data_spec, tmp_path)
+    description = data.description
+    architecture = Architecture(
+        backbone="smallconv",
+        tasks=description.tasks,
+        in_channels=description.in_channels,
+        input_size=description.input_size,
+        stem="small",
+        head_width=8,
+    )
+    config = TrainConfig(epochs=2, batch_size=16, device="cpu")
+    references = {
+        name: TrainedReference.from_result(
+            train_reference("single_task", architecture, name, data, config, cache_dir=tmp_path)
+        )
+        for name in architecture.task_names
+    }
+    shared = train_reference("hard_sharing", architecture, None, data, config, cache_dir=tmp_path)
+    reports: list[EpochReport] = []
+    spec = TrialSpec(
+        architecture=architecture,
+        data=data_spec,
+        train=config,
+        gates=GateConfig(tau=(0.4,) * 4, lambda_s=1.0, finetune_epochs=1),
+        flop_budget=int(0.8 * build_gated_network(architecture).cost.single_task),
+        single_task=references,
+        hard_sharing=TrainedReference.from_result(shared),
+    )
+    result = run_trial(spec, work_dir=tmp_path / "trial", cache_dir=tmp_path, reporter=reports.append)
+    assert set(result.metrics) == {"semseg", "depth", "normals", "edges"}
+    assert all(math.isfinite(value) for value in result.metrics.values())
+    assert spec.flop_budget is not None
+    assert result.flops <= spec.flop_budget
+    assert all(reports[-1].losses[name] < reports[0].losses[name] for name in ("depth", "edges"))
