@@ -1,0 +1,96 @@
+"""create_app: the dashboards for one study store, wired and ready to serve."""
+
+import logging
+from pathlib import Path
+
+import dash_mantine_components as dmc
+from dash import Dash, dcc, html
+from dash.development.base_component import Component
+from fastapi import FastAPI
+
+from dashboards import ids
+from dashboards.links import STUDIES
+from dashboards.page_addresses import PageAddresses
+from dashboards.reader import Reader
+from dashboards.router import register_pages
+
+_ASSETS = Path(__file__).parent / "assets"
+_LOG = logging.getLogger(__name__)
+
+_INDEX = """<!DOCTYPE html>
+<html lang="en">
+  <head>
+    {%metas%}
+    <title>{%title%}</title>
+    <link rel="icon" href="/assets/logo.svg" type="image/svg+xml">
+    {%css%}
+  </head>
+  <body>
+    {%app_entry%}
+    <footer>{%config%}{%scripts%}{%renderer%}</footer>
+  </body>
+</html>"""
+
+
+def create_app(reader: Reader) -> Dash:
+    """A Dash app on FastAPI that shows the studies of ``reader``; ``app.server`` is the ASGI application.
+
+    Nothing is loaded from another host: every script and style comes from the installed packages.
+    ``/healthz`` answers without touching the store.
+    """
+    # FastAPI's own documentation pages would fetch their scripts from elsewhere.
+    server = FastAPI(title="gatefront", docs_url=None, redoc_url=None, openapi_url=None)
+    app = Dash(
+        "gatefront",
+        server=server,  # type: ignore[arg-type]  # Dash takes an ASGI app here; its signature says less
+        pages_folder="",
+        use_pages=False,
+        assets_folder=str(_ASSETS),
+        serve_locally=True,
+        index_string=_INDEX,
+        title="gatefront",
+        update_title="",
+        suppress_callback_exceptions=True,
+        health_endpoint="healthz",
+        enable_mcp=False,
+        on_error=_log_and_raise,
+        meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
+    )
+    app.layout = _frame()
+    register_pages(app, reader)
+    server.add_middleware(PageAddresses)
+    return app
+
+
+def _log_and_raise(error: Exception) -> None:
+    # Dash's FastAPI backend answers 500 and says nothing anywhere.
+    _LOG.error("A page could not be updated.", exc_info=error)
+    raise error
+
+
+def _frame() -> Component:
+    header = html.Header(
+        html.Div(
+            [
+                dcc.Link([html.Img(src="/assets/logo.svg", alt="", className="logo"), "gatefront"], href=STUDIES,
+                         className="brand"),
+                dmc.ColorSchemeToggle(
+                    id=ids.COLOR_SCHEME, lightIcon="☾", darkIcon="☀", variant="subtle", color="gray", size="lg",
+                    **{"aria-label": "switch between light and dark"},
+                ),
+            ],
+            className="frame",
+        ),
+        className="top",
+    )  # fmt: skip
+    frame: Component = dmc.MantineProvider(
+        [
+            dcc.Location(id=ids.ADDRESS, refresh="callback-nav"),
+            dcc.Store(id=ids.TITLE),
+            header,
+            html.Main(id=ids.PAGE, className="frame"),
+        ],
+        theme={"primaryColor": "blue", "headings": {"fontWeight": "650"}},
+        defaultColorScheme="light",
+    )
+    return frame

@@ -1,0 +1,148 @@
+"""The few building blocks all pages share."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from dashboards.links import STUDIES
+from search.records import StudyState, TrialState
+
+Children = Component | str | Sequence[Component | str] | None
+
+# A sign beside the word, so that no state is told by colour alone.
+_TRIAL_STATES = {
+    TrialState.QUEUED: ("◌", "queued", "gray"),
+    TrialState.RUNNING: ("▶", "running", "blue"),
+    TrialState.STOPPED_EARLY: ("◐", "stopped early", "gray"),
+    TrialState.COMPLETE: ("✓", "complete", "teal"),
+    TrialState.FAILED: ("✕", "failed", "orange"),
+    TrialState.LOST: ("?", "lost", "orange"),
+    TrialState.VOID: ("⊘", "void", "gray"),
+}
+_STUDY_STATES = {
+    StudyState.PREPARING: ("▶", "training references", "blue"),
+    StudyState.RUNNING: ("▶", "running", "blue"),
+    StudyState.STOPPING: ("◐", "stopping", "gray"),
+    StudyState.STOPPED: ("■", "stopped", "gray"),
+    StudyState.COMPLETE: ("✓", "complete", "teal"),
+    StudyState.FAILED: ("✕", "failed", "orange"),
+    StudyState.LOST: ("?", "driver lost", "orange"),
+}
+_NO_TOOLS: Any = {"displayModeBar": False}
+_TOOLS: Any = {
+    "displaylogo": False,
+    "modeBarButtons": [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
+    "toImageButtonOptions": {"format": "svg"},
+}
+
+
+def state_label(state: TrialState) -> str:
+    """``✓ complete``: the sign and the word, for tables."""
+    sign, word, _ = _TRIAL_STATES[state]
+    return f"{sign} {word}"
+
+
+def trial_badge(state: TrialState) -> Component:
+    return _badge(*_TRIAL_STATES[state])
+
+
+def study_badge(state: StudyState) -> Component:
+    return _badge(*_STUDY_STATES[state])
+
+
+def _badge(sign: str, word: str, color: str) -> Component:
+    badge: Component = dmc.Badge(f"{sign} {word}", color=color, variant="light", size="lg", tt="none", fw=600)
+    return badge
+
+
+def card(title: str, *children: Children, note: str = "", **props: Any) -> Component:
+    """A titled box."""
+    head: list[Component] = [dmc.Title(title, order=2, className="card-title")]
+    if note:
+        head.append(dmc.Text(note, size="sm", c="dimmed"))
+    content = [html.Div(head, className="card-head"), *children]
+    box: Component = dmc.Paper(content, withBorder=True, radius="md", p="md", **props)
+    return box
+
+
+def stat(label: str, value: Children, detail: Children = None) -> Component:
+    """One figure of the header row: what it is, the value, what it is measured against."""
+    parts = [
+        html.Div(label, className="stat-label"),
+        html.Div(value, className="stat-value"),
+        html.Div(detail, className="stat-detail"),
+    ]
+    box: Component = dmc.Paper(parts, withBorder=True, radius="md", px="md", py="sm", className="stat")
+    return box
+
+
+def stats(items: Sequence[Component]) -> Component:
+    row: Component = dmc.SimpleGrid(list(items), cols={"base": 2, "sm": 3, "lg": len(items)}, spacing="sm")
+    return row
+
+
+def alert(sentence: str | None, color: str = "orange") -> Component | None:
+    """A full-width sentence; nothing if there is nothing to say."""
+    return dmc.Alert(said(sentence), color=color, variant="light", radius="md", mb="md") if sentence else None
+
+
+def missing(sentence: str) -> Component:
+    """The page for a study or trial that is not there: the sentence, and the way to those that are."""
+    return html.Div(
+        [
+            dmc.Title("Not found", order=1, className="page-title"),
+            dmc.Text(said(sentence), mt="sm"),
+            dmc.Text(dcc.Link("All studies", href=STUDIES), mt="sm"),
+        ]
+    )
+
+
+def reason(sentence: str | None) -> Component | None:
+    """The sentence in the place of a picture that cannot be drawn."""
+    return dmc.Text(said(sentence), size="sm", c="dimmed", className="reason") if sentence else None
+
+
+def said(sentence: str) -> list[Component | str]:
+    """A sentence whose `commands` between back-quotes are set as code."""
+    parts = sentence.split("`")
+    return [dmc.Code(part) if index % 2 else part for index, part in enumerate(parts) if part]
+
+
+def graph(component_id: str, height: int | None, label: str, *, tools: bool = False) -> Component:
+    """A plot that starts blank, at its final height so that the page does not jump, and is named for screen readers.
+
+    Without a height it fills its box. Dragging zooms and a double click zooms out, with or without the ``tools``.
+    """
+    blank = {
+        "data": [],
+        "layout": {
+            "height": height,
+            "xaxis": {"visible": False},
+            "yaxis": {"visible": False},
+            "paper_bgcolor": "rgba(0,0,0,0)",
+            "plot_bgcolor": "rgba(0,0,0,0)",
+        },
+    }
+    plot = dcc.Graph(
+        id=component_id,
+        figure=blank,
+        config=_TOOLS if tools else _NO_TOOLS,
+        responsive=True if height is None else "auto",
+        style={"height": "100%"} if height is None else {},
+    )
+    box: Component = html.Div(plot, role="group", className="graph", **_labelled(label))
+    return box
+
+
+def _labelled(label: str) -> dict[str, Any]:
+    return {"aria-label": label}
+
+
+def facts(rows: Sequence[tuple[str, Children]]) -> Component:
+    """Names and values, one pair a line."""
+    return html.Dl(
+        [html.Div([html.Dt(name), html.Dd(value)], className="fact") for name, value in rows], className="facts"
+    )

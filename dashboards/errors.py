@@ -1,0 +1,7 @@
+"""Errors of the dashboards."""
+
+from spaces.errors import GatefrontError
+
+
+class ReportError(GatefrontError, RuntimeError):
+    """A report that cannot be written."""

@@ -1,0 +1,1 @@
+"""Record in, Plotly figure out. Nothing here knows Dash."""

@@ -1,0 +1,215 @@
+"""The Pareto front: Δ_MTL against FLOPs, with the budget and the two references."""
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from dashboards.figures.theme import DELTA_AXIS, Scheme, base_figure
+from dashboards.formats import FlopUnit, flop_unit, format_delta, format_flops, format_metric, format_share, metric_name
+from search.records import ReferencePoint, StudyView, TrialPoint, TrialState
+
+FRONT = "On the front"
+DOMINATED = "Dominated"
+OVER_BUDGET = "Over budget"
+BEST = "Best within budget"
+SINGLE_TASK = "Single-task networks"
+HARD_SHARING = "Hard sharing"
+
+_HEIGHT = 520
+_REFERENCE_NAMES = {"single_task": SINGLE_TASK, "hard_sharing": HARD_SHARING}
+
+
+def front_figure(view: StudyView, scheme: Scheme) -> go.Figure:
+    """Finished trials, the front's staircase, budget line and references.
+
+    Every kind of point has its own marker, so the plot reads without colour. ``customdata`` is the trial's number.
+    """
+    figure = base_figure(scheme, height=_HEIGHT, keep=f"front-{view.summary.name}")
+    unit = flop_unit(max(view.summary.single_task_flops, 1))
+    points = plotted_points(view.points)
+    front = sorted((point for point in points if point.on_front), key=_flops)
+    window = _flop_window(view, points)
+    _add_budget(figure, view, unit, scheme, window)
+    _add_staircase(figure, front, unit, scheme, float(view.summary.flop_budget or window[1]))
+    _add_points(figure, DOMINATED, [p for p in points if p.is_feasible and not p.on_front], view, unit, _hollow(scheme))
+    _add_points(figure, OVER_BUDGET, [p for p in points if not p.is_feasible], view, unit, _cross(scheme))
+    _add_points(figure, FRONT, front, view, unit, _filled(scheme))
+    _add_number_labels(figure, front, unit, scheme, window)
+    best = [point for point in points if point.number == view.summary.best_trial]
+    _add_points(figure, BEST, best, view, unit, _ring(scheme))
+    for reference in view.references:
+        _add_reference(figure, reference, view, unit, scheme, window)
+    _set_axes(figure, unit, window)
+    # Room for the tools above the legend.
+    figure.update_layout(margin={"t": 64})
+    return figure
+
+
+def plotted_points(points: Sequence[TrialPoint]) -> list[TrialPoint]:
+    """The trials that have a place on the plot: complete, with both objectives."""
+    return [
+        point
+        for point in points
+        if point.state is TrialState.COMPLETE and point.delta_mtl is not None and point.flops is not None
+    ]
+
+
+def _flops(point: TrialPoint) -> int:
+    return point.flops or 0
+
+
+def _flop_window(view: StudyView, points: Sequence[TrialPoint]) -> tuple[float, float]:
+    """The FLOPs shown at first: trials, budget and hard sharing.
+
+    The single-task cost is left out where it would squeeze the trials into less than half of the width:
+    a budget is often less than half of it. A double click shows everything.
+    """
+    summary = view.summary
+    anchors = [float(_flops(point)) for point in points] + [float(summary.floor_flops)]
+    anchors += [float(reference.flops) for reference in view.references if reference.kind == "hard_sharing"]
+    if summary.flop_budget is not None:
+        anchors.append(float(summary.flop_budget))
+    low, high = min(anchors), max(anchors)
+    if high - low >= 0.45 * (summary.single_task_flops - low):
+        high = max(high, float(summary.single_task_flops))
+    padding = 0.09 * ((high - low) or high)
+    return low - padding, high + padding
+
+
+def _add_budget(
+    figure: go.Figure, view: StudyView, unit: FlopUnit, scheme: Scheme, window: tuple[float, float]
+) -> None:
+    budget = view.summary.flop_budget
+    if budget is None:
+        return
+    x = budget / unit.divisor
+    figure.add_vrect(x0=x, x1=10 * window[1] / unit.divisor, fillcolor=scheme.shade, line_width=0, layer="below")
+    figure.add_vline(x=x, line={"color": scheme.bad, "width": 1.5, "dash": "dash"})
+    figure.add_annotation(
+        x=x, y=0.0, xref="x", yref="paper", yanchor="bottom", xanchor="right", xshift=-6, yshift=4, showarrow=False,
+        text=f"budget {format_flops(budget)}", font={"color": scheme.bad, "size": 12},
+    )  # fmt: skip
+
+
+def _add_staircase(
+    figure: go.Figure, front: Sequence[TrialPoint], unit: FlopUnit, scheme: Scheme, right_edge: float
+) -> None:
+    """What is attained at each cost: flat until a costlier front point does better."""
+    if not front:
+        return
+    end = max(right_edge, float(_flops(front[-1])))
+    figure.add_scatter(
+        x=[_flops(point) / unit.divisor for point in front] + [end / unit.divisor],
+        y=[point.delta_mtl for point in front] + [front[-1].delta_mtl],
+        mode="lines", line={"color": scheme.good, "width": 2, "shape": "hv"}, opacity=0.55,
+        name="Pareto front", hoverinfo="skip",
+    )  # fmt: skip
+
+
+def _add_points(
+    figure: go.Figure,
+    name: str,
+    points: Sequence[TrialPoint],
+    view: StudyView,
+    unit: FlopUnit,
+    marker: dict[str, object],
+) -> None:
+    if not points:
+        return
+    figure.add_scatter(
+        x=[_flops(point) / unit.divisor for point in points],
+        y=[point.delta_mtl for point in points],
+        customdata=[point.number for point in points],
+        hovertext=[hover_text(point, view) for point in points],
+        mode="markers", marker=marker, name=name, hovertemplate="%{hovertext}<extra></extra>",
+    )  # fmt: skip
+
+
+def hover_text(point: TrialPoint, view: StudyView) -> str:
+    """Both objectives and every task's metric beside its single-task value."""
+    single = next((r.metrics for r in view.references if r.kind == "single_task"), {})
+    standing = "on the front" if point.on_front else "dominated" if point.is_feasible else "over budget"
+    lines = [
+        f"<b>Trial {point.number}</b> · {standing}",
+        f"Δ<sub>MTL</sub> {format_delta(point.delta_mtl)}",
+        f"{format_flops(point.flops)} · {format_share(point.flops, view.summary.single_task_flops)} of single-task",
+    ]
+    for task in view.summary.tasks:
+        value = format_metric(point.metrics.get(task.name), task.metric)
+        alone = format_metric(single.get(task.name), task.metric)
+        lines.append(f"{task.name}: {metric_name(task.metric)} {value} (alone {alone})")
+    return "<br>".join([*lines, "<i>click to open the trial</i>"])
+
+
+def _add_number_labels(
+    figure: go.Figure, front: Sequence[TrialPoint], unit: FlopUnit, scheme: Scheme, window: tuple[float, float]
+) -> None:
+    """Trial numbers beside the front's points; a point too near the last labelled one stays without."""
+    deltas = [point.delta_mtl or 0.0 for point in front]
+    spread = max(deltas, default=0.0) - min(deltas, default=0.0)
+    last: TrialPoint | None = None
+    for point in front:
+        if last is not None:
+            across = (_flops(point) - _flops(last)) / (window[1] - window[0])
+            up = ((point.delta_mtl or 0.0) - (last.delta_mtl or 0.0)) / (spread or 1.0)
+            if across < 0.03 and up < 0.1:
+                continue
+        figure.add_annotation(
+            x=_flops(point) / unit.divisor, y=point.delta_mtl, text=str(point.number), showarrow=False,
+            xanchor="right", yanchor="bottom", xshift=-5, yshift=4, font={"size": 12, "color": scheme.good},
+        )  # fmt: skip
+        last = point
+
+
+def _add_reference(
+    figure: go.Figure,
+    reference: ReferencePoint,
+    view: StudyView,
+    unit: FlopUnit,
+    scheme: Scheme,
+    window: tuple[float, float],
+) -> None:
+    name = _REFERENCE_NAMES[reference.kind]
+    metrics = "<br>".join(
+        f"{task.name}: {metric_name(task.metric)} {format_metric(reference.metrics.get(task.name), task.metric)}"
+        for task in view.summary.tasks
+    )
+    figure.add_scatter(
+        x=[reference.flops / unit.divisor], y=[reference.delta_mtl], mode="markers", name=name,
+        marker={"symbol": "star" if reference.kind == "single_task" else "diamond", "size": 13, "color": scheme.text},
+        hovertext=[f"<b>{name}</b><br>Δ<sub>MTL</sub> {format_delta(reference.delta_mtl)}<br>"
+                   f"{format_flops(reference.flops)}<br>{metrics}"],
+        hovertemplate="%{hovertext}<extra></extra>",
+    )  # fmt: skip
+    if reference.kind == "single_task":
+        figure.add_hline(y=reference.delta_mtl, line={"color": scheme.muted, "width": 1, "dash": "dot"})
+        if reference.flops > window[1]:
+            figure.add_annotation(
+                x=0.01, xref="paper", y=reference.delta_mtl, xanchor="left", yanchor="bottom", showarrow=False,
+                text=f"single-task level (at {format_flops(reference.flops)} →)",
+                font={"size": 12, "color": scheme.muted},
+            )  # fmt: skip
+
+
+def _set_axes(figure: go.Figure, unit: FlopUnit, window: tuple[float, float]) -> None:
+    figure.update_xaxes(
+        title_text=f"FLOPs per image ({unit.name}, 2 per multiply-add)",
+        range=[window[0] / unit.divisor, window[1] / unit.divisor],
+    )
+    figure.update_yaxes(title_text=DELTA_AXIS)
+
+
+def _filled(scheme: Scheme) -> dict[str, object]:
+    return {"symbol": "circle", "size": 11, "color": scheme.good, "line": {"color": scheme.surface, "width": 1}}
+
+
+def _hollow(scheme: Scheme) -> dict[str, object]:
+    return {"symbol": "circle-open", "size": 9, "color": scheme.muted, "line": {"width": 1.5}}
+
+
+def _cross(scheme: Scheme) -> dict[str, object]:
+    return {"symbol": "x-thin", "size": 9, "color": scheme.bad, "line": {"color": scheme.bad, "width": 2}}
+
+
+def _ring(scheme: Scheme) -> dict[str, object]:
+    return {"symbol": "circle-open", "size": 20, "color": scheme.good, "line": {"width": 2}}

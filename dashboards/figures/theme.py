@@ -1,0 +1,90 @@
+"""How every figure looks: colours that the colour-blind can tell apart, in a light and a dark scheme."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import plotly.graph_objects as go
+
+SchemeName = Literal["light", "dark"]
+
+FONT = "-apple-system, BlinkMacSystemFont, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif"
+DELTA_AXIS = "Δ<sub>MTL</sub> (%)"
+
+# Okabe & Ito's palette. Tasks also differ by marker and dash, so no view relies on colour alone.
+TASK_MARKERS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star")
+TASK_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+_TASKS_LIGHT = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_TASKS_DARK = ("#56B4E9", "#FF9147", "#2BC79A", "#E0A3C4", "#F2BE45", "#8FB8DE")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scheme:
+    """One colour scheme; ``good`` and ``bad`` are blue and vermilion, apart for every kind of colour vision."""
+
+    name: SchemeName
+    text: str
+    muted: str
+    grid: str
+    surface: str
+    good: str
+    bad: str
+    shade: str
+    tasks: tuple[str, ...]
+
+    def task_color(self, index: int) -> str:
+        return self.tasks[index % len(self.tasks)]
+
+
+_SCHEMES: dict[SchemeName, Scheme] = {
+    "light": Scheme(
+        name="light", text="#212529", muted="#6c757d", grid="#e9ecef", surface="#ffffff",
+        good="#0072B2", bad="#D55E00", shade="rgba(213,94,0,0.06)", tasks=_TASKS_LIGHT,
+    ),
+    "dark": Scheme(
+        name="dark", text="#e9ecef", muted="#9aa0a6", grid="#3a3a3a", surface="#242424",
+        good="#56B4E9", bad="#FF9147", shade="rgba(255,145,71,0.10)", tasks=_TASKS_DARK,
+    ),
+}  # fmt: skip
+
+
+def scheme_named(name: str | None) -> Scheme:
+    """The scheme of that name; light for any other, as before the browser has said which it uses."""
+    return _SCHEMES["dark" if name == "dark" else "light"]
+
+
+def base_figure(scheme: Scheme, *, height: int | None, keep: str) -> go.Figure:
+    """An empty figure in the house style. Zoom is kept for as long as ``keep`` stays the same."""
+    return styled(go.Figure(), scheme, height=height, keep=keep)
+
+
+def styled(figure: go.Figure, scheme: Scheme, *, height: int | None, keep: str) -> go.Figure:
+    """The same figure, also one of several panels, in the house style."""
+    figure.update_layout(
+        template="none",
+        height=height,
+        uirevision=keep,
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"family": FONT, "size": 13, "color": scheme.text},
+        margin={"l": 64, "r": 20, "t": 16, "b": 52},
+        hoverlabel={
+            "bgcolor": scheme.surface,
+            "bordercolor": scheme.muted,
+            "font": {"family": FONT, "size": 13, "color": scheme.text},
+            "align": "left",
+        },
+        legend={
+            "orientation": "h", "yanchor": "bottom", "y": 1.02, "xanchor": "left", "x": 0,
+            "font": {"size": 12}, "itemsizing": "constant",
+        },
+        dragmode="zoom",
+    )  # fmt: skip
+    axis = {
+        "gridcolor": scheme.grid, "linecolor": scheme.muted, "zerolinecolor": scheme.grid, "zeroline": False,
+        "showline": True, "ticklabelstandoff": 4, "ticks": "outside", "ticklen": 4, "tickcolor": scheme.muted,
+        "automargin": True,
+        "tickfont": {"size": 12, "color": scheme.muted}, "title": {"font": {"size": 13}, "standoff": 10},
+    }  # fmt: skip
+    figure.update_xaxes(**axis)
+    figure.update_yaxes(**axis)
+    return figure

@@ -1,0 +1,112 @@
+"""Numbers as people read them: one place for units, signs and durations."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+MINUS = "\u2212"
+NONE = "\u2013"
+_DURATIONS = ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
+_KNOWN_UNITS = {"%": "%", "m": "m", "deg": "°"}
+
+
+@dataclass(frozen=True, slots=True)
+class FlopUnit:
+    """A scale for FLOPs: ``value / divisor`` is shown with ``name``."""
+
+    name: str
+    divisor: float
+
+
+def flop_unit(largest: float) -> FlopUnit:
+    """The unit in which the largest of several FLOP counts has one to three digits before the point."""
+    for name, divisor in (("TFLOPs", 1e12), ("GFLOPs", 1e9), ("MFLOPs", 1e6), ("kFLOPs", 1e3)):
+        if largest >= divisor:
+            return FlopUnit(name, divisor)
+    return FlopUnit("FLOPs", 1.0)
+
+
+def format_flops(flops: float | None) -> str:
+    """``1.215 MFLOPs``: four significant digits."""
+    if flops is None:
+        return NONE
+    unit = flop_unit(flops)
+    return f"{_four_digits(flops / unit.divisor)} {unit.name}"
+
+
+def format_share(part: float | None, whole: float) -> str:
+    """``44.8 %``: a part of the single-task cost."""
+    if part is None or whole <= 0:
+        return NONE
+    return f"{100 * part / whole:.1f} %"
+
+
+def format_delta(delta: float | None) -> str:
+    """``+1.23 %`` or ``−4.50 %``: Δ_MTL and its terms, always signed."""
+    return NONE if delta is None else f"{format_signed(delta)} %"
+
+
+def format_signed(value: float) -> str:
+    sign = "+" if round(value, 2) > 0 else MINUS if round(value, 2) < 0 else "±"
+    return f"{sign}{abs(value):.2f}"
+
+
+def format_metric(value: float | None, label: str) -> str:
+    """``93.1 %``, ``0.412 m``, ``21.30 °``: a metric's value with the unit its label ends in."""
+    if value is None:
+        return NONE
+    unit = metric_unit(label)
+    number = f"{value:.3f}" if unit in ("m", "") else f"{value:.2f}"
+    return f"{number} {unit}".strip()
+
+
+def metric_name(label: str) -> str:
+    """``accuracy`` of ``accuracy %``."""
+    name, _, unit = label.rpartition(" ")
+    return name if unit in _KNOWN_UNITS and name else label
+
+
+def metric_unit(label: str) -> str:
+    """``%`` of ``accuracy %``, ``°`` of ``mean angle deg``; empty for a metric without a unit."""
+    return _KNOWN_UNITS.get(label.rpartition(" ")[2], "")
+
+
+def format_count(number: int | None) -> str:
+    """``12 345`` with thin spaces."""
+    return NONE if number is None else f"{number:,}".replace(",", "\u202f")
+
+
+def format_duration(seconds: float | None) -> str:
+    """``42 s``, ``3 min 20 s``, ``2 h 5 min``, ``3 d 4 h``."""
+    if seconds is None:
+        return NONE
+    whole = round(seconds)
+    for size, name, smaller_size, smaller_name in _DURATIONS:
+        if whole >= size:
+            rest = whole % size // smaller_size
+            return f"{whole // size} {name}" + (f" {rest} {smaller_name}" if rest else "")
+    return f"{whole} s"
+
+
+def format_time(moment: datetime | None) -> str:
+    """``2026-03-01 14:03:20 UTC``. A moment without a zone is taken as UTC."""
+    if moment is None:
+        return NONE
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return f"{aware.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def format_names(names: list[str]) -> str:
+    """``left, right and orientation``."""
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def format_value(value: object) -> str:
+    """A hyper-parameter or setting: floats with four significant digits, the rest as it is."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _four_digits(value: float) -> str:
+    decimals = 1 if value >= 100 else 2 if value >= 10 else 3
+    return f"{value:.{decimals}f}"

@@ -1,0 +1,124 @@
+"""The list of studies: what runs, how far it is, what it has found."""
+
+import asyncio
+import hashlib
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import Dash, Input, Output, State, dcc, html, no_update
+from dash.development.base_component import Component
+
+from dashboards import ids
+from dashboards.components import alert, facts, said, study_badge
+from dashboards.formats import format_delta, format_duration, format_flops, format_names, format_time
+from dashboards.links import study_path
+from dashboards.polling import INTERVAL_MS, Seen, poll
+from dashboards.reader import Reader
+from dashboards.sentences import NO_STUDIES, study_sentence
+from search.records import StudySummary, TrialState
+
+TITLE = "Studies · gatefront"
+
+
+def layout() -> Component:
+    return html.Div(
+        [
+            dmc.Title("Studies", order=1, className="page-title"),
+            html.Div(id=ids.STUDIES_BANNER, role="status"),
+            html.Div(id=ids.STUDIES_LIST),
+            dcc.Store(id=ids.STUDIES_SEEN),
+            dcc.Interval(id=ids.STUDIES_TICK, interval=INTERVAL_MS),
+        ]
+    )
+
+
+def register_callbacks(app: Dash, reader: Reader) -> None:
+    @app.callback(  # type: ignore[untyped-decorator, unused-ignore]
+        Output(ids.STUDIES_BANNER, "children"),
+        Output(ids.STUDIES_LIST, "children"),
+        Output(ids.STUDIES_SEEN, "data"),
+        Input(ids.STUDIES_TICK, "n_intervals"),
+        State(ids.STUDIES_SEEN, "data"),
+    )
+    async def update(_: int | None, seen: dict[str, str] | None) -> tuple[Any, ...]:
+        return await asyncio.to_thread(studies_update, reader, Seen.from_json(seen))
+
+
+def studies_update(reader: Reader, seen: Seen) -> tuple[Any, ...]:
+    """Banner, list and what is now shown; `no_update` where nothing changed."""
+    summaries: tuple[StudySummary, ...] = ()
+
+    def revision() -> str:
+        nonlocal summaries
+        summaries = reader.list_studies()
+        return hashlib.sha256(repr(summaries).encode()).hexdigest()
+
+    # Without a theme of its own, the list is drawn the same in both colour schemes.
+    look = poll(seen, seen.scheme, revision, lambda: summaries)
+    if look.status == "unchanged":
+        return no_update, no_update, no_update
+    if look.status == "unreachable":
+        return alert(look.sentence), no_update, look.seen.to_json()
+    return None, study_list(look.value or ()), look.seen.to_json()
+
+
+def study_list(summaries: tuple[StudySummary, ...]) -> Component:
+    if not summaries:
+        empty: Component = dmc.Paper(
+            [dmc.Text("No study yet", fw=650, size="lg", mb=4), dmc.Text(said(NO_STUDIES), c="dimmed")],
+            withBorder=True, radius="md", p="xl", className="empty",
+        )  # fmt: skip
+        return empty
+    cards: Component = dmc.Stack([_study_card(summary) for summary in summaries], gap="sm")
+    return cards
+
+
+def _study_card(summary: StudySummary) -> Component:
+    sentence = study_sentence(summary)
+    head = dmc.Group(
+        [dcc.Link(summary.name, href=study_path(summary.name), className="study-link"), study_badge(summary.state)],
+        gap="sm",
+    )
+    about = (
+        f"{summary.data} · {summary.backbone} · "
+        f"{format_names([task.name for task in summary.tasks])} · created {format_time(summary.created_at)}"
+    )
+    progress = dmc.Progress(
+        value=progress_percent(summary), size="sm", radius="xl", mb="sm", **{"aria-label": "progress"}
+    )
+    box: Component = dmc.Paper(
+        [
+            head,
+            dmc.Text(about, size="sm", c="dimmed", mb="sm"),
+            progress,
+            facts(_facts(summary)),
+            dmc.Text(said(sentence), size="sm", mt="sm") if sentence else None,
+        ],
+        withBorder=True, radius="md", p="md",
+    )  # fmt: skip
+    return box
+
+
+def _facts(summary: StudySummary) -> list[tuple[str, str]]:
+    failed = summary.state_counts.get(TrialState.FAILED, 0)
+    trials = f"{finished(summary)} of {summary.num_trials}" + (f", {failed} failed" if failed else "")
+    budget = "none" if summary.flop_budget is None else f"{format_flops(summary.flop_budget)}"
+    best = format_delta(summary.best_delta_mtl)
+    if summary.best_trial is not None:
+        best += f" (trial {summary.best_trial})"
+    return [
+        ("Trials finished", trials),
+        ("Best Δ_MTL within budget", best),
+        ("FLOP budget", budget),
+        ("Compute spent", format_duration(summary.seconds_spent)),
+    ]
+
+
+def finished(summary: StudySummary) -> int:
+    """Trials that will not run again."""
+    unfinished = {TrialState.QUEUED, TrialState.RUNNING, TrialState.LOST}
+    return sum(number for state, number in summary.state_counts.items() if state not in unfinished)
+
+
+def progress_percent(summary: StudySummary) -> float:
+    return min(100.0, 100 * finished(summary) / max(summary.num_trials, 1))

@@ -1,0 +1,151 @@
+"""One study: the live front, its hypervolume, its trials."""
+
+import asyncio
+from typing import Any
+
+import dash_ag_grid as dag
+import dash_mantine_components as dmc
+from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
+from dash.development.base_component import Component
+
+from dashboards import ids
+from dashboards.components import alert, card, graph, missing, reason
+from dashboards.figures.front import front_figure
+from dashboards.figures.hypervolume import hypervolume_figure
+from dashboards.pages.study_header import front_points, study_header, study_stats
+from dashboards.polling import INTERVAL_MS, Poll, Seen, poll
+from dashboards.reader import Reader
+from dashboards.sentences import front_sentence, hypervolume_sentence, study_sentence
+from dashboards.trial_table import GRID_OPTIONS, table_height, trial_columns, trial_rows
+from search.records import StudyView
+
+
+def title(study: str) -> str:
+    return f"{study} · gatefront"
+
+
+def layout(study: str) -> Component:
+    return html.Div(
+        [
+            html.Div(id=ids.STUDY_BANNER, role="status"),
+            html.Div(_content(), id=ids.STUDY_CONTENT, style={"visibility": "hidden"}),
+            dcc.Store(id=ids.STUDY_NAME, data=study),
+            dcc.Store(id=ids.STUDY_SEEN),
+            dcc.Interval(id=ids.STUDY_TICK, interval=INTERVAL_MS),
+        ]
+    )
+
+
+def _content() -> list[Component]:
+    front = card(
+        "Pareto front",
+        html.Div(id=ids.STUDY_FRONT_SENTENCE),
+        graph(ids.STUDY_FRONT, 520, "Δ_MTL against FLOPs of every finished trial", tools=True),
+        note="Accuracy against cost. Click a point to open its trial.",
+        h="100%",
+    )
+    side = dmc.Stack(
+        [
+            card("On the front", html.Div(id=ids.STUDY_FRONT_POINTS, className="front-points")),
+            card(
+                "Hypervolume",
+                html.Div(id=ids.STUDY_HYPERVOLUME_SENTENCE),
+                graph(ids.STUDY_HYPERVOLUME, None, "Hypervolume of the front over finished trials"),
+                note="The area the front gains over hard sharing.",
+                className="fills",
+            ),
+        ],
+        className="side",
+    )
+    columns = dmc.Grid(
+        [dmc.GridCol(front, span={"base": 12, "lg": 8}), dmc.GridCol(side, span={"base": 12, "lg": 4})], gutter="md"
+    )
+    table = dag.AgGrid(
+        id=ids.STUDY_TRIALS,
+        columnDefs=[],
+        rowData=[],
+        getRowId="params.data.id",
+        defaultColDef={
+            "sortable": True,
+            "resizable": True,
+            "suppressMovable": True,
+            "wrapHeaderText": True,
+            "autoHeaderHeight": True,
+        },
+        dashGridOptions=GRID_OPTIONS,
+        columnSize="responsiveSizeToFit",
+        style={"height": "120px"},
+    )
+    return [
+        html.Div(id=ids.STUDY_HEADER),
+        html.Div(id=ids.STUDY_STATS, className="block"),
+        html.Div(columns, className="block"),
+        html.Div(card("Trials", table, note="Click a row to open the trial."), className="block"),
+    ]
+
+
+def register_callbacks(app: Dash, reader: Reader) -> None:
+    @app.callback(  # type: ignore[untyped-decorator, unused-ignore]
+        Output(ids.STUDY_BANNER, "children"),
+        Output(ids.STUDY_CONTENT, "style"),
+        Output(ids.STUDY_HEADER, "children"),
+        Output(ids.STUDY_STATS, "children"),
+        Output(ids.STUDY_FRONT, "figure"),
+        Output(ids.STUDY_FRONT_SENTENCE, "children"),
+        Output(ids.STUDY_FRONT_POINTS, "children"),
+        Output(ids.STUDY_HYPERVOLUME, "figure"),
+        Output(ids.STUDY_HYPERVOLUME_SENTENCE, "children"),
+        Output(ids.STUDY_TRIALS, "columnDefs"),
+        Output(ids.STUDY_TRIALS, "rowData"),
+        Output(ids.STUDY_TRIALS, "style"),
+        Output(ids.STUDY_SEEN, "data"),
+        Input(ids.STUDY_TICK, "n_intervals"),
+        Input(ids.COLOR_SCHEME, "computedColorScheme"),
+        State(ids.STUDY_NAME, "data"),
+        State(ids.STUDY_SEEN, "data"),
+    )
+    async def update(_: int | None, scheme: str | None, study: str, seen: dict[str, str] | None) -> tuple[Any, ...]:
+        return await asyncio.to_thread(study_update, reader, study, Seen.from_json(seen), scheme)
+
+    for component, event in ((ids.STUDY_FRONT, "clickData"), (ids.STUDY_TRIALS, "cellClicked")):
+        app.clientside_callback(  # type: ignore[no-untyped-call]
+            ClientsideFunction("gatefront", "openTrial"),
+            Output(ids.ADDRESS, "href", allow_duplicate=True),
+            Input(component, event),
+            State(ids.STUDY_NAME, "data"),
+            prevent_initial_call=True,
+        )
+
+
+_NUM_OUTPUTS = 13
+
+
+def study_update(reader: Reader, study: str, seen: Seen, scheme: str | None) -> tuple[Any, ...]:
+    """All outputs of the page, in the order of the callback; `no_update` for what stays."""
+    look: Poll[StudyView] = poll(seen, scheme, lambda: reader.revision(study), lambda: reader.view(study))
+    keep = (no_update,) * (_NUM_OUTPUTS - 3)
+    if look.status == "unchanged":
+        return (no_update,) * _NUM_OUTPUTS
+    if look.value is None:
+        if look.status == "missing":
+            return missing(look.sentence), {"display": "none"}, *keep, look.seen.to_json()
+        return alert(look.sentence), no_update, *keep, look.seen.to_json()
+    view = look.value
+    sentence = front_sentence(view)
+    # New column definitions would undo a person's sorting, so they are sent with the first rows only.
+    columns = no_update if seen.revision else trial_columns(view)
+    return (
+        alert(study_sentence(view.summary)),
+        {},
+        study_header(view),
+        study_stats(view),
+        front_figure(view, look.scheme),
+        reason(sentence),
+        front_points(view) if sentence is None else reason("No trial is on the front yet."),
+        hypervolume_figure(view, look.scheme),
+        reason(hypervolume_sentence(view)),
+        columns,
+        trial_rows(view),
+        table_height(view),
+        look.seen.to_json(),
+    )

@@ -1,0 +1,116 @@
+"""The head of the study page: what is searched, how far it is, what it has found and what it cost."""
+
+import dash_mantine_components as dmc
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from dashboards.components import Children, stat, stats, study_badge
+from dashboards.formats import (
+    NONE,
+    format_delta,
+    format_duration,
+    format_flops,
+    format_names,
+    format_share,
+    format_time,
+)
+from dashboards.links import STUDIES, trial_path
+from dashboards.pages.studies import finished, progress_percent
+from search.records import StudyState, StudySummary, StudyView, TrialState
+
+_LIVE = (StudyState.PREPARING, StudyState.RUNNING, StudyState.STOPPING)
+
+
+def study_header(view: StudyView) -> Component:
+    summary = view.summary
+    about = (
+        f"{summary.data} · {summary.backbone} · tasks {format_names([task.name for task in summary.tasks])} "
+        f"· created {format_time(summary.created_at)}"
+    )
+    return html.Div(
+        [
+            dmc.Breadcrumbs([dcc.Link("Studies", href=STUDIES), html.Span(summary.name)], className="crumbs"),
+            dmc.Group(
+                [dmc.Title(summary.name, order=1, className="page-title"), study_badge(summary.state)], gap="sm", mb=2
+            ),
+            dmc.Text(about, size="sm", c="dimmed"),
+        ],
+        className="page-head",
+    )
+
+
+def study_stats(view: StudyView) -> Component:
+    summary = view.summary
+    return stats(
+        [
+            stat("Trials finished", f"{finished(summary)} of {summary.num_trials}", _progress(summary)),
+            stat("Best Δ_MTL within budget", format_delta(summary.best_delta_mtl), _best(view)),
+            stat("FLOP budget", *_budget(summary)),
+            stat("Hypervolume", _hypervolume(summary), _front_size(view)),
+            stat("Compute spent", format_duration(summary.seconds_spent), "all workers together"),
+            stat("Time left", *_time_left(summary)),
+        ]
+    )
+
+
+def front_points(view: StudyView) -> Component:
+    """The front as a table, best Δ_MTL first."""
+    points = sorted((p for p in view.points if p.on_front), key=lambda p: -(p.delta_mtl or 0.0))
+    rows = [
+        html.Tr(
+            [
+                html.Td(dcc.Link(f"Trial {p.number}", href=trial_path(view.summary.name, p.number))),
+                html.Td(format_delta(p.delta_mtl), className="number"),
+                html.Td(format_flops(p.flops), className="number"),
+                html.Td(format_share(p.flops, view.summary.single_task_flops), className="number"),
+            ]
+        )
+        for p in points
+    ]
+    head = html.Tr([html.Th(""), *(html.Th(name, className="number") for name in ("Δ_MTL", "FLOPs", "of single-task"))])
+    return html.Div(html.Table([html.Thead(head), html.Tbody(rows)], className="plain"), className="scroll")
+
+
+def _progress(summary: StudySummary) -> Children:
+    running = summary.state_counts.get(TrialState.RUNNING, 0)
+    failed = summary.state_counts.get(TrialState.FAILED, 0)
+    words = [f"{running} running"] * bool(running) + [f"{failed} failed"] * bool(failed)
+    bar = dmc.Progress(
+        value=progress_percent(summary), size="xs", radius="xl", my=4, animated=summary.state in _LIVE,
+        **{"aria-label": "progress"},
+    )  # fmt: skip
+    return [bar, ", ".join(words) or "none running"]
+
+
+def _best(view: StudyView) -> Children:
+    number = view.summary.best_trial
+    if number is None:
+        return "no finished trial yet"
+    hard = next((r.delta_mtl for r in view.references if r.kind == "hard_sharing"), None)
+    link = dcc.Link(f"trial {number}", href=trial_path(view.summary.name, number))
+    return [link, f" · hard sharing {format_delta(hard)}" if hard is not None else ""]
+
+
+def _budget(summary: StudySummary) -> tuple[str, str]:
+    if summary.flop_budget is None:
+        return "none", f"single-task costs {format_flops(summary.single_task_flops)}"
+    return format_flops(
+        summary.flop_budget
+    ), f"{format_share(summary.flop_budget, summary.single_task_flops)} of single-task"
+
+
+def _hypervolume(summary: StudySummary) -> str:
+    return NONE if summary.hypervolume is None else f"{summary.hypervolume:.4g}"
+
+
+def _front_size(view: StudyView) -> str:
+    size = sum(point.on_front for point in view.points)
+    return "1 point on the front" if size == 1 else f"{size} points on the front"
+
+
+def _time_left(summary: StudySummary) -> tuple[str, str]:
+    if summary.state not in _LIVE:
+        return NONE, "not running"
+    if summary.eta_seconds is None:
+        return NONE, "known after the first trials"
+    return format_duration(summary.eta_seconds), "estimated from finished trials"

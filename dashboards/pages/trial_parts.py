@@ -1,0 +1,148 @@
+"""The parts of the trial page that are text: head, figures, task table, pull command, facts."""
+
+import dash_mantine_components as dmc
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from dashboards import ids
+from dashboards.components import card, facts, reason, stat, stats, trial_badge
+from dashboards.formats import (
+    NONE,
+    format_count,
+    format_delta,
+    format_duration,
+    format_flops,
+    format_metric,
+    format_share,
+    format_time,
+    format_value,
+    metric_name,
+)
+from dashboards.links import STUDIES, study_path, trial_path
+from dashboards.sentences import pull_sentence
+from search.records import StudyView, TaskRecord, TrialDetail, TrialPoint
+
+
+def trial_header(view: StudyView, detail: TrialDetail) -> Component:
+    number = detail.point.number
+    numbers = sorted(point.number for point in view.points)
+    earlier = max((n for n in numbers if n < number), default=None)
+    later = min((n for n in numbers if n > number), default=None)
+    crumbs = dmc.Breadcrumbs(
+        [dcc.Link("Studies", href=STUDIES), dcc.Link(detail.study, href=study_path(detail.study)), f"Trial {number}"],
+        className="crumbs",
+    )
+    steps = dmc.Group([_step(detail.study, earlier, "← Trial {}"), _step(detail.study, later, "Trial {} →")], gap="md")
+    title = [dmc.Title(f"Trial {number}", order=1, className="page-title"), trial_badge(detail.point.state)]
+    if detail.point.on_front:
+        title.append(dmc.Badge("● on the front", color="blue", variant="light", size="lg", tt="none", fw=600))
+    line = dmc.Group([dmc.Group(title, gap="sm"), steps], justify="space-between")
+    return html.Div([crumbs, line], className="page-head")
+
+
+def _step(study: str, number: int | None, text: str) -> Component | None:
+    return None if number is None else dcc.Link(text.format(number), href=trial_path(study, number), className="step")
+
+
+def trial_stats(view: StudyView, detail: TrialDetail) -> Component:
+    point, summary = detail.point, view.summary
+    share = f"{format_share(point.flops, summary.single_task_flops)} of single-task"
+    return stats(
+        [
+            stat("Δ_MTL", format_delta(point.delta_mtl), _against_hard_sharing(view, point)),
+            stat("FLOPs", format_flops(point.flops), share if point.flops else "2 per multiply-add"),
+            stat("FLOP budget", format_flops(summary.flop_budget), _cut(detail)),
+            stat("Parameters", format_count(point.num_parameters), "of the pruned network"),
+            stat("Time", format_duration(point.seconds), detail.device or "device not recorded"),
+            stat("Epochs", f"{point.epoch} of {point.num_epochs}", f"seed {detail.seed}"),
+        ]
+    )
+
+
+def _against_hard_sharing(view: StudyView, point: TrialPoint) -> str:
+    hard = next((r for r in view.references if r.kind == "hard_sharing"), None)
+    if hard is None or point.delta_mtl is None:
+        return "0 % is the single-task level"
+    return f"{format_delta(point.delta_mtl - hard.delta_mtl).removesuffix(' %')} points on hard sharing"
+
+
+def _cut(detail: TrialDetail) -> str:
+    before, after = detail.flops_before_cut, detail.point.flops
+    if before is None or after is None:
+        return "met by every complete trial"
+    return "met without a cut" if before == after else f"cut from {format_flops(before)}"
+
+
+def task_table(view: StudyView, detail: TrialDetail) -> Component:
+    """Each task's metric here, alone and under hard sharing; the better direction is said with the metric."""
+    by_kind = {reference.kind: reference.metrics for reference in view.references}
+    head = ["Task", "Metric", "This trial", "Single-task", "Hard sharing", "Δ"]
+    rows = [
+        html.Tr(
+            [
+                html.Td(task.name),
+                html.Td(f"{metric_name(task.metric)} {'↑' if task.higher_is_better else '↓'}", className="dimmed"),
+                html.Td(_metric(detail.point.metrics, task), className="number strong"),
+                html.Td(_metric(by_kind.get("single_task", {}), task), className="number"),
+                html.Td(_metric(by_kind.get("hard_sharing", {}), task), className="number"),
+                html.Td(format_delta(detail.delta_per_task.get(task.name)), className="number strong"),
+            ]
+        )
+        for task in view.summary.tasks
+    ]
+    classes = ["", "", "number", "number", "number", "number"]
+    header = html.Tr([html.Th(name, className=name_class) for name, name_class in zip(head, classes, strict=True)])
+    return html.Div(html.Table([html.Thead(header), html.Tbody(rows)], className="plain"), className="scroll")
+
+
+def _metric(metrics: object, task: TaskRecord) -> str:
+    return format_metric(metrics.get(task.name), task.metric) if isinstance(metrics, dict) else NONE
+
+
+def pull_card(detail: TrialDetail) -> Component:
+    """The exact command that writes this trial's bundle, with a button that copies it."""
+    sentence = pull_sentence(detail)
+    if sentence:
+        return card("Pull this network", reason(sentence))
+    return card(
+        "Pull this network",
+        html.Div(
+            [
+                html.Code(detail.pull_command, id=ids.TRIAL_PULL_COMMAND, className="command"),
+                dmc.CopyButton(
+                    "Copy command", id=ids.TRIAL_COPY, value=detail.pull_command, copiedChildren="Copied ✓",
+                    color="blue", copiedColor="teal", timeout=2000,
+                ),
+            ],
+            className="pull",
+        ),
+        note="Writes a folder with the pruned network, its weights, metrics and checksums; it loads without gatefront.",
+    )  # fmt: skip
+
+
+def trial_facts(detail: TrialDetail) -> Component:
+    point = detail.point
+    train_flops = NONE if detail.train_flops is None else format_flops(detail.train_flops)
+    memory = NONE if detail.peak_memory_mib is None else f"{detail.peak_memory_mib:,.0f} MiB"
+    run = [
+        ("Started", format_time(point.started_at)),
+        ("Finished", format_time(point.finished_at)),
+        ("Attempts", str(detail.attempts)),
+        ("Seed", str(detail.seed)),
+        ("Device", detail.device or NONE),
+        ("Training cost", train_flops),
+        ("Peak memory", memory),
+        ("FLOPs before the cut", format_flops(detail.flops_before_cut)),
+    ]
+    params = [(name, format_value(value)) for name, value in sorted(point.params.items())]
+    environment = [(name, str(value)) for name, value in sorted(detail.environment.items())]
+    boxes: Component = dmc.SimpleGrid(
+        [
+            card("Run", facts(run)),
+            card("Settings", facts(params) if params else reason("No setting was recorded.")),
+            card("Environment", facts(environment) if environment else reason("Recorded when the trial finishes.")),
+        ],
+        cols={"base": 1, "md": 3},
+        spacing="md",
+    )
+    return boxes

@@ -1,0 +1,187 @@
+"""One self-contained HTML file of a study: it opens offline, years later, without gatefront."""
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+
+from dashboards.components import state_label
+from dashboards.errors import ReportError
+from dashboards.figures.front import front_figure
+from dashboards.figures.gate_map import gate_map_figure
+from dashboards.figures.hypervolume import hypervolume_figure
+from dashboards.figures.theme import Scheme, scheme_named
+from dashboards.formats import (
+    format_count,
+    format_delta,
+    format_duration,
+    format_flops,
+    format_metric,
+    format_names,
+    format_share,
+    format_time,
+    metric_name,
+)
+from dashboards.reader import Reader
+from dashboards.sentences import front_sentence, study_sentence
+from dashboards.trial_table import standing
+from search.records import StudyView, TrialDetail, TrialPoint
+
+_FRONT_HEIGHT = 520
+_HYPERVOLUME_HEIGHT = 260
+
+
+def write_report(reader: Reader, study: str, path: Path) -> None:
+    """Write the report of one study. Raises `StudyNotFoundError`, or `ReportError` if the file cannot be written."""
+    view = reader.view(study)
+    front = sorted((p for p in view.points if p.on_front), key=lambda p: -(p.delta_mtl or 0.0))
+    details = [reader.trial(study, point.number) for point in front]
+    document = report_html(view, details, reader.study_file(study))
+    try:
+        path.write_text(document, encoding="utf-8")
+    except OSError as error:
+        raise ReportError(
+            f"the report cannot be written to {path}: {error.strerror}.", hint="Choose another -o."
+        ) from error
+
+
+def report_html(view: StudyView, front: Sequence[TrialDetail], study_file: str) -> str:
+    """The whole page: style, script and data inline, nothing fetched from anywhere."""
+    scheme = scheme_named("light")
+    style = files("dashboards").joinpath("assets", "report.css").read_text(encoding="utf-8")
+    body = "\n".join(
+        [
+            _head(view),
+            _section("Pareto front", _sentence(front_sentence(view)), _plot(front_figure(view, scheme), _FRONT_HEIGHT)),
+            *(_front_point(view, detail, scheme) for detail in front),
+            _section("Hypervolume", _hypervolume(view, scheme)),
+            _section("References", _references(view)),
+            _section("Trials", _trials(view)),
+            _section("Study file", f"<pre>{escape(study_file)}</pre>"),
+        ]
+    )
+    return (
+        "<!DOCTYPE html>\n"
+        f'<html lang="en"><head><meta charset="utf-8"><title>{escape(view.summary.name)} · gatefront report</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<style>{style}</style><script>{get_plotlyjs()}</script></head><body><main>{body}</main></body></html>\n"
+    )
+
+
+def _head(view: StudyView) -> str:
+    summary = view.summary
+    share = format_share(summary.flop_budget, summary.single_task_flops)
+    budget = "none" if summary.flop_budget is None else f"{format_flops(summary.flop_budget)}, {share} of single-task"
+    best = format_delta(summary.best_delta_mtl)
+    if summary.best_trial is not None:
+        best += f" (trial {summary.best_trial})"
+    pairs = [
+        ("State", summary.state.value.lower()),
+        ("Data", summary.data),
+        ("Backbone", summary.backbone),
+        ("Tasks", format_names([task.name for task in summary.tasks])),
+        ("FLOP budget", budget),
+        ("Best Δ_MTL within budget", best),
+        ("Hypervolume", "–" if summary.hypervolume is None else f"{summary.hypervolume:.4g}"),
+        ("Trials", str(len(view.points))),
+        ("Compute spent", format_duration(summary.seconds_spent)),
+        ("Created", format_time(summary.created_at)),
+    ]
+    items = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in pairs)
+    return (
+        f"<h1>{escape(summary.name)}</h1>{_sentence(study_sentence(summary))}<dl>{items}</dl>"
+        "<p class=note>FLOPs: 2 per multiply-add, whole network with heads, one image. Δ_MTL: mean change against the "
+        "single-task networks on the validation split, in percent, higher is better.</p>"
+    )
+
+
+def _front_point(view: StudyView, detail: TrialDetail, scheme: Scheme) -> str:
+    point = detail.point
+    metrics = ", ".join(
+        f"{task.name} {metric_name(task.metric)} {format_metric(point.metrics.get(task.name), task.metric)}"
+        for task in view.summary.tasks
+    )
+    line = (
+        f"Δ_MTL {format_delta(point.delta_mtl)}, {format_flops(point.flops)} "
+        f"({format_share(point.flops, view.summary.single_task_flops)} of single-task), "
+        f"{format_count(point.num_parameters)} parameters, seed {detail.seed}. {metrics}."
+    )
+    parts = [f"<p>{escape(line)}</p>", f"<pre>{escape(detail.pull_command)}</pre>"]
+    if detail.gate_map is not None:
+        figure = gate_map_figure(detail.gate_map, scheme, keep=f"map-{point.number}")
+        parts.append(_plot(figure, int(figure.layout.height)))
+    return _section(f"Trial {point.number}: what its tasks share", *parts)
+
+
+def _hypervolume(view: StudyView, scheme: Scheme) -> str:
+    if not view.hypervolume:
+        return "<p>No trial has finished, so there is no hypervolume yet.</p>"
+    note = (
+        "<p class=note>Area between the front and hard sharing at the budget, in points of Δ_MTL "
+        "times the share of the single-task cost.</p>"
+    )
+    return note + _plot(hypervolume_figure(view, scheme), _HYPERVOLUME_HEIGHT)
+
+
+def _references(view: StudyView) -> str:
+    names = {"single_task": "single-task networks together", "hard_sharing": "hard sharing"}
+    rows = [
+        [
+            names[reference.kind],
+            format_delta(reference.delta_mtl),
+            format_flops(reference.flops),
+            format_count(reference.num_parameters),
+            *(format_metric(reference.metrics.get(task.name), task.metric) for task in view.summary.tasks),
+        ]
+        for reference in view.references
+    ]
+    return _table(["Reference", "Δ_MTL", "FLOPs", "Parameters", *_metric_heads(view)], rows)
+
+
+def _trials(view: StudyView) -> str:
+    head = ["Trial", "State", "Δ_MTL", "FLOPs", "of single-task", *_metric_heads(view), "Front", "Time", "Cause"]
+    return _table(head, [_trial_row(view, point) for point in view.points])
+
+
+def _trial_row(view: StudyView, point: TrialPoint) -> list[str]:
+    return [
+        str(point.number),
+        state_label(point.state),
+        format_delta(point.delta_mtl),
+        format_flops(point.flops),
+        format_share(point.flops, view.summary.single_task_flops),
+        *(format_metric(point.metrics.get(task.name), task.metric) for task in view.summary.tasks),
+        standing(point),
+        format_duration(point.seconds),
+        point.cause,
+    ]
+
+
+def _metric_heads(view: StudyView) -> list[str]:
+    return [f"{task.name}, {metric_name(task.metric)}" for task in view.summary.tasks]
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    header = "".join(f"<th>{escape(name)}</th>" for name in head)
+    body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    return f"<div class=scroll><table><thead><tr>{header}</tr></thead><tbody>{body}</tbody></table></div>"
+
+
+def _section(title: str, *parts: str) -> str:
+    return f"<section><h2>{escape(title)}</h2>{''.join(parts)}</section>"
+
+
+def _sentence(sentence: str | None) -> str:
+    return f"<p class=reason>{escape(sentence)}</p>" if sentence else ""
+
+
+def _plot(figure: go.Figure, height: int) -> str:
+    figure.update_layout(height=height)
+    html: str = figure.to_html(
+        full_html=False, include_plotlyjs=False, include_mathjax=False,
+        config={"displayModeBar": False, "responsive": True}, default_height=f"{height}px",
+    )  # fmt: skip
+    return html.replace("<br><i>click to open the trial</i>", "").replace("<br><i>click to see the channels</i>", "")

@@ -1,0 +1,44 @@
+"""Which page an address shows.
+
+Dash's own page registry is not used: it is one list for all apps of a process, its path variables run across
+slashes, and on the FastAPI backend of Dash 4.4 the first page served lacks the script that sets the title.
+"""
+
+import asyncio
+
+from dash import Dash, Input, Output
+from dash.development.base_component import Component
+
+from dashboards import ids
+from dashboards.links import STUDIES, parse_study, parse_trial
+from dashboards.pages import not_found, studies, study, trial
+from dashboards.reader import Reader
+
+
+def register_pages(app: Dash, reader: Reader) -> None:
+    """Attach every page's callbacks, and the one that changes pages."""
+    for page in (studies, study, trial):
+        page.register_callbacks(app, reader)
+
+    @app.callback(  # type: ignore[untyped-decorator, unused-ignore]
+        Output(ids.PAGE, "children"), Output(ids.TITLE, "data"), Input(ids.ADDRESS, "pathname")
+    )
+    async def show(pathname: str | None) -> tuple[Component, str]:
+        return await asyncio.to_thread(page_at, pathname or STUDIES)
+
+    app.clientside_callback(  # type: ignore[no-untyped-call]
+        "function (title) { document.title = title; }", Output(ids.TITLE, "clear_data"), Input(ids.TITLE, "data")
+    )
+
+
+def page_at(pathname: str) -> tuple[Component, str]:
+    """The page's layout and its title."""
+    if pathname == STUDIES:
+        return studies.layout(), studies.TITLE
+    trial_key = parse_trial(pathname)
+    if trial_key is not None:
+        return trial.layout(*trial_key), trial.title(*trial_key)
+    name = parse_study(pathname)
+    if name is not None:
+        return study.layout(name), study.title(name)
+    return not_found.layout(), not_found.TITLE

@@ -1,0 +1,97 @@
+"""The table of trials: columns and rows for AG Grid, plain JSON types."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from dashboards.components import state_label
+from dashboards.formats import flop_unit, format_duration, metric_name, metric_unit
+from dashboards.links import trial_path
+from search.records import StudyView, TaskRecord, TrialPoint, TrialState
+
+# The grid takes its colours from Mantine's variables, so it follows the light and the dark scheme by itself.
+_THEME = """themeQuartz.withParams({
+  backgroundColor: 'var(--mantine-color-body)', foregroundColor: 'var(--mantine-color-text)',
+  headerTextColor: 'var(--mantine-color-dimmed)', headerBackgroundColor: 'transparent',
+  borderColor: 'var(--mantine-color-default-border)', rowHoverColor: 'var(--mantine-color-default-hover)',
+  wrapperBorder: false, headerColumnBorder: false,
+  headerColumnResizeHandleColor: 'transparent', fontFamily: 'inherit', fontSize: 13, headerFontWeight: 600, spacing: 6
+})"""
+
+GRID_OPTIONS: dict[str, Any] = {
+    "theme": {"function": _THEME},
+    "animateRows": False,
+    "tooltipShowDelay": 300,
+    "enableCellTextSelection": True,
+}
+
+
+def trial_columns(view: StudyView) -> list[dict[str, Any]]:
+    """Column definitions; FLOPs in the unit that suits the single-task cost."""
+    unit = flop_unit(view.summary.single_task_flops)
+    return [
+        {"field": "link", "headerName": "Trial", "cellRenderer": "markdown", "minWidth": 80, "width": 80,
+         "comparator": {"function": "trialOrder"}, "sort": "desc"},
+        {"field": "state", "headerName": "State", "minWidth": 135, "width": 135},
+        _number("delta_mtl", "Δ_MTL (%)", "+.2f"),
+        _number("flops", unit.name, ".3f"),
+        _number("share", "% of single-task", ".1f"),
+        *_metric_groups(view.summary.tasks),
+        {"field": "front", "headerName": "Front", "minWidth": 120, "width": 120},
+        {"field": "epochs", "headerName": "Epochs", "minWidth": 85, "width": 85},
+        {"field": "time", "headerName": "Time", "minWidth": 100, "width": 100},
+        {"field": "cause", "headerName": "Cause", "minWidth": 180, "flex": 1, "tooltipField": "cause"},
+    ]  # fmt: skip
+
+
+def trial_rows(view: StudyView) -> list[dict[str, Any]]:
+    unit = flop_unit(view.summary.single_task_flops)
+    return [_row(view, point, unit.divisor) for point in view.points]
+
+
+def standing(point: TrialPoint) -> str:
+    """A complete trial's place: on the front, dominated, or over budget; empty for any other."""
+    if point.state is not TrialState.COMPLETE:
+        return ""
+    return "● on it" if point.on_front else "○ dominated" if point.is_feasible else "✕ over budget"
+
+
+def table_height(view: StudyView) -> dict[str, str]:
+    """Room for all rows up to about fifteen; more scroll inside the table."""
+    return {"height": f"{84 + 36 * min(max(len(view.points), 2), 15)}px"}
+
+
+def _row(view: StudyView, point: TrialPoint, divisor: float) -> dict[str, Any]:
+    total = view.summary.single_task_flops
+    row: dict[str, Any] = {
+        "id": str(point.number),
+        "number": point.number,
+        "link": f"[{point.number}]({trial_path(view.summary.name, point.number)})",
+        "state": state_label(point.state),
+        "delta_mtl": point.delta_mtl,
+        "flops": None if point.flops is None else point.flops / divisor,
+        "share": None if point.flops is None or not total else 100 * point.flops / total,
+        "front": standing(point),
+        "epochs": f"{point.epoch} / {point.num_epochs}",
+        "time": format_duration(point.seconds),
+        "cause": point.cause,
+    }
+    return row | {f"metric_{task.name}": point.metrics.get(task.name) for task in view.summary.tasks}
+
+
+def _number(field: str, name: str, spec: str) -> dict[str, Any]:
+    formatter = f"params.value == null ? '–' : d3.format('{spec}')(params.value)"
+    return {
+        "field": field, "headerName": name, "type": "rightAligned", "minWidth": 95, "width": 95,
+        "valueFormatter": {"function": formatter},
+    }  # fmt: skip
+
+
+def _metric_groups(tasks: Sequence[TaskRecord]) -> list[dict[str, Any]]:
+    """One heading per metric over the columns of the tasks it measures."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for task in tasks:
+        unit = metric_unit(task.metric)
+        heading = f"{metric_name(task.metric)}{f' ({unit})' if unit else ''}"
+        column = _number(f"metric_{task.name}", task.name, ".3f" if unit in ("m", "") else ".2f")
+        groups.setdefault(heading, []).append(column)
+    return [{"headerName": heading, "children": columns} for heading, columns in groups.items()]
