@@ -184,4 +184,4 @@ def _plot(figure: go.Figure, height: int) -> str:
         full_html=False, include_plotlyjs=False, include_mathjax=False,
         config={"displayModeBar": False, "responsive": True}, default_height=f"{height}px",
     )  # fmt: skip
-    return html.replace("<br><i>click to open the trial</i>", "").replace("<br><i>click to see the channels</i>", "")
+    return html

@@ -1,6 +1,7 @@
 """The Pareto front: Δ_MTL against FLOPs, with the budget and the two references."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -19,10 +20,11 @@ _HEIGHT = 520
 _REFERENCE_NAMES = {"single_task": SINGLE_TASK, "hard_sharing": HARD_SHARING}
 
 
-def front_figure(view: StudyView, scheme: Scheme) -> go.Figure:
+def front_figure(view: StudyView, scheme: Scheme, *, hint: str = "") -> go.Figure:
     """Finished trials, the front's staircase, budget line and references.
 
-    Every kind of point has its own marker, so the plot reads without colour. ``customdata`` is the trial's number.
+    Every kind of point has its own marker, so the plot reads without colour. ``customdata`` is the trial's number;
+    ``hint`` ends the hover text, such as what a click does.
     """
     figure = base_figure(scheme, height=_HEIGHT, keep=f"front-{view.summary.name}")
     unit = flop_unit(max(view.summary.single_task_flops, 1))
@@ -37,6 +39,8 @@ def front_figure(view: StudyView, scheme: Scheme) -> go.Figure:
     _add_number_labels(figure, front, unit, scheme, window)
     best = [point for point in points if point.number == view.summary.best_trial]
     _add_points(figure, BEST, best, view, unit, _ring(scheme))
+    if hint:
+        figure.update_traces(hovertemplate=f"%{{hovertext}}<br><i>{hint}</i><extra></extra>", selector=_is_trials)
     for reference in view.references:
         _add_reference(figure, reference, view, unit, scheme, window)
     _set_axes(figure, unit, window)
@@ -138,7 +142,7 @@ def hover_text(point: TrialPoint, view: StudyView) -> str:
         value = format_metric(point.metrics.get(task.name), task.metric)
         alone = format_metric(single.get(task.name), task.metric)
         lines.append(f"{task.name}: {metric_name(task.metric)} {value} (alone {alone})")
-    return "<br>".join([*lines, "<i>click to open the trial</i>"])
+    return "<br>".join(lines)
 
 
 def _add_number_labels(
@@ -197,6 +201,10 @@ def _set_axes(figure: go.Figure, unit: FlopUnit, window: tuple[float, float]) ->
         range=[window[0] / unit.divisor, window[1] / unit.divisor],
     )
     figure.update_yaxes(title_text=DELTA_AXIS)
+
+
+def _is_trials(trace: Any) -> bool:
+    return trace.customdata is not None
 
 
 def _filled(scheme: Scheme) -> dict[str, object]:

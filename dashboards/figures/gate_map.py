@@ -10,7 +10,9 @@ _MOST_NUMBERS = 24
 _MOST_NAMES = 30
 
 
-def gate_map_figure(gate_map: GateMap, scheme: Scheme, *, keep: str, chosen: str | None = None) -> go.Figure:
+def gate_map_figure(
+    gate_map: GateMap, scheme: Scheme, *, keep: str, chosen: str | None = None, hint: str = ""
+) -> go.Figure:
     """Heat map, tasks x sites, 0 % = everything shared, 100 % = everything the task's own.
 
     ``customdata`` is the site's name; the ``chosen`` site is framed. The scale is cividis: it rises in
@@ -24,7 +26,7 @@ def gate_map_figure(gate_map: GateMap, scheme: Scheme, *, keep: str, chosen: str
         colorscale="Cividis", xgap=1.5, ygap=3,
         customdata=[[site.name for site in sites] for _ in gate_map.tasks],
         hovertext=[[_hover(gate_map, s, t) for s in range(len(sites))] for t in range(len(gate_map.tasks))],
-        hovertemplate="%{hovertext}<extra></extra>",
+        hovertemplate=f"%{{hovertext}}{f'<br><i>{hint}</i>' * bool(hint)}<extra></extra>",
         texttemplate="%{z:.0f}" if len(sites) <= _MOST_NUMBERS else None, textfont={"size": 11},
         colorbar={"title": {"text": "own channels (%)", "side": "right", "font": {"size": 12}}, "thickness": 12,
                   "outlinewidth": 0, "len": 1.0, "tickvals": [0, 25, 50, 75, 100], "tickfont": {"size": 11}},
@@ -53,7 +55,7 @@ def _hover(gate_map: GateMap, s: int, t: int) -> str:
     own = site.own[t].count("1")
     return (
         f"<b>{site.name}</b> · {gate_map.tasks[t]}<br>{own} of {site.num_channels} channels are its own "
-        f"({100 * site.own_fraction(t):.0f} %)<br><i>click to see the channels</i>"
+        f"({100 * site.own_fraction(t):.0f} %)"
     )
 
 

@@ -139,7 +139,7 @@ def study_update(reader: Reader, study: str, seen: Seen, scheme: str | None) -> 
         {},
         study_header(view),
         study_stats(view),
-        front_figure(view, look.scheme),
+        front_figure(view, look.scheme, hint="click to open the trial"),
         reason(sentence),
         front_points(view) if sentence is None else reason("No trial is on the front yet."),
         hypervolume_figure(view, look.scheme),

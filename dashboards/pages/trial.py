@@ -225,7 +225,9 @@ def site_update(reader: Reader, key: TrialKey, seen: Seen, site: str | None) -> 
         return (no_update,) * 3
     colors = scheme_named(seen.scheme)
     return (
-        gate_map_figure(gate_map, colors, keep=f"map-{key.study}-{key.number}", chosen=site),
+        gate_map_figure(
+            gate_map, colors, keep=f"map-{key.study}-{key.number}", chosen=site, hint="click to see its channels"
+        ),
         channel_pattern_figure(gate_map.tasks, chosen, colors),
         pattern_sentence(gate_map.tasks, chosen),
     )

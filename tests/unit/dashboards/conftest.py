@@ -226,3 +226,13 @@ def reader() -> SampleReader:
 @pytest.fixture
 def view() -> StudyView:
     return sample_view()
+
+
+@pytest.fixture
+def make_reader() -> Callable[[int], SampleReader]:
+    return SampleReader
+
+
+@pytest.fixture
+def trial_of() -> Callable[[TrialPoint], TrialDetail]:
+    return sample_trial

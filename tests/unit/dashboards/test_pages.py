@@ -1,0 +1,218 @@
+"""Pages as plain functions: what each output holds, and that nothing is sent when nothing changed."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from dash import no_update
+from dash.development.base_component import Component
+from plotly.utils import PlotlyJSONEncoder
+from sqlalchemy.exc import OperationalError
+
+from dashboards.pages import study, trial
+from dashboards.pages.studies import studies_update, study_list
+from dashboards.pages.study import study_update
+from dashboards.pages.trial import TrialKey, site_update, trial_update
+from dashboards.polling import Seen
+from dashboards.reader import Reader
+from dashboards.router import page_at
+from dashboards.trial_table import table_height, trial_columns, trial_rows
+from search.records import StudyView, TrialState
+
+UNREACHABLE = OperationalError("SELECT 1", {}, Exception("connection refused"))
+
+
+def text_of(thing: Any) -> str:
+    """Everything a person could read in a tree of components."""
+    return json.dumps(thing, cls=PlotlyJSONEncoder, ensure_ascii=False)
+
+
+def seen_after(outputs: tuple[Any, ...]) -> Seen:
+    return Seen.from_json(outputs[-1])
+
+
+def test_study_page_is_sent_once_per_revision(reader: Any) -> None:
+    first = study_update(reader, "digits", Seen(), "light")
+    assert no_update not in first
+    second = study_update(reader, "digits", seen_after(first), "light")
+    assert set(map(id, second)) == {id(no_update)}
+    assert reader.num_views == 1
+
+
+def test_study_page_follows_the_study_and_keeps_the_columns(reader: Any) -> None:
+    reader.num_finished = 4
+    first = study_update(reader, "digits", Seen(), "light")
+    reader.grow()
+    second = study_update(reader, "digits", seen_after(first), "light")
+    assert "5 of 12" in text_of(second[3])
+    assert second[9] is no_update
+    assert len(second[10]) == len(first[10]) + 1
+
+
+def test_study_page_shows_head_figures_and_front(reader: Any) -> None:
+    outputs = text_of(study_update(reader, "digits", Seen(), "light")[2:7])
+    for words in (
+        "12 of 12",
+        "1 failed",
+        "\u22123.10 %",
+        "1.215 MFLOPs",
+        "45.0 % of single-task",
+        "trial 7",
+        "complete",
+    ):
+        assert words in outputs
+    assert "/study/digits/trial/7" in outputs
+
+
+def test_study_page_of_a_running_study_names_the_time_left(reader: Any) -> None:
+    reader.num_finished = 4
+    words = text_of(study_update(reader, "digits", Seen(), "light")[3])
+    assert "1 min 16 s" in words
+    assert "2 running, 1 failed" in words
+
+
+def test_study_that_is_not_there(reader: Any) -> None:
+    outputs = study_update(reader, "nope", Seen(), "light")
+    assert "there is no study 'nope'" in text_of(outputs[0])
+    assert outputs[1] == {"display": "none"}
+
+
+def test_unreachable_database_keeps_the_last_view_of_both_pages(reader: Any) -> None:
+    key = TrialKey("digits", 7)
+    shown = study_update(reader, "digits", Seen(), "light")
+    shown_trial = trial_update(reader, key, Seen(), "light", None)
+    reader.error = UNREACHABLE
+    for outputs in (
+        study_update(reader, "digits", seen_after(shown), "light"),
+        trial_update(reader, key, seen_after(shown_trial), "light", None),
+    ):
+        assert "cannot be reached since" in text_of(outputs[0])
+        assert all(output is no_update for output in outputs[1:-1])
+    reader.error = None
+    back = study_update(reader, "digits", seen_after(shown), "light")
+    assert all(output is no_update for output in back)
+
+
+def test_studies_page(reader: Any) -> None:
+    banner, cards, seen = studies_update(reader, Seen())
+    assert banner is None
+    assert "/study/digits" in text_of(cards)
+    assert "12 of 12, 1 failed" in text_of(cards)
+    assert studies_update(reader, Seen.from_json(seen)) == (no_update,) * 3
+    reader.error = UNREACHABLE
+    assert "cannot be reached since" in text_of(studies_update(reader, Seen.from_json(seen))[0])
+
+
+def test_no_study_yet() -> None:
+    assert "`" not in text_of(study_list(()))
+    assert "gatefront start STUDY.toml" in text_of(study_list(()))
+
+
+def test_trial_page_of_a_complete_trial(reader: Any) -> None:
+    outputs = trial_update(reader, TrialKey("digits", 7), Seen(), "light", None)
+    words = text_of(outputs)
+    for expected in (
+        "gatefront pull digits --trial 7 -o digits-7",
+        "on the front",
+        "34\u202f500",
+        "1007",
+        "2.13.0",
+        "cut from 1.308 MFLOPs",
+        "+9.20 points on hard sharing",
+    ):
+        assert expected in words
+    assert outputs[0] is None
+    again = trial_update(reader, TrialKey("digits", 7), seen_after(outputs), "light", "stem")
+    assert all(output is no_update for output in again)
+
+
+def test_trial_page_chooses_a_site_and_keeps_the_persons_choice(reader: Any) -> None:
+    key, names = TrialKey("digits", 7), trial._OUTPUTS
+    value = [prop for _, prop in names].index("value")
+    outputs = trial_update(reader, key, Seen(), "light", None)
+    assert outputs[value] == "last"
+    assert trial_update(reader, key, Seen(), "light", "stem")[value] == "stem"
+    assert trial_update(reader, key, Seen(), "light", "gone")[value] == "last"
+
+
+def test_trial_page_of_a_failed_trial(reader: Any) -> None:
+    outputs = trial_update(reader, TrialKey("digits", 3), Seen(), "light", None)
+    words = text_of(outputs)
+    assert "This trial failed after 2 of 8 epochs. Cause: the loss of task right is NaN" in words
+    assert "Only a complete trial can be pulled." in words
+    assert "no final gates" in words
+    assert "gatefront pull" not in words
+
+
+def test_trial_that_is_not_there(reader: Any) -> None:
+    for key in (TrialKey("digits", 77), TrialKey("nope", 1)):
+        outputs = trial_update(reader, key, Seen(), "light", None)
+        assert "Not found" in text_of(outputs[0])
+        assert outputs[1] == {"display": "none"}
+
+
+def test_chosen_site_is_drawn(reader: Any) -> None:
+    figure, pattern, sentence = site_update(reader, TrialKey("digits", 7), Seen("12", "light"), "last")
+    assert len(figure.layout.shapes) == 1
+    assert len(pattern.data[0].z[0]) == 32
+    assert sentence.startswith("Own channels of 32: left 29")
+    for site in (None, "gone"):
+        assert site_update(reader, TrialKey("digits", 7), Seen(), site) == (no_update,) * 3
+    assert site_update(reader, TrialKey("digits", 3), Seen(), "last") == (no_update,) * 3
+
+
+@pytest.mark.parametrize(
+    ("pathname", "title"),
+    [
+        ("/", "Studies · gatefront"),
+        ("/study/digits", "digits · gatefront"),
+        ("/study/a%20b", "a b · gatefront"),
+        ("/study/digits/trial/7", "Trial 7 of digits · gatefront"),
+        ("/study/digits/trial/x", "Not found · gatefront"),
+        ("/elsewhere", "Not found · gatefront"),
+    ],
+)
+def test_addresses_lead_to_pages(pathname: str, title: str) -> None:
+    layout, found = page_at(pathname)
+    assert isinstance(layout, Component)
+    assert found == title
+
+
+def test_layouts_hold_every_output_of_their_callbacks() -> None:
+    words = text_of(trial.layout("digits", 7)) + text_of(study.layout("digits"))
+    for component, _ in trial._OUTPUTS:
+        assert f'"{component}"' in words or component == "trial-pull"
+
+
+def test_table_has_a_cell_for_every_column(view: StudyView) -> None:
+    columns = [child for column in trial_columns(view) for child in column.get("children", [column])]
+    rows = trial_rows(view)
+    assert all(column["field"] in row for column in columns for row in rows)
+    assert len({row["id"] for row in rows}) == len(view.points)
+    by_number = {row["number"]: row for row in rows}
+    assert by_number[7]["front"] == "● on it"
+    assert by_number[3]["cause"].startswith("the loss of task right is NaN")
+    assert by_number[3]["delta_mtl"] is None
+    assert json.loads(json.dumps(rows)) == rows
+
+
+def test_table_names_metrics_and_units(view: StudyView) -> None:
+    groups = [column for column in trial_columns(view) if "children" in column]
+    assert [group["headerName"] for group in groups] == ["accuracy (%)"]
+    assert [child["headerName"] for child in groups[0]["children"]] == ["left", "right", "orientation"]
+
+
+def test_long_table_scrolls_inside(view: StudyView) -> None:
+    many = replace(view, points=view.points * 200)
+    assert int(table_height(many)["height"].removesuffix("px")) < 700
+
+
+def test_over_budget_trial_is_named_so(view: StudyView) -> None:
+    over = replace(view.points[0], is_feasible=False, on_front=False, state=TrialState.COMPLETE)
+    assert trial_rows(replace(view, points=(over,)))[0]["front"] == "✕ over budget"
+
+
+def test_sample_reader_is_a_reader(reader: Any) -> None:
+    checked: Reader = reader
+    assert checked.study_file("digits").startswith("[study]")
