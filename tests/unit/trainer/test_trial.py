@@ -168,6 +168,16 @@ def test_without_budget_nothing_is_cut(spec: TrialSpec, cache_dir: Path, tmp_pat
     assert [report.phase for report in recorder.reports] == ["train"]
 
 
+def test_half_precision_reaches_every_gate(spec: TrialSpec, cache_dir: Path, tmp_path: Path) -> None:
+    """Autocast mixes formats inside the gated network; nothing may stumble over it, and results stay float32."""
+    half = dataclasses.replace(spec, train=dataclasses.replace(CONFIG, epochs=1, precision="bf16"))
+    result = run_trial(half, work_dir=tmp_path, cache_dir=cache_dir, reporter=Recorder())
+    assert all(
+        tensor.dtype != torch.bfloat16 for tensor in load_network(Path(result.network_path)).state_dict().values()
+    )
+    assert result.metrics["orientation"] > 30
+
+
 def test_starts_from_the_references(spec: TrialSpec, cache_dir: Path, tmp_path: Path) -> None:
     """With every gate open and a vanishing rate, the trial is the single-task networks it started from."""
     gates = GateConfig(tau=(1.0, 1.0, 1.0), lambda_s=0.0, learning_rate=1e-12, finetune_epochs=0)
