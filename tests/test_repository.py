@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from search.config import DataSection, GatesSection, NetworkSection, StudySection, TaskSection, TrainSection
+from search.plan import plan_study
+from search.study_file import parse_study
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("spaces", "trainer", "search", "dashboards")
@@ -107,3 +110,21 @@ def test_study_file_document_names_every_key_with_its_default() -> None:
             if isinstance(field.default, str | int | float) and not isinstance(field.default, bool):
                 assert ast.literal_eval(default.strip("`")) == field.default, f"{name}.{key}"
     assert rows == {}
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/study-file.md"])
+def test_study_file_that_is_shown_can_be_started(name: str) -> None:
+    text = (ROOT / name).read_text().split("```toml\n")[1].split("```")[0]
+    plan = plan_study(parse_study(text))
+    assert plan.flop_budget is not None
+    assert plan.floor <= plan.flop_budget < plan.ceiling
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    broken = [
+        f"{document.relative_to(ROOT)}: {target}"
+        for document in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))
+        for target in re.findall(r"\]\(([^)#]+)", document.read_text())
+        if "://" not in target and not (document.parent / target).exists()
+    ]
+    assert broken == []
