@@ -17,11 +17,13 @@ class OutputMeaning:
 _MEANINGS: dict[TaskKind, OutputMeaning] = {
     "classification": OutputMeaning("logits", "the class is the index of the largest value over axis 1"),
     "segmentation": OutputMeaning("logits", "each pixel's class is the index of the largest value over axis 1"),
-    "depth": OutputMeaning("metres", "each pixel's value is its depth"),
+    "depth": OutputMeaning("metres", "each pixel's value is its depth; take values under 0 as 0"),
     "normals": OutputMeaning(
         "vector, not normalised", "divide each pixel's vector over axis 1 by its length to get the surface normal"
     ),
-    "edges": OutputMeaning("logits", "a pixel is an edge where 1 / (1 + exp(-value)) exceeds a threshold, say 0.5"),
+    "edges": OutputMeaning(
+        "logits", "a pixel is an edge where the value exceeds a threshold; at 0 edges are found generously, raise it"
+    ),
 }
 
 
