@@ -50,7 +50,8 @@ def plan_workers(asked: int | None) -> WorkerResources:
 @contextlib.contextmanager
 def local_cluster(workers: WorkerResources) -> Iterator[None]:
     """Ray on this machine for the length of the block, never another cluster that happens to run here."""
-    for name, value in _QUIET.items():
+    # By default one worker is started after the other, each waiting for the one before.
+    for name, value in (_QUIET | {"TUNE_MAX_PENDING_TRIALS_PG": str(workers.num_workers)}).items():
         os.environ.setdefault(name, value)
     temp_dir = _make_temp_dir()
     try:

@@ -19,6 +19,10 @@ class StoreError(GatefrontError, ValueError):
     """The database cannot be reached under the URL given, or holds a newer schema."""
 
 
+class NoDatabaseError(StoreError):
+    """There is no database file yet, so there is no study either."""
+
+
 class NothingToPullError(GatefrontError, RuntimeError):
     """The study has no finished trial that fits the request."""
 

@@ -46,9 +46,15 @@ class PlainDisplay:
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
         self._said: set[tuple[object, ...]] = set()
+        self._is_first = True
 
     def show(self, view: StudyView, /) -> None:
         summary = view.summary
+        if self._is_first:
+            self._is_first = False
+            # A resumed study's finished trials are no news.
+            self._said.update((point.number, point.state) for point in view.points if point.state in DONE_STATES)
+            self._said.add(("done", num_done(view)))
         if summary.message:
             self._say(("message", summary.message), summary.message)
         for point in view.points:

@@ -13,7 +13,7 @@ from optuna.distributions import json_to_distribution
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
-from search.errors import StoreError, StudyNotFoundError
+from search.errors import NoDatabaseError, StudyNotFoundError
 from search.folders import StudyFolders
 from search.pareto import Point
 from search.records import EpochPoint, StudySummary, StudyView, TrialDetail, TrialState
@@ -123,7 +123,7 @@ class StudyReader:
         try:
             if self._engine is None:
                 self._engine = open_readonly_engine(self.url)
-        except StoreError:
+        except NoDatabaseError:
             yield None
             return
         try:

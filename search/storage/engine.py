@@ -7,7 +7,7 @@ import optuna
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
 
-from search.errors import StoreError
+from search.errors import NoDatabaseError, StoreError
 
 # A reader may hold SQLite's lock for a moment; 5 s, the default, was seen to fail beside a dashboard.
 _SQLITE_PATIENCE_S = 30
@@ -30,7 +30,8 @@ def open_readonly_engine(url: str) -> sa.Engine:
     """An engine for readers. SQLite is opened read-only, so a reader can neither create nor lock a study.
 
     Raises:
-        StoreError: there is no such SQLite file yet.
+        NoDatabaseError: there is no such SQLite file yet.
+        StoreError: the URL is malformed.
     """
     parsed = _parse(url)
     if parsed.get_backend_name() != "sqlite":
@@ -41,7 +42,7 @@ def open_readonly_engine(url: str) -> sa.Engine:
         raise StoreError("a database in memory cannot be shared.", hint="Name a file: sqlite:///runs/gatefront.db.")
     path = Path(parsed.database)
     if not path.is_file():
-        raise StoreError(
+        raise NoDatabaseError(
             f"there is no database at {path}.", hint="Start a study first, or name its database with --db URL."
         )
     readonly = URL.create("sqlite", database=f"file:{path.resolve()}", query={"mode": "ro", "uri": "true"})

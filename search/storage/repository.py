@@ -90,6 +90,7 @@ class StudyStore:
                     study=self.study,
                     number=number,
                     epoch=report.epoch,
+                    attempt=row.attempts,
                     phase=report.phase,
                     losses=_finite(report.losses),
                     metrics=_finite(report.metrics),

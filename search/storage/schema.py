@@ -78,13 +78,14 @@ class TrialRow(Base):
 
 
 class EpochRow(Base):
-    """One epoch of one trial. A repeated epoch, after a killed worker, replaces the earlier row."""
+    """One epoch of one trial, and in which attempt it was trained. A repeated epoch replaces the earlier row."""
 
     __tablename__ = "gatefront_epochs"
 
     study: Mapped[str] = mapped_column(_NAME, primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     epoch: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    attempt: Mapped[int]
     phase: Mapped[str] = mapped_column(sa.String(20))
     losses: Mapped[dict[str, Any]]
     metrics: Mapped[dict[str, Any]]

@@ -75,6 +75,7 @@ def _create_epochs() -> None:
         sa.Column("study", sa.String(100), primary_key=True),
         sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("epoch", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("attempt", sa.Integer, nullable=False),
         sa.Column("phase", sa.String(20), nullable=False),
         sa.Column("losses", sa.JSON, nullable=False),
         sa.Column("metrics", sa.JSON, nullable=False),

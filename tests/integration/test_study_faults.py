@@ -1,0 +1,204 @@
+"""A study survives what happens to studies. Real Ray, real SQLite, real training of tiny networks."""
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TIMEOUT_S = 240
+
+STUDY = """
+[study]
+name = "tiny"
+flop_budget = "60%"
+trials = {trials}
+workers = {workers}
+sampler = "random"
+[data]
+name = "digits"
+options = {{train_size = 256, val_size = 128}}
+[network]
+backbone = "smallconv"
+stem = "small"
+[train]
+epochs = {epochs}
+learning_rate = {learning_rate}
+reference_epochs = 1
+hard_sharing_epochs = 1
+[gates]
+tau = 0.2
+lambda_s = {{low = 0.3, high = 3.0}}
+finetune_epochs = 1
+"""
+
+
+class Gatefront:
+    """The installed command, with a database and a storage folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.storage = folder / "runs"
+        self.database = folder / "gatefront.db"
+        self._children: list[subprocess.Popen[str]] = []
+
+    def study(self, *, trials: int = 2, workers: int = 2, epochs: int = 2, learning_rate: str = "3e-3") -> Path:
+        path = self.folder / "study.toml"
+        path.write_text(STUDY.format(trials=trials, workers=workers, epochs=epochs, learning_rate=learning_rate))
+        return path
+
+    def begin(self, *arguments: str) -> subprocess.Popen[str]:
+        environment = os.environ | {
+            "GATEFRONT_DB": f"sqlite:///{self.database}",
+            "GATEFRONT_STORAGE": str(self.storage),
+            "OMP_NUM_THREADS": "1",
+        }
+        command = [sys.executable, "-c", "import sys; from search.cli import main; sys.exit(main())", *arguments]
+        child = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self._children.append(child)
+        return child
+
+    def run(self, *arguments: str, exit_status: int = 0) -> str:
+        """Standard output of a command that must end with this status; its standard error if that is not 0."""
+        out, err = self.begin(*arguments).communicate(timeout=TIMEOUT_S)
+        status = self._children[-1].returncode
+        assert status == exit_status, f"exit status {status}\n{out}\n{err}"
+        return err if exit_status else out
+
+    def status(self) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads(self.run("status", "tiny", "--json"))
+        return document
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        if not self.database.exists():
+            return []
+        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=30)) as connection:
+            try:
+                return connection.execute(sql).fetchall()
+            except sqlite3.OperationalError as error:
+                if "no such table" in str(error):
+                    return []
+                raise
+
+    def end_children(self) -> None:
+        for child in self._children:
+            if child.poll() is None:
+                child.kill()
+                child.communicate(timeout=30)
+
+
+@pytest.fixture
+def gatefront(tmp_path: Path) -> Iterator[Gatefront]:
+    found = Gatefront(tmp_path)
+    yield found
+    found.end_children()
+
+
+def _wait_for(condition: Callable[[], bool], what: str, child: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + TIMEOUT_S
+    while not condition():
+        if child.poll() is not None:
+            out, err = child.communicate()
+            pytest.fail(f"ended before {what}: {out}\n{err}")
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+def test_diverged_trial_fails_with_its_cause_and_the_study_goes_on(gatefront: Gatefront) -> None:
+    study = gatefront.study(trials=5, learning_rate="{choices = [3e-3, 1e30]}")
+    gatefront.run("start", str(study), "--plain")
+    trials = gatefront.status()["trials"]
+    states = {(trial["params"]["train.learning_rate"], trial["state"]) for trial in trials}
+    assert states == {(3e-3, "COMPLETE"), (1e30, "FAILED")}
+    assert all("the loss of left is nan" in trial["cause"] for trial in trials if trial["state"] == "FAILED")
+    assert {trial["number"] for trial in trials} == set(range(5))
+    assert gatefront.query("SELECT count(*) FROM trials WHERE state NOT IN ('COMPLETE', 'FAIL')") == [(0,)]
+
+
+@pytest.mark.slow
+def test_killed_worker_goes_on_from_its_checkpoint(gatefront: Gatefront) -> None:
+    driver = gatefront.begin("start", str(gatefront.study(trials=1, workers=1, epochs=40)), "--plain")
+    under_way = "SELECT worker FROM gatefront_trials WHERE state = 'RUNNING' AND epoch >= 5"
+    _wait_for(lambda: bool(gatefront.query(under_way)), "epoch 5", driver)
+    ((worker,),) = gatefront.query(under_way)
+    os.kill(int(worker.split("/")[-2]), signal.SIGKILL)
+    out, err = driver.communicate(timeout=TIMEOUT_S)
+    assert driver.returncode == 0, f"{out}\n{err}"
+    assert gatefront.query("SELECT number, state, attempts FROM gatefront_trials") == [(0, "COMPLETE", 2)]
+    epochs = gatefront.query("SELECT epoch, attempt FROM gatefront_epochs ORDER BY epoch")
+    assert [epoch for epoch, _ in epochs] == list(range(1, 42))
+    assert sum(attempt == 1 for _, attempt in epochs) >= 5
+    assert epochs[-1] == (41, 2)
+
+
+@pytest.mark.slow
+def test_killed_driver_is_resumed_to_exactly_the_asked_trials(gatefront: Gatefront) -> None:
+    driver = gatefront.begin("start", str(gatefront.study(trials=4, epochs=15)), "--plain")
+    half_way = (
+        "SELECT count(*) FROM gatefront_trials WHERE state = 'COMPLETE' AND EXISTS "
+        "(SELECT 1 FROM gatefront_trials WHERE state = 'RUNNING' AND epoch >= 2)"
+    )
+    _wait_for(lambda: gatefront.query(half_way) not in ([], [(0,)]), "one finished and one running trial", driver)
+    os.kill(driver.pid, signal.SIGKILL)
+    driver.communicate(timeout=60)
+
+    lost = gatefront.status()
+    assert lost["state"] == "LOST"
+    assert {trial["state"] for trial in lost["trials"]} <= {"COMPLETE", "LOST", "QUEUED"}
+    finished = [trial for trial in lost["trials"] if trial["state"] == "COMPLETE"]
+    assert 1 <= len(finished) < 4
+    shutil.rmtree(gatefront.storage / "tiny" / "ray")
+
+    resumed = gatefront.begin("resume", "tiny", "--plain")
+    _, err = resumed.communicate(timeout=TIMEOUT_S)
+    assert resumed.returncode == 0, err
+    assert f"kept {len(finished)} finished trials" in err
+    after = gatefront.status()
+    assert after["state"] == "COMPLETE"
+    assert [(trial["number"], trial["state"]) for trial in after["trials"]] == [(n, "COMPLETE") for n in range(4)]
+    # Not the values: a driver killed between its own row and telling Optuna has them told on resume.
+    untouched = ("params", "finished_at", "seconds", "metrics")
+    kept = {trial["number"]: trial for trial in after["trials"]}
+    assert all(kept[trial["number"]][name] == trial[name] for trial in finished for name in untouched)
+    assert gatefront.query("SELECT state, count(*) FROM trials GROUP BY state") == [("COMPLETE", 4)]
+    # What the dead driver's workers had trained was not trained again.
+    assert gatefront.query("SELECT count(*) FROM gatefront_epochs WHERE attempt = 2 AND epoch > 1") > [(0,)]
+
+
+@pytest.mark.slow
+def test_stopped_study_ends_well_and_goes_on_later(gatefront: Gatefront) -> None:
+    driver = gatefront.begin("start", str(gatefront.study(trials=3, epochs=30)), "--plain")
+    running = "SELECT count(*) FROM gatefront_trials WHERE state = 'RUNNING' AND epoch >= 2"
+    _wait_for(lambda: gatefront.query(running) not in ([], [(0,)]), "epoch 2", driver)
+    assert "is being run" in gatefront.run("resume", "tiny", exit_status=1)
+    gatefront.run("stop", "tiny")
+    out, err = driver.communicate(timeout=TIMEOUT_S)
+    assert driver.returncode == 0, err
+    assert "STOPPED" in out
+    stopped = gatefront.status()
+    assert stopped["state"] == "STOPPED"
+    assert "QUEUED" in {trial["state"] for trial in stopped["trials"]}
+
+    gatefront.run("resume", "--plain")
+    after = gatefront.status()
+    assert [(trial["number"], trial["state"]) for trial in after["trials"]] == [(n, "COMPLETE") for n in range(3)]
+    params = {trial["number"]: trial["params"] for trial in after["trials"]}
+    assert all(params[trial["number"]] == trial["params"] for trial in stopped["trials"])
+
+
+def test_nothing_finished_is_said_on_pull(gatefront: Gatefront) -> None:
+    gatefront.run("start", str(gatefront.study()), "--hours", "0", "--plain")
+    assert gatefront.status()["state"] == "STOPPED"
+    assert "tiny" in gatefront.run("pull", "tiny", "-o", str(gatefront.folder / "out"), exit_status=1)
+    assert not (gatefront.folder / "out").exists()
+    assert "already holds" in gatefront.run("start", str(gatefront.study()), exit_status=2)

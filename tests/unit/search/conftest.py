@@ -1,0 +1,174 @@
+"""A small study without Ray: real SQLite, real Optuna, results from a recorded table."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from search.config import StudyConfig
+from search.drain import Drain
+from search.messages import AttemptStarted, EpochFinished, Message, TrialFailed, TrialFinished, encode
+from search.records import StudyState, TrialState
+from search.recovery import Recovery, recover
+from search.result_gate import ResultGate
+from search.searcher import StudySearcher
+from search.service import open_store
+from search.storage.repository import StudyStore
+from search.storage.schema import StudyRow
+from search.study import ask, open_study
+from search.study_file import parse_study
+from spaces.gate_map import GateMap, GateSite
+from trainer.reporting import EpochReport, TrialResult
+
+TASKS = ("left", "right")
+BUDGET = 600
+
+STUDY_FILE = """
+[study]
+name = "table"
+flop_budget = "600"
+trials = 6
+[data]
+name = "digits"
+[gates]
+tau = {low = 0.0, high = 1.0}
+lambda_s = {low = 0.1, high = 10.0, log = true}
+"""
+
+
+def make_result(**changes: Any) -> TrialResult:
+    """A result as the recorded table has it, with some fields changed."""
+    fields: dict[str, Any] = {
+        "metrics": {"left": 90.0, "right": 80.0},
+        "delta_per_task": {"left": -1.0, "right": -3.0},
+        "delta_mtl": -2.0,
+        "flops": 500,
+        "flop_budget": BUDGET,
+        "flops_before_cut": 700,
+        "num_parameters": 1234,
+        "gate_map": GateMap(tasks=TASKS, sites=(GateSite(name="conv1", own=("10", "00"), flops_per_channel=5.0),)),
+        "seconds": 12.0,
+        "device": "cpu",
+        "train_flops": 1e12,
+        "peak_memory_mib": 300.0,
+        "environment": {"torch": "2.13.0"},
+        "network_path": "trials/0/network.pt",
+    }
+    return TrialResult(**fields | changes)
+
+
+def make_epoch(epoch: int) -> EpochReport:
+    return EpochReport(
+        epoch=epoch,
+        num_epochs=3,
+        phase="train",
+        losses={"left": 1.0 / epoch},
+        metrics={"left": 50.0},
+        learning_rate=1e-3,
+        seconds=1.0,
+        delta_mtl=-5.0,
+        flops=500,
+    )
+
+
+@dataclass
+class TableStudy:
+    """One sitting of a study whose workers read their results from a table."""
+
+    url: str
+    config: StudyConfig
+    store: StudyStore
+    study: optuna.Study
+    recovery: Recovery
+    drain: Drain
+    searcher: StudySearcher
+
+    def work(self, ray_id: str, *messages: Message) -> None:
+        """Tell the searcher what Ray would, as it would: the last message comes twice more when the trial ends."""
+        results = [encode(message) for message in (AttemptStarted("host/ns/1/2"), *messages)]
+        for result in results:
+            self.searcher.on_trial_result(ray_id, result)
+        if messages and isinstance(messages[-1], TrialFinished | TrialFailed):
+            self.searcher.on_trial_result(ray_id, results[-1])
+            self.searcher.on_trial_complete(ray_id, results[-1])
+
+    def finish(self, ray_id: str, **changes: Any) -> None:
+        self.work(ray_id, EpochFinished(make_epoch(1)), TrialFinished(make_result(**changes)))
+
+    def optuna_states(self) -> list[str]:
+        return [trial.state.name for trial in self.study.get_trials(deepcopy=False)]
+
+    def states(self) -> Mapping[int, TrialState]:
+        return self.store.trial_states()
+
+
+OpenStudy = Callable[..., TableStudy]
+
+
+@pytest.fixture
+def open_table_study(tmp_path: Path) -> OpenStudy:
+    """Opens the study of one database; a second call takes it up again as a new driver would."""
+    url = f"sqlite:///{tmp_path}/gatefront.db"
+
+    def open_again(*, max_concurrent: int = 2, text: str = STUDY_FILE) -> TableStudy:
+        config = parse_study(text)
+        engine, optuna_storage = open_store(url)
+        num_trials = config.study.trials
+        budget = BUDGET if config.study.flop_budget else None
+        store = StudyStore(engine, config.study.name)
+        if not any(found.study_name == config.study.name for found in optuna_storage.get_all_studies()):
+            StudyStore.create(engine, _row(config, text, budget))
+        study = open_study(optuna_storage, config, num_trials=num_trials)
+        recovery = recover(study, store, config, num_trials=num_trials, flop_budget=budget)
+        drain = Drain()
+
+        def make_config(trial: optuna.Trial) -> dict[str, Any]:
+            store.open_trial(trial.number, seed=trial.number, num_epochs=3)
+            return {"trial_number": trial.number, "params": dict(trial.params)}
+
+        searcher = StudySearcher(
+            ask=lambda: ask(study, config),
+            make_config=make_config,
+            gate=ResultGate(study, store, tasks=TASKS, flop_budget=budget),
+            adopted=recovery.adopted,
+            limit=recovery.num_left,
+            max_concurrent=max_concurrent,
+            drain=drain,
+        )
+        return TableStudy(url, config, store, study, recovery, drain, searcher)
+
+    return open_again
+
+
+def _row(config: StudyConfig, text: str, flop_budget: int | None) -> StudyRow:
+    tasks = [
+        {"name": name, "kind": "classification", "metric": "accuracy %", "higher_is_better": True} for name in TASKS
+    ]
+    return StudyRow(
+        name=config.study.name,
+        file_text=text,
+        created_at=datetime.now(UTC),
+        num_trials=config.study.trials,
+        num_workers=2,
+        seed=0,
+        flop_budget=flop_budget,
+        flop_budget_text=config.study.flop_budget or "",
+        single_task_flops=1000,
+        hard_sharing_flops=400,
+        floor_flops=400,
+        ceiling_flops=1000,
+        tasks=tasks,
+        data="digits",
+        backbone="smallconv",
+        storage_dir="/data/runs",
+        state=StudyState.RUNNING,
+        message="",
+        stop_requested=False,
+        driver=None,
+        heartbeat_at=None,
+        revision=0,
+    )

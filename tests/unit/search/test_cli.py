@@ -1,0 +1,171 @@
+"""The command line's contract: its words, its exit statuses, one JSON document where one is asked for."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+from search.cli import build_app, main
+from search.messages import TrialFailed
+from spaces import FLOP_CONVENTION
+
+OpenStudy = Callable[..., Any]
+
+DIGITS = Path(__file__).parents[3] / "studies" / "digits.toml"
+
+
+@pytest.fixture(autouse=True)
+def _own_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEFRONT_DB", f"sqlite:///{tmp_path}/gatefront.db")
+    monkeypatch.setenv("GATEFRONT_STORAGE", str(tmp_path / "runs"))
+
+
+def run(*arguments: str) -> int:
+    """The exit status that a shell would see."""
+    with pytest.raises(SystemExit) as caught:
+        raise SystemExit(main(arguments))
+    code = caught.value.code
+    return code if isinstance(code, int) else 0
+
+
+def test_flags_grow_deliberately() -> None:
+    group = typer.main.get_command(build_app())
+    words = {
+        name: sorted(option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts))
+        for name, command in group.commands.items()  # type: ignore[attr-defined]
+        if name not in ("serve", "report")
+    }
+    assert words == {
+        "doctor": ["--db", "--flop-budget", "--storage", "file"],
+        "flops": ["--json", "file"],
+        "start": sorted(
+            ["--db", "--flop-budget", "--hours", "--plain", "--quiet", "--storage", "--trials", "--workers", "file"]
+        ),
+        "status": ["--db", "--json", "study"],
+        "front": ["--csv", "--db", "--json", "study"],
+        "pull": ["--db", "--flop-budget", "--output", "--trial", "-o", "study"],
+        "verify": ["folder"],
+        "resume": ["--db", "--hours", "--plain", "--quiet", "--workers", "study"],
+        "stop": ["--db", "study"],
+    }
+
+
+def test_flops_prints_exactly_the_keys_of_the_contract(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("flops", str(DIGITS), "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert list(document) == [
+        "convention", "single_task", "hard_sharing", "encoder", "decoders", "floor", "ceiling", "params",
+    ]  # fmt: skip
+    assert document["convention"] == FLOP_CONVENTION
+    heads = sum(document["decoders"].values())
+    assert document["hard_sharing"] == document["floor"] == document["encoder"] + heads
+    assert document["single_task"] == document["ceiling"] == 3 * document["encoder"] + heads
+
+
+def test_flops_ignores_a_budget_that_nothing_can_meet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "study.toml"
+    path.write_text(DIGITS.read_text().replace('"45%"', '"1%"'))
+    assert run("flops", str(path)) == 0
+    assert "floor" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("lambda_s", "lamda_s", "[gates]: unknown key 'lamda_s'. Did you mean 'lambda_s'?"),
+        ('"45%"', '"5%"', "under the floor of 126,144 FLOPs"),
+        ('[data]\nname = "digits"', '[data]\nname = "digits"\nroot = "no/such/folder"', "no/such/folder"),
+        ('"smallconv"', '"no_such_net"', "no_such_net"),
+        ('[data]\nname = "digits"', '[data]\nname = "dogits"', "dogits"),
+    ],
+)
+def test_wrong_input_ends_with_2_before_anything_exists(
+    old: str, new: str, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "study.toml"
+    assert old in DIGITS.read_text()
+    path.write_text(DIGITS.read_text().replace(old, new))
+    assert run("start", str(path)) == 2
+    err = capsys.readouterr().err.replace("\n", " ")
+    assert sentence in err
+    assert "Traceback" not in err
+    assert not (tmp_path / "gatefront.db").exists()
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["front", "nothing"], 2),
+        (["resume", "nothing"], 2),
+        (["stop", "nothing"], 2),
+        (["pull", "-o", "out"], 2),
+        (["start", "nowhere.toml"], 2),
+        (["start", str(DIGITS), "--trials", "0"], 2),
+        (["status", "--db", "no url"], 2),
+        (["no-such-command"], 2),
+        (["status"], 0),
+        (["--help"], 0),
+    ],
+)
+def test_exit_statuses_on_an_empty_database(arguments: list[str], status: int) -> None:
+    assert run(*arguments) == status
+
+
+def test_status_and_front_speak_json(open_table_study: OpenStudy, capsys: pytest.CaptureFixture[str]) -> None:
+    study = open_table_study(max_concurrent=4)
+    for name, delta_mtl, flops in (("a", -2.0, 500), ("b", -3.0, 450), ("c", -4.0, 550)):
+        study.searcher.suggest(name)
+        study.finish(name, delta_mtl=delta_mtl, flops=flops)
+    study.searcher.suggest("d")
+    study.work("d", TrialFailed("the loss of left is nan"))
+
+    assert run("status", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["name"], document["state"], document["num_done"]) == ("table", "LOST", 4)
+    assert document["state_counts"] == {"COMPLETE": 3, "FAILED": 1}
+    assert document["trials"][3]["cause"] == "the loss of left is nan"
+
+    assert run("front", "table", "--json") == 0
+    front = json.loads(capsys.readouterr().out)
+    assert [(point["number"], point["flops"]) for point in front["points"]] == [(1, 450), (0, 500)]
+    assert (front["flop_budget"], front["best_trial"]) == (600, 0)
+
+    assert run("front", "--csv") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "trial,delta_mtl,flops,share_of_single_task,flop_budget,num_parameters,left,right"
+    assert lines[1].startswith("1,-3.0,450,0.45,600,")
+
+    assert run("front") == 0
+    table = capsys.readouterr().out
+    assert "delivered / requested" in table
+    assert "–" not in table
+
+
+def test_front_without_points_says_why(open_table_study: OpenStudy, capsys: pytest.CaptureFixture[str]) -> None:
+    open_table_study()
+    assert run("front") == 0
+    assert "No point yet: study 'table' is LOST with no trial so far." in capsys.readouterr().out
+
+
+def test_several_studies_must_be_named(open_table_study: OpenStudy, capsys: pytest.CaptureFixture[str]) -> None:
+    open_table_study()
+    open_table_study(text='[study]\nname = "other"\ntrials = 1\n[data]\nname = "digits"\n')
+    assert run("front") == 2
+    assert "other, table" in capsys.readouterr().err
+    assert run("status", "--json") == 0
+    assert [study["name"] for study in json.loads(capsys.readouterr().out)["studies"]] == ["other", "table"]
+
+
+def test_pull_with_nothing_finished_ends_with_1(
+    open_table_study: OpenStudy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = open_table_study()
+    study.searcher.suggest("a")
+    study.work("a", TrialFailed("the loss of left is nan"))
+    assert run("pull", "table", "-o", str(tmp_path / "out")) == 1
+    assert "table" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

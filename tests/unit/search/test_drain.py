@@ -1,0 +1,23 @@
+"""A drain is asked for once gently, twice firmly, or by the clock."""
+
+from search.drain import Drain
+
+
+def test_second_request_is_urgent() -> None:
+    drain = Drain()
+    assert not drain.is_requested
+    drain.request("interrupted")
+    assert drain.is_requested
+    assert not drain.is_at_once
+    drain.request("interrupted")
+    assert drain.is_at_once
+    assert drain.reason == "interrupted"
+
+
+def test_time_over_is_a_gentle_request() -> None:
+    drain = Drain(max_seconds=0.0)
+    assert drain.is_requested
+    assert drain.is_requested
+    assert not drain.is_at_once
+    assert "time" in drain.reason
+    assert not Drain(max_seconds=3600.0).is_requested

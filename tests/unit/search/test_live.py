@@ -1,0 +1,77 @@
+"""What a person sees of a running study."""
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+
+from search.formats import format_duration, format_flops
+from search.live import PlainDisplay, progress_line, render, watching
+from search.messages import TrialFailed
+from search.queries import StudyReader
+
+OpenStudy = Callable[..., Any]
+
+
+def test_plain_lines_tell_each_thing_once(open_table_study: OpenStudy) -> None:
+    study = open_table_study(max_concurrent=4)
+    reader = StudyReader(study.url)
+    lines: list[str] = []
+    display = PlainDisplay(lines.append)
+    display.show(reader.view("table"))
+    study.searcher.suggest("a")
+    study.work("a")
+    display.show(reader.view("table"))
+    study.finish("a", delta_mtl=-2.0, flops=500)
+    study.searcher.suggest("b")
+    study.work("b", TrialFailed("the loss of left is nan"))
+    for _ in range(3):
+        display.show(reader.view("table"))
+    told = [line.split(" ", 1)[1] for line in lines]
+    assert told == [
+        "trial 0 started",
+        "trial 0 COMPLETE: Δ_MTL -2.00 % at 500 FLOPs (50.0% of single-task)",
+        "trial 1 FAILED: the loss of left is nan",
+        "2/6 trials done, best Δ_MTL under 600 -2.00 %, hypervolume –, ETA –",
+    ]
+
+
+def test_what_an_earlier_sitting_did_is_no_news(open_table_study: OpenStudy) -> None:
+    study = open_table_study()
+    study.searcher.suggest("a")
+    study.finish("a")
+    lines: list[str] = []
+    PlainDisplay(lines.append).show(StudyReader(study.url).view("table"))
+    assert lines == []
+
+
+def test_live_view_shows_progress_and_trials(open_table_study: OpenStudy) -> None:
+    study = open_table_study()
+    study.searcher.suggest("a")
+    study.finish("a", delta_mtl=-2.0, flops=500)
+    view = StudyReader(study.url).view("table")
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(render(view))
+    text = console.export_text()
+    assert progress_line(view) in text
+    assert "0 *" in text
+    assert "-2.00" in text
+
+
+def test_watching_shows_the_end(open_table_study: OpenStudy) -> None:
+    study = open_table_study()
+    shown: list[int] = []
+
+    class Counter:
+        def show(self, view: Any, /) -> None:
+            shown.append(len(view.points))
+
+    with watching(StudyReader(study.url), "table", Counter()):
+        study.searcher.suggest("a")
+    assert shown[-1] == 1
+
+
+def test_numbers_read_well() -> None:
+    assert [format_flops(n) for n in (999, 168_912, 53_100_000, 1.2e9)] == ["999", "168.9K", "53.1M", "1.2G"]
+    assert [format_duration(s) for s in (None, 42.4, 200, 7500)] == ["–", "42 s", "3 min 20 s", "2 h 05 min"]
