@@ -1,20 +1,37 @@
 """The `gatefront` command. Sub-commands of other layers are found through the entry-point group below."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from importlib.metadata import entry_points
 
 import typer
 
-from search.commands import before, bundles, inspect, run
 from spaces.errors import GatefrontError
 
 PLUGIN_GROUP = "gatefront.commands"
 
+COMMANDS: Mapping[str, str] = {
+    "doctor": "search.commands.before",
+    "flops": "search.commands.before",
+    "start": "search.commands.run",
+    "status": "search.commands.inspect",
+    "front": "search.commands.inspect",
+    "pull": "search.commands.bundles",
+    "verify": "search.commands.bundles",
+    "resume": "search.commands.run",
+    "stop": "search.commands.run",
+}
+"""Each command's module, which has a function of the command's name."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. 0: done, 1: the work failed, 2: the input is wrong."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    # Ray and the exporters take seconds to import: a command that needs neither does not wait for them.
+    only = words[0] if words and words[0] in COMMANDS else None
     try:
-        build_app()(args=None if arguments is None else list(arguments))
+        build_app(only)(args=words)
     except GatefrontError as error:
         typer.echo(f"gatefront: {error.message}", err=True)
         if error.hint:
@@ -23,8 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def build_app() -> typer.Typer:
-    """All sub-commands, ours and the plug-ins'."""
+def build_app(only: str | None = None) -> typer.Typer:
+    """The command line: all sub-commands and the plug-ins', or one of ours."""
     app = typer.Typer(
         name="gatefront",
         help="From a FLOP budget to a pruned multi-task network you can deploy.",
@@ -32,18 +49,15 @@ def build_app() -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
     )
-    for command in (
-        before.doctor,
-        before.flops,
-        run.start,
-        inspect.status,
-        inspect.front,
-        bundles.pull,
-        bundles.verify,
-        run.resume,
-        run.stop,
-    ):
-        app.command()(command)
-    for plugin in entry_points(group=PLUGIN_GROUP):
-        plugin.load()(app)
+    # A callback keeps the sub-command's name a word of its own, even if it is the only one.
+    app.callback()(_no_options)
+    for name in COMMANDS if only is None else [only]:
+        app.command(name)(getattr(import_module(COMMANDS[name]), name))
+    if only is None:
+        for plugin in entry_points(group=PLUGIN_GROUP):
+            plugin.load()(app)
     return app
+
+
+def _no_options() -> None:
+    """From a FLOP budget to a pruned multi-task network you can deploy."""

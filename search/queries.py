@@ -18,8 +18,7 @@ from search.folders import StudyFolders
 from search.pareto import Point
 from search.records import EpochPoint, StudySummary, StudyView, TrialDetail, TrialState
 from search.settings import database_url
-from search.storage.engine import open_readonly_engine
-from search.storage.migrate import unreachable
+from search.storage.engine import open_readonly_engine, unreachable
 from search.storage.optuna_tables import STUDIES, TRIAL_PARAMS, TRIAL_VALUES, TRIALS
 from search.storage.schema import EpochRow, ReferenceRow, StudyRow, TrialRow
 from search.views import StudyFacts, TrialFacts, revision, study_state, study_view, trial_points

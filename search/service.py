@@ -21,9 +21,9 @@ from search.plan import StudyPlan, plan_study
 from search.records import StudyState, TaskRecord
 from search.recovery import Recovery, recover
 from search.runner import StudyRun, run_study
-from search.storage.engine import open_engine, open_optuna_storage
+from search.storage.engine import open_engine, open_optuna_storage, unreachable
 from search.storage.lease import Lease, holds
-from search.storage.migrate import unreachable, upgrade_schema
+from search.storage.migrate import upgrade_schema
 from search.storage.repository import StudyStore
 from search.storage.schema import StudyRow
 from search.study import open_study

@@ -11,7 +11,7 @@ from search.settings import database_url
 
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.toml", help="The study file.", show_default=False)]
 StudyName = Annotated[
-    str | None, typer.Argument(metavar="[STUDY]", help="The study's name; may be left out if there is only one.")
+    str | None, typer.Argument(metavar="STUDY", help="The study's name; may be left out if there is only one.")
 ]
 Database = Annotated[
     str | None, typer.Option("--db", metavar="URL", help="Database; default: GATEFRONT_DB, else ./runs/gatefront.db.")

@@ -76,6 +76,15 @@ class SqliteStorage(optuna.storages.RDBStorage):
         self.engine.dispose()
 
 
+def unreachable(url: sa.URL, error: Exception) -> StoreError:
+    """The error for a database that does not answer; the password is left out."""
+    reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+    return StoreError(
+        f"the database {url.render_as_string(hide_password=True)} cannot be used: {reason}.",
+        hint="Check --db or GATEFRONT_DB, that the server runs, and that the folder can be written.",
+    )
+
+
 def _parse(url: str) -> URL:
     try:
         return make_url(url)

@@ -10,6 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from search.errors import StoreError
+from search.storage.engine import unreachable
 
 # Optuna owns `alembic_version`: sharing it stops Alembic with "Can't locate revision".
 VERSION_TABLE = "gatefront_schema_version"
@@ -30,15 +31,6 @@ def upgrade_schema(engine: sa.Engine) -> None:
             _run_upgrade(connection, config, scripts)
     except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
         raise unreachable(engine.url, error) from error
-
-
-def unreachable(url: sa.URL, error: Exception) -> StoreError:
-    """The error for a database that does not answer; the password is left out."""
-    reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-    return StoreError(
-        f"the database {url.render_as_string(hide_password=True)} cannot be used: {reason}.",
-        hint="Check --db or GATEFRONT_DB, that the server runs, and that the folder can be written.",
-    )
 
 
 def _refuse_newer(connection: sa.Connection, scripts: ScriptDirectory) -> None:

@@ -10,12 +10,15 @@ from search.formats import format_duration, format_flops
 from search.live import PlainDisplay, progress_line, render, watching
 from search.messages import TrialFailed
 from search.queries import StudyReader
+from search.storage.engine import open_engine
+from search.storage.lease import Lease
 
 OpenStudy = Callable[..., Any]
 
 
 def test_plain_lines_tell_each_thing_once(open_table_study: OpenStudy) -> None:
     study = open_table_study(max_concurrent=4)
+    Lease(open_engine(study.url), "table").acquire()
     reader = StudyReader(study.url)
     lines: list[str] = []
     display = PlainDisplay(lines.append)
@@ -33,7 +36,7 @@ def test_plain_lines_tell_each_thing_once(open_table_study: OpenStudy) -> None:
         "trial 0 started",
         "trial 0 COMPLETE: Δ_MTL -2.00 % at 500 FLOPs (50.0% of single-task)",
         "trial 1 FAILED: the loss of left is nan",
-        "2/6 trials done, best Δ_MTL under 600 -2.00 %, hypervolume –, ETA –",
+        "2/6 trials done, best Δ_MTL under 600 -2.00 %, hypervolume –, ETA 24 s",
     ]
 
 
