@@ -11,10 +11,14 @@ port="${PORT:-8050}"
 budget="${BUDGET:-45%}"
 gatefront=.venv/bin/gatefront
 
-# Each demo is a study of its own: the next free folder, never somebody's earlier results.
-number=1
-while [ -e "runs/demo-$number" ]; do number=$((number + 1)); done
-folder="runs/demo-$number"
+# In a fresh clone the demo fills the default places, so that the commands gatefront prints work as they are.
+# Later it takes the next free folder: somebody's earlier results are never touched.
+folder=runs
+number=2
+while [ -e "$folder/gatefront.db" ] || [ -e "$folder/digits-best" ]; do
+    folder="runs/demo-$number"
+    number=$((number + 1))
+done
 mkdir -p "$folder"
 export GATEFRONT_DB="sqlite:///$folder/gatefront.db"
 export GATEFRONT_STORAGE="$folder"
@@ -46,12 +50,14 @@ echo
 "$gatefront" verify "$folder/digits-best"
 "$gatefront" report digits -o "$folder/report.html"
 
+again="$gatefront serve"
+if [ "$folder" != runs ]; then again="$again --db $GATEFRONT_DB"; fi
 cat <<TEXT
 
-Done in $((SECONDS / 60)) min $((SECONDS % 60)) s.
-  the best network under $budget of the single-task cost   $folder/digits-best (start with its README.md)
-  everything about the study, in one file               $folder/report.html
-  the dashboard, again                                   GATEFRONT_DB=$GATEFRONT_DB $gatefront serve
+Done in $((SECONDS / 60)) min $((SECONDS % 60)) s, on $(getconf _NPROCESSORS_ONLN) cores.
+  the best network under $budget, ready to deploy: $folder/digits-best (start with its README.md)
+  the study in one file, opens offline:       $folder/report.html
+  the dashboard, whenever you like:           $again
 TEXT
 
 if [ -n "$server" ] && [ -t 0 ]; then

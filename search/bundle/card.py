@@ -16,6 +16,7 @@ from search.bundle.layout import (
 from search.bundle.manifest import Manifest, TaskEntry
 
 _MAX_LISTED_CLASSES = 40
+_REFERENCES = {"single_task": "one network per task", "hard_sharing": "one encoder shared by all tasks"}
 
 
 def write_card(manifest: Manifest) -> str:
@@ -43,7 +44,10 @@ def _head(manifest: Manifest) -> str:
         asked = f" (asked for as {flops.requested})" if flops.requested else ""
         lines.append(f"| FLOP budget | {flops.flop_budget:,}{asked}: kept |")
     lines += [
-        f"| FLOPs with everything shared | {flops.floor:,} |",
+        f"| for comparison: {_REFERENCES[point.kind]} | Δ_MTL {point.delta_mtl:+.2f} % at {point.flops:,} FLOPs |"
+        for point in manifest.references
+    ]
+    lines += [
         f"| parameters | {manifest.num_parameters:,} |",
         "",
         f"FLOP convention: {flops.convention}",

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 from search.bundle.layout import INPUT_NAME, STUDY_FILE
-from search.bundle.manifest import DataEntry, FlopsEntry, InputEntry, Manifest, TaskEntry
+from search.bundle.manifest import DataEntry, FlopsEntry, InputEntry, Manifest, ReferenceEntry, TaskEntry
 from search.bundle.outputs import output_meaning, output_shape
 from search.bundle.source import PullSource
 from spaces import FLOP_CONVENTION, PlainNetwork, count_parameters
@@ -41,6 +41,10 @@ def describe(source: PullSource, network: PlainNetwork, tasks: tuple[Task, ...])
             flop_budget=source.flop_budget,
             single_task=summary.single_task_flops,
             floor=summary.floor_flops,
+        ),
+        references=tuple(
+            ReferenceEntry(kind=reference.kind, flops=reference.flops, delta_mtl=reference.delta_mtl)
+            for reference in source.view.references
         ),
         num_parameters=count_parameters(network),
         data=DataEntry(

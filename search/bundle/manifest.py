@@ -70,6 +70,14 @@ class FlopsEntry(_Record):
     floor: int
 
 
+class ReferenceEntry(_Record):
+    """What sharing nothing, or everything, costs and yields: ``delta_mtl`` in percent."""
+
+    kind: Literal["single_task", "hard_sharing"]
+    flops: int
+    delta_mtl: float
+
+
 class DataEntry(_Record):
     """What it was trained and measured on."""
 
@@ -94,6 +102,7 @@ class Manifest(_Record):
     tasks: tuple[TaskEntry, ...]
     delta_mtl: float
     flops: FlopsEntry
+    references: tuple[ReferenceEntry, ...]
     num_parameters: int
     data: DataEntry
     versions: dict[str, str]
