@@ -1,14 +1,16 @@
-"""`gatefront serve` and `gatefront report`, found by the command line through the entry point `gatefront.commands`."""
+"""`gatefront serve` and `gatefront report`, found by the command line through the entry point `gatefront.commands`.
+
+Dash and Plotly are imported when a command runs: every other command loads this module too and must not wait for them.
+"""
 
 import ipaddress
+import socket
 from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvicorn
 
-from dashboards.app import create_app
-from dashboards.report import write_report
+from dashboards.errors import AddressInUseError
 from search.queries import StudyReader
 from search.settings import database_url
 
@@ -25,16 +27,22 @@ def register(app: typer.Typer) -> None:
 
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8050,
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)] = 8050,
     db: Database = None,
 ) -> None:
     """Show the studies in the browser, live."""
+    import uvicorn
+
+    from dashboards.app import create_app
+
+    listening = listen(host, port)
     warning = exposure_warning(host)
     if warning:
         typer.echo(warning, err=True)
     app = create_app(StudyReader(database_url(db)))
-    typer.echo(f"gatefront shows its studies at http://{_address(host)}:{port}  (Ctrl+C ends it)", err=True)
-    uvicorn.run(app.server, host=host, port=port, log_level="warning")
+    address = f"[{host}]" if ":" in host else host
+    typer.echo(f"The studies are at http://{address}:{listening.getsockname()[1]}/ (Ctrl-C ends this).", err=True)
+    uvicorn.Server(uvicorn.Config(app.server, log_level="warning")).run(sockets=[listening])
 
 
 def report(
@@ -43,8 +51,22 @@ def report(
     db: Database = None,
 ) -> None:
     """Write one HTML file with the study's front, gate maps and trials; it opens offline."""
+    from dashboards.report import write_report
+
     write_report(StudyReader(database_url(db)), study, output)
     typer.echo(f"Wrote {output}.", err=True)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises `AddressInUseError` before anything else is set up."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise AddressInUseError(
+            f"--host {host} --port {port}: this address cannot be listened on ({error.strerror or error}).",
+            hint="Choose another --port; 0 takes a free one.",
+        ) from error
 
 
 def exposure_warning(host: str) -> str | None:
@@ -64,7 +86,3 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _address(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

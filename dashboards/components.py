@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import dcc, html
+from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
 from dash.development.base_component import Component
 
+from dashboards.ids import next_figure
 from dashboards.links import STUDIES
 from search.records import StudyState, TrialState
 
@@ -133,8 +134,26 @@ def graph(component_id: str, height: int | None, label: str, *, tools: bool = Fa
         responsive=True if height is None else "auto",
         style={"height": "100%"} if height is None else {},
     )
-    box: Component = html.Div(plot, role="group", className="graph", **_labelled(label))
+    box: Component = html.Div(
+        [dcc.Store(id=next_figure(component_id)), plot], role="group", className="graph", **_labelled(label)
+    )
     return box
+
+
+def register_graphs(app: Dash, *graphs: str) -> None:
+    """Draw each plot's next figure in the browser, at the zoom that the person has chosen.
+
+    Plotly's ``uirevision`` alone does not do it: since Dash 4.4 a plot writes its zoom into its own figure, and
+    Plotly then takes the next figure's range for a change that is wanted.
+    """
+    for component_id in graphs:
+        app.clientside_callback(  # type: ignore[no-untyped-call]
+            ClientsideFunction("gatefront", "keepZoom"),
+            Output(component_id, "figure"),
+            Input(next_figure(component_id), "data"),
+            State(component_id, "figure"),
+            prevent_initial_call=True,
+        )
 
 
 def _labelled(label: str) -> dict[str, Any]:

@@ -3,5 +3,9 @@
 from spaces.errors import GatefrontError
 
 
+class AddressInUseError(GatefrontError, RuntimeError):
+    """The dashboards cannot listen on the address they were given."""
+
+
 class ReportError(GatefrontError, RuntimeError):
     """A report that cannot be written."""

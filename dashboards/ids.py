@@ -1,5 +1,11 @@
 """Every component id, once."""
 
+
+def next_figure(graph: str) -> str:
+    """The store in which the server puts a plot's next figure; the browser draws it and keeps the zoom."""
+    return f"{graph}-next"
+
+
 # The frame around all pages
 COLOR_SCHEME = "color-scheme"
 ADDRESS = "address"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Generic, Literal, TypeVar
 
+from dash import Output
 from sqlalchemy.exc import SQLAlchemyError
 
 from dashboards.figures.theme import Scheme, scheme_named
@@ -66,6 +67,14 @@ def poll(
         return Poll(
             "unreachable", Seen(seen.revision, seen.scheme, since), sentence=_unreachable_sentence(since, error)
         )
+
+
+def pause(tick: str) -> list[tuple[Output, bool, bool]]:
+    """No tick while an update is under way: Dash drops an answer that a newer request overtook.
+
+    On a busy machine every answer would be overtaken, and the page would never change.
+    """
+    return [(Output(tick, "disabled"), True, False)]
 
 
 def _unreachable_sentence(since: str, error: Exception) -> str:

@@ -1,4 +1,7 @@
 // Clicks become addresses here, in the browser: no round trip to the server.
+// The last figure the server sent for each plot.
+const gatefrontSent = {};
+
 window.dash_clientside = Object.assign({}, window.dash_clientside, {
   gatefront: {
     // A point of the front carries its trial's number as customdata; a row of the table as data.number.
@@ -7,6 +10,23 @@ window.dash_clientside = Object.assign({}, window.dash_clientside, {
       const number = event.points ? event.points[0].customdata : event.colId === "link" ? undefined : event.rowId;
       if (number === undefined || number === null) return window.dash_clientside.no_update;
       return "/study/" + encodeURIComponent(study) + "/trial/" + number;
+    },
+    // The next figure, with the axes as the person has set them since the last one; see register_graphs.
+    keepZoom: function (next, shown) {
+      if (!next) return window.dash_clientside.no_update;
+      const id = window.dash_clientside.callback_context.outputs_list.id;
+      const last = gatefrontSent[id];
+      gatefrontSent[id] = next;
+      if (!last || !shown || shown.layout.uirevision !== next.layout.uirevision) return next;
+      const layout = Object.assign({}, next.layout);
+      for (const name of Object.keys(layout).filter((key) => /^[xy]axis\d*$/.test(key))) {
+        const now = shown.layout[name];
+        const before = (last.layout[name] || {}).range;
+        if (now && now.range && now.autorange !== true && String(now.range) !== String(before)) {
+          layout[name] = Object.assign({}, layout[name], { range: now.range, autorange: false });
+        }
+      }
+      return Object.assign({}, next, { layout: layout });
     },
     // A cell of the gate map carries its site's name.
     chooseSite: function (event) {

@@ -12,7 +12,7 @@ from dashboards import ids
 from dashboards.components import alert, facts, said, study_badge
 from dashboards.formats import format_delta, format_duration, format_flops, format_names, format_time
 from dashboards.links import study_path
-from dashboards.polling import INTERVAL_MS, Seen, poll
+from dashboards.polling import INTERVAL_MS, Seen, pause, poll
 from dashboards.reader import Reader
 from dashboards.sentences import NO_STUDIES, study_sentence
 from search.records import StudySummary, TrialState
@@ -39,6 +39,7 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
         Output(ids.STUDIES_SEEN, "data"),
         Input(ids.STUDIES_TICK, "n_intervals"),
         State(ids.STUDIES_SEEN, "data"),
+        running=pause(ids.STUDIES_TICK),
     )
     async def update(_: int | None, seen: dict[str, str] | None) -> tuple[Any, ...]:
         return await asyncio.to_thread(studies_update, reader, Seen.from_json(seen))

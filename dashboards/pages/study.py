@@ -9,11 +9,11 @@ from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_u
 from dash.development.base_component import Component
 
 from dashboards import ids
-from dashboards.components import alert, card, graph, missing, reason
+from dashboards.components import alert, card, graph, missing, reason, register_graphs
 from dashboards.figures.front import front_figure
 from dashboards.figures.hypervolume import hypervolume_figure
 from dashboards.pages.study_header import front_points, study_header, study_stats
-from dashboards.polling import INTERVAL_MS, Poll, Seen, poll
+from dashboards.polling import INTERVAL_MS, Poll, Seen, pause, poll
 from dashboards.reader import Reader
 from dashboards.sentences import front_sentence, hypervolume_sentence, study_sentence
 from dashboards.trial_table import GRID_OPTIONS, table_height, trial_columns, trial_rows
@@ -90,10 +90,10 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
         Output(ids.STUDY_CONTENT, "style"),
         Output(ids.STUDY_HEADER, "children"),
         Output(ids.STUDY_STATS, "children"),
-        Output(ids.STUDY_FRONT, "figure"),
+        Output(ids.next_figure(ids.STUDY_FRONT), "data"),
         Output(ids.STUDY_FRONT_SENTENCE, "children"),
         Output(ids.STUDY_FRONT_POINTS, "children"),
-        Output(ids.STUDY_HYPERVOLUME, "figure"),
+        Output(ids.next_figure(ids.STUDY_HYPERVOLUME), "data"),
         Output(ids.STUDY_HYPERVOLUME_SENTENCE, "children"),
         Output(ids.STUDY_TRIALS, "columnDefs"),
         Output(ids.STUDY_TRIALS, "rowData"),
@@ -103,10 +103,12 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
         Input(ids.COLOR_SCHEME, "computedColorScheme"),
         State(ids.STUDY_NAME, "data"),
         State(ids.STUDY_SEEN, "data"),
+        running=pause(ids.STUDY_TICK),
     )
     async def update(_: int | None, scheme: str | None, study: str, seen: dict[str, str] | None) -> tuple[Any, ...]:
         return await asyncio.to_thread(study_update, reader, study, Seen.from_json(seen), scheme)
 
+    register_graphs(app, ids.STUDY_FRONT, ids.STUDY_HYPERVOLUME)
     for component, event in ((ids.STUDY_FRONT, "clickData"), (ids.STUDY_TRIALS, "cellClicked")):
         app.clientside_callback(  # type: ignore[no-untyped-call]
             ClientsideFunction("gatefront", "openTrial"),

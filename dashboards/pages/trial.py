@@ -9,14 +9,14 @@ from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_u
 from dash.development.base_component import Component
 
 from dashboards import ids
-from dashboards.components import alert, card, graph, missing, reason
+from dashboards.components import alert, card, graph, missing, reason, register_graphs
 from dashboards.figures.channel_pattern import channel_pattern_figure, pattern_sentence
 from dashboards.figures.curves import delta_curve_figure, flops_curve_figure, loss_figure, metric_figure
 from dashboards.figures.gate_map import gate_map_figure
 from dashboards.figures.task_deltas import task_deltas_figure
 from dashboards.figures.theme import scheme_named
 from dashboards.pages.trial_parts import pull_card, task_table, trial_facts, trial_header, trial_stats
-from dashboards.polling import INTERVAL_MS, Seen, poll
+from dashboards.polling import INTERVAL_MS, Seen, pause, poll
 from dashboards.reader import Reader
 from dashboards.sentences import curves_sentence, map_sentence, trial_sentence
 from search.errors import StudyNotFoundError
@@ -128,6 +128,7 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
         State(ids.TRIAL_KEY, "data"),
         State(ids.TRIAL_SEEN, "data"),
         State(ids.TRIAL_SITE, "value"),
+        running=pause(ids.TRIAL_TICK),
     )
     async def update(
         _: int | None, scheme: str | None, key: tuple[str, int], seen: dict[str, str] | None, site: str | None
@@ -135,8 +136,8 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
         return await asyncio.to_thread(trial_update, reader, TrialKey(*key), Seen.from_json(seen), scheme, site)
 
     @app.callback(  # type: ignore[untyped-decorator, unused-ignore]
-        Output(ids.TRIAL_MAP, "figure"),
-        Output(ids.TRIAL_PATTERN, "figure"),
+        Output(ids.next_figure(ids.TRIAL_MAP), "data"),
+        Output(ids.next_figure(ids.TRIAL_PATTERN), "data"),
         Output(ids.TRIAL_PATTERN_SENTENCE, "children"),
         Input(ids.TRIAL_SITE, "value"),
         Input(ids.TRIAL_SEEN, "data"),
@@ -146,6 +147,7 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
     async def show_site(site: str | None, seen: dict[str, str] | None, key: tuple[str, int]) -> tuple[Any, ...]:
         return await asyncio.to_thread(site_update, reader, TrialKey(*key), Seen.from_json(seen), site)
 
+    register_graphs(app, ids.TRIAL_MAP, ids.TRIAL_PATTERN, *_PLOTS)
     app.clientside_callback(  # type: ignore[no-untyped-call]
         ClientsideFunction("gatefront", "chooseSite"),
         Output(ids.TRIAL_SITE, "value", allow_duplicate=True),
@@ -154,6 +156,7 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
     )
 
 
+_PLOTS = (ids.TRIAL_DELTAS, ids.TRIAL_METRICS, ids.TRIAL_DELTA_CURVE, ids.TRIAL_FLOPS_CURVE, ids.TRIAL_LOSSES)
 _OUTPUTS = (
     (ids.TRIAL_BANNER, "children"),
     (ids.TRIAL_CONTENT, "style"),
@@ -164,15 +167,15 @@ _OUTPUTS = (
     (ids.TRIAL_SITE, "data"),
     (ids.TRIAL_SITE, "value"),
     (ids.TRIAL_TASKS, "children"),
-    (ids.TRIAL_DELTAS, "figure"),
+    (ids.next_figure(ids.TRIAL_DELTAS), "data"),
     (ids.TRIAL_DELTAS_BOX, "style"),
     (ids.TRIAL_PULL, "children"),
     (ids.TRIAL_CURVES_SENTENCE, "children"),
     (ids.TRIAL_CURVES_BOX, "style"),
-    (ids.TRIAL_METRICS, "figure"),
-    (ids.TRIAL_DELTA_CURVE, "figure"),
-    (ids.TRIAL_FLOPS_CURVE, "figure"),
-    (ids.TRIAL_LOSSES, "figure"),
+    (ids.next_figure(ids.TRIAL_METRICS), "data"),
+    (ids.next_figure(ids.TRIAL_DELTA_CURVE), "data"),
+    (ids.next_figure(ids.TRIAL_FLOPS_CURVE), "data"),
+    (ids.next_figure(ids.TRIAL_LOSSES), "data"),
     (ids.TRIAL_FACTS, "children"),
     (ids.TRIAL_SEEN, "data"),
 )

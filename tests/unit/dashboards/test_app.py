@@ -8,7 +8,8 @@ import pytest
 import typer
 
 from dashboards.app import create_app
-from dashboards.cli import exposure_warning, is_loopback, register
+from dashboards.cli import exposure_warning, is_loopback, listen, register
+from dashboards.errors import AddressInUseError
 
 
 def request(app: Any, path: str, body: dict[str, Any] | None = None) -> tuple[int, bytes]:
@@ -18,7 +19,8 @@ def request(app: Any, path: str, body: dict[str, Any] | None = None) -> tuple[in
     scope = {
         "type": "http", "method": "GET" if body is None else "POST", "path": path, "raw_path": path.encode(),
         "query_string": b"", "headers": [(b"content-type", b"application/json"), (b"host", b"localhost")],
-        "http_version": "1.1", "scheme": "http", "server": ("localhost", 80), "client": ("localhost", 1), "root_path": "",
+        "http_version": "1.1", "scheme": "http", "server": ("localhost", 80), "client": ("localhost", 1),
+        "root_path": "",
     }  # fmt: skip
 
     async def receive() -> dict[str, Any]:
@@ -118,3 +120,8 @@ def test_commands_are_registered() -> None:
     app = typer.Typer()
     register(app)
     assert {command.name for command in app.registered_commands} == {"serve", "report"}
+
+
+def test_an_address_in_use_is_refused_before_anything_starts() -> None:
+    with listen("127.0.0.1", 0) as taken, pytest.raises(AddressInUseError, match="cannot be listened on"):
+        listen("127.0.0.1", taken.getsockname()[1])

@@ -1,0 +1,119 @@
+"""A real browser, and dashboards served to it on a free loopback port."""
+
+import importlib.util
+import os
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from dashboards.app import create_app
+from dashboards.cli import listen
+from dashboards.reader import Reader
+
+_FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+_PICTURES = "GATEFRONT_PICTURES"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    executable = os.environ.get("GATEFRONT_CHROMIUM") or shutil.which("chromium")
+    if executable is None:
+        pytest.fail(
+            "The browser tests need chromium: run scripts/install-browser.sh, or name one in GATEFRONT_CHROMIUM.",
+            pytrace=False,
+        )
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=list(_FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(viewport={"width": 1366, "height": 860}, device_scale_factor=2)
+    context.set_default_timeout(60_000)
+    expect.set_options(timeout=60_000)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Iterator[Page]:
+    """A page on which every script error, failed request and request to another host fails the test."""
+    faults: list[str] = []
+    page = context.new_page()
+    page.on("pageerror", lambda error: faults.append(f"script error: {error}"))
+    page.on("response", lambda answer: faults.append(f"{answer.status} {answer.url}") if answer.status >= 400 else None)
+    page.on("request", lambda sent: faults.append(f"elsewhere: {sent.url}") if _is_elsewhere(sent.url) else None)
+    yield page
+    assert not faults
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Reader], str]]:
+    """Serve a reader's studies from a thread; the address is handed back."""
+    servers: list[tuple[uvicorn.Server, threading.Thread]] = []
+
+    def start(reader: Reader) -> str:
+        listening = listen("127.0.0.1", 0)
+        server = uvicorn.Server(uvicorn.Config(create_app(reader).server, log_level="warning"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        servers.append((server, thread))
+        deadline = time.monotonic() + 30
+        while not server.started and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+    yield start
+    for server, thread in servers:
+        server.should_exit = True
+        thread.join(timeout=10)
+
+
+@pytest.fixture(scope="session")
+def sample() -> ModuleType:
+    """The sample study of the dashboards' unit tests."""
+    path = Path(__file__).parents[1] / "unit" / "dashboards" / "conftest.py"
+    spec = importlib.util.spec_from_file_location("dashboards_sample", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Callable[[Page, str], Path]:
+    """Take a screenshot, into the folder GATEFRONT_PICTURES where it is set (README pictures), else a temporary one."""
+    folder = Path(os.environ.get(_PICTURES) or tmp_path)
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def take(page: Page, name: str, **options: Any) -> Path:
+        path = folder / f"{name}.png"
+        page.screenshot(path=path, **options)
+        return path
+
+    return take
+
+
+def _is_elsewhere(url: str) -> bool:
+    return not url.startswith(("http://127.0.0.1:", "data:", "blob:", "file:"))
