@@ -15,7 +15,9 @@ import torch
 _PROJECT_ROOT = Path(__file__).resolve().parent.parent
 # Unix sockets lie under Ray's folder, and their paths may have 107 bytes; a session's own part takes about 70.
 _LONGEST_TEMP_DIR = 30
-_QUIET = {
+# What workers inherit, too. A `runtime_env` would do the same, but its workers start later.
+_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
@@ -51,7 +53,7 @@ def plan_workers(asked: int | None) -> WorkerResources:
 def local_cluster(workers: WorkerResources) -> Iterator[None]:
     """Ray on this machine for the length of the block, never another cluster that happens to run here."""
     # By default one worker is started after the other, each waiting for the one before.
-    for name, value in (_QUIET | {"TUNE_MAX_PENDING_TRIALS_PG": str(workers.num_workers)}).items():
+    for name, value in (_ENVIRONMENT | {"TUNE_MAX_PENDING_TRIALS_PG": str(workers.num_workers)}).items():
         os.environ.setdefault(name, value)
     temp_dir = _make_temp_dir()
     try:
@@ -66,7 +68,6 @@ def local_cluster(workers: WorkerResources) -> Iterator[None]:
                 log_to_driver=False,
                 logging_level=logging.ERROR,
                 _temp_dir=str(temp_dir),
-                runtime_env={"env_vars": {"OMP_NUM_THREADS": "1"}},
             )
         yield
     finally:

@@ -35,6 +35,10 @@ class LeaseLostError(GatefrontError, RuntimeError):
     """This driver was silent for so long that another one took the study over."""
 
 
+class DriverFailedError(GatefrontError, RuntimeError):
+    """The driver cannot go on: the database or Ray failed under it. What was stored is kept; `resume` goes on."""
+
+
 class ReferenceFailedError(GatefrontError, RuntimeError):
     """A reference network could not be trained, so no trial could be judged."""
 

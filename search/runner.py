@@ -14,7 +14,6 @@ from ray.tune.schedulers import FIFOScheduler
 from search.cluster import WorkerResources, local_cluster
 from search.drain import Drain
 from search.folders import StudyFolders
-from search.heartbeat import Heartbeat
 from search.plan import StudyPlan
 from search.ray_references import PreparationStoppedError, RayReferences
 from search.records import StudyState, TrialState
@@ -26,7 +25,6 @@ from search.searcher import StudySearcher
 from search.storage.repository import DONE_STATES, StudyStore
 from search.study import ask
 from search.trainable import SPEC, TRIAL_NUMBER, RunTrial, make_trainable
-from spaces.errors import GatefrontError
 from trainer.trial_spec import TrialSpec
 
 logger = logging.getLogger(__name__)
@@ -50,12 +48,12 @@ class StudyRun:
     run_trial: RunTrial
 
 
-def run_study(run: StudyRun, heartbeat: Heartbeat) -> StudyState:
+def run_study(run: StudyRun) -> StudyState:
     """Drive the study to its end or to the drain; the state it ends in is stored and returned.
 
     Raises:
-        ReferenceFailedError: a reference could not be trained. The study is FAILED; `resume` tries again.
-        LeaseLostError: another driver took over; nothing was written since.
+        ReferenceFailedError: a reference could not be trained.
+        TuneError: Ray Tune could not go on.
     """
     try:
         if run.recovery.num_left and not run.drain.is_requested:
@@ -63,13 +61,8 @@ def run_study(run: StudyRun, heartbeat: Heartbeat) -> StudyState:
                 _work(run)
     except PreparationStoppedError:
         logger.info("stopped while references were training")
-    except (GatefrontError, tune.TuneError) as error:
-        heartbeat.check()
-        run.store.set_state(StudyState.FAILED, str(error))
-        raise
     finally:
         shutil.rmtree(run.folders.ray, ignore_errors=True)
-    heartbeat.check()
     return _conclude(run)
 
 

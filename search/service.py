@@ -9,11 +9,12 @@ from pathlib import Path
 
 import optuna
 import sqlalchemy as sa
+from ray import tune
 
 from search.cluster import WorkerResources, plan_workers
 from search.config import StudyConfig
 from search.drain import Drain
-from search.errors import StudyExistsError
+from search.errors import DriverFailedError, StudyExistsError
 from search.flop_budget import parse_flop_budget
 from search.folders import StudyFolders
 from search.heartbeat import Heartbeat
@@ -29,6 +30,7 @@ from search.storage.schema import StudyRow
 from search.study import open_study
 from search.study_file import parse_study
 from search.trainable import RunTrial
+from spaces.errors import GatefrontError
 from trainer.data import load_data
 from trainer.metrics import metric_for
 from trainer.trial import run_trial as train_trial
@@ -68,15 +70,19 @@ def start_study(text: str, overrides: Overrides, storage: Path, sitting: Sitting
     Raises:
         StudyFileError, DataError, SpaceError: the file asks for what cannot be. Nothing was created.
         StudyExistsError: the database already holds a study of that name.
-        ReferenceFailedError: the references could not be trained.
+        ReferenceFailedError: the references could not be trained. The study is FAILED; `resume` tries again.
+        DriverFailedError: the database or Ray failed.
+        LeaseLostError: another driver took over; nothing was written since.
     """
     config = overrides.apply(parse_study(text))
     plan = plan_study(config)
     engine, optuna_storage = open_store(sitting.url)
     _refuse_known_name(optuna_storage, config.study.name)
     workers = plan_workers(config.study.workers)
-    store = StudyStore.create(engine, _new_row(plan, text, storage, workers))
-    return _drive(plan, store, engine, optuna_storage, sitting)
+    # Before the study exists: data that cannot be read is wrong input, not a failed study.
+    load_data(plan.data, StudyFolders(storage, config.study.name).cache)
+    StudyStore.create(engine, _new_row(plan, text, storage, workers))
+    return _drive(plan, config.study.name, engine, optuna_storage, sitting)
 
 
 def resume_study(name: str, sitting: Sitting, *, workers: int | None = None) -> StudyState:
@@ -87,13 +93,12 @@ def resume_study(name: str, sitting: Sitting, *, workers: int | None = None) -> 
         StudyBusyError: its driver is alive.
     """
     engine, optuna_storage = open_store(sitting.url)
-    store = StudyStore(engine, name)
-    row = store.load()
+    row = StudyStore(engine, name).load()
     asked = Overrides(
         flop_budget=row.flop_budget_text or None, trials=row.num_trials, workers=workers or row.num_workers
     )
     plan = plan_study(asked.apply(parse_study(row.file_text)))
-    return _drive(plan, store, engine, optuna_storage, sitting)
+    return _drive(plan, name, engine, optuna_storage, sitting)
 
 
 def stop_study(name: str, url: str) -> bool:
@@ -125,32 +130,64 @@ def open_store(url: str) -> tuple[sa.Engine, optuna.storages.RDBStorage]:
 
 def _drive(
     plan: StudyPlan,
-    store: StudyStore,
+    name: str,
     engine: sa.Engine,
     optuna_storage: optuna.storages.RDBStorage,
     sitting: Sitting,
 ) -> StudyState:
+    with Heartbeat(Lease(engine, name), sitting.drain) as heartbeat:
+        store = StudyStore(engine, name, guard=heartbeat.check)
+        try:
+            run = _prepare(plan, store, optuna_storage, sitting)
+            with sitting.watch(name, run.recovery):
+                return run_study(run)
+        except tune.TuneError as error:
+            # An error in our own callbacks arrives as the text of a traceback.
+            failure = DriverFailedError(_last_line(error), hint=f"Go on with `gatefront resume {name}`.")
+            _note_failure(store, heartbeat, failure)
+            raise failure from error
+        except (sa.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+            raise DriverFailedError(
+                f"the database failed: {_last_line(error)}.", hint=f"Go on with `gatefront resume {name}`."
+            ) from error
+        except GatefrontError as error:
+            _note_failure(store, heartbeat, error)
+            raise
+
+
+def _note_failure(store: StudyStore, heartbeat: Heartbeat, error: GatefrontError) -> None:
+    """The study is FAILED and says why, unless another driver has it by now."""
+    heartbeat.check()
+    store.set_state(StudyState.FAILED, str(error))
+
+
+def _last_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[-1].rstrip(".") if lines else type(error).__name__
+
+
+def _prepare(
+    plan: StudyPlan, store: StudyStore, optuna_storage: optuna.storages.RDBStorage, sitting: Sitting
+) -> StudyRun:
     row = store.load()
     folders = StudyFolders(Path(row.storage_dir), store.study)
-    with Heartbeat(Lease(engine, store.study), sitting.drain) as heartbeat:
-        store.set_state(StudyState.PREPARING, "reading the data")
-        study = open_study(optuna_storage, plan.config, num_trials=row.num_trials)
-        recovery = recover(study, store, plan.config, num_trials=row.num_trials, flop_budget=plan.flop_budget)
-        # Rendered here once, before many workers ask for it at the same time.
+    store.set_state(StudyState.PREPARING, "reading the data")
+    study = open_study(optuna_storage, plan.config, num_trials=row.num_trials)
+    recovery = recover(study, store, plan.config, num_trials=row.num_trials, flop_budget=plan.flop_budget)
+    if recovery.num_left:
+        # Here once, before many workers ask for it at the same time.
         load_data(plan.data, folders.cache)
-        run = StudyRun(
-            plan=plan,
-            store=store,
-            study=study,
-            recovery=recovery,
-            folders=folders,
-            workers=plan_workers(plan.config.study.workers),
-            num_trials=row.num_trials,
-            drain=sitting.drain,
-            run_trial=sitting.run_trial,
-        )
-        with sitting.watch(store.study, recovery):
-            return run_study(run, heartbeat)
+    return StudyRun(
+        plan=plan,
+        store=store,
+        study=study,
+        recovery=recovery,
+        folders=folders,
+        workers=plan_workers(plan.config.study.workers),
+        num_trials=row.num_trials,
+        drain=sitting.drain,
+        run_trial=sitting.run_trial,
+    )
 
 
 def _refuse_known_name(storage: optuna.storages.RDBStorage, name: str) -> None:

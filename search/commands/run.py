@@ -42,6 +42,8 @@ def start(  # noqa: PLR0913  # one parameter per option of the command line
     text, _ = read_study_file(file)
     overrides = Overrides(flop_budget=flop_budget, trials=trials, workers=workers)
     folder = storage_folder(storage)
+    if not quiet:
+        typer.echo(f"Reading {file} and its data ...", err=True)
     _run(lambda sitting: start_study(text, overrides, folder, sitting), db, hours, _mode(quiet, plain))
 
 

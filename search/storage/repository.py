@@ -1,7 +1,7 @@
 """StudyStore: all writes to our tables. Every write raises the revision, so readers can skip unchanged views."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -20,10 +20,14 @@ DONE_STATES = (TrialState.COMPLETE, TrialState.FAILED, TrialState.STOPPED_EARLY)
 
 
 class StudyStore:
-    """One study's rows, written by its driver. Each method is one short transaction."""
+    """One study's rows, written by its driver. Each method is one short transaction.
 
-    def __init__(self, engine: sa.Engine, study: str) -> None:
+    ``guard`` is called before every write; it raises if this process may no longer write.
+    """
+
+    def __init__(self, engine: sa.Engine, study: str, *, guard: Callable[[], None] = lambda: None) -> None:
         self._engine = engine
+        self._guard = guard
         self.study = study
 
     @classmethod
@@ -160,6 +164,7 @@ class StudyStore:
 
     @contextmanager
     def _writing(self) -> Iterator[Session]:
+        self._guard()
         with Session(self._engine) as session, session.begin():
             yield session
             session.execute(
