@@ -1,0 +1,152 @@
+"""The whole way of a person: start a study, watch its front grow, open a point, read its gates, copy its command."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from search.queries import StudyReader
+from search.records import StudyState, TrialState
+
+_GATEFRONT = str(Path(sys.executable).parent / "gatefront")
+_PATIENCE_S = 420
+_STUDY = """
+[study]
+name = "tiny"
+flop_budget = "45%"
+trials = 3
+workers = 1
+[data]
+name = "digits"
+[data.options]
+train_size = 512
+[network]
+backbone = "smallconv"
+stem = "small"
+[train]
+epochs = 2
+batch_size = 64
+reference_epochs = 2
+hard_sharing_epochs = 2
+[gates]
+tau = {low = 0.0, high = 0.8}
+lambda_s = {low = 0.3, high = 10.0, log = true}
+finetune_epochs = 1
+"""
+
+Picture = Callable[..., Path]
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    return os.environ | {
+        "GATEFRONT_DB": f"sqlite:///{tmp_path}/gatefront.db",
+        "GATEFRONT_STORAGE": str(tmp_path / "runs"),
+        "OMP_NUM_THREADS": "1",
+    }
+
+
+@contextmanager
+def running(arguments: list[str], environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A gatefront command in the background; it is ended with the block at the latest."""
+    with log.open("wb") as output:
+        command = [_GATEFRONT, *arguments]
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, cwd=log.parent)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+def address_in(log: Path) -> str:
+    """Where `gatefront serve` says that it listens."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        found = re.search(r"http://127\.0\.0\.1:\d+", log.read_text())
+        if found:
+            return found[0]
+        time.sleep(0.2)
+    raise AssertionError(f"gatefront serve did not start: {log.read_text()}")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_from_a_started_study_to_a_copied_pull_command(
+    page: Page, context: BrowserContext, environment: dict[str, str], tmp_path: Path, picture: Picture
+) -> None:
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    study = tmp_path / "tiny.toml"
+    study.write_text(_STUDY)
+    serve_log, start_log = tmp_path / "serve.log", tmp_path / "start.log"
+    with running(["serve", "--port", "0"], environment, serve_log):
+        page.goto(address_in(serve_log))
+        expect(page.get_by_text("No study yet")).to_be_visible()
+        page.evaluate("window.notReloaded = true")
+        with running(["start", str(study)], environment, start_log) as driver:
+            page.get_by_role("link", name="tiny", exact=True).click(timeout=1000 * _PATIENCE_S)
+            expect(page.locator("#study-front-sentence")).to_contain_text("training")
+            page.wait_for_function(_FRONT_HAS_A_POINT, timeout=1000 * _PATIENCE_S)
+            assert page.evaluate("window.notReloaded")
+            picture(page, "study-running", full_page=True)
+            assert driver.wait(timeout=_PATIENCE_S) == 0, start_log.read_text()
+        expect(page.locator("#study-stats")).to_contain_text("3 of 3")
+        _open_best_point(page, StudyReader(environment["GATEFRONT_DB"]))
+        picture(page, "trial", full_page=True)
+    command = _copied_command(page)
+    bundle = tmp_path / "bundle"
+    words = [*shlex.split(command)[1:-1], str(bundle)]
+    done = subprocess.run([_GATEFRONT, *words], env=environment, cwd=tmp_path, capture_output=True, timeout=_PATIENCE_S)
+    assert done.returncode == 0, done.stderr.decode()
+    assert (bundle / "manifest.json").is_file()
+
+
+_FRONT_HAS_A_POINT = """() => {
+    const plot = document.querySelector('#study-front .js-plotly-plot');
+    const trace = plot && plot.data && plot.data.find(t => t.name === 'On the front');
+    return Boolean(trace && trace.customdata.length);
+}"""
+_BEST_ON_SCREEN = """() => {
+    const plot = document.querySelector('#study-front .js-plotly-plot');
+    const trace = plot.data.find(t => t.name === 'Best within budget');
+    const {xaxis, yaxis} = plot._fullLayout, box = plot.getBoundingClientRect();
+    return [box.x + xaxis._offset + xaxis.c2p(trace.x[0]), box.y + yaxis._offset + yaxis.c2p(trace.y[0])];
+}"""
+
+
+def _open_best_point(page: Page, reader: StudyReader) -> None:
+    """Click the best point and compare the gate map that opens with the one in the database."""
+    view = reader.view("tiny")
+    best = view.summary.best_trial
+    assert view.summary.state is StudyState.COMPLETE
+    assert best is not None
+    assert view.points[best].state is TrialState.COMPLETE
+    x, y = page.evaluate(_BEST_ON_SCREEN)
+    page.mouse.move(x - 3, y - 3)
+    page.mouse.move(x, y)
+    page.mouse.click(x, y)
+    expect(page).to_have_url(re.compile(f"/study/tiny/trial/{best}$"))
+    heat = page.locator("#trial-map .js-plotly-plot")
+    expect(heat.locator(".heatmaplayer image").first).to_be_attached()
+    shown: list[list[float]] = heat.evaluate("plot => plot.data[0].z.map(row => Array.from(row))")
+    gate_map = reader.trial("tiny", best).gate_map
+    assert gate_map is not None
+    wanted = [[100 * site.own_fraction(t) for site in gate_map.sites] for t in range(len(gate_map.tasks))]
+    assert shown == [pytest.approx(row) for row in wanted]
+
+
+def _copied_command(page: Page) -> str:
+    page.get_by_role("button", name="Copy command").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    command: str = page.evaluate("navigator.clipboard.readText()")
+    assert command == page.locator("#trial-pull-command").inner_text()
+    assert command.startswith("gatefront pull tiny --trial ")
+    return command
