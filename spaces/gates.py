@@ -23,21 +23,33 @@ class ChannelGate(nn.Module):
         self.alpha = nn.Parameter(torch.full((num_tasks, num_channels), float(initial_logit)))
         self.beta = nn.Parameter(torch.zeros(num_tasks, num_channels))
 
-    def forward(self, shared: Tensor, own: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+    def forward(self, shared: Tensor | None, own: Sequence[Tensor | None]) -> tuple[Tensor | None, list[Tensor | None]]:
         """Choose per task, then mix: ``psi, [phi_1 .. phi_T] -> m, [s_1 .. s_T]``.
 
-        ``s_t = G_t * phi_t + (1 - G_t) * psi`` and ``m = sum_t softmax_t(beta) * s_t``.
+        ``s_t = G_t * phi_t + (1 - G_t) * psi`` and ``m = sum_t softmax_t(beta) * s_t``. Behind frozen gates a
+        value that nobody reads is None: then the other one is the choice, and a mix that lacks a part is None.
         """
         G = self.straight_through()
-        shape = [1] * shared.dim()
-        shape[self.channel_axis] = -1
-        # lerp is exact at weights 0 and 1: a shut gate gives psi itself, an open one phi_t itself.
-        s = [torch.lerp(shared, phi, G[t].view(shape).to(phi.dtype)) for t, phi in enumerate(own)]
+        s = [self._choose(G[t], shared, phi) for t, phi in enumerate(own)]
         w = torch.softmax(self.beta, dim=0)
-        m = s[0] * w[0].view(shape).to(shared.dtype)
-        for t in range(1, len(s)):
-            m = m + s[t] * w[t].view(shape).to(shared.dtype)
+        m: Tensor | None = None
+        for t, value in enumerate(s):
+            if value is None:
+                return None, s
+            term = value * self._along_channels(w[t], value)
+            m = term if m is None else m + term
         return m, s
+
+    def _choose(self, g: Tensor, shared: Tensor | None, own: Tensor | None) -> Tensor | None:
+        if shared is None or own is None:
+            return own if shared is None else shared
+        # lerp is exact at weights 0 and 1: a shut gate gives psi itself, an open one phi_t itself.
+        return torch.lerp(shared, own, self._along_channels(g, own))
+
+    def _along_channels(self, per_channel: Tensor, value: Tensor) -> Tensor:
+        shape = [1] * value.dim()
+        shape[self.channel_axis] = -1
+        return per_channel.view(shape).to(value.dtype)
 
     def straight_through(self) -> Tensor:
         """``[tasks, channels]``: exactly 0 or 1, with the gradient of ``sigmoid(alpha)``."""

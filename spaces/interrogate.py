@@ -2,18 +2,19 @@
 
 import copy
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 
 from spaces.architecture import Architecture
+from spaces.branches import LiveBranches, run_branches
 from spaces.encoder import build_encoder, example_features
 from spaces.errors import SpaceError
 from spaces.flops import CostModel, GatePattern
 from spaces.gate_map import GateMap, GateSite
 from spaces.gates import ChannelGate
 from spaces.lifting import find_sites
+from spaces.liveness import find_live_channels
 from spaces.shared_network import build_heads
 from spaces.tasks import Task
 from spaces.tracing import trace_head
@@ -60,6 +61,8 @@ class InterroGateNetwork(nn.Module):
                 for site in self.lifting.sites
             }
         )
+        self._live: LiveBranches | None = None
+        self.register_load_state_dict_post_hook(_refresh_after_loading)  # type: ignore[no-untyped-call]
         self.cost = CostModel(
             sites=self.lifting.sites,
             whole_costs=self.lifting.whole_costs,
@@ -72,7 +75,7 @@ class InterroGateNetwork(nn.Module):
         return self.architecture.tasks
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        features = _run_branches(self, images)
+        features = run_branches(self.shared_encoder.graph, self.branches(), self.gates, images, self._live)
         return {task.name: self.heads[task.name](features[t]) for t, task in enumerate(self.tasks)}
 
     def branches(self) -> list[fx.GraphModule]:
@@ -103,11 +106,24 @@ class InterroGateNetwork(nn.Module):
             wanted = own.to(gate.alpha.device)
             magnitude = gate.alpha.abs().clamp(min=1e-3)
             gate.alpha.copy_(torch.where(wanted, magnitude, -magnitude))
+        self._refresh_live_branches()
 
     def freeze_gates(self) -> None:
-        """No gate changes from here on; the mix of the shared branch still learns."""
+        """No gate changes from here on; the mix of the shared branch still learns.
+
+        Layers that the frozen gates leave without a reader are no longer run.
+        """
         for gate in self.channel_gates():
             gate.alpha.requires_grad_(False)
+        self._live = self._find_live_branches()
+
+    def forward_flops(self) -> int:
+        """FLOPs of one image through the gated network itself: every layer of every branch that runs."""
+        nodes = self.shared_encoder.graph.nodes
+        if self._live is None:
+            return (len(self.tasks) + 1) * self.cost.encoder + sum(self.cost.heads.values())
+        runs = sum(node.meta["flops"] * sum(self._live[node]) for node in nodes if node in self._live)
+        return int(runs) + sum(self.cost.heads.values())
 
     @torch.no_grad()
     def clamp_logits(self, max_logit: float) -> None:
@@ -145,49 +161,29 @@ class InterroGateNetwork(nn.Module):
         if hard_sharing is not None:
             self.shared_encoder.load_state_dict(_part(hard_sharing, "encoder."))
 
+    def _find_live_branches(self) -> LiveBranches:
+        graph = self.shared_encoder.graph
+        live = find_live_channels(graph, self.lifting.sites, self.gate_pattern()).before
+        num_branches = len(self.tasks) + 1
+        return {
+            node: tuple(bool(live[node, b].any()) for b in range(num_branches))
+            for node in graph.nodes
+            if node.op != "output"
+        }
+
+    def _refresh_live_branches(self) -> None:
+        if self._live is not None:
+            self._live = self._find_live_branches()
+
     def _count_heads(self) -> dict[str, int]:
         features = example_features(self.shared_encoder, self.architecture)
         traced = {t.name: trace_head(self.heads[t.name], features, name=f"head {t.name}") for t in self.tasks}
         return {name: sum(node.meta["flops"] for node in head.graph.nodes) for name, head in traced.items()}
 
 
-def _run_branches(network: InterroGateNetwork, images: Tensor) -> list[Any]:
-    """The features of every task, running the backbone's graph node by node in all branches."""
-    branches = network.branches()
-    modules = [dict(branch.named_modules()) for branch in branches]
-    values: dict[fx.Node, list[Any]] = {}
-    for node in network.shared_encoder.graph.nodes:
-        if node.op == "placeholder":
-            values[node] = [images] * len(branches)
-            continue
-        if node.op == "output":
-            return [_arguments(node.args[0], values, b) for b in range(1, len(branches))]
-        values[node] = [_run_node(node, values, b, branches[b], modules[b]) for b in range(len(branches))]
-        if node.name in network.gates:
-            shared, own = network.gates[node.name](values[node][0], values[node][1:])
-            values[node] = [shared, *own]
-        for source in node.meta["last_uses"]:
-            del values[source]
-    raise SpaceError("the traced backbone has no output.")
-
-
-def _run_node(
-    node: fx.Node, values: dict[fx.Node, list[Any]], b: int, branch: fx.GraphModule, modules: dict[str, nn.Module]
-) -> Any:
-    args, kwargs = _arguments(node.args, values, b), _arguments(node.kwargs, values, b)
-    target: Any = node.target
-    if node.op == "call_module":
-        return modules[target](*args, **kwargs)
-    if node.op == "call_function":
-        return target(*args, **kwargs)
-    if node.op == "call_method":
-        return getattr(args[0], target)(*args[1:], **kwargs)
-    owner, _, name = target.rpartition(".")
-    return getattr(branch.get_submodule(owner), name)
-
-
-def _arguments(arguments: Any, values: dict[fx.Node, list[Any]], b: int) -> Any:
-    return fx.node.map_arg(arguments, lambda node: values[node][b])
+def _refresh_after_loading(network: nn.Module, _: object) -> None:
+    if isinstance(network, InterroGateNetwork):
+        network._refresh_live_branches()
 
 
 def _part(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

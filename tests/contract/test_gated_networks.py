@@ -174,3 +174,22 @@ def test_budget_cut_is_at_or_under_and_wastes_little(architecture: Architecture)
         assert all((after <= before).all() for after, before in zip(cut, gated.gate_pattern(), strict=True))
         if share > 0:
             assert cost.flops(cut) > budget - dearest
+
+
+@pytest.mark.parametrize("own", [0.0, 0.05, 1.0])
+@torch.no_grad()
+def test_frozen_gates_skip_what_nobody_reads(architecture: Architecture, own: float) -> None:
+    generator = torch.Generator().manual_seed(6)
+    gated = build_gated_network(architecture).eval()
+    _randomise(gated, generator)
+    _set_gates(gated, own, generator)
+    images = _images(architecture, generator)
+    expected, everything = gated(images), gated.forward_flops()
+    gated.freeze_gates()
+    found = gated(images)
+    for name in architecture.task_names:
+        assert _relative_error(found[name], expected[name]) < 1e-6
+    assert gated.flops() <= gated.forward_flops() <= everything
+    assert gated.forward_flops() == count_flops(gated, _input_shape(architecture))
+    if own in (0.0, 1.0):
+        assert gated.forward_flops() == gated.flops()
