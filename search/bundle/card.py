@@ -21,7 +21,7 @@ _REFERENCES = {"single_task": "one network per task", "hard_sharing": "one encod
 
 def write_card(manifest: Manifest) -> str:
     """The card's Markdown text."""
-    parts = [_head(manifest), _tasks(manifest), _pictures(), _use(manifest), _files(), _origin(manifest)]
+    parts = [_head(manifest), _tasks(manifest), _pictures(), _use(manifest), _files(manifest), _origin(manifest)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -131,15 +131,19 @@ def _output_rows(manifest: Manifest) -> str:
     return "\n".join(rows)
 
 
-def _files() -> str:
+def _files(manifest: Manifest) -> str:
+    plan = (
+        f"| `{WEIGHTS}`, `{ARCHITECTURE}` | weights, and the layers with their channel counts, to rebuild it from |\n"
+    )
+    if manifest.no_plan_because is not None:
+        plan = ""
     return f"""## What is in this folder
 
 | file | what it is |
 | --- | --- |
 | `{TORCH_MODEL}` | the network for torch (`torch.export`) |
 | `{ONNX_MODEL}` | the network for any ONNX runtime |
-| `{WEIGHTS}`, `{ARCHITECTURE}` | weights, and the layers with their channel counts, to rebuild it from |
-| `{SAMPLE_INPUTS}`, `{SAMPLE_OUTPUTS}` | a few validation images and what the network answers |
+{plan}| `{SAMPLE_INPUTS}`, `{SAMPLE_OUTPUTS}` | a few validation images and what the network answers |
 | `{MANIFEST}` | all of this in a form for programs, with the SHA-256 of every file |
 | `{STUDY_FILE}` | the study it comes from |
 

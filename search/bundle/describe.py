@@ -13,7 +13,9 @@ from spaces import FLOP_CONVENTION, PlainNetwork, count_parameters
 from spaces.tasks import Task
 
 
-def describe(source: PullSource, network: PlainNetwork, tasks: tuple[Task, ...]) -> Manifest:
+def describe(
+    source: PullSource, network: PlainNetwork, tasks: tuple[Task, ...], *, no_plan_because: str | None
+) -> Manifest:
     """The manifest of the trial in ``source``, with no files entered yet. ``tasks`` are in the network's order."""
     description, summary, point = source.data.description, source.view.summary, source.trial.point
     height, width = description.input_size
@@ -47,6 +49,7 @@ def describe(source: PullSource, network: PlainNetwork, tasks: tuple[Task, ...])
             for reference in source.view.references
         ),
         num_parameters=count_parameters(network),
+        no_plan_because=no_plan_because,
         data=DataEntry(
             name=source.data_name,
             fingerprint=source.data.fingerprint,

@@ -6,6 +6,7 @@ import json
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -21,29 +22,36 @@ from search.bundle.layout import (
     TORCH_MODEL,
     WEIGHTS,
 )
-from spaces import PlainNetwork
+from spaces import PlainNetwork, SpaceError
 
 _BATCH = torch.export.Dim("batch", min=1)
 
 
-def export_network(network: PlainNetwork, samples: Tensor, folder: Path) -> tuple[Tensor, ...]:
-    """Write both exports, weights, architecture and samples into ``folder``.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """What was written: the outputs for the samples, in task order, and why there is no plan, if there is none."""
+
+    outputs: tuple[Tensor, ...]
+    no_plan_because: str | None
+
+
+def export_network(network: PlainNetwork, samples: Tensor, folder: Path) -> Exported:
+    """Write both exports, the plan (architecture and weights) and the samples into ``folder``.
+
+    A network with operations that fit no architecture.json goes without the plan; both exports hold it all the same.
 
     Args:
         network: in evaluation mode, on the CPU.
         samples: normalised images ``[batch, channels, height, width]``, float32, at least two.
         folder: an existing folder.
-
-    Returns:
-        The network's outputs for ``samples``, in task order.
     """
     with torch.no_grad():
         outputs: tuple[Tensor, ...] = network(samples)
     _write_exports(network, samples, folder)
-    _write_plan(network, folder)
+    refusal = _write_plan(network, folder)
     _write_tensors({INPUT_NAME: samples}, folder / SAMPLE_INPUTS)
     _write_tensors(dict(zip(network.task_names, outputs, strict=True)), folder / SAMPLE_OUTPUTS)
-    return outputs
+    return Exported(outputs=outputs, no_plan_because=refusal)
 
 
 def _write_exports(network: PlainNetwork, samples: Tensor, folder: Path) -> None:
@@ -64,9 +72,14 @@ def _write_exports(network: PlainNetwork, samples: Tensor, folder: Path) -> None
         )
 
 
-def _write_plan(network: PlainNetwork, folder: Path) -> None:
-    (folder / ARCHITECTURE).write_text(json.dumps(network.architecture_json(), indent=1) + "\n")
+def _write_plan(network: PlainNetwork, folder: Path) -> str | None:
+    try:
+        document = network.architecture_json()
+    except SpaceError as error:
+        return error.message
+    (folder / ARCHITECTURE).write_text(json.dumps(document, indent=1) + "\n")
     _write_tensors(network.tensors(), folder / WEIGHTS)
+    return None
 
 
 def _write_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:

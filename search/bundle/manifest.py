@@ -89,7 +89,10 @@ class DataEntry(_Record):
 
 
 class Manifest(_Record):
-    """``manifest.json``. ``manifest_sha256`` is the hash of this document with that one field empty."""
+    """``manifest.json``. ``manifest_sha256`` is the hash of this document with that one field empty.
+
+    ``no_plan_because`` is null where architecture.json and weights.safetensors are in the folder, else the reason.
+    """
 
     format: Literal["gatefront-bundle"] = "gatefront-bundle"
     format_version: Literal[1] = 1
@@ -104,6 +107,7 @@ class Manifest(_Record):
     flops: FlopsEntry
     references: tuple[ReferenceEntry, ...]
     num_parameters: int
+    no_plan_because: str | None
     data: DataEntry
     versions: dict[str, str]
     trained_with: dict[str, str]

@@ -76,15 +76,15 @@ def _write(source: PullSource, folder: Path) -> None:
     gated = load_network(source.network_path).cpu().eval()
     network = prune_network(gated).eval()
     _check_cost(network, source)
-    outputs = export_network(network, source.samples, folder)
+    exported = export_network(network, source.samples, folder)
     with torch.no_grad():
         expected = gated(source.samples)
-    for name, output in zip(network.task_names, outputs, strict=True):
+    for name, output in zip(network.task_names, exported.outputs, strict=True):
         if not torch.allclose(output, expected[name], rtol=TOLERANCE, atol=TOLERANCE):
             raise BundleError(f"task {name}: the pruned network's outputs differ from the trained network's.")
     (folder / STUDY_FILE).write_text(source.study_file)
     _draw(source, folder)
-    manifest = describe(source, network, gated.tasks)
+    manifest = describe(source, network, gated.tasks, no_plan_because=exported.no_plan_because)
     (folder / CARD).write_text(write_card(manifest))
     files = {path.name: file_entry(path) for path in sorted(folder.iterdir())}
     write_manifest(manifest.model_copy(update={"files": files}), folder)

@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import onnxruntime
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from search.bundle.layout import (
     ARCHITECTURE,
@@ -26,8 +25,12 @@ from search.bundle.manifest import Manifest, file_entry, read_manifest
 from search.errors import BundleError
 from spaces import PlainNetwork, count_flops, count_parameters
 
+Runner = Callable[[Tensor], dict[str, Tensor]]
+
 TOLERANCE = 1e-4
 """Largest difference between two outputs that counts as equal, relative where outputs exceed 1."""
+
+_ALWAYS_THERE = (TORCH_MODEL, ONNX_MODEL, SAMPLE_INPUTS, SAMPLE_OUTPUTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,14 +65,17 @@ def verify_bundle(folder: Path) -> VerifyReport:
     _raise_failures(folder, checks)
     samples = load_file(folder / SAMPLE_INPUTS)[INPUT_NAME]
     expected = load_file(folder / SAMPLE_OUTPUTS)
-    rebuilt = _rebuild(folder)
-    runs: Mapping[str, Callable[[Tensor], dict[str, Tensor]]] = {
-        TORCH_MODEL: _torch_runner(folder / TORCH_MODEL, manifest),
+    exported = torch.export.load(folder / TORCH_MODEL).module()
+    runs = {
+        TORCH_MODEL: _module_runner(exported, manifest),
         ONNX_MODEL: _onnx_runner(folder / ONNX_MODEL, manifest),
-        f"{ARCHITECTURE} + {WEIGHTS}": lambda images: dict(zip(rebuilt.task_names, rebuilt(images), strict=True)),
     }
+    if ARCHITECTURE in manifest.files:
+        rebuilt = _rebuild(folder)
+        runs[f"{ARCHITECTURE} + {WEIGHTS}"] = _module_runner(rebuilt, manifest)
+        checks.append(_parameters_check(rebuilt, manifest))
     checks += [_outputs_check(name, run, samples, expected) for name, run in runs.items()]
-    checks += _cost_checks(rebuilt, samples, manifest)
+    checks += _cost_checks(exported, samples, manifest)
     _raise_failures(folder, checks)
     return VerifyReport(folder=folder, study=manifest.study, trial=manifest.trial, checks=tuple(checks))
 
@@ -78,7 +84,8 @@ def _file_checks(folder: Path, manifest: Manifest) -> list[Check]:
     checks = [_file_check(folder, name, manifest) for name in manifest.files]
     present = {str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir()}
     strays = sorted(present - set(manifest.files) - {MANIFEST})
-    checks += [Check(name=name, passed=False, detail="is not in the manifest") for name in strays]
+    unlisted = [name for name in _ALWAYS_THERE if name not in manifest.files and name not in strays]
+    checks += [Check(name=name, passed=False, detail="is not in the manifest") for name in (*strays, *unlisted)]
     return checks
 
 
@@ -99,31 +106,24 @@ def _rebuild(folder: Path) -> PlainNetwork:
     return PlainNetwork.from_json(document, load_file(folder / WEIGHTS)).eval()
 
 
-def _torch_runner(path: Path, manifest: Manifest) -> Callable[[Tensor], dict[str, Tensor]]:
-    module = torch.export.load(path).module()
+def _module_runner(module: nn.Module, manifest: Manifest) -> Runner:
     return lambda images: dict(zip(_task_names(manifest), module(images), strict=True))
 
 
-def _onnx_runner(path: Path, manifest: Manifest) -> Callable[[Tensor], dict[str, Tensor]]:
+def _onnx_runner(path: Path, manifest: Manifest) -> Runner:
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     names = _task_names(manifest)
-
-    def run(images: Tensor) -> dict[str, Tensor]:
-        arrays: list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]] = session.run(
-            names, {INPUT_NAME: images.numpy()}
-        )
-        return {name: torch.from_numpy(array) for name, array in zip(names, arrays, strict=True)}
-
-    return run
+    return lambda images: {
+        name: torch.from_numpy(array)
+        for name, array in zip(names, session.run(names, {INPUT_NAME: images.numpy()}), strict=True)
+    }
 
 
 def _task_names(manifest: Manifest) -> list[str]:
     return [task.name for task in manifest.tasks]
 
 
-def _outputs_check(
-    name: str, run: Callable[[Tensor], dict[str, Tensor]], samples: Tensor, expected: Mapping[str, Tensor]
-) -> Check:
+def _outputs_check(name: str, run: Runner, samples: Tensor, expected: Mapping[str, Tensor]) -> Check:
     # One image alone as well: the exports promise any batch size.
     with torch.no_grad():
         together, alone = run(samples), run(samples[:1])
@@ -149,27 +149,43 @@ def _difference(found: Tensor, reference: Tensor) -> float:
     return math.inf if math.isnan(difference) else difference
 
 
-def _cost_checks(network: PlainNetwork, samples: Tensor, manifest: Manifest) -> list[Check]:
-    flops = count_flops(network, samples.shape[1:])
-    num_parameters = count_parameters(network)
+def _parameters_check(network: PlainNetwork, manifest: Manifest) -> Check:
+    counted = count_parameters(network)
+    return Check(
+        name="parameters",
+        passed=counted == manifest.num_parameters,
+        detail=f"counted {counted:,}, the manifest says {manifest.num_parameters:,}",
+    )
+
+
+def _cost_checks(exported: nn.Module, samples: Tensor, manifest: Manifest) -> list[Check]:
+    flops = count_flops(_Wrapped(exported), samples.shape[1:])
     budget = manifest.flops.flop_budget
     checks = [
         Check(
             name="FLOPs",
             passed=flops == manifest.flops.value,
-            detail=f"counted {flops:,}, the manifest says {manifest.flops.value:,}",
-        ),
-        Check(
-            name="parameters",
-            passed=num_parameters == manifest.num_parameters,
-            detail=f"counted {num_parameters:,}, the manifest says {manifest.num_parameters:,}",
-        ),
+            detail=f"counted {flops:,} in {TORCH_MODEL}, the manifest says {manifest.flops.value:,}",
+        )
     ]
     if budget is not None:
         checks.append(
             Check(name="FLOP budget", passed=flops <= budget, detail=f"{flops:,} FLOPs of {budget:,} allowed")
         )
     return checks
+
+
+class _Wrapped(nn.Module):
+    """An exported module that may be asked for evaluation mode, in which alone it was exported."""
+
+    def __init__(self, exported: nn.Module) -> None:
+        super().__init__()
+        # In a list, so that it is no submodule and `eval()`, which exported modules refuse, does not reach it.
+        self._exported = [exported]
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        outputs: tuple[Tensor, ...] = self._exported[0](images)
+        return outputs
 
 
 def _raise_failures(folder: Path, checks: list[Check]) -> None:

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
+from torch import fx, nn
 
 from search.bundle import VerifyReport, pull_bundle, verify_bundle
+from search.bundle.export import export_network
 from search.bundle.layout import OutputFolderError
-from search.bundle.manifest import read_manifest
+from search.bundle.manifest import Manifest, file_entry, read_manifest, write_manifest
 from search.errors import BundleError, NothingToPullError
 from search.records import (
     ReferencePoint,
@@ -25,7 +27,15 @@ from search.records import (
     TrialPoint,
     TrialState,
 )
-from spaces import Architecture, InterroGateNetwork, Task, build_gated_network, count_parameters, prune_network
+from spaces import (
+    Architecture,
+    InterroGateNetwork,
+    PlainNetwork,
+    Task,
+    build_gated_network,
+    count_parameters,
+    prune_network,
+)
 from trainer.checkpoint import save_network
 from trainer.data import DataSpec, describe_data
 
@@ -288,8 +298,6 @@ def test_another_network_under_the_same_manifest_is_noticed(reader: FakeReader, 
 
 
 def test_nan_outputs_are_noticed(copied: Path) -> None:
-    from safetensors.torch import save_file
-
     weights = load_file(copied / "weights.safetensors")
     save_file(
         {name: torch.full_like(w, torch.nan) if w.is_floating_point() else w for name, w in weights.items()},
@@ -300,12 +308,40 @@ def test_nan_outputs_are_noticed(copied: Path) -> None:
         verify_bundle(copied)
 
 
-def _reseal(folder: Path) -> None:
-    from search.bundle.manifest import Manifest, file_entry, write_manifest
+def test_a_network_that_fits_no_plan_is_exported_all_the_same(tmp_path: Path) -> None:
+    class Body(nn.Module):
+        def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            return (torch.cumsum(images, dim=1).mean((2, 3)),)
 
-    document = json.loads((folder / "manifest.json").read_text())
-    manifest = Manifest.model_validate_json(json.dumps(document | {"manifest_sha256": ""}))
-    write_manifest(manifest.model_copy(update={"files": {name: file_entry(folder / name) for name in FILES}}), folder)
+    network = PlainNetwork(fx.symbolic_trace(Body()), ("left",))
+    exported = export_network(network, torch.randn(2, 3, 4, 4), tmp_path)
+    assert "cumsum" in (exported.no_plan_because or "")
+    written = {path.name for path in tmp_path.iterdir()}
+    assert written == {"model.pt2", "model.onnx", "sample_inputs.safetensors", "sample_outputs.safetensors"}
+
+
+def test_a_bundle_without_a_plan_is_verified_by_its_exports(copied: Path) -> None:
+    for name in ("architecture.json", "weights.safetensors"):
+        (copied / name).unlink()
+    _reseal(copied, no_plan_because="operation cumsum fits none")
+    names = {check.name for check in verify_bundle(copied).checks}
+    assert {"outputs of model.pt2", "outputs of model.onnx", "FLOPs"} <= names
+    assert not any("architecture" in name for name in names)
+
+
+def test_a_manifest_that_forgets_an_export_is_no_whole_bundle(copied: Path) -> None:
+    (copied / "model.onnx").unlink()
+    _reseal(copied)
+    with pytest.raises(BundleError, match=r"model\.onnx is not in the manifest"):
+        verify_bundle(copied)
+
+
+def _reseal(folder: Path, **changes: str) -> None:
+    """Write a manifest whose hashes are right for what lies in the folder now."""
+    document = json.loads((folder / "manifest.json").read_text()) | {"manifest_sha256": ""} | changes
+    files = {name: file_entry(folder / name) for name in FILES if (folder / name).exists()}
+    manifest = Manifest.model_validate_json(json.dumps(document))
+    write_manifest(manifest.model_copy(update={"files": files}), folder)
 
 
 @pytest.mark.parametrize("block", [0, 1])

@@ -68,6 +68,7 @@ def test_a_deep_link_works_as_the_first_request(reader: Any, path: str) -> None:
     assert status == 200
     assert b"/assets/gatefront.css" in page
     assert b"/assets/gatefront.js" in page
+    assert page.count(b".css") == 1
 
 
 def test_nothing_is_loaded_from_elsewhere(reader: Any) -> None:

@@ -53,6 +53,7 @@ def _manifest() -> Manifest:
         ),
         references=(ReferenceEntry(kind="hard_sharing", flops=300, delta_mtl=-3.5),),
         num_parameters=99,
+        no_plan_because=None,
         data=DataEntry(name="digits", fingerprint="f" * 64, num_train=100, num_val=50, measured_on="validation split"),
         versions={"torch": "2.13.0"},
         trained_with={"device": "cpu"},
