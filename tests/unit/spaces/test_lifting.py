@@ -132,6 +132,8 @@ def test_width_keeps_the_largest_trained_channels() -> None:
 
 def test_frozen_gates_do_not_learn_and_the_mix_does() -> None:
     network = build_gated_network(_architecture("smallconv", tasks=(TASK, DENSE_TASK), input_size=(8, 8)))
+    generator = torch.Generator().manual_seed(5)
+    network.set_gate_pattern(tuple(torch.rand(p.shape, generator=generator) < 0.5 for p in network.gate_pattern()))
     network.freeze_gates()
     prediction = network(torch.randn(2, 3, 8, 8))
     sum(value.sum() for value in prediction.values()).backward()  # type: ignore[union-attr]
