@@ -51,7 +51,7 @@ def write_report(reader: Reader, study: str, path: Path) -> None:
 def report_html(view: StudyView, front: Sequence[TrialDetail], study_file: str) -> str:
     """The whole page: style, script and data inline, nothing fetched from anywhere."""
     scheme = scheme_named("light")
-    style = files("dashboards").joinpath("assets", "report.css").read_text(encoding="utf-8")
+    style = files("dashboards").joinpath("report.css").read_text(encoding="utf-8")
     body = "\n".join(
         [
             _head(view),

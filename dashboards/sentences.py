@@ -6,8 +6,15 @@ from collections.abc import Mapping
 from dashboards.formats import format_names
 from search.records import StudyState, StudySummary, StudyView, TrialDetail, TrialState
 
-_ENDED = {TrialState.COMPLETE, TrialState.STOPPED_EARLY, TrialState.FAILED, TrialState.LOST, TrialState.VOID}
+# A lost trial is not over: `resume` runs it again.
+_ENDED = {TrialState.COMPLETE, TrialState.STOPPED_EARLY, TrialState.FAILED, TrialState.VOID}
+_OVER = {StudyState.STOPPED, StudyState.FAILED, StudyState.LOST}
 
+_UNFINISHED = (
+    (TrialState.RUNNING, "running"),
+    (TrialState.QUEUED, "waiting for a worker"),
+    (TrialState.LOST, "lost with the worker"),
+)
 NO_STUDIES = (
     "There is no study in this database yet. `gatefront start STUDY.toml` starts one; it appears here by itself."
 )
@@ -57,9 +64,11 @@ def front_sentence(view: StudyView) -> str | None:
         return None
     counts = Counter(point.state for point in view.points)
     ended = sum(counts[state] for state in _ENDED)
-    failed = counts[TrialState.FAILED] + counts[TrialState.LOST]
+    failed = counts[TrialState.FAILED]
     if view.summary.state is StudyState.PREPARING and not ended:
         return references_sentence(view)
+    if not ended and view.summary.state in _OVER:
+        return "No trial had finished when the study ended, so nothing is on the front."
     if not ended:
         return f"No trial has finished yet: {_unfinished(counts)}. The first point appears when one ends."
     if failed == ended:
@@ -135,11 +144,7 @@ def pull_sentence(detail: TrialDetail) -> str | None:
 
 
 def _unfinished(counts: Mapping[TrialState, int]) -> str:
-    parts = [
-        f"{counts[state]} {word}"
-        for state, word in ((TrialState.RUNNING, "running"), (TrialState.QUEUED, "waiting for a worker"))
-        if counts[state]
-    ]
+    parts = [f"{counts[state]} {word}" for state, word in _UNFINISHED if counts[state]]
     return format_names(parts) or "the first are being set up"
 
 
@@ -148,14 +153,13 @@ def _ended(counts: Mapping[TrialState, int]) -> str:
         TrialState.COMPLETE: "complete",
         TrialState.STOPPED_EARLY: "stopped early",
         TrialState.FAILED: "failed",
-        TrialState.LOST: "lost",
         TrialState.VOID: "void",
     }
     return format_names([f"{counts[state]} {word}" for state, word in words.items() if counts[state]])
 
 
 def _common_cause(view: StudyView) -> str:
-    causes = Counter(p.cause for p in view.points if p.state in (TrialState.FAILED, TrialState.LOST) and p.cause)
+    causes = Counter(p.cause for p in view.points if p.state is TrialState.FAILED and p.cause)
     if not causes:
         return "No cause was recorded."
     cause, times = causes.most_common(1)[0]

@@ -33,7 +33,7 @@ def trial_columns(view: StudyView) -> list[dict[str, Any]]:
          "comparator": {"function": "trialOrder"}, "sort": "desc"},
         {"field": "state", "headerName": "State", "minWidth": 135, "width": 135},
         _number("delta_mtl", "Δ_MTL (%)", "+.2f"),
-        _number("flops", unit.name, ".3f"),
+        _number("flops", unit.name, ".4r"),
         _number("share", "% of single-task", ".1f"),
         *_metric_groups(view.summary.tasks),
         {"field": "front", "headerName": "Front", "minWidth": 120, "width": 120},

@@ -8,6 +8,7 @@ from spaces.gate_map import GateMap
 _ROW_HEIGHT = 44
 _MOST_NUMBERS = 24
 _MOST_NAMES = 30
+_MOST_LEVEL_NAMES = 8
 
 
 def gate_map_figure(
@@ -35,7 +36,8 @@ def gate_map_figure(
     figure.update_xaxes(
         title_text="gate site, from the image to the heads",
         tickvals=list(range(0, len(sites), step)), ticktext=[site.name for site in sites[::step]],
-        tickangle=-45, showgrid=False, showline=False, ticks="", range=[-0.5, len(sites) - 0.5],
+        tickangle=0 if len(sites) <= _MOST_LEVEL_NAMES else -45,
+        showgrid=False, showline=False, ticks="", range=[-0.5, len(sites) - 0.5],
     )  # fmt: skip
     figure.update_yaxes(
         autorange="reversed",

@@ -244,10 +244,10 @@ def _read(reader: Reader, key: TrialKey) -> tuple[StudyView, TrialDetail]:
 
 
 def _chosen(gate_map: GateMap | None, site: str | None) -> str | None:
-    """The site whose channels are shown: the person's choice, else the one with the most own channels."""
+    """The site whose channels are shown: the person's choice, else the one whose tasks are the most divided."""
     if gate_map is None:
         return None
     if any(entry.name == site for entry in gate_map.sites):
         return site
-    own = [sum(fractions) for fractions in gate_map.own_fractions()]
-    return gate_map.sites[own.index(max(own))].name
+    divided = [sum(share * (1 - share) for share in shares) for shares in gate_map.own_fractions()]
+    return gate_map.sites[divided.index(max(divided))].name

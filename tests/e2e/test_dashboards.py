@@ -95,7 +95,7 @@ def test_from_a_point_to_its_gate_map_and_command(
 def test_a_site_is_chosen_on_the_map_and_in_the_list(page: Page, serve: Serve, sample: ModuleType) -> None:
     page.goto(serve(sample.SampleReader()) + "/study/digits/trial/7")
     site = page.locator("#trial-site")
-    expect(site).to_have_value("stage3.block1.conv1")
+    expect(site).to_have_value("stage3.block0.conv2")
     plot = page.locator("#trial-map .js-plotly-plot")
     box = plot.bounding_box()
     assert box is not None

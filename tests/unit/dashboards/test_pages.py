@@ -131,9 +131,9 @@ def test_trial_page_chooses_a_site_and_keeps_the_persons_choice(reader: Any) -> 
     key, names = TrialKey("digits", 7), trial._OUTPUTS
     value = [prop for _, prop in names].index("value")
     outputs = trial_update(reader, key, Seen(), "light", None)
-    assert outputs[value] == "stage3.block1.conv1"
+    assert outputs[value] == "stage3.block0.conv2"
     assert trial_update(reader, key, Seen(), "light", "stem")[value] == "stem"
-    assert trial_update(reader, key, Seen(), "light", "gone")[value] == "stage3.block1.conv1"
+    assert trial_update(reader, key, Seen(), "light", "gone")[value] == "stage3.block0.conv2"
 
 
 def test_trial_page_of_a_failed_trial(reader: Any) -> None:

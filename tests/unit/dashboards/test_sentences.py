@@ -51,6 +51,7 @@ def test_the_drivers_own_word_on_references_goes_first(view: StudyView) -> None:
 
 
 def test_no_finished_trial_yet(view: StudyView) -> None:
+    view = in_state(view, StudyState.RUNNING)
     running = with_states(view, TrialState.RUNNING, TrialState.RUNNING, TrialState.QUEUED)
     sentence = front_sentence(running) or ""
     assert sentence.startswith("No trial has finished yet: 2 running and 1 waiting for a worker.")
@@ -58,12 +59,17 @@ def test_no_finished_trial_yet(view: StudyView) -> None:
     assert hypervolume_sentence(running)
 
 
+@pytest.mark.parametrize("state", [StudyState.LOST, StudyState.STOPPED, StudyState.FAILED])
+def test_a_study_that_ended_without_a_finished_trial(view: StudyView, state: StudyState) -> None:
+    assert "No trial had finished" in (front_sentence(in_state(with_states(view, TrialState.LOST), state)) or "")
+
+
 def test_all_failed_shows_the_cause(view: StudyView) -> None:
     sentence = front_sentence(with_states(view, TrialState.FAILED, TrialState.FAILED, cause=NAN)) or ""
     assert sentence == f"All 2 trials so far failed. Cause, 2 times: {NAN}"
     only = front_sentence(with_states(view, TrialState.FAILED, cause=NAN))
     assert only == f"The only trial so far failed. Cause: {NAN}"
-    silent = front_sentence(with_states(view, TrialState.LOST)) or ""
+    silent = front_sentence(with_states(view, TrialState.FAILED)) or ""
     assert "No cause was recorded." in silent
 
 
