@@ -1,12 +1,14 @@
 """create_app: the dashboards for one study store, wired and ready to serve."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import dash_mantine_components as dmc
 from dash import Dash, dcc, html
 from dash.development.base_component import Component
 from fastapi import FastAPI
+from fastapi.middleware.trustedhost import TrustedHostMiddleware
 
 from dashboards import ids
 from dashboards.links import STUDIES
@@ -32,11 +34,12 @@ _INDEX = """<!DOCTYPE html>
 </html>"""
 
 
-def create_app(reader: Reader) -> Dash:
+def create_app(reader: Reader, *, allowed_hosts: Sequence[str] = ("*",)) -> Dash:
     """A Dash app on FastAPI that shows the studies of ``reader``; ``app.server`` is the ASGI application.
 
     Nothing is loaded from another host: every script and style comes from the installed packages.
-    ``/healthz`` answers without touching the store.
+    ``/healthz`` answers without touching the store. Requests that name another host than the ``allowed_hosts``
+    are refused: a foreign web page could otherwise point its own name at a loopback address and read along.
     """
     # FastAPI's own documentation pages would fetch their scripts from elsewhere.
     server = FastAPI(title="gatefront", docs_url=None, redoc_url=None, openapi_url=None)
@@ -59,6 +62,7 @@ def create_app(reader: Reader) -> Dash:
     app.layout = _frame()
     register_pages(app, reader)
     server.add_middleware(PageAddresses)
+    server.add_middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts))
     return app
 
 

@@ -39,7 +39,7 @@ def serve(
     warning = exposure_warning(host)
     if warning:
         typer.echo(warning, err=True)
-    app = create_app(StudyReader(database_url(db)))
+    app = create_app(StudyReader(database_url(db)), allowed_hosts=allowed_hosts(host))
     address = f"[{host}]" if ":" in host else host
     typer.echo(f"The studies are at http://{address}:{listening.getsockname()[1]}/ (Ctrl-C ends this).", err=True)
     uvicorn.Server(uvicorn.Config(app.server, log_level="warning")).run(sockets=[listening])
@@ -77,6 +77,11 @@ def exposure_warning(host: str) -> str | None:
         f"Warning: the dashboard listens on {host} without a password. "
         "Whoever reaches this address can read every study of the database."
     )
+
+
+def allowed_hosts(host: str) -> list[str]:
+    """The names under which the dashboards may be asked for: on loopback only loopback's own."""
+    return ["127.0.0.1", "localhost", host] if is_loopback(host) and ":" not in host else ["*"]
 
 
 def is_loopback(host: str) -> bool:

@@ -8,17 +8,17 @@ import pytest
 import typer
 
 from dashboards.app import create_app
-from dashboards.cli import exposure_warning, is_loopback, listen, register
+from dashboards.cli import allowed_hosts, exposure_warning, is_loopback, listen, register
 from dashboards.errors import AddressInUseError
 
 
-def request(app: Any, path: str, body: dict[str, Any] | None = None) -> tuple[int, bytes]:
+def request(app: Any, path: str, body: dict[str, Any] | None = None, host: bytes = b"localhost") -> tuple[int, bytes]:
     """One HTTP request straight into the ASGI application."""
     sent: list[dict[str, Any]] = []
     payload = b"" if body is None else json.dumps(body).encode()
     scope = {
         "type": "http", "method": "GET" if body is None else "POST", "path": path, "raw_path": path.encode(),
-        "query_string": b"", "headers": [(b"content-type", b"application/json"), (b"host", b"localhost")],
+        "query_string": b"", "headers": [(b"content-type", b"application/json"), (b"host", host)],
         "http_version": "1.1", "scheme": "http", "server": ("localhost", 80), "client": ("localhost", 1),
         "root_path": "",
     }  # fmt: skip
@@ -115,6 +115,13 @@ def test_any_other_host_is_warned_of(host: str) -> None:
     warning = exposure_warning(host)
     assert warning is not None
     assert host in warning
+
+
+def test_a_foreign_name_for_loopback_is_refused(reader: Any) -> None:
+    app = create_app(reader, allowed_hosts=allowed_hosts("127.0.0.1"))
+    assert request(app, "/", host=b"127.0.0.1:8050")[0] == 200
+    assert request(app, "/", host=b"evil.example:8050")[0] == 400
+    assert allowed_hosts("0.0.0.0") == ["*"]
 
 
 def test_commands_are_registered() -> None:
