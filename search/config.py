@@ -113,6 +113,7 @@ class GatesSection(StrictModel):
     initial_logit: FloatKnob = 1.0
     max_logit: FloatKnob = 4.0
     finetune_epochs: IntKnob = 1
+    finetune_rate: FloatKnob = 1.0
     shared_init: Literal["hard_sharing", "random"] = "hard_sharing"
 
 

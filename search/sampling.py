@@ -69,6 +69,7 @@ def decode(plan: StudyPlan, params: Params, *, seed: int) -> TrialSettings:
             initial_logit=float(_at("gates.initial_logit", knobs, params)),
             max_logit=float(_at("gates.max_logit", knobs, params)),
             finetune_epochs=int(_at("gates.finetune_epochs", knobs, params)),
+            finetune_rate=float(_at("gates.finetune_rate", knobs, params)),
         ),
     )
 
@@ -100,6 +101,7 @@ def _knobs(config: StudyConfig) -> dict[str, AnyKnob]:
         "gates.initial_logit": gates.initial_logit,
         "gates.max_logit": gates.max_logit,
         "gates.finetune_epochs": gates.finetune_epochs,
+        "gates.finetune_rate": gates.finetune_rate,
         **_tau_knobs(gates, "gates.tau"),
     }
     if train.gradient_clip is not None:

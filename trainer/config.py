@@ -61,7 +61,8 @@ class GateConfig:
 
     ``tau`` has one target per task, in task order: the fraction of channels a task may keep for itself.
     ``learning_rate`` is the gates' own; they have no weight decay. ``finetune_epochs`` are trained with
-    frozen gates, after the network was cut to its FLOP budget.
+    frozen gates, after the network was cut to its FLOP budget, on a schedule of their own that peaks at
+    ``finetune_rate`` times the learning rate.
     """
 
     tau: tuple[float, ...]
@@ -70,6 +71,7 @@ class GateConfig:
     initial_logit: float = 1.0
     max_logit: float = 4.0
     finetune_epochs: int = 1
+    finetune_rate: float = 1.0
 
     def __post_init__(self) -> None:
         for value in self.tau:
@@ -77,6 +79,7 @@ class GateConfig:
         _check("gates", "lambda_s", self.lambda_s, "at least 0", self.lambda_s >= 0)
         _check("gates", "learning_rate", self.learning_rate, "above 0", self.learning_rate > 0)
         _check("gates", "finetune_epochs", self.finetune_epochs, "at least 0", self.finetune_epochs >= 0)
+        _check("gates", "finetune_rate", self.finetune_rate, "above 0", self.finetune_rate > 0)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"tau": list(self.tau)}

@@ -14,7 +14,6 @@ SPARSITY = "sparsity"
 """Name of the hinge's term among the losses of a report; λ_s is part of the value."""
 
 _WARM_UP = 0.1  # share of the steps over which λ_s rises from 0
-_FINETUNE_RATE = 0.3  # of the learning rate: the weights are near their place, the cut moved them a little
 
 
 def learn_gates(network: InterroGateNetwork, config: GateConfig) -> Strategy:
@@ -45,15 +44,18 @@ def finetune(network: InterroGateNetwork, config: GateConfig) -> Strategy:
     return Strategy(
         phase="finetune",
         gate_parameters=tuple(network.gate_parameters()),
-        gate_learning_rate=_FINETUNE_RATE * config.learning_rate,
+        gate_learning_rate=config.finetune_rate * config.learning_rate,
     )
 
 
 def finetune_config(train: TrainConfig, gates: GateConfig) -> TrainConfig:
-    """A short schedule of its own at a fraction of the learning rate.
+    """A schedule of its own at ``finetune_rate`` times the learning rate.
 
     Another seed, so that fine-tuning does not see the first epochs' batches again in the same order.
     """
     return replace(
-        train, epochs=gates.finetune_epochs, learning_rate=_FINETUNE_RATE * train.learning_rate, seed=train.seed + 1
+        train,
+        epochs=gates.finetune_epochs,
+        learning_rate=gates.finetune_rate * train.learning_rate,
+        seed=train.seed + 1,
     )

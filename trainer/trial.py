@@ -65,7 +65,7 @@ def run_trial(spec: TrialSpec, *, work_dir: Path, cache_dir: Path, reporter: Rep
         gate_map=network.gate_map(),
         seconds=trained.seconds,
         device=device_name(device),
-        train_flops=count_training_flops(network, image_shape(data.description), trained.num_samples),
+        train_flops=trained.train_flops,
         peak_memory_mib=peak_memory_mib(device),
         environment=describe_environment(),
         network_path=str(work_dir / NETWORK_FILE),
@@ -88,7 +88,7 @@ def _build(spec: TrialSpec) -> InterroGateNetwork:
 class _Trained:
     flops_before_cut: int
     seconds: float
-    num_samples: int
+    train_flops: float
 
 
 def _train_in_phases(
@@ -102,7 +102,7 @@ def _train_in_phases(
     else:
         notes = _learn_and_cut(spec, network, data, slot, reporter)
     network.freeze_gates()
-    seconds, num_samples = notes["seconds"], int(notes["num_samples"])
+    seconds, train_flops = notes["seconds"], notes["train_flops"]
     if spec.gates.finetune_epochs > 0:
         outcome = train(
             network,
@@ -113,8 +113,9 @@ def _train_in_phases(
             reporter=reporter,
             slot=replace(slot, notes=notes),
         )
-        seconds, num_samples = seconds + outcome.seconds, num_samples + outcome.num_samples
-    return _Trained(flops_before_cut=int(notes["flops_before_cut"]), seconds=seconds, num_samples=num_samples)
+        seconds += outcome.seconds
+        train_flops += count_training_flops(network, image_shape(data.description), outcome.num_samples)
+    return _Trained(flops_before_cut=int(notes["flops_before_cut"]), seconds=seconds, train_flops=train_flops)
 
 
 def _learn_and_cut(
@@ -133,7 +134,8 @@ def _learn_and_cut(
     notes = {
         "flops_before_cut": network.flops(),
         "seconds": outcome.seconds,
-        "num_samples": outcome.num_samples,
+        # Before the gates freeze: until then every branch runs.
+        "train_flops": count_training_flops(network, image_shape(data.description), outcome.num_samples),
     }
     if spec.flop_budget is not None:
         network.set_gate_pattern(close_gates_to_budget(network, spec.flop_budget))
