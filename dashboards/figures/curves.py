@@ -65,7 +65,11 @@ def flops_curve_figure(epochs: Sequence[EpochPoint], flop_budget: int | None, sc
             x=0.01, xref="paper", y=flop_budget / unit.divisor, xanchor="left", yanchor="bottom", showarrow=False,
             text=f"budget {format_flops(flop_budget)}", font={"size": 12, "color": scheme.bad},
         )  # fmt: skip
-    figure.update_yaxes(title_text=f"pruned network ({unit.name})")
+    shown = [value for value in scaled if value is not None] + ([flop_budget / unit.divisor] if flop_budget else [])
+    room = 0.12 * ((max(shown) - min(shown)) or max(shown)) if shown else 0.0
+    # Room below the lowest value, so that a budget line does not lie on the axis.
+    limits = [min(shown) - room, max(shown) + room] if shown else None
+    figure.update_yaxes(title_text=f"pruned network ({unit.name})", range=limits)
     figure.update_layout(showlegend=False)
     return _finish(figure, epochs, scheme)
 

@@ -20,10 +20,11 @@ from dashboards.polling import INTERVAL_MS, Seen, pause, poll
 from dashboards.reader import Reader
 from dashboards.sentences import curves_sentence, map_sentence, trial_sentence
 from search.errors import StudyNotFoundError
-from search.records import StudyView, TrialDetail
+from search.records import StudyView, TrialDetail, TrialState
 from spaces.gate_map import GateMap
 
 _HIDDEN = {"display": "none"}
+_UNDER_WAY = (TrialState.QUEUED, TrialState.RUNNING)
 
 
 def title(study: str, number: int) -> str:
@@ -195,7 +196,7 @@ def trial_update(reader: Reader, key: TrialKey, seen: Seen, scheme: str | None, 
     tasks, colors = view.summary.tasks, look.scheme
     gate_map = detail.gate_map
     return (
-        alert(trial_sentence(detail)),
+        alert(trial_sentence(detail), "blue" if detail.point.state in _UNDER_WAY else "orange"),
         {},
         trial_header(view, detail),
         trial_stats(view, detail),

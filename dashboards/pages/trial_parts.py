@@ -1,5 +1,7 @@
 """The parts of the trial page that are text: head, figures, task table, pull command, facts."""
 
+from collections.abc import Mapping
+
 import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
@@ -20,7 +22,7 @@ from dashboards.formats import (
 )
 from dashboards.links import STUDIES, study_path, trial_path
 from dashboards.sentences import pull_sentence
-from search.records import StudyView, TaskRecord, TrialDetail, TrialPoint
+from search.records import EpochPoint, StudyView, TaskRecord, TrialDetail, TrialPoint, TrialState
 
 
 def trial_header(view: StudyView, detail: TrialDetail) -> Component:
@@ -46,17 +48,28 @@ def _step(study: str, number: int | None, text: str) -> Component | None:
 
 def trial_stats(view: StudyView, detail: TrialDetail) -> Component:
     point, summary = detail.point, view.summary
-    share = f"{format_share(point.flops, summary.single_task_flops)} of single-task"
+    latest = latest_epoch(detail)
+    delta = point.delta_mtl if latest is None else latest.delta_mtl
+    flops = point.flops if latest is None else latest.flops
+    share = f"{format_share(flops, summary.single_task_flops)} of single-task"
+    so_far = None if latest is None else f"after epoch {latest.epoch}"
     return stats(
         [
-            stat("Δ_MTL", format_delta(point.delta_mtl), _against_hard_sharing(view, point)),
-            stat("FLOPs", format_flops(point.flops), share if point.flops else "2 per multiply-add"),
+            stat("Δ_MTL", format_delta(delta), so_far or _against_hard_sharing(view, point)),
+            stat("FLOPs", format_flops(flops), so_far or (share if flops else "2 per multiply-add")),
             stat("FLOP budget", format_flops(summary.flop_budget), _cut(detail)),
             stat("Parameters", format_count(point.num_parameters), "of the pruned network"),
-            stat("Time", format_duration(point.seconds), detail.device or "device not recorded"),
+            stat("Time", format_duration(point.seconds), detail.device or "until it ends"),
             stat("Epochs", f"{point.epoch} of {point.num_epochs}", f"seed {detail.seed}"),
         ]
     )
+
+
+def latest_epoch(detail: TrialDetail) -> EpochPoint | None:
+    """The last finished epoch of a trial that has no result of its own; None for a complete one."""
+    if detail.point.state is TrialState.COMPLETE or not detail.epochs:
+        return None
+    return detail.epochs[-1]
 
 
 def _against_hard_sharing(view: StudyView, point: TrialPoint) -> str:
@@ -76,13 +89,16 @@ def _cut(detail: TrialDetail) -> str:
 def task_table(view: StudyView, detail: TrialDetail) -> Component:
     """Each task's metric here, alone and under hard sharing; the better direction is said with the metric."""
     by_kind = {reference.kind: reference.metrics for reference in view.references}
-    head = ["Task", "Metric", "This trial", "Single-task", "Hard sharing", "Δ"]
+    latest = latest_epoch(detail)
+    metrics = detail.point.metrics if latest is None else latest.metrics
+    here = "This trial" if latest is None else f"After epoch {latest.epoch}"
+    head = ["Task", "Metric", here, "Single-task", "Hard sharing", "Δ"]
     rows = [
         html.Tr(
             [
                 html.Td(task.name),
                 html.Td(f"{metric_name(task.metric)} {'↑' if task.higher_is_better else '↓'}", className="dimmed"),
-                html.Td(_metric(detail.point.metrics, task), className="number strong"),
+                html.Td(_metric(metrics, task), className="number strong"),
                 html.Td(_metric(by_kind.get("single_task", {}), task), className="number"),
                 html.Td(_metric(by_kind.get("hard_sharing", {}), task), className="number"),
                 html.Td(format_delta(detail.delta_per_task.get(task.name)), className="number strong"),
@@ -95,8 +111,8 @@ def task_table(view: StudyView, detail: TrialDetail) -> Component:
     return html.Div(html.Table([html.Thead(header), html.Tbody(rows)], className="plain"), className="scroll")
 
 
-def _metric(metrics: object, task: TaskRecord) -> str:
-    return format_metric(metrics.get(task.name), task.metric) if isinstance(metrics, dict) else NONE
+def _metric(metrics: Mapping[str, float], task: TaskRecord) -> str:
+    return format_metric(metrics.get(task.name), task.metric)
 
 
 def pull_card(detail: TrialDetail) -> Component:

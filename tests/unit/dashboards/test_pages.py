@@ -145,6 +145,17 @@ def test_trial_page_of_a_failed_trial(reader: Any) -> None:
     assert "gatefront pull" not in words
 
 
+def test_trial_page_of_a_running_trial_shows_its_latest_epoch(reader: Any) -> None:
+    reader.num_finished = 4
+    outputs = trial_update(reader, TrialKey("digits", 5), Seen(), "light", None)
+    words = text_of(outputs)
+    assert "This trial is running: 3 of 8 epochs done." in words
+    assert "after epoch 3" in words
+    assert "2.000 MFLOPs" in text_of(outputs[3])
+    assert "After epoch 3" in words
+    assert "until then its gates still move" in words
+
+
 def test_trial_that_is_not_there(reader: Any) -> None:
     for key in (TrialKey("digits", 77), TrialKey("nope", 1)):
         outputs = trial_update(reader, key, Seen(), "light", None)
