@@ -37,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.hint:
             typer.echo(error.hint, err=True)
         return 2 if isinstance(error, ValueError) else 1
+    except SystemExit as ended:
+        # Typer ends the process itself, with 2 for a wrong word on the command line.
+        return ended.code if isinstance(ended.code, int) else 0
     return 0
 
 

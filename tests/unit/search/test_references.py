@@ -1,0 +1,87 @@
+"""References: what is trained, what is recorded, what a trial gets. Training itself is a stand-in."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from search.plan import StudyPlan, plan_study
+from search.queries import StudyReader
+from search.references import ReferenceJob, References, prepare_references
+from search.study_file import parse_study
+from trainer.reporting import ReferenceResult
+
+OpenStudy = Callable[..., Any]
+
+STUDY = """
+[study]
+name = "table"
+trials = 2
+[data]
+name = "digits"
+[network]
+stem = "small"
+width = {choices = [0.5, 1.0]}
+[gates]
+shared_init = "%s"
+"""
+
+
+def _train_all(jobs: list[ReferenceJob], cache_dir: Path) -> Iterator[tuple[ReferenceJob, ReferenceResult]]:
+    """Finishes in the reverse order; the metric tells the width, the path tells the job."""
+    for job in reversed(jobs):
+        hard = job.task_name is None
+        metric = 100.0 * job.architecture.width - (10.0 if job.purpose == "hard_sharing" else 0.0)
+        names = job.architecture.task_names if hard else (str(job.task_name),)
+        yield (
+            job,
+            ReferenceResult(
+                kind="hard_sharing" if hard else "single_task",
+                key=job.role,
+                tasks=names,
+                metrics=dict.fromkeys(names, metric),
+                flops=100,
+                num_parameters=10,
+                seconds=2.0,
+                train_flops=1e9,
+                path=f"{job.role}.pt",
+                from_cache=False,
+            ),
+        )
+
+
+def _prepare(open_table_study: OpenStudy, shared_init: str) -> tuple[StudyPlan, References, StudyReader]:
+    text = STUDY % shared_init
+    run = open_table_study(text=text)
+    plan = plan_study(parse_study(text))
+    return plan, prepare_references(plan, run.store, Path("cache"), _train_all), StudyReader(run.url)
+
+
+def test_weights_are_the_capacitys_own_and_metrics_the_largest_ones(open_table_study: OpenStudy) -> None:
+    plan, references, _ = _prepare(open_table_study, "hard_sharing")
+    small = references.single_task(plan.capacities[0])
+    assert list(small) == ["left", "right", "orientation"]
+    assert small["left"].metrics == {"left": 100.0}
+    assert "x0.5" in small["left"].path
+    assert "single_task / left" in small["left"].path
+    shared = references.shared_init(plan.capacities[0])
+    assert shared is not None
+    assert "x0.5" in shared.path
+
+
+def test_shared_branch_may_start_from_random_weights(open_table_study: OpenStudy) -> None:
+    plan, references, _ = _prepare(open_table_study, "random")
+    assert references.shared_init(plan.largest) is None
+    assert not any("shared_init" in role for role in references.results)
+
+
+def test_baselines_are_recorded_with_their_delta(open_table_study: OpenStudy) -> None:
+    _, references, reader = _prepare(open_table_study, "hard_sharing")
+    assert references.hard_sharing_delta_mtl() == pytest.approx(-10.0)
+    single, hard = reader.view("table").references
+    assert (single.kind, single.delta_mtl, single.num_parameters) == ("single_task", 0.0, 30)
+    assert single.metrics == {"left": 100.0, "right": 100.0, "orientation": 100.0}
+    assert (hard.kind, hard.delta_mtl) == ("hard_sharing", pytest.approx(-10.0))
+    # 2 x (3 single-task + 1 initial) + 1 baseline, 2 s each.
+    assert reader.view("table").summary.seconds_spent == pytest.approx(18.0)
