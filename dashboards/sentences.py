@@ -86,9 +86,12 @@ def front_sentence(view: StudyView) -> str | None:
 
 
 def hypervolume_sentence(view: StudyView) -> str | None:
-    if view.hypervolume:
-        return None
-    return "The hypervolume is drawn from the first finished trial on."
+    """Why there is no hypervolume, or none above zero."""
+    if not view.hypervolume:
+        return "The hypervolume is drawn from the first finished trial on."
+    if all(point.hypervolume == 0 for point in view.hypervolume):
+        return "Zero so far: no trial within the budget is better than hard sharing."
+    return None
 
 
 def trial_sentence(detail: TrialDetail) -> str | None:

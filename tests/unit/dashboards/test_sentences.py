@@ -37,6 +37,11 @@ def test_a_front_with_points_needs_no_sentence(view: StudyView) -> None:
     assert hypervolume_sentence(view) is None
 
 
+def test_a_front_that_gains_nothing_says_so(view: StudyView) -> None:
+    flat = replace(view, hypervolume=tuple(replace(point, hypervolume=0.0) for point in view.hypervolume))
+    assert "better than hard sharing" in (hypervolume_sentence(flat) or "")
+
+
 def test_references_that_still_train_are_named(view: StudyView) -> None:
     preparing = replace(in_state(with_states(view), StudyState.PREPARING), references=())
     sentence = front_sentence(preparing) or ""
