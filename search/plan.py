@@ -7,7 +7,8 @@ from search.capacities import Capacity, list_architectures, measure_capacity
 from search.config import StudyConfig
 from search.errors import StudyFileError
 from search.flop_budget import parse_flop_budget
-from search.knobs import largest
+from search.knobs import Choices, largest, listed
+from search.pareto import is_feasible
 from spaces import BudgetBelowFloorError, Task
 from trainer.data import DataDescription, DataSpec, describe_data
 
@@ -81,7 +82,7 @@ def plan_study(config: StudyConfig) -> StudyPlan:
         flop_budget=_resolve_budget(config, capacities),
     )
     _check_budget(plan)
-    return plan
+    return _without_hopeless_capacities(plan)
 
 
 def _check_task_names(config: StudyConfig, known: list[str]) -> None:
@@ -119,3 +120,20 @@ def _check_budget(plan: StudyPlan) -> None:
             hint=f"Ask for at least {math.ceil(share * 1000) / 10:.1f}% of the single-task cost, "
             "or list a smaller width or head_width in [network].",
         )
+
+
+def _without_hopeless_capacities(plan: StudyPlan) -> StudyPlan:
+    """Leave out capacities that not even sharing everything brings under the budget; the largest stays as baseline.
+
+    A value of [network] goes once no capacity with it fits.
+    """
+    fitting = [capacity for capacity in plan.capacities if is_feasible(capacity.hard_sharing, plan.flop_budget)]
+    kept = tuple(capacity for capacity in plan.capacities if capacity in fitting or capacity is plan.largest)
+    network = plan.config.network
+    narrowed: dict[str, object] = {}
+    for name in ("backbone", "width", "head_width"):
+        knob = getattr(network, name)
+        values = [v for v in listed(knob) if any(getattr(c.architecture, name) == v for c in fitting)]
+        narrowed[name] = knob.model_copy(update={"choices": values}) if isinstance(knob, Choices) else knob
+    config = plan.config.model_copy(update={"network": network.model_copy(update=narrowed)})
+    return replace(plan, config=config, capacities=kept)

@@ -66,6 +66,17 @@ def test_budget_under_the_floor_is_refused_with_both_numbers() -> None:
     assert isinstance(caught.value, ValueError)
 
 
+def test_capacity_that_cannot_meet_the_budget_is_not_tried() -> None:
+    free = _plan(budget="")
+    plan = _plan(budget=f'flop_budget = "{free.largest.hard_sharing - 1}"')
+    assert "network.width" in search_space(free.config)
+    assert "network.width" not in search_space(plan.config)
+    point = dict.fromkeys(search_space(plan.config), 0.1) | {"train.batch_size": 32}
+    assert decode(plan, point, seed=0).capacity is plan.capacities[0]
+    # It still defines what 100 % is.
+    assert plan.largest == free.largest
+
+
 def test_the_hinted_budget_is_accepted() -> None:
     with pytest.raises(BudgetBelowFloorError) as caught:
         _plan(budget='flop_budget = "1%"')
