@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor, fx, nn
 
 from spaces.errors import SpaceError
+from spaces.gates import ChannelGate
 
 LiveBranches = Mapping[fx.Node, tuple[bool, ...]]
 """Per node: which branches have a reader for what it computes."""
@@ -14,7 +15,7 @@ LiveBranches = Mapping[fx.Node, tuple[bool, ...]]
 def run_branches(
     graph: fx.Graph,
     branches: Sequence[fx.GraphModule],
-    gates: nn.ModuleDict,
+    gates: Mapping[fx.Node, ChannelGate],
     images: Tensor,
     live: LiveBranches | None,
 ) -> list[Any]:
@@ -31,8 +32,8 @@ def run_branches(
             _run_node(node, values, b, branch, modules[b]) if live is None or live[node][b] else None
             for b, branch in enumerate(branches)
         ]
-        if node.name in gates:
-            mix, chosen = gates[node.name](values[node][0], values[node][1:])
+        if node in gates:
+            mix, chosen = gates[node](values[node][0], values[node][1:])
             values[node] = [mix, *chosen]
         for source in node.meta["last_uses"]:
             del values[source]

@@ -50,16 +50,11 @@ class InterroGateNetwork(nn.Module):
         self.lifting = find_sites(encoder)
         if not self.lifting.sites:
             raise SpaceError(f"backbone {architecture.backbone!r} has no layer whose output a gate could choose.")
-        self.gates = nn.ModuleDict(
-            {
-                site.node.name: ChannelGate(
-                    len(architecture.tasks),
-                    site.num_channels,
-                    channel_axis=site.channel_axis,
-                    initial_logit=initial_logit,
-                )
-                for site in self.lifting.sites
-            }
+        self.gates = nn.ModuleList(
+            ChannelGate(
+                len(architecture.tasks), site.num_channels, channel_axis=site.channel_axis, initial_logit=initial_logit
+            )
+            for site in self.lifting.sites
         )
         self._live: LiveBranches | None = None
         self.register_load_state_dict_post_hook(_refresh_after_loading)  # type: ignore[no-untyped-call]
@@ -75,7 +70,8 @@ class InterroGateNetwork(nn.Module):
         return self.architecture.tasks
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        features = run_branches(self.shared_encoder.graph, self.branches(), self.gates, images, self._live)
+        gates = {site.node: gate for site, gate in zip(self.lifting.sites, self.channel_gates(), strict=True)}
+        features = run_branches(self.shared_encoder.graph, self.branches(), gates, images, self._live)
         return {task.name: self.heads[task.name](features[t]) for t, task in enumerate(self.tasks)}
 
     def branches(self) -> list[fx.GraphModule]:
@@ -84,7 +80,7 @@ class InterroGateNetwork(nn.Module):
 
     def channel_gates(self) -> list[ChannelGate]:
         """One gate per site, in depth order."""
-        return [self.gates[site.node.name] for site in self.lifting.sites]  # type: ignore[misc]
+        return list(self.gates)  # type: ignore[arg-type]
 
     def gate_parameters(self) -> list[nn.Parameter]:
         """Gate and mixing logits: their own learning rate, no weight decay."""

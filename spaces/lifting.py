@@ -53,6 +53,8 @@ def find_sites(traced: fx.GraphModule) -> Lifting:
     whole: dict[fx.Node, list[int]] = {}
     for node in traced.graph.nodes:
         layers = frozenset[fx.Node]().union(*(pending[source] for source in node.all_input_nodes))
+        if not node.meta.get("has_tensor", True):
+            layers = frozenset()  # a shape or a number is the same in every branch
         if node.op == "output":
             _refuse_ungated(layers)
             continue
@@ -77,7 +79,7 @@ def _computes(node: fx.Node, traced: fx.GraphModule) -> bool:
 
 
 def _can_hold_gate(node: fx.Node) -> bool:
-    return node.op != "get_attr" and num_channels(node) is not None
+    return node.op != "get_attr" and node.meta["is_float"] and num_channels(node) is not None
 
 
 def _continues(node: fx.Node) -> bool:

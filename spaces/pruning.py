@@ -40,6 +40,7 @@ def _emit_encoder(network: InterroGateNetwork, builder: PlainGraphBuilder) -> li
     graph = network.shared_encoder.graph
     live = find_live_channels(graph, network.lifting.sites, network.gate_pattern())
     owners = network.branches()
+    site_index = {site.node: index for index, site in enumerate(network.lifting.sites)}
     values: dict[tuple[fx.Node, int], Value] = {}
     for node in graph.nodes:
         if node.op == "placeholder":
@@ -53,21 +54,21 @@ def _emit_encoder(network: InterroGateNetwork, builder: PlainGraphBuilder) -> li
                 sources = {source: values[source, b] for source in node.all_input_nodes}
                 name = f"{node.name}__{_branch_name(network, b)}"
                 values[node, b] = builder.emit(node, name, owner, live.before[node, b], sources)
-        if node.name in network.gates:
-            _emit_gate(network, builder, node, live, values)
+        if node in site_index:
+            _emit_gate(network, builder, site_index[node], live, values)
     return []
 
 
 def _emit_gate(
     network: InterroGateNetwork,
     builder: PlainGraphBuilder,
-    node: fx.Node,
+    index: int,
     live: Liveness,
     values: dict[tuple[fx.Node, int], Value],
 ) -> None:
     """Replace the branches' own values by the chosen ones, and the shared value by the mix."""
-    index = next(i for i, site in enumerate(network.lifting.sites) if site.node is node)
-    gate, axis = network.channel_gates()[index], network.lifting.sites[index].channel_axis
+    site, gate = network.lifting.sites[index], network.channel_gates()[index]
+    node, axis = site.node, site.channel_axis
     own, weight = gate.pattern(), torch.softmax(gate.beta.detach().cpu(), dim=0)
     computed = {b: values[node, b] for b in range(len(own) + 1) if live.before[node, b].any()}
     for t in range(len(own)):

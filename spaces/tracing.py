@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 from torch.fx.proxy import TraceError
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from spaces.channels import ChannelRule, channel_rule
@@ -63,6 +64,8 @@ class _Annotator(fx.Interpreter):
         with FlopCounterMode(display=False) as counter:
             value = super().run_node(n)
         n.meta["shape"] = value.shape if isinstance(value, Tensor) else None
+        n.meta["is_float"] = isinstance(value, Tensor) and value.is_floating_point()
+        n.meta["has_tensor"] = any(isinstance(leaf, Tensor) for leaf in tree_leaves(value))
         n.meta["flops"] = counter.get_total_flops()
         return value
 
@@ -73,8 +76,12 @@ def _annotate(traced: fx.GraphModule, inputs: Sequence[Tensor], name: str) -> No
     try:
         with torch.no_grad():
             _Annotator(traced).run(*inputs)
-    except (RuntimeError, TypeError, ValueError) as error:
-        raise UntraceableBackboneError(f"the traced graph of {name} does not run: {error}") from error
+    except (RuntimeError, TypeError, ValueError, AssertionError) as error:
+        reason = str(error).partition("\n")[0]
+        raise UntraceableBackboneError(
+            f"the traced graph of {name} does not run: {reason}",
+            hint="Check that the backbone takes images of the study's size.",
+        ) from error
     finally:
         traced.train(was_training)
     modules = dict(traced.named_modules())
