@@ -68,7 +68,8 @@ class TrainSection(StrictModel):
     """``[train]``: the recipe of trials and references.
 
     References train with the centre of a range, and with the first of several choices.
-    ``reference_epochs`` is for the single-task networks (absent: as ``epochs``), ``hard_sharing_epochs``
+    ``reference_epochs`` is for the single-task networks (absent: as ``epochs``), ``shared_init_epochs`` for
+    the network that the shared branch starts from (absent: as ``reference_epochs``), ``hard_sharing_epochs``
     for the hard-sharing reference (absent: so many that it cost no fewer training FLOPs than a trial
     does, including the networks that initialised it).
     """
@@ -87,6 +88,7 @@ class TrainSection(StrictModel):
     num_threads: PositiveInt = 1
     num_loader_workers: Annotated[int, Field(ge=0)] = 0
     reference_epochs: PositiveInt | None = None
+    shared_init_epochs: PositiveInt | None = None
     hard_sharing_epochs: PositiveInt | None = None
 
 

@@ -155,7 +155,8 @@ def _duration(plan: StudyPlan, data: MultiTaskData, seconds_per_step: float) -> 
     epochs = largest(train.epochs) + largest(plan.config.gates.finetune_epochs)
     per_trial = seconds_per_step * steps * epochs
     capacity = plan.largest
-    reference_epochs = capacity.single_task * plan.reference_epochs + capacity.hard_sharing * plan.hard_sharing_epochs
+    shared_epochs = plan.shared_init_epochs + plan.hard_sharing_epochs
+    reference_epochs = capacity.single_task * plan.reference_epochs + capacity.hard_sharing * shared_epochs
     references = seconds_per_step * steps * reference_epochs / capacity.training
     workers = plan_workers(plan.config.study.workers).num_workers
     total = (per_trial * plan.config.study.trials + references) / workers

@@ -43,6 +43,13 @@ class StudyPlan:
         return self.config.train.reference_epochs or largest(self.config.train.epochs)
 
     @property
+    def shared_init_epochs(self) -> int:
+        """Epochs of the hard-sharing network that the shared branch starts from; 0 if it starts from random weights."""
+        if self.config.gates.shared_init == "random":
+            return 0
+        return self.config.train.shared_init_epochs or self.reference_epochs
+
+    @property
     def hard_sharing_epochs(self) -> int:
         """Epochs of the hard-sharing reference: as asked, or so many that it costs no less to train than a trial.
 
@@ -53,10 +60,11 @@ class StudyPlan:
             return self.config.train.hard_sharing_epochs
         largest_capacity = self.largest
         trial_epochs = largest(self.config.train.epochs) + largest(self.config.gates.finetune_epochs)
-        initial = largest_capacity.single_task
-        if self.config.gates.shared_init == "hard_sharing":
-            initial += largest_capacity.hard_sharing
-        total = trial_epochs * largest_capacity.training + self.reference_epochs * initial
+        total = (
+            trial_epochs * largest_capacity.training
+            + self.reference_epochs * largest_capacity.single_task
+            + self.shared_init_epochs * largest_capacity.hard_sharing
+        )
         return math.ceil(total / largest_capacity.hard_sharing)
 
 

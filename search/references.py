@@ -127,8 +127,9 @@ def _jobs(plan: StudyPlan) -> Iterator[ReferenceJob]:
         largest = capacity is plan.largest
         for task in plan.tasks:
             yield _job(plan, "single_task", capacity, short, task_name=task.name, is_baseline=largest)
-        if plan.config.gates.shared_init == "hard_sharing":
-            yield _job(plan, "shared_init", capacity, short)
+        if plan.shared_init_epochs:
+            initial = reference_train_config(plan.config, epochs=plan.shared_init_epochs)
+            yield _job(plan, "shared_init", capacity, initial)
     long = reference_train_config(plan.config, epochs=plan.hard_sharing_epochs)
     yield _job(plan, "hard_sharing", plan.largest, long, is_baseline=True)
 
