@@ -59,7 +59,7 @@ def trial_stats(view: StudyView, detail: TrialDetail) -> Component:
             stat("FLOPs", format_flops(flops), so_far or (share if flops else "2 per multiply-add")),
             stat("FLOP budget", format_flops(summary.flop_budget), _cut(detail)),
             stat("Parameters", format_count(point.num_parameters), "of the pruned network"),
-            stat("Time", format_duration(point.seconds), detail.device or "until it ends"),
+            stat("Time", format_duration(point.seconds), detail.device or "so far"),
             stat("Epochs", f"{point.epoch} of {point.num_epochs}", f"seed {detail.seed}"),
         ]
     )
