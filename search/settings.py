@@ -6,10 +6,19 @@ from pathlib import Path
 DEFAULT_URL = "sqlite:///runs/gatefront.db"
 DEFAULT_STORAGE = Path("runs")
 
+_SQLITE = "sqlite:///"
+
 
 def database_url(option: str | None = None) -> str:
-    """The option, else ``GATEFRONT_DB``, else ``./runs/gatefront.db``."""
-    return option or os.environ.get("GATEFRONT_DB") or DEFAULT_URL
+    """The option, else ``GATEFRONT_DB``, else ``./runs/gatefront.db``.
+
+    The path of an SQLite file is made absolute: the driver changes its folder while Ray starts.
+    """
+    url = option or os.environ.get("GATEFRONT_DB") or DEFAULT_URL
+    path = url.removeprefix(_SQLITE)
+    if path == url or path in ("", ":memory:"):
+        return url
+    return f"{_SQLITE}{Path(path).resolve()}"
 
 
 def storage_folder(option: Path | None = None) -> Path:
