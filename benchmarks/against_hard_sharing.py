@@ -32,7 +32,7 @@ def main() -> None:
     url = f"sqlite:///{arguments.folder.resolve()}/gatefront.db"
     margins = []
     print(
-        "seed | hard sharing | best trial | margin, points | at | front points | training FLOPs, share of hard sharing's"
+        "seed | hard sharing | best trial | margin, points | at | front points | training FLOPs against hard sharing's"
     )
     for seed in arguments.seeds:
         name = f"seed{seed}"
