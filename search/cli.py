@@ -7,6 +7,7 @@ from importlib.metadata import entry_points
 
 import typer
 
+from search.log_lines import show_log_lines
 from spaces.errors import GatefrontError
 
 PLUGIN_GROUP = "gatefront.commands"
@@ -28,6 +29,7 @@ COMMANDS: Mapping[str, str] = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. 0: done, 1: the work failed, 2: the input is wrong."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    show_log_lines()
     # Ray and the exporters take seconds to import: a command that needs neither does not wait for them.
     only = words[0] if words and words[0] in COMMANDS else None
     try:

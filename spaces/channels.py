@@ -46,6 +46,9 @@ CHANNEL_WISE_MODULES: tuple[type[nn.Module], ...] = (
     nn.AdaptiveMaxPool2d,
 )
 
+RESHAPING_MODULES: tuple[type[nn.Module], ...] = (nn.Flatten,)
+"""Opaque by nature and free of cost: nothing inside them could be pruned, so no log line names them."""
+
 CHANNEL_WISE_FUNCTIONS: frozenset[Any] = frozenset(
     {
         operator.add,

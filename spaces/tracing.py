@@ -11,7 +11,7 @@ from torch.fx.proxy import TraceError
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from spaces.channels import ChannelRule, channel_rule
+from spaces.channels import RESHAPING_MODULES, ChannelRule, channel_rule
 from spaces.errors import UntraceableBackboneError
 
 logger = logging.getLogger(__name__)
@@ -88,9 +88,13 @@ def _annotate(traced: fx.GraphModule, inputs: Sequence[Tensor], name: str) -> No
     for node in traced.graph.nodes:
         node.meta["rule"] = channel_rule(node, modules)
     _note_last_uses(traced.graph)
-    opaque = [node.name for node in traced.graph.nodes if node.meta["rule"] is ChannelRule.OPAQUE]
+    opaque = [
+        node.name
+        for node in traced.graph.nodes
+        if node.meta["rule"] is ChannelRule.OPAQUE and type(modules.get(str(node.target))) not in RESHAPING_MODULES
+    ]
     if opaque:
-        logger.info("%s: %d opaque operations (never pruned inside): %s", name, len(opaque), ", ".join(opaque))
+        logger.info("%s: opaque operations, never pruned inside: %s", name, ", ".join(opaque))
 
 
 def _note_last_uses(graph: fx.Graph) -> None:

@@ -1,0 +1,32 @@
+"""What the layers log, on standard error: each line once."""
+
+import logging
+
+_LAYERS = ("spaces", "trainer", "search")
+
+
+def show_log_lines() -> None:
+    """Show the layers' lines from INFO on.
+
+    A study builds the same network many times; that it has opaque operations is worth one line.
+    """
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.addFilter(_OnlyOnce())
+    for name in _LAYERS:
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.INFO)
+        logger.handlers = [handler]
+
+
+class _OnlyOnce(logging.Filter):
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        line = record.getMessage()
+        if line in self._seen:
+            return False
+        self._seen.add(line)
+        return True
