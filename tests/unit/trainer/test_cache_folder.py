@@ -51,7 +51,8 @@ def test_failed_build_leaves_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damaged", [False, True])
-def test_race(tmp_path: Path, damaged: bool) -> None:
+@pytest.mark.parametrize("repetition", range(20))
+def test_race(tmp_path: Path, damaged: bool, repetition: int) -> None:
     folder, racers = tmp_path / "b", 8
     if damaged:
         folder.mkdir()
@@ -66,3 +67,16 @@ def test_race(tmp_path: Path, damaged: bool) -> None:
         assert [future.result() for future in futures] == [False] * racers
     assert is_intact(folder)
     assert [path.name for path in tmp_path.iterdir()] == ["b"]
+
+
+def test_intact_folder_is_never_replaced(tmp_path: Path) -> None:
+    """Somebody may be reading it: the slower of two builders throws its own work away."""
+    folder = tmp_path / "b"
+
+    def build_slowly(fresh: Path) -> None:
+        obtain_folder(folder, is_intact=is_intact, build=write_whole)
+        (fresh / "content").write_text("whole")
+        (fresh / "late").touch()
+
+    obtain_folder(folder, is_intact=is_intact, build=build_slowly)
+    assert not (folder / "late").exists()
