@@ -67,7 +67,7 @@ def _networks(plan: StudyPlan) -> Check:
     return Check(
         "networks",
         True,
-        f"{len(plan.capacities)} capacities; floor {format_flops(plan.floor)} "
+        f"capacities: {len(plan.capacities)}; floor {format_flops(plan.floor)} "
         f"({format_share(plan.floor, whole)}), ceiling {format_flops(plan.ceiling)}, budget {budget}",
     )
 
