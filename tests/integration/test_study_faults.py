@@ -142,7 +142,10 @@ def test_killed_worker_goes_on_from_its_checkpoint(gatefront: Gatefront) -> None
     assert driver.returncode == 0, f"{out}\n{err}"
     assert gatefront.query("SELECT number, state, attempts FROM gatefront_trials") == [(0, "COMPLETE", 2)]
     epochs = gatefront.query("SELECT epoch, attempt FROM gatefront_epochs ORDER BY epoch")
-    assert [epoch for epoch, _ in epochs] == list(range(1, 42))
+    numbers = [epoch for epoch, _ in epochs]
+    assert len(set(numbers)) == len(numbers)
+    # A worker that dies after its checkpoint and before its report takes that one report along.
+    assert len(set(range(1, 42)) - set(numbers)) <= 1
     assert sum(attempt == 1 for _, attempt in epochs) >= 5
     assert epochs[-1] == (41, 2)
 
@@ -152,7 +155,8 @@ def test_killed_driver_is_resumed_to_exactly_the_asked_trials(gatefront: Gatefro
     driver = gatefront.begin("start", str(gatefront.study(trials=4, epochs=15)), "--plain")
     half_way = (
         "SELECT count(*) FROM gatefront_trials WHERE state = 'COMPLETE' AND EXISTS "
-        "(SELECT 1 FROM gatefront_trials WHERE state = 'RUNNING' AND epoch >= 2)"
+        # Not close to its end: it must still be running when the signal arrives.
+        "(SELECT 1 FROM gatefront_trials WHERE state = 'RUNNING' AND epoch BETWEEN 2 AND 8)"
     )
     _wait_for(lambda: gatefront.query(half_way) not in ([], [(0,)]), "one finished and one running trial", driver)
     os.kill(driver.pid, signal.SIGKILL)
@@ -177,8 +181,14 @@ def test_killed_driver_is_resumed_to_exactly_the_asked_trials(gatefront: Gatefro
     kept = {trial["number"]: trial for trial in after["trials"]}
     assert all(kept[trial["number"]][name] == trial[name] for trial in finished for name in untouched)
     assert gatefront.query("SELECT state, count(*) FROM trials GROUP BY state") == [("COMPLETE", 4)]
-    # What the dead driver's workers had trained was not trained again.
-    assert gatefront.query("SELECT count(*) FROM gatefront_epochs WHERE attempt = 2 AND epoch > 1") > [(0,)]
+    # What the dead driver's workers had trained was not trained again. They outlive it by seconds, so a trial may
+    # even have no epoch left: then only its result was missing.
+    interrupted = {trial["number"]: trial["epoch"] for trial in lost["trials"] if trial["state"] == "LOST"}
+    assert max(interrupted.values()) >= 2
+    for number, epoch in interrupted.items():
+        again = "SELECT count(*) FROM gatefront_epochs WHERE attempt = 2"
+        assert gatefront.query(f"{again} AND number = {number} AND epoch <= {epoch}") == [(0,)]
+        assert gatefront.query(f"SELECT attempts FROM gatefront_trials WHERE number = {number}") == [(2,)]
 
 
 @pytest.mark.slow
