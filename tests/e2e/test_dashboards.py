@@ -97,6 +97,7 @@ def test_a_site_is_chosen_on_the_map_and_in_the_list(page: Page, serve: Serve, s
     site = page.locator("#trial-site")
     expect(site).to_have_value("stage3.block0.conv2")
     plot = page.locator("#trial-map .js-plotly-plot")
+    expect(plot.locator(".heatmaplayer image").first).to_be_attached()
     box = plot.bounding_box()
     assert box is not None
     x, y = plot.evaluate("p => [p._fullLayout.xaxis._offset + p._fullLayout.xaxis.c2p(10), "
@@ -163,6 +164,7 @@ def test_a_phone_needs_no_sideways_scrolling(page: Page, serve: Serve, sample: M
 def test_dark_scheme_reaches_the_plots(page: Page, serve: Serve, sample: ModuleType) -> None:
     page.goto(serve(sample.SampleReader()) + "/study/digits")
     expect(page.locator("#study-stats")).to_contain_text("12 of 12")
+    wait_for_front(page, 0, 5, 6, 7, 9, 10)
     color = "() => document.querySelector('#study-front .js-plotly-plot').layout.font.color"
     light = page.evaluate(color)
     page.get_by_label("switch between light and dark").click()
