@@ -113,14 +113,6 @@ class InterroGateNetwork(nn.Module):
             gate.alpha.requires_grad_(False)
         self._live = self._find_live_branches()
 
-    def forward_flops(self) -> int:
-        """FLOPs of one image through the gated network itself: every layer of every branch that runs."""
-        nodes = self.shared_encoder.graph.nodes
-        if self._live is None:
-            return (len(self.tasks) + 1) * self.cost.encoder + sum(self.cost.heads.values())
-        runs = sum(node.meta["flops"] * sum(self._live[node]) for node in nodes if node in self._live)
-        return int(runs) + sum(self.cost.heads.values())
-
     @torch.no_grad()
     def clamp_logits(self, max_logit: float) -> None:
         """Keep logits within ``±max_logit``: beyond, the sigmoid's gradient vanishes and a gate is stuck."""
