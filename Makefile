@@ -16,7 +16,7 @@ PORT ?= 8050
 # One thread per process: a study's workers already share the cores out among themselves.
 export OMP_NUM_THREADS := 1
 
-.PHONY: help setup browser lint test test-fast demo clean
+.PHONY: help setup browser lint test test-fast pictures demo clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -46,6 +46,9 @@ test: $(INSTALLED) browser lint  ## everything: style, types, layers, all tests
 
 test-fast: $(INSTALLED) lint  ## the same without slow tests and without a browser
 	$(BIN)/pytest -m "not slow" --ignore=tests/e2e
+
+pictures: $(INSTALLED) browser  ## the README's pictures: the browser test, run on the demo's study
+	GATEFRONT_PICTURES=docs/pictures $(BIN)/pytest tests/e2e/test_study_in_browser.py
 
 demo: $(INSTALLED)  ## a whole study on built-in data: TRIALS=12 SERVE=1 PORT=8050
 	@TRIALS=$(TRIALS) SERVE=$(SERVE) PORT=$(PORT) scripts/demo.sh

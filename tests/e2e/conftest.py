@@ -103,7 +103,7 @@ def sample() -> ModuleType:
 
 @pytest.fixture
 def picture(tmp_path: Path) -> Callable[[Page, str], Path]:
-    """Take a screenshot, into the folder GATEFRONT_PICTURES where it is set (README pictures), else a temporary one."""
+    """Take a screenshot, into the folder GATEFRONT_PICTURES where it is set (`make pictures`), else a temporary one."""
     folder = Path(os.environ.get(_PICTURES) or tmp_path)
     folder.mkdir(parents=True, exist_ok=True)
 

@@ -1,4 +1,7 @@
-"""The whole way of a person: start a study, watch its front grow, open a point, read its gates, copy its command."""
+"""The whole way of a person: start a study, watch its front grow, open a point, read its gates, copy its command.
+
+`make pictures` runs it on studies/digits.toml instead of the tiny study: its screenshots are the README's pictures.
+"""
 
 import os
 import re
@@ -15,9 +18,11 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from search.queries import StudyReader
 from search.records import StudyState, TrialState
+from search.study_file import read_study_file
 
 _GATEFRONT = str(Path(sys.executable).parent / "gatefront")
-_PATIENCE_S = 420
+_PATIENCE_S = 600
+_DEMO_STUDY = Path(__file__).parents[2] / "studies" / "digits.toml"
 _STUDY = """
 [study]
 name = "tiny"
@@ -54,6 +59,16 @@ def environment(tmp_path: Path) -> dict[str, str]:
     }
 
 
+@pytest.fixture
+def study_file(tmp_path: Path) -> Path:
+    """The tiny study; the demo's own where pictures are wanted."""
+    if os.environ.get("GATEFRONT_PICTURES"):
+        return _DEMO_STUDY
+    path = tmp_path / "tiny.toml"
+    path.write_text(_STUDY)
+    return path
+
+
 @contextmanager
 def running(arguments: list[str], environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A gatefront command in the background; it is ended with the block at the latest."""
@@ -79,29 +94,36 @@ def address_in(log: Path) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1500)
 def test_from_a_started_study_to_a_copied_pull_command(
-    page: Page, context: BrowserContext, environment: dict[str, str], tmp_path: Path, picture: Picture
+    page: Page,
+    context: BrowserContext,
+    environment: dict[str, str],
+    tmp_path: Path,
+    study_file: Path,
+    picture: Picture,
 ) -> None:
     context.grant_permissions(["clipboard-read", "clipboard-write"])
-    study = tmp_path / "tiny.toml"
-    study.write_text(_STUDY)
+    _, config = read_study_file(study_file)
+    study = config.study
     serve_log, start_log = tmp_path / "serve.log", tmp_path / "start.log"
     with running(["serve", "--port", "0"], environment, serve_log):
         page.goto(address_in(serve_log))
         expect(page.get_by_text("No study yet")).to_be_visible()
         page.evaluate("window.notReloaded = true")
-        with running(["start", str(study)], environment, start_log) as driver:
-            page.get_by_role("link", name="tiny", exact=True).click(timeout=1000 * _PATIENCE_S)
+        with running(["start", str(study_file)], environment, start_log) as driver:
+            page.get_by_role("link", name=study.name, exact=True).click(timeout=1000 * _PATIENCE_S)
             expect(page.locator("#study-front-sentence")).to_contain_text("training")
             page.wait_for_function(_FRONT_HAS_A_POINT, timeout=1000 * _PATIENCE_S)
             assert page.evaluate("window.notReloaded")
-            picture(page, "study-running", full_page=True)
             assert driver.wait(timeout=_PATIENCE_S) == 0, start_log.read_text()
-        expect(page.locator("#study-stats")).to_contain_text("3 of 3")
-        _open_best_point(page, StudyReader(environment["GATEFRONT_DB"]))
-        picture(page, "trial", full_page=True)
-    command = _copied_command(page)
+        expect(page.locator("#study-stats")).to_contain_text(f"{study.trials} of {study.trials}")
+        page.wait_for_function(_FRONT_HAS_A_POINT)
+        picture(page, "front", full_page=True, clip=_down_to(page, "#study-front"))
+        _open_best_point(page, study.name, StudyReader(environment["GATEFRONT_DB"]))
+        gate_map = page.locator(".mantine-Paper-root", has=page.locator("#trial-map"))
+        picture(page, "gate-map", full_page=True, clip=gate_map.evaluate(_BOX))
+    command = _copied_command(page, study.name)
     bundle = tmp_path / "bundle"
     words = [*shlex.split(command)[1:-1], str(bundle)]
     done = subprocess.run([_GATEFRONT, *words], env=environment, cwd=tmp_path, capture_output=True, timeout=_PATIENCE_S)
@@ -122,9 +144,22 @@ _BEST_ON_SCREEN = """() => {
 }"""
 
 
-def _open_best_point(page: Page, reader: StudyReader) -> None:
+_BOX = """e => {
+    const box = e.getBoundingClientRect();
+    return {x: box.x + window.scrollX, y: box.y + window.scrollY, width: box.width, height: box.height};
+}"""
+
+
+def _down_to(page: Page, selector: str) -> dict[str, float]:
+    """From the top of the page to a little under an element."""
+    box = page.locator(selector).evaluate(_BOX)
+    width = page.evaluate("document.documentElement.clientWidth")
+    return {"x": 0, "y": 0, "width": width, "height": box["y"] + box["height"] + 34}
+
+
+def _open_best_point(page: Page, study: str, reader: StudyReader) -> None:
     """Click the best point and compare the gate map that opens with the one in the database."""
-    view = reader.view("tiny")
+    view = reader.view(study)
     best = view.summary.best_trial
     assert view.summary.state is StudyState.COMPLETE
     assert best is not None
@@ -133,20 +168,20 @@ def _open_best_point(page: Page, reader: StudyReader) -> None:
     page.mouse.move(x - 3, y - 3)
     page.mouse.move(x, y)
     page.mouse.click(x, y)
-    expect(page).to_have_url(re.compile(f"/study/tiny/trial/{best}$"))
+    expect(page).to_have_url(re.compile(f"/study/{study}/trial/{best}$"))
     heat = page.locator("#trial-map .js-plotly-plot")
     expect(heat.locator(".heatmaplayer image").first).to_be_attached()
     shown: list[list[float]] = heat.evaluate("plot => plot.data[0].z.map(row => Array.from(row))")
-    gate_map = reader.trial("tiny", best).gate_map
+    gate_map = reader.trial(study, best).gate_map
     assert gate_map is not None
     wanted = [[100 * site.own_fraction(t) for site in gate_map.sites] for t in range(len(gate_map.tasks))]
     assert shown == [pytest.approx(row) for row in wanted]
 
 
-def _copied_command(page: Page) -> str:
+def _copied_command(page: Page, study: str) -> str:
     page.get_by_role("button", name="Copy command").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     command: str = page.evaluate("navigator.clipboard.readText()")
     assert command == page.locator("#trial-pull-command").inner_text()
-    assert command.startswith("gatefront pull tiny --trial ")
+    assert command.startswith(f"gatefront pull {study} --trial ")
     return command
