@@ -1,4 +1,4 @@
-"""Backbones: gatefront's own small one and every convolutional network of timm."""
+"""Backbones: gatefront's own, timm's networks, and modules of the user's own."""
 
 from spaces.backbones.registry import build_backbone
 

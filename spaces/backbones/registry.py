@@ -1,14 +1,19 @@
-"""Backbone name -> module. Own backbones are the visible dict; every other name is timm's."""
+"""Backbone name -> module: gatefront's own, the user's ``package.module:factory``, or timm's."""
 
 from collections.abc import Callable
 
 from torch import nn
 
 from spaces.architecture import Architecture
+from spaces.backbones.feature_check import check_features
+from spaces.backbones.resnet20 import ResNet20
 from spaces.backbones.smallconv import SmallConv
 from spaces.backbones.timm_features import build_timm_backbone
+from spaces.backbones.user_module import FeatureList, build_user_backbone
+from spaces.backbones.weights import load_weights
+from spaces.errors import SpaceError
 
-OWN_BACKBONES: dict[str, Callable[[Architecture], nn.Module]] = {"smallconv": SmallConv}
+OWN_BACKBONES: dict[str, Callable[[Architecture], nn.Module]] = {"smallconv": SmallConv, "resnet20": ResNet20}
 
 
 def build_backbone(architecture: Architecture) -> nn.Module:
@@ -19,8 +24,30 @@ def build_backbone(architecture: Architecture) -> nn.Module:
 
     Raises:
         UnknownBackboneError: the name is neither in ``OWN_BACKBONES`` nor in timm.
+        SpaceError: it cannot be built as asked, its weights do not fit, or the images are too small for it.
     """
-    own = OWN_BACKBONES.get(architecture.backbone)
-    if own is not None:
-        return own(architecture)
-    return build_timm_backbone(architecture, own_names=tuple(OWN_BACKBONES))
+    name = architecture.backbone
+    own = OWN_BACKBONES.get(name)
+    if own is None and ":" not in name:
+        backbone = build_timm_backbone(architecture, own_names=tuple(OWN_BACKBONES))
+    else:
+        _refuse_timm_options(architecture)
+        backbone = own(architecture) if own is not None else build_user_backbone(architecture)
+        if architecture.weights is not None:
+            load_weights(backbone.module if isinstance(backbone, FeatureList) else backbone, architecture)
+    check_features(backbone, architecture)
+    return backbone
+
+
+def _refuse_timm_options(architecture: Architecture) -> None:
+    name = architecture.backbone
+    if architecture.pretrained:
+        raise SpaceError(
+            f"network.pretrained = true is for timm's networks; nobody publishes weights of {name!r}.",
+            hint='Set network.pretrained = false, or give a file: network.weights = "path".',
+        )
+    if architecture.output_stride is not None:
+        raise SpaceError(
+            f"network.output_stride = {architecture.output_stride} does not apply to {name!r}: its strides are fixed.",
+            hint="Leave output_stride out, or choose a ResNet of timm.",
+        )

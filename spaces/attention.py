@@ -1,0 +1,97 @@
+"""Attention as one layer without projections: heads that gates can choose and pruning can leave out."""
+
+import copy
+from typing import Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class HeadAttention(nn.Module):
+    """``softmax(q kᵀ · scale) v`` in every head: q ``[b, n, heads * head_dim]``, k and v ``[b, m, heads * head_dim]``.
+
+    Head h reads and writes the channels ``h * head_dim`` to ``(h + 1) * head_dim`` alone; the projections
+    around it are linear layers of their own. It holds no parameters. ``scale`` defaults to ``head_dim ** -0.5``.
+    """
+
+    def __init__(self, num_heads: int, head_dim: int, *, scale: float | None = None) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.head_dim = head_dim
+        self.scale = head_dim**-0.5 if scale is None else scale
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        heads = F.scaled_dot_product_attention(self._split(q), self._split(k), self._split(v), scale=self.scale)
+        return heads.transpose(1, 2).flatten(2)
+
+    def select_heads(self, heads: Tensor) -> Self:
+        """A copy with the heads of these indices only, in this order."""
+        selected = copy.deepcopy(self)
+        selected.num_heads = len(heads)
+        return selected
+
+    def _split(self, tokens: Tensor) -> Tensor:
+        """``[b, n, heads * head_dim] -> [b, heads, n, head_dim]``."""
+        return torch.unflatten(tokens, 2, (self.num_heads, self.head_dim)).transpose(1, 2)
+
+    def extra_repr(self) -> str:
+        return f"num_heads={self.num_heads}, head_dim={self.head_dim}"
+
+
+class WindowHeadAttention(HeadAttention):
+    """Attention inside windows of ``window_size`` tokens, with a learned bias per relative position and head.
+
+    Reads ``[b * windows, n, heads * head_dim]``. With shifted windows ``num_windows`` is how many an image
+    has, and ``shift_mask [num_windows, n, n]`` is added in all heads: tokens that only the cyclic shift made
+    neighbours do not see each other.
+    """
+
+    relative_position_index: Tensor
+    shift_mask: Tensor | None
+
+    def __init__(
+        self,
+        num_heads: int,
+        head_dim: int,
+        *,
+        window_size: tuple[int, int],
+        num_windows: int = 0,
+        scale: float | None = None,
+    ) -> None:
+        super().__init__(num_heads, head_dim, scale=scale)
+        self.window_size = window_size
+        self.num_windows = num_windows
+        height, width = window_size
+        area = height * width
+        self.relative_position_bias_table = nn.Parameter(torch.zeros((2 * height - 1) * (2 * width - 1), num_heads))
+        self.register_buffer("relative_position_index", _relative_position_index(height, width), persistent=False)
+        self.register_buffer("shift_mask", torch.zeros(num_windows, area, area) if num_windows else None)
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        bias = self.relative_position_bias_table[self.relative_position_index].permute(2, 0, 1)
+        if self.shift_mask is not None:
+            bias = bias + self.shift_mask.unsqueeze(1)
+        q, k, v = (self._split_windows(tokens) for tokens in (q, k, v))
+        heads = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=self.scale)
+        return heads.transpose(2, 3).flatten(3).flatten(0, 1)
+
+    def select_heads(self, heads: Tensor) -> Self:
+        selected = super().select_heads(heads)
+        table = self.relative_position_bias_table.detach()[:, heads.to(self.relative_position_bias_table.device)]
+        selected.relative_position_bias_table = nn.Parameter(table.clone())
+        return selected
+
+    def _split_windows(self, tokens: Tensor) -> Tensor:
+        """``[b * windows, n, heads * head_dim] -> [b, windows, heads, n, head_dim]``."""
+        windows = torch.unflatten(tokens, 0, (-1, max(1, self.num_windows)))
+        return torch.unflatten(windows, 3, (self.num_heads, self.head_dim)).transpose(2, 3)
+
+
+def _relative_position_index(height: int, width: int) -> Tensor:
+    """``[n, n]``: the row of the bias table for each pair of tokens of a window."""
+    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    rows, columns = rows.flatten(), columns.flatten()
+    row_offset = rows[:, None] - rows[None, :] + height - 1
+    column_offset = columns[:, None] - columns[None, :] + width - 1
+    return row_offset * (2 * width - 1) + column_offset

@@ -1,0 +1,87 @@
+"""Does a backbone give features a head can read, for images of the study's size? Asked before any training."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from spaces.architecture import Architecture
+from spaces.errors import SpaceError
+
+
+def check_features(backbone: nn.Module, architecture: Architecture) -> None:
+    """Run the backbone on shapes alone and look at what it gives.
+
+    Raises:
+        SpaceError: it fails on an image of that size, gives no list of maps or vectors, or a dense task's maps
+            are too small.
+    """
+    was_training = backbone.training
+    backbone.eval()
+    try:
+        with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
+            features = backbone(torch.zeros(1, architecture.in_channels, *architecture.input_size))
+    except (RuntimeError, ValueError, AssertionError, IndexError) as error:
+        raise _failure(architecture, error) from error
+    finally:
+        backbone.train(was_training)
+    _check_form(features, architecture)
+    _check_sizes(features, architecture)
+
+
+def _failure(architecture: Architecture, error: Exception) -> SpaceError:
+    height, width = architecture.input_size
+    reason = str(error).partition("\n")[0] or type(error).__name__
+    return SpaceError(
+        f"backbone {architecture.backbone!r} fails on an image of {architecture.in_channels} channels and "
+        f"{height}x{width} px: {reason}",
+        hint="If the image is too small for the network's strides, use larger images or, for a ResNet, "
+        "network.stem = 'small'.",
+    )
+
+
+def _check_form(features: Any, architecture: Architecture) -> None:
+    name = architecture.backbone
+    if not isinstance(features, list | tuple) or not features:
+        raise SpaceError(
+            f"backbone {name!r} gives {describe(features)}; it must give a tensor or a list of tensors, coarsest last."
+        )
+    for feature in features:
+        if not isinstance(feature, Tensor) or feature.ndim not in (2, 4) or feature.shape[0] != 1:
+            raise SpaceError(
+                f"backbone {name!r} gives {describe(features)} for one image; a feature is "
+                "[batch, channels, height, width] or [batch, channels].",
+                hint="Reshape tokens to a map, or average them to a vector, at the end of its forward.",
+            )
+
+
+def _check_sizes(features: Sequence[Tensor], architecture: Architecture) -> None:
+    height, width = architecture.input_size
+    for feature in features:
+        if feature.numel() == 0:
+            raise SpaceError(
+                f"backbone {architecture.backbone!r} gives an empty map {list(feature.shape)} for {height}x{width} px.",
+                hint="Use larger images, or a network of smaller stride.",
+            )
+    dense = [task.name for task in architecture.tasks if task.is_dense]
+    if not dense:
+        return
+    # An atrous pyramid lives on the coarsest map; the other decoders rest on the finest one.
+    read = features[-1] if architecture.decoder == "deeplab" else features[0]
+    if read.ndim == 4 and read.shape[2] * read.shape[3] == 1:
+        raise SpaceError(
+            f"task {dense[0]} predicts every pixel of {height}x{width} px from a map of 1x1 that "
+            f"{architecture.backbone!r} gives to decoder {architecture.decoder!r}.",
+            hint="Use larger images, a smaller network.output_stride or, for a ResNet, network.stem = 'small'.",
+        )
+
+
+def describe(value: Any) -> str:
+    """A value in few words: shapes of tensors, types of anything else."""
+    if isinstance(value, Tensor):
+        return f"a tensor {list(value.shape)}"
+    if isinstance(value, list | tuple):
+        return f"a {type(value).__name__} of {', '.join(describe(item) for item in value) or 'nothing'}"
+    return f"a {type(value).__name__}"

@@ -1,0 +1,137 @@
+"""timm's attention modules with fused projections, replaced by separate ones around :mod:`spaces.attention`."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from spaces.attention import HeadAttention, WindowHeadAttention
+
+
+class TokenAttention(nn.Module):
+    """Every token attends to all: linear q, k, v, attention by heads, linear projection."""
+
+    def __init__(self, q: nn.Linear, k: nn.Linear, v: nn.Linear, heads: HeadAttention, proj: nn.Linear) -> None:
+        super().__init__()
+        self.q, self.k, self.v, self.heads, self.proj = q, k, v, heads, proj
+
+    # The callers are timm's blocks, which hand a mask and a flag to every attention; here they are None and False.
+    def forward(self, tokens: Tensor, attn_mask: None = None, is_causal: bool = False) -> Tensor:
+        result: Tensor = self.proj(self.heads(self.q(tokens), self.k(tokens), self.v(tokens)))
+        return result
+
+
+class ReducedAttention(TokenAttention):
+    """Keys and values read a coarser map of the tokens (PVT v2); ``reduce`` makes it."""
+
+    def __init__(
+        self, q: nn.Linear, k: nn.Linear, v: nn.Linear, heads: HeadAttention, proj: nn.Linear, *, reduce: nn.Module
+    ) -> None:
+        super().__init__(q, k, v, heads, proj)
+        self.reduce = reduce
+
+    def forward(self, tokens: Tensor, feat_size: tuple[int, int]) -> Tensor:  # type: ignore[override]
+        coarse = self.reduce(torch.unflatten(tokens.transpose(1, 2), 2, feat_size))
+        result: Tensor = self.proj(self.heads(self.q(tokens), self.k(coarse), self.v(coarse)))
+        return result
+
+
+class Reduction(nn.Module):
+    """``[b, c, h, w]`` pooled, projected by a strided convolution and normed to fewer tokens ``[b, m, c]``."""
+
+    def __init__(self, pool: nn.Module, conv: nn.Module, norm: nn.Module, act: nn.Module) -> None:
+        super().__init__()
+        self.pool, self.conv, self.norm, self.act = pool, conv, norm, act
+
+    def forward(self, feature: Tensor) -> Tensor:
+        result: Tensor = self.act(self.norm(self.conv(self.pool(feature)).flatten(2).transpose(1, 2)))
+        return result
+
+
+class TokensOnly(nn.Module):
+    """Lets an attention without reduction be called as :class:`ReducedAttention` is."""
+
+    def __init__(self, attention: TokenAttention) -> None:
+        super().__init__()
+        self.attention = attention
+
+    def forward(self, tokens: Tensor, feat_size: tuple[int, int]) -> Tensor:
+        result: Tensor = self.attention(tokens)
+        return result
+
+
+class WindowAttention(TokenAttention):
+    """Attention inside windows (Swin); the mask of shifted windows is in ``heads``, the one handed in is None."""
+
+    def forward(self, tokens: Tensor, mask: None = None) -> Tensor:  # type: ignore[override]
+        return super().forward(tokens)
+
+
+def use_plain_attention(model: nn.Module) -> None:
+    """Replace the attention modules of timm's ViT, PVT v2 and Swin in place; outputs stay the same.
+
+    An attention with parts of its own kind (norms of q and k, an output gate) is left as it is.
+    """
+    from timm.layers.attention import Attention
+    from timm.models import pvt_v2, swin_transformer
+
+    for parent in list(model.modules()):
+        for name, child in list(parent.named_children()):
+            if type(child) is Attention and _is_standard(child):
+                parent.add_module(name, _from_vit(child))
+            elif type(child) is pvt_v2.Attention:
+                parent.add_module(name, _from_pvt(child))
+            elif type(child) is swin_transformer.WindowAttention and isinstance(
+                parent, swin_transformer.SwinTransformerBlock
+            ):
+                parent.add_module(name, _from_swin(child, parent))
+
+
+def _is_standard(fused: Any) -> bool:
+    parts = (getattr(fused, part, None) for part in ("q_norm", "k_norm", "norm"))
+    return getattr(fused, "gate", None) is None and all(part is None or type(part) is nn.Identity for part in parts)
+
+
+def _from_vit(fused: Any) -> TokenAttention:
+    q, k, v = split_linear(fused.qkv, 3)
+    return TokenAttention(q, k, v, HeadAttention(fused.num_heads, fused.head_dim, scale=fused.scale), fused.proj)
+
+
+def _from_pvt(fused: Any) -> nn.Module:
+    k, v = split_linear(fused.kv, 2)
+    heads = HeadAttention(fused.num_heads, fused.head_dim, scale=fused.scale)
+    if fused.sr is None:
+        return TokensOnly(TokenAttention(fused.q, k, v, heads, fused.proj))
+    reduce = Reduction(fused.pool or nn.Identity(), fused.sr, fused.norm, fused.act or nn.Identity())
+    return ReducedAttention(fused.q, k, v, heads, fused.proj, reduce=reduce)
+
+
+def _from_swin(fused: Any, block: Any) -> WindowAttention:
+    q, k, v = split_linear(fused.qkv, 3)
+    mask: Tensor | None = block.attn_mask
+    heads = WindowHeadAttention(
+        fused.num_heads,
+        fused.qkv.out_features // (3 * fused.num_heads),
+        window_size=tuple(fused.window_size),
+        num_windows=0 if mask is None else len(mask),
+        scale=fused.scale,
+    )
+    with torch.no_grad():
+        heads.relative_position_bias_table.copy_(fused.relative_position_bias_table)
+        if mask is not None and heads.shift_mask is not None:
+            heads.shift_mask.copy_(mask)
+    block.attn_mask = None
+    return WindowAttention(q, k, v, heads, fused.proj)
+
+
+def split_linear(fused: nn.Linear, parts: int) -> list[nn.Linear]:
+    """One linear layer as several, each with an equal share of the output channels."""
+    split = []
+    biases = [None] * parts if fused.bias is None else fused.bias.detach().chunk(parts)
+    for weight, bias in zip(fused.weight.detach().chunk(parts), biases, strict=True):
+        linear = nn.Linear(fused.in_features, len(weight), bias=bias is not None)
+        linear.weight = nn.Parameter(weight.clone())
+        if bias is not None:
+            linear.bias = nn.Parameter(bias.clone())
+        split.append(linear)
+    return split

@@ -1,0 +1,67 @@
+"""timm's own layers replaced by the torch layers they stand for."""
+
+from typing import Any
+
+from torch import nn
+
+from spaces.layers import LayerNorm2d
+
+
+def use_plain_layers(model: nn.Module) -> None:
+    """Replace norms, activations and disabled dropout in place; outputs stay the same.
+
+    Gates and pruning then meet a few known layers instead of timm's many.
+    """
+    for parent in list(model.modules()):
+        for name, child in list(parent.named_children()):
+            plain = _plain(child)
+            if plain is not None:
+                plain.train(child.training)
+                parent.add_module(name, plain)
+
+
+def _plain(layer: Any) -> nn.Module | None:
+    """The plain twin of one layer, or None if there is none or it is plain already."""
+    from timm.layers.activations import GELU, GELUTanh
+    from timm.layers.drop import DropPath
+    from timm.layers.norm import LayerNorm
+    from timm.layers.norm import LayerNorm2d as TimmLayerNorm2d
+    from timm.layers.norm_act import BatchNormAct2d
+
+    if isinstance(layer, BatchNormAct2d):
+        return nn.Sequential(_batch_norm(layer), *(_plain(part) or part for part in (layer.drop, layer.act)))
+    if type(layer) is LayerNorm:
+        return _layer_norm(layer)
+    if type(layer) is TimmLayerNorm2d and layer.elementwise_affine:
+        norm = LayerNorm2d(layer.normalized_shape[0], layer.eps)
+        norm.load_state_dict(layer.state_dict())
+        return norm
+    if type(layer) is GELU:
+        return nn.GELU()
+    if type(layer) is GELUTanh:
+        return nn.GELU(approximate="tanh")
+    if type(layer) is DropPath and not layer.drop_prob:
+        return nn.Identity()
+    if type(layer) is nn.Dropout and layer.p == 0:
+        return nn.Identity()
+    return None
+
+
+def _batch_norm(fused: nn.BatchNorm2d) -> nn.BatchNorm2d:
+    norm = nn.BatchNorm2d(
+        fused.num_features,
+        eps=fused.eps,
+        momentum=fused.momentum,
+        affine=fused.affine,
+        track_running_stats=fused.track_running_stats,
+    )
+    norm.load_state_dict(fused.state_dict())
+    return norm
+
+
+def _layer_norm(layer: nn.LayerNorm) -> nn.LayerNorm:
+    norm = nn.LayerNorm(
+        layer.normalized_shape, eps=layer.eps, elementwise_affine=layer.elementwise_affine, bias=layer.bias is not None
+    )
+    norm.load_state_dict(layer.state_dict())
+    return norm

@@ -1,0 +1,127 @@
+"""A module of the user's own as backbone: ``package.module:factory``."""
+
+import difflib
+import importlib
+import sys
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from spaces.architecture import Architecture
+from spaces.backbones.feature_check import describe
+from spaces.errors import SpaceError
+
+FAULTS_OF_USER_CODE = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    NameError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+"""What foreign code raises when it is wrong or does not fit; anything else passes through as it is."""
+
+
+class FeatureList(nn.Module):
+    """Gives a module's result as a list: a single tensor becomes a list of one."""
+
+    def __init__(self, module: nn.Module, *, single: bool) -> None:
+        super().__init__()
+        self.module = module
+        self.single = single
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        features = self.module(images)
+        return [features] if self.single else list(features)
+
+
+def build_user_backbone(architecture: Architecture) -> nn.Module:
+    """Import the factory, call it without arguments and try the module on one image.
+
+    Raises:
+        SpaceError: any of the three fails; the message says which and why.
+    """
+    name = architecture.backbone
+    if architecture.stem != "default":
+        raise SpaceError(
+            f"network.stem = {architecture.stem!r} does not apply to {name!r}, whose stem is its own.",
+            hint="Use stem = 'default'.",
+        )
+    factory = _find_factory(name)
+    try:
+        module = factory()
+    except FAULTS_OF_USER_CODE as error:
+        raise SpaceError(
+            f"network.backbone {name!r}: calling the factory failed with {_reason(error)}.",
+            hint="It is called without arguments.",
+        ) from error
+    if not isinstance(module, nn.Module):
+        raise SpaceError(
+            f"network.backbone {name!r}: the factory gave {describe(module)}, not a torch.nn.Module.",
+            hint="Return the module, built and not called.",
+        )
+    return FeatureList(module, single=isinstance(_try(module, architecture), Tensor))
+
+
+def _find_factory(name: str) -> Callable[[], Any]:
+    module_name, _, attribute = name.partition(":")
+    if not module_name or not attribute.isidentifier():
+        raise SpaceError(
+            f"network.backbone {name!r} is not of the form package.module:factory.",
+            hint='For example "mynets.encoder:build".',
+        )
+    module = _import(module_name, name)
+    factory = getattr(module, attribute, None)
+    if not callable(factory):
+        found = "has no such name" if factory is None else f"{attribute} is {describe(factory)}, which cannot be called"
+        near = difflib.get_close_matches(attribute, [key for key in vars(module) if not key.startswith("_")], n=3)
+        raise SpaceError(
+            f"network.backbone {name!r}: {module.__file__ or module_name}: {found}.",
+            hint=f"Nearest: {', '.join(near)}." if near else "Name a function or class that builds the module.",
+        )
+    return factory  # type: ignore[no-any-return]
+
+
+def _import(module_name: str, name: str) -> ModuleType:
+    try:
+        return importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise SpaceError(f"network.backbone {name!r}: importing {module_name} failed: {error}.") from error
+        raise SpaceError(
+            f"network.backbone {name!r}: there is no module {error.name} on Python's path "
+            f"({len(sys.path)} folders, the first is {sys.path[0] or '.'}).",
+            hint="Install its package (pip install -e FOLDER), or set PYTHONPATH to the folder that holds it.",
+        ) from error
+    except FAULTS_OF_USER_CODE as error:
+        raise SpaceError(f"network.backbone {name!r}: importing {module_name} failed with {_reason(error)}.") from error
+
+
+def _try(module: nn.Module, architecture: Architecture) -> Any:
+    """What the module gives for one black image, really computed: its own message is the clearest."""
+    was_training = module.training
+    module.eval()
+    shape = (1, architecture.in_channels, *architecture.input_size)
+    try:
+        with torch.no_grad():
+            return module(torch.zeros(shape))
+    except FAULTS_OF_USER_CODE as error:
+        raise SpaceError(
+            f"network.backbone {architecture.backbone!r} fails on images {list(shape)}: {_reason(error)}.",
+            hint="It is called with one batch of images of the study's size and channels.",
+        ) from error
+    finally:
+        module.train(was_training)
+
+
+def _reason(error: BaseException) -> str:
+    line = str(error).partition("\n")[0].rstrip(".")
+    return f"{type(error).__name__}: {line}" if line else type(error).__name__
