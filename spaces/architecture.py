@@ -3,12 +3,14 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from spaces.errors import SpaceError
 from spaces.tasks import Task
 
 Stem = Literal["default", "small"]
+DenseDecoder = Literal["light", "deeplab", "dpt"]
+OUTPUT_STRIDES = (8, 16, 32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +18,10 @@ class Architecture:
     """The record from which single-task, hard-sharing and gated networks of one capacity are built.
 
     ``input_size`` is ``(height, width)`` in pixels. ``stem="small"`` replaces the stride-4 stem of an
-    ImageNet ResNet by a 3x3 convolution of stride 1, as networks for 32-64 px images have it.
+    ImageNet ResNet by a 3x3 convolution of stride 1, as networks for 32-64 px images have it. ``output_stride``
+    keeps later stages at that resolution by dilation. ``backbone`` is a name, or ``package.module:factory`` for a
+    module of the user's own. ``pretrained`` takes timm's weights; ``weights`` names a local file instead.
+    ``decoder`` is what dense tasks get; with ``share_decoder`` its trunk is lifted with the backbone.
     """
 
     backbone: str
@@ -24,9 +29,13 @@ class Architecture:
     in_channels: int
     input_size: tuple[int, int]
     stem: Stem = "default"
+    output_stride: int | None = None
     width: float = 1.0
-    head_width: int = 32
+    decoder: DenseDecoder = "light"
+    decoder_width: int = 32
+    share_decoder: bool = False
     pretrained: bool = False
+    weights: str | None = None
 
     def __post_init__(self) -> None:
         if not self.tasks:
@@ -36,10 +45,31 @@ class Architecture:
             raise SpaceError(f"task names must differ, found {', '.join(names)}.")
         if not (math.isfinite(self.width) and self.width > 0):
             raise SpaceError(f"width must be above 0, found {self.width}.")
-        if min(*self.input_size, self.in_channels, self.head_width) < 1:
+        if min(*self.input_size, self.in_channels, self.decoder_width) < 1:
             raise SpaceError(
                 f"input_size {self.input_size}, in_channels {self.in_channels} "
-                f"and head_width {self.head_width} must be at least 1."
+                f"and decoder_width {self.decoder_width} must be at least 1."
+            )
+        if self.output_stride not in (None, *OUTPUT_STRIDES):
+            raise SpaceError(f"output_stride must be one of {OUTPUT_STRIDES}, found {self.output_stride}.")
+        if self.output_stride is not None and min(self.input_size) < self.output_stride:
+            height, width = self.input_size
+            raise SpaceError(
+                f"input_size {height}x{width} is too small for output_stride {self.output_stride}.",
+                hint=f"Use images of at least {self.output_stride} px, or a smaller output_stride.",
+            )
+        if self.pretrained and self.weights is not None:
+            raise SpaceError("pretrained and weights exclude each other.", hint="Give one of them.")
+        self._check_decoder()
+
+    def _check_decoder(self) -> None:
+        if self.decoder not in get_args(DenseDecoder):
+            raise SpaceError(f"decoder must be one of {', '.join(get_args(DenseDecoder))}, found {self.decoder!r}.")
+        others = [f"{task.name} ({task.kind})" for task in self.tasks if not task.is_dense]
+        if self.share_decoder and others:
+            raise SpaceError(
+                f"share_decoder needs decoders of one form, but {', '.join(others)} cannot use a dense one.",
+                hint="Leave share_decoder out, or train these tasks in a study of their own.",
             )
 
     @property

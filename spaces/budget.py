@@ -21,7 +21,7 @@ def close_gates_to_budget(network: InterroGateNetwork, flop_budget: int) -> Gate
     if cost.floor > flop_budget:
         raise BudgetBelowFloorError(
             f"flop_budget = {flop_budget:,} is under the floor of {cost.floor:,} FLOPs, where all is shared.",
-            hint="Raise the budget, or allow a smaller width, head_width or backbone.",
+            hint="Raise the budget, or allow a smaller width, decoder_width or backbone.",
         )
     if cost.flops(pattern) <= flop_budget:
         return pattern
@@ -29,30 +29,33 @@ def close_gates_to_budget(network: InterroGateNetwork, flop_budget: int) -> Gate
     too_few, enough = 0, len(order)
     while enough - too_few > 1:
         middle = (too_few + enough) // 2
-        if cost.flops(_close(pattern, order[:middle])) <= flop_budget:
+        if cost.flops(_close(network, pattern, order[:middle])) <= flop_budget:
             enough = middle
         else:
             too_few = middle
-    return _reopen_free(cost, _close(pattern, order[:enough]), pattern)
+    return _reopen_free(cost, _close(network, pattern, order[:enough]), pattern)
 
 
 def _closing_order(network: InterroGateNetwork, pattern: GatePattern) -> Tensor:
-    """Open gates as rows ``(site, task, channel)``, cheapest loss per FLOP saved first, ties by position."""
+    """Open gates as rows ``(site, task, group)``, cheapest loss per FLOP saved first, ties by position."""
     rows, scores = [], []
     for index, (gate, own, site) in enumerate(zip(network.channel_gates(), pattern, network.cost.sites, strict=True)):
-        where = own.nonzero()
+        where = gate.per_group(own).nonzero()
         rows.append(torch.cat([torch.full((len(where), 1), index), where], dim=1))
         # A site of opaque layers only saves nothing by channel: it comes last, and then as a whole.
-        scores.append(gate.alpha.detach().cpu()[own].double() / (site.channel_flops or 0.5))
+        saved = (site.channel_flops or 0.5) * gate.group_size
+        scores.append(gate.alpha.detach().cpu()[gate.per_group(own)].double() / saved)
     return torch.cat(rows)[torch.cat(scores).sort(stable=True).indices]
 
 
-def _close(pattern: GatePattern, rows: Tensor) -> GatePattern:
-    closed = tuple(own.clone() for own in pattern)
-    for index, own in enumerate(closed):
+def _close(network: InterroGateNetwork, pattern: GatePattern, rows: Tensor) -> GatePattern:
+    closed = []
+    for index, (gate, own) in enumerate(zip(network.channel_gates(), pattern, strict=True)):
+        open_groups = gate.per_group(own).clone()
         here = rows[rows[:, 0] == index]
-        own[here[:, 1], here[:, 2]] = False
-    return closed
+        open_groups[here[:, 1], here[:, 2]] = False
+        closed.append(gate.per_channel(open_groups))
+    return tuple(closed)
 
 
 def _reopen_free(cost: CostModel, cut: GatePattern, wanted: GatePattern) -> GatePattern:

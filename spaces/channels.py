@@ -1,12 +1,12 @@
 """How each kind of graph node treats channels: the visible table that lifting, costing and pruning share."""
 
-import operator
 from enum import Enum
-from typing import Any
 
-import torch
-import torch.nn.functional as F
 from torch import fx, nn
+
+from spaces.attention import HeadAttention
+from spaces.channel_axis import follow_axis
+from spaces.layers import LayerNorm2d
 
 
 class ChannelRule(Enum):
@@ -18,92 +18,32 @@ class ChannelRule(Enum):
     """Every output channel reads all input channels; output channels can be left out (convolution, linear)."""
     CHANNEL_WISE = "channel-wise"
     """Output channel c reads channel c of every operand alone (norm, activation, pooling, depthwise, add, mul)."""
+    GROUP_WISE = "group-wise"
+    """Output group g reads group g of every operand alone (attention heads, grouped convolution)."""
+    ACROSS = "across"
+    """Reads all channels and gives each at its own place (layer norm): no cost, nothing to leave out."""
+    PARAMETER = "parameter"
+    """A tensor of the backbone itself, or one reshaped: layer scale, position embedding."""
     OPAQUE = "opaque"
     """Anything else: needs all input channels and gives all output channels. Always right, less prunable."""
     OUTPUT = "output"
     """Hands its inputs out."""
 
 
-CHANNEL_WISE_MODULES: tuple[type[nn.Module], ...] = (
-    nn.BatchNorm2d,
-    nn.ReLU,
-    nn.ReLU6,
-    nn.LeakyReLU,
-    nn.ELU,
-    nn.SiLU,
-    nn.GELU,
-    nn.Mish,
-    nn.Tanh,
-    nn.Sigmoid,
-    nn.Hardswish,
-    nn.Hardsigmoid,
-    nn.Identity,
-    nn.Dropout,
-    nn.Dropout2d,
-    nn.MaxPool2d,
-    nn.AvgPool2d,
-    nn.AdaptiveAvgPool2d,
-    nn.AdaptiveMaxPool2d,
-)
+def assign_rules(graph: fx.Graph, modules: dict[str, nn.Module]) -> None:
+    """Give every node ``meta["rule"]``, ``meta["channel_axis"]`` and, where group-wise, ``meta["group_size"]``.
 
-RESHAPING_MODULES: tuple[type[nn.Module], ...] = (nn.Flatten,)
-"""Opaque by nature and free of cost: nothing inside them could be pruned, so no log line names them."""
-
-CHANNEL_WISE_FUNCTIONS: frozenset[Any] = frozenset(
-    {
-        operator.add,
-        operator.sub,
-        operator.mul,
-        torch.add,
-        torch.mul,
-        torch.relu,
-        torch.sigmoid,
-        torch.tanh,
-        F.relu,
-        F.relu6,
-        F.silu,
-        F.gelu,
-        F.hardswish,
-        F.hardsigmoid,
-        F.sigmoid,
-        F.dropout,
-        F.max_pool2d,
-        F.avg_pool2d,
-        F.adaptive_avg_pool2d,
-        F.interpolate,
-    }
-)
-
-CHANNEL_WISE_METHODS: frozenset[str] = frozenset(
-    {"relu", "sigmoid", "tanh", "clamp", "contiguous", "add", "mul", "mean"}
-)
-
-
-def channel_rule(node: fx.Node, modules: dict[str, nn.Module]) -> ChannelRule:
-    """The rule of one node; needs the shapes that :mod:`spaces.tracing` leaves in ``node.meta``."""
-    if node.op == "placeholder":
-        return ChannelRule.INPUT
-    if node.op == "output":
-        return ChannelRule.OUTPUT
-    if node.op == "call_module":
-        return _module_rule(node, modules[str(node.target)])
-    if node.op == "call_function" and node.target in CHANNEL_WISE_FUNCTIONS:
-        return _elementwise_rule(node)
-    if node.op == "call_method" and node.target in CHANNEL_WISE_METHODS:
-        return _mean_rule(node) if node.target == "mean" else _elementwise_rule(node)
-    return ChannelRule.OPAQUE
-
-
-def channel_axis(shape: torch.Size | None) -> int | None:
-    """Where channels are: axis 1 of ``[b, c, h, w]`` and ``[b, c]``, axis 2 of tokens ``[b, n, c]``."""
-    return None if shape is None else {2: 1, 3: 2, 4: 1}.get(len(shape))
+    Needs ``meta["batched_shape"]`` and ``meta["has_tensor"]``.
+    """
+    for node in graph.nodes:
+        node.meta["channel_axis"] = None
+        node.meta["rule"] = _assign(node, modules)
 
 
 def num_channels(node: fx.Node) -> int | None:
-    """Channels of the node's value, or None if it is no tensor with a channel axis."""
-    shape = node.meta["shape"]
-    axis = channel_axis(shape)
-    return None if axis is None else int(shape[axis])
+    """Channels of the node's value, or None if it is no tensor with a known channel axis."""
+    axis = node.meta["channel_axis"]
+    return None if axis is None else int(node.meta["batched_shape"][axis])
 
 
 def is_depthwise(module: nn.Module) -> bool:
@@ -111,30 +51,102 @@ def is_depthwise(module: nn.Module) -> bool:
     return isinstance(module, nn.Conv2d) and module.groups == module.in_channels == module.out_channels > 1
 
 
-def _module_rule(node: fx.Node, module: nn.Module) -> ChannelRule:
+def tensor_operands(node: fx.Node) -> list[fx.Node]:
+    """The operands that are tensors, without sizes and other numbers."""
+    return [source for source in node.all_input_nodes if source.meta["has_tensor"]]
+
+
+def _assign(node: fx.Node, modules: dict[str, nn.Module]) -> ChannelRule:
+    if node.op == "output":
+        return ChannelRule.OUTPUT
+    shape = node.meta["batched_shape"]
+    if node.op == "placeholder":
+        node.meta["channel_axis"] = _usual_axis(shape)
+        return ChannelRule.INPUT
+    operands = tensor_operands(node)
+    if node.op == "get_attr" or (operands and all(o.meta["rule"] is ChannelRule.PARAMETER for o in operands)):
+        return ChannelRule.PARAMETER
+    rule = _module_rule(node, modules[str(node.target)]) if node.op == "call_module" else None
+    if rule is None:
+        axis = _carried_axis(node, modules, operands)
+        rule = ChannelRule.OPAQUE if axis is None else ChannelRule.CHANNEL_WISE
+        node.meta["channel_axis"] = axis
+    if rule is ChannelRule.OPAQUE:
+        node.meta["channel_axis"] = _usual_axis(shape)
+    return rule
+
+
+def _usual_axis(shape: tuple[int, ...] | None) -> int | None:
+    """Axis 1 of maps ``[b, c, h, w]`` and vectors ``[b, c]``, axis 2 of tokens ``[b, n, c]``."""
+    return None if shape is None else {2: 1, 3: 2, 4: 1}.get(len(shape))
+
+
+def _module_rule(node: fx.Node, module: nn.Module) -> ChannelRule | None:
+    """The rule of a layer that computes across channels; None for any other module."""
+    shape = node.meta["batched_shape"]
+    source = node.all_input_nodes[0]
+    axis = source.meta["channel_axis"]
     if isinstance(module, nn.Conv2d):
-        if type(module) is not nn.Conv2d or (module.groups > 1 and not is_depthwise(module)):
-            return ChannelRule.OPAQUE
-        return ChannelRule.CHANNEL_WISE if is_depthwise(module) else ChannelRule.DENSE
-    if type(module) is nn.Linear and len(node.meta["shape"]) in (2, 3):
-        return ChannelRule.DENSE
-    if type(module) in CHANNEL_WISE_MODULES and channel_axis(node.meta["shape"]) == 1:
-        return _elementwise_rule(node)
-    return ChannelRule.OPAQUE
+        return _convolution_rule(node, module, axis)
+    if isinstance(module, nn.Linear):
+        node.meta["channel_axis"] = len(shape) - 1
+        return ChannelRule.DENSE if type(module) is nn.Linear and axis == len(shape) - 1 else ChannelRule.OPAQUE
+    if isinstance(module, nn.LayerNorm | LayerNorm2d):
+        place = 1 if isinstance(module, LayerNorm2d) else len(shape) - 1
+        single = isinstance(module, LayerNorm2d) or len(module.normalized_shape) == 1
+        node.meta["channel_axis"] = place
+        return ChannelRule.ACROSS if single and axis == place else ChannelRule.OPAQUE
+    if isinstance(module, HeadAttention):
+        node.meta["channel_axis"] = len(shape) - 1
+        node.meta["group_size"] = module.head_dim
+        known = all(o.meta["channel_axis"] == len(shape) - 1 for o in node.all_input_nodes)
+        return ChannelRule.GROUP_WISE if known else ChannelRule.OPAQUE
+    return None
 
 
-def _elementwise_rule(node: fx.Node) -> ChannelRule:
-    """Channel-wise only if every operand is a computed tensor with as many axes and channels as the result."""
-    for operand in node.all_input_nodes:
-        same_axes = operand.meta["shape"] is not None and len(operand.meta["shape"]) == len(node.meta["shape"] or ())
-        if operand.op == "get_attr" or not same_axes or num_channels(operand) != num_channels(node):
-            return ChannelRule.OPAQUE
-    return ChannelRule.CHANNEL_WISE if num_channels(node) is not None else ChannelRule.OPAQUE
+def _convolution_rule(node: fx.Node, module: nn.Conv2d, axis: int | None) -> ChannelRule:
+    node.meta["channel_axis"] = 1
+    if type(module) is not nn.Conv2d or axis != 1:
+        return ChannelRule.OPAQUE
+    if is_depthwise(module):
+        return ChannelRule.CHANNEL_WISE
+    if module.groups > 1:
+        node.meta["group_size"] = module.out_channels // module.groups
+        return ChannelRule.GROUP_WISE if module.in_channels == module.out_channels else ChannelRule.OPAQUE
+    return ChannelRule.DENSE
 
 
-def _mean_rule(node: fx.Node) -> ChannelRule:
-    """A mean over height and width that keeps both axes; any other mean moves or merges channels."""
-    dims = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim")
-    keeps = (node.args[2] if len(node.args) > 2 else node.kwargs.get("keepdim", False)) is True
-    spatial = isinstance(dims, list | tuple) and {d % 4 for d in dims if isinstance(d, int)} == {2, 3}
-    return _elementwise_rule(node) if keeps and spatial else ChannelRule.OPAQUE
+def _carried_axis(node: fx.Node, modules: dict[str, nn.Module], operands: list[fx.Node]) -> int | None:
+    """The result's channel axis if every operand's channels stay apart and arrive at the same place."""
+    computed = [o for o in operands if o.meta["rule"] is not ChannelRule.PARAMETER]
+    axes = {_follow(node, modules, operand) for operand in computed}
+    if len(axes) != 1 or (axis := axes.pop()) is None:
+        return None
+    parameters = [o for o in operands if o.meta["rule"] is ChannelRule.PARAMETER]
+    return axis if all(_adopt(node, modules, parameter, axis) for parameter in parameters) else None
+
+
+def _follow(node: fx.Node, modules: dict[str, nn.Module], operand: fx.Node) -> int | None:
+    axis = operand.meta["channel_axis"]
+    return None if axis is None else follow_axis(node, modules, operand, axis)
+
+
+def _adopt(node: fx.Node, modules: dict[str, nn.Module], parameter: fx.Node, axis: int) -> bool:
+    """Find the parameter's axis that arrives at ``axis`` of the result, and mark it on the parameter's way here."""
+    for candidate in range(len(parameter.meta["batched_shape"] or ())):
+        if follow_axis(node, modules, parameter, candidate) == axis and _mark(parameter, modules, candidate):
+            return True
+    return False
+
+
+def _mark(parameter: fx.Node, modules: dict[str, nn.Module], axis: int) -> bool:
+    if parameter.meta["channel_axis"] is not None:
+        return bool(parameter.meta["channel_axis"] == axis)
+    if parameter.op == "get_attr":
+        parameter.meta["channel_axis"] = axis
+        return True
+    sources = tensor_operands(parameter)
+    if not all(_adopt(parameter, modules, source, axis) for source in sources):
+        return False
+    parameter.meta["channel_axis"] = axis
+    return True

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from spaces.channels import ChannelRule, channel_axis, num_channels
+from spaces.canonical import is_reshape
+from spaces.channels import ChannelRule, num_channels, tensor_operands
 from spaces.slicing import slice_layer
 
 _FORWARDED = (nn.Identity, nn.Dropout, nn.Dropout2d)
@@ -47,6 +48,15 @@ class PlainGraphBuilder:
             out = live.nonzero().flatten()
             layer = slice_layer(owner.get_submodule(str(node.target)), out, source.order)
             return Value(self._call_layer(name, layer, (source.node,), {}), out)
+        if rule is ChannelRule.GROUP_WISE:
+            return self._emit_group_wise(node, name, owner, live, sources)
+        if rule is ChannelRule.ACROSS:
+            source = sources[node.all_input_nodes[0]]
+            order = torch.arange(len(live)) if source.order is None else source.order
+            layer = slice_layer(owner.get_submodule(str(node.target)), order, None)
+            return Value(self._call_layer(name, layer, (source.node,), {}), order)
+        if rule is ChannelRule.PARAMETER and node.meta["channel_axis"] is not None:
+            return self._emit_parameter(node, name, owner, live, sources)
         inputs = {source: self.in_natural_order(source, sources[source]) for source in node.all_input_nodes}
         channels = num_channels(node)
         return Value(self._call(node, name, owner, inputs, None), None if channels is None else torch.arange(channels))
@@ -85,15 +95,36 @@ class PlainGraphBuilder:
     def _emit_channel_wise(
         self, node: fx.Node, name: str, owner: nn.Module, live: Tensor, sources: dict[fx.Node, Value]
     ) -> Value:
-        operands = node.all_input_nodes
-        first = operands[0]
+        operands = tensor_operands(node)
+        first = next(operand for operand in operands if operand.meta["rule"] is not ChannelRule.PARAMETER)
         lead = self.restrict(sources[first], live, _axis(first))
-        order = lead.order
-        if order is None:
-            order = torch.arange(len(live))
-        aligned = {first: lead.node}
-        for operand in operands[1:]:
+        order = torch.arange(len(live)) if lead.order is None else lead.order
+        aligned = {source: sources[source].node for source in node.all_input_nodes}
+        for operand in operands:
             aligned[operand] = self.arrange(sources[operand], order, _axis(operand)).node
+        aligned[first] = lead.node
+        return Value(self._call(node, name, owner, aligned, order), order)
+
+    def _emit_group_wise(
+        self, node: fx.Node, name: str, owner: nn.Module, live: Tensor, sources: dict[fx.Node, Value]
+    ) -> Value:
+        """Whole groups only, in the order and with the inner order they had."""
+        size = node.meta["group_size"]
+        out = live.view(-1, size).any(dim=1).repeat_interleave(size).nonzero().flatten()
+        aligned = {o: self.arrange(sources[o], out, _axis(o)).node for o in node.all_input_nodes}
+        layer = slice_layer(owner.get_submodule(str(node.target)), out, None)
+        args = fx.node.map_arg(node.args, aligned.__getitem__)
+        return Value(self._call_layer(name, layer, args, fx.node.map_arg(node.kwargs, aligned.__getitem__)), out)
+
+    def _emit_parameter(
+        self, node: fx.Node, name: str, owner: nn.Module, live: Tensor, sources: dict[fx.Node, Value]
+    ) -> Value:
+        """A tensor of the backbone, cut along its channels; what reshapes one carries the cut on."""
+        order = live.nonzero().flatten()
+        if node.op == "get_attr":
+            value = _tensor(owner, str(node.target)).index_select(_axis(node), order)
+            return Value(self._parameter(name, value), order)
+        aligned = {o: self.arrange(sources[o], order, _axis(o)).node for o in node.all_input_nodes}
         return Value(self._call(node, name, owner, aligned, order), order)
 
     def in_natural_order(self, source: fx.Node, value: Value) -> fx.Node:
@@ -106,10 +137,14 @@ class PlainGraphBuilder:
         self, node: fx.Node, name: str, owner: nn.Module, inputs: dict[fx.Node, fx.Node], order: Tensor | None
     ) -> fx.Node:
         """The node's own operation on emitted inputs. Without parameters it is emitted once for equal inputs."""
-        args = fx.node.map_arg(node.args, inputs.__getitem__)
-        kwargs = fx.node.map_arg(node.kwargs, inputs.__getitem__)
+        args: Any = fx.node.map_arg(node.args, inputs.__getitem__)
+        kwargs: Any = fx.node.map_arg(node.kwargs, inputs.__getitem__)
         if node.op == "get_attr":
-            return self._parameter(name, owner, str(node.target))
+            return self._parameter(name, _tensor(owner, str(node.target)))
+        if is_reshape(node) and order is not None:
+            sizes = list(args[1])
+            sizes[_axis(node)] = len(order)
+            args = (args[0], tuple(sizes))
         if node.op == "call_module":
             module = owner.get_submodule(str(node.target))
             if isinstance(module, _FORWARDED):
@@ -130,9 +165,7 @@ class PlainGraphBuilder:
         self.root.add_module(name, layer)
         return self.graph.call_module(name, args, kwargs)
 
-    def _parameter(self, name: str, owner: nn.Module, target: str) -> fx.Node:
-        path, _, attribute = target.rpartition(".")
-        value: Tensor = getattr(owner.get_submodule(path), attribute)
+    def _parameter(self, name: str, value: Tensor) -> fx.Node:
         self.root.register_buffer(name, value.detach().clone())
         return self.graph.get_attr(name)
 
@@ -153,4 +186,11 @@ class PlainGraphBuilder:
 
 
 def _axis(node: fx.Node) -> int:
-    return channel_axis(node.meta["shape"]) or 1
+    axis: int | None = node.meta["channel_axis"]
+    return 1 if axis is None else axis
+
+
+def _tensor(owner: nn.Module, target: str) -> Tensor:
+    path, _, attribute = target.rpartition(".")
+    value: Tensor = getattr(owner.get_submodule(path), attribute)
+    return value.detach()

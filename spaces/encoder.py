@@ -1,40 +1,66 @@
-"""The encoder: a backbone as an annotated graph at the asked width."""
+"""The encoder: what is lifted. A backbone as an annotated graph at the asked width, and a shared decoder's trunk."""
 
 import torch
-from torch import Tensor, fx
+from torch import Tensor, fx, nn
+from torch.utils._pytree import tree_leaves
 
 from spaces.architecture import Architecture
 from spaces.backbones import build_backbone
 from spaces.backbones.registry import OWN_BACKBONES
+from spaces.decoders import build_trunk
 from spaces.tracing import trace_network
 from spaces.width import scale_width
 
 
 def build_encoder(architecture: Architecture) -> fx.GraphModule:
-    """Build, trace and scale the backbone: ``images [b, c, h, w] -> list of features``.
+    """Build, trace and scale: ``images [b, c, h, w] -> list of features``.
+
+    With ``share_decoder`` the trunk of the dense decoder follows the backbone, and its result is the only feature.
 
     Raises:
         UnknownBackboneError, UntraceableBackboneError, SpaceError: see the functions it calls.
     """
+    backbone = _build_scaled_backbone(architecture)
+    if not architecture.share_decoder:
+        return backbone
+    # After scaling: the width multiplier is the backbone's alone, as in the published capacity study.
+    whole = BackboneWithTrunk(backbone, build_trunk(architecture, feature_shapes(backbone)))
+    return trace_network(whole, image_shape(architecture), name=f"{_name(architecture)} with its decoder")
+
+
+def feature_shapes(encoder: fx.GraphModule) -> list[torch.Size]:
+    """The shapes of the encoder's features for one image, as tracing found them."""
+    output = next(node for node in reversed(encoder.graph.nodes) if node.op == "output")
+    return [torch.Size((1, *node.meta["shape"][1:])) for node in tree_leaves(output.args[0])]
+
+
+def image_shape(architecture: Architecture) -> tuple[int, int, int]:
+    """``(channels, height, width)`` of the architecture's images."""
+    return (architecture.in_channels, *architecture.input_size)
+
+
+class BackboneWithTrunk(nn.Module):
+    """``images -> [hidden]``: what all dense tasks could share up to their last layer."""
+
+    def __init__(self, backbone: nn.Module, trunk: nn.Module) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.trunk = trunk
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        return [self.trunk(self.backbone(images))]
+
+
+def _build_scaled_backbone(architecture: Architecture) -> fx.GraphModule:
     backbone = build_backbone(architecture)
-    name = f"backbone {architecture.backbone!r}"
-    traced = trace_network(backbone, [example_images(architecture)], name=name)
+    traced = trace_network(backbone, image_shape(architecture), name=_name(architecture))
     if architecture.width == 1.0 or architecture.backbone in OWN_BACKBONES:
         return traced
-    scaled = scale_width(traced, architecture.width, keep_largest=architecture.pretrained)
-    return trace_network(scaled, [example_images(architecture)], name=name)
+    scaled = scale_width(
+        traced, architecture.width, keep_largest=architecture.pretrained or architecture.weights is not None
+    )
+    return trace_network(scaled, image_shape(architecture), name=_name(architecture))
 
 
-def example_images(architecture: Architecture) -> Tensor:
-    """One black image of the architecture's size: ``[1, channels, height, width]``."""
-    return torch.zeros(1, architecture.in_channels, *architecture.input_size)
-
-
-def example_features(encoder: fx.GraphModule, architecture: Architecture) -> list[Tensor]:
-    """What the encoder gives for :func:`example_images`: the shapes a head is built for."""
-    was_training = encoder.training
-    encoder.eval()
-    with torch.no_grad():
-        features: list[Tensor] = list(encoder(example_images(architecture)))
-    encoder.train(was_training)
-    return features
+def _name(architecture: Architecture) -> str:
+    return f"backbone {architecture.backbone!r}"

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
+from spaces.flop_counter import flop_counter
 from spaces.lifting import Site, WholeCost
 
 FLOP_CONVENTION = (
@@ -19,14 +19,14 @@ GatePattern = tuple[Tensor, ...]
 
 
 def count_flops(module: nn.Module, input_shape: Sequence[int]) -> int:
-    """FLOPs of one forward pass in evaluation mode, as ``torch.utils.flop_counter`` counts them.
+    """FLOPs of one forward pass in evaluation mode, as :mod:`spaces.flop_counter` counts them.
 
     ``input_shape`` is ``(channels, height, width)``: the count is for batch 1.
     """
     was_training = module.training
     reference = next((tensor for tensor in (*module.parameters(), *module.buffers())), torch.empty(0))
     module.eval()
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
+    with flop_counter() as counter, torch.no_grad():
         module(torch.zeros(1, *input_shape, device=reference.device))
     module.train(was_training)
     return int(counter.get_total_flops())

@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 
 class ChannelGate(nn.Module):
-    """The gate of one site, for T tasks and C channels (InterroGate, Eqs. 2 and 3).
+    """The gate of one site, for T tasks and C channels in groups of ``group_size`` (InterroGate, Eqs. 2 and 3).
 
-    ``alpha`` ``[tasks, channels]`` are the gate logits, ``beta`` ``[tasks, channels]`` the mixing logits.
+    ``alpha`` ``[tasks, groups]`` are the gate logits, ``beta`` ``[tasks, channels]`` the mixing logits.
     The gate is ``G = 1[alpha >= 0]`` forward and ``sigmoid(alpha)`` backward (straight-through). The paper
     names no estimator; this is the usual one.
     """
@@ -17,10 +17,14 @@ class ChannelGate(nn.Module):
     alpha: nn.Parameter
     beta: nn.Parameter
 
-    def __init__(self, num_tasks: int, num_channels: int, *, channel_axis: int, initial_logit: float) -> None:
+    def __init__(
+        self, num_tasks: int, num_channels: int, *, channel_axis: int, initial_logit: float, group_size: int = 1
+    ) -> None:
         super().__init__()
         self.channel_axis = channel_axis
-        self.alpha = nn.Parameter(torch.full((num_tasks, num_channels), float(initial_logit)))
+        self.group_size = group_size
+        num_groups = -(-num_channels // group_size)
+        self.alpha = nn.Parameter(torch.full((num_tasks, num_groups), float(initial_logit)))
         self.beta = nn.Parameter(torch.zeros(num_tasks, num_channels))
 
     def forward(self, shared: Tensor | None, own: Sequence[Tensor | None]) -> tuple[Tensor | None, list[Tensor | None]]:
@@ -53,15 +57,25 @@ class ChannelGate(nn.Module):
 
     def straight_through(self) -> Tensor:
         """``[tasks, channels]``: exactly 0 or 1, with the gradient of ``sigmoid(alpha)``."""
-        return _StraightThrough.apply(self.alpha)  # type: ignore[no-any-return,no-untyped-call]
+        return self.per_channel(_StraightThrough.apply(self.alpha))  # type: ignore[no-untyped-call]
 
     def probabilities(self) -> Tensor:
-        """``sigmoid(alpha)``: ``[tasks, channels]``."""
+        """``sigmoid(alpha)``: ``[tasks, groups]``."""
         return torch.sigmoid(self.alpha)
 
     def pattern(self) -> Tensor:
         """The hard gates: bool ``[tasks, channels]``, True where the task keeps its own channel."""
-        return (self.alpha.detach() >= 0).cpu()
+        return self.per_channel(self.alpha.detach() >= 0).cpu()
+
+    def per_channel(self, per_group: Tensor) -> Tensor:
+        """``[tasks, groups] -> [tasks, channels]``: every channel has the value of its group."""
+        if self.group_size == 1:
+            return per_group
+        return per_group.repeat_interleave(self.group_size, dim=1)[:, : self.beta.shape[1]]
+
+    def per_group(self, per_channel: Tensor) -> Tensor:
+        """``[tasks, channels] -> [tasks, groups]``: the value of each group's first channel."""
+        return per_channel[:, :: self.group_size]
 
 
 class _StraightThrough(torch.autograd.Function):

@@ -8,9 +8,10 @@ from torch import Tensor, fx, nn
 
 from spaces.architecture import Architecture
 from spaces.branches import LiveBranches, run_branches
-from spaces.encoder import build_encoder, example_features
+from spaces.encoder import build_encoder, feature_shapes
 from spaces.errors import SpaceError
 from spaces.flops import CostModel, GatePattern
+from spaces.gate_layout import GateLayout
 from spaces.gate_map import GateMap, GateSite
 from spaces.gates import ChannelGate
 from spaces.lifting import find_sites
@@ -20,15 +21,17 @@ from spaces.tasks import Task
 from spaces.tracing import trace_head
 
 
-def build_gated_network(architecture: Architecture, *, initial_logit: float = 1.0) -> "InterroGateNetwork":
+def build_gated_network(
+    architecture: Architecture, layout: GateLayout | None = None, *, initial_logit: float = 1.0
+) -> "InterroGateNetwork":
     """Lift the architecture's backbone; all branches start from the same weights.
 
     Raises:
-        SpaceError: the backbone is unknown, cannot be traced, or fits no head.
+        SpaceError: the backbone is unknown, cannot be traced, fits no decoder, or is narrower than a channel group.
     """
     encoder = build_encoder(architecture)
     heads = build_heads(architecture, encoder, architecture.task_names)
-    return InterroGateNetwork(architecture, encoder, heads, initial_logit=initial_logit)
+    return InterroGateNetwork(architecture, encoder, heads, layout=layout or GateLayout(), initial_logit=initial_logit)
 
 
 class InterroGateNetwork(nn.Module):
@@ -40,19 +43,30 @@ class InterroGateNetwork(nn.Module):
     """
 
     def __init__(
-        self, architecture: Architecture, encoder: fx.GraphModule, heads: nn.ModuleDict, *, initial_logit: float
+        self,
+        architecture: Architecture,
+        encoder: fx.GraphModule,
+        heads: nn.ModuleDict,
+        *,
+        layout: GateLayout,
+        initial_logit: float,
     ) -> None:
         super().__init__()
         self.architecture = architecture
+        self.layout = layout
         self.shared_encoder = encoder
         self.task_encoders = nn.ModuleDict({task.name: copy.deepcopy(encoder) for task in architecture.tasks})
         self.heads = heads
-        self.lifting = find_sites(encoder)
+        self.lifting = find_sites(encoder, layout)
         if not self.lifting.sites:
             raise SpaceError(f"backbone {architecture.backbone!r} has no layer whose output a gate could choose.")
         self.gates = nn.ModuleList(
             ChannelGate(
-                len(architecture.tasks), site.num_channels, channel_axis=site.channel_axis, initial_logit=initial_logit
+                len(architecture.tasks),
+                site.num_channels,
+                channel_axis=site.channel_axis,
+                initial_logit=initial_logit,
+                group_size=site.group_size,
             )
             for site in self.lifting.sites
         )
@@ -97,9 +111,9 @@ class InterroGateNetwork(nn.Module):
 
     @torch.no_grad()
     def set_gate_pattern(self, pattern: GatePattern) -> None:
-        """Move logits across zero, where needed, so that the hard gates equal ``pattern``."""
+        """Move logits across zero, where needed, so that the hard gates equal ``pattern`` (alike within groups)."""
         for gate, own in zip(self.channel_gates(), pattern, strict=True):
-            wanted = own.to(gate.alpha.device)
+            wanted = gate.per_group(own).to(gate.alpha.device)
             magnitude = gate.alpha.abs().clamp(min=1e-3)
             gate.alpha.copy_(torch.where(wanted, magnitude, -magnitude))
         self._refresh_live_branches()
@@ -164,8 +178,8 @@ class InterroGateNetwork(nn.Module):
             self._live = self._find_live_branches()
 
     def _count_heads(self) -> dict[str, int]:
-        features = example_features(self.shared_encoder, self.architecture)
-        traced = {t.name: trace_head(self.heads[t.name], features, name=f"head {t.name}") for t in self.tasks}
+        shapes = feature_shapes(self.shared_encoder)
+        traced = {t.name: trace_head(self.heads[t.name], shapes, name=f"decoder {t.name}") for t in self.tasks}
         return {name: sum(node.meta["flops"] for node in head.graph.nodes) for name, head in traced.items()}
 
 

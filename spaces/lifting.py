@@ -1,30 +1,37 @@
 """Where the gates of a traced backbone sit, and which layers each of them answers for."""
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from torch import fx
 
-from spaces.channels import ChannelRule, channel_axis, num_channels
-from spaces.errors import UntraceableBackboneError
+from spaces.channels import ChannelRule, num_channels, tensor_operands
+from spaces.cut_points import gate_places
+from spaces.errors import SpaceError, UntraceableBackboneError
+from spaces.gate_layout import GateLayout
+
+_KEEPS_CHANNELS_APART = (ChannelRule.CHANNEL_WISE, ChannelRule.GROUP_WISE)
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A place where every task chooses, channel by channel, between its own value and the shared one.
+    """A place where every task chooses, channel group by channel group, between its own value and the shared one.
 
     ``channel_flops`` is what one channel costs in one branch: the layers between the previous sites and
-    this one whose outputs can be left out channel by channel.
+    this one whose outputs can be left out channel by channel. The last group may be smaller.
     """
 
     node: fx.Node
     num_channels: int
     channel_axis: int
     channel_flops: int
+    group_size: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class WholeCost:
-    """An opaque operation: a branch pays all its FLOPs as soon as one channel of one of its sites needs it."""
+    """Layers that a branch pays in full as soon as one channel of one of their sites needs them."""
 
     flops: int
     sites: tuple[int, ...]
@@ -38,37 +45,72 @@ class Lifting:
     whole_costs: tuple[WholeCost, ...]
 
 
-def find_sites(traced: fx.GraphModule) -> Lifting:
+@dataclass(slots=True)
+class _Pending:
+    """Layers whose result no gate has passed yet. A *direct* layer's channels are those of the value at hand."""
+
+    direct: frozenset[fx.Node] = frozenset()
+    inner: frozenset[fx.Node] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.direct or self.inner)
+
+    @property
+    def layers(self) -> frozenset[fx.Node]:
+        return self.direct | self.inner
+
+
+@dataclass(slots=True)
+class _Search:
+    layout: GateLayout
+    places: frozenset[fx.Node]
+    sites: list[Site] = field(default_factory=list)
+    whole: dict[fx.Node, list[int]] = field(default_factory=dict)
+
+
+def find_sites(traced: fx.GraphModule, layout: GateLayout | None = None) -> Lifting:
     """Put a gate after every layer: at the last channel-wise node before its value is read by anything else.
 
     A convolution, its norm, activation, a residual addition and a depthwise convolution behind it thus share
-    one gate. Gates are on *outputs*: with all of them shut no task runs a layer of its own, with all of them
-    open no shared layer runs.
+    one gate; so do the query, key and value layers of an attention and its heads. Gates are on *outputs*:
+    with all of them shut no task runs a layer of its own, with all of them open no shared layer runs. Coarser
+    granularities keep a gate only where :func:`spaces.cut_points.gate_places` allows one.
 
     Raises:
         UntraceableBackboneError: a layer's result leaves the backbone without passing a place for a gate.
+        SpaceError: a layer has fewer channels than a channel group.
     """
-    pending: dict[fx.Node, frozenset[fx.Node]] = {}
-    sites: list[Site] = []
-    whole: dict[fx.Node, list[int]] = {}
+    layout = layout or GateLayout()
+    search = _Search(layout, gate_places(traced.graph, layout.granularity))
+    pending: dict[fx.Node, _Pending] = {}
     for node in traced.graph.nodes:
-        layers = frozenset[fx.Node]().union(*(pending[source] for source in node.all_input_nodes))
-        if not node.meta.get("has_tensor", True):
-            layers = frozenset()  # a shape or a number is the same in every branch
         if node.op == "output":
-            _refuse_ungated(layers)
-            continue
+            _refuse_ungated(node, pending)
+            break
+        here = _arriving(node, pending)
         if _computes(node, traced):
-            layers |= {node}
-        if layers and _can_hold_gate(node) and not _continues(node):
-            for layer in layers:
-                if layer.meta["rule"] is ChannelRule.OPAQUE and layer.meta["flops"]:
-                    whole.setdefault(layer, []).append(len(sites))
-            sites.append(_site(node, layers))
-            layers = frozenset()
-        pending[node] = layers
-    costs = tuple(WholeCost(flops=node.meta["flops"], sites=tuple(indices)) for node, indices in whole.items())
-    return Lifting(sites=tuple(sites), whole_costs=costs)
+            here = _Pending(here.direct | {node}, here.inner)
+        if _takes_gate(node, here, search):
+            _add_site(node, here, search)
+            here = _Pending()
+        pending[node] = here
+    costs: dict[tuple[int, ...], int] = {}
+    for layer, indices in search.whole.items():
+        costs[tuple(indices)] = costs.get(tuple(indices), 0) + int(layer.meta["flops"])
+    whole_costs = tuple(WholeCost(flops=flops, sites=indices) for indices, flops in costs.items())
+    return Lifting(sites=tuple(search.sites), whole_costs=whole_costs)
+
+
+def _arriving(node: fx.Node, pending: Mapping[fx.Node, _Pending]) -> _Pending:
+    """What the node's operands bring along; behind a node that mixes channels all of it is inner."""
+    if not node.meta["has_tensor"]:
+        return _Pending()  # a size or a number is the same in every branch
+    sources = [pending[source] for source in tensor_operands(node)]
+    direct = frozenset[fx.Node]().union(*(source.direct for source in sources))
+    inner = frozenset[fx.Node]().union(*(source.inner for source in sources))
+    if node.meta["rule"] not in (*_KEEPS_CHANNELS_APART, ChannelRule.PARAMETER):
+        direct, inner = frozenset(), inner | direct
+    return _Pending(direct - inner, inner)
 
 
 def _computes(node: fx.Node, traced: fx.GraphModule) -> bool:
@@ -78,27 +120,56 @@ def _computes(node: fx.Node, traced: fx.GraphModule) -> bool:
     return node.op == "get_attr" or bool(node.meta["flops"])
 
 
+def _takes_gate(node: fx.Node, here: _Pending, search: _Search) -> bool:
+    """A gate goes where something was computed that costs, or where a norm would leave the backbone ungated."""
+    if not here or not _can_hold_gate(node):
+        return False
+    if any(user.op == "output" for user in node.users):
+        return True
+    costs = any(layer.meta["flops"] for layer in here.layers)
+    return costs and node in search.places and not _continues(node)
+
+
 def _can_hold_gate(node: fx.Node) -> bool:
-    return node.op != "get_attr" and node.meta["is_float"] and num_channels(node) is not None
+    rule = node.meta["rule"]
+    return rule is not ChannelRule.PARAMETER and node.meta["is_float"] and num_channels(node) is not None
 
 
 def _continues(node: fx.Node) -> bool:
     """True if the value goes into one channel-wise node only: that node, or one after it, holds the gate."""
     users = list(node.users)
-    return len(users) == 1 and users[0].meta["rule"] is ChannelRule.CHANNEL_WISE
+    return len(users) == 1 and users[0].meta["rule"] in _KEEPS_CHANNELS_APART
 
 
-def _site(node: fx.Node, layers: frozenset[fx.Node]) -> Site:
-    channels, axis = num_channels(node), channel_axis(node.meta["shape"])
+def _add_site(node: fx.Node, here: _Pending, search: _Search) -> None:
+    channels, axis = num_channels(node), node.meta["channel_axis"]
     if channels is None or axis is None:
         raise UntraceableBackboneError(f"{node.name} has no channel axis, so it cannot hold a gate.")
-    prunable = (layer.meta["flops"] for layer in layers if layer.meta["rule"] is not ChannelRule.OPAQUE)
-    return Site(node=node, num_channels=channels, channel_axis=axis, channel_flops=sum(f // channels for f in prunable))
+    by_channel = [layer for layer in here.direct if layer.meta["rule"] is not ChannelRule.OPAQUE]
+    for layer in sorted(here.layers - set(by_channel), key=lambda layer: layer.name):
+        if layer.meta["flops"]:
+            search.whole.setdefault(layer, []).append(len(search.sites))
+    flops = sum(layer.meta["flops"] // channels for layer in by_channel)
+    group = math.lcm(search.layout.channel_group, *(layer.meta.get("group_size", 1) for layer in by_channel))
+    if search.layout.channel_group > channels and flops and _has_extent(node):
+        raise SpaceError(
+            f"channel_group = {search.layout.channel_group} is above the {channels} channels of {node.name}.",
+            hint="Use smaller channel groups, or a larger width.",
+        )
+    search.sites.append(
+        Site(node=node, num_channels=channels, channel_axis=axis, channel_flops=flops, group_size=min(group, channels))
+    )
 
 
-def _refuse_ungated(layers: frozenset[fx.Node]) -> None:
-    if layers:
-        names = ", ".join(sorted(layer.name for layer in layers))
+def _has_extent(node: fx.Node) -> bool:
+    """False for squeezed values, whose few channels (of a squeeze-excitation, say) may well be one group."""
+    return int(math.prod(node.meta["shape"])) > (num_channels(node) or 0)
+
+
+def _refuse_ungated(output: fx.Node, pending: Mapping[fx.Node, _Pending]) -> None:
+    left = {layer.name for source in output.all_input_nodes for layer in pending[source].layers}
+    if left:
+        names = ", ".join(sorted(left))
         raise UntraceableBackboneError(
             f"the results of {names} leave the backbone in a form that cannot hold a gate.",
             hint="Return tensors of shape [batch, channels, height, width] or [batch, channels].",

@@ -69,9 +69,13 @@ def _behind_gate(
 
 
 def _mark_sources(node: fx.Node, b: int, live: Tensor, after: dict[BranchValue, Tensor]) -> None:
-    channel_wise = node.meta["rule"] is ChannelRule.CHANNEL_WISE
+    rule = node.meta["rule"]
+    if rule is ChannelRule.GROUP_WISE:
+        size = node.meta["group_size"]
+        live = live.view(-1, size).any(dim=1).repeat_interleave(size)
+    by_channel = rule in (ChannelRule.CHANNEL_WISE, ChannelRule.GROUP_WISE, ChannelRule.PARAMETER)
     for source in node.all_input_nodes:
-        if channel_wise:
+        if by_channel and node.meta["channel_axis"] is not None and len(after[source, b]) == len(live):
             after[source, b] |= live
         else:
             after[source, b].fill_(True)

@@ -8,7 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
+from spaces.attention import HeadAttention, WindowHeadAttention
 from spaces.errors import SpaceError
+from spaces.layers import LayerNorm2d
 
 FORMAT_VERSION = 1
 
@@ -30,6 +32,10 @@ LAYER_ARGUMENTS: dict[type[nn.Module], tuple[str, ...]] = {
     nn.Sigmoid: (),
     nn.Hardswish: (),
     nn.Hardsigmoid: (),
+    nn.LayerNorm: ("normalized_shape", "eps"),
+    LayerNorm2d: ("num_channels", "eps"),
+    HeadAttention: ("num_heads", "head_dim", "scale"),
+    WindowHeadAttention: ("num_heads", "head_dim", "scale", "window_size", "num_windows"),
 }
 """Layers a plain network may hold, and the constructor arguments that are written down."""
 
@@ -45,8 +51,14 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "adaptive_avg_pool2d": F.adaptive_avg_pool2d,
     "max_pool2d": F.max_pool2d,
     "interpolate": F.interpolate,
-    "flatten": torch.flatten,
+    "reshape": torch.reshape,
+    "pad": F.pad,
+    "roll": torch.roll,
+    "getitem": operator.getitem,
+    "gelu": F.gelu,
+    "silu": F.silu,
 }
+METHODS = frozenset({"size", "permute", "transpose", "mean", "expand", "contiguous", "sigmoid", "relu"})
 
 
 class PlainNetwork(nn.Module):
@@ -138,6 +150,8 @@ def _node_json(node: fx.Node) -> dict[str, Any]:
         if not names:
             raise SpaceError(f"operation {node.name} ({target}) cannot be written to architecture.json.")
         target = names[0]
+    if node.op == "call_method" and target not in METHODS:
+        raise SpaceError(f"method {target!r} of {node.name} cannot be written to architecture.json.")
     return {
         "name": node.name,
         "op": node.op,
@@ -153,6 +167,8 @@ def _build_node(graph: fx.Graph, document: Mapping[str, Any], known: Mapping[str
         if target not in FUNCTIONS:
             raise SpaceError(f"operation {target!r} of node {document['name']} is unknown.")
         target = FUNCTIONS[target]
+    elif document["op"] == "call_method" and target not in METHODS:
+        raise SpaceError(f"method {target!r} of node {document['name']} is unknown.")
     args = tuple(_from_json(value, known) for value in document["args"])
     kwargs = {key: _from_json(value, known) for key, value in document["kwargs"].items()}
     return graph.create_node(document["op"], target, args, kwargs, name=document["name"])
@@ -163,6 +179,10 @@ def _to_json(value: Any) -> Any:
         return {"node": value.name}
     if isinstance(value, list | tuple):
         return [_to_json(item) for item in value]
+    if isinstance(value, slice):
+        return {"slice": [_to_json(value.start), _to_json(value.stop), _to_json(value.step)]}
+    if value is Ellipsis:
+        return {"ellipsis": True}
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise SpaceError(f"an argument of type {type(value).__name__} cannot be written to architecture.json.")
@@ -170,7 +190,9 @@ def _to_json(value: Any) -> Any:
 
 def _from_json(value: Any, known: Mapping[str, fx.Node]) -> Any:
     if isinstance(value, dict):
-        return known[value["node"]]
+        if "slice" in value:
+            return slice(*(_from_json(item, known) for item in value["slice"]))
+        return ... if "ellipsis" in value else known[value["node"]]
     if isinstance(value, list):
         return tuple(_from_json(item, known) for item in value)
     return value

@@ -3,8 +3,9 @@
 import torch
 from torch import fx, nn
 
+from spaces.channels import num_channels
 from spaces.emission import PlainGraphBuilder, Value
-from spaces.encoder import example_features
+from spaces.encoder import feature_shapes
 from spaces.folding import fold_norms
 from spaces.interrogate import InterroGateNetwork
 from spaces.liveness import SHARED, Liveness, find_live_channels
@@ -91,7 +92,7 @@ def _branch_name(network: InterroGateNetwork, b: int) -> str:
 
 def _emit_head(network: InterroGateNetwork, builder: PlainGraphBuilder, task: str, features: list[Value]) -> fx.Node:
     head: nn.Module = network.heads[task]
-    traced = trace_head(head, example_features(network.shared_encoder, network.architecture), name=f"head {task}")
+    traced = trace_head(head, feature_shapes(network.shared_encoder), name=f"decoder {task}")
     values: dict[fx.Node, Value] = {}
     for node in traced.graph.nodes:
         if node.op == "placeholder":
@@ -99,6 +100,6 @@ def _emit_head(network: InterroGateNetwork, builder: PlainGraphBuilder, task: st
         elif node.op == "output":
             return builder.in_natural_order(node.all_input_nodes[0], values[node.all_input_nodes[0]])
         else:
-            live = torch.ones(node.meta["shape"][1], dtype=torch.bool)
+            live = torch.ones(num_channels(node) or 1, dtype=torch.bool)
             values[node] = builder.emit(node, f"{task}__{node.name}", traced, live, values)
     raise RuntimeError(f"the head of {task} has no output")

@@ -7,74 +7,117 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.proxy import TraceError
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
 
-from spaces.channels import RESHAPING_MODULES, ChannelRule, channel_rule
+from spaces.canonical import is_reshape, open_batch_size, spell_out_of_place
+from spaces.channels import ChannelRule, assign_rules
+from spaces.concrete_tracer import BATCH, ConcreteTracer
 from spaces.errors import UntraceableBackboneError
+from spaces.flop_counter import flop_counter
 
 logger = logging.getLogger(__name__)
 
+Shape = Sequence[int]
 
-def trace_network(module: nn.Module, inputs: Sequence[Tensor], *, name: str) -> fx.GraphModule:
-    """Trace ``module`` and annotate every node: ``meta["shape"]``, ``meta["flops"]``, ``meta["rule"]``.
 
-    ``inputs`` are example inputs of batch 1, so FLOPs are those of one image. ``name`` is what messages call
-    the module. Operations that are no torch layer and cannot be traced into stay whole, as opaque nodes,
-    and are named in one log line.
+def trace_network(module: nn.Module, input_shape: Shape, *, name: str) -> fx.GraphModule:
+    """Trace ``module``; every node gets ``meta["shape"]``, ``["flops"]``, ``["rule"]`` and ``["channel_axis"]``.
+
+    ``input_shape`` is ``(channels, height, width)``; shapes and FLOPs are those of one image. Nothing is
+    computed: the trace runs on fake tensors. ``name`` is what messages call the module. Operations that no
+    rule covers stay whole, as opaque nodes, and are named in one log line.
 
     Raises:
-        UntraceableBackboneError: the module's own forward cannot be traced, or the traced graph cannot run.
+        UntraceableBackboneError: the control flow depends on values, or the module cannot take such images.
     """
-    _avoid_in_place(module)
-    tracer = _LenientTracer()
-    try:
-        graph = tracer.trace(module)
-    except (TraceError, TypeError, AttributeError, RuntimeError) as error:
-        raise UntraceableBackboneError(
-            f"{name} cannot be traced by torch.fx: {error}",
-            hint="Use a backbone without data-dependent control flow.",
-        ) from error
-    traced = fx.GraphModule(module, graph)
-    _canonicalise(graph)
-    graph.eliminate_dead_code()
-    traced.delete_all_unused_submodules()
-    traced.recompile()
-    _annotate(traced, inputs, name)
+    mode = FakeTensorMode(allow_non_fake_inputs=True)
+    with mode:
+        images = torch.empty(BATCH, *input_shape)
+    traced = _trace(module, images, mode, name)
+    _finish(traced, [images], mode, name)
     return traced
 
 
-class _LenientTracer(fx.Tracer):
-    """Traces into everything but torch's own layers; a submodule that resists becomes one node."""
+def trace_head(head: nn.Module, feature_shapes: Sequence[Shape], *, name: str) -> fx.GraphModule:
+    """Trace a head ``features (list) -> prediction`` into a graph with one input per feature it reads.
 
-    def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
-        try:
-            return super().call_module(m, forward, args, kwargs)
-        except TraceError as error:
-            path = self.path_of_module(m)
-            logger.info("%s (%s) is kept whole: %s", path, type(m).__name__, error)
-            return self.create_proxy("call_module", path, args, kwargs)
+    ``feature_shapes`` include a batch axis. Each input node's ``meta["feature_index"]`` says which of the
+    backbone's features it is.
+    """
+    mode = FakeTensorMode(allow_non_fake_inputs=True)
+    with mode:
+        features = [torch.empty(BATCH, *shape[1:]) for shape in feature_shapes]
+    traced = _trace(head, features, mode, name)
+    _split_list_input(traced.graph, len(features))
+    traced.recompile()
+    inputs = [features[n.meta["feature_index"]] for n in traced.graph.nodes if n.op == "placeholder"]
+    _finish(traced, inputs, mode, name)
+    return traced
+
+
+def _trace(module: nn.Module, inputs: Any, mode: FakeTensorMode, name: str) -> fx.GraphModule:
+    _avoid_in_place(module)
+    was_training = module.training
+    module.eval()  # what a module does only in training mode (auxiliary outputs, random depth) is not the network
+    tracer = ConcreteTracer([inputs], mode)
+    try:
+        graph = tracer.trace(module)
+    except (TraceError, TypeError, AttributeError, ValueError, RuntimeError, AssertionError, IndexError) as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise UntraceableBackboneError(
+            f"{name} cannot be traced by torch.fx: {reason}",
+            hint="Use a backbone without control flow that depends on values, and check that it takes images of "
+            "the study's size.",
+        ) from error
+    finally:
+        module.train(was_training)
+    traced = fx.GraphModule(module, graph)
+    traced.train(was_training)
+    spell_out_of_place(graph)
+    graph.eliminate_dead_code()
+    return traced
+
+
+def _finish(traced: fx.GraphModule, inputs: Sequence[Tensor], mode: FakeTensorMode, name: str) -> None:
+    _annotate(traced, inputs, mode, name)
+    if open_batch_size(traced):
+        _annotate(traced, inputs, mode, name)
+    modules = dict(traced.named_modules())
+    assign_rules(traced.graph, modules)
+    _note_last_uses(traced.graph)
+    opaque = [
+        node.name
+        for node in traced.graph.nodes
+        if node.meta["rule"] is ChannelRule.OPAQUE and node.meta["has_tensor"] and not is_reshape(node)
+    ]
+    if opaque:
+        logger.info("%s: opaque operations, never pruned inside: %s", name, ", ".join(opaque))
 
 
 class _Annotator(fx.Interpreter):
-    """Runs the graph once on real inputs and notes what each node gave and cost."""
+    """Runs the graph once on fake inputs and notes what each node gives and costs."""
 
     def run_node(self, n: fx.Node) -> Any:
-        with FlopCounterMode(display=False) as counter:
+        with flop_counter() as counter:
             value = super().run_node(n)
-        n.meta["shape"] = value.shape if isinstance(value, Tensor) else None
+        flops = int(counter.get_total_flops())
+        shape = tuple(value.shape) if isinstance(value, Tensor) else None
+        n.meta["batched_shape"] = shape
+        n.meta["shape"] = None if shape is None else torch.Size(s // BATCH if s % BATCH == 0 else s for s in shape)
         n.meta["is_float"] = isinstance(value, Tensor) and value.is_floating_point()
         n.meta["has_tensor"] = any(isinstance(leaf, Tensor) for leaf in tree_leaves(value))
-        n.meta["flops"] = counter.get_total_flops()
+        # What is computed from parameters alone costs the same for any batch.
+        n.meta["flops"] = flops // BATCH if flops % BATCH == 0 else flops
         return value
 
 
-def _annotate(traced: fx.GraphModule, inputs: Sequence[Tensor], name: str) -> None:
+def _annotate(traced: fx.GraphModule, inputs: Sequence[Tensor], mode: FakeTensorMode, name: str) -> None:
     was_training = traced.training
     traced.eval()
     try:
-        with torch.no_grad():
+        with mode, torch.no_grad():
             _Annotator(traced).run(*inputs)
     except (RuntimeError, TypeError, ValueError, AssertionError) as error:
         reason = str(error).partition("\n")[0]
@@ -84,17 +127,12 @@ def _annotate(traced: fx.GraphModule, inputs: Sequence[Tensor], name: str) -> No
         ) from error
     finally:
         traced.train(was_training)
-    modules = dict(traced.named_modules())
     for node in traced.graph.nodes:
-        node.meta["rule"] = channel_rule(node, modules)
-    _note_last_uses(traced.graph)
-    opaque = [
-        node.name
-        for node in traced.graph.nodes
-        if node.meta["rule"] is ChannelRule.OPAQUE and type(modules.get(str(node.target))) not in RESHAPING_MODULES
-    ]
-    if opaque:
-        logger.info("%s: opaque operations, never pruned inside: %s", name, ", ".join(opaque))
+        if node.op == "get_attr" and any(size and size % BATCH == 0 for size in node.meta["batched_shape"] or ()):
+            raise UntraceableBackboneError(
+                f"{name} makes a tensor with one entry per image ({node.target}), which a trace cannot follow.",
+                hint="Make it with expand or new_zeros of an input instead.",
+            )
 
 
 def _note_last_uses(graph: fx.Graph) -> None:
@@ -112,31 +150,12 @@ def _avoid_in_place(module: nn.Module) -> None:
             child.inplace = False  # type: ignore[assignment]
 
 
-_OUT_OF_PLACE = {operator.iadd: operator.add, operator.imul: operator.mul, operator.isub: operator.sub}
-
-
-def _canonicalise(graph: fx.Graph) -> None:
-    """Spell in-place functions and methods as their out-of-place twins."""
-    for node in graph.nodes:
-        if node.op == "call_function":
-            node.target = _OUT_OF_PLACE.get(node.target, node.target)
-            if node.kwargs.get("inplace") is True:
-                node.kwargs = {**node.kwargs, "inplace": False}
-        elif node.op == "call_method" and node.target.endswith("_") and not node.target.endswith("__"):
-            node.target = node.target.removesuffix("_")
-
-
-def trace_head(head: nn.Module, features: Sequence[Tensor], *, name: str) -> fx.GraphModule:
-    """Trace a head ``features (list) -> prediction`` into a graph with one input per feature it reads.
-
-    Each input node's ``meta["feature_index"]`` says which of the backbone's features it is.
-    """
-    _avoid_in_place(head)
-    graph = _LenientTracer().trace(head)
+def _split_list_input(graph: fx.Graph, num_features: int) -> None:
+    """One input per feature that is read, instead of one list."""
     whole_list = next(node for node in graph.nodes if node.op == "placeholder")
     inputs: dict[int, fx.Node] = {}
     for node in [n for n in whole_list.users if n.target is operator.getitem]:
-        index = int(node.args[1]) % len(features)
+        index = int(node.args[1]) % num_features
         if index not in inputs:
             with graph.inserting_before(whole_list):
                 inputs[index] = graph.placeholder(f"feature_{index}")
@@ -144,7 +163,3 @@ def trace_head(head: nn.Module, features: Sequence[Tensor], *, name: str) -> fx.
         node.replace_all_uses_with(inputs[index])
         graph.erase_node(node)
     graph.erase_node(whole_list)
-    _canonicalise(graph)
-    traced = fx.GraphModule(head, graph)
-    _annotate(traced, [features[n.meta["feature_index"]] for n in graph.nodes if n.op == "placeholder"], name)
-    return traced

@@ -6,8 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from spaces.channels import ChannelRule, is_depthwise, num_channels
+from spaces.attention import HeadAttention
+from spaces.canonical import is_reshape
+from spaces.channels import ChannelRule, num_channels, tensor_operands
 from spaces.errors import SpaceError
+from spaces.layers import LayerNorm2d
+
+_COUPLES = (ChannelRule.CHANNEL_WISE, ChannelRule.GROUP_WISE, ChannelRule.ACROSS, ChannelRule.PARAMETER)
 
 
 def scale_width(traced: fx.GraphModule, width: float, *, keep_largest: bool) -> fx.GraphModule:
@@ -34,14 +39,22 @@ def scale_width(traced: fx.GraphModule, width: float, *, keep_largest: bool) -> 
             hint="Use width = 1.0.",
         )
     for node in traced.graph.nodes:
-        if node.op == "call_module":
+        module = modules.get(str(node.target)) if node.op == "call_module" else None
+        if isinstance(module, HeadAttention):
+            if (heads := kept[groups[node]]) is not None:
+                traced.set_submodule(
+                    str(node.target), module.select_heads(heads[:: module.head_dim] // module.head_dim)
+                )
+        elif module is not None:
             source = kept[groups[node.all_input_nodes[0]]] if node.all_input_nodes[0] in groups else None
-            _resize(modules[str(node.target)], kept.get(groups.get(node, -1)), source, rescale=not keep_largest)
+            _resize(module, kept.get(groups.get(node, -1)), source, rescale=not keep_largest)
+        elif node in groups and (index := kept[groups[node]]) is not None:
+            _resize_other(traced, node, index)
     return traced
 
 
 def _couple(graph: fx.Graph) -> dict[fx.Node, int]:
-    """Coupling group of every node with channels: union-find over channel-wise operations."""
+    """Coupling group of every node with channels: union-find over operations that keep channels apart."""
     parent: dict[fx.Node, fx.Node] = {}
 
     def root(node: fx.Node) -> fx.Node:
@@ -52,9 +65,10 @@ def _couple(graph: fx.Graph) -> dict[fx.Node, int]:
     for node in graph.nodes:
         if node.op != "output" and num_channels(node) is not None:
             parent[node] = node
-            if node.meta["rule"] is ChannelRule.CHANNEL_WISE:
-                for source in node.all_input_nodes:
-                    parent[root(source)] = root(node)
+            if node.meta["rule"] in _COUPLES:
+                for source in tensor_operands(node):
+                    if source in parent:
+                        parent[root(source)] = root(node)
     numbers = {node: index for index, node in enumerate(parent)}
     return {node: numbers[root(node)] for node in parent}
 
@@ -67,46 +81,82 @@ def _members(graph: fx.Graph, groups: dict[fx.Node, int]) -> dict[int, list[fx.N
 
 
 def _keep(members: list[fx.Node], modules: dict[str, nn.Module], width: float, keep_largest: bool) -> Tensor | None:
-    """Channels a group keeps, as source indices; None if the group must stay as it is."""
+    """Channels a group keeps, as source indices; None if the group must stay as it is.
+
+    Attention heads and the groups of a grouped convolution are kept or dropped whole.
+    """
     for node in members:
-        read_whole = any(user.meta["rule"] is ChannelRule.OPAQUE for user in node.users)
+        read_whole = any(user.meta["rule"] is ChannelRule.OPAQUE for user in node.users if user.meta["has_tensor"])
         if node.meta["rule"] in (ChannelRule.INPUT, ChannelRule.OPAQUE) or read_whole:
             return None
     count = num_channels(members[0]) or 0
-    wanted = max(1, round(count * width))
-    if not keep_largest:
-        return torch.arange(wanted) % count
-    norm = torch.zeros(count)
-    for node in members:
-        if node.meta["rule"] is ChannelRule.DENSE:
-            norm += modules[str(node.target)].weight.detach().flatten(1).norm(dim=1)  # type: ignore[operator]
-    return norm.topk(wanted).indices.sort().values
+    size = math.lcm(*(node.meta.get("group_size", 1) for node in members))
+    wanted = max(1, round(count // size * width))
+    if keep_largest:
+        norm = torch.zeros(count // size)
+        for node in members:
+            if node.meta["rule"] is ChannelRule.DENSE:
+                weight = modules[str(node.target)].get_parameter("weight").detach()
+                norm += weight.reshape(count // size, -1).norm(dim=1)
+        kept = norm.topk(wanted).indices.sort().values
+    else:
+        kept = torch.arange(wanted) % (count // size)
+    return (kept[:, None] * size + torch.arange(size)).flatten()
 
 
 def _resize(module: nn.Module, out: Tensor | None, source: Tensor | None, *, rescale: bool) -> None:
     """Cut one layer's tensors to the kept channels, in place."""
-    if isinstance(module, nn.BatchNorm2d) and out is not None:
-        module.num_features = len(out)
-        for name in ("weight", "bias", "running_mean", "running_var"):
-            _replace(module, name, lambda value: value[out])
+    if isinstance(module, nn.BatchNorm2d | nn.LayerNorm | LayerNorm2d):
+        if out is not None:
+            _resize_norm(module, out)
     elif isinstance(module, nn.Conv2d | nn.Linear):
         if out is not None:
             _replace(module, "weight", lambda value: value[out])
             _replace(module, "bias", lambda value: value[out])
-        depthwise = is_depthwise(module)
-        if source is not None and not depthwise:
+        if source is not None and not _is_grouped(module):
             gain = math.sqrt(module.weight.shape[1] / len(source)) if rescale else 1.0
             _replace(module, "weight", lambda value: value[:, source] * gain)
-        _set_sizes(module, depthwise)
+        _set_sizes(module)
 
 
-def _set_sizes(module: nn.Conv2d | nn.Linear, depthwise: bool) -> None:
+def _resize_norm(module: nn.BatchNorm2d | nn.LayerNorm | LayerNorm2d, out: Tensor) -> None:
+    for name in ("weight", "bias", "running_mean", "running_var"):
+        if hasattr(module, name):
+            _replace(module, name, lambda value: value[out])
+    if isinstance(module, nn.BatchNorm2d):
+        module.num_features = len(out)
+    elif isinstance(module, nn.LayerNorm):
+        module.normalized_shape = (len(out),)
+    else:
+        module.num_channels = len(out)
+
+
+def _resize_other(traced: fx.GraphModule, node: fx.Node, index: Tensor) -> None:
+    """A parameter of the backbone itself, or the sizes written in a reshape."""
+    axis = node.meta["channel_axis"]
+    if node.op == "get_attr":
+        path, _, name = str(node.target).rpartition(".")
+        owner = traced.get_submodule(path)
+        if getattr(owner, name).shape[axis] == num_channels(node):
+            _replace(owner, name, lambda value: value.index_select(axis, index))
+    elif is_reshape(node):
+        sizes = list(node.args[1])  # type: ignore[arg-type]
+        sizes[axis] = len(index)
+        node.args = (node.args[0], tuple(sizes))
+
+
+def _is_grouped(module: nn.Conv2d | nn.Linear) -> bool:
+    return isinstance(module, nn.Conv2d) and module.groups > 1
+
+
+def _set_sizes(module: nn.Conv2d | nn.Linear) -> None:
     if isinstance(module, nn.Linear):
         module.out_features, module.in_features = module.weight.shape
         return
+    if module.groups > 1:
+        module.groups = module.groups * module.weight.shape[0] // module.out_channels
     module.out_channels = module.weight.shape[0]
-    module.in_channels = module.out_channels if depthwise else module.weight.shape[1]
-    module.groups = module.out_channels if depthwise else 1
+    module.in_channels = module.weight.shape[1] * module.groups
 
 
 def _replace(module: nn.Module, name: str, change: Any) -> None:

@@ -38,7 +38,7 @@ def _architecture(
         tasks=tasks,
         in_channels=3,
         input_size=size,
-        head_width=8,
+        decoder_width=8,
     )
 
 

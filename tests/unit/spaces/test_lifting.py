@@ -55,13 +55,17 @@ class _Complaining(nn.Module):
 
 
 class _Choosy(nn.Module):
+    """Writes into a tensor by index, which a trace cannot record."""
+
     def forward(self, feature: Tensor) -> Tensor:
-        return feature if feature.mean() > 0 else -feature
+        changed = feature.clone()
+        changed[:, 0] = 0.0
+        return changed
 
 
 def test_unknown_operation_is_opaque_and_named(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger="spaces"):
-        traced = trace_network(_Shuffled(), [torch.zeros(1, 3, 8, 8)], name="backbone 'shuffled'")
+        traced = trace_network(_Shuffled(), (3, 8, 8), name="backbone 'shuffled'")
     rules = {node.name: node.meta["rule"] for node in traced.graph.nodes}
     assert rules["roll"] is ChannelRule.OPAQUE
     assert "backbone 'shuffled': opaque operations, never pruned inside: roll" in caplog.text
@@ -70,14 +74,14 @@ def test_unknown_operation_is_opaque_and_named(caplog: pytest.LogCaptureFixture)
 
 def test_layer_that_resists_tracing_is_kept_whole(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger="spaces"):
-        traced = trace_network(_Complaining(), [torch.zeros(1, 3, 8, 8)], name="backbone 'complaining'")
+        traced = trace_network(_Complaining(), (3, 8, 8), name="backbone 'complaining'")
     assert [n.target for n in traced.graph.nodes if n.op == "call_module"] == ["first", "choosy"]
     assert "choosy (_Choosy) is kept whole" in caplog.text
 
 
 def test_untraceable_backbone_is_refused_with_the_reason() -> None:
     with pytest.raises(UntraceableBackboneError, match=r"'branching' cannot be traced by torch\.fx: .*control flow"):
-        trace_network(_Branching(), [torch.zeros(1, 3, 8, 8)], name="backbone 'branching'")
+        trace_network(_Branching(), (3, 8, 8), name="backbone 'branching'")
 
 
 def test_in_place_operations_do_not_reach_other_branches() -> None:
@@ -121,7 +125,7 @@ def test_width_keeps_the_largest_trained_channels() -> None:
         network.first.weight.copy_(torch.tensor([1.0, 5.0, 2.0, 4.0]).view(4, 1, 1, 1).expand(4, 3, 1, 1))
         network.norm.running_mean.copy_(torch.arange(4.0))
         columns = network.second.weight.clone()
-    traced = trace_network(network, [torch.zeros(1, 3, 4, 4)], name="two")
+    traced = trace_network(network, (3, 4, 4), name="two")
     scale_width(traced, 0.5, keep_largest=True)
     assert traced.first.weight[:, 0, 0, 0].tolist() == [5.0, 4.0]  # type: ignore[union-attr,index]
     assert traced.norm.running_mean.tolist() == [1.0, 3.0]  # type: ignore[union-attr,operator]
@@ -155,7 +159,7 @@ def test_gate_map_holds_the_pattern_and_survives_json() -> None:
 
 
 def test_architecture_survives_json() -> None:
-    architecture = _architecture("resnet18", width=0.5, head_width=7, tasks=(TASK, DENSE_TASK))
+    architecture = _architecture("resnet18", width=0.5, decoder_width=7, tasks=(TASK, DENSE_TASK))
     assert Architecture.from_json(architecture.to_json()) == architecture
 
 

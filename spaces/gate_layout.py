@@ -1,0 +1,29 @@
+"""GateLayout: how finely gates choose. It changes what can be shared, never what the extremes cost."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from spaces.errors import SpaceError
+
+Granularity = Literal["conv", "block", "stage"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateLayout:
+    """Where gates sit and how many channels one of them answers for.
+
+    ``granularity``: a gate after every layer (``conv``), where a block ends and the network is one stream
+    (``block``), or where the resolution changes (``stage``). ``channel_group`` neighbouring channels share a
+    gate; groups of 8 or 16 keep the pruned network's kernels fast.
+    """
+
+    granularity: Granularity = "conv"
+    channel_group: int = 1
+
+    def __post_init__(self) -> None:
+        if self.granularity not in get_args(Granularity):
+            raise SpaceError(
+                f"granularity must be one of {', '.join(get_args(Granularity))}, found {self.granularity!r}."
+            )
+        if self.channel_group < 1:
+            raise SpaceError(f"channel_group must be at least 1, found {self.channel_group}.")
