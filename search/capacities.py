@@ -4,18 +4,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from search.config import NetworkSection
+from search.config import GatesSection, NetworkSection
 from search.knobs import listed
-from spaces import Architecture, Task, build_gated_network, build_shared_network, count_flops, count_parameters
+from spaces import Architecture, Task, build_gated_network, count_parameters
+from spaces.gate_layout import GateLayout
+from spaces.lifting import find_sites
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capacity:
     """One architecture and its exact costs at the study's input size: FLOPs at 2 per multiply-add, batch 1.
 
-    ``single_task`` is all single-task networks together, ``hard_sharing`` one shared encoder with all heads,
-    ``encoder`` one encoder without heads, ``ceiling`` the gated network with every gate open, ``training``
-    the gated network as it is trained, with all its branches. ``num_parameters`` is hard sharing's.
+    ``single_task`` is all single-task networks together, ``hard_sharing`` one shared encoder with all decoders,
+    ``encoder`` one encoder (with the decoders' trunk, where that is shared), ``decoders`` what each task has
+    for itself behind it, ``ceiling`` the gated network with every gate open, ``training`` the gated network
+    as it is trained, with all its branches. ``num_parameters`` is hard sharing's.
     """
 
     architecture: Architecture
@@ -23,7 +26,7 @@ class Capacity:
     hard_sharing: int
     ceiling: int
     encoder: int
-    heads: dict[str, int]
+    decoders: dict[str, int]
     training: int
     num_parameters: int
 
@@ -39,19 +42,38 @@ def list_architectures(
             in_channels=in_channels,
             input_size=input_size,
             stem=network.stem,
+            output_stride=network.output_stride,
             width=float(width),
-            head_width=int(head_width),
+            decoder=network.decoder,
+            decoder_width=int(decoder_width),
+            share_decoder=network.share_decoder,
             pretrained=network.pretrained,
+            weights=network.weights,
         )
-        for backbone, width, head_width in product(
-            listed(network.backbone), listed(network.width), listed(network.head_width)
+        for backbone, width, decoder_width in product(
+            listed(network.backbone), listed(network.width), listed(network.decoder_width)
         )
     )
 
 
-def measure_capacity(architecture: Architecture) -> Capacity:
-    """Builds the networks once and counts. Raises ``SpaceError`` if the backbone is unknown or cannot be lifted."""
-    gated = build_gated_network(architecture)
+def list_layouts(gates: GatesSection) -> tuple[GateLayout, ...]:
+    """Every layout of gates that [gates] names, in the order written. Raises ``SpaceError`` for one that cannot be."""
+    granularities = (gates.granularity,) if isinstance(gates.granularity, str) else gates.granularity.choices
+    return tuple(
+        GateLayout(granularity=granularity, channel_group=int(channel_group))
+        for granularity, channel_group in product(granularities, listed(gates.channel_group))
+    )
+
+
+def measure_capacity(architecture: Architecture, layouts: Sequence[GateLayout]) -> Capacity:
+    """Builds the network once, runs none of it, and counts. Costs do not depend on where gates sit.
+
+    Raises:
+        SpaceError: the backbone is unknown, cannot be lifted, or is too narrow for one of the layouts.
+    """
+    gated = build_gated_network(architecture, layouts[0])
+    for layout in layouts[1:]:
+        find_sites(gated.shared_encoder, layout)
     cost = gated.cost
     return Capacity(
         architecture=architecture,
@@ -59,7 +81,7 @@ def measure_capacity(architecture: Architecture) -> Capacity:
         hard_sharing=cost.hard_sharing,
         ceiling=cost.ceiling,
         encoder=cost.encoder,
-        heads=dict(cost.heads),
-        training=count_flops(gated, (architecture.in_channels, *architecture.input_size)),
-        num_parameters=count_parameters(build_shared_network(architecture)),
+        decoders=dict(cost.heads),
+        training=cost.single_task + cost.encoder,  # in training the shared branch runs beside every task's own
+        num_parameters=count_parameters(gated.shared_encoder) + count_parameters(gated.heads),
     )

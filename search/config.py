@@ -14,6 +14,8 @@ from search.knobs import (
     ScheduleName,
     StrictModel,
 )
+from spaces.architecture import DenseDecoder
+from spaces.gate_layout import Granularity
 
 PositiveInt = Annotated[int, Field(ge=1)]
 
@@ -49,12 +51,16 @@ class NetworkSection(StrictModel):
 
     backbone: NameChoice = "smallconv"
     stem: Literal["default", "small"] = "default"
+    output_stride: Literal[8, 16, 32] | None = None
     width: FloatChoice = 1.0
-    head_width: IntChoice = 32
+    decoder: DenseDecoder = "light"
+    decoder_width: IntChoice = 32
+    share_decoder: bool = False
     pretrained: bool = False
+    weights: str | None = None
 
 
-def _schedule_form(value: Any) -> str:
+def _word_form(value: Any) -> str:
     return "value" if isinstance(value, str) else "choices"
 
 
@@ -80,7 +86,7 @@ class TrainSection(StrictModel):
     weight_decay: FloatKnob = 1e-2
     schedule: Annotated[
         Annotated[ScheduleName, Tag("value")] | Annotated[ScheduleChoices, Tag("choices")],
-        Discriminator(_schedule_form),
+        Discriminator(_word_form),
     ] = "one_cycle"
     gradient_clip: FloatKnob | None = None
     device: str = "auto"
@@ -100,8 +106,17 @@ def _tau_form(value: Any) -> str:
     return "value"
 
 
+class GranularityChoices(StrictModel):
+    """One of the granularities listed."""
+
+    choices: Annotated[list[Granularity], Field(min_length=1)]
+
+
 class GatesSection(StrictModel):
-    """``[gates]``: how gates are learned. ``tau`` is one knob for all tasks, or a table with one knob per task."""
+    """``[gates]``: where gates sit and how they are learned.
+
+    ``tau`` is one knob for all tasks, or a table with one knob per task.
+    """
 
     tau: Annotated[
         Annotated[FloatKnob, Tag("value")]
@@ -117,6 +132,11 @@ class GatesSection(StrictModel):
     finetune_epochs: IntKnob = 1
     finetune_rate: FloatKnob = 1.0
     shared_init: Literal["hard_sharing", "random"] = "hard_sharing"
+    granularity: Annotated[
+        Annotated[Granularity, Tag("value")] | Annotated[GranularityChoices, Tag("choices")],
+        Discriminator(_word_form),
+    ] = "conv"
+    channel_group: IntChoice = 1
 
 
 class TaskSection(StrictModel):
@@ -138,3 +158,9 @@ class StudyConfig(StrictModel):
     def without_budget(self) -> "StudyConfig":
         """The same study without a cap, to learn what its networks cost."""
         return self.model_copy(update={"study": self.study.model_copy(update={"flop_budget": None})})
+
+    def without_weights(self) -> "StudyConfig":
+        """The same study from random weights, to count its networks where trained weights are out of reach."""
+        return self.model_copy(
+            update={"network": self.network.model_copy(update={"pretrained": False, "weights": None})}
+        )

@@ -10,6 +10,7 @@ from pathlib import Path
 import sqlalchemy as sa
 import torch
 
+from search.capacities import list_layouts
 from search.cluster import plan_workers
 from search.config import StudyConfig
 from search.folders import StudyFolders
@@ -117,7 +118,7 @@ def _overfit(plan: StudyPlan, data: MultiTaskData) -> tuple[float, Check]:
     train = reference_train_config(plan.config, epochs=1)
     torch.set_num_threads(train.num_threads)
     seed_everything(train.seed)
-    network = build_gated_network(plan.largest.architecture).train()
+    network = build_gated_network(plan.largest.architecture, list_layouts(plan.config.gates)[0]).train()
     optimizer = torch.optim.AdamW(network.parameters(), lr=_OVERFIT_LEARNING_RATE)
 
     def step(batch: Batch) -> float:

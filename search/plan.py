@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 
-from search.capacities import Capacity, list_architectures, measure_capacity
+from search.capacities import Capacity, list_architectures, list_layouts, measure_capacity
 from search.config import StudyConfig
 from search.errors import StudyFileError
 from search.flop_budget import parse_flop_budget
@@ -72,6 +72,8 @@ def plan_study(config: StudyConfig) -> StudyPlan:
     """Settle tasks, capacities and the budget.
 
     Raises:
+        DataError: the data set does not exist.
+        SpaceError: a network cannot be built as [network] and [gates] ask.
         StudyFileError: a table names a task that the data does not have.
         BudgetBelowFloorError: the budget is under the cheapest network of the study.
     """
@@ -80,7 +82,8 @@ def plan_study(config: StudyConfig) -> StudyPlan:
     _check_task_names(config, [task.name for task in description.tasks])
     tasks = tuple(_weighted(task, config) for task in description.tasks)
     architectures = list_architectures(config.network, tasks, description.in_channels, description.input_size)
-    capacities = tuple(measure_capacity(architecture) for architecture in architectures)
+    layouts = list_layouts(config.gates)
+    capacities = tuple(measure_capacity(architecture, layouts) for architecture in architectures)
     plan = StudyPlan(
         config=config,
         data=data,
@@ -126,7 +129,7 @@ def _check_budget(plan: StudyPlan) -> None:
             f"flop_budget {plan.config.study.flop_budget!r} is {plan.flop_budget:,} FLOPs, under the floor of "
             f"{plan.floor:,} FLOPs: everything shared at the smallest capacity.",
             hint=f"Ask for at least {math.ceil(share * 1000) / 10:.1f}% of the single-task cost, "
-            "or list a smaller width or head_width in [network].",
+            "or list a smaller width or decoder_width in [network].",
         )
 
 
@@ -139,7 +142,7 @@ def _without_hopeless_capacities(plan: StudyPlan) -> StudyPlan:
     kept = tuple(capacity for capacity in plan.capacities if capacity in fitting or capacity is plan.largest)
     network = plan.config.network
     narrowed: dict[str, object] = {}
-    for name in ("backbone", "width", "head_width"):
+    for name in ("backbone", "width", "decoder_width"):
         knob = getattr(network, name)
         values = [v for v in listed(knob) if any(getattr(c.architecture, name) == v for c in fitting)]
         narrowed[name] = knob.model_copy(update={"choices": values}) if isinstance(knob, Choices) else knob

@@ -35,7 +35,7 @@ class ReferenceJob:
     def role(self) -> str:
         """Unique in the study, and readable."""
         architecture = self.architecture
-        capacity = f"{architecture.backbone} x{architecture.width:g} head {architecture.head_width}"
+        capacity = f"{architecture.backbone} x{architecture.width:g} decoder {architecture.decoder_width}"
         return " / ".join(filter(None, (capacity, self.purpose, self.task_name)))
 
 

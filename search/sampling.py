@@ -7,7 +7,7 @@ from typing import Any
 from optuna.distributions import BaseDistribution
 
 from search.capacities import Capacity
-from search.config import GatesSection, StudyConfig
+from search.config import GatesSection, GranularityChoices, ScheduleChoices, StudyConfig
 from search.knobs import AnyKnob, Choices, FloatRange, IntRange, Scalar, ScheduleName, centre, distribution, resolve
 from search.plan import StudyPlan
 from trainer.config import GateConfig, TrainConfig
@@ -70,6 +70,8 @@ def decode(plan: StudyPlan, params: Params, *, seed: int) -> TrialSettings:
             max_logit=float(_at("gates.max_logit", knobs, params)),
             finetune_epochs=int(_at("gates.finetune_epochs", knobs, params)),
             finetune_rate=float(_at("gates.finetune_rate", knobs, params)),
+            granularity=_at("gates.granularity", knobs, params),  # type: ignore[arg-type]  # checked when read
+            channel_group=int(_at("gates.channel_group", knobs, params)),
         ),
     )
 
@@ -82,31 +84,32 @@ def reference_train_config(config: StudyConfig, *, epochs: int) -> TrainConfig:
 
 def _knobs(config: StudyConfig) -> dict[str, AnyKnob]:
     network, train, gates = config.network, config.train, config.gates
-    schedule: AnyKnob = (
-        train.schedule
-        if isinstance(train.schedule, str)
-        else Choices[str](choices=[str(name) for name in train.schedule.choices])
-    )
     knobs: dict[str, AnyKnob] = {
         "network.backbone": network.backbone,
         "network.width": network.width,
-        "network.head_width": network.head_width,
+        "network.decoder_width": network.decoder_width,
         "train.epochs": train.epochs,
         "train.batch_size": train.batch_size,
         "train.learning_rate": train.learning_rate,
         "train.weight_decay": train.weight_decay,
-        "train.schedule": schedule,
+        "train.schedule": _word_knob(train.schedule),
         "gates.lambda_s": gates.lambda_s,
         "gates.learning_rate": gates.learning_rate,
         "gates.initial_logit": gates.initial_logit,
         "gates.max_logit": gates.max_logit,
         "gates.finetune_epochs": gates.finetune_epochs,
         "gates.finetune_rate": gates.finetune_rate,
+        "gates.granularity": _word_knob(gates.granularity),
+        "gates.channel_group": gates.channel_group,
         **_tau_knobs(gates, "gates.tau"),
     }
     if train.gradient_clip is not None:
         knobs["train.gradient_clip"] = train.gradient_clip
     return knobs
+
+
+def _word_knob(knob: str | ScheduleChoices | GranularityChoices) -> AnyKnob:
+    return knob if isinstance(knob, str) else Choices[str](choices=[str(word) for word in knob.choices])
 
 
 def _tau_knobs(gates: GatesSection, prefix: str) -> dict[str, AnyKnob]:
@@ -152,9 +155,9 @@ def _capacity(plan: StudyPlan, params: Params) -> Capacity:
     knobs = _knobs(plan.config)
     backbone = _at("network.backbone", knobs, params)
     width = float(_at("network.width", knobs, params))
-    head_width = int(_at("network.head_width", knobs, params))
+    decoder_width = int(_at("network.decoder_width", knobs, params))
     for capacity in plan.capacities:
         architecture = capacity.architecture
-        if (architecture.backbone, architecture.width, architecture.head_width) == (backbone, width, head_width):
+        if (architecture.backbone, architecture.width, architecture.decoder_width) == (backbone, width, decoder_width):
             return capacity
-    raise KeyError(f"no capacity has backbone {backbone}, width {width} and head_width {head_width}")
+    raise KeyError(f"no capacity has backbone {backbone}, width {width} and decoder_width {decoder_width}")

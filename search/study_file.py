@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from search.config import ScheduleChoices, StudyConfig
+from search.config import StudyConfig
 from search.errors import StudyFileError
 from search.knobs import FORM_TAGS, Choices, FloatRange
 
@@ -97,7 +97,7 @@ def _known_keys(tables: list[str], detail: ErrorDetails) -> list[str]:
     if "choices" in detail["loc"]:
         return list(Choices.model_fields)
     if "range" in detail["loc"]:
-        return [*FloatRange.model_fields, *ScheduleChoices.model_fields]
+        return [*FloatRange.model_fields, *Choices.model_fields]
     model: type[BaseModel] = StudyConfig
     for table in tables:
         field = model.model_fields.get(table)

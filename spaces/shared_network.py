@@ -1,17 +1,17 @@
-"""SharedNetwork: one encoder, one head per task. With one task it is the single-task reference."""
+"""SharedNetwork: one encoder, one decoder per task. With one task it is the single-task reference."""
 
 from collections.abc import Sequence
 
 from torch import Tensor, fx, nn
 
 from spaces.architecture import Architecture
-from spaces.encoder import build_encoder, example_features
+from spaces.decoders import build_decoder
+from spaces.encoder import build_encoder, feature_shapes
 from spaces.errors import SpaceError
-from spaces.heads import build_head
 
 
 class SharedNetwork(nn.Module):
-    """``images [batch, c, h, w] -> {task: prediction}``, all heads reading the same features.
+    """``images [batch, c, h, w] -> {task: prediction}``, all decoders reading the same features.
 
     Classification predicts logits ``[batch, classes]``, a dense task ``[batch, outputs, height, width]``.
     """
@@ -49,8 +49,8 @@ def build_shared_network(architecture: Architecture, task_names: Sequence[str] |
 
 
 def build_heads(architecture: Architecture, encoder: fx.GraphModule, names: Sequence[str]) -> nn.ModuleDict:
-    """One head per named task, in the architecture's task order."""
-    shapes = [feature.shape for feature in example_features(encoder, architecture)]
+    """One decoder per named task, in the architecture's task order."""
+    shapes = feature_shapes(encoder)
     return nn.ModuleDict(
-        {task.name: build_head(task, architecture, shapes) for task in architecture.tasks if task.name in names}
+        {task.name: build_decoder(task, architecture, shapes) for task in architecture.tasks if task.name in names}
     )

@@ -5,9 +5,9 @@ from typing import Literal, get_args
 
 from spaces.errors import SpaceError
 
-TaskKind = Literal["classification", "segmentation", "depth", "normals", "edges"]
+TaskKind = Literal["classification", "segmentation", "depth", "normals", "edges", "saliency"]
 
-_FIXED_OUTPUTS: dict[TaskKind, int] = {"depth": 1, "normals": 3, "edges": 1}
+_FIXED_OUTPUTS: dict[TaskKind, int] = {"depth": 1, "normals": 3, "edges": 1, "saliency": 1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from spaces.architecture import Architecture
 from spaces.errors import GatefrontError
+from spaces.gate_layout import GateLayout
 from spaces.interrogate import InterroGateNetwork, build_gated_network
 from trainer.atomic_file import replacing
 from trainer.reporting import Phase
@@ -98,7 +99,11 @@ def load_state(path: Path) -> dict[str, Tensor]:
 
 def save_network(network: InterroGateNetwork, path: Path) -> None:
     """Writes a gated network so that :func:`load_network` needs nothing else."""
-    document = {"architecture": network.architecture.to_json(), "state": _portable(network.state_dict())}
+    document = {
+        "architecture": network.architecture.to_json(),
+        "layout": asdict(network.layout),
+        "state": _portable(network.state_dict()),
+    }
     with replacing(path) as fresh:
         torch.save(document, fresh)
 
@@ -111,7 +116,11 @@ def load_network(path: Path) -> InterroGateNetwork:
     """
     document = _load(path)
     try:
-        network = build_gated_network(Architecture.from_json(document["architecture"]))
+        architecture = Architecture.from_json(document["architecture"])
+        # Every weight is in the file, so none is fetched only to be replaced.
+        untrained = replace(architecture, pretrained=False, weights=None)
+        network = build_gated_network(untrained, GateLayout(**document["layout"]))
+        network.architecture = architecture
         network.load_state_dict(document["state"])
     except _DAMAGE as error:
         raise CheckpointError(f"{path} does not hold a gated network: {error}") from error

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from spaces.errors import GatefrontError
+from spaces.gate_layout import GateLayout, Granularity
 
 Schedule = Literal["one_cycle", "poly", "constant"]
 Precision = Literal["auto", "fp32", "bf16"]
@@ -62,7 +63,7 @@ class GateConfig:
     ``tau`` has one target per task, in task order: the fraction of channels a task may keep for itself.
     ``learning_rate`` is the gates' own; they have no weight decay. ``finetune_epochs`` are trained with
     frozen gates, after the network was cut to its FLOP budget, on a schedule of their own that peaks at
-    ``finetune_rate`` times the learning rate.
+    ``finetune_rate`` times the learning rate. ``granularity`` and ``channel_group`` say where gates sit.
     """
 
     tau: tuple[float, ...]
@@ -72,14 +73,21 @@ class GateConfig:
     max_logit: float = 4.0
     finetune_epochs: int = 1
     finetune_rate: float = 1.0
+    granularity: Granularity = "conv"
+    channel_group: int = 1
 
     def __post_init__(self) -> None:
+        self.layout()  # refuses what it cannot be
         for value in self.tau:
             _check("gates", "tau", value, "between 0 and 1", 0 <= value <= 1)
         _check("gates", "lambda_s", self.lambda_s, "at least 0", self.lambda_s >= 0)
         _check("gates", "learning_rate", self.learning_rate, "above 0", self.learning_rate > 0)
         _check("gates", "finetune_epochs", self.finetune_epochs, "at least 0", self.finetune_epochs >= 0)
         _check("gates", "finetune_rate", self.finetune_rate, "above 0", self.finetune_rate > 0)
+
+    def layout(self) -> GateLayout:
+        """Where gates sit and how many channels one of them answers for."""
+        return GateLayout(granularity=self.granularity, channel_group=self.channel_group)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"tau": list(self.tau)}

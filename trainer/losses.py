@@ -50,6 +50,16 @@ def _edges(logits: Tensor, label: Tensor) -> Tensor:
     return errors.sum() / _count(valid)
 
 
+def _saliency(logits: Tensor, label: Tensor) -> Tensor:
+    """Cross-entropy with both classes of equal weight in the batch (HED, as for edges, but counted and not fixed)."""
+    valid = ~label.isnan()
+    target = label.nan_to_num()
+    share = (target > 0.5).sum() / _count(valid)
+    weight = torch.where(target > 0.5, 1 - share, share)
+    errors = F.binary_cross_entropy_with_logits(logits, target, weight=weight, reduction="none")
+    return torch.where(valid, errors, 0.0).sum() / _count(valid)
+
+
 def _masked_l1(prediction: Tensor, label: Tensor) -> Tensor:
     valid = ~label.isnan()
     errors = torch.where(valid, (prediction - label.nan_to_num()).abs(), 0.0)
@@ -67,4 +77,5 @@ _LOSSES: Mapping[TaskKind, Callable[[Tensor, Tensor], Tensor]] = {
     "depth": _depth,
     "normals": _normals,
     "edges": _edges,
+    "saliency": _saliency,
 }

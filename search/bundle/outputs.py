@@ -21,6 +21,7 @@ _MEANINGS: dict[TaskKind, OutputMeaning] = {
     "normals": OutputMeaning(
         "vector, not normalised", "divide each pixel's vector over axis 1 by its length to get the surface normal"
     ),
+    "saliency": OutputMeaning("logits", "a pixel is salient where the value exceeds a threshold; 0 is probability 0.5"),
     "edges": OutputMeaning(
         "logits", "a pixel is an edge where the value exceeds a threshold; at 0 edges are found generously, raise it"
     ),

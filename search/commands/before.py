@@ -18,7 +18,7 @@ from spaces import FLOP_CONVENTION
 def flops(file: StudyFile, as_json: AsJson = False) -> None:
     """Print exact FLOPs of a study's networks, at its input size and batch 1."""
     _, config = read_study_file(file)
-    document = flops_document(plan_study(config.without_budget()))
+    document = flops_document(plan_study(config.without_budget().without_weights()))
     if as_json:
         typer.echo(to_text(document))
         return
@@ -53,7 +53,7 @@ def flops_document(plan: StudyPlan) -> dict[str, Any]:
         "single_task": capacity.single_task,
         "hard_sharing": capacity.hard_sharing,
         "encoder": capacity.encoder,
-        "decoders": dict(capacity.heads),
+        "decoders": dict(capacity.decoders),
         "floor": plan.floor,
         "ceiling": plan.ceiling,
         "params": capacity.num_parameters,

@@ -5,16 +5,17 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
 from spaces.architecture import Architecture
-from spaces.errors import SpaceError
+from spaces.errors import SpaceError, UntraceableBackboneError
 
 
 def check_features(backbone: nn.Module, architecture: Architecture) -> None:
     """Run the backbone on shapes alone and look at what it gives.
 
     Raises:
+        UntraceableBackboneError: what it runs depends on what the image shows.
         SpaceError: it fails on an image of that size, gives no list of maps or vectors, or a dense task's maps
             are too small.
     """
@@ -23,6 +24,11 @@ def check_features(backbone: nn.Module, architecture: Architecture) -> None:
     try:
         with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
             features = backbone(torch.zeros(1, architecture.in_channels, *architecture.input_size))
+    except DataDependentOutputException as error:
+        raise UntraceableBackboneError(
+            f"backbone {architecture.backbone!r} has control flow that depends on values ({error}).",
+            hint="Whatever the image shows, its forward must run the same operations; shapes may be asked.",
+        ) from error
     except (RuntimeError, ValueError, AssertionError, IndexError) as error:
         raise _failure(architecture, error) from error
     finally:

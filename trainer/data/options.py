@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterable, Mapping
 
-from trainer.data.dataset import DataError, OptionValue
+from trainer.data.dataset import DataError, DataSpec, OptionValue
 
 
 def resolve_whole_numbers(
@@ -27,6 +27,12 @@ def resolve_whole_numbers(
             raise DataError(f"data.options.{option} must be at least {minimum[option]}, found {value}.")
         resolved[option] = value
     return resolved
+
+
+def refuse_options(spec: DataSpec) -> None:
+    """For a data set that has none. Raises :class:`DataError` if the study gives one."""
+    if spec.options:
+        raise DataError(f"data {spec.name} has no options, found {', '.join(spec.options)}.", hint="Leave them out.")
 
 
 def nearest_known(what: str, unknown: str, known: Iterable[str]) -> str:

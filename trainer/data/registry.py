@@ -4,22 +4,28 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainer.data import digits, rooms
+from trainer.data import digits, nyud, pascal_context, rooms
 from trainer.data.dataset import DataDescription, DataError, DataSpec, MultiTaskData
 from trainer.data.options import nearest_known
 
 
 @dataclass(frozen=True, slots=True)
 class DataSource:
-    """How one data set describes itself (touching no data) and how it is loaded (cached under a folder)."""
+    """How one data set describes itself (touching no data) and how it is loaded (cached under a folder).
+
+    A generated set has no files of its own, so it takes no root.
+    """
 
     describe: Callable[[DataSpec], DataDescription]
     load: Callable[[DataSpec, Path], MultiTaskData]
+    is_generated: bool = False
 
 
 DATA_SOURCES: Mapping[str, DataSource] = {
-    "digits": DataSource(digits.describe, digits.load),
-    "rooms": DataSource(rooms.describe, rooms.load),
+    "digits": DataSource(digits.describe, digits.load, is_generated=True),
+    "nyud": DataSource(nyud.describe, nyud.load),
+    "pascal-context": DataSource(pascal_context.describe, pascal_context.load),
+    "rooms": DataSource(rooms.describe, rooms.load, is_generated=True),
 }
 
 
@@ -46,6 +52,6 @@ def _source(spec: DataSpec) -> DataSource:
         raise DataError(f"data.name {spec.name!r} is unknown.", hint=nearest_known("data set", spec.name, DATA_SOURCES))
     if spec.root is not None and not Path(spec.root).is_dir():
         raise DataError(f"data.root {spec.root!r} is not a folder.", hint="Give the folder that holds the data set.")
-    if spec.root is not None:
+    if spec.root is not None and DATA_SOURCES[spec.name].is_generated:
         raise DataError(f"data {spec.name} is generated and reads no folder.", hint="Leave data.root out.")
     return DATA_SOURCES[spec.name]

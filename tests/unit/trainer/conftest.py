@@ -9,7 +9,14 @@ from torch import Tensor, nn
 from spaces.tasks import Task, TaskKind
 from trainer.data import DataSpec, MultiTaskData, load_data
 
-OUTPUTS: dict[TaskKind, int] = {"classification": 4, "segmentation": 3, "depth": 1, "normals": 3, "edges": 1}
+OUTPUTS: dict[TaskKind, int] = {
+    "classification": 4,
+    "segmentation": 3,
+    "depth": 1,
+    "normals": 3,
+    "edges": 1,
+    "saliency": 1,
+}
 
 
 @pytest.fixture(params=sorted(OUTPUTS))
@@ -28,7 +35,7 @@ def draw() -> Callable[[Task, int], tuple[Tensor, Tensor]]:
             return prediction, torch.randint(task.num_outputs, (batch_size, *size))
         if task.kind == "normals":
             return prediction, torch.nn.functional.normalize(torch.randn(batch_size, 3, *size), dim=1)
-        if task.kind == "edges":
+        if task.kind in ("edges", "saliency"):
             return prediction, (torch.rand(batch_size, 1, *size) < 0.3).float()
         return prediction, 0.5 + torch.rand(batch_size, 1, *size)
 

@@ -82,3 +82,11 @@ def test_edges_weigh_nineteen_to_one() -> None:
     on, off = torch.tensor([[[[1.0, torch.nan]]]]), torch.tensor([[[[0.0, torch.nan]]]])
     assert task_loss(task, logits, on).item() == pytest.approx(0.95 * math.log(2))
     assert task_loss(task, logits, off).item() == pytest.approx(0.05 * math.log(2))
+
+
+def test_saliency_weighs_both_classes_alike_however_rare() -> None:
+    task = Task(name="a", kind="saliency", num_outputs=1)
+    label = torch.tensor([1.0, 0.0, 0.0, 0.0, torch.nan]).view(1, 1, 1, 5)
+    logits = torch.tensor([2.0, 0.0, 0.0, 0.0, 7.0]).view(1, 1, 1, 5)
+    expected = (0.75 * math.log1p(math.exp(-2)) + 3 * 0.25 * math.log(2)) / 4
+    assert task_loss(task, logits, label).item() == pytest.approx(expected)

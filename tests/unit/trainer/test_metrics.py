@@ -25,7 +25,7 @@ def score(task: Task, *batches: tuple[Tensor, Tensor]) -> float:
 def perfect(task: Task, label: Tensor) -> Tensor:
     if task.kind in ("classification", "segmentation"):
         return 50 * torch.nn.functional.one_hot(label, task.num_outputs).movedim(-1, 1).float()
-    return 100 * (label - 0.5) if task.kind == "edges" else label
+    return 100 * (label - 0.5) if task.kind in ("edges", "saliency") else label
 
 
 def missing(label: Tensor) -> Tensor:
@@ -77,6 +77,7 @@ def test_diverged_regressions_stay_visible() -> None:
         ("depth", "RMSE m"),
         ("normals", "mean angle deg"),
         ("edges", "balanced BCE"),
+        ("saliency", "max mIoU %"),
     ],
 )
 def test_labels_name_metric_and_unit(kind: TaskKind, label: str) -> None:
@@ -116,3 +117,15 @@ def test_mean_iou_against_sets(pixels: list[tuple[int, int]]) -> None:
     else:
         with pytest.raises(NoValidLabelError):
             score(task, (logits, label.view(1, 1, -1)))
+
+
+def test_saliency_is_scored_per_image_at_the_best_threshold() -> None:
+    task = Task(name="a", kind="saliency", num_outputs=1)
+    on = torch.logit(torch.tensor([0.95, 0.5, 0.1, 0.1]))  # from thresholds of 0.5 on, one pixel is found
+    label = torch.tensor([1.0, 0.0, 0.0, torch.nan])
+    nothing = torch.full((4,), -9.0), torch.zeros(4)
+    images = torch.stack([on, nothing[0]]).view(2, 1, 2, 2), torch.stack([label, nothing[1]]).view(2, 1, 2, 2)
+    assert score(task, images) == pytest.approx(100)
+    low = torch.logit(torch.tensor([0.95, 0.92, 0.1, 0.1]))  # no threshold parts the two
+    images = torch.stack([low, nothing[0]]).view(2, 1, 2, 2), images[1]
+    assert score(task, images) == pytest.approx(100 * (0.5 + 1) / 2)

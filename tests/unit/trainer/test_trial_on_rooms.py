@@ -23,7 +23,7 @@ def test_dense_tasks_from_references_to_pruned_network(tmp_path: Path) -> None:
         in_channels=description.in_channels,
         input_size=description.input_size,
         stem="small",
-        head_width=8,
+        decoder_width=8,
     )
     config = TrainConfig(epochs=2, batch_size=16, device="cpu")
     references = {

@@ -1,0 +1,72 @@
+"""Task -> decoder. A dense decoder is a trunk, of the form the architecture names, and a predictor."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from spaces.architecture import Architecture, DenseDecoder
+from spaces.decoders.classification import ClassificationDecoder
+from spaces.decoders.deeplab import DeepLabTrunk
+from spaces.decoders.dpt import DptTrunk
+from spaces.decoders.light import LightTrunk
+from spaces.decoders.predictor import Predictor
+from spaces.errors import SpaceError
+from spaces.tasks import Task
+
+BuildTrunk = Callable[[Sequence[torch.Size], int, tuple[int, int]], nn.Module]
+
+TRUNKS: dict[DenseDecoder, BuildTrunk] = {"light": LightTrunk, "deeplab": DeepLabTrunk, "dpt": DptTrunk}
+"""``(feature shapes, width, input size) -> module``: features (a list) in, ``[batch, width, h, w]`` out."""
+
+
+def build_decoder(task: Task, architecture: Architecture, feature_shapes: Sequence[torch.Size]) -> nn.Module:
+    """The network part of one task alone: ``features (list) -> prediction``.
+
+    ``feature_shapes`` are those of the encoder, batch axis included. With ``share_decoder`` the encoder ends
+    with the trunk, and a task's own part is the predictor.
+
+    Raises:
+        SpaceError: a dense task on a backbone that gives vectors, or on an input too small for its levels.
+    """
+    if not task.is_dense:
+        return ClassificationDecoder(feature_shapes[-1], task.num_outputs)
+    predictor = Predictor(architecture.decoder_width, task.num_outputs, architecture.input_size)
+    if architecture.share_decoder:
+        return predictor
+    return TaskDecoder(build_trunk(architecture, feature_shapes), predictor)
+
+
+def build_trunk(architecture: Architecture, feature_shapes: Sequence[torch.Size]) -> nn.Module:
+    """A dense decoder without its predictor.
+
+    Raises:
+        SpaceError: the features are no maps, or one of them is empty.
+    """
+    dense = ", ".join(f"{task.name} ({task.kind})" for task in architecture.tasks if task.is_dense)
+    if any(len(shape) != 4 for shape in feature_shapes):
+        raise SpaceError(
+            f"{dense}: dense tasks need feature maps, but {architecture.backbone!r} gives vectors.",
+            hint="Choose a backbone that returns maps.",
+        )
+    if any(min(shape[2:]) < 1 for shape in feature_shapes):
+        height, width = architecture.input_size
+        sizes = ", ".join(f"{shape[2]}x{shape[3]}" for shape in feature_shapes)
+        raise SpaceError(
+            f"input_size {height}x{width} is too small for {architecture.backbone!r}: its maps are {sizes}.",
+            hint="Use larger images, a stem of stride 1 (stem = 'small') or a smaller output_stride.",
+        )
+    return TRUNKS[architecture.decoder](feature_shapes, architecture.decoder_width, architecture.input_size)
+
+
+class TaskDecoder(nn.Module):
+    """A trunk of its own and a predictor."""
+
+    def __init__(self, trunk: nn.Module, predictor: Predictor) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.predictor = predictor
+
+    def forward(self, features: list[Tensor]) -> Tensor:
+        prediction: Tensor = self.predictor([self.trunk(features)])
+        return prediction

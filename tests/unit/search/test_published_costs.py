@@ -1,0 +1,46 @@
+"""The papers' settings, as study files: what they cost is what was published."""
+
+from pathlib import Path
+
+import pytest
+
+from search.capacities import Capacity
+from search.plan import plan_study
+from search.study_file import read_study_file
+
+STUDIES = Path(__file__).parents[3] / "studies"
+TOLERANCE = 0.005
+
+PUBLISHED = {
+    "nyud-resnet50": (1149e9, 683e9),
+    "nyud-resnet50-half": (415e9, 296e9),
+    "nyud-resnet50-quarter": (177e9, 147e9),
+    "pascal-resnet18": (670e9, 284e9),
+}
+"""Single-task and hard-sharing FLOPs as the InterroGate poster prints them."""
+
+
+def _measure(name: str) -> Capacity:
+    _, config = read_study_file(STUDIES / f"{name}.toml")
+    return plan_study(config.without_weights()).largest
+
+
+@pytest.mark.parametrize("name", list(PUBLISHED))
+def test_published_costs_are_reproduced(name: str) -> None:
+    capacity = _measure(name)
+    single_task, hard_sharing = PUBLISHED[name]
+    assert capacity.single_task == pytest.approx(single_task, rel=TOLERANCE)
+    assert capacity.hard_sharing == pytest.approx(hard_sharing, rel=TOLERANCE)
+
+
+def test_recipes_are_the_published_ones() -> None:
+    for path in STUDIES.glob("*-resnet*.toml"):
+        _, config = read_study_file(path)
+        assert config.study.name == path.stem
+        assert config.network.pretrained
+        assert (config.network.output_stride, config.network.decoder, config.network.decoder_width) == (
+            8,
+            "deeplab",
+            256,
+        )
+    assert {path.stem for path in STUDIES.glob("*-resnet*.toml")} == set(PUBLISHED)
