@@ -1,11 +1,13 @@
 """Files of weights: whole or absent, and loadable without anything else."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from spaces.architecture import Architecture
+from spaces.gate_layout import GateLayout
 from spaces.interrogate import build_gated_network
 from spaces.tasks import Task
 from trainer.atomic_file import replacing
@@ -23,20 +25,28 @@ ARCHITECTURE = Architecture(
 )
 
 
-def test_network_survives_the_disk(tmp_path: Path) -> None:
-    network = build_gated_network(ARCHITECTURE)
+@pytest.mark.parametrize("layout", [GateLayout(), GateLayout(granularity="stage", channel_group=4)])
+def test_network_survives_the_disk(layout: GateLayout, tmp_path: Path) -> None:
+    network = build_gated_network(ARCHITECTURE, layout)
     network.set_gate_pattern(tuple(torch.rand(own.shape) < 0.5 for own in network.gate_pattern()))
     images = torch.randn(3, 1, 12, 14)
     network(images)  # moves the norms' statistics away from their initial values
     save_network(network.to(memory_format=torch.channels_last), tmp_path / "network.pt")
     loaded = load_network(tmp_path / "network.pt")
-    assert loaded.architecture == ARCHITECTURE
+    assert (loaded.architecture, loaded.layout) == (ARCHITECTURE, layout)
     assert all(torch.equal(a, b) for a, b in zip(loaded.gate_pattern(), network.gate_pattern(), strict=True))
     assert not any(gate.alpha.requires_grad for gate in loaded.channel_gates())
     assert all(tensor.is_contiguous() for tensor in loaded.state_dict().values())
     expected = network.eval()(images)
     for name, prediction in loaded(images).items():
         torch.testing.assert_close(prediction, expected[name])
+
+
+def test_a_stored_network_needs_no_other_weights(tmp_path: Path) -> None:
+    network = build_gated_network(ARCHITECTURE)
+    network.architecture = replace(ARCHITECTURE, weights=str(tmp_path / "gone.pt"))
+    save_network(network, tmp_path / "network.pt")
+    assert load_network(tmp_path / "network.pt").architecture == network.architecture
 
 
 def test_missing_and_damaged_files_are_named(tmp_path: Path) -> None:

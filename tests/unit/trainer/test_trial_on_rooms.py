@@ -2,9 +2,13 @@
 
 import math
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from spaces.architecture import Architecture
 from spaces.interrogate import build_gated_network
+from trainer.checkpoint import load_network
 from trainer.config import GateConfig, TrainConfig
 from trainer.data import DataSpec, load_data
 from trainer.references import train_reference
@@ -13,7 +17,18 @@ from trainer.trial import run_trial
 from trainer.trial_spec import TrainedReference, TrialSpec
 
 
-def test_dense_tasks_from_references_to_pruned_network(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("network", "layout"),
+    [
+        ({}, {}),
+        ({"share_decoder": True}, {"granularity": "block", "channel_group": 2}),
+        ({"decoder": "deeplab", "share_decoder": True}, {}),
+        ({"decoder": "dpt"}, {"channel_group": 4}),
+    ],
+)
+def test_dense_tasks_from_references_to_pruned_network(
+    network: dict[str, Any], layout: dict[str, Any], tmp_path: Path
+) -> None:
     data_spec = DataSpec(name="rooms", options={"train_size": 64, "val_size": 24, "height": 16, "width": 24})
     data = load_data(data_spec, tmp_path)
     description = data.description
@@ -24,6 +39,7 @@ def test_dense_tasks_from_references_to_pruned_network(tmp_path: Path) -> None:
         input_size=description.input_size,
         stem="small",
         decoder_width=8,
+        **network,
     )
     config = TrainConfig(epochs=2, batch_size=16, device="cpu")
     references = {
@@ -38,7 +54,7 @@ def test_dense_tasks_from_references_to_pruned_network(tmp_path: Path) -> None:
         architecture=architecture,
         data=data_spec,
         train=config,
-        gates=GateConfig(tau=(0.4,) * 4, lambda_s=1.0, finetune_epochs=1),
+        gates=GateConfig(tau=(0.4,) * 4, lambda_s=1.0, finetune_epochs=1, **layout),
         flop_budget=int(0.8 * build_gated_network(architecture).cost.single_task),
         single_task=references,
         hard_sharing=TrainedReference.from_result(shared),
@@ -48,4 +64,6 @@ def test_dense_tasks_from_references_to_pruned_network(tmp_path: Path) -> None:
     assert all(math.isfinite(value) for value in result.metrics.values())
     assert spec.flop_budget is not None
     assert result.flops <= spec.flop_budget
+    stored = load_network(Path(result.network_path))
+    assert (stored.flops(), stored.layout) == (result.flops, spec.gates.layout())
     assert all(reports[-1].losses[name] < reports[0].losses[name] for name in ("depth", "edges"))
