@@ -71,7 +71,7 @@ def _assign(node: fx.Node, modules: dict[str, nn.Module]) -> ChannelRule:
         axis = _carried_axis(node, modules, operands)
         rule = ChannelRule.OPAQUE if axis is None else ChannelRule.CHANNEL_WISE
         node.meta["channel_axis"] = axis
-    if rule is ChannelRule.OPAQUE:
+    if rule is ChannelRule.OPAQUE and node.meta["channel_axis"] is None:
         node.meta["channel_axis"] = _usual_axis(shape)
     return rule
 

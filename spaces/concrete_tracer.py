@@ -83,12 +83,23 @@ class ConcreteTracer(fx.Tracer):
                 if kind == "get_attr":
                     return self._mode.from_tensor(operator.attrgetter(target)(self.root))
                 if kind == "call_module":
-                    return self.root.get_submodule(target)(*args, **kwargs)
+                    module = self.root.get_submodule(target)
+                    return args[0] if keeps_shape(module, args) else module(*args, **kwargs)
                 if kind == "call_method":
                     return getattr(args[0], target)(*args[1:], **kwargs)
                 return target(*args, **kwargs)
         finally:
             self._is_evaluating = False
+
+
+def keeps_shape(module: nn.Module, inputs: Sequence[Any]) -> bool:
+    """True for a norm or an activation of an input that fits it: computing it, if only on fake tensors, is idle."""
+    if type(module) is nn.BatchNorm2d:
+        return len(inputs) == 1 and inputs[0].dim() == 4 and inputs[0].shape[1] == module.num_features
+    return len(inputs) == 1 and type(module) in _ACTIVATIONS
+
+
+_ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.SiLU, nn.GELU, nn.Hardswish, nn.Hardsigmoid, nn.Sigmoid, nn.Identity, nn.Dropout)
 
 
 class ValueDependenceError(TraceError):

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from spaces.gated_choice import choose_and_mix
+
 
 class ChannelGate(nn.Module):
     """The gate of one site, for T tasks and C channels in groups of ``group_size`` (InterroGate, Eqs. 2 and 3).
@@ -33,9 +35,12 @@ class ChannelGate(nn.Module):
         ``s_t = G_t * phi_t + (1 - G_t) * psi`` and ``m = sum_t softmax_t(beta) * s_t``. Behind frozen gates a
         value that nobody reads is None: then the other one is the choice, and a mix that lacks a part is None.
         """
-        G = self.straight_through()
+        G, w = self.straight_through(), torch.softmax(self.beta, dim=0)
+        present = [phi for phi in own if phi is not None]
+        if shared is not None and len(present) == len(own):
+            mix, chosen = choose_and_mix(G, w, shared, present, self.channel_axis)
+            return mix, [*chosen]
         s = [self._choose(G[t], shared, phi) for t, phi in enumerate(own)]
-        w = torch.softmax(self.beta, dim=0)
         m: Tensor | None = None
         for t, value in enumerate(s):
             if value is None:

@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves
 
 from spaces.canonical import is_reshape, open_batch_size, spell_out_of_place
 from spaces.channels import ChannelRule, assign_rules
-from spaces.concrete_tracer import BATCH, ConcreteTracer
+from spaces.concrete_tracer import BATCH, ConcreteTracer, keeps_shape
 from spaces.errors import UntraceableBackboneError
 from spaces.flop_counter import flop_counter
 
@@ -37,6 +37,7 @@ def trace_network(module: nn.Module, input_shape: Shape, *, name: str) -> fx.Gra
         images = torch.empty(BATCH, *input_shape)
     traced = _trace(module, images, mode, name)
     _finish(traced, [images], mode, name)
+    _name_opaque_operations(traced.graph, name)
     return traced
 
 
@@ -87,10 +88,17 @@ def _finish(traced: fx.GraphModule, inputs: Sequence[Tensor], mode: FakeTensorMo
     modules = dict(traced.named_modules())
     assign_rules(traced.graph, modules)
     _note_last_uses(traced.graph)
+
+
+def _name_opaque_operations(graph: fx.Graph, name: str) -> None:
+    """Reshapes and concatenations aside: nothing inside them could be pruned."""
     opaque = [
         node.name
-        for node in traced.graph.nodes
-        if node.meta["rule"] is ChannelRule.OPAQUE and node.meta["has_tensor"] and not is_reshape(node)
+        for node in graph.nodes
+        if node.meta["rule"] is ChannelRule.OPAQUE
+        and node.meta["has_tensor"]
+        and not is_reshape(node)
+        and node.target is not torch.cat
     ]
     if opaque:
         logger.info("%s: opaque operations, never pruned inside: %s", name, ", ".join(opaque))
@@ -98,6 +106,10 @@ def _finish(traced: fx.GraphModule, inputs: Sequence[Tensor], mode: FakeTensorMo
 
 class _Annotator(fx.Interpreter):
     """Runs the graph once on fake inputs and notes what each node gives and costs."""
+
+    def call_module(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        module = self.fetch_attr(target)
+        return args[0] if keeps_shape(module, args) else module(*args, **kwargs)
 
     def run_node(self, n: fx.Node) -> Any:
         with flop_counter() as counter:

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spaces import ChannelGate, SpaceError, hinge_sparsity
+from spaces.gated_choice import choose_and_mix
 
 
 def _gate(tasks: int, channels: int, *, axis: int = 1) -> ChannelGate:
@@ -73,3 +74,36 @@ def test_hinge_does_not_push_below_its_target() -> None:
 def test_hinge_wants_one_target_per_task() -> None:
     with pytest.raises(SpaceError, match="3 tasks, found 2 targets"):
         hinge_sparsity([_gate(3, 2)], [0.1, 0.2])
+
+
+@given(
+    tasks=st.integers(1, 4),
+    axis=st.sampled_from([1, 2]),
+    mix_is_read=st.booleans(),
+    read=st.lists(st.booleans(), min_size=4, max_size=4),
+    seed=st.integers(0, 99),
+)
+def test_choice_and_mix_have_the_gradients_of_the_equations(
+    tasks: int, axis: int, mix_is_read: bool, read: list[bool], seed: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    size = [2, 3, 3, 3] if axis == 1 else [2, 4, 3]
+    shape = [1, -1, 1, 1] if axis == 1 else [1, 1, -1]
+
+    def draw(*shape: int) -> torch.Tensor:
+        return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+    G, w, psi = (draw(tasks, 3) > 0).double(), draw(tasks, 3), draw(*size)
+    inputs = [v.requires_grad_() for v in (G, w, psi, *(draw(*size) for _ in range(tasks)))]
+    mix, chosen = choose_and_mix(G, w, psi, inputs[3:], axis)
+    s = [G[t].view(shape) * inputs[3 + t] + (1 - G[t].view(shape)) * psi for t in range(tasks)]
+    m = sum((w[t].view(shape) * s[t] for t in range(tasks)), torch.zeros(()))
+    readers = [draw(*size) for _ in range(tasks + 1)]
+    kept = [mix_is_read or not any(read[:tasks]), *read[:tasks]]
+    found = [v for v, keep in zip((mix, *chosen), kept, strict=True) if keep]
+    expected = [v for v, keep in zip((m, *s), kept, strict=True) if keep]
+    upstream = [v for v, keep in zip(readers, kept, strict=True) if keep]
+    ours = torch.autograd.grad(found, inputs, upstream, allow_unused=True, materialize_grads=True)
+    theirs = torch.autograd.grad(expected, inputs, upstream, allow_unused=True, materialize_grads=True)
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other)
