@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from spaces.attention import HeadAttention, WindowHeadAttention
+from spaces.errors import SpaceError
 
 
 class TokenAttention(nn.Module):
@@ -15,8 +16,10 @@ class TokenAttention(nn.Module):
         super().__init__()
         self.q, self.k, self.v, self.heads, self.proj = q, k, v, heads, proj
 
-    # The callers are timm's blocks, which hand a mask and a flag to every attention; here they are None and False.
-    def forward(self, tokens: Tensor, attn_mask: None = None, is_causal: bool = False) -> Tensor:
+    def forward(self, tokens: Tensor, attn_mask: Tensor | None = None, is_causal: bool = False) -> Tensor:
+        # timm's blocks hand a mask and a flag to every attention; images need neither.
+        if attn_mask is not None or is_causal:
+            raise SpaceError("attention with a mask has no plain twin.", hint="Leave attn_mask and is_causal out.")
         result: Tensor = self.proj(self.heads(self.q(tokens), self.k(tokens), self.v(tokens)))
         return result
 
@@ -61,16 +64,17 @@ class TokensOnly(nn.Module):
 
 
 class WindowAttention(TokenAttention):
-    """Attention inside windows (Swin); the mask of shifted windows is in ``heads``, the one handed in is None."""
+    """Attention inside windows (Swin); the mask of shifted windows is in ``heads``, no other may be handed in."""
 
-    def forward(self, tokens: Tensor, mask: None = None) -> Tensor:  # type: ignore[override]
-        return super().forward(tokens)
+    def forward(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:  # type: ignore[override]
+        return super().forward(tokens, attn_mask=mask)
 
 
 def use_plain_attention(model: nn.Module) -> None:
     """Replace the attention modules of timm's ViT, PVT v2 and Swin in place; outputs stay the same.
 
-    An attention with parts of its own kind (norms of q and k, an output gate) is left as it is.
+    An attention with more to it (norms of q and k, an output gate, dropout, a mask that follows the image) is left
+    as it is.
     """
     from timm.layers.attention import Attention
     from timm.models import pvt_v2, swin_transformer
@@ -79,17 +83,27 @@ def use_plain_attention(model: nn.Module) -> None:
         for name, child in list(parent.named_children()):
             if type(child) is Attention and _is_standard(child):
                 parent.add_module(name, _from_vit(child))
-            elif type(child) is pvt_v2.Attention:
+            elif type(child) is pvt_v2.Attention and not _drops(child):
                 parent.add_module(name, _from_pvt(child))
-            elif type(child) is swin_transformer.WindowAttention and isinstance(
-                parent, swin_transformer.SwinTransformerBlock
-            ):
+            elif type(child) is swin_transformer.WindowAttention and _has_fixed_mask(parent) and not _drops(child):
                 parent.add_module(name, _from_swin(child, parent))
 
 
 def _is_standard(fused: Any) -> bool:
-    parts = (getattr(fused, part, None) for part in ("q_norm", "k_norm", "norm"))
-    return getattr(fused, "gate", None) is None and all(part is None or type(part) is nn.Identity for part in parts)
+    parts = [getattr(fused, part, None) for part in ("q_norm", "k_norm", "norm")]
+    plain = all(part is None or type(part) is nn.Identity for part in parts)
+    return plain and getattr(fused, "gate", None) is None and not _drops(fused)
+
+
+def _drops(fused: Any) -> bool:
+    return bool(getattr(fused.attn_drop, "p", 0.0) or getattr(fused.proj_drop, "p", 0.0))
+
+
+def _has_fixed_mask(block: Any) -> bool:
+    """True for a block of Swin whose mask is made once, for one size of images."""
+    from timm.models.swin_transformer import SwinTransformerBlock
+
+    return type(block) is SwinTransformerBlock and not getattr(block, "dynamic_mask", False)
 
 
 def _from_vit(fused: Any) -> TokenAttention:

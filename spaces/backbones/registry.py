@@ -1,11 +1,14 @@
 """Backbone name -> module: gatefront's own, the user's ``package.module:factory``, or timm's."""
 
+import sys
 from collections.abc import Callable
 
 from torch import nn
 
 from spaces.architecture import Architecture
 from spaces.backbones.feature_check import check_features
+from spaces.backbones.plain_attention import use_plain_attention
+from spaces.backbones.plain_layers import use_plain_layers
 from spaces.backbones.resnet20 import ResNet20
 from spaces.backbones.smallconv import SmallConv
 from spaces.backbones.timm_features import build_timm_backbone
@@ -35,6 +38,9 @@ def build_backbone(architecture: Architecture) -> nn.Module:
         backbone = own(architecture) if own is not None else build_user_backbone(architecture)
         if architecture.weights is not None:
             load_weights(backbone.module if isinstance(backbone, FeatureList) else backbone, architecture)
+        if "timm" in sys.modules:  # else none of its layers can be in a module of the user's
+            use_plain_attention(backbone)
+            use_plain_layers(backbone)
     check_features(backbone, architecture)
     return backbone
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from spaces import Architecture, SpaceError, Task
+from spaces import Architecture, SpaceError, Task, build_gated_network, count_flops, prune_network
 from spaces.attention import HeadAttention, WindowHeadAttention
 from spaces.backbones import build_backbone
+from spaces.backbones.plain_attention import use_plain_attention
 from spaces.backbones.timm_import import import_timm
 from spaces.layers import LayerNorm2d
 
@@ -328,6 +330,50 @@ def test_module_of_the_user_is_a_backbone(user_package: Path) -> None:
     assert (fine.shape, coarse.shape) == ((2, 4, 16, 16), (2, 5, 7, 7))
     features: list[Tensor] = _build("mynets_good:single")(images)
     assert [feature.shape for feature in features] == [(2, 4, 16, 16)]
+
+
+SMALL_SWIN = """
+from timm.models.swin_transformer import SwinTransformer
+from torch import nn
+
+
+class SmallSwin(SwinTransformer):
+    def __init__(self):
+        super().__init__(
+            img_size=32, patch_size=4, window_size=4, embed_dim=8, depths=(2, 2), num_heads=(2, 4), num_classes=0
+        )
+        nn.init.normal_(self.layers[0].blocks[1].attn.relative_position_bias_table)
+
+    def forward(self, images):
+        return self.forward_features(images).permute(0, 3, 1, 2)
+"""
+
+
+@torch.no_grad()
+def test_timm_layers_in_a_module_of_the_user_become_plain_and_heads_are_gated(user_package: Path) -> None:
+    import_timm()
+    (user_package / "mynets_swin.py").write_text(SMALL_SWIN)
+    architecture = _architecture("mynets_swin:SmallSwin", tasks=(LABEL, replace(LABEL, name="other")))
+    network = build_gated_network(architecture).eval()
+    generator = torch.Generator().manual_seed(3)
+    network.set_gate_pattern(tuple(torch.rand(p.shape, generator=generator) < 0.4 for p in network.gate_pattern()))
+    images = torch.randn(3, 3, 32, 32, generator=generator)
+    pruned = prune_network(network)
+    attentions = [module for module in pruned.modules() if isinstance(module, WindowHeadAttention)]
+    assert {attention.num_heads for attention in attentions} & {1, 3}  # some heads were left out
+    for found, expected in zip(pruned(images), network(images).values(), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    assert network.flops() == count_flops(pruned, (3, 32, 32))
+
+
+def test_attention_with_more_to_it_is_left_as_timm_made_it() -> None:
+    layers = import_timm().layers
+    kept = {"qk_norm": True, "norm_layer": nn.LayerNorm}, {"attn_drop": 0.1}, {"proj_drop": 0.1}
+    model = nn.ModuleList([layers.Attention(8, 2, **options) for options in (*kept, {})])
+    use_plain_attention(model)
+    assert [type(module) is layers.Attention for module in model] == [True, True, True, False]
+    with pytest.raises(SpaceError, match="a mask has no plain twin"):
+        model[-1](torch.zeros(1, 3, 8), attn_mask=torch.zeros(3, 3))
 
 
 def test_module_of_the_user_takes_its_own_state_dict(user_package: Path) -> None:
