@@ -24,11 +24,14 @@ from spaces.errors import GatefrontError
 from trainer.data import IGNORE_INDEX, Batch, MultiTaskData, Sample, load_data
 from trainer.data.loader import epoch_batches, num_samples
 from trainer.losses import task_loss
+from trainer.runtime import resolve_runtime
 from trainer.seeding import seed_everything
 
 _COUNTED_SAMPLES = 2000
 _OVERFIT_SAMPLES = 16
 _OVERFIT_STEPS = 60
+_OVERFIT_SECONDS = 60.0
+_CPU_FLOPS_PER_STEP = 2e12  # forward; about a minute on one core
 _OVERFIT_LEARNING_RATE = 1e-2
 _LEARNED = 0.5  # of the first loss
 _BYTES_PER_VALUE = 16  # a weight, its gradient's two moments, and room for the atomic copy
@@ -114,11 +117,16 @@ def _has_label(sample: Sample, task: Task) -> bool:
 
 
 def _overfit(plan: StudyPlan, data: MultiTaskData) -> tuple[float, Check]:
-    """Seconds of one training step of the study's batch size, and whether one small batch can be learned."""
+    """Seconds of one training step of the study's batch size, and whether one small batch can be learned.
+
+    A network too large to learn in a minute here is only timed.
+    """
     train = reference_train_config(plan.config, epochs=1)
     torch.set_num_threads(train.num_threads)
     seed_everything(train.seed)
+    runtime = resolve_runtime(train)
     network = build_gated_network(plan.largest.architecture, list_layouts(plan.config.gates)[0]).train()
+    runtime.place_network(network)
     optimizer = torch.optim.AdamW(network.parameters(), lr=_OVERFIT_LEARNING_RATE)
 
     def step(batch: Batch) -> float:
@@ -130,11 +138,25 @@ def _overfit(plan: StudyPlan, data: MultiTaskData) -> tuple[float, Check]:
         optimizer.step()
         return float(loss.detach())
 
-    small = _one_batch(plan, data, _OVERFIT_SAMPLES)
-    losses = [step(small) for _ in range(_OVERFIT_STEPS)]
-    passed = losses[-1] < _LEARNED * losses[0]
-    detail = f"loss {losses[0]:.3f} to {losses[-1]:.3f} in {_OVERFIT_STEPS} steps on {len(small)} samples"
-    return _timed(step, _one_batch(plan, data, train.batch_size)), Check("one-batch overfit", passed, detail)
+    size = _num_overfit_samples(plan.largest.training, runtime.device)
+    small = runtime.place_batch(_one_batch(plan, data, size))
+    losses: list[float] = []
+    started = time.perf_counter()
+    while len(losses) < _OVERFIT_STEPS and (not losses or time.perf_counter() - started < _OVERFIT_SECONDS):
+        losses.append(step(small))
+    seconds = (time.perf_counter() - started) / len(losses)
+    detail = f"loss {losses[0]:.3f} to {losses[-1]:.3f} in {len(losses)} steps on {len(small)} samples"
+    if len(losses) < _OVERFIT_STEPS:
+        per_batch = seconds * train.batch_size / len(small)
+        return per_batch, Check("one-batch overfit", True, f"{detail}; {runtime.device} is too slow to tell")
+    batch = runtime.place_batch(_one_batch(plan, data, train.batch_size))
+    return _timed(step, batch), Check("one-batch overfit", losses[-1] < _LEARNED * losses[0], detail)
+
+
+def _num_overfit_samples(flops_per_sample: int, device: torch.device) -> int:
+    if device.type != "cpu":
+        return _OVERFIT_SAMPLES
+    return max(1, min(_OVERFIT_SAMPLES, int(_CPU_FLOPS_PER_STEP / flops_per_sample)))
 
 
 def _one_batch(plan: StudyPlan, data: MultiTaskData, size: int) -> Batch:
@@ -160,10 +182,11 @@ def _duration(plan: StudyPlan, data: MultiTaskData, seconds_per_step: float) -> 
     reference_epochs = capacity.single_task * plan.reference_epochs + capacity.hard_sharing * shared_epochs
     references = seconds_per_step * steps * reference_epochs / capacity.training
     workers = plan_workers(plan.config.study.workers).num_workers
+    device = resolve_runtime(reference_train_config(plan.config, epochs=1)).device.type
     total = (per_trial * plan.config.study.trials + references) / workers
     return Check(
         "estimated time",
         True,
         f"{format_hours(total)} for {plan.config.study.trials} trials on {workers} workers, "
-        f"{format_hours(per_trial)} per trial (on this machine's CPU)",
+        f"{format_hours(per_trial)} per trial (on this machine's {device.upper()})",
     )

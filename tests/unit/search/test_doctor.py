@@ -35,6 +35,19 @@ def test_healthy_study_passes_every_check(tmp_path: Path, capsys: pytest.Capture
     assert "journal mode wal" in out
 
 
+def test_a_network_too_large_to_learn_here_is_only_timed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.doctor._OVERFIT_SECONDS", 0.0)
+    monkeypatch.setattr("search.doctor._CPU_FLOPS_PER_STEP", 1.0)
+    path = tmp_path / "study.toml"
+    path.write_text(STUDY + '[train]\ndevice = "cpu"\n')
+    assert main(["doctor", str(path), "--db", f"sqlite:///{tmp_path}/g.db", "--storage", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "in 1 steps on 1 samples; cpu is too slow to tell" in out
+    assert "estimated time" in out
+
+
 def test_unreachable_database_is_a_failed_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "study.toml"
     path.write_text(STUDY)
