@@ -2,6 +2,7 @@
 
 from spaces.architecture import Architecture
 from spaces.budget import close_gates_to_budget
+from spaces.compaction import CompactNetwork, compact_network
 from spaces.errors import (
     BudgetBelowFloorError,
     GatefrontError,
@@ -10,6 +11,7 @@ from spaces.errors import (
     UntraceableBackboneError,
 )
 from spaces.flops import FLOP_CONVENTION, CostModel, GatePattern, count_flops, count_parameters
+from spaces.gate_layout import GateLayout, Granularity
 from spaces.gate_map import GateMap, GateSite
 from spaces.gates import ChannelGate
 from spaces.interrogate import InterroGateNetwork, build_gated_network
@@ -24,11 +26,14 @@ __all__ = [
     "Architecture",
     "BudgetBelowFloorError",
     "ChannelGate",
+    "CompactNetwork",
     "CostModel",
+    "GateLayout",
     "GateMap",
     "GatePattern",
     "GateSite",
     "GatefrontError",
+    "Granularity",
     "InterroGateNetwork",
     "PlainNetwork",
     "SharedNetwork",
@@ -40,6 +45,7 @@ __all__ = [
     "build_gated_network",
     "build_shared_network",
     "close_gates_to_budget",
+    "compact_network",
     "count_flops",
     "count_parameters",
     "hinge_sparsity",

@@ -11,7 +11,7 @@ from spaces.canonical import is_reshape
 from spaces.channels import ChannelRule, num_channels, tensor_operands
 from spaces.slicing import slice_layer
 
-_FORWARDED = (nn.Identity, nn.Dropout, nn.Dropout2d)
+_DROPOUTS = (nn.Dropout, nn.Dropout2d)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +23,39 @@ class Value:
     order: Tensor | None
 
 
+@dataclass(frozen=True, slots=True)
+class LayerCut:
+    """The layer ``name`` of the plain graph is ``original`` cut to ``out`` and ``source`` (None: as it was)."""
+
+    name: str
+    original: nn.Module
+    out: Tensor | None
+    source: Tensor | None
+
+
+@dataclass(frozen=True, slots=True)
+class TensorCut:
+    """The tensor ``name`` of the plain graph holds the entries ``order`` of ``original`` along ``axis`` (None: all)."""
+
+    name: str
+    original: Tensor
+    axis: int
+    order: Tensor | None
+
+
 class PlainGraphBuilder:
     """Emits the live part of one branch after another into one plain graph.
 
     Channels may stand in any order in between: a dense layer's weight columns are permuted instead of the
-    value, so that putting own and shared channels together costs a concatenation only.
+    value, so that putting own and shared channels together costs a concatenation only. With ``trainable`` the
+    graph keeps what only training needs, and ``cuts`` says where each of its tensors came from.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, trainable: bool = False) -> None:
         self.graph = fx.Graph()
         self.root = nn.Module()
+        self.cuts: list[LayerCut | TensorCut] = []
+        self._trainable = trainable
         self._known: dict[tuple[Any, ...], fx.Node] = {}
 
     def images(self, num_image_channels: int) -> Value:
@@ -46,14 +69,14 @@ class PlainGraphBuilder:
         if rule is ChannelRule.DENSE:
             source = sources[node.all_input_nodes[0]]
             out = live.nonzero().flatten()
-            layer = slice_layer(owner.get_submodule(str(node.target)), out, source.order)
+            layer = self._cut_layer(name, owner.get_submodule(str(node.target)), out, source.order)
             return Value(self._call_layer(name, layer, (source.node,), {}), out)
         if rule is ChannelRule.GROUP_WISE:
             return self._emit_group_wise(node, name, owner, live, sources)
         if rule is ChannelRule.ACROSS:
             source = sources[node.all_input_nodes[0]]
             order = torch.arange(len(live)) if source.order is None else source.order
-            layer = slice_layer(owner.get_submodule(str(node.target)), order, None)
+            layer = self._cut_layer(name, owner.get_submodule(str(node.target)), order)
             return Value(self._call_layer(name, layer, (source.node,), {}), order)
         if rule is ChannelRule.PARAMETER and node.meta["channel_axis"] is not None:
             return self._emit_parameter(node, name, owner, live, sources)
@@ -112,7 +135,7 @@ class PlainGraphBuilder:
         size = node.meta["group_size"]
         out = live.view(-1, size).any(dim=1).repeat_interleave(size).nonzero().flatten()
         aligned = {o: self.arrange(sources[o], out, _axis(o)).node for o in node.all_input_nodes}
-        layer = slice_layer(owner.get_submodule(str(node.target)), out, None)
+        layer = self._cut_layer(name, owner.get_submodule(str(node.target)), out)
         args = fx.node.map_arg(node.args, aligned.__getitem__)
         return Value(self._call_layer(name, layer, args, fx.node.map_arg(node.kwargs, aligned.__getitem__)), out)
 
@@ -122,8 +145,7 @@ class PlainGraphBuilder:
         """A tensor of the backbone, cut along its channels; what reshapes one carries the cut on."""
         order = live.nonzero().flatten()
         if node.op == "get_attr":
-            value = _tensor(owner, str(node.target)).index_select(_axis(node), order)
-            return Value(self._parameter(name, value), order)
+            return Value(self._parameter(name, _tensor(owner, str(node.target)), _axis(node), order), order)
         aligned = {o: self.arrange(sources[o], order, _axis(o)).node for o in node.all_input_nodes}
         return Value(self._call(node, name, owner, aligned, order), order)
 
@@ -140,18 +162,17 @@ class PlainGraphBuilder:
         args: Any = fx.node.map_arg(node.args, inputs.__getitem__)
         kwargs: Any = fx.node.map_arg(node.kwargs, inputs.__getitem__)
         if node.op == "get_attr":
-            return self._parameter(name, _tensor(owner, str(node.target)))
+            return self._parameter(name, _tensor(owner, str(node.target)), 0, None)
         if is_reshape(node) and order is not None:
             sizes = list(args[1])
             sizes[_axis(node)] = len(order)
             args = (args[0], tuple(sizes))
         if node.op == "call_module":
             module = owner.get_submodule(str(node.target))
-            if isinstance(module, _FORWARDED):
+            if isinstance(module, nn.Identity) or (isinstance(module, _DROPOUTS) and not self._trainable):
                 return inputs[node.all_input_nodes[0]]
             if any(True for _ in module.parameters()) or any(True for _ in module.buffers()):
-                layer = copy.deepcopy(module) if order is None else slice_layer(module, order, None)
-                return self._call_layer(name, layer, args, kwargs)
+                return self._call_layer(name, self._cut_layer(name, module, order), args, kwargs)
         key = (node, *inputs.values())
         if key not in self._known:
             if node.op == "call_module":
@@ -165,8 +186,17 @@ class PlainGraphBuilder:
         self.root.add_module(name, layer)
         return self.graph.call_module(name, args, kwargs)
 
-    def _parameter(self, name: str, value: Tensor) -> fx.Node:
-        self.root.register_buffer(name, value.detach().clone())
+    def _cut_layer(self, name: str, original: nn.Module, out: Tensor | None, source: Tensor | None = None) -> nn.Module:
+        self.cuts.append(LayerCut(name, original, out, source))
+        return copy.deepcopy(original) if out is None else slice_layer(original, out, source)
+
+    def _parameter(self, name: str, original: Tensor, axis: int, order: Tensor | None) -> fx.Node:
+        self.cuts.append(TensorCut(name, original, axis, order))
+        value = original.detach() if order is None else original.detach().index_select(axis, order)
+        if self._trainable and isinstance(original, nn.Parameter):
+            self.root.register_parameter(name, nn.Parameter(value.clone()))
+        else:
+            self.root.register_buffer(name, value.clone())
         return self.graph.get_attr(name)
 
     def _select(self, value: Value, positions: Tensor, axis: int) -> Value:
@@ -193,4 +223,4 @@ def _axis(node: fx.Node) -> int:
 def _tensor(owner: nn.Module, target: str) -> Tensor:
     path, _, attribute = target.rpartition(".")
     value: Tensor = getattr(owner.get_submodule(path), attribute)
-    return value.detach()
+    return value

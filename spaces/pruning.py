@@ -20,20 +20,29 @@ def prune_network(network: InterroGateNetwork) -> PlainNetwork:
     Its outputs equal the gated network's in evaluation mode up to rounding. Norms are folded into the
     convolutions before them.
     """
-    builder = PlainGraphBuilder()
+    plain = emit_network(network, PlainGraphBuilder())
+    plain.eval()
+    fold_norms(plain)
+    tidy(plain)
+    return PlainNetwork(plain, network.architecture.task_names)
+
+
+def emit_network(network: InterroGateNetwork, builder: PlainGraphBuilder) -> fx.GraphModule:
+    """What the network's gates leave of it, layer by layer: ``images -> one prediction per task``, a tuple."""
     features = _emit_encoder(network, builder)
     predictions = [
         _emit_head(network, builder, task, features[t]) for t, task in enumerate(network.architecture.task_names)
     ]
     builder.graph.output(tuple(predictions))
-    plain = fx.GraphModule(builder.root, builder.graph, class_name="PlainNetwork")
-    plain.eval()
-    fold_norms(plain)
+    return fx.GraphModule(builder.root, builder.graph, class_name="PlainNetwork")
+
+
+def tidy(plain: fx.GraphModule) -> None:
+    """Drop what nothing reads, and check the graph."""
     plain.graph.eliminate_dead_code()
     plain.delete_all_unused_submodules()
     plain.graph.lint()
     plain.recompile()
-    return PlainNetwork(plain, network.architecture.task_names)
 
 
 def _emit_encoder(network: InterroGateNetwork, builder: PlainGraphBuilder) -> list[list[Value]]:

@@ -2,6 +2,7 @@
 
 import copy
 
+import torch
 from torch import Tensor, nn
 
 from spaces.attention import HeadAttention
@@ -31,6 +32,23 @@ def slice_layer(layer: nn.Module, out: Tensor, source: Tensor | None) -> nn.Modu
         sliced.out_features, sliced.in_features = sliced.weight.shape
         return sliced
     raise SpaceError(f"a layer of type {type(layer).__name__} cannot be sliced by channel.")
+
+
+@torch.no_grad()
+def restore_layer(original: nn.Module, sliced: nn.Module, out: Tensor | None, source: Tensor | None) -> None:
+    """Write the tensors of ``sliced = slice_layer(original, out, source)`` back to where they were taken from."""
+    kept = dict(original.named_buffers()) | dict(original.named_parameters())
+    for name, value in [*sliced.named_buffers(), *sliced.named_parameters()]:
+        target, value = kept[name], value.to(kept[name].device)
+        if out is None or value.dim() == 0:
+            target.copy_(value)
+        elif isinstance(original, HeadAttention):
+            if name == "relative_position_bias_table":
+                target[:, out[:: original.head_dim] // original.head_dim] = value
+        elif source is not None and name == "weight":
+            target[out[:, None], source] = value
+        else:
+            target[out] = value
 
 
 def _slice_norm(layer: nn.BatchNorm2d | nn.LayerNorm | LayerNorm2d, out: Tensor) -> nn.Module:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from spaces.interrogate import InterroGateNetwork
 from spaces.regularizers import hinge_sparsity
@@ -39,11 +39,12 @@ def learn_gates(network: InterroGateNetwork, config: GateConfig) -> Strategy:
     )
 
 
-def finetune(network: InterroGateNetwork, config: GateConfig) -> Strategy:
-    """Weights and mixing logits only; the network's gates are frozen, so its cost stays what it is."""
+def finetune(network: nn.Module, config: GateConfig) -> Strategy:
+    """Weights only, and the mixing logits of a gated network; gates are frozen, so its cost stays what it is."""
+    gate_parameters = tuple(network.gate_parameters()) if isinstance(network, InterroGateNetwork) else ()
     return Strategy(
         phase="finetune",
-        gate_parameters=tuple(network.gate_parameters()),
+        gate_parameters=gate_parameters,
         gate_learning_rate=config.finetune_rate * config.learning_rate,
     )
 

@@ -1,23 +1,25 @@
 """One trial: a gated network is trained, cut to its FLOP budget, fine-tuned, pruned and measured."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from spaces.budget import close_gates_to_budget
+from spaces.compaction import compact_network
 from spaces.errors import GatefrontError
 from spaces.flops import count_flops, count_parameters
 from spaces.interrogate import InterroGateNetwork, build_gated_network
 from spaces.plain_network import PlainNetwork
 from spaces.pruning import prune_network
-from trainer.checkpoint import CheckpointSlot, load_state, read_checkpoint, save_network
+from trainer.checkpoint import CheckpointError, CheckpointSlot, load_state, read_checkpoint, save_network, save_state
 from trainer.compatibility import image_shape, require_match
 from trainer.data.dataset import MultiTaskData
 from trainer.data.registry import load_data
 from trainer.delta_mtl import delta_mtl
 from trainer.evaluation import evaluate
 from trainer.gate_training import finetune, finetune_config, learn_gates
-from trainer.loop import train
+from trainer.loop import TrainOutcome, train
 from trainer.machine import describe_environment, device_name, peak_memory_mib, reset_peak_memory
 from trainer.reporting import EpochReport, Reporter, TrialResult
 from trainer.runtime import resolve_runtime
@@ -25,7 +27,9 @@ from trainer.seeding import seed_everything
 from trainer.training_cost import count_training_flops
 from trainer.trial_spec import TrialSpec
 
-CHECKPOINT_FILE, NETWORK_FILE = "checkpoint.pt", "network.pt"
+CHECKPOINT_FILE, LEARNED_FILE, NETWORK_FILE = "checkpoint.pt", "learned.pt", "network.pt"
+
+logger = logging.getLogger(__name__)
 
 
 class PruningMismatchError(GatefrontError, RuntimeError):
@@ -96,26 +100,56 @@ def _train_in_phases(
 ) -> _Trained:
     """Learns the gates, cuts to the budget, fine-tunes. A checkpoint of the second phase skips the first."""
     slot = CheckpointSlot(path=path, key=spec.key(data.fingerprint))
-    checkpoint = read_checkpoint(slot)
-    if checkpoint is not None and checkpoint.phase == "finetune":
-        notes: Mapping[str, float] = checkpoint.notes
-    else:
+    notes = _resume_finetuning(network, slot)
+    if notes is None:
         notes = _learn_and_cut(spec, network, data, slot, reporter)
-    network.freeze_gates()
+        save_state(network.state_dict(), _learned_file(path))
     seconds, train_flops = notes["seconds"], notes["train_flops"]
     if spec.gates.finetune_epochs > 0:
-        outcome = train(
-            network,
-            data,
-            finetune_config(spec.train, spec.gates),
-            tasks=spec.architecture.tasks,
-            strategy=finetune(network, spec.gates),
-            reporter=reporter,
-            slot=replace(slot, notes=notes),
-        )
-        seconds += outcome.seconds
-        train_flops += count_training_flops(network, image_shape(data.description), outcome.num_samples)
+        outcome, cost = _finetune(spec, network, data, replace(slot, notes=notes), reporter)
+        seconds, train_flops = seconds + outcome.seconds, train_flops + cost
     return _Trained(flops_before_cut=int(notes["flops_before_cut"]), seconds=seconds, train_flops=train_flops)
+
+
+def _resume_finetuning(network: InterroGateNetwork, slot: CheckpointSlot) -> Mapping[str, float] | None:
+    """Put the learned gates back into ``network`` if the slot's checkpoint is of the second phase."""
+    checkpoint = read_checkpoint(slot)
+    if checkpoint is None or checkpoint.phase != "finetune":
+        return None
+    try:
+        network.load_state_dict(load_state(_learned_file(slot.path)))
+    except CheckpointError as error:
+        logger.warning("%s The gates are learned again.", error)
+        return None
+    return checkpoint.notes
+
+
+def _finetune(
+    spec: TrialSpec, network: InterroGateNetwork, data: MultiTaskData, slot: CheckpointSlot, reporter: Reporter
+) -> tuple[TrainOutcome, float]:
+    """Trains on with frozen gates, on the channels they leave alone; also says how many FLOPs that took."""
+    network.cpu().freeze_gates()
+    compact = compact_network(network)
+    if compact is None:
+        logger.info("A layer with weights runs twice in this backbone: fine-tuning keeps channels nobody reads.")
+    trained = network if compact is None else compact
+    outcome = train(
+        trained,
+        data,
+        finetune_config(spec.train, spec.gates),
+        tasks=spec.architecture.tasks,
+        strategy=finetune(trained, spec.gates),
+        reporter=reporter,
+        slot=slot,
+    )
+    if compact is not None:
+        compact.write_back()
+    return outcome, count_training_flops(trained, image_shape(data.description), outcome.num_samples)
+
+
+def _learned_file(checkpoint: Path) -> Path:
+    """Beside the checkpoint: the gated network as the second phase found it."""
+    return checkpoint.with_name(LEARNED_FILE)
 
 
 def _learn_and_cut(

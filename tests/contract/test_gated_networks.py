@@ -1,5 +1,7 @@
 """What every backbone must keep when it is lifted, gated and pruned."""
 
+import copy
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -12,6 +14,7 @@ from spaces import (
     build_gated_network,
     build_shared_network,
     close_gates_to_budget,
+    compact_network,
     count_flops,
     prune_network,
 )
@@ -55,6 +58,11 @@ CASES = {
     "efficientnet": _architecture("efficientnet_b0", CLASSIFICATION, (64, 64), width=0.25),
     "regnet-grouped-convolutions": _architecture("regnetx_002", CLASSIFICATION, (32, 32)),
     "vovnet-concatenations": _architecture("ese_vovnet19b_slim_dw", CLASSIFICATION, (32, 32)),
+    "resnet20": _architecture("resnet20", DENSE, (16, 20), width=0.25),
+    "resnext-half-the-groups": _architecture("test_byobnet", CLASSIFICATION, (32, 32), width=0.5),
+    "vit": _architecture("test_vit2", DENSE, (32, 48)),
+    "convnext": _architecture("test_convnext2", CLASSIFICATION, (32, 64)),
+    "pvt": _architecture("pvt_v2_b0", CLASSIFICATION, (64, 64), width=0.5),
 }
 
 
@@ -194,3 +202,39 @@ def test_frozen_gates_skip_what_nobody_reads(architecture: Architecture, own: fl
     assert gated.flops() <= run <= everything
     if own in (0.0, 1.0):
         assert run == gated.flops()
+
+
+@pytest.mark.parametrize("own", [0.0, 0.3, 1.0])
+def test_compact_network_trains_as_the_gated_one_and_writes_back(architecture: Architecture, own: float) -> None:
+    generator = torch.Generator().manual_seed(7)
+    gated = build_gated_network(architecture)
+    with torch.no_grad():
+        _randomise(gated, generator)
+        _set_gates(gated, own, generator)
+    gated.freeze_gates()
+    compact = compact_network(gated)
+    assert compact is not None
+    images = torch.randn(4, architecture.in_channels, *architecture.input_size, generator=generator)
+    with torch.no_grad():
+        expected, found = gated.train()(images), compact.train()(images)
+        for name in architecture.task_names:
+            assert _relative_error(found[name], expected[name]) < 1e-4
+    _train_two_steps(compact, images)
+    trained = copy.deepcopy(compact).eval()
+    compact.write_back()
+    gated.eval()
+    with torch.no_grad():
+        expected, found = gated(images), trained(images)
+        for name in architecture.task_names:
+            assert _relative_error(found[name], expected[name]) < 1e-4
+    assert count_flops(trained, _input_shape(architecture)) == gated.flops()
+
+
+def _train_two_steps(network: nn.Module, images: Tensor) -> None:
+    """Enough that every parameter and every norm statistic has moved."""
+    network.train()
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
+    for _ in range(2):
+        optimizer.zero_grad()
+        torch.stack([prediction.square().mean() for prediction in network(images).values()]).sum().backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
