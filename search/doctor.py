@@ -175,9 +175,8 @@ def _duration(plan: StudyPlan, data: MultiTaskData, seconds_per_step: float) -> 
     """Trials at the measured speed, references in proportion to their FLOPs; evaluation and start-up come on top."""
     train = plan.config.train
     steps = max(1, num_samples(data.train) // largest(train.batch_size))
-    epochs = largest(train.epochs) + largest(plan.config.gates.finetune_epochs)
-    per_trial = seconds_per_step * steps * epochs
     capacity = plan.largest
+    per_trial = seconds_per_step * steps * plan.trial_flops / capacity.training
     shared_epochs = plan.shared_init_epochs + plan.hard_sharing_epochs
     reference_epochs = capacity.single_task * plan.reference_epochs + capacity.hard_sharing * shared_epochs
     references = seconds_per_step * steps * reference_epochs / capacity.training

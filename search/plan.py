@@ -58,14 +58,24 @@ class StudyPlan:
         """
         if self.config.train.hard_sharing_epochs is not None:
             return self.config.train.hard_sharing_epochs
-        largest_capacity = self.largest
-        trial_epochs = largest(self.config.train.epochs) + largest(self.config.gates.finetune_epochs)
+        capacity = self.largest
         total = (
-            trial_epochs * largest_capacity.training
-            + self.reference_epochs * largest_capacity.single_task
-            + self.shared_init_epochs * largest_capacity.hard_sharing
+            self.trial_flops
+            + self.reference_epochs * capacity.single_task
+            + self.shared_init_epochs * capacity.hard_sharing
         )
-        return math.ceil(total / largest_capacity.hard_sharing)
+        return math.ceil(total / capacity.hard_sharing)
+
+    @property
+    def trial_flops(self) -> int:
+        """At most what the longest trial computes forward for each training sample, over all its epochs.
+
+        While gates learn every branch runs; behind the cut a trial trains the network that it will deliver.
+        """
+        capacity = self.largest
+        delivered = capacity.single_task if self.flop_budget is None else min(capacity.single_task, self.flop_budget)
+        epochs, finetune_epochs = self.config.train.epochs, self.config.gates.finetune_epochs
+        return largest(epochs) * capacity.training + largest(finetune_epochs) * delivered
 
 
 def plan_study(config: StudyConfig) -> StudyPlan:

@@ -108,7 +108,9 @@ def test_hard_sharing_is_trained_at_least_as_much_as_a_trial_and_what_initialise
     plan = _plan()
     capacity = plan.largest
     # Forward FLOPs per sample and epoch; backward and samples multiply both sides alike.
-    trial = (3 + 1) * capacity.training + 3 * capacity.single_task + plan.shared_init_epochs * capacity.hard_sharing
+    assert plan.flop_budget is not None
+    gated = 3 * capacity.training + 1 * plan.flop_budget
+    trial = gated + 3 * capacity.single_task + plan.shared_init_epochs * capacity.hard_sharing
     assert (plan.hard_sharing_epochs - 1) * capacity.hard_sharing < trial
     assert plan.hard_sharing_epochs * capacity.hard_sharing >= trial
 
