@@ -59,7 +59,6 @@ CASES = {
     "regnet-grouped-convolutions": _architecture("regnetx_002", CLASSIFICATION, (32, 32)),
     "vovnet-concatenations": _architecture("ese_vovnet19b_slim_dw", CLASSIFICATION, (32, 32)),
     "resnet20": _architecture("resnet20", DENSE, (16, 20), width=0.25),
-    "resnext-half-the-groups": _architecture("test_byobnet", CLASSIFICATION, (32, 32), width=0.5),
     "vit": _architecture("test_vit2", DENSE, (32, 48)),
     "convnext": _architecture("test_convnext2", CLASSIFICATION, (32, 64)),
     "pvt": _architecture("pvt_v2_b0", CLASSIFICATION, (64, 64), width=0.5),
