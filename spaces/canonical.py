@@ -14,12 +14,16 @@ _OUT_OF_PLACE = {
     operator.isub: operator.sub,
     operator.itruediv: operator.truediv,
 }
+_ARITHMETIC = {"add": operator.add, "sub": operator.sub, "mul": operator.mul, "div": operator.truediv}
 _RESHAPE_METHODS = {"reshape", "view", "flatten", "unflatten", "squeeze", "unsqueeze", "view_as", "reshape_as"}
 _RESHAPE_FUNCTIONS = {torch.reshape, torch.flatten, torch.unflatten, torch.squeeze, torch.unsqueeze}
 
 
 def spell_out_of_place(graph: fx.Graph) -> None:
-    """In-place functions and methods become their out-of-place twins: several branches read one value."""
+    """In-place functions and methods become their out-of-place twins: several branches read one value.
+
+    Arithmetic spelled as a method or a function of torch becomes an operator.
+    """
     for node in graph.nodes:
         if node.op == "call_function":
             node.target = _OUT_OF_PLACE.get(node.target, node.target)
@@ -27,6 +31,10 @@ def spell_out_of_place(graph: fx.Graph) -> None:
                 node.kwargs = {**node.kwargs, "inplace": False}
         elif node.op == "call_method" and node.target.endswith("_") and not node.target.endswith("__"):
             node.target = node.target.removesuffix("_")
+        name = node.target if node.op == "call_method" else getattr(node.target, "__name__", None)
+        is_torch = node.op == "call_method" or getattr(torch, str(name), None) is node.target
+        if is_torch and name in _ARITHMETIC and len(node.args) == 2 and not node.kwargs:
+            node.op, node.target = "call_function", _ARITHMETIC[name]
 
 
 def open_batch_size(traced: fx.GraphModule) -> bool:

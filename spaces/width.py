@@ -50,6 +50,7 @@ def scale_width(traced: fx.GraphModule, width: float, *, keep_largest: bool) -> 
             _resize(module, kept.get(groups.get(node, -1)), source, rescale=not keep_largest)
         elif node in groups and (index := kept[groups[node]]) is not None:
             _resize_other(traced, node, index)
+    traced.recompile()
     return traced
 
 
