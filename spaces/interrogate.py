@@ -70,13 +70,14 @@ class InterroGateNetwork(nn.Module):
             )
             for site in self.lifting.sites
         )
+        self.head_graphs = self._trace_heads()
         self._live: LiveBranches | None = None
         self.register_load_state_dict_post_hook(_refresh_after_loading)  # type: ignore[no-untyped-call]
         self.cost = CostModel(
             sites=self.lifting.sites,
             whole_costs=self.lifting.whole_costs,
             encoder=sum(node.meta["flops"] for node in encoder.graph.nodes),
-            heads=self._count_heads(),
+            heads={name: sum(n.meta["flops"] for n in graph.nodes) for name, graph in self.head_graphs.items()},
         )
 
     @property
@@ -177,10 +178,10 @@ class InterroGateNetwork(nn.Module):
         if self._live is not None:
             self._live = self._find_live_branches()
 
-    def _count_heads(self) -> dict[str, int]:
+    def _trace_heads(self) -> dict[str, fx.Graph]:
+        """Per task, the annotated graph of its decoder; pruning copies it."""
         shapes = feature_shapes(self.shared_encoder)
-        traced = {t.name: trace_head(self.heads[t.name], shapes, name=f"decoder {t.name}") for t in self.tasks}
-        return {name: sum(node.meta["flops"] for node in head.graph.nodes) for name, head in traced.items()}
+        return {t.name: trace_head(self.heads[t.name], shapes, name=f"decoder {t.name}").graph for t in self.tasks}
 
 
 def _refresh_after_loading(network: nn.Module, _: object) -> None:

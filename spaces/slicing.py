@@ -1,6 +1,7 @@
 """One layer with fewer channels."""
 
 import copy
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +9,8 @@ from torch import Tensor, nn
 from spaces.attention import HeadAttention
 from spaces.errors import SpaceError
 from spaces.layers import LayerNorm2d
+
+Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
 
 
 def slice_layer(layer: nn.Module, out: Tensor, source: Tensor | None) -> nn.Module:
@@ -26,11 +29,7 @@ def slice_layer(layer: nn.Module, out: Tensor, source: Tensor | None) -> nn.Modu
     if isinstance(layer, nn.Conv2d):
         return _slice_convolution(layer, out, source)
     if isinstance(layer, nn.Linear):
-        sliced = copy.deepcopy(layer)
-        sliced.weight = nn.Parameter(_columns(layer.weight.detach()[out], source).clone())
-        sliced.bias = None if layer.bias is None else nn.Parameter(layer.bias.detach()[out].clone())
-        sliced.out_features, sliced.in_features = sliced.weight.shape
-        return sliced
+        return _slice_linear(layer, out, source)
     raise SpaceError(f"a layer of type {type(layer).__name__} cannot be sliced by channel.")
 
 
@@ -65,19 +64,41 @@ def _slice_norm(layer: nn.BatchNorm2d | nn.LayerNorm | LayerNorm2d, out: Tensor)
     return sliced
 
 
+def _slice_linear(layer: nn.Linear, out: Tensor, source: Tensor | None) -> nn.Linear:
+    weight = _columns(layer.weight.detach()[out], source)
+    sliced = nn.Linear(weight.shape[1], len(out), bias=layer.bias is not None, device="meta")
+    return _with_weights(sliced, layer, weight, out)
+
+
 def _slice_convolution(layer: nn.Conv2d, out: Tensor, source: Tensor | None) -> nn.Conv2d:
     """Grouped convolutions keep whole groups, so that only their number changes."""
-    sliced = copy.deepcopy(layer)
     weight = layer.weight.detach()[out]
     if layer.groups == 1:
         weight = _columns(weight, source)
-    sliced.weight = nn.Parameter(weight.clone())
-    sliced.bias = None if layer.bias is None else nn.Parameter(layer.bias.detach()[out].clone())
-    sliced.out_channels = len(out)
-    sliced.groups = 1 if layer.groups == 1 else len(out) * layer.groups // layer.out_channels
-    sliced.in_channels = weight.shape[1] * sliced.groups
-    return sliced
+    groups = 1 if layer.groups == 1 else len(out) * layer.groups // layer.out_channels
+    sliced = nn.Conv2d(
+        weight.shape[1] * groups,
+        len(out),
+        layer.kernel_size,  # type: ignore[arg-type]
+        stride=layer.stride,  # type: ignore[arg-type]
+        padding=layer.padding,  # type: ignore[arg-type]
+        dilation=layer.dilation,  # type: ignore[arg-type]
+        groups=groups,
+        bias=layer.bias is not None,
+        padding_mode=layer.padding_mode,
+        device="meta",
+    )
+    return _with_weights(sliced, layer, weight, out)
+
+
+def _with_weights(sliced: Layer, layer: Layer, weight: Tensor, out: Tensor) -> Layer:
+    """``sliced`` was made without memory, only to have the right sizes; indexing has copied the weights already."""
+    sliced.weight = nn.Parameter(weight)
+    sliced.bias = None if layer.bias is None else nn.Parameter(layer.bias.detach()[out])
+    return sliced.train(layer.training)
 
 
 def _columns(weight: Tensor, source: Tensor | None) -> Tensor:
-    return weight if source is None else weight[:, source]
+    if source is None or torch.equal(source, torch.arange(weight.shape[1])):
+        return weight
+    return weight[:, source]

@@ -1,5 +1,6 @@
 """References: each task alone, and all tasks sharing everything. Trained once, then found by what they are made of."""
 
+import importlib.util
 import json
 from dataclasses import fields, replace
 from pathlib import Path
@@ -84,11 +85,21 @@ def reference_key(
             "version": _VERSION,
             "kind": kind,
             "architecture": _own_architecture(kind, architecture).to_json(),
+            "files": _files_behind(architecture),
             "tasks": [task.name for task in _select_tasks(kind, architecture, task_name)],
             "data": data.fingerprint,
             "train": recipe,
         }
     )
+
+
+def _files_behind(architecture: Architecture) -> list[str]:
+    """Hashes of what the architecture names by path only: a file of weights, the source of a user's module."""
+    paths = [Path(architecture.weights)] if architecture.weights is not None else []
+    package, is_user_module, _ = architecture.backbone.partition(":")
+    if is_user_module and (found := importlib.util.find_spec(package)) is not None and found.origin is not None:
+        paths.append(Path(found.origin))
+    return [hash_file(path) for path in paths]
 
 
 def _select_tasks(kind: ReferenceKind, architecture: Architecture, task_name: str | None) -> tuple[Task, ...]:

@@ -18,6 +18,7 @@ from spaces import (
     count_flops,
     prune_network,
 )
+from spaces.layers import LayerNorm2d
 
 CLASSIFICATION = (
     Task(name="left", kind="classification", num_outputs=10),
@@ -71,13 +72,17 @@ def architecture(request: pytest.FixtureRequest) -> Architecture:
 
 
 def _randomise(network: nn.Module, generator: torch.Generator) -> None:
-    """Weights as built, but every norm statistic and affine parameter off its default."""
+    """Weights as built, but every norm statistic, affine parameter and layer scale off its default."""
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.3, generator=generator)
             module.running_var.uniform_(0.5, 1.5, generator=generator)
+        if isinstance(module, nn.BatchNorm2d | nn.LayerNorm | LayerNorm2d):
             nn.init.uniform_(module.weight, 0.5, 1.5, generator=generator)
             nn.init.normal_(module.bias, 0, 0.3, generator=generator)
+    for name, parameter in network.named_parameters():
+        if name.endswith("gamma"):
+            nn.init.uniform_(parameter, 0.5, 1.5, generator=generator)
 
 
 def _set_gates(network: InterroGateNetwork, own: float, generator: torch.Generator) -> None:
@@ -196,7 +201,7 @@ def test_frozen_gates_skip_what_nobody_reads(architecture: Architecture, own: fl
     gated.freeze_gates()
     found = gated(images)
     for name in architecture.task_names:
-        assert _relative_error(found[name], expected[name]) < 1e-6
+        assert _relative_error(found[name], expected[name]) < 1e-5
     run = count_flops(gated, _input_shape(architecture))
     assert gated.flops() <= run <= everything
     if own in (0.0, 1.0):
@@ -211,13 +216,16 @@ def test_compact_network_trains_as_the_gated_one_and_writes_back(architecture: A
         _randomise(gated, generator)
         _set_gates(gated, own, generator)
     gated.freeze_gates()
+    # Norms of a few values in training mode magnify rounding, which is not what is tested here.
+    gated.double()
     compact = compact_network(gated)
     assert compact is not None
-    images = torch.randn(4, architecture.in_channels, *architecture.input_size, generator=generator)
+    shape = (4, architecture.in_channels, *architecture.input_size)
+    images = torch.randn(shape, generator=generator, dtype=torch.float64)
     with torch.no_grad():
         expected, found = gated.train()(images), compact.train()(images)
         for name in architecture.task_names:
-            assert _relative_error(found[name], expected[name]) < 1e-4
+            assert _relative_error(found[name], expected[name]) < 1e-6
     _train_two_steps(compact, images)
     trained = copy.deepcopy(compact).eval()
     compact.write_back()
@@ -225,8 +233,8 @@ def test_compact_network_trains_as_the_gated_one_and_writes_back(architecture: A
     with torch.no_grad():
         expected, found = gated(images), trained(images)
         for name in architecture.task_names:
-            assert _relative_error(found[name], expected[name]) < 1e-4
-    assert count_flops(trained, _input_shape(architecture)) == gated.flops()
+            assert _relative_error(found[name], expected[name]) < 1e-6
+    assert count_flops(trained.float(), _input_shape(architecture)) == gated.flops()
 
 
 def _train_two_steps(network: nn.Module, images: Tensor) -> None:

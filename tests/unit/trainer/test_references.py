@@ -156,3 +156,18 @@ def test_mismatches_are_refused(architecture: Architecture, digits: MultiTaskDat
     )
     with pytest.raises(DataError, match="task middle is not in the data"):
         train_reference("single_task", renamed, "middle", digits, CONFIG, cache_dir=tmp_path)
+
+
+def test_key_follows_the_files_that_an_architecture_names(
+    architecture: Architecture, digits: MultiTaskData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    weights, source = tmp_path / "weights.pt", tmp_path / "own_backbone.py"
+    own = dataclasses.replace(architecture, backbone="own_backbone:make", weights=str(weights))
+    keys = set()
+    for one, other in (("a", "x"), ("a", "y"), ("b", "y")):
+        weights.write_text(one)
+        source.write_text(other)
+        keys.add(reference_key("hard_sharing", own, None, digits, CONFIG))
+        keys.add(reference_key("hard_sharing", own, None, digits, CONFIG))
+    assert len(keys) == 3
