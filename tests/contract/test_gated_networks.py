@@ -1,11 +1,15 @@
 """What every backbone must keep when it is lifted, gated and pruned."""
 
 import copy
+from pathlib import Path
 
 import pytest
 import torch
+from onnxruntime import InferenceSession
 from torch import Tensor, nn
 
+from search.bundle.export import export_network
+from search.bundle.layout import INPUT_NAME, ONNX_MODEL, TORCH_MODEL
 from spaces import (
     Architecture,
     InterroGateNetwork,
@@ -206,6 +210,25 @@ def test_frozen_gates_skip_what_nobody_reads(architecture: Architecture, own: fl
     assert gated.flops() <= run <= everything
     if own in (0.0, 1.0):
         assert run == gated.flops()
+
+
+@pytest.mark.slow
+@torch.no_grad()
+def test_exports_agree_for_any_batch(architecture: Architecture, tmp_path: Path) -> None:
+    generator = torch.Generator().manual_seed(8)
+    gated = build_gated_network(architecture).eval()
+    _randomise(gated, generator)
+    _set_gates(gated, 0.3, generator)
+    pruned = prune_network(gated)
+    assert export_network(pruned, _images(architecture, generator), tmp_path).no_plan_because is None
+    program = torch.export.load(tmp_path / TORCH_MODEL).module()
+    session = InferenceSession(tmp_path / ONNX_MODEL, providers=["CPUExecutionProvider"])
+    for batch in (1, 3):
+        images = torch.randn(batch, *_input_shape(architecture), generator=generator)
+        by_torch, by_onnx = program(images), session.run(None, {INPUT_NAME: images.numpy()})
+        for expected, one, other in zip(pruned(images), by_torch, by_onnx, strict=True):
+            assert _relative_error(one, expected) < 1e-5
+            assert _relative_error(torch.from_numpy(other), expected) < 1e-4
 
 
 @pytest.mark.parametrize("own", [0.0, 0.3, 1.0])
