@@ -56,19 +56,31 @@ class PlainGraphBuilder:
         self.root = nn.Module()
         self.cuts: list[LayerCut | TensorCut] = []
         self._trainable = trainable
+        self._num_constants = 0
         self._known: dict[tuple[Any, ...], fx.Node] = {}
 
     def images(self, num_image_channels: int) -> Value:
         return Value(self.graph.placeholder("images"), torch.arange(num_image_channels))
 
-    def emit(self, node: fx.Node, name: str, owner: nn.Module, live: Tensor, sources: dict[fx.Node, Value]) -> Value:
-        """The value of ``node`` with its ``live`` channels; ``owner`` holds the layers and parameters it names."""
+    def emit(
+        self,
+        node: fx.Node,
+        name: str,
+        owner: nn.Module,
+        live: Tensor,
+        sources: dict[fx.Node, Value],
+        order: Tensor | None = None,
+    ) -> Value:
+        """The value of ``node`` with its ``live`` channels; ``owner`` holds the layers and parameters it names.
+
+        A dense layer gives them in the order of ``order``, if it is given.
+        """
         rule = node.meta["rule"]
         if rule is ChannelRule.CHANNEL_WISE:
             return self._emit_channel_wise(node, name, owner, live, sources)
         if rule is ChannelRule.DENSE:
             source = sources[node.all_input_nodes[0]]
-            out = live.nonzero().flatten()
+            out = live.nonzero().flatten() if order is None else order
             layer = self._cut_layer(name, owner.get_submodule(str(node.target)), out, source.order)
             return Value(self._call_layer(name, layer, (source.node,), {}), out)
         if rule is ChannelRule.GROUP_WISE:
@@ -88,7 +100,7 @@ class PlainGraphBuilder:
         """Only the channels of the bool mask ``wanted``, in the order they have."""
         if value.order is None or bool(wanted[value.order].all()):
             return value
-        return self._select(value, wanted[value.order].nonzero().flatten(), axis)
+        return self.select(value, wanted[value.order].nonzero().flatten(), axis)
 
     def arrange(self, value: Value, order: Tensor, axis: int) -> Value:
         """Exactly the channels of ``order``, in that order."""
@@ -96,7 +108,7 @@ class PlainGraphBuilder:
             return value
         position = torch.full((int(max(value.order.max(), order.max())) + 1,), -1)
         position[value.order] = torch.arange(len(value.order))
-        return self._select(value, position[order], axis)
+        return self.select(value, position[order], axis)
 
     def concatenate(self, values: list[Value], axis: int) -> Value:
         """All channels of all values, one after the other."""
@@ -111,7 +123,8 @@ class PlainGraphBuilder:
 
     def constant(self, value: Tensor) -> fx.Node:
         """A buffer of the plain network."""
-        name = f"constant_{sum(1 for _ in self.root.buffers(recurse=False))}"
+        name = f"constant_{self._num_constants}"
+        self._num_constants += 1
         self.root.register_buffer(name, value)
         return self.graph.get_attr(name)
 
@@ -199,7 +212,8 @@ class PlainGraphBuilder:
             self.root.register_buffer(name, value.clone())
         return self.graph.get_attr(name)
 
-    def _select(self, value: Value, positions: Tensor, axis: int) -> Value:
+    def select(self, value: Value, positions: Tensor, axis: int) -> Value:
+        """The channels at ``positions``; a contiguous run of them is a slice."""
         order = None if value.order is None else value.order[positions]
         key = ("select", value.node, tuple(positions.tolist()))
         start, count = int(positions[0]), len(positions)

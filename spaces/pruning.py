@@ -1,17 +1,17 @@
 """From a gated network to the plain network it stands for: same outputs, only the layers that are read."""
 
 import torch
-from torch import fx, nn
+from torch import Tensor, fx, nn
 
-from spaces.channels import num_channels
+from spaces.channel_pool import ChannelPool
+from spaces.channels import ChannelRule, num_channels, tensor_operands
 from spaces.emission import PlainGraphBuilder, Value
-from spaces.encoder import feature_shapes
 from spaces.folding import fold_norms
 from spaces.interrogate import InterroGateNetwork
 from spaces.liveness import SHARED, Liveness, find_live_channels
+from spaces.merging import merge_layers
 from spaces.mixing import emit_mix
 from spaces.plain_network import PlainNetwork
-from spaces.tracing import trace_head
 
 
 def prune_network(network: InterroGateNetwork) -> PlainNetwork:
@@ -23,6 +23,7 @@ def prune_network(network: InterroGateNetwork) -> PlainNetwork:
     plain = emit_network(network, PlainGraphBuilder())
     plain.eval()
     fold_norms(plain)
+    merge_layers(plain)
     tidy(plain)
     return PlainNetwork(plain, network.architecture.task_names)
 
@@ -63,7 +64,8 @@ def _emit_encoder(network: InterroGateNetwork, builder: PlainGraphBuilder) -> li
             if live.before[node, b].any():
                 sources = {source: values[source, b] for source in node.all_input_nodes}
                 name = f"{node.name}__{_branch_name(network, b)}"
-                values[node, b] = builder.emit(node, name, owner, live.before[node, b], sources)
+                order = _order_to_meet(node, b, live.before[node, b], values)
+                values[node, b] = builder.emit(node, name, owner, live.before[node, b], sources, order)
         if node in site_index:
             _emit_gate(network, builder, site_index[node], live, values)
     return []
@@ -81,18 +83,28 @@ def _emit_gate(
     node, axis = site.node, site.channel_axis
     own, weight = gate.pattern(), torch.softmax(gate.beta.detach().cpu(), dim=0)
     computed = {b: values[node, b] for b in range(len(own) + 1) if live.before[node, b].any()}
+    pool = ChannelPool(builder, computed, axis, own.shape[1])
     for t in range(len(own)):
-        read = live.after[node, t + 1]
-        if read.any():
-            parts = [(t + 1, read & own[t]), (SHARED, read & ~own[t])]
-            chosen = [builder.restrict(computed[b], mask, axis) for b, mask in parts if mask.any()]
-            values[node, t + 1] = builder.concatenate(chosen, axis)
+        read = live.after[node, t + 1].nonzero().flatten()
+        if len(read):
+            values[node, t + 1] = pool.choose(torch.where(own[t, read], t + 1, SHARED), read)
     read = live.after[node, SHARED]
     if read.any():
-        if (read & own.any(dim=0)).any():
-            values[node, SHARED] = emit_mix(builder, computed, own, weight, read, len(node.meta["shape"]), axis)
-        else:
-            values[node, SHARED] = builder.restrict(computed[SHARED], read, axis)
+        values[node, SHARED] = emit_mix(pool, own, weight, read, len(node.meta["shape"]))
+
+
+def _order_to_meet(node: fx.Node, b: int, live: Tensor, values: dict[tuple[fx.Node, int], Value]) -> Tensor | None:
+    """The order of the value that the result of ``node`` will be added to (or multiplied with), if there is one.
+
+    A layer can give its channels in any order for nothing; whatever meets it then need not be put in order.
+    """
+    while len(node.users) == 1 and (user := next(iter(node.users))).meta["rule"] is ChannelRule.CHANNEL_WISE:
+        for operand in tensor_operands(user):
+            value = values.get((operand, b))
+            if operand is not node and value is not None and value.order is not None:
+                return value.order[live[value.order]] if len(live) == num_channels(operand) else None
+        node = user
+    return None
 
 
 def _branch_name(network: InterroGateNetwork, b: int) -> str:
@@ -101,14 +113,13 @@ def _branch_name(network: InterroGateNetwork, b: int) -> str:
 
 def _emit_head(network: InterroGateNetwork, builder: PlainGraphBuilder, task: str, features: list[Value]) -> fx.Node:
     head: nn.Module = network.heads[task]
-    traced = trace_head(head, feature_shapes(network.shared_encoder), name=f"decoder {task}")
     values: dict[fx.Node, Value] = {}
-    for node in traced.graph.nodes:
+    for node in network.head_graphs[task].nodes:
         if node.op == "placeholder":
             values[node] = features[node.meta["feature_index"]]
         elif node.op == "output":
             return builder.in_natural_order(node.all_input_nodes[0], values[node.all_input_nodes[0]])
         else:
             live = torch.ones(num_channels(node) or 1, dtype=torch.bool)
-            values[node] = builder.emit(node, f"{task}__{node.name}", traced, live, values)
+            values[node] = builder.emit(node, f"{task}__{node.name}", head, live, values)
     raise RuntimeError(f"the head of {task} has no output")

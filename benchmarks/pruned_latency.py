@@ -1,0 +1,161 @@
+"""How far a pruned network's time follows its FLOPs, beside the plain backbone with its decoders, in one run.
+
+    python benchmarks/pruned_latency.py [--networks resnet18 ...] [--runtimes onnx eager compiled] [--quick]
+
+Per network, share of open gates, channel group and batch: the pruned network's time over the plain one's, divided
+by the same ratio of FLOPs. 1.00 means that time follows FLOPs; above, the glue between layers costs time that
+FLOPs do not count. Gates are random, for three dense tasks. The plain network is the pruned one of shut gates:
+hard sharing, its norms folded too. Medians of ratios; the sides are run in turn on one thread, and on the CPU
+it is the process's own time that counts, so that other programs hardly matter.
+"""
+
+import argparse
+import copy
+import functools
+import logging
+import os
+import shutil
+import statistics
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import onnxruntime
+import torch
+from torch import Tensor
+
+from spaces import (
+    Architecture,
+    GateLayout,
+    InterroGateNetwork,
+    PlainNetwork,
+    Task,
+    build_gated_network,
+    prune_network,
+)
+
+TASKS = (
+    Task(name="semseg", kind="segmentation", num_outputs=7),
+    Task(name="depth", kind="depth", num_outputs=1),
+    Task(name="normals", kind="normals", num_outputs=3),
+)
+NETWORKS = ("resnet18", "resnet50", "convnext_atto", "mobilenetv3_large_100", "efficientnet_b0")
+FRACTIONS = (0.1, 0.4, 0.7)
+GROUPS = (8, 1)
+BATCHES = (1, 8)
+
+Action = Callable[[], object]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--networks", nargs="+", default=NETWORKS)
+    parser.add_argument("--runtimes", nargs="+", default=("onnx", "eager"), choices=("onnx", "eager", "compiled"))
+    parser.add_argument("--device", default="cpu", help="of torch; ONNX Runtime is measured on the CPU")
+    parser.add_argument("--size", type=int, default=128, help="of the square images, in pixels")
+    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--quick", action="store_true", help="one fraction, groups of 8, batch 1")
+    arguments = parser.parse_args()
+    if "compiled" in arguments.runtimes and shutil.which(os.environ.get("CXX", "g++")) is None:
+        parser.error("torch.compile needs a C++ compiler, and there is none; leave out the runtime compiled")
+    torch.set_num_threads(1)
+    warnings.filterwarnings("ignore")
+    logging.disable(logging.WARNING)
+    print(f"torch {torch.__version__}, onnxruntime {onnxruntime.__version__}, {arguments.device}, 1 thread")
+    print("network | group | open gates | batch | FLOPs | " + " | ".join(arguments.runtimes), flush=True)
+    fractions, groups, batches = ((0.4,), (8,), (1,)) if arguments.quick else (FRACTIONS, GROUPS, BATCHES)
+    for network in arguments.networks:
+        for group in groups:
+            for row in _rows(network, group, fractions, batches, arguments):
+                print(row, flush=True)
+
+
+def _rows(
+    network: str, group: int, fractions: tuple[float, ...], batches: tuple[int, ...], arguments: argparse.Namespace
+) -> Iterator[str]:
+    torch.manual_seed(0)
+    size = (arguments.size, arguments.size)
+    architecture = Architecture(backbone=network, tasks=TASKS, in_channels=3, input_size=size)
+    gated = build_gated_network(architecture, GateLayout(channel_group=group)).eval()
+    plain, plain_flops = _prune(gated, 0.0)
+    plain_runners = [_runner(plain, runtime, arguments) for runtime in arguments.runtimes]
+    for fraction in fractions:
+        pruned, flops = _prune(gated, fraction)
+        runners = [_runner(pruned, runtime, arguments) for runtime in arguments.runtimes]
+        for batch in batches:
+            images = torch.randn(batch, 3, *size)
+            ratios = [
+                _ratio(first(images), second(images), arguments)
+                for first, second in zip(runners, plain_runners, strict=True)
+            ]
+            figures = " | ".join(f"{ratio * plain_flops / flops:.2f}" for ratio in ratios)
+            yield f"{network} | {group} | {fraction} | {batch} | {flops / plain_flops:.2f} | {figures}"
+
+
+@torch.no_grad()
+def _prune(gated: InterroGateNetwork, fraction: float) -> tuple[PlainNetwork, int]:
+    """The network with every gate open with probability ``fraction``, and its FLOPs."""
+    for gate in gated.channel_gates():
+        gate.alpha.copy_(torch.where(torch.rand_like(gate.alpha) < fraction, 1.0, -1.0))
+        gate.beta.normal_()
+    return prune_network(gated), gated.flops()
+
+
+def _runner(network: PlainNetwork, runtime: str, arguments: argparse.Namespace) -> Callable[[Tensor], Action]:
+    """From images to one forward pass over them."""
+    if runtime == "onnx":
+        session = _session(network, arguments.size)
+        return lambda images: functools.partial(session.run, None, {"images": images.numpy()})
+    module = copy.deepcopy(network).to(arguments.device)
+    run = torch.compile(module, dynamic=False) if runtime == "compiled" else module
+    return lambda images: functools.partial(_predict, run, images.to(arguments.device))
+
+
+@torch.no_grad()
+def _predict(network: Callable[[Tensor], object], images: Tensor) -> None:
+    network(images)
+
+
+def _session(network: PlainNetwork, size: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    images = torch.randn(2, 3, size, size)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.onnx"
+        torch.onnx.export(
+            network,
+            (images,),
+            path,
+            dynamo=True,
+            dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
+            input_names=["images"],
+            external_data=False,
+            verbose=False,
+        )
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def _ratio(first: Action, second: Action, arguments: argparse.Namespace, warm_up: int = 2) -> float:
+    for _ in range(warm_up):
+        first()
+        second()
+    device = torch.device(arguments.device)
+    return statistics.median(_seconds(first, device) / _seconds(second, device) for _ in range(arguments.repeats))
+
+
+def _seconds(action: Action, device: torch.device) -> float:
+    if device.type == "cpu":
+        started = time.process_time()
+        action()
+        return time.process_time() - started
+    torch.cuda.synchronize(device)
+    started = time.perf_counter()
+    action()
+    torch.cuda.synchronize(device)
+    return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    main()
