@@ -10,6 +10,9 @@ from spaces import Architecture, Task, build_gated_network, count_parameters
 from spaces.gate_layout import GateLayout
 from spaces.lifting import find_sites
 
+CAPACITY_KNOBS = ("backbone", "resolution", "width", "decoder_width")
+"""Keys of [network] that may list several values."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capacity:
@@ -43,6 +46,7 @@ def list_architectures(
             input_size=input_size,
             stem=network.stem,
             output_stride=network.output_stride,
+            resolution=float(resolution),
             width=float(width),
             decoder=network.decoder,
             decoder_width=int(decoder_width),
@@ -50,8 +54,8 @@ def list_architectures(
             pretrained=network.pretrained,
             weights=network.weights,
         )
-        for backbone, width, decoder_width in product(
-            listed(network.backbone), listed(network.width), listed(network.decoder_width)
+        for backbone, resolution, width, decoder_width in product(
+            listed(network.backbone), listed(network.resolution), listed(network.width), listed(network.decoder_width)
         )
     )
 

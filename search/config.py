@@ -52,6 +52,7 @@ class NetworkSection(StrictModel):
     backbone: NameChoice = "smallconv"
     stem: Literal["default", "small"] = "default"
     output_stride: Literal[8, 16, 32] | None = None
+    resolution: FloatChoice = 1.0
     width: FloatChoice = 1.0
     decoder: DenseDecoder = "light"
     decoder_width: IntChoice = 32

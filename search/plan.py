@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 
-from search.capacities import Capacity, list_architectures, list_layouts, measure_capacity
+from search.capacities import CAPACITY_KNOBS, Capacity, list_architectures, list_layouts, measure_capacity
 from search.config import StudyConfig
 from search.errors import StudyFileError
 from search.flop_budget import parse_flop_budget
@@ -139,7 +139,7 @@ def _check_budget(plan: StudyPlan) -> None:
             f"flop_budget {plan.config.study.flop_budget!r} is {plan.flop_budget:,} FLOPs, under the floor of "
             f"{plan.floor:,} FLOPs: everything shared at the smallest capacity.",
             hint=f"Ask for at least {math.ceil(share * 1000) / 10:.1f}% of the single-task cost, "
-            "or list a smaller width or decoder_width in [network].",
+            "or list a smaller width, resolution or decoder_width in [network].",
         )
 
 
@@ -152,7 +152,7 @@ def _without_hopeless_capacities(plan: StudyPlan) -> StudyPlan:
     kept = tuple(capacity for capacity in plan.capacities if capacity in fitting or capacity is plan.largest)
     network = plan.config.network
     narrowed: dict[str, object] = {}
-    for name in ("backbone", "width", "decoder_width"):
+    for name in CAPACITY_KNOBS:
         knob = getattr(network, name)
         values = [v for v in listed(knob) if any(getattr(c.architecture, name) == v for c in fitting)]
         narrowed[name] = knob.model_copy(update={"choices": values}) if isinstance(knob, Choices) else knob

@@ -36,6 +36,8 @@ class ReferenceJob:
         """Unique in the study, and readable."""
         architecture = self.architecture
         capacity = f"{architecture.backbone} x{architecture.width:g} decoder {architecture.decoder_width}"
+        if architecture.resolution != 1.0:
+            capacity += f" resolution {architecture.resolution:g}"
         return " / ".join(filter(None, (capacity, self.purpose, self.task_name)))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution
 
-from search.capacities import Capacity
+from search.capacities import CAPACITY_KNOBS, Capacity
 from search.config import GatesSection, GranularityChoices, ScheduleChoices, StudyConfig
 from search.knobs import AnyKnob, Choices, FloatRange, IntRange, Scalar, ScheduleName, centre, distribution, resolve
 from search.plan import StudyPlan
@@ -86,6 +86,7 @@ def _knobs(config: StudyConfig) -> dict[str, AnyKnob]:
     network, train, gates = config.network, config.train, config.gates
     knobs: dict[str, AnyKnob] = {
         "network.backbone": network.backbone,
+        "network.resolution": network.resolution,
         "network.width": network.width,
         "network.decoder_width": network.decoder_width,
         "train.epochs": train.epochs,
@@ -153,11 +154,8 @@ def _train_config(config: StudyConfig, params: Params, seed: int) -> TrainConfig
 
 def _capacity(plan: StudyPlan, params: Params) -> Capacity:
     knobs = _knobs(plan.config)
-    backbone = _at("network.backbone", knobs, params)
-    width = float(_at("network.width", knobs, params))
-    decoder_width = int(_at("network.decoder_width", knobs, params))
+    wanted = {name: _at(f"network.{name}", knobs, params) for name in CAPACITY_KNOBS}
     for capacity in plan.capacities:
-        architecture = capacity.architecture
-        if (architecture.backbone, architecture.width, architecture.decoder_width) == (backbone, width, decoder_width):
+        if all(getattr(capacity.architecture, name) == value for name, value in wanted.items()):
             return capacity
-    raise KeyError(f"no capacity has backbone {backbone}, width {width} and decoder_width {decoder_width}")
+    raise KeyError(f"no capacity has {wanted}")

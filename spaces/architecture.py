@@ -22,6 +22,8 @@ class Architecture:
     keeps later stages at that resolution by dilation. ``backbone`` is a name, or ``package.module:factory`` for a
     module of the user's own. ``pretrained`` takes timm's weights; ``weights`` names a local file instead.
     ``decoder`` is what dense tasks get; with ``share_decoder`` its trunk is lifted with the backbone.
+    ``resolution`` is the share of ``input_size`` that the backbone works at: images are resized on their way in,
+    dense predictions on their way out, so that data and metrics stay as they are.
     """
 
     backbone: str
@@ -30,6 +32,7 @@ class Architecture:
     input_size: tuple[int, int]
     stem: Stem = "default"
     output_stride: int | None = None
+    resolution: float = 1.0
     width: float = 1.0
     decoder: DenseDecoder = "light"
     decoder_width: int = 32
@@ -45,6 +48,8 @@ class Architecture:
             raise SpaceError(f"task names must differ, found {', '.join(names)}.")
         if not (math.isfinite(self.width) and self.width > 0):
             raise SpaceError(f"width must be above 0, found {self.width}.")
+        if not 0 < self.resolution <= 1:
+            raise SpaceError(f"resolution must be above 0 and at most 1, found {self.resolution}.")
         if min(*self.input_size, self.in_channels, self.decoder_width) < 1:
             raise SpaceError(
                 f"input_size {self.input_size}, in_channels {self.in_channels} "
@@ -52,8 +57,8 @@ class Architecture:
             )
         if self.output_stride not in (None, *OUTPUT_STRIDES):
             raise SpaceError(f"output_stride must be one of {OUTPUT_STRIDES}, found {self.output_stride}.")
-        if self.output_stride is not None and min(self.input_size) < self.output_stride:
-            height, width = self.input_size
+        if self.output_stride is not None and min(self.working_size) < self.output_stride:
+            height, width = self.working_size
             raise SpaceError(
                 f"input_size {height}x{width} is too small for output_stride {self.output_stride}.",
                 hint=f"Use images of at least {self.output_stride} px, or a smaller output_stride.",
@@ -71,6 +76,12 @@ class Architecture:
                 f"share_decoder needs decoders of one form, but {', '.join(others)} cannot use a dense one.",
                 hint="Leave share_decoder out, or train these tasks in a study of their own.",
             )
+
+    @property
+    def working_size(self) -> tuple[int, int]:
+        """``(height, width)`` of what the backbone itself sees."""
+        height, width = self.input_size
+        return max(1, round(self.resolution * height)), max(1, round(self.resolution * width))
 
     @property
     def task_names(self) -> tuple[str, ...]:

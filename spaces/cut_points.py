@@ -18,15 +18,26 @@ def gate_places(graph: fx.Graph, granularity: Granularity) -> frozenset[fx.Node]
     nodes = [node for node in graph.nodes if node.op != "output"]
     if granularity == "conv":
         return frozenset(nodes)
-    cuts = _cut_points(nodes)
+    aside = _leading_out(nodes)
+    cuts = _cut_points(nodes, aside)
     if granularity == "block":
         return frozenset(cuts)
-    return frozenset(cut for cut, following in zip(cuts, [*cuts[1:], None], strict=True) if _ends_stage(cut, following))
+    following = [*cuts[1:], None]
+    return frozenset(cut for cut, after in zip(cuts, following, strict=True) if _ends_stage(cut, after, aside))
 
 
-def _cut_points(nodes: Sequence[fx.Node]) -> list[fx.Node]:
-    """Nodes over which no other value passes. Sizes, parameters and the output's own reading do not count."""
-    position = {node: index for index, node in enumerate(nodes)}
+def _leading_out(nodes: Sequence[fx.Node]) -> frozenset[fx.Node]:
+    """Nodes that cost nothing and lead to the output alone: how a feature is handed out."""
+    aside: set[fx.Node] = set()
+    for node in reversed(nodes):
+        if not node.meta["flops"] and all(user.op == "output" or user in aside for user in node.users):
+            aside.add(node)
+    return frozenset(aside)
+
+
+def _cut_points(nodes: Sequence[fx.Node], aside: frozenset[fx.Node]) -> list[fx.Node]:
+    """Nodes over which no other value passes. Sizes, parameters and features on their way out do not count."""
+    position = {node: index for index, node in enumerate(nodes) if node not in aside}
     last_use = {node: max((position[u] for u in node.users if u in position), default=-1) for node in nodes}
     cuts: list[fx.Node] = []
     reach = -1
@@ -39,8 +50,8 @@ def _cut_points(nodes: Sequence[fx.Node]) -> list[fx.Node]:
     return cuts
 
 
-def _ends_stage(cut: fx.Node, following: fx.Node | None) -> bool:
-    handed_out = any(user.op == "output" for user in cut.users)
+def _ends_stage(cut: fx.Node, following: fx.Node | None, aside: frozenset[fx.Node]) -> bool:
+    handed_out = cut not in aside and any(user.op == "output" or user in aside for user in cut.users)
     return handed_out or following is None or _resolution(following) != _resolution(cut)
 
 

@@ -1,6 +1,9 @@
 """The encoder: what is lifted. A backbone as an annotated graph at the asked width, and a shared decoder's trunk."""
 
+from dataclasses import replace
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, fx, nn
 from torch.utils._pytree import tree_leaves
 
@@ -51,8 +54,24 @@ class BackboneWithTrunk(nn.Module):
         return [self.trunk(self.backbone(images))]
 
 
+class ResizedInput(nn.Module):
+    """``images -> features`` of a backbone that works at ``size``, ``(height, width)``, whatever the images have."""
+
+    def __init__(self, backbone: nn.Module, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.size = size
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        resized = F.interpolate(images, size=self.size, mode="bilinear", align_corners=False)
+        features: list[Tensor] = self.backbone(resized)
+        return features
+
+
 def _build_scaled_backbone(architecture: Architecture) -> fx.GraphModule:
-    backbone = build_backbone(architecture)
+    backbone = build_backbone(replace(architecture, input_size=architecture.working_size, resolution=1.0))
+    if architecture.resolution != 1.0:
+        backbone = ResizedInput(backbone, architecture.working_size)
     traced = trace_network(backbone, image_shape(architecture), name=_name(architecture))
     if architecture.width == 1.0 or architecture.backbone in OWN_BACKBONES:
         return traced

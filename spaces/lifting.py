@@ -66,6 +66,7 @@ class _Search:
     places: frozenset[fx.Node]
     sites: list[Site] = field(default_factory=list)
     whole: dict[fx.Node, list[int]] = field(default_factory=dict)
+    by_channel: dict[fx.Node, list[int]] = field(default_factory=dict)
 
 
 def find_sites(traced: fx.GraphModule, layout: GateLayout | None = None) -> Lifting:
@@ -97,6 +98,7 @@ def find_sites(traced: fx.GraphModule, layout: GateLayout | None = None) -> Lift
     costs: dict[tuple[int, ...], int] = {}
     for layer, indices in search.whole.items():
         costs[tuple(indices)] = costs.get(tuple(indices), 0) + int(layer.meta["flops"])
+    _refuse_divided_layers(search)
     whole_costs = tuple(WholeCost(flops=flops, sites=indices) for indices, flops in costs.items())
     return Lifting(sites=tuple(search.sites), whole_costs=whole_costs)
 
@@ -156,6 +158,8 @@ def _add_site(node: fx.Node, here: _Pending, search: _Search) -> None:
             f"channel_group = {search.layout.channel_group} is above the {channels} channels of {node.name}.",
             hint="Use smaller channel groups, or a larger width.",
         )
+    for layer in by_channel:
+        search.by_channel.setdefault(layer, []).append(len(search.sites))
     search.sites.append(
         Site(node=node, num_channels=channels, channel_axis=axis, channel_flops=flops, group_size=min(group, channels))
     )
@@ -164,6 +168,16 @@ def _add_site(node: fx.Node, here: _Pending, search: _Search) -> None:
 def _has_extent(node: fx.Node) -> bool:
     """False for squeezed values, whose few channels (of a squeeze-excitation, say) may well be one group."""
     return int(math.prod(node.meta["shape"])) > (num_channels(node) or 0)
+
+
+def _refuse_divided_layers(search: _Search) -> None:
+    """A layer that is counted by channel must answer to one gate alone, else the cost would not be exact."""
+    for layer, indices in search.by_channel.items():
+        if layer.meta["flops"] and (len(indices) > 1 or layer in search.whole):
+            raise UntraceableBackboneError(
+                f"{layer.name} would answer to several gates with granularity {search.layout.granularity!r}.",
+                hint="Use granularity = 'conv' with this backbone.",
+            )
 
 
 def _refuse_ungated(output: fx.Node, pending: Mapping[fx.Node, _Pending]) -> None:
