@@ -94,6 +94,7 @@ class TrainSection(StrictModel):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     num_threads: PositiveInt = 1
     num_loader_workers: Annotated[int, Field(ge=0)] = 0
+    checkpoint_activations: bool = False
     reference_epochs: PositiveInt | None = None
     shared_init_epochs: PositiveInt | None = None
     hard_sharing_epochs: PositiveInt | None = None

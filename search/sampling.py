@@ -149,6 +149,7 @@ def _train_config(config: StudyConfig, params: Params, seed: int) -> TrainConfig
         precision=train.precision,
         num_threads=train.num_threads,
         num_loader_workers=train.num_loader_workers,
+        checkpoint_activations=train.checkpoint_activations,
     )
 
 

@@ -1,12 +1,13 @@
 """Running one traced graph in several branches at once, with gates between."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from torch import Tensor, fx, nn
 
-from spaces.errors import SpaceError
 from spaces.gates import ChannelGate
+from spaces.recomputation import recompute_in_backward
 
 LiveBranches = Mapping[fx.Node, tuple[bool, ...]]
 """Per node: which branches have a reader for what it computes."""
@@ -18,26 +19,51 @@ def run_branches(
     gates: Mapping[fx.Node, ChannelGate],
     images: Tensor,
     live: LiveBranches | None,
+    segments: Sequence[Sequence[fx.Node]] | None = None,
 ) -> list[Any]:
-    """``[task]``: the features of every task. Branch 0 is the shared one; ``live`` None runs everything."""
+    """``[task]``: the features of every task. Branch 0 is the shared one; ``live`` None runs everything.
+
+    Of ``segments``, runs of the graph's nodes, only the results are kept for the backward pass, which computes
+    the rest again.
+    """
     modules = [dict(branch.named_modules()) for branch in branches]
     values: dict[fx.Node, list[Any]] = {}
-    for node in graph.nodes:
-        if node.op == "placeholder":
-            values[node] = [images] * len(branches)
-            continue
-        if node.op == "output":
-            return [_arguments(node.args[0], values, b) for b in range(1, len(branches))]
-        values[node] = [
-            _run_node(node, values, b, branch, modules[b]) if live is None or live[node][b] else None
-            for b, branch in enumerate(branches)
-        ]
-        if node in gates:
-            mix, chosen = gates[node](values[node][0], values[node][1:])
-            values[node] = [mix, *chosen]
-        for source in node.meta["last_uses"]:
-            del values[source]
-    raise SpaceError("the traced backbone has no output.")
+
+    def run(nodes: Sequence[fx.Node], known: dict[fx.Node, list[Any]]) -> dict[fx.Node, list[Any]]:
+        known = dict(known)
+        for node in nodes:
+            known[node] = _run_in_branches(node, known, branches, modules, gates, images, live)
+            for source in node.meta["last_uses"]:
+                del known[source]
+        return known
+
+    *inner, output = graph.nodes
+    if segments is None:
+        values = run(inner, values)
+    for segment in segments or ():
+        values = recompute_in_backward(partial(run, segment, values), branches)
+    return [_arguments(output.args[0], values, b) for b in range(1, len(branches))]
+
+
+def _run_in_branches(
+    node: fx.Node,
+    values: dict[fx.Node, list[Any]],
+    branches: Sequence[fx.GraphModule],
+    modules: Sequence[dict[str, nn.Module]],
+    gates: Mapping[fx.Node, ChannelGate],
+    images: Tensor,
+    live: LiveBranches | None,
+) -> list[Any]:
+    if node.op == "placeholder":
+        return [images] * len(branches)
+    found = [
+        _run_node(node, values, b, branch, modules[b]) if live is None or live[node][b] else None
+        for b, branch in enumerate(branches)
+    ]
+    if node not in gates:
+        return found
+    mix, chosen = gates[node](found[0], found[1:])
+    return [mix, *chosen]
 
 
 def _run_node(

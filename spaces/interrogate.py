@@ -16,6 +16,7 @@ from spaces.gate_map import GateMap, GateSite
 from spaces.gates import ChannelGate
 from spaces.lifting import find_sites
 from spaces.liveness import find_live_channels
+from spaces.recomputation import split_at_blocks
 from spaces.shared_network import build_heads
 from spaces.tasks import Task
 from spaces.tracing import trace_head
@@ -72,6 +73,7 @@ class InterroGateNetwork(nn.Module):
         )
         self.head_graphs = self._trace_heads()
         self._live: LiveBranches | None = None
+        self._segments: list[list[fx.Node]] | None = None
         self.register_load_state_dict_post_hook(_refresh_after_loading)  # type: ignore[no-untyped-call]
         self.cost = CostModel(
             sites=self.lifting.sites,
@@ -86,7 +88,8 @@ class InterroGateNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         gates = {site.node: gate for site, gate in zip(self.lifting.sites, self.channel_gates(), strict=True)}
-        features = run_branches(self.shared_encoder.graph, self.branches(), gates, images, self._live)
+        segments = self._segments if self.training else None
+        features = run_branches(self.shared_encoder.graph, self.branches(), gates, images, self._live, segments)
         return {task.name: self.heads[task.name](features[t]) for t, task in enumerate(self.tasks)}
 
     def branches(self) -> list[fx.GraphModule]:
@@ -127,6 +130,10 @@ class InterroGateNetwork(nn.Module):
         for gate in self.channel_gates():
             gate.alpha.requires_grad_(False)
         self._live = self._find_live_branches()
+
+    def checkpoint_activations(self) -> None:
+        """From here on, training keeps one value per block and branch and computes the rest again when needed."""
+        self._segments = split_at_blocks(self.shared_encoder.graph)
 
     @torch.no_grad()
     def clamp_logits(self, max_logit: float) -> None:

@@ -26,7 +26,8 @@ class TrainConfig:
     """The one loop's settings.
 
     ``precision="auto"`` is bfloat16 autocast on a GPU that has it, float32 elsewhere; ``device="auto"``
-    is the first visible GPU, else the CPU.
+    is the first visible GPU, else the CPU. ``checkpoint_activations`` saves memory while gates are learned, at
+    about one more forward pass per step.
     """
 
     epochs: int
@@ -40,6 +41,7 @@ class TrainConfig:
     precision: Precision = "auto"
     num_threads: int = 1
     num_loader_workers: int = 0
+    checkpoint_activations: bool = False
 
     def __post_init__(self) -> None:
         _check("train", "epochs", self.epochs, "at least 1", self.epochs >= 1)

@@ -26,7 +26,7 @@ ReferenceKind = Literal["single_task", "hard_sharing"]
 
 _VERSION = 1
 _WEIGHTS, _RECORD = "weights.pt", "reference.json"
-_NOT_PART_OF_THE_RESULT = ("device", "num_threads", "num_loader_workers")
+_NOT_PART_OF_THE_RESULT = ("device", "num_threads", "num_loader_workers", "checkpoint_activations")
 
 
 def train_reference(

@@ -79,6 +79,8 @@ def run_trial(spec: TrialSpec, *, work_dir: Path, cache_dir: Path, reporter: Rep
 def _build(spec: TrialSpec) -> InterroGateNetwork:
     seed_everything(spec.train.seed)
     network = build_gated_network(spec.architecture, spec.gates.layout(), initial_logit=spec.gates.initial_logit)
+    if spec.train.checkpoint_activations:
+        network.checkpoint_activations()
     single_task = {name: load_state(Path(spec.single_task[name].path)) for name in spec.architecture.task_names}
     hard_sharing = load_state(Path(spec.hard_sharing.path)) if spec.hard_sharing is not None else None
     network.load_references(single_task, hard_sharing)

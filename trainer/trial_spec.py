@@ -73,7 +73,7 @@ class TrialSpec:
     def key(self, data_fingerprint: str) -> str:
         """Names the trial by its content, wherever its references lie and whatever device it runs on."""
         document = self.to_json()
-        for name in ("device", "num_threads", "num_loader_workers"):
+        for name in ("device", "num_threads", "num_loader_workers", "checkpoint_activations"):
             del document["train"][name]
         for reference in (*document["single_task"].values(), document["hard_sharing"]):
             if reference is not None:
