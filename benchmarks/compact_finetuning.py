@@ -123,9 +123,9 @@ def _finetune(
 
 def _references(plan: StudyPlan, folder: Path) -> tuple[dict[str, ReferenceResult], ReferenceResult]:
     """The single-task networks by task, and the hard-sharing network that the shared branch starts from."""
-    results = {job: train_job(job, folder) for job in reference_jobs(plan) if job.purpose != "hard_sharing"}
-    single_task = {job.task_name: result for job, result in results.items() if job.task_name is not None}
-    (shared,) = (result for job, result in results.items() if job.purpose == "shared_init")
+    results = [(job, train_job(job, folder)) for job in reference_jobs(plan) if job.purpose != "hard_sharing"]
+    single_task = {job.task_name: result for job, result in results if job.task_name is not None}
+    (shared,) = (result for job, result in results if job.purpose == "shared_init")
     return single_task, shared
 
 
