@@ -1,7 +1,7 @@
 """What can be searched: gated networks, their exact cost, and the plain networks they become. Pure torch."""
 
 from spaces.architecture import Architecture
-from spaces.budget import close_gates_to_budget
+from spaces.budget import close_gates_to_budget, project_to_budget
 from spaces.compaction import CompactNetwork, compact_network
 from spaces.errors import (
     BudgetBelowFloorError,
@@ -49,5 +49,6 @@ __all__ = [
     "count_flops",
     "count_parameters",
     "hinge_sparsity",
+    "project_to_budget",
     "prune_network",
 ]

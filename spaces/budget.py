@@ -1,66 +1,186 @@
-"""Closing gates until the pruned network is at or under a FLOP budget."""
+"""The best gate pattern at or under a FLOP budget, along an order of importance."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from spaces.errors import BudgetBelowFloorError
-from spaces.flops import CostModel, GatePattern
+from spaces.flops import GatePattern
 from spaces.interrogate import InterroGateNetwork
 
 
-def close_gates_to_budget(network: InterroGateNetwork, flop_budget: int) -> GatePattern:
-    """The network's gate pattern, cut to the budget; the network itself stays as it is.
+def project_to_budget(
+    network: InterroGateNetwork,
+    flop_budget: int,
+    *,
+    importance: Sequence[Tensor] | None = None,
+    openable: GatePattern | None = None,
+) -> GatePattern:
+    """Open gates in order of importance per FLOP, each that still fits; the network itself stays as it is.
 
-    Open gates are closed in order of logit per FLOP saved, lowest first, exactly as many as needed; then
-    gates whose channel all other tasks keep anyway are opened again, because they cost nothing.
+    ``importance`` ``[tasks, groups]`` per site says what a task gains from its own channels (None: the gate
+    logits); a negative one opens last, the cheapest first. ``openable`` names the gates that may open
+    (None: all). The result costs at most the budget, and no openable gate would still fit under it: the
+    last task to open a channel pays nothing, so such gates open too. The same input gives the same result, and a
+    larger budget never a cheaper one (where no layer runs whole: the shared branch of such a layer drops out
+    at once when the last gate behind it opens).
 
     Raises:
         BudgetBelowFloorError: sharing everything still costs more than the budget.
     """
-    cost, pattern = network.cost, network.gate_pattern()
+    cost = network.cost
     if cost.floor > flop_budget:
         raise BudgetBelowFloorError(
             f"flop_budget = {flop_budget:,} is under the floor of {cost.floor:,} FLOPs, where all is shared.",
             hint="Raise the budget, or allow a smaller width, decoder_width or backbone.",
         )
-    if cost.flops(pattern) <= flop_budget:
+    gates = _list_gates(network, importance, openable)
+    everything = _as_pattern(network, gates, torch.ones(len(gates.unit), dtype=torch.bool))
+    if cost.flops(everything) <= flop_budget:
+        return everything  # on the way there, layers that run whole may have cost more
+    return _as_pattern(network, gates, _open_what_fits(gates, flop_budget - cost.floor))
+
+
+def close_gates_to_budget(network: InterroGateNetwork, flop_budget: int) -> GatePattern:
+    """The network's own gate pattern if it is within the budget, else as much of it as fits.
+
+    Raises:
+        BudgetBelowFloorError: sharing everything still costs more than the budget.
+    """
+    pattern = network.gate_pattern()
+    if network.cost.flops(pattern) <= flop_budget:
         return pattern
-    order = _closing_order(network, pattern)
-    too_few, enough = 0, len(order)
-    while enough - too_few > 1:
-        middle = (too_few + enough) // 2
-        if cost.flops(_close(network, pattern, order[:middle])) <= flop_budget:
-            enough = middle
-        else:
-            too_few = middle
-    return _reopen_free(cost, _close(network, pattern, order[:enough]), pattern)
+    return project_to_budget(network, flop_budget, openable=pattern)
 
 
-def _closing_order(network: InterroGateNetwork, pattern: GatePattern) -> Tensor:
-    """Open gates as rows ``(site, task, group)``, cheapest loss per FLOP saved first, ties by position."""
-    rows, scores = [], []
-    for index, (gate, own, site) in enumerate(zip(network.channel_gates(), pattern, network.cost.sites, strict=True)):
-        where = gate.per_group(own).nonzero()
-        rows.append(torch.cat([torch.full((len(where), 1), index), where], dim=1))
-        # A site of opaque layers only saves nothing by channel: it comes last, and then as a whole.
-        saved = (site.channel_flops or 0.5) * gate.group_size
-        scores.append(gate.alpha.detach().cpu()[gate.per_group(own)].double() / saved)
-    return torch.cat(rows)[torch.cat(scores).sort(stable=True).indices]
+@dataclass(frozen=True, slots=True)
+class _Gates:
+    """All openable gates in the order in which they are tried, one entry each.
+
+    ``unit`` numbers the channel groups of all sites: gates of one unit are those of different tasks for the same
+    channels; ``by_unit`` lists the gates unit by unit, in order within each, and ``unit_start`` where each unit
+    begins there. ``cost`` is what a group's channels cost in one branch. ``whole`` ``[whole costs, gates]`` marks
+    the gates behind layers that run whole, and ``whole_gates`` counts them, openable or not.
+    """
+
+    num_tasks: int
+    task: Tensor
+    unit: Tensor
+    by_unit: Tensor
+    unit_start: Tensor
+    cost: Tensor
+    whole: list[Tensor]
+    whole_cost: list[int]
+    whole_gates: list[int]
 
 
-def _close(network: InterroGateNetwork, pattern: GatePattern, rows: Tensor) -> GatePattern:
-    closed = []
-    for index, (gate, own) in enumerate(zip(network.channel_gates(), pattern, strict=True)):
-        open_groups = gate.per_group(own).clone()
-        here = rows[rows[:, 0] == index]
-        open_groups[here[:, 1], here[:, 2]] = False
-        closed.append(gate.per_channel(open_groups))
-    return tuple(closed)
-
-
-def _reopen_free(cost: CostModel, cut: GatePattern, wanted: GatePattern) -> GatePattern:
-    """Open again what was wanted and where T-1 tasks are open already: T open cost the same as T-1."""
-    reopened = tuple(
-        own | (before & (own.sum(dim=0) == own.shape[0] - 1)) for own, before in zip(cut, wanted, strict=True)
+def _list_gates(
+    network: InterroGateNetwork, importance: Sequence[Tensor] | None, openable: GatePattern | None
+) -> _Gates:
+    columns, scores, first_unit = [], [], 0
+    for index, (gate, site) in enumerate(zip(network.channel_gates(), network.cost.sites, strict=True)):
+        benefit = gate.alpha.detach().cpu().double() if importance is None else importance[index].double()
+        may_open = torch.ones_like(benefit, dtype=torch.bool) if openable is None else gate.per_group(openable[index])
+        task, group = may_open.nonzero().unbind(dim=1)
+        sizes = torch.full((benefit.shape[1],), gate.group_size)
+        sizes[-1] = site.num_channels - gate.group_size * (len(sizes) - 1)
+        cost = sizes[group] * site.channel_flops
+        columns.append(torch.stack([torch.full_like(task, index), task, first_unit + group, cost]))
+        # Gates of layers that run whole cost nothing by channel; among themselves they are tried in order of benefit.
+        price = cost.double().clamp(min=0.5)
+        value = benefit[task, group]
+        scores.append(torch.where(value >= 0, value / price, value * price))
+        first_unit += len(sizes)
+    site_of, task, unit, cost = torch.cat(columns, dim=1)[:, torch.cat(scores).argsort(descending=True, stable=True)]
+    wholes = network.cost.whole_costs
+    sizes = torch.bincount(unit, minlength=first_unit)
+    return _Gates(
+        num_tasks=network.cost.num_tasks,
+        task=task,
+        unit=unit,
+        by_unit=unit.argsort(stable=True),
+        unit_start=(sizes.cumsum(dim=0) - sizes).clamp(max=max(0, len(unit) - 1)),
+        cost=cost,
+        whole=[torch.isin(site_of, torch.tensor(whole.sites)) for whole in wholes],
+        whole_cost=[whole.flops for whole in wholes],
+        whole_gates=[sum(network.channel_gates()[i].alpha.numel() for i in whole.sites) for whole in wholes],
     )
-    return reopened if cost.flops(reopened) <= cost.flops(cut) else cut
+
+
+def _open_what_fits(gates: _Gates, budget: int) -> Tensor:
+    """``[gates]`` bool: goes through the gates in order, taking each that fits, until a round changes nothing.
+
+    A second round is needed because a gate may cost less, or nothing, once the others of its channels are open.
+    """
+    is_open = torch.zeros(len(gates.unit), dtype=torch.bool)
+    left, num_open = budget, -1
+    while int(is_open.sum()) > num_open:
+        num_open = int(is_open.sum())
+        left = _one_round(gates, is_open, left)
+    return is_open
+
+
+def _one_round(gates: _Gates, is_open: Tensor, left: int) -> int:
+    """Open in place, many gates at a time, what trying one after the other would; what is left of the budget."""
+    position = 0
+    while True:
+        fits = ~is_open & (_marginal_costs(gates, is_open) <= left)
+        fits[:position] = False
+        fitting = fits.nonzero().flatten()
+        running = _marginal_costs(gates, is_open, together=fits)[fitting].cumsum(dim=0)
+        too_much = (running > left).nonzero()
+        num_taken = int(too_much[0]) if len(too_much) else len(fitting)
+        if num_taken:
+            is_open[fitting[:num_taken]] = True
+            left -= int(running[num_taken - 1])
+        if num_taken == len(fitting):
+            return left
+        position = int(fitting[num_taken]) + 1
+
+
+def _marginal_costs(gates: _Gates, is_open: Tensor, *, together: Tensor | None = None) -> Tensor:
+    """What each gate adds to what is open: by itself, or with all those of ``together`` that stand before it."""
+    opened = torch.bincount(gates.unit[is_open], minlength=len(gates.unit_start))[gates.unit]
+    if together is not None:
+        opened = opened + _earlier_of_unit(gates, together)
+    # n tasks with a channel of their own cost n + 1[n < T] of it: the last one pays nothing.
+    marginal = torch.where(opened < gates.num_tasks - 1, gates.cost, 0)
+    for behind, flops, num_gates in zip(gates.whole, gates.whole_cost, gates.whole_gates, strict=True):
+        open_behind = is_open & behind
+        paid = torch.bincount(gates.task[open_behind], minlength=gates.num_tasks) > 0
+        first = behind & ~paid[gates.task]
+        before = open_behind.sum()
+        if together is not None:
+            first = _first_of_each_task(gates, first & together)
+            before = before + (behind & together).cumsum(dim=0) - 1
+        # A task pays with the first gate it opens; with the very last one nobody reads the shared branch any more.
+        marginal = marginal + flops * first.long() - flops * (behind & (before == num_gates - 1)).long()
+    return marginal
+
+
+def _earlier_of_unit(gates: _Gates, counted: Tensor) -> Tensor:
+    """For every gate, how many of those ``counted`` stand before it for the same channels."""
+    grouped = counted[gates.by_unit].long()
+    before = grouped.cumsum(dim=0) - grouped
+    earlier = torch.empty_like(before)
+    earlier[gates.by_unit] = before - before[gates.unit_start][gates.unit[gates.by_unit]]
+    return earlier
+
+
+def _first_of_each_task(gates: _Gates, asked: Tensor) -> Tensor:
+    first = torch.zeros_like(asked)
+    for task in range(gates.num_tasks):
+        found = (asked & (gates.task == task)).nonzero()
+        if len(found):
+            first[found[0]] = True
+    return first
+
+
+def _as_pattern(network: InterroGateNetwork, gates: _Gates, is_open: Tensor) -> GatePattern:
+    open_units = torch.zeros(gates.num_tasks, len(gates.unit_start), dtype=torch.bool)
+    open_units[gates.task[is_open], gates.unit[is_open]] = True
+    layers = network.channel_gates()
+    by_site = torch.split(open_units, [gate.alpha.shape[1] for gate in layers], dim=1)
+    return tuple(gate.per_channel(open_groups) for gate, open_groups in zip(layers, by_site, strict=True))
