@@ -115,7 +115,7 @@ def _gate_by_gate(network: InterroGateNetwork, budget: int, openable: GatePatter
     for index, (gate, site) in enumerate(zip(gates, cost.sites, strict=True)):
         may_open = torch.ones_like(gate.alpha) if openable is None else gate.per_group(openable[index])
         for task, group in may_open.nonzero().tolist():
-            value = float(gate.alpha[task, group].double())
+            value = float(gate.alpha[task, group].detach().double())
             channels = min(gate.group_size, site.num_channels - group * gate.group_size)
             price = max(float(channels * site.channel_flops), 0.5)
             candidates.append((-(value / price if value >= 0 else value * price), index, task, group))
