@@ -8,23 +8,8 @@ from typing import Any
 from torch import fx, nn
 
 from spaces.canonical import is_reshape
+from spaces.layers import ELEMENTWISE_MODULES
 
-ELEMENTWISE_MODULES: tuple[type[nn.Module], ...] = (
-    nn.ReLU,
-    nn.ReLU6,
-    nn.LeakyReLU,
-    nn.ELU,
-    nn.SiLU,
-    nn.GELU,
-    nn.Mish,
-    nn.Tanh,
-    nn.Sigmoid,
-    nn.Hardswish,
-    nn.Hardsigmoid,
-    nn.Hardtanh,
-    nn.Identity,
-    nn.Dropout,
-)
 MAP_MODULES: tuple[type[nn.Module], ...] = (
     nn.BatchNorm2d,
     nn.Dropout2d,

@@ -14,7 +14,7 @@ from torch.fx.proxy import Attribute, TraceError
 from torch.utils._pytree import tree_leaves
 
 from spaces.attention import HeadAttention
-from spaces.layers import LayerNorm2d
+from spaces.layers import ELEMENTWISE_MODULES, LayerNorm2d
 
 logger = logging.getLogger(__name__)
 
@@ -96,10 +96,7 @@ def keeps_shape(module: nn.Module, inputs: Sequence[Any]) -> bool:
     """True for a norm or an activation of an input that fits it: computing it, if only on fake tensors, is idle."""
     if type(module) is nn.BatchNorm2d:
         return len(inputs) == 1 and inputs[0].dim() == 4 and inputs[0].shape[1] == module.num_features
-    return len(inputs) == 1 and type(module) in _ACTIVATIONS
-
-
-_ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.SiLU, nn.GELU, nn.Hardswish, nn.Hardsigmoid, nn.Sigmoid, nn.Identity, nn.Dropout)
+    return len(inputs) == 1 and type(module) in ELEMENTWISE_MODULES
 
 
 class ValueDependenceError(TraceError):

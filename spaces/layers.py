@@ -1,8 +1,26 @@
-"""Layers of our own that a plain network may hold beside torch's."""
+"""Kinds of layers: torch's that work value by value, and those of our own that a plain network may hold."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+ELEMENTWISE_MODULES: tuple[type[nn.Module], ...] = (
+    nn.ReLU,
+    nn.ReLU6,
+    nn.LeakyReLU,
+    nn.ELU,
+    nn.SiLU,
+    nn.GELU,
+    nn.Mish,
+    nn.Tanh,
+    nn.Sigmoid,
+    nn.Hardswish,
+    nn.Hardsigmoid,
+    nn.Hardtanh,
+    nn.Identity,
+    nn.Dropout,
+)
+"""Give back a tensor of the shape they are given, every value from the one at its place."""
 
 
 class LayerNorm2d(nn.Module):

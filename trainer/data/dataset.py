@@ -13,6 +13,9 @@ from spaces.tasks import Task
 IGNORE_INDEX = -100
 """Marks a missing class label (torch's own default); missing real values are NaN."""
 
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Per channel, of photographs: what pretrained backbones expect."""
+
 OptionValue = int | float | str | bool
 
 

@@ -18,7 +18,16 @@ from torch.utils.data import Dataset
 
 from spaces.tasks import Task
 from trainer.content_hash import hash_json
-from trainer.data.dataset import IGNORE_INDEX, DataDescription, DataError, DataSpec, MultiTaskData, Sample
+from trainer.data.dataset import (
+    IGNORE_INDEX,
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    DataDescription,
+    DataError,
+    DataSpec,
+    MultiTaskData,
+    Sample,
+)
 from trainer.data.options import refuse_options
 
 _HEIGHT, _WIDTH = 480, 640
@@ -43,8 +52,8 @@ def describe(spec: DataSpec) -> DataDescription:
         tasks=_TASKS,
         in_channels=3,
         input_size=(_HEIGHT, _WIDTH),
-        mean=(0.485, 0.456, 0.406),  # ImageNet's, as pretrained backbones expect
-        std=(0.229, 0.224, 0.225),
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
         num_train=795,
         num_val=654,
         class_names={"semseg": _CLASS_NAMES},

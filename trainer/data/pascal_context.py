@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from spaces.tasks import Task
-from trainer.data.dataset import DataDescription, DataError, DataSpec
+from trainer.data.dataset import IMAGENET_MEAN, IMAGENET_STD, DataDescription, DataError, DataSpec
 from trainer.data.options import refuse_options
 
 _CLASS_NAMES = (
@@ -29,8 +29,8 @@ def describe(spec: DataSpec) -> DataDescription:
         tasks=_TASKS,
         in_channels=3,
         input_size=(512, 512),
-        mean=(0.485, 0.456, 0.406),  # ImageNet's, as pretrained backbones expect
-        std=(0.229, 0.224, 0.225),
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
         num_train=4998,
         num_val=5105,
         class_names={"semseg": _CLASS_NAMES, "human_parts": _PART_NAMES},
