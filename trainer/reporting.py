@@ -55,11 +55,34 @@ class ReferenceResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DerivedResult:
+    """A further network of a trial: the gates it learned, projected to another budget, trained on and measured.
+
+    ``index`` counts from 1 within the trial; ``flop_target`` is what was asked, ``flops`` at or under it is what
+    the pruned network costs. ``seconds`` and ``train_flops`` are what it took beside the trial's own point.
+    """
+
+    index: int
+    flop_target: int
+    metrics: Mapping[str, float]
+    delta_per_task: Mapping[str, float]
+    delta_mtl: float
+    flops: int
+    num_parameters: int
+    gate_map: GateMap
+    seconds: float
+    train_flops: float
+    network_path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrialResult:
     """What one trial delivers, measured on the pruned network on the validation split.
 
     ``delta_mtl`` is in percent, positive is better than single-task. ``delta_per_task`` are its terms.
-    ``flops_before_cut`` is what the gates chose; ``flops`` is at or under ``flop_budget``.
+    ``flop_target`` is what this trial asked for, at or under ``flop_budget``; None: whatever its gates choose
+    under the budget. ``flops_before_cut`` is what the gates chose; ``flops`` is at or under target and budget.
+    ``seconds`` and ``train_flops`` are without those of ``derived``.
     """
 
     metrics: Mapping[str, float]
@@ -76,3 +99,5 @@ class TrialResult:
     peak_memory_mib: float
     environment: Mapping[str, str]
     network_path: str
+    flop_target: int | None = None
+    derived: tuple[DerivedResult, ...] = ()
