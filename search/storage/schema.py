@@ -99,6 +99,32 @@ class EpochRow(Base):
     )
 
 
+class DerivedPointRow(Base):
+    """One further network of a complete trial, counted from 1. What a study's page shows has columns of its own.
+
+    ``result`` is the rest of what the worker delivered. The large gate map comes last: SQLite reads a row from its
+    front and stops where it has what was asked for.
+    """
+
+    __tablename__ = "gatefront_derived_points"
+
+    study: Mapped[str] = mapped_column(_NAME, primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    derived: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    delta_mtl: Mapped[float]
+    flops: Mapped[int] = mapped_column(_BIG)
+    flop_target: Mapped[int] = mapped_column(_BIG)
+    num_parameters: Mapped[int] = mapped_column(_BIG)
+    seconds: Mapped[float]
+    metrics: Mapped[dict[str, Any]]
+    result: Mapped[dict[str, Any]]
+    gate_map: Mapped[dict[str, Any]]
+
+    __table_args__ = (
+        sa.ForeignKeyConstraint(["study", "number"], ["gatefront_trials.study", "gatefront_trials.number"]),
+    )
+
+
 class ReferenceRow(Base):
     """One trained reference network. ``role`` says what for, e.g. ``0/single_task/left`` or ``hard_sharing``."""
 
