@@ -10,6 +10,8 @@ from spaces.errors import (
     UnknownBackboneError,
     UntraceableBackboneError,
 )
+from spaces.estimators import Estimator
+from spaces.expected_cost import expected_flops
 from spaces.flops import FLOP_CONVENTION, CostModel, GatePattern, count_flops, count_parameters
 from spaces.gate_layout import GateLayout, Granularity
 from spaces.gate_map import GateMap, GateSite
@@ -28,6 +30,7 @@ __all__ = [
     "ChannelGate",
     "CompactNetwork",
     "CostModel",
+    "Estimator",
     "GateLayout",
     "GateMap",
     "GatePattern",
@@ -48,6 +51,7 @@ __all__ = [
     "compact_network",
     "count_flops",
     "count_parameters",
+    "expected_flops",
     "hinge_sparsity",
     "project_to_budget",
     "prune_network",

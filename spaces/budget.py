@@ -43,8 +43,10 @@ def project_to_budget(
     return _as_pattern(network, gates, _open_what_fits(gates, flop_budget - cost.floor))
 
 
-def close_gates_to_budget(network: InterroGateNetwork, flop_budget: int) -> GatePattern:
-    """The network's own gate pattern if it is within the budget, else as much of it as fits.
+def close_gates_to_budget(
+    network: InterroGateNetwork, flop_budget: int, *, importance: Sequence[Tensor] | None = None
+) -> GatePattern:
+    """The network's own gate pattern if it is within the budget, else as much of it as fits by ``importance``.
 
     Raises:
         BudgetBelowFloorError: sharing everything still costs more than the budget.
@@ -52,7 +54,7 @@ def close_gates_to_budget(network: InterroGateNetwork, flop_budget: int) -> Gate
     pattern = network.gate_pattern()
     if network.cost.flops(pattern) <= flop_budget:
         return pattern
-    return project_to_budget(network, flop_budget, openable=pattern)
+    return project_to_budget(network, flop_budget, importance=importance, openable=pattern)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +86,7 @@ def _list_gates(
         benefit = gate.alpha.detach().cpu().double() if importance is None else importance[index].double()
         may_open = torch.ones_like(benefit, dtype=torch.bool) if openable is None else gate.per_group(openable[index])
         task, group = may_open.nonzero().unbind(dim=1)
-        sizes = torch.full((benefit.shape[1],), gate.group_size)
-        sizes[-1] = site.num_channels - gate.group_size * (len(sizes) - 1)
+        sizes = gate.group_channels()
         cost = sizes[group] * site.channel_flops
         columns.append(torch.stack([torch.full_like(task, index), task, first_unit + group, cost]))
         # Gates of layers that run whole cost nothing by channel; among themselves they are tried in order of benefit.

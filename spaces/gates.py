@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from spaces.estimators import Estimator, hard_concrete, straight_through
 from spaces.gated_choice import choose_and_mix
 
 
@@ -12,8 +13,9 @@ class ChannelGate(nn.Module):
     """The gate of one site, for T tasks and C channels in groups of ``group_size`` (InterroGate, Eqs. 2 and 3).
 
     ``alpha`` ``[tasks, groups]`` are the gate logits, ``beta`` ``[tasks, channels]`` the mixing logits.
-    The gate is ``G = 1[alpha >= 0]`` forward and ``sigmoid(alpha)`` backward (straight-through). The paper
-    names no estimator; this is the usual one.
+    The gate is ``G = 1[alpha >= 0]``. The paper names no estimator of its gradient: ``estimator`` chooses one,
+    the usual straight-through sigmoid unless set otherwise. Only a gate in training mode whose logits learn is
+    ever random.
     """
 
     alpha: nn.Parameter
@@ -25,6 +27,7 @@ class ChannelGate(nn.Module):
         super().__init__()
         self.channel_axis = channel_axis
         self.group_size = group_size
+        self.estimator: Estimator = "straight_through"
         num_groups = -(-num_channels // group_size)
         self.alpha = nn.Parameter(torch.full((num_tasks, num_groups), float(initial_logit)))
         self.beta = nn.Parameter(torch.zeros(num_tasks, num_channels))
@@ -35,9 +38,9 @@ class ChannelGate(nn.Module):
         ``s_t = G_t * phi_t + (1 - G_t) * psi`` and ``m = sum_t softmax_t(beta) * s_t``. Behind frozen gates a
         value that nobody reads is None: then the other one is the choice, and a mix that lacks a part is None.
         """
-        G, w = self.straight_through(), torch.softmax(self.beta, dim=0)
+        G, w = self.sample(), torch.softmax(self.beta, dim=0)
         present = [phi for phi in own if phi is not None]
-        if shared is not None and len(present) == len(own):
+        if shared is not None and len(present) == len(own) and not self._is_random:
             mix, chosen = choose_and_mix(G, w, shared, present, self.channel_axis)
             return mix, [*chosen]
         s = [self._choose(G[t], shared, phi) for t, phi in enumerate(own)]
@@ -60,9 +63,13 @@ class ChannelGate(nn.Module):
         shape[self.channel_axis] = -1
         return per_channel.view(shape).to(value.dtype)
 
-    def straight_through(self) -> Tensor:
-        """``[tasks, channels]``: exactly 0 or 1, with the gradient of ``sigmoid(alpha)``."""
-        return self.per_channel(_StraightThrough.apply(self.alpha))  # type: ignore[no-untyped-call]
+    @property
+    def _is_random(self) -> bool:
+        return self.estimator == "hard_concrete" and self.training and self.alpha.requires_grad
+
+    def sample(self) -> Tensor:
+        """``[tasks, channels]``: G with its estimator's gradient; exactly 0 or 1 unless it is random."""
+        return self.per_channel(hard_concrete(self.alpha) if self._is_random else straight_through(self.alpha))
 
     def probabilities(self) -> Tensor:
         """``sigmoid(alpha)``: ``[tasks, groups]``."""
@@ -78,24 +85,12 @@ class ChannelGate(nn.Module):
             return per_group
         return per_group.repeat_interleave(self.group_size, dim=1)[:, : self.beta.shape[1]]
 
+    def group_channels(self) -> Tensor:
+        """``[groups]``: how many channels each gate answers for; the last group may be smaller."""
+        num_channels = self.beta.shape[1]
+        starts = torch.arange(0, num_channels, self.group_size)
+        return (num_channels - starts).clamp(max=self.group_size)
+
     def per_group(self, per_channel: Tensor) -> Tensor:
         """``[tasks, channels] -> [tasks, groups]``: the value of each group's first channel."""
         return per_channel[:, :: self.group_size]
-
-
-class _StraightThrough(torch.autograd.Function):
-    """``1[alpha >= 0]`` with the derivative of the sigmoid.
-
-    Written as a function because ``hard + p - p.detach()`` leaves 1 - 1e-8 where 1 is meant.
-    """
-
-    @staticmethod
-    def forward(ctx: torch.autograd.function.FunctionCtx, alpha: Tensor) -> Tensor:
-        ctx.save_for_backward(alpha)
-        return (alpha >= 0).to(alpha.dtype)
-
-    @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> Tensor:
-        (alpha,) = ctx.saved_tensors  # type: ignore[attr-defined]
-        p = torch.sigmoid(alpha)
-        return gradient * p * (1 - p)

@@ -107,3 +107,37 @@ def test_choice_and_mix_have_the_gradients_of_the_equations(
     theirs = torch.autograd.grad(expected, inputs, upstream, allow_unused=True, materialize_grads=True)
     for one, other in zip(ours, theirs, strict=True):
         torch.testing.assert_close(one, other)
+
+
+def test_hard_concrete_gates_are_random_only_while_they_learn() -> None:
+    gate = _gate(2, 200)
+    gate.estimator = "hard_concrete"
+    first, second = gate.sample(), gate.sample()
+    assert not torch.equal(first, second)
+    assert bool(((first >= 0) & (first <= 1)).all())
+    assert bool((first == 0).any()) and bool((first == 1).any())
+    hard = (gate.alpha >= 0).float()
+    assert torch.equal(gate.eval().sample(), hard)
+    gate.train().alpha.requires_grad_(False)
+    assert torch.equal(gate.sample(), hard)
+
+
+def test_hard_concrete_median_decides_as_the_hard_gate_does() -> None:
+    gate = ChannelGate(1, 3, channel_axis=1, initial_logit=0.0)
+    gate.estimator = "hard_concrete"
+    with torch.no_grad():
+        gate.alpha.copy_(torch.tensor([[-1.0, 0.5, 2.0]]))
+    torch.manual_seed(0)
+    median = torch.stack([gate.sample() for _ in range(2000)]).median(dim=0).values
+    assert (median >= 0.5).tolist() == [[False, True, True]]
+
+
+def test_hard_concrete_choice_lies_between_own_and_shared_and_has_a_gradient() -> None:
+    torch.manual_seed(0)
+    gate = _gate(2, 5)
+    gate.estimator = "hard_concrete"
+    psi, phi = torch.zeros(4, 5), [torch.ones(4, 5), torch.ones(4, 5)]
+    _, chosen = gate(psi, phi)
+    assert all(bool(((value >= 0) & (value <= 1)).all()) for value in chosen)
+    torch.stack(list(chosen)).sum().backward()
+    assert gate.alpha.grad is not None and bool((gate.alpha.grad >= 0).all()) and bool((gate.alpha.grad > 0).any())

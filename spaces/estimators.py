@@ -1,0 +1,41 @@
+"""How a gate, which is open or shut, gets a gradient: two estimators of ``dL/dalpha``."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Estimator = Literal["straight_through", "hard_concrete"]
+
+_STRETCH_LOW, _STRETCH_HIGH, _TEMPERATURE = -0.1, 1.1, 2 / 3  # gamma, zeta, beta of Louizos et al.
+
+
+def straight_through(alpha: Tensor) -> Tensor:
+    """``1[alpha >= 0]`` with the derivative of ``sigmoid(alpha)``."""
+    return _StraightThrough.apply(alpha)  # type: ignore[no-untyped-call,no-any-return]
+
+
+def hard_concrete(alpha: Tensor) -> Tensor:
+    """A random value in [0, 1], often exactly 0 or 1, whose median is at least 1/2 where ``alpha >= 0``.
+
+    The stretched and clamped concrete distribution of Louizos, Welling, Kingma, "Learning Sparse Neural Networks
+    through L0 Regularization" (arXiv 1712.01312), Eqs. 10 and 11, with that paper's constants.
+    """
+    u = torch.rand_like(alpha).clamp(1e-6, 1 - 1e-6)
+    s = torch.sigmoid((torch.log(u) - torch.log1p(-u) + alpha) / _TEMPERATURE)
+    return (s * (_STRETCH_HIGH - _STRETCH_LOW) + _STRETCH_LOW).clamp(0, 1)
+
+
+class _StraightThrough(torch.autograd.Function):
+    """Written as a function because ``hard + p - p.detach()`` leaves 1 - 1e-8 where 1 is meant."""
+
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, alpha: Tensor) -> Tensor:
+        ctx.save_for_backward(alpha)
+        return (alpha >= 0).to(alpha.dtype)
+
+    @staticmethod
+    def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> Tensor:
+        (alpha,) = ctx.saved_tensors  # type: ignore[attr-defined]
+        p = torch.sigmoid(alpha)
+        return gradient * p * (1 - p)
