@@ -115,7 +115,8 @@ def test_hard_concrete_gates_are_random_only_while_they_learn() -> None:
     first, second = gate.sample(), gate.sample()
     assert not torch.equal(first, second)
     assert bool(((first >= 0) & (first <= 1)).all())
-    assert bool((first == 0).any()) and bool((first == 1).any())
+    assert bool((first == 0).any())
+    assert bool((first == 1).any())
     hard = (gate.alpha >= 0).float()
     assert torch.equal(gate.eval().sample(), hard)
     gate.train().alpha.requires_grad_(False)
@@ -140,4 +141,6 @@ def test_hard_concrete_choice_lies_between_own_and_shared_and_has_a_gradient() -
     _, chosen = gate(psi, phi)
     assert all(bool(((value >= 0) & (value <= 1)).all()) for value in chosen)
     torch.stack(list(chosen)).sum().backward()
-    assert gate.alpha.grad is not None and bool((gate.alpha.grad >= 0).all()) and bool((gate.alpha.grad > 0).any())
+    assert gate.alpha.grad is not None
+    assert bool((gate.alpha.grad >= 0).all())
+    assert bool((gate.alpha.grad > 0).any())
