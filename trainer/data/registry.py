@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainer.data import digits, nyud, pascal_context, rooms
+from trainer.data import digits, nyud, pascal, rooms
 from trainer.data.dataset import DataDescription, DataError, DataSpec, MultiTaskData
 from trainer.data.options import nearest_known
 
@@ -24,7 +24,7 @@ class DataSource:
 DATA_SOURCES: Mapping[str, DataSource] = {
     "digits": DataSource(digits.describe, digits.load, is_generated=True),
     "nyud": DataSource(nyud.describe, nyud.load),
-    "pascal-context": DataSource(pascal_context.describe, pascal_context.load),
+    "pascal-context": DataSource(pascal.describe, pascal.load),
     "rooms": DataSource(rooms.describe, rooms.load, is_generated=True),
 }
 

@@ -91,8 +91,3 @@ def test_described_without_any_file(name: str) -> None:
     assert {task.name for task in description.tasks if task.kind == "segmentation"} == set(description.class_names)
     with pytest.raises(DataError, match="no options"):
         describe_data(DataSpec(name=name, options={"train_size": 3}))
-
-
-def test_what_has_no_reader_says_so(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"cannot read its files yet\. `gatefront flops` works"):
-        load_data(DataSpec(name="pascal-context", root=str(tmp_path)), tmp_path)

@@ -1,0 +1,98 @@
+"""A split whose images and labels lie in files, read when they are asked for."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from trainer.data.dataset import DataDescription, DataError, Sample
+from trainer.data.reading import read_rgb
+from trainer.data.resizing import resize_image, resize_label
+
+Reader = Callable[..., Tensor | None]
+"""Files of one label in, the label as :class:`Sample` has it out; None if they hold none."""
+
+_SAME_SHAPE = 0.02  # how far the sides of a map may be from those of its image, once both are scaled alike
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Where one image and its labels lie. A task that is not in ``labels`` has no label for this image."""
+
+    image: Path
+    labels: Mapping[str, tuple[Path, ...]]
+
+    def files(self) -> Iterator[Path]:
+        yield self.image
+        for paths in self.labels.values():
+            yield from paths
+
+
+class FileSplit(Dataset[Sample]):
+    """Reads, resizes to the description's ``input_size`` and normalises.
+
+    ``read_image`` gives ``[channels, h, w]`` in [0, 1]; ``readers`` has a function per task.
+    """
+
+    def __init__(
+        self,
+        records: Sequence[Record],
+        description: DataDescription,
+        readers: Mapping[str, Reader],
+        *,
+        read_image: Callable[[Path], Tensor] = read_rgb,
+    ) -> None:
+        self._records = records
+        self._description = description
+        self._readers = readers
+        self._read_image = read_image
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __getitem__(self, index: int) -> Sample:
+        record = self._records[index]
+        image = self._read_image(record.image)
+        read = {task: self._readers[task](*paths) for task, paths in record.labels.items()}
+        labels = {task: label for task, label in read.items() if label is not None}
+        return fit_sample(image, labels, self._description, where=str(record.image))
+
+    def files(self) -> Iterator[Path]:
+        """Every file that the split reads."""
+        for record in self._records:
+            yield from record.files()
+
+
+def fit_sample(image: Tensor, labels: Mapping[str, Tensor], description: DataDescription, *, where: str) -> Sample:
+    """An image in [0, 1] and its labels, all of their own size, as a sample of the description's.
+
+    Raises:
+        DataError: if a label map is not of its image's shape; ``where`` names the image.
+    """
+    size = description.input_size
+    fitted = {}
+    for task in description.tasks:
+        if task.name not in labels:
+            continue
+        label = labels[task.name]
+        if task.is_dense:
+            _require_same_shape(task.name, label, image, where)
+            label = resize_label(label, task.kind, size)
+        fitted[task.name] = label
+    return Sample(normalise(resize_image(image, size), description), fitted)
+
+
+def normalise(image: Tensor, description: DataDescription) -> Tensor:
+    """``(x - mean) / std`` per channel."""
+    mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (description.mean, description.std))
+    return (image - mean) / std
+
+
+def _require_same_shape(task: str, label: Tensor, image: Tensor, where: str) -> None:
+    (height, width), (full_height, full_width) = label.shape[-2:], image.shape[-2:]
+    # A map may be of another resolution than its image; then both sides differ by the same factor.
+    if abs(height * full_width - width * full_height) > _SAME_SHAPE * height * full_width:
+        raise DataError(f"{task}: the label is {height}x{width}, its image {where} is {full_height}x{full_width}.")
