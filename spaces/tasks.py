@@ -5,19 +5,23 @@ from typing import Literal, get_args
 
 from spaces.errors import SpaceError
 
-TaskKind = Literal["classification", "segmentation", "depth", "normals", "edges", "saliency"]
+TaskKind = Literal["classification", "multilabel", "segmentation", "depth", "normals", "edges", "saliency"]
 
 _FIXED_OUTPUTS: dict[TaskKind, int] = {"depth": 1, "normals": 3, "edges": 1, "saliency": 1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One task: its name, its kind, how many channels its head emits and its weight in the loss."""
+    """One task: its name, its kind, how many channels its head emits, its weight in the loss and how it is scored.
+
+    ``metric`` is one of the kind's metrics by name; None is the usual one.
+    """
 
     name: str
     kind: TaskKind
     num_outputs: int
     weight: float = 1.0
+    metric: str | None = None
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
@@ -37,4 +41,4 @@ class Task:
     @property
     def is_dense(self) -> bool:
         """True if the task predicts one value per pixel: ``[batch, outputs, height, width]``."""
-        return self.kind != "classification"
+        return self.kind not in ("classification", "multilabel")

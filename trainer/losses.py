@@ -35,6 +35,13 @@ def _cross_entropy(logits: Tensor, label: Tensor) -> Tensor:
     return total / _count(label != IGNORE_INDEX)
 
 
+def _attributes(logits: Tensor, label: Tensor) -> Tensor:
+    """Binary cross-entropy, the mean over all attributes that are known."""
+    valid = ~label.isnan()
+    errors = F.binary_cross_entropy_with_logits(logits, label.nan_to_num(), reduction="none")
+    return torch.where(valid, errors, 0.0).sum() / _count(valid)
+
+
 def _depth(prediction: Tensor, label: Tensor) -> Tensor:
     """L1 in metres."""
     return _masked_l1(prediction, label)
@@ -73,6 +80,7 @@ def _count(valid: Tensor) -> Tensor:
 
 _LOSSES: Mapping[TaskKind, Callable[[Tensor, Tensor], Tensor]] = {
     "classification": _cross_entropy,
+    "multilabel": _attributes,
     "segmentation": _cross_entropy,
     "depth": _depth,
     "normals": _normals,

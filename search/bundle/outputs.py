@@ -16,6 +16,7 @@ class OutputMeaning:
 
 _MEANINGS: dict[TaskKind, OutputMeaning] = {
     "classification": OutputMeaning("logits", "the class is the index of the largest value over axis 1"),
+    "multilabel": OutputMeaning("logits", "an attribute is there where its value along axis 1 is above 0"),
     "segmentation": OutputMeaning("logits", "each pixel's class is the index of the largest value over axis 1"),
     "depth": OutputMeaning("metres", "each pixel's value is its depth; take values under 0 as 0"),
     "normals": OutputMeaning(

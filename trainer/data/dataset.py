@@ -62,8 +62,8 @@ class Sample:
     """One image ``[channels, height, width]``, normalised, with the labels it has; any may be missing.
 
     Labels by kind: classification ``[]`` and segmentation ``[h, w]``, int64 with :data:`IGNORE_INDEX` where
-    unknown; depth ``[1, h, w]`` in metres, normals ``[3, h, w]`` of unit length, edges and saliency
-    ``[1, h, w]`` in {0, 1}, float32 with NaN where unknown.
+    unknown; multilabel ``[attributes]`` in {0, 1}, depth ``[1, h, w]`` in metres, normals ``[3, h, w]`` of unit
+    length, edges and saliency ``[1, h, w]`` in {0, 1}, float32 with NaN where unknown.
     """
 
     image: Tensor

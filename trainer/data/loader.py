@@ -63,6 +63,8 @@ def _unknown(task: Task, images: Tensor) -> Tensor:
     height, width = images.shape[-2:]
     if task.kind == "classification":
         return torch.tensor(IGNORE_INDEX)
+    if task.kind == "multilabel":
+        return torch.full((task.num_outputs,), torch.nan)
     if task.kind == "segmentation":
         return torch.full((height, width), IGNORE_INDEX)
     return torch.full((task.num_outputs, height, width), torch.nan)

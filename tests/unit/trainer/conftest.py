@@ -11,6 +11,7 @@ from trainer.data import DataSpec, MultiTaskData, load_data
 
 OUTPUTS: dict[TaskKind, int] = {
     "classification": 4,
+    "multilabel": 5,
     "segmentation": 3,
     "depth": 1,
     "normals": 3,
@@ -35,8 +36,8 @@ def draw() -> Callable[[Task, int], tuple[Tensor, Tensor]]:
             return prediction, torch.randint(task.num_outputs, (batch_size, *size))
         if task.kind == "normals":
             return prediction, torch.nn.functional.normalize(torch.randn(batch_size, 3, *size), dim=1)
-        if task.kind in ("edges", "saliency"):
-            return prediction, (torch.rand(batch_size, 1, *size) < 0.3).float()
+        if task.kind in ("edges", "saliency", "multilabel"):
+            return prediction, (torch.rand_like(prediction) < 0.3).float()
         return prediction, 0.5 + torch.rand(batch_size, 1, *size)
 
     return make

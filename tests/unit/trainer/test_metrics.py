@@ -10,7 +10,7 @@ from torch import Tensor
 
 from spaces.tasks import Task, TaskKind
 from trainer.data import IGNORE_INDEX
-from trainer.metrics import NoValidLabelError, metric_for
+from trainer.metrics import METRICS, MetricError, NoValidLabelError, metric_for
 
 Draw = Callable[[Task, int], tuple[Tensor, Tensor]]
 
@@ -25,7 +25,7 @@ def score(task: Task, *batches: tuple[Tensor, Tensor]) -> float:
 def perfect(task: Task, label: Tensor) -> Tensor:
     if task.kind in ("classification", "segmentation"):
         return 50 * torch.nn.functional.one_hot(label, task.num_outputs).movedim(-1, 1).float()
-    return 100 * (label - 0.5) if task.kind in ("edges", "saliency") else label
+    return 100 * (label - 0.5) if task.kind in ("edges", "saliency", "multilabel") else label
 
 
 def missing(label: Tensor) -> Tensor:
@@ -73,6 +73,7 @@ def test_diverged_regressions_stay_visible() -> None:
     ("kind", "label"),
     [
         ("classification", "accuracy %"),
+        ("multilabel", "mean accuracy %"),
         ("segmentation", "mIoU %"),
         ("depth", "RMSE m"),
         ("normals", "mean angle deg"),
@@ -129,3 +130,82 @@ def test_saliency_is_scored_per_image_at_the_best_threshold() -> None:
     low = torch.logit(torch.tensor([0.95, 0.92, 0.1, 0.1]))  # no threshold parts the two
     images = torch.stack([low, nothing[0]]).view(2, 1, 2, 2), images[1]
     assert score(task, images) == pytest.approx(100 * (0.5 + 1) / 2)
+
+
+def test_max_f_is_of_mean_precision_and_mean_recall() -> None:
+    task = Task(name="a", kind="saliency", num_outputs=1, metric="max_f")
+    found = torch.logit(torch.tensor([[0.95, 0.1, 0.1, 0.1], [0.95, 0.95, 0.95, 0.1]])).view(2, 1, 2, 2)
+    salient = torch.tensor([[1.0, 1.0, 0.0, torch.nan], [1.0, 0.0, 0.0, 0.0]]).view(2, 1, 2, 2)
+    precision, recall = (1 + 1 / 3) / 2, (1 / 2 + 1) / 2
+    assert score(task, (found, salient)) == pytest.approx(100 * 2 * precision * recall / (precision + recall))
+
+
+def test_errors_of_depth_by_hand() -> None:
+    label = torch.tensor([1.0, 2.0, torch.nan, 4.0]).view(1, 1, 2, 2)
+    prediction = torch.full((1, 1, 2, 2), 3.0)
+    absolute = Task(name="a", kind="depth", num_outputs=1, metric="abs_err")
+    assert score(absolute, (prediction, label)) == pytest.approx((2 + 1 + 1) / 3)
+    relative = Task(name="a", kind="depth", num_outputs=1, metric="rel_err")
+    assert score(relative, (prediction, label)) == pytest.approx(100 * (2 + 1 / 2 + 1 / 4) / 3)
+
+
+def test_shares_and_median_of_angles() -> None:
+    degrees = torch.tensor([0.0, 10.0, 20.0, 28.0, 90.0, 50.0])
+    label = torch.stack([torch.zeros(6), torch.zeros(6), torch.ones(6)]).view(1, 3, 2, 3)
+    label[..., 1, 2] = torch.nan
+    radians = torch.deg2rad(degrees)
+    prediction = 7 * torch.stack([radians.sin(), torch.zeros(6), radians.cos()]).view(1, 3, 2, 3)
+    expected = {"within_11": 40, "within_22": 60, "within_30": 80, "median_angle": 20, "mean_angle": 148 / 5}
+    for metric, value in expected.items():
+        task = Task(name="a", kind="normals", num_outputs=3, metric=metric)
+        assert score(task, (prediction, label)) == pytest.approx(value, abs=0.03)
+
+
+def test_f1_sees_a_rare_class_that_accuracy_hides() -> None:
+    label = torch.tensor([1, 1] + 18 * [0])
+    never = torch.tensor([[1.0, 0.0]]).expand(20, 2)
+    assert score(Task(name="a", kind="classification", num_outputs=2), (never, label)) == pytest.approx(90)
+    task = Task(name="a", kind="classification", num_outputs=2, metric="f1")
+    assert score(task, (never, label)) == 0
+    twice = torch.nn.functional.one_hot(torch.tensor([1, 0, 1] + 17 * [0])).float()
+    assert score(task, (twice, label)) == pytest.approx(50)
+    with pytest.raises(MetricError, match="two classes, it has 3"):
+        metric_for(Task(name="a", kind="classification", num_outputs=3, metric="f1"))
+
+
+def test_attributes_are_scored_one_by_one() -> None:
+    label = torch.tensor([[1.0, 0.0, torch.nan], [0.0, 0.0, torch.nan], [1.0, torch.nan, torch.nan]])
+    logits = torch.tensor([[2.0, 2.0, 2.0], [-2.0, -2.0, 2.0], [-2.0, -2.0, 2.0]])
+    accuracy = Task(name="a", kind="multilabel", num_outputs=3)
+    assert score(accuracy, (logits, label)) == pytest.approx(100 * (2 / 3 + 1 / 2) / 2)
+    f1 = Task(name="a", kind="multilabel", num_outputs=3, metric="f1")
+    assert score(f1, (logits, label)) == pytest.approx(100 * (2 / 3 + 0) / 2)
+
+
+def test_the_survey_counts_absent_classes() -> None:
+    label = torch.tensor([0, 0, 1, 1]).view(1, 2, 2)
+    logits = torch.nn.functional.one_hot(label, 4).movedim(-1, 1).float()
+    assert score(Task(name="a", kind="segmentation", num_outputs=4), (logits, label)) == pytest.approx(100)
+    survey = Task(name="a", kind="segmentation", num_outputs=4, metric="miou_all_classes")
+    assert score(survey, (logits, label)) == pytest.approx(50)
+    pixels = Task(name="a", kind="segmentation", num_outputs=4, metric="pixel_accuracy")
+    assert score(pixels, (logits.roll(1, dims=-2), label)) == pytest.approx(0)
+    assert score(pixels, (logits.roll(1, dims=-1), label)) == pytest.approx(100)
+
+
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in METRICS.items() for name in names])
+def test_every_metric_pools_and_is_blind_to_gaps(kind: TaskKind, name: str, draw: Draw) -> None:
+    outputs = {"normals": 3, "segmentation": 3, "classification": 2, "multilabel": 4}.get(kind, 1)
+    task = Task(name="a", kind=kind, num_outputs=outputs, metric=name)
+    prediction, label = draw(task, 12)
+    whole = score(task, (prediction, label))
+    parts = zip(prediction.split([1, 4, 7]), label.split([1, 4, 7]), strict=True)
+    gaps = (torch.randn_like(prediction), missing(label))
+    assert score(task, *parts, gaps) == pytest.approx(whole, rel=1e-6)
+    with pytest.raises(NoValidLabelError):
+        score(task, gaps)
+
+
+def test_metrics_of_other_kinds_are_refused() -> None:
+    with pytest.raises(MetricError, match=r"'rmse' does not score segmentation tasks\. Choose one of miou,"):
+        metric_for(Task(name="a", kind="segmentation", num_outputs=4, metric="rmse"))

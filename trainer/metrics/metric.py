@@ -1,0 +1,71 @@
+"""What every metric does: accumulate over batches, and give one number at the end."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from spaces.errors import GatefrontError
+from spaces.tasks import Task
+
+
+class MetricError(GatefrontError, ValueError):
+    """A task asks for a metric that does not exist, or that does not score tasks of its kind."""
+
+
+class NoValidLabelError(GatefrontError, ValueError):
+    """A metric was asked for a value, and the data held no label for its task."""
+
+
+class Metric(ABC):
+    """Accumulates over batches. ``label`` is the metric's name with its unit, as people read it."""
+
+    label: ClassVar[str]
+    higher_is_better: ClassVar[bool]
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+
+    @abstractmethod
+    def update(self, prediction: Tensor, label: Tensor) -> None:
+        """Adds one batch: the head's raw output and the labels, gaps marked as in :class:`trainer.data.Sample`."""
+
+    @abstractmethod
+    def compute(self) -> float:
+        """The metric over everything added. Raises :class:`NoValidLabelError` if that held no label."""
+
+    def _no_label(self) -> NoValidLabelError:
+        return NoValidLabelError(
+            f"task {self._task.name}: the split has no valid label, so {self.label} is undefined.",
+            hint="Check the labels of this task, or leave the task out.",
+        )
+
+
+class MeanMetric(Metric):
+    """A mean over valid labels; subclasses say what is summed.
+
+    Sums are float64: a large split has more pixels than float32 can count.
+    """
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        self._sum: Tensor | float = 0.0
+        self._count: Tensor | int = 0
+
+    def update(self, prediction: Tensor, label: Tensor) -> None:
+        values, valid = self._values(prediction.float(), label)
+        self._sum = self._sum + torch.where(valid, values, 0.0).double().sum()
+        self._count = self._count + valid.sum()
+
+    def compute(self) -> float:
+        if int(self._count) == 0:
+            raise self._no_label()
+        return self._finish(float(self._sum) / int(self._count))
+
+    @abstractmethod
+    def _values(self, prediction: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+        """One value per label, and the mask of those that count."""
+
+    def _finish(self, mean: float) -> float:
+        return mean

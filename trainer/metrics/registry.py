@@ -1,0 +1,44 @@
+"""Which metrics score which kind of task; the first of a kind is the one that counts unless a task names another."""
+
+from collections.abc import Callable, Mapping
+
+from spaces.tasks import Task, TaskKind
+from trainer.metrics.attributes import AttributeAccuracy, AttributeF1
+from trainer.metrics.classes import Accuracy, BinaryF1, MeanIou, MeanIouOfAllClasses, PixelAccuracy
+from trainer.metrics.depth import AbsoluteError, DepthRmse, RelativeError
+from trainer.metrics.edges import BalancedEdgeLoss
+from trainer.metrics.metric import Metric, MetricError
+from trainer.metrics.normals import MeanAngle, MedianAngle, Within11, Within22, Within30
+from trainer.metrics.saliency import SaliencyF, SaliencyIou
+
+METRICS: Mapping[TaskKind, Mapping[str, Callable[[Task], Metric]]] = {
+    "classification": {"accuracy": Accuracy, "f1": BinaryF1},
+    "multilabel": {"accuracy": AttributeAccuracy, "f1": AttributeF1},
+    "segmentation": {"miou": MeanIou, "miou_all_classes": MeanIouOfAllClasses, "pixel_accuracy": PixelAccuracy},
+    "depth": {"rmse": DepthRmse, "abs_err": AbsoluteError, "rel_err": RelativeError},
+    "normals": {
+        "mean_angle": MeanAngle,
+        "median_angle": MedianAngle,
+        "within_11": Within11,
+        "within_22": Within22,
+        "within_30": Within30,
+    },
+    "edges": {"balanced_bce": BalancedEdgeLoss},
+    "saliency": {"max_iou": SaliencyIou, "max_f": SaliencyF},
+}
+
+
+def metric_for(task: Task) -> Metric:
+    """A fresh accumulator of the metric that scores the task.
+
+    Raises:
+        MetricError: if the task names a metric that its kind does not have.
+    """
+    known = METRICS[task.kind]
+    name = task.metric if task.metric is not None else next(iter(known))
+    if name not in known:
+        raise MetricError(
+            f"task {task.name}: metric {name!r} does not score {task.kind} tasks.",
+            hint=f"Choose one of {', '.join(known)}.",
+        )
+    return known[name](task)
