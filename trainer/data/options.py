@@ -2,8 +2,46 @@
 
 import difflib
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from trainer.data.dataset import DataError, DataSpec, OptionValue
+
+OptionsT = TypeVar("OptionsT")
+
+_KINDS = {int: "a whole number", float: "a real number", str: "text", bool: "true or false"}
+
+
+def parse_options(options: type[OptionsT], spec: DataSpec) -> OptionsT:
+    """The study's ``[data.options]`` as a record of ``options``, a dataclass whose fields are the options a set has.
+
+    A field is a bool, an int, a float, a str or a Literal of words; values are not converted.
+
+    Raises:
+        DataError: for an unknown option, or a value that is not of its field's type.
+    """
+    types = get_type_hints(options)
+    known = [field.name for field in fields(options)]  # type: ignore[arg-type]  # it is a dataclass
+    for name, value in spec.options.items():
+        if name not in known:
+            raise DataError(f"data {spec.name} has no option {name!r}.", hint=nearest_known("option", name, known))
+        _check_type(name, value, types[name])
+    return options(**spec.options)
+
+
+def require_option(name: str, value: object, rule: str, holds: bool) -> None:
+    """Raises :class:`DataError` if the option's value does not keep the rule."""
+    if not holds:
+        raise DataError(f"data.options.{name} must be {rule}, found {value!r}.")
+
+
+def _check_type(name: str, value: OptionValue, expected: Any) -> None:
+    if get_origin(expected) is Literal:
+        words = get_args(expected)
+        require_option(name, value, f"one of {', '.join(map(repr, words))}", value in words)
+    else:
+        # type(), not isinstance: bool is a subclass of int, and `size = true` is a mistake worth naming.
+        require_option(name, value, _KINDS[expected], type(value) is expected)
 
 
 def resolve_whole_numbers(

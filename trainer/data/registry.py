@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainer.data import digits, nyud, pascal, rooms
+from trainer.data import celeba, digits, nyud, pascal, rooms
 from trainer.data.dataset import DataDescription, DataError, DataSpec, MultiTaskData
 from trainer.data.options import nearest_known
 
@@ -22,6 +22,7 @@ class DataSource:
 
 
 DATA_SOURCES: Mapping[str, DataSource] = {
+    "celeba": DataSource(celeba.describe, celeba.load),
     "digits": DataSource(digits.describe, digits.load, is_generated=True),
     "nyud": DataSource(nyud.describe, nyud.load),
     "pascal-context": DataSource(pascal.describe, pascal.load),
