@@ -13,6 +13,13 @@ TRIALS ?= 12
 SERVE ?= 1
 PORT ?= 8050
 
+# Unit and contract tests run side by side; each process takes one thread. `make test JOBS=8` on a larger machine.
+# A module with expensive fixtures is an `xdist_group`: one process runs all of it and builds them once.
+JOBS ?= 2
+SIDE_BY_SIDE := -n $(JOBS) --dist loadgroup tests/contract tests/unit
+# These start Ray, servers and a browser of their own, and want the machine for themselves.
+ONE_BY_ONE := tests/integration tests/e2e tests/test_repository.py
+
 # One thread per process: a study's workers already share the cores out among themselves.
 export OMP_NUM_THREADS := 1
 
@@ -42,10 +49,12 @@ lint: $(INSTALLED)  ## style, types and layers
 	$(BIN)/lint-imports
 
 test: $(INSTALLED) browser lint  ## everything: style, types, layers, all tests
-	$(BIN)/pytest
+	$(BIN)/pytest $(SIDE_BY_SIDE)
+	$(BIN)/pytest $(ONE_BY_ONE)
 
 test-fast: $(INSTALLED) lint  ## the same without slow tests and without a browser
-	$(BIN)/pytest -m "not slow" --ignore=tests/e2e
+	$(BIN)/pytest -m "not slow" $(SIDE_BY_SIDE)
+	$(BIN)/pytest -m "not slow" $(filter-out tests/e2e,$(ONE_BY_ONE))
 
 pictures: $(INSTALLED) browser  ## the README's pictures: the browser test, run on the demo's study
 	GATEFRONT_PICTURES=docs/pictures $(BIN)/pytest tests/e2e/test_study_in_browser.py

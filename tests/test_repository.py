@@ -94,6 +94,16 @@ def test_nothing_stray_at_the_top() -> None:
     assert tops - ALLOWED_AT_TOP == set()
 
 
+def test_make_test_leaves_no_test_out() -> None:
+    commands = (ROOT / "Makefile").read_text()
+    named = re.findall(r"^(?:SIDE_BY_SIDE|ONE_BY_ONE) :=(.*)$", commands, flags=re.MULTILINE)
+    places = [ROOT / word for words in named for word in words.split() if word.startswith("tests/")]
+    assert len(places) > len(named) == 2
+    tests = list((ROOT / "tests").rglob("test_*.py"))
+    assert tests
+    assert [path for path in tests if not any(path.is_relative_to(place) for place in places)] == []
+
+
 def test_study_file_document_names_every_key_with_its_default() -> None:
     text = (ROOT / "docs" / "study-file.md").read_text()
     rows = {}

@@ -39,6 +39,9 @@ from spaces import (
 from trainer.checkpoint import save_network
 from trainer.data import DataSpec, describe_data
 
+# One pulled bundle for all tests.
+pytestmark = pytest.mark.xdist_group("bundle")
+
 STUDY_FILE = """
 [study]
 name = "digits"

@@ -16,7 +16,7 @@ from search.bundle.layout import ONNX_MODEL, TORCH_MODEL
 from spaces import Architecture, PlainNetwork, Task, build_gated_network, prune_network
 
 # Installing torch into a new environment takes minutes where it comes with its CUDA libraries.
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800), pytest.mark.xdist_group("fresh environment")]
 
 BATCHES = (1, 3, 5)
 

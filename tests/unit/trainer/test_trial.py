@@ -25,6 +25,9 @@ from trainer.runtime import resolve_runtime
 from trainer.trial import run_trial
 from trainer.trial_spec import TrainedReference, TrialSpec, TrialSpecError
 
+# One trained trial for all tests.
+pytestmark = pytest.mark.xdist_group("trial")
+
 DATA = DataSpec(name="digits", options={"train_size": 640, "val_size": 200})
 CONFIG = TrainConfig(epochs=3, batch_size=32, device="cpu")
 BUDGET_SHARE = 0.5
