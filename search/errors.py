@@ -23,6 +23,10 @@ class NoDatabaseError(StoreError):
     """There is no database file yet, so there is no study either."""
 
 
+class PointLabelError(GatefrontError, ValueError):
+    """What should name a trial or a point derived from one does not."""
+
+
 class NothingToPullError(GatefrontError, RuntimeError):
     """The study has no finished trial that fits the request."""
 

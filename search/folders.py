@@ -25,5 +25,6 @@ class StudyFolders:
         """One trial's checkpoint and, once complete, its network."""
         return self.storage / self.study / "trials" / str(number)
 
-    def network(self, number: int) -> Path:
-        return self.trial(number) / "network.pt"
+    def network(self, number: int, derived: int = 0) -> Path:
+        """The trained network of a trial, or of a point derived from it: ``derived`` counts from 1."""
+        return self.trial(number) / (f"derived-{derived}.pt" if derived else "network.pt")

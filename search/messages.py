@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from spaces.gate_map import GateMap
-from trainer.reporting import EpochReport, TrialResult
+from trainer.reporting import DerivedResult, EpochReport, TrialResult
 
 KEY = "message"
 
@@ -54,6 +54,14 @@ def decode(result: Mapping[str, Any]) -> Message | None:
     if kind == "EpochFinished":
         return EpochFinished(EpochReport(**document["report"]))
     if kind == "TrialFinished":
-        fields = document["result"]
-        return TrialFinished(TrialResult(**fields | {"gate_map": GateMap.from_json(fields["gate_map"])}))
+        return TrialFinished(_trial_result(document["result"]))
     return TrialFailed(document["cause"])
+
+
+def _trial_result(fields: Mapping[str, Any]) -> TrialResult:
+    derived = tuple(DerivedResult(**_with_gate_map(point)) for point in fields["derived"])
+    return TrialResult(**_with_gate_map(fields) | {"derived": derived})
+
+
+def _with_gate_map(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {**fields, "gate_map": GateMap.from_json(fields["gate_map"])}

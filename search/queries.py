@@ -1,41 +1,26 @@
 """StudyReader: read-only, frozen records for the command line and the dashboards, safe beside a running driver."""
 
-import json
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
-from optuna.distributions import json_to_distribution
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
 from search.errors import NoDatabaseError, StudyNotFoundError
+from search.facts import read_facts, read_trial_facts
 from search.folders import StudyFolders
-from search.pareto import Point
-from search.records import EpochPoint, StudySummary, StudyView, TrialDetail, TrialState
+from search.point_label import PointLabel
+from search.records import EpochPoint, PointDetail, StudySummary, StudyView, TrialDetail, TrialPoint
 from search.settings import database_url
+from search.storage.derived_points import read_derived_points
 from search.storage.engine import open_readonly_engine, unreachable
-from search.storage.optuna_tables import STUDIES, TRIAL_PARAMS, TRIAL_VALUES, TRIALS
-from search.storage.schema import EpochRow, ReferenceRow, StudyRow, TrialRow
-from search.views import StudyFacts, TrialFacts, revision, study_state, study_view, trial_points
+from search.storage.schema import DerivedPointRow, EpochRow, ReferenceRow, StudyRow, TrialRow
+from search.views import revision, study_state, study_view, view_points
 from spaces.gate_map import GateMap
-
-# Everything but the gate map: it is large, and only a trial's own page shows it.
-_TRIAL_COLUMNS = (
-    TrialRow.number,
-    TrialRow.state,
-    TrialRow.cause,
-    TrialRow.epoch,
-    TrialRow.num_epochs,
-    TrialRow.started_at,
-    TrialRow.finished_at,
-    TrialRow.seconds,
-    TrialRow.result,
-)
 
 
 class StudyReader:
@@ -55,12 +40,12 @@ class StudyReader:
                 return ()
             rows = session.scalars(sa.select(StudyRow).order_by(StudyRow.created_at.desc())).all()
             now = datetime.now(UTC)
-            return tuple(study_view(_read_facts(session, row), now).summary for row in rows)
+            return tuple(study_view(read_facts(session, row), now).summary for row in rows)
 
     def view(self, study: str) -> StudyView:
         """One study's page. Raises :class:`StudyNotFoundError`."""
         with self._reading_study(study) as (session, row):
-            return study_view(_read_facts(session, row), datetime.now(UTC))
+            return study_view(read_facts(session, row), datetime.now(UTC))
 
     def revision(self, study: str) -> str:
         """Equal revisions mean an unchanged view. Raises :class:`StudyNotFoundError`."""
@@ -72,10 +57,13 @@ class StudyReader:
         with self._reading_study(study) as (_, row):
             return row.file_text
 
-    def network_path(self, study: str, number: int) -> Path:
-        """Where a trial's trained network lies once it is complete. Raises :class:`StudyNotFoundError`."""
+    def network_path(self, study: str, number: int, derived: int = 0) -> Path:
+        """Where the trained network of a complete trial, or of a point derived from it, lies.
+
+        Raises :class:`StudyNotFoundError`.
+        """
         with self._reading_study(study) as (_, row):
-            return StudyFolders(Path(row.storage_dir), study).network(number)
+            return StudyFolders(Path(row.storage_dir), study).network(number, derived)
 
     def cache_dir(self, study: str) -> Path:
         """Where the study's data and references are cached. Raises :class:`StudyNotFoundError`."""
@@ -88,30 +76,30 @@ class StudyReader:
             trial = session.get(TrialRow, (study, number))
             if trial is None:
                 raise StudyNotFoundError(f"study {study!r} has no trial {number}.")
-            facts = _read_facts(session, row)
-            points = trial_points(facts, study_state(row, datetime.now(UTC)))
+            points = view_points(read_trial_facts(session, row, number), study_state(row, datetime.now(UTC)))
+            rows = {found.derived: found for found in read_derived_points(session, study, number)}
             epochs = session.scalars(
                 sa.select(EpochRow).where(EpochRow.study == study, EpochRow.number == number).order_by(EpochRow.epoch)
             ).all()
-            result = trial.result or {}
-            return TrialDetail(
-                study=study,
-                point=next(point for point in points if point.number == number),
-                delta_per_task=result.get("delta_per_task", {}),
-                flops_before_cut=result.get("flops_before_cut"),
-                gate_map=None if trial.gate_map is None else GateMap.from_json(trial.gate_map),
-                epochs=tuple(_epoch_point(epoch) for epoch in epochs),
-                seed=trial.seed,
-                environment=result.get("environment", {}),
-                device=result.get("device", ""),
-                train_flops=result.get("train_flops"),
-                peak_memory_mib=result.get("peak_memory_mib"),
-                attempts=trial.attempts,
-                pull_command=self._pull_command(study, number),
+            return _trial_detail(
+                trial,
+                epochs,
+                own=points.trials[0],
+                derived=[self._derived_detail(point, rows[point.derived]) for point in points.derived],
+                pull_command=self._pull_command(study, PointLabel(number)),
             )
 
-    def _pull_command(self, study: str, number: int) -> str:
-        words = ["gatefront", "pull", study, "--trial", str(number), "-o", f"{study}-{number}"]
+    def _derived_detail(self, point: TrialPoint, row: DerivedPointRow) -> PointDetail:
+        return PointDetail(
+            point=point,
+            delta_per_task=row.result["delta_per_task"],
+            gate_map=GateMap.from_json(row.gate_map),
+            train_flops=row.result["train_flops"],
+            pull_command=self._pull_command(row.study, PointLabel(row.number, row.derived)),
+        )
+
+    def _pull_command(self, study: str, label: PointLabel) -> str:
+        words = ["gatefront", "pull", study, "--trial", str(label), "-o", f"{study}-{label}"]
         if self.url != database_url():
             words += ["--db", make_url(self.url).render_as_string(hide_password=True)]
         return shlex.join(words)
@@ -144,73 +132,31 @@ class StudyReader:
             yield session, row
 
 
-def _read_facts(session: Session, row: StudyRow) -> StudyFacts:
-    values, params = _read_values(session, row.name), _read_params(session, row.name)
-    trials = session.execute(sa.select(*_TRIAL_COLUMNS).where(TrialRow.study == row.name).order_by(TrialRow.number))
-    references = session.scalars(
-        sa.select(ReferenceRow).where(ReferenceRow.study == row.name).order_by(ReferenceRow.role)
-    ).all()
-    return StudyFacts(
-        row=row,
-        trials=[_trial_facts(trial._mapping, params, values) for trial in trials],
-        references=references,
+def _trial_detail(
+    row: TrialRow,
+    epochs: Sequence[EpochRow],
+    *,
+    own: TrialPoint,
+    derived: Sequence[PointDetail],
+    pull_command: str,
+) -> TrialDetail:
+    result = row.result or {}
+    return TrialDetail(
+        study=row.study,
+        point=own,
+        delta_per_task=result.get("delta_per_task", {}),
+        flops_before_cut=result.get("flops_before_cut"),
+        gate_map=None if row.gate_map is None else GateMap.from_json(row.gate_map),
+        epochs=tuple(_epoch_point(epoch) for epoch in epochs),
+        seed=row.seed,
+        environment=result.get("environment", {}),
+        device=result.get("device", ""),
+        train_flops=result.get("train_flops"),
+        peak_memory_mib=result.get("peak_memory_mib"),
+        attempts=row.attempts,
+        pull_command=pull_command,
+        derived=tuple(derived),
     )
-
-
-def _trial_facts(
-    row: Mapping[Any, Any], params: Mapping[int, Mapping[str, Any]], values: Mapping[int, Point]
-) -> TrialFacts:
-    number = row["number"]
-    return TrialFacts(
-        number=number,
-        state=TrialState(row["state"]),
-        cause=row["cause"],
-        epoch=row["epoch"],
-        num_epochs=row["num_epochs"],
-        started_at=row["started_at"],
-        finished_at=row["finished_at"],
-        seconds=row["seconds"],
-        result=row["result"],
-        params=params.get(number, {}),
-        values=values.get(number),
-    )
-
-
-def _read_values(session: Session, study: str) -> dict[int, Point]:
-    """``(delta_mtl, flops)`` of every trial that Optuna was told values of."""
-    query = (
-        sa.select(TRIALS.c.number, TRIAL_VALUES.c.objective, TRIAL_VALUES.c.value)
-        .join(STUDIES, STUDIES.c.study_id == TRIALS.c.study_id)
-        .join(TRIAL_VALUES, TRIAL_VALUES.c.trial_id == TRIALS.c.trial_id)
-        .where(STUDIES.c.study_name == study)
-    )
-    found: dict[int, dict[int, float]] = {}
-    for number, objective, value in session.execute(query):
-        found.setdefault(number, {})[objective] = value
-    return {number: (pair[0], round(pair[1])) for number, pair in found.items() if len(pair) == 2}
-
-
-def _read_params(session: Session, study: str) -> dict[int, dict[str, Any]]:
-    query = (
-        sa.select(
-            TRIALS.c.number, TRIAL_PARAMS.c.param_name, TRIAL_PARAMS.c.param_value, TRIAL_PARAMS.c.distribution_json
-        )
-        .join(STUDIES, STUDIES.c.study_id == TRIALS.c.study_id)
-        .join(TRIAL_PARAMS, TRIAL_PARAMS.c.trial_id == TRIALS.c.trial_id)
-        .where(STUDIES.c.study_name == study)
-    )
-    found: dict[int, dict[str, Any]] = {}
-    for number, name, value, distribution in session.execute(query):
-        found.setdefault(number, {})[name] = _external(value, distribution)
-    return found
-
-
-def _external(value: float, distribution: str) -> Any:
-    # Building a distribution per row is slow for thousands of trials, and only categories need it.
-    document = json.loads(distribution)
-    if document["name"] == "CategoricalDistribution":
-        return json_to_distribution(distribution).to_external_repr(value)
-    return int(value) if document["name"] == "IntDistribution" else value
 
 
 def _epoch_point(row: EpochRow) -> EpochPoint:

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
+from search.point_label import PointLabel
 from spaces.gate_map import GateMap
 
 
@@ -57,7 +58,10 @@ class ReferencePoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudySummary:
-    """One study in a list. FLOPs are 2 per multiply-add, batch 1. ``flop_budget`` None means no cap."""
+    """One study in a list. FLOPs are 2 per multiply-add, batch 1. ``flop_budget`` None means no cap.
+
+    ``best_trial`` is the number of the trial that the best point belongs to, ``best_label`` names the point itself.
+    """
 
     name: str
     state: StudyState
@@ -71,6 +75,7 @@ class StudySummary:
     floor_flops: int
     tasks: tuple[TaskRecord, ...]
     best_trial: int | None
+    best_label: str | None
     best_delta_mtl: float | None
     hypervolume: float | None
     seconds_spent: float
@@ -82,13 +87,19 @@ class StudySummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialPoint:
-    """One trial in the table and, once COMPLETE, on the front plot."""
+    """One trial in the table and, once COMPLETE, on the front plot; or a point ``derived`` from one.
+
+    ``derived`` 0 is the trial's own point, others count from 1 and have the trial's state and times.
+    ``flop_target`` is what this point asked for, None if only the study's budget bounds it.
+    """
 
     number: int
+    derived: int = 0
     state: TrialState
     cause: str
     delta_mtl: float | None
     flops: int | None
+    flop_target: int | None = None
     num_parameters: int | None
     metrics: Mapping[str, float]
     params: Mapping[str, Any]
@@ -99,6 +110,15 @@ class TrialPoint:
     started_at: datetime | None
     finished_at: datetime | None
     seconds: float | None
+
+    @property
+    def label(self) -> str:
+        """``7``, or ``7.2`` for the second point derived from it."""
+        return str(PointLabel(self.number, self.derived))
+
+    def requested(self, flop_budget: int | None) -> int | None:
+        """The FLOPs asked for: this point's own target, else the study's budget."""
+        return flop_budget if self.flop_target is None else self.flop_target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,8 +134,19 @@ class EpochPoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PointDetail:
+    """Everything known of one network that a trial delivered. ``train_flops`` is what it took beside the others'."""
+
+    point: TrialPoint
+    delta_per_task: Mapping[str, float]
+    gate_map: GateMap | None
+    train_flops: float | None
+    pull_command: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrialDetail:
-    """Everything known of one trial."""
+    """Everything known of one trial. ``derived`` are the points derived from it, without its own."""
 
     study: str
     point: TrialPoint
@@ -130,11 +161,27 @@ class TrialDetail:
     peak_memory_mib: float | None
     attempts: int
     pull_command: str
+    derived: tuple[PointDetail, ...] = ()
+
+    @property
+    def networks(self) -> tuple[PointDetail, ...]:
+        """The trial's own point, then those derived from it."""
+        own = PointDetail(
+            point=self.point,
+            delta_per_task=self.delta_per_task,
+            gate_map=self.gate_map,
+            train_flops=self.train_flops,
+            pull_command=self.pull_command,
+        )
+        return (own, *self.derived)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HypervolumePoint:
-    """Hypervolume of the feasible front after ``num_complete`` complete trials, in finishing order."""
+    """Hypervolume of the feasible front after ``num_complete`` complete trials, in finishing order.
+
+    A trial's derived points arrive with it.
+    """
 
     num_complete: int
     trial: int
@@ -144,10 +191,24 @@ class HypervolumePoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyView:
-    """One consistent read of a study for its page. ``revision`` changes whenever anything shown changes."""
+    """One consistent read of a study for its page. ``revision`` changes whenever anything shown changes.
+
+    ``points`` are the trials; ``derived`` are the further networks of the COMPLETE ones.
+    """
 
     revision: str
     summary: StudySummary
     points: tuple[TrialPoint, ...]
     references: tuple[ReferencePoint, ...]
     hypervolume: tuple[HypervolumePoint, ...]
+    derived: tuple[TrialPoint, ...] = ()
+
+    @property
+    def all_points(self) -> tuple[TrialPoint, ...]:
+        """The trials, then the points derived from them."""
+        return self.points + self.derived
+
+    @property
+    def best(self) -> TrialPoint | None:
+        """The point with the best Δ_MTL under the budget."""
+        return next((point for point in self.all_points if point.label == self.summary.best_label), None)

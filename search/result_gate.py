@@ -10,7 +10,7 @@ from search.messages import AttemptStarted, EpochFinished, Message, TrialFailed,
 from search.pareto import is_feasible
 from search.storage.repository import StudyStore
 from search.study import tell_complete, tell_failed
-from trainer.reporting import TrialResult
+from trainer.reporting import DerivedResult, TrialResult
 
 logger = logging.getLogger(__name__)
 
@@ -60,24 +60,51 @@ class ResultGate:
 
 
 def check_result(result: TrialResult, *, tasks: tuple[str, ...], flop_budget: int | None) -> None:
-    """Refuse what would poison the front or the sampler.
+    """Refuse what would poison the front or the sampler; one bad derived point refuses the whole trial.
 
     Raises:
-        RefusedResultError: a number is not finite, a task has no metric, the budget differs from the study's,
-            or the network is over it.
+        RefusedResultError: a number is not finite, a task has no metric, the budget differs from the study's, a
+            network is over what was asked of it, or derived points are not numbered 1, 2, 3 ...
     """
-    if not math.isfinite(result.delta_mtl):
-        raise RefusedResultError(f"delta_mtl must be finite, found {result.delta_mtl}.")
-    if set(result.metrics) != set(tasks) or set(result.delta_per_task) != set(tasks):
-        raise RefusedResultError(
-            f"metrics must name the tasks {', '.join(tasks)}, found {', '.join(sorted(result.metrics)) or 'none'}."
-        )
-    for name, value in [*result.metrics.items(), *result.delta_per_task.items()]:
-        if not math.isfinite(value):
-            raise RefusedResultError(f"the metric of {name} must be finite, found {value}.")
-    if result.flops <= 0:
-        raise RefusedResultError(f"flops must be above 0, found {result.flops}.")
     if result.flop_budget != flop_budget:
         raise RefusedResultError(f"flop_budget must be the study's {flop_budget}, found {result.flop_budget}.")
-    if not is_feasible(result.flops, flop_budget):
-        raise RefusedResultError(f"flops must be at most the budget of {flop_budget:,}, found {result.flops:,}.")
+    indices = [point.index for point in result.derived]
+    if sorted(indices) != list(range(1, len(indices) + 1)):
+        raise RefusedResultError(f"derived points must be numbered from 1 without gaps, found {indices}.")
+    points: tuple[TrialResult | DerivedResult, ...] = (result, *result.derived)
+    for point in points:
+        try:
+            _check_numbers(point, tasks)
+            _check_cost(point, flop_budget)
+        except RefusedResultError as error:
+            if isinstance(point, TrialResult):
+                raise
+            raise RefusedResultError(f"derived point {point.index}: {error.message}") from error
+
+
+def _check_numbers(point: TrialResult | DerivedResult, tasks: tuple[str, ...]) -> None:
+    if set(point.metrics) != set(tasks) or set(point.delta_per_task) != set(tasks):
+        raise RefusedResultError(
+            f"metrics must name the tasks {', '.join(tasks)}, found {', '.join(sorted(point.metrics)) or 'none'}."
+        )
+    for name in ("delta_mtl", "seconds", "train_flops"):
+        value = getattr(point, name)
+        if not math.isfinite(value):
+            raise RefusedResultError(f"{name} must be finite, found {value}.")
+    for task, value in [*point.metrics.items(), *point.delta_per_task.items()]:
+        if not math.isfinite(value):
+            raise RefusedResultError(f"the metric of {task} must be finite, found {value}.")
+
+
+def _check_cost(point: TrialResult | DerivedResult, flop_budget: int | None) -> None:
+    if point.flops <= 0:
+        raise RefusedResultError(f"flops must be above 0, found {point.flops}.")
+    if not is_feasible(point.flops, flop_budget):
+        raise RefusedResultError(f"flops must be at most the budget of {flop_budget:,}, found {point.flops:,}.")
+    target = point.flop_target
+    if target is None:
+        return
+    if not is_feasible(point.flops, target):
+        raise RefusedResultError(f"flops must be at most the flop_target of {target:,}, found {point.flops:,}.")
+    if not is_feasible(target, flop_budget):
+        raise RefusedResultError(f"flop_target must be at most the budget of {flop_budget:,}, found {target:,}.")

@@ -1,12 +1,13 @@
 """From rows to the records that views show. Pure: no SQL, no clock but the one handed in."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from operator import attrgetter
 
-from search.pareto import Point, ReferenceFrame, best_under_budget, hypervolume_history, is_feasible, pareto_front
+from search.facts import DerivedFacts, Key, StudyFacts, TrialFacts
+from search.pareto import ReferenceFrame, best_under_budget, hypervolume_history, is_feasible, pareto_front
 from search.records import (
     HypervolumePoint,
     ReferencePoint,
@@ -19,35 +20,17 @@ from search.records import (
 )
 from search.storage.lease import holds
 from search.storage.repository import DONE_STATES
-from search.storage.schema import ReferenceRow, StudyRow
+from search.storage.schema import StudyRow
 
 _DRIVEN = (StudyState.PREPARING, StudyState.RUNNING, StudyState.STOPPING)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrialFacts:
-    """One trial as read: our row's columns beside Optuna's parameters and values."""
+@dataclass(frozen=True, slots=True)
+class ViewPoints:
+    """All points of a study in order: the trials, and the points derived from those that count."""
 
-    number: int
-    state: TrialState
-    cause: str
-    epoch: int
-    num_epochs: int
-    started_at: datetime | None
-    finished_at: datetime | None
-    seconds: float | None
-    result: Mapping[str, Any] | None
-    params: Mapping[str, Any]
-    values: Point | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StudyFacts:
-    """Everything of one study that one read brings."""
-
-    row: StudyRow
-    trials: Sequence[TrialFacts]
-    references: Sequence[ReferenceRow]
+    trials: tuple[TrialPoint, ...]
+    derived: tuple[TrialPoint, ...]
 
 
 def study_view(facts: StudyFacts, now: datetime) -> StudyView:
@@ -55,14 +38,15 @@ def study_view(facts: StudyFacts, now: datetime) -> StudyView:
     state = study_state(facts.row, now)
     references = reference_points(facts)
     frame = reference_frame(facts.row, references)
-    points = trial_points(facts, state)
-    history = hypervolume_points(points, frame)
+    points = view_points(facts, state)
+    history = hypervolume_points(points.trials + points.derived, frame)
     return StudyView(
         revision=revision(facts.row, now),
         summary=_summary(facts, points, history, state),
-        points=points,
+        points=points.trials,
         references=references,
         hypervolume=history,
+        derived=points.derived,
     )
 
 
@@ -81,16 +65,18 @@ def study_state(row: StudyRow, now: datetime) -> StudyState:
     return StudyState.STOPPING if row.stop_requested else state
 
 
-def trial_points(facts: StudyFacts, study: StudyState) -> tuple[TrialPoint, ...]:
-    """Every trial, in order of its number, with its place on the front."""
+def view_points(facts: StudyFacts, study: StudyState) -> ViewPoints:
+    """Every trial in order of its number and every derived point that counts, with their places on the front."""
     budget = facts.row.flop_budget
-    valued = {trial.number: trial.values for trial in facts.trials if _counts(trial) and trial.values is not None}
-    feasible = [number for number, values in valued.items() if is_feasible(values[1], budget)]
-    front = dict(zip(feasible, pareto_front([valued[number] for number in feasible]), strict=True))
-    return tuple(
-        _trial_point(trial, study, on_front=front.get(trial.number, False), feasible=trial.number in front)
-        for trial in facts.trials
+    feasible = [key for key, values in facts.values.items() if is_feasible(values[1], budget)]
+    front = dict(zip(feasible, pareto_front([facts.values[key] for key in feasible]), strict=True))
+    trials = {trial.number: _trial_point(trial, facts, study, front) for trial in facts.trials}
+    derived = (
+        _derived_point(point, trials[point.number], front)
+        for point in facts.derived
+        if (point.number, point.derived) in facts.values
     )
+    return ViewPoints(tuple(trials.values()), tuple(derived))
 
 
 def reference_points(facts: StudyFacts) -> tuple[ReferencePoint, ...]:
@@ -134,40 +120,38 @@ def reference_frame(row: StudyRow, references: Sequence[ReferencePoint]) -> Refe
     return None
 
 
-def hypervolume_points(points: Sequence[TrialPoint], frame: ReferenceFrame | None) -> tuple[HypervolumePoint, ...]:
-    """The hypervolume of the feasible front after each complete trial, in finishing order."""
-    finished = [(point.finished_at, point) for point in points if point.is_feasible and point.finished_at is not None]
+def hypervolume_points(points: Iterable[TrialPoint], frame: ReferenceFrame | None) -> tuple[HypervolumePoint, ...]:
+    """The hypervolume of the feasible front after each complete trial with its derived points, in finishing order."""
+    finished = [point for point in points if point.is_feasible and point.finished_at is not None]
     if frame is None or not finished:
         return ()
-    finished.sort(key=lambda pair: (pair[0], pair[1].number))
-    values = [(point.delta_mtl, point.flops) for _, point in finished]
-    history = hypervolume_history([(d, f) for d, f in values if d is not None and f is not None], frame)
+    finished.sort(key=attrgetter("finished_at", "number", "derived"))
+    values = [(p.delta_mtl, p.flops) for p in finished if p.delta_mtl is not None and p.flops is not None]
+    # Of the several points of a trial the last one tells what the trial has brought.
+    after = {p.number: (p.finished_at, v) for p, v in zip(finished, hypervolume_history(values, frame), strict=True)}
     return tuple(
-        HypervolumePoint(num_complete=position + 1, trial=point.number, finished_at=at, hypervolume=value)
-        for position, ((at, point), value) in enumerate(zip(finished, history, strict=True))
+        HypervolumePoint(num_complete=position, trial=number, finished_at=at, hypervolume=value)
+        for position, (number, (at, value)) in enumerate(after.items(), start=1)
+        if at is not None
     )
 
 
-def _counts(trial: TrialFacts) -> bool:
-    # An early-stopped or voided trial may have values; they are not full-fidelity ones.
-    return trial.state is TrialState.COMPLETE and trial.values is not None
-
-
-def _trial_point(trial: TrialFacts, study: StudyState, *, on_front: bool, feasible: bool) -> TrialPoint:
+def _trial_point(trial: TrialFacts, facts: StudyFacts, study: StudyState, front: Mapping[Key, bool]) -> TrialPoint:
     lost = study is StudyState.LOST and trial.state is TrialState.RUNNING
-    values = trial.values if _counts(trial) else None
-    result = trial.result or {}
+    key = (trial.number, 0)
+    delta_mtl, flops = facts.values.get(key, (None, None))
     return TrialPoint(
         number=trial.number,
         state=TrialState.LOST if lost else trial.state,
         cause=trial.cause,
-        delta_mtl=None if values is None else values[0],
-        flops=None if values is None else values[1],
-        num_parameters=result.get("num_parameters"),
-        metrics=result.get("metrics", {}),
+        delta_mtl=delta_mtl,
+        flops=flops,
+        flop_target=trial.result.get("flop_target"),
+        num_parameters=trial.result.get("num_parameters"),
+        metrics=trial.result.get("metrics", {}),
         params=trial.params,
-        on_front=on_front,
-        is_feasible=feasible,
+        on_front=front.get(key, False),
+        is_feasible=key in front,
         epoch=trial.epoch,
         num_epochs=trial.num_epochs,
         started_at=trial.started_at,
@@ -176,42 +160,81 @@ def _trial_point(trial: TrialFacts, study: StudyState, *, on_front: bool, feasib
     )
 
 
+def _derived_point(point: DerivedFacts, trial: TrialPoint, front: Mapping[Key, bool]) -> TrialPoint:
+    key = (point.number, point.derived)
+    return TrialPoint(
+        number=point.number,
+        derived=point.derived,
+        state=trial.state,
+        cause=trial.cause,
+        delta_mtl=point.delta_mtl,
+        flops=point.flops,
+        flop_target=point.flop_target,
+        num_parameters=point.num_parameters,
+        metrics=point.metrics,
+        params=trial.params,
+        on_front=front.get(key, False),
+        is_feasible=key in front,
+        epoch=trial.epoch,
+        num_epochs=trial.num_epochs,
+        started_at=trial.started_at,
+        finished_at=trial.finished_at,
+        seconds=point.seconds,
+    )
+
+
 def _summary(
-    facts: StudyFacts, points: Sequence[TrialPoint], history: Sequence[HypervolumePoint], state: StudyState
+    facts: StudyFacts, points: ViewPoints, history: Sequence[HypervolumePoint], state: StudyState
 ) -> StudySummary:
     row = facts.row
-    complete = [point for point in points if point.delta_mtl is not None and point.flops is not None]
-    best = best_under_budget([(p.delta_mtl or 0.0, p.flops or 0) for p in complete], row.flop_budget)
+    best = best_point(points.trials + points.derived, row.flop_budget)
     return StudySummary(
         name=row.name,
         state=state,
         message=row.message,
         created_at=row.created_at,
         num_trials=row.num_trials,
-        state_counts=dict(Counter(point.state for point in points)),
+        state_counts=dict(Counter(point.state for point in points.trials)),
         flop_budget=row.flop_budget,
         flop_budget_text=row.flop_budget_text,
         single_task_flops=row.single_task_flops,
         floor_flops=row.floor_flops,
         tasks=tuple(TaskRecord(**task) for task in row.tasks),
-        best_trial=None if best is None else complete[best].number,
-        best_delta_mtl=None if best is None else complete[best].delta_mtl,
+        best_trial=None if best is None else best.number,
+        best_label=None if best is None else best.label,
+        best_delta_mtl=None if best is None else best.delta_mtl,
         hypervolume=history[-1].hypervolume if history else None,
-        seconds_spent=sum(point.seconds or 0.0 for point in points)
-        + sum(0.0 if reference.result["from_cache"] else reference.result["seconds"] for reference in facts.references),
-        eta_seconds=_eta_seconds(row, points) if state is StudyState.RUNNING else None,
+        seconds_spent=_seconds_spent(facts),
+        eta_seconds=_eta_seconds(facts) if state is StudyState.RUNNING else None,
         data=row.data,
         backbone=row.backbone,
         storage_dir=row.storage_dir,
     )
 
 
-def _eta_seconds(row: StudyRow, points: Sequence[TrialPoint]) -> float | None:
+def best_point(points: Iterable[TrialPoint], flop_budget: int | None) -> TrialPoint | None:
+    """The point with the best Δ_MTL under the budget, the cheaper one of equals, then the earlier in ``points``."""
+    complete = [point for point in points if point.delta_mtl is not None]
+    best = best_under_budget([(p.delta_mtl or 0.0, p.flops or 0) for p in complete], flop_budget)
+    return None if best is None else complete[best]
+
+
+def _seconds_spent(facts: StudyFacts) -> float:
+    """Of all trials, with their derived points, and of the references that were not there before."""
+    return (
+        sum(trial.seconds or 0.0 for trial in facts.trials)
+        + sum(point.seconds for point in facts.derived)
+        + sum(0.0 if reference.result["from_cache"] else reference.result["seconds"] for reference in facts.references)
+    )
+
+
+def _eta_seconds(facts: StudyFacts) -> float | None:
     """Mean duration of complete trials times the epochs still to train, spread over the workers."""
-    durations = [p.seconds for p in points if p.state is TrialState.COMPLETE and p.seconds is not None]
-    if not durations:
+    complete = {t.number: t.seconds for t in facts.trials if t.state is TrialState.COMPLETE and t.seconds is not None}
+    if not complete:
         return None
-    done = sum(point.state in DONE_STATES for point in points)
-    under_way = sum(p.epoch / p.num_epochs for p in points if p.state is TrialState.RUNNING and p.num_epochs)
-    left = max(0.0, row.num_trials - done - under_way)
-    return left * (sum(durations) / len(durations)) / max(1, row.num_workers)
+    spent = sum(complete.values()) + sum(point.seconds for point in facts.derived if point.number in complete)
+    done = sum(trial.state in DONE_STATES for trial in facts.trials)
+    under_way = sum(t.epoch / t.num_epochs for t in facts.trials if t.state is TrialState.RUNNING and t.num_epochs)
+    left = max(0.0, facts.row.num_trials - done - under_way)
+    return left * (spent / len(complete)) / max(1, facts.row.num_workers)

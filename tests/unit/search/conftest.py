@@ -22,7 +22,7 @@ from search.storage.schema import StudyRow
 from search.study import ask, open_study
 from search.study_file import parse_study
 from spaces.gate_map import GateMap, GateSite
-from trainer.reporting import EpochReport, TrialResult
+from trainer.reporting import DerivedResult, EpochReport, TrialResult
 
 TASKS = ("left", "right")
 BUDGET = 600
@@ -59,6 +59,29 @@ def make_result(**changes: Any) -> TrialResult:
         "network_path": "trials/0/network.pt",
     }
     return TrialResult(**fields | changes)
+
+
+def new_derived(index: int, **changes: Any) -> DerivedResult:
+    """A point derived from the trial of :func:`make_result`."""
+    fields: dict[str, Any] = {
+        "index": index,
+        "flop_target": 450,
+        "metrics": {"left": 89.0, "right": 79.0},
+        "delta_per_task": {"left": -2.0, "right": -4.0},
+        "delta_mtl": -3.0,
+        "flops": 440,
+        "num_parameters": 1000 + index,
+        "gate_map": GateMap(tasks=TASKS, sites=(GateSite(name="conv1", own=("00", "00"), flops_per_channel=5.0),)),
+        "seconds": 3.0,
+        "train_flops": 1e11,
+        "network_path": f"trials/0/derived-{index}.pt",
+    }
+    return DerivedResult(**fields | changes)
+
+
+@pytest.fixture
+def make_derived() -> Callable[..., DerivedResult]:
+    return new_derived
 
 
 def make_epoch(epoch: int) -> EpochReport:

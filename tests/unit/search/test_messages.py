@@ -1,12 +1,13 @@
 """What a worker sends is what the driver reads."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from search.messages import AttemptStarted, EpochFinished, Message, TrialFailed, TrialFinished, decode, encode
 from spaces.gate_map import GateMap, GateSite
-from trainer.reporting import EpochReport, TrialResult
+from trainer.reporting import DerivedResult, EpochReport, TrialResult
 
 EPOCH = EpochReport(
     epoch=2,
@@ -37,8 +38,33 @@ RESULT = TrialResult(
 )
 
 
+DERIVED = tuple(
+    DerivedResult(
+        index=index,
+        flop_target=10**13 // index,
+        metrics={"left": 80.0},
+        delta_per_task={"left": -2.0},
+        delta_mtl=-2.0,
+        flops=10**12,
+        num_parameters=4,
+        gate_map=GateMap(tasks=("left",), sites=(GateSite(name="conv1", own=("00",), flops_per_channel=5.0),)),
+        seconds=1.5,
+        train_flops=1e11,
+        network_path=f"trials/0/derived-{index}.pt",
+    )
+    for index in (1, 2)
+)
+
+
 @pytest.mark.parametrize(
-    "message", [AttemptStarted("host/ns/1/2"), EpochFinished(EPOCH), TrialFinished(RESULT), TrialFailed("why: τ")]
+    "message",
+    [
+        AttemptStarted("host/ns/1/2"),
+        EpochFinished(EPOCH),
+        TrialFinished(RESULT),
+        TrialFinished(replace(RESULT, flop_target=10**13, derived=DERIVED)),
+        TrialFailed("why: τ"),
+    ],
 )
 def test_message_comes_back_equal(message: Message) -> None:
     assert decode(encode(message)) == message

@@ -1,0 +1,195 @@
+"""What one read transaction brings of a study: our rows beside Optuna's parameters and values."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from optuna.distributions import json_to_distribution
+from sqlalchemy.orm import Session
+
+from search.lazy_json import LazyJson
+from search.pareto import Point
+from search.records import TrialState
+from search.storage.derived_points import has_derived_points
+from search.storage.optuna_tables import STUDIES, TRIAL_PARAMS, TRIAL_VALUES, TRIALS
+from search.storage.schema import DerivedPointRow, ReferenceRow, StudyRow, TrialRow
+
+Key = tuple[int, int]
+"""A trial's number, and 0 for its own point or which of its derived ones."""
+
+# Everything but the gate map: it is large, and only a trial's own page shows it.
+_TRIAL_COLUMNS = (
+    TrialRow.number,
+    TrialRow.state,
+    TrialRow.cause,
+    TrialRow.epoch,
+    TrialRow.num_epochs,
+    TrialRow.started_at,
+    TrialRow.finished_at,
+    TrialRow.seconds,
+    TrialRow.result,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialFacts:
+    """One trial as read: our row's columns beside Optuna's parameters."""
+
+    number: int
+    state: TrialState
+    cause: str
+    epoch: int
+    num_epochs: int
+    started_at: datetime | None
+    finished_at: datetime | None
+    seconds: float | None
+    result: Mapping[str, Any]
+    params: Mapping[str, Any]
+
+
+class DerivedFacts(NamedTuple):
+    """One derived point as read; a tuple, as there may be several per trial."""
+
+    number: int
+    derived: int
+    delta_mtl: float
+    flops: int
+    flop_target: int
+    num_parameters: int
+    seconds: float
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyFacts:
+    """One read of a study.
+
+    ``derived`` are those of all ``trials``, whatever their state. ``values`` are of every point that counts: own and
+    derived ones of COMPLETE trials that Optuna was told of, also of trials that were not asked for.
+    """
+
+    row: StudyRow
+    trials: Sequence[TrialFacts]
+    derived: Sequence[DerivedFacts]
+    references: Sequence[ReferenceRow]
+    values: Mapping[Key, Point]
+
+
+def read_facts(session: Session, row: StudyRow) -> StudyFacts:
+    """The whole study."""
+    derived = _read_derived(session, row.name, None)
+    own = _read_own_values(session, row.name)
+    return StudyFacts(
+        row=row,
+        trials=_read_trials(session, row.name, None),
+        derived=derived,
+        references=_read_references(session, row.name),
+        values=_all_values(own, ((d.number, d.derived, d.delta_mtl, d.flops) for d in derived)),
+    )
+
+
+def read_trial_facts(session: Session, row: StudyRow, number: int) -> StudyFacts:
+    """One trial among the values of all others: what it takes to say where it stands."""
+    own = _read_own_values(session, row.name)
+    return StudyFacts(
+        row=row,
+        trials=_read_trials(session, row.name, number),
+        derived=_read_derived(session, row.name, number),
+        references=(),
+        values=_all_values(own, _read_derived_values(session, row.name)),
+    )
+
+
+def _read_trials(session: Session, study: str, number: int | None) -> list[TrialFacts]:
+    query = sa.select(*_TRIAL_COLUMNS).where(TrialRow.study == study)
+    if number is not None:
+        query = query.where(TrialRow.number == number)
+    params = _read_params(session, study, number)
+    return [
+        TrialFacts(
+            number=row.number,
+            state=TrialState(row.state),
+            cause=row.cause,
+            epoch=row.epoch,
+            num_epochs=row.num_epochs,
+            started_at=row.started_at,
+            finished_at=row.finished_at,
+            seconds=row.seconds,
+            result=row.result or {},
+            params=params.get(row.number, {}),
+        )
+        for row in session.execute(query.order_by(TrialRow.number))
+    ]
+
+
+def _read_derived(session: Session, study: str, number: int | None) -> list[DerivedFacts]:
+    if not has_derived_points(session):
+        return []
+    *plain, metrics = [getattr(DerivedPointRow, name) for name in DerivedFacts._fields]
+    query = sa.select(*plain, sa.cast(metrics, sa.Text)).where(DerivedPointRow.study == study)
+    if number is not None:
+        query = query.where(DerivedPointRow.number == number)
+    rows = session.execute(query.order_by(DerivedPointRow.number, DerivedPointRow.derived))
+    return [DerivedFacts._make((*numbers, LazyJson(text))) for *numbers, text in rows]
+
+
+def _read_derived_values(session: Session, study: str) -> Iterable[tuple[int, int, float, int]]:
+    if not has_derived_points(session):
+        return ()
+    columns = (DerivedPointRow.number, DerivedPointRow.derived, DerivedPointRow.delta_mtl, DerivedPointRow.flops)
+    rows = session.execute(sa.select(*columns).where(DerivedPointRow.study == study))
+    return ((number, derived, delta_mtl, flops) for number, derived, delta_mtl, flops in rows)
+
+
+def _read_references(session: Session, study: str) -> Sequence[ReferenceRow]:
+    return session.scalars(sa.select(ReferenceRow).where(ReferenceRow.study == study).order_by(ReferenceRow.role)).all()
+
+
+def _read_own_values(session: Session, study: str) -> dict[int, Point]:
+    """``(delta_mtl, flops)`` of every COMPLETE trial that Optuna was told values of."""
+    delta_mtl, flops = TRIAL_VALUES.alias(), TRIAL_VALUES.alias()
+    query = (
+        sa.select(TRIALS.c.number, delta_mtl.c.value, flops.c.value)
+        .join(STUDIES, STUDIES.c.study_id == TRIALS.c.study_id)
+        .join(TrialRow, sa.and_(TrialRow.study == STUDIES.c.study_name, TrialRow.number == TRIALS.c.number))
+        .join(delta_mtl, sa.and_(delta_mtl.c.trial_id == TRIALS.c.trial_id, delta_mtl.c.objective == 0))
+        .join(flops, sa.and_(flops.c.trial_id == TRIALS.c.trial_id, flops.c.objective == 1))
+        # An early-stopped or voided trial may have values; they are not full-fidelity ones.
+        .where(STUDIES.c.study_name == study, TrialRow.state == TrialState.COMPLETE)
+    )
+    return {number: (delta, round(cost)) for number, delta, cost in session.execute(query)}
+
+
+def _all_values(own: Mapping[int, Point], derived: Iterable[tuple[int, int, float, int]]) -> dict[Key, Point]:
+    values: dict[Key, Point] = {(number, 0): point for number, point in own.items()}
+    # A derived point counts from the moment that its trial does.
+    values.update(((number, index), (delta, flops)) for number, index, delta, flops in derived if number in own)
+    return values
+
+
+def _read_params(session: Session, study: str, number: int | None) -> dict[int, dict[str, Any]]:
+    query = (
+        sa.select(
+            TRIALS.c.number, TRIAL_PARAMS.c.param_name, TRIAL_PARAMS.c.param_value, TRIAL_PARAMS.c.distribution_json
+        )
+        .join(STUDIES, STUDIES.c.study_id == TRIALS.c.study_id)
+        .join(TRIAL_PARAMS, TRIAL_PARAMS.c.trial_id == TRIALS.c.trial_id)
+        .where(STUDIES.c.study_name == study)
+    )
+    if number is not None:
+        query = query.where(TRIALS.c.number == number)
+    found: dict[int, dict[str, Any]] = {}
+    for trial, name, value, distribution in session.execute(query):
+        found.setdefault(trial, {})[name] = _external(value, distribution)
+    return found
+
+
+def _external(value: float, distribution: str) -> Any:
+    # Building a distribution per row is slow for thousands of trials, and only categories need it.
+    document = json.loads(distribution)
+    if document["name"] == "CategoricalDistribution":
+        return json_to_distribution(distribution).to_external_repr(value)
+    return int(value) if document["name"] == "IntDistribution" else value
