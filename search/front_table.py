@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.table import Table
@@ -10,11 +10,24 @@ from rich.table import Table
 from search.formats import format_flops, format_share, format_signed
 from search.records import StudyView, TrialPoint
 
+_CSV_COLUMNS = (
+    "label",
+    "trial",
+    "derived",
+    "delta_mtl",
+    "flops_requested",
+    "flops",
+    "share_of_single_task",
+    "flop_budget",
+    "num_parameters",
+)
+
 
 def front_points(view: StudyView) -> list[TrialPoint]:
     """The points on the front, the cheapest first."""
     return sorted(
-        (point for point in view.points if point.on_front), key=lambda point: (point.flops or 0, point.number)
+        (point for point in view.all_points if point.on_front),
+        key=lambda point: (point.flops or 0, point.number, point.derived),
     )
 
 
@@ -28,22 +41,32 @@ def front_document(view: StudyView) -> dict[str, Any]:
         "single_task_flops": summary.single_task_flops,
         "hypervolume": summary.hypervolume,
         "best_trial": summary.best_trial,
+        "best_label": summary.best_label,
         "references": list(view.references),
-        "points": front_points(view),
+        "points": [point_document(view, point) for point in front_points(view)],
     }
 
 
+def point_document(view: StudyView, point: TrialPoint) -> dict[str, Any]:
+    """One point for a program; ``flops_requested`` null: nothing bounds it. ``flops`` are delivered."""
+    fields = {name: getattr(point, name) for name in TrialPoint.__dataclass_fields__}
+    return {"label": point.label, "flops_requested": point.requested(view.summary.flop_budget)} | fields
+
+
 def front_csv(view: StudyView) -> str:
-    """One line per point of the front; a metric's column is named after its task."""
+    """One line per point of the front; a metric's column is named after its task. ``flops`` are delivered."""
     tasks = [task.name for task in view.summary.tasks]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["trial", "delta_mtl", "flops", "share_of_single_task", "flop_budget", "num_parameters", *tasks])
+    writer.writerow([*_CSV_COLUMNS, *tasks])
+    budget, single_task = view.summary.flop_budget, view.summary.single_task_flops
     for point in front_points(view):
-        share = (point.flops or 0) / view.summary.single_task_flops
-        values = [point.metrics.get(task) for task in tasks]
-        budget = view.summary.flop_budget
-        writer.writerow([point.number, point.delta_mtl, point.flops, share, budget, point.num_parameters, *values])
+        flops = point.flops or 0
+        costs = [point.requested(budget), flops, flops / single_task, budget]
+        metrics = [point.metrics.get(task) for task in tasks]
+        writer.writerow(
+            [point.label, point.number, point.derived, point.delta_mtl, *costs, point.num_parameters, *metrics]
+        )
     return out.getvalue()
 
 
@@ -52,37 +75,33 @@ def front_table(view: StudyView) -> Table:
     summary = view.summary
     table = Table(title=f"Pareto front of {summary.name}", title_justify="left")
     table.add_column("trial", justify="right")
-    for title in ("Δ_MTL %", "FLOPs", "of single-task"):
+    for title in ("Δ_MTL %", "requested\nFLOPs", "delivered\nFLOPs", "of single-task"):
         table.add_column(title, justify="right", no_wrap=True)
     for task in summary.tasks:
         table.add_column(f"{task.name}\n{task.metric}", justify="right")
-    table.add_column("delivered / requested", justify="right", no_wrap=True)
     for point in front_points(view):
-        best = " *" if point.number == summary.best_trial else ""
-        table.add_row(f"{point.number}{best}", *_cells(view, point.delta_mtl, point.flops, point.metrics))
+        best = " *" if point.label == summary.best_label else ""
+        requested = point.requested(summary.flop_budget)
+        asked = "no cap" if requested is None else format_flops(requested)
+        table.add_row(f"{point.label}{best}", *_cells(view, point.delta_mtl, asked, point.flops, point.metrics))
     table.add_section()
     for reference in view.references:
-        cells = _cells(view, reference.delta_mtl, reference.flops, reference.metrics)
-        table.add_row(reference.kind.replace("_", "-"), *cells[:-1], "")
+        cells = _cells(view, reference.delta_mtl, "", reference.flops, reference.metrics)
+        table.add_row(reference.kind.replace("_", "-"), *cells)
     return table
 
 
-def _cells(view: StudyView, delta_mtl: float | None, flops: int | None, metrics: Any) -> list[str]:
+def _cells(
+    view: StudyView, delta_mtl: float | None, requested: str, flops: int | None, metrics: Mapping[str, float]
+) -> list[str]:
     summary = view.summary
     return [
         format_signed(delta_mtl),
+        requested,
         format_flops(flops or 0),
         format_share(flops or 0, summary.single_task_flops),
         *(f"{metrics[task.name]:.2f}" if task.name in metrics else "–" for task in summary.tasks),
-        f"{_delivered(view, flops or 0)} / {summary.flop_budget_text or 'no cap'}",
     ]
-
-
-def _delivered(view: StudyView, flops: int) -> str:
-    """In the unit that the budget was asked in."""
-    if view.summary.flop_budget_text.endswith("%"):
-        return format_share(flops, view.summary.single_task_flops)
-    return format_flops(flops)
 
 
 def front_notes(view: StudyView) -> Iterator[str]:
@@ -92,6 +111,8 @@ def front_notes(view: StudyView) -> Iterator[str]:
         yield f"No point yet: {no_front_reason(view)}"
         return
     yield "* best Δ_MTL under the budget. Δ_MTL is against single-task networks, higher is better."
+    if any(point.derived for point in front_points(view)):
+        yield "7.2 is the second network derived from trial 7: the gates it learned, cut to a smaller budget."
     if summary.hypervolume is not None:
         yield f"Hypervolume {summary.hypervolume:.3f} (fraction of the single-task cost x percentage points)."
 

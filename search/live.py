@@ -1,6 +1,7 @@
 """Watching a study from the terminal it runs in: a live table, or plain lines where there is no terminal."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -57,9 +58,11 @@ class PlainDisplay:
             self._said.add(("done", num_done(view)))
         if summary.message:
             self._say(("message", summary.message), summary.message)
+        derived = Counter(point.number for point in view.derived)
         for point in view.points:
             if point.state in (*DONE_STATES, TrialState.RUNNING):
-                self._say((point.number, point.state), f"trial {point.number} {_outcome(point, view)}")
+                outcome = _outcome(point, view, derived[point.number])
+                self._say((point.number, point.state), f"trial {point.number} {outcome}")
         done = num_done(view)
         if done:
             self._say(("done", done), progress_line(view))
@@ -95,7 +98,7 @@ def render(view: StudyView) -> RenderableType:
     for title in ("trial", "state", "epoch", "Δ_MTL %", "FLOPs", "of single-task"):
         table.add_column(title, justify="left" if title == "state" else "right", no_wrap=True)
     for point in view.points[-_SHOWN_TRIALS:]:
-        mark = " *" if point.number == summary.best_trial else ""
+        mark = _best_mark(point, view)
         table.add_row(
             f"{point.number}{mark}",
             point.state if not point.cause else f"{point.state}: {point.cause[:60]}",
@@ -108,14 +111,23 @@ def render(view: StudyView) -> RenderableType:
     return Group(headline, bar, progress_line(view), "", table)
 
 
+def _best_mark(point: TrialPoint, view: StudyView) -> str:
+    """A star beside the trial that the best point belongs to, with the point's own name if it is a derived one."""
+    summary = view.summary
+    if point.number != summary.best_trial:
+        return ""
+    return " *" if point.label == summary.best_label else f" *{summary.best_label}"
+
+
 def progress_line(view: StudyView) -> str:
     """Trials done, best Δ_MTL under budget, hypervolume, ETA."""
     summary = view.summary
     hypervolume = "–" if summary.hypervolume is None else f"{summary.hypervolume:.3f}"
     budget = f" under {summary.flop_budget_text}" if summary.flop_budget_text else ""
+    best = f" (trial {summary.best_label})" if summary.best_label else ""
     return (
         f"{num_done(view)}/{summary.num_trials} trials done, best Δ_MTL{budget} "
-        f"{format_signed(summary.best_delta_mtl)} %, hypervolume {hypervolume}, "
+        f"{format_signed(summary.best_delta_mtl)} %{best}, hypervolume {hypervolume}, "
         f"ETA {format_duration(summary.eta_seconds)}"
     )
 
@@ -124,10 +136,14 @@ def num_done(view: StudyView) -> int:
     return sum(view.summary.state_counts.get(state, 0) for state in DONE_STATES)
 
 
-def _outcome(point: TrialPoint, view: StudyView) -> str:
+def _outcome(point: TrialPoint, view: StudyView, derived: int) -> str:
     if point.delta_mtl is not None and point.flops is not None:
         share = format_share(point.flops, view.summary.single_task_flops)
-        return f"COMPLETE: Δ_MTL {point.delta_mtl:+.2f} % at {format_flops(point.flops)} FLOPs ({share} of single-task)"
+        more = f", and {derived} derived point{'s' * (derived > 1)}" if derived else ""
+        return (
+            f"COMPLETE: Δ_MTL {point.delta_mtl:+.2f} % at {format_flops(point.flops)} FLOPs "
+            f"({share} of single-task){more}"
+        )
     if point.state is TrialState.RUNNING:
         return "started"
     return f"{point.state}: {point.cause}" if point.cause else str(point.state)

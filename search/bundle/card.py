@@ -30,7 +30,7 @@ def _head(manifest: Manifest) -> str:
     names = ", ".join(task.name for task in manifest.tasks)
     share = flops.value / flops.single_task
     lines = [
-        f"# {manifest.study}, trial {manifest.trial}",
+        f"# {manifest.study}, trial {manifest.label}",
         "",
         f"A plain network for {len(manifest.tasks)} tasks in one forward pass ({names}), found and pruned by "
         "gatefront. It has no gates and needs no gatefront to run.",
@@ -40,6 +40,8 @@ def _head(manifest: Manifest) -> str:
         f"| Δ_MTL | {manifest.delta_mtl:+.2f} % (mean over tasks, against single-task networks; positive is better) |",
         f"| FLOPs | {flops.value:,} = {share:.1%} of one network per task ({flops.single_task:,}) |",
     ]
+    if flops.flop_target is not None:
+        lines.append(f"| FLOPs requested / delivered | {flops.flop_target:,} / {flops.value:,} |")
     if flops.flop_budget is not None:
         asked = f" (asked for as {flops.requested})" if flops.requested else ""
         lines.append(f"| FLOP budget | {flops.flop_budget:,}{asked}: kept |")
@@ -155,10 +157,16 @@ def _origin(manifest: Manifest) -> str:
     commands = "\n".join(manifest.reproduce)
     return f"""## Where it comes from
 
-Study `{manifest.study}`, trial {manifest.trial}, seed {manifest.seed}; pulled {manifest.created_at}.
-Exported with {versions}.
+Study `{manifest.study}`, trial {manifest.trial}{_derived(manifest)}, seed {manifest.seed}.
+Pulled {manifest.created_at}, exported with {versions}.
 To run it again:
 
 ```
 {commands}
 ```"""
+
+
+def _derived(manifest: Manifest) -> str:
+    if not manifest.derived:
+        return ""
+    return f" (point {manifest.derived} derived from it: the gates it learned, cut to a smaller budget)"

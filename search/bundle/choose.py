@@ -1,59 +1,76 @@
-"""Which trial of a study a bundle is made from."""
+"""Which point of a study a bundle is made from."""
 
 from search.errors import NothingToPullError, StudyNotFoundError
+from search.pareto import best_under_budget
+from search.point_label import PointLabel
 from search.records import StudyView, TrialPoint, TrialState
 
 
-def choose_trial(view: StudyView, *, flop_budget: int | None, trial: int | None) -> TrialPoint:
-    """The trial asked for, else the one with the best Δ_MTL among the complete ones at or under the budget.
+def choose_point(view: StudyView, *, flop_budget: int | None, label: PointLabel | None) -> TrialPoint:
+    """The point asked for, else the one with the best Δ_MTL among all at or under the budget.
 
     Args:
         view: the study.
         flop_budget: FLOPs the network may cost; ``None`` means no cap.
-        trial: a trial number; it must be complete and, where a budget is given, keep to it.
+        label: a trial, or a point derived from one; the trial must be complete and, where a budget is given, the
+            point keep to it.
 
     Raises:
-        NothingToPullError: no complete trial fits; the message names the smallest there is.
-        StudyNotFoundError: the study has no trial of that number.
+        NothingToPullError: no point of a complete trial fits; the message names the smallest there is.
+        StudyNotFoundError: the study has no trial, or the trial no derived point, of that number.
     """
-    if trial is not None:
-        return _asked_for(view, trial, flop_budget)
-    complete = [point for point in view.points if _is_deployable(point)]
+    if label is not None:
+        return _asked_for(view, label, flop_budget)
+    complete = [point for point in view.all_points if _is_deployable(point)]
     if not complete:
         raise NothingToPullError(
             f"study {view.summary.name!r} has no finished trial: {_counts(view)}.",
             hint=f"Wait for the first one, or look at `gatefront status {view.summary.name}`.",
         )
-    fitting = [point for point in complete if flop_budget is None or _flops(point) <= flop_budget]
-    if not fitting:
+    best = best_under_budget([(_delta(point), _flops(point)) for point in complete], flop_budget)
+    if best is None:
         smallest = min(complete, key=_flops)
         raise NothingToPullError(
             f"no finished trial of study {view.summary.name!r} keeps to a flop_budget of {flop_budget:,} FLOPs: "
-            f"the smallest, trial {smallest.number}, costs {_flops(smallest):,}.",
+            f"the smallest, trial {smallest.label}, costs {_flops(smallest):,}.",
             hint=f"Ask for at least that, or run the study under a smaller budget (not under {_floor(view)}).",
         )
-    # Equal Δ_MTL: the cheaper one, then the earlier one, so that the choice never depends on the order of rows.
-    return max(fitting, key=lambda point: (_delta(point), -_flops(point), -point.number))
+    return complete[best]
 
 
-def _asked_for(view: StudyView, trial: int, flop_budget: int | None) -> TrialPoint:
+def _asked_for(view: StudyView, label: PointLabel, flop_budget: int | None) -> TrialPoint:
     name = view.summary.name
-    point = next((point for point in view.points if point.number == trial), None)
-    if point is None:
+    trial = next((point for point in view.points if point.number == label.number), None)
+    if trial is None:
         raise StudyNotFoundError(
-            f"study {name!r} has no trial {trial}.", hint=f"It has {len(view.points)}; `gatefront front {name}` lists."
+            f"study {name!r} has no trial {label.number}.",
+            hint=f"It has {len(view.points)}; `gatefront front {name}` lists.",
         )
-    if not _is_deployable(point):
-        cause = f" ({point.cause})" if point.cause else ""
+    if not _is_deployable(trial):
+        cause = f" ({trial.cause})" if trial.cause else ""
         raise NothingToPullError(
-            f"trial {trial} of study {name!r} is {point.state}{cause}: only a COMPLETE trial has a network to deploy."
+            f"trial {label.number} of study {name!r} is {trial.state}{cause}: "
+            "only a COMPLETE trial has a network to deploy."
         )
+    point = _derived_point(view, label) if label.derived else trial
     if flop_budget is not None and _flops(point) > flop_budget:
         raise NothingToPullError(
-            f"trial {trial} of study {name!r} costs {_flops(point):,} FLOPs, over the flop_budget of {flop_budget:,}.",
+            f"trial {label} of study {name!r} costs {_flops(point):,} FLOPs, over the flop_budget of {flop_budget:,}.",
             hint="Leave one of the two out.",
         )
     return point
+
+
+def _derived_point(view: StudyView, label: PointLabel) -> TrialPoint:
+    derived = [point for point in view.derived if point.number == label.number]
+    found = next((point for point in derived if point.derived == label.derived), None)
+    if found is None:
+        known = ", ".join(point.label for point in derived) or "none"
+        raise StudyNotFoundError(
+            f"trial {label.number} of study {view.summary.name!r} has no derived point {label.derived}.",
+            hint=f"Its derived points: {known}; `--trial {label.number}` is the trial's own.",
+        )
+    return found
 
 
 def _is_deployable(point: TrialPoint) -> bool:

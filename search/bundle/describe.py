@@ -16,13 +16,14 @@ from spaces.tasks import Task
 def describe(
     source: PullSource, network: PlainNetwork, tasks: tuple[Task, ...], *, no_plan_because: str | None
 ) -> Manifest:
-    """The manifest of the trial in ``source``, with no files entered yet. ``tasks`` are in the network's order."""
-    description, summary, point = source.data.description, source.view.summary, source.trial.point
+    """The manifest of the network in ``source``, with no files entered yet. ``tasks`` are in its order."""
+    description, summary, point = source.data.description, source.view.summary, source.chosen.point
     height, width = description.input_size
     return Manifest(
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         study=summary.name,
         trial=point.number,
+        derived=point.derived,
         seed=source.trial.seed,
         input=InputEntry(
             name=INPUT_NAME,
@@ -41,6 +42,7 @@ def describe(
             convention=FLOP_CONVENTION,
             requested=source.requested,
             flop_budget=source.flop_budget,
+            flop_target=point.requested(summary.flop_budget),
             single_task=summary.single_task_flops,
             floor=summary.floor_flops,
         ),
@@ -77,9 +79,9 @@ def _describe_task(task: Task, source: PullSource) -> TaskEntry:
         class_names=tuple(source.data.description.class_names.get(task.name, ())),
         metric=record.metric,
         higher_is_better=record.higher_is_better,
-        value=source.trial.point.metrics[task.name],
+        value=source.chosen.point.metrics[task.name],
         single_task_value=None if baseline is None else baseline.metrics.get(task.name),
-        delta=source.trial.delta_per_task.get(task.name),
+        delta=source.chosen.delta_per_task.get(task.name),
     )
 
 
@@ -89,9 +91,9 @@ def _versions() -> dict[str, str]:
 
 
 def _commands(source: PullSource) -> tuple[str, ...]:
-    summary, number = source.view.summary, source.trial.point.number
+    summary, label = source.view.summary, source.chosen.point.label
     budget = f" --flop-budget {shlex.quote(summary.flop_budget_text)}" if summary.flop_budget is not None else ""
     return (
         f"gatefront start {STUDY_FILE}{budget} --trials {summary.num_trials}",
-        f"gatefront pull {shlex.quote(summary.name)} --trial {number} -o FOLDER",
+        f"gatefront pull {shlex.quote(summary.name)} --trial {label} -o FOLDER",
     )

@@ -3,12 +3,13 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from search.bundle.layout import MANIFEST
 from search.errors import BundleError
+from search.point_label import PointLabel
 
 FORMAT_VERSION = 1
 
@@ -59,6 +60,7 @@ class TaskEntry(_Record):
 class FlopsEntry(_Record):
     """FLOPs of one forward pass at batch 1; ``requested`` is the budget in words, ``flop_budget`` in FLOPs.
 
+    Those two are what this pull asked for; ``flop_target`` is what this network was made for, null if without a bound.
     ``floor`` is the cheapest network of the study: everything shared at the smallest capacity.
     """
 
@@ -66,6 +68,7 @@ class FlopsEntry(_Record):
     convention: str
     requested: str | None
     flop_budget: int | None
+    flop_target: int | None = None
     single_task: int
     floor: int
 
@@ -91,6 +94,7 @@ class DataEntry(_Record):
 class Manifest(_Record):
     """``manifest.json``. ``manifest_sha256`` is the hash of this document with that one field empty.
 
+    ``derived`` is 0 for the trial's own network, else which of those derived from it, counted from 1.
     ``no_plan_because`` is null where architecture.json and weights.safetensors are in the folder, else the reason.
     """
 
@@ -100,6 +104,7 @@ class Manifest(_Record):
     created_at: str
     study: str
     trial: int
+    derived: int = Field(default=0, ge=0)
     seed: int
     input: InputEntry
     tasks: tuple[TaskEntry, ...]
@@ -114,11 +119,16 @@ class Manifest(_Record):
     reproduce: tuple[str, ...]
     files: dict[str, FileEntry]
 
+    @property
+    def label(self) -> str:
+        """The network's name within its study: ``7``, or ``7.2`` for the second point derived from trial 7."""
+        return str(PointLabel(self.trial, self.derived))
+
 
 def write_manifest(manifest: Manifest, folder: Path) -> None:
     """Seal the manifest with its own hash and write it."""
-    sealed = manifest.model_copy(update={"manifest_sha256": _own_sha256(manifest)})
-    (folder / MANIFEST).write_bytes(_to_bytes(sealed))
+    document = manifest.model_dump(mode="json")
+    (folder / MANIFEST).write_bytes(_to_bytes(document | {"manifest_sha256": _own_sha256(document)}))
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -145,7 +155,8 @@ def read_manifest(folder: Path) -> Manifest:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "document"
         raise BundleError(f"{MANIFEST} is malformed at {where}: {first['msg']}.") from error
-    if manifest.manifest_sha256 != _own_sha256(manifest) or content != _to_bytes(manifest):
+    # Of the document, not of the record: a key that is newer than the bundle is not in the file.
+    if manifest.manifest_sha256 != _own_sha256(document) or content != _to_bytes(document):
         raise BundleError(f"{MANIFEST} was changed after it was written.", hint="Pull the bundle again.")
     return manifest
 
@@ -157,10 +168,10 @@ def file_entry(path: Path) -> FileEntry:
     return FileEntry(sha256=digest.hexdigest(), size=path.stat().st_size)
 
 
-def _own_sha256(manifest: Manifest) -> str:
-    return hashlib.sha256(_to_bytes(manifest.model_copy(update={"manifest_sha256": ""}))).hexdigest()
+def _own_sha256(document: dict[str, Any]) -> str:
+    return hashlib.sha256(_to_bytes(document | {"manifest_sha256": ""})).hexdigest()
 
 
-def _to_bytes(manifest: Manifest) -> bytes:
+def _to_bytes(document: dict[str, Any]) -> bytes:
     # One spelling only, so that a changed space is a changed document.
-    return (json.dumps(manifest.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n").encode()
+    return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()

@@ -1,4 +1,4 @@
-"""The card's two pictures, drawn from records: where the trial lies on the front, and what its tasks share."""
+"""The card's two pictures, drawn from records: where the network lies on the front, and what its tasks share."""
 
 from pathlib import Path
 
@@ -17,14 +17,16 @@ _MAX_WRITTEN_SITES = 24
 
 
 def draw_front(view: StudyView, trial: TrialPoint, path: Path, *, flop_budget: int | None) -> None:
-    """Δ_MTL against FLOPs: every complete trial, the front, the references, the budget, and this trial."""
+    """Δ_MTL against FLOPs: every point of a complete trial, the front, the references, the budget, and this network."""
     figure, axes = _canvas(7.2, 4.6)
     plot = axes[0]
-    complete = [point for point in view.points if point.flops is not None and point.delta_mtl is not None]
-    others = [point for point in complete if not point.on_front and point.number != trial.number]
+    complete = [point for point in view.all_points if point.flops is not None and point.delta_mtl is not None]
+    others = [point for point in complete if not point.on_front and point.label != trial.label]
     front = sorted((point for point in complete if point.on_front), key=lambda point: point.flops or 0)
-    if others:
-        plot.scatter(*_coordinates(others), s=26, color=_MUTED, label="trials", zorder=2)
+    for name, size, is_derived in (("trials", 26, False), ("derived from a trial", 8, True)):
+        shown = [point for point in others if bool(point.derived) is is_derived]
+        if shown:
+            plot.scatter(*_coordinates(shown), s=size, color=_MUTED, label=name, zorder=2)
     # Steps: between two points of the front a budget buys the left one and nothing better.
     plot.plot(
         *_coordinates(front), "o-", color=_FRONT, linewidth=1.6, drawstyle="steps-post", label="Pareto front", zorder=3
@@ -35,7 +37,7 @@ def draw_front(view: StudyView, trial: TrialPoint, path: Path, *, flop_budget: i
             reference.flops, reference.delta_mtl, marker=marker, s=64, facecolor="white", edgecolor=_INK, zorder=4
         )
         plot.annotate(name, (reference.flops, reference.delta_mtl), (0, 9), textcoords="offset points", ha="center")
-    plot.scatter(*_coordinates([trial]), marker="*", s=260, color=_CHOSEN, zorder=5, label=f"trial {trial.number}")
+    plot.scatter(*_coordinates([trial]), marker="*", s=260, color=_CHOSEN, zorder=5, label=f"trial {trial.label}")
     if flop_budget is not None:
         plot.axvline(flop_budget, color=_CHOSEN, linestyle="--", linewidth=1.2, label="flop_budget", zorder=1)
     plot.axhline(0, color=_MUTED, linewidth=0.8, zorder=0)

@@ -21,6 +21,7 @@ from search.bundle.pictures import draw_front, draw_gate_map, format_flops
 from search.bundle.source import PullSource, StudySource, gather_source
 from search.bundle.verify import TOLERANCE, verify_bundle
 from search.errors import BundleError
+from search.point_label import PointLabel
 from spaces import PlainNetwork, count_flops, prune_network
 from trainer.checkpoint import load_network
 
@@ -30,17 +31,17 @@ def pull_bundle(
     study: str,
     *,
     flop_budget: str | None = None,
-    trial: int | None = None,
+    trial: PointLabel | None = None,
     output: Path,
     cache_dir: Path | None = None,
 ) -> Path:
-    """Write the bundle of one trial to ``output`` and verify it; nothing appears there if anything fails.
+    """Write the bundle of one network to ``output`` and verify it; nothing appears there if anything fails.
 
     Args:
         reader: the studies.
         study: the study's name.
         flop_budget: ``"45%"`` of the single-task cost, ``"60M"``, ``"1.2G"``; absent: the study's own budget.
-        trial: a trial number; absent: the best Δ_MTL among the complete trials at or under the budget.
+        trial: a trial, or a point derived from one; absent: the best Δ_MTL among all of them at or under the budget.
         output: a folder that does not exist yet, or is empty.
         cache_dir: where the data are cached; absent: where the study cached them.
 
@@ -91,22 +92,22 @@ def _write(source: PullSource, folder: Path) -> None:
 
 
 def _check_cost(network: PlainNetwork, source: PullSource) -> None:
-    description, recorded = source.data.description, source.trial.point.flops
+    description, point = source.data.description, source.chosen.point
     counted = count_flops(network, (description.in_channels, *description.input_size))
-    if counted != recorded:
+    if counted != point.flops:
         raise BundleError(
-            f"trial {source.trial.point.number} is recorded with {recorded:,} FLOPs, its network costs {counted:,}.",
+            f"trial {point.label} is recorded with {point.flops:,} FLOPs, its network costs {counted:,}.",
             hint="Its file in the study's storage folder is not the one the trial wrote.",
         )
 
 
 def _draw(source: PullSource, folder: Path) -> None:
-    point, summary = source.trial.point, source.view.summary
+    point, summary = source.chosen.point, source.view.summary
     budget = source.flop_budget if source.flop_budget is not None else summary.flop_budget
     draw_front(source.view, point, folder / FRONT_PICTURE, flop_budget=budget)
-    if source.trial.gate_map is None:
-        raise BundleError(f"trial {point.number} has no gate map in the database.")
+    if source.chosen.gate_map is None:
+        raise BundleError(f"trial {point.label} has no gate map in the database.")
     title = (
-        f"{summary.name}, trial {point.number}: {format_flops(point.flops or 0)} FLOPs, Δ_MTL {point.delta_mtl:+.2f} %"
+        f"{summary.name}, trial {point.label}: {format_flops(point.flops or 0)} FLOPs, Δ_MTL {point.delta_mtl:+.2f} %"
     )
-    draw_gate_map(source.trial.gate_map, folder / GATE_MAP_PICTURE, title=title)
+    draw_gate_map(source.chosen.gate_map, folder / GATE_MAP_PICTURE, title=title)

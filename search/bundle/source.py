@@ -7,10 +7,11 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from search.bundle.choose import choose_trial
+from search.bundle.choose import choose_point
 from search.errors import NothingToPullError
 from search.flop_budget import parse_flop_budget
-from search.records import StudyView, TrialDetail
+from search.point_label import PointLabel
+from search.records import PointDetail, StudyView, TrialDetail
 from search.study_file import parse_study
 from trainer.data import DataSpec, MultiTaskData, load_data
 
@@ -26,14 +27,14 @@ class StudySource(Protocol):
 
     def study_file(self, study: str, /) -> str: ...
 
-    def network_path(self, study: str, number: int, /) -> Path: ...
+    def network_path(self, study: str, number: int, derived: int, /) -> Path: ...
 
     def cache_dir(self, study: str, /) -> Path: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullSource:
-    """One chosen trial with everything its bundle tells.
+    """One chosen point of a trial with everything its bundle tells.
 
     ``requested`` is the budget as a person wrote it; ``flop_budget`` the same in FLOPs. ``samples`` are the
     first images of the validation split, normalised.
@@ -41,6 +42,7 @@ class PullSource:
 
     view: StudyView
     trial: TrialDetail
+    chosen: PointDetail
     study_file: str
     network_path: Path
     data_name: str
@@ -51,9 +53,9 @@ class PullSource:
 
 
 def gather_source(
-    reader: StudySource, study: str, *, flop_budget: str | None, trial: int | None, cache_dir: Path | None
+    reader: StudySource, study: str, *, flop_budget: str | None, trial: PointLabel | None, cache_dir: Path | None
 ) -> PullSource:
-    """Choose the trial and load what its bundle tells of.
+    """Choose the point and load what its bundle tells of.
 
     Raises:
         NothingToPullError: no finished trial fits, or its network file is gone.
@@ -63,20 +65,22 @@ def gather_source(
     """
     view = reader.view(study)
     requested, budget = _settle_budget(view, flop_budget, trial)
-    point = choose_trial(view, flop_budget=budget, trial=trial)
-    network_path = reader.network_path(study, point.number)
+    point = choose_point(view, flop_budget=budget, label=trial)
+    network_path = reader.network_path(study, point.number, point.derived)
     if not network_path.is_file():
         raise NothingToPullError(
-            f"the network of trial {point.number} is not at {network_path} any more.",
+            f"the network of trial {point.label} is not at {network_path} any more.",
             hint="Restore the study's storage folder, or name another trial with --trial.",
         )
     study_file = reader.study_file(study)
     section = parse_study(study_file).data
     spec = DataSpec(name=section.name, root=section.root, options=dict(section.options))
     data = load_data(spec, cache_dir or reader.cache_dir(study))
+    detail = reader.trial(study, point.number)
     return PullSource(
         view=view,
-        trial=reader.trial(study, point.number),
+        trial=detail,
+        chosen=next(network for network in detail.networks if network.point.derived == point.derived),
         study_file=study_file,
         network_path=network_path,
         data_name=section.name,
@@ -87,7 +91,7 @@ def gather_source(
     )
 
 
-def _settle_budget(view: StudyView, asked: str | None, trial: int | None) -> tuple[str | None, int | None]:
+def _settle_budget(view: StudyView, asked: str | None, trial: PointLabel | None) -> tuple[str | None, int | None]:
     if asked is not None:
         return asked, parse_flop_budget(asked).resolve(view.summary.single_task_flops)
     if view.summary.flop_budget is None or trial is not None:

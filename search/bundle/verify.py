@@ -44,11 +44,14 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyReport:
-    """All checks of one bundle; a report that is returned has passed every one of them."""
+    """All checks of one bundle; a report that is returned has passed every one of them.
+
+    ``trial`` is ``"7"``, or ``"7.2"`` for a point derived from it.
+    """
 
     folder: Path
     study: str
-    trial: int
+    trial: str
     checks: tuple[Check, ...]
 
 
@@ -77,7 +80,7 @@ def verify_bundle(folder: Path) -> VerifyReport:
     checks += [_outputs_check(name, run, samples, expected) for name, run in runs.items()]
     checks += _cost_checks(exported, samples, manifest)
     _raise_failures(folder, checks)
-    return VerifyReport(folder=folder, study=manifest.study, trial=manifest.trial, checks=tuple(checks))
+    return VerifyReport(folder=folder, study=manifest.study, trial=manifest.label, checks=tuple(checks))
 
 
 def _file_checks(folder: Path, manifest: Manifest) -> list[Check]:

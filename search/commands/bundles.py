@@ -7,8 +7,11 @@ import typer
 
 from search.bundle import pull_bundle, verify_bundle
 from search.commands.options import Database, FlopBudgetText, StudyName, open_reader, settle_study
+from search.point_label import PointLabel
 
-TrialNumber = Annotated[int | None, typer.Option("--trial", min=0, help="A trial number; default: the best one.")]
+TrialLabel = Annotated[
+    str | None, typer.Option("--trial", metavar="N|N.K", help="A trial, or its K-th derived point; default: the best.")
+]
 Output = Annotated[Path, typer.Option("-o", "--output", help="The folder to write.", show_default=False)]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A bundle's folder.", show_default=False)]
 
@@ -17,13 +20,14 @@ def pull(
     output: Output,
     study: StudyName = None,
     flop_budget: FlopBudgetText = None,
-    trial: TrialNumber = None,
+    trial: TrialLabel = None,
     db: Database = None,
 ) -> None:
     """Write the best pruned network under a budget as a folder that runs without gatefront."""
+    label = None if trial is None else PointLabel.parse(trial)
     reader = open_reader(db)
     name = settle_study(reader, study)
-    folder = pull_bundle(reader, name, flop_budget=flop_budget, trial=trial, output=output)
+    folder = pull_bundle(reader, name, flop_budget=flop_budget, trial=label, output=output)
     typer.echo(f"Wrote {folder}. Its README.md says how to load it; `gatefront verify {folder}` checks it.")
 
 

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from search.commands.options import AsJson, Database, StudyName, open_reader, settle_study
 from search.formats import format_flops, format_hours, format_share, format_signed
-from search.front_table import front_csv, front_document, front_notes, front_points, front_table
+from search.front_table import front_csv, front_document, front_notes, front_points, front_table, point_document
 from search.json_document import to_text
 from search.live import num_done, progress_line
 from search.records import StudySummary, StudyView, TrialState
@@ -47,7 +47,7 @@ def front(study: StudyName = None, as_json: AsJson = False, as_csv: AsCsv = Fals
 
 
 def status_document(view: StudyView) -> dict[str, Any]:
-    """What ``status --json`` prints of one study: its summary, every trial, and what it cost."""
+    """What ``status --json`` prints of one study: its summary, every trial, its derived points, and what it cost."""
     summary = view.summary
     fields = {name: getattr(summary, name) for name in StudySummary.__dataclass_fields__}
     return fields | {
@@ -55,6 +55,7 @@ def status_document(view: StudyView) -> dict[str, Any]:
         "cost": _cost(view),
         "references": list(view.references),
         "trials": list(view.points),
+        "derived": [point_document(view, point) for point in view.derived],
     }
 
 
@@ -86,7 +87,8 @@ def _status_lines(view: StudyView) -> list[str]:
         lines.append(f"Its driver is silent. Go on with `gatefront resume {summary.name}`.")
     lines.append(progress_line(view))
     counts = ", ".join(f"{count} {state}" for state, count in sorted(summary.state_counts.items()))
-    lines.append(f"trials: {counts or 'none so far'}")
+    derived = f"; {len(view.derived)} points derived from them" if view.derived else ""
+    lines.append(f"trials: {counts or 'none so far'}{derived}")
     budget = "no cap" if summary.flop_budget is None else _flops_of(summary, summary.flop_budget)
     lines.append(
         f"budget: {budget}; single-task {format_flops(summary.single_task_flops)} FLOPs, "
@@ -110,13 +112,17 @@ def _flops_of(summary: StudySummary, flops: int) -> str:
 
 
 def _cost(view: StudyView) -> dict[str, Any]:
-    """Worker time in seconds: of all trials and references, per finished trial, per point of the front."""
-    seconds = [point.seconds for point in view.points if point.seconds is not None]
+    """Worker time in seconds: of all trials and references, per finished trial, per point of the front.
+
+    A trial's time is with that of its derived points.
+    """
+    timed = [point for point in view.points if point.seconds is not None]
+    in_trials = sum(point.seconds or 0.0 for point in (*timed, *view.derived))
     total = view.summary.seconds_spent
     num_front = len(front_points(view))
     return {
         "worker_seconds": total,
-        "per_trial": sum(seconds) / len(seconds) if seconds else None,
+        "per_trial": in_trials / len(timed) if timed else None,
         "per_front_point": total / num_front if num_front else None,
     }
 

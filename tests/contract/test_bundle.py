@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from search.bundle.export import export_network
 from search.bundle.layout import OutputFolderError
 from search.bundle.manifest import Manifest, file_entry, read_manifest, write_manifest
 from search.errors import BundleError, NothingToPullError
+from search.point_label import PointLabel
 from search.records import (
+    PointDetail,
     ReferencePoint,
     StudyState,
     StudySummary,
@@ -66,21 +69,25 @@ FILES = (
 
 
 class FakeReader:
-    """A study of three trials whose networks lie in ``folder``; answers as :class:`search.queries.StudyReader` does."""
+    """A study of three trials whose networks lie in ``folder``; answers as :class:`search.queries.StudyReader` does.
+
+    Trial 1 has a second network, derived from it.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         spec = DataSpec(name="digits", options={"train_size": 16, "val_size": 8})
         self.tasks = describe_data(spec).tasks
-        self.networks = [self._make(number, open_fraction) for number, open_fraction in enumerate((0.1, 0.4, 0.8))]
+        self.networks = [self._make(number, 0, open_fraction) for number, open_fraction in enumerate((0.1, 0.4, 0.8))]
+        self.derived = self._make(1, 1, 0.2)
 
-    def _make(self, number: int, open_fraction: float) -> InterroGateNetwork:
+    def _make(self, number: int, derived: int, open_fraction: float) -> InterroGateNetwork:
         network = random_network(self.tasks, open_fraction, seed=number)
-        save_network(network, self.network_path("digits", number))
+        save_network(network, self.network_path("digits", number, derived))
         return network
 
-    def network_path(self, study: str, number: int, /) -> Path:
-        return self.folder / f"{number}.pt"
+    def network_path(self, study: str, number: int, derived: int, /) -> Path:
+        return self.folder / f"{PointLabel(number, derived)}.pt"
 
     def cache_dir(self, study: str, /) -> Path:
         return self.folder / "cache"
@@ -107,6 +114,7 @@ class FakeReader:
             floor_flops=cost.hard_sharing,
             tasks=records,
             best_trial=1,
+            best_label="1",
             best_delta_mtl=1.0,
             hypervolume=0.5,
             seconds_spent=10.0,
@@ -120,7 +128,14 @@ class FakeReader:
             _reference("hard_sharing", cost.hard_sharing, -5.0, names),
         )
         points = tuple(self._point(number) for number in range(3))
-        return StudyView(revision="1", summary=summary, points=points, references=references, hypervolume=())
+        return StudyView(
+            revision="1",
+            summary=summary,
+            points=points,
+            references=references,
+            hypervolume=(),
+            derived=(self._derived_point(),),
+        )
 
     def trial(self, study: str, number: int, /) -> TrialDetail:
         return TrialDetail(
@@ -137,7 +152,23 @@ class FakeReader:
             peak_memory_mib=100.0,
             attempts=1,
             pull_command="",
+            derived=(self._derived_detail(),) if number == 1 else (),
         )
+
+    def _derived_detail(self) -> PointDetail:
+        return PointDetail(
+            point=self._derived_point(),
+            delta_per_task={"left": 0.25, "right": 0.5, "orientation": 0.75},
+            gate_map=self.derived.gate_map(),
+            train_flops=1e8,
+            pull_command="",
+        )
+
+    def _derived_point(self) -> TrialPoint:
+        flops = self.derived.flops()
+        metrics = {"left": 89.0, "right": 90.0, "orientation": 91.5}
+        own = self._point(1)
+        return replace(own, derived=1, delta_mtl=0.5, flops=flops, flop_target=flops + 7, metrics=metrics)
 
     def _point(self, number: int) -> TrialPoint:
         return TrialPoint(
@@ -228,6 +259,36 @@ def test_the_manifest_tells_what_was_measured(reader: FakeReader, bundle: Path) 
     assert manifest.delta_mtl == 1.0
 
 
+def test_a_derived_point_is_pulled_with_its_own_network_and_numbers(reader: FakeReader, tmp_path: Path) -> None:
+    folder = pull_bundle(reader, "digits", trial=PointLabel(1, 1), output=tmp_path / "derived")
+    report = verify_bundle(folder)
+    assert report.trial == "1.1"
+    assert all(check.passed for check in report.checks)
+    manifest = read_manifest(folder)
+    flops = reader.derived.flops()
+    assert flops != reader.networks[1].flops()
+    assert (manifest.trial, manifest.derived, manifest.label) == (1, 1, "1.1")
+    assert (manifest.flops.value, manifest.flops.flop_target, manifest.flops.requested) == (flops, flops + 7, None)
+    assert manifest.num_parameters == count_parameters(prune_network(reader.derived))
+    assert (manifest.delta_mtl, manifest.tasks[2].value, manifest.tasks[2].delta) == (0.5, 91.5, 0.75)
+    assert "--trial 1.1 -o FOLDER" in manifest.reproduce[1]
+    images = load_file(folder / "sample_inputs.safetensors")["images"]
+    with torch.no_grad():
+        expected = reader.derived(images)
+    for name, output in load_file(folder / "sample_outputs.safetensors").items():
+        torch.testing.assert_close(output, expected[name], rtol=1e-4, atol=1e-4)
+
+
+def test_a_derived_point_is_chosen_where_the_trials_own_networks_cost_too_much(
+    reader: FakeReader, tmp_path: Path
+) -> None:
+    """Between what the cheapest trial and the derived point cost, the derived one is the better."""
+    budget = str(reader.derived.flops())
+    folder = pull_bundle(reader, "digits", flop_budget=budget, output=tmp_path / "best")
+    manifest = read_manifest(folder)
+    assert (manifest.label, manifest.flops.requested) == ("1.1", budget)
+
+
 def test_the_samples_hold_the_trained_network_s_outputs(reader: FakeReader, bundle: Path) -> None:
     images = load_file(bundle / "sample_inputs.safetensors")["images"]
     outputs = load_file(bundle / "sample_outputs.safetensors")
@@ -290,7 +351,7 @@ def test_every_failed_check_is_named_at_once(copied: Path) -> None:
 
 def test_another_network_under_the_same_manifest_is_noticed(reader: FakeReader, copied: Path, tmp_path: Path) -> None:
     """Whoever swaps a file and re-seals the manifest still meets the checks of outputs and FLOPs."""
-    other = pull_bundle(reader, "digits", trial=0, output=tmp_path / "other")
+    other = pull_bundle(reader, "digits", trial=PointLabel(0), output=tmp_path / "other")
     for name in ("model.pt2", "model.onnx", "architecture.json", "weights.safetensors"):
         shutil.copy(other / name, copied / name)
     _reseal(copied)
@@ -376,22 +437,22 @@ def test_an_impossible_budget_leaves_nothing_behind(reader: FakeReader, tmp_path
 def test_a_network_that_is_not_the_recorded_one_is_refused(reader: FakeReader, tmp_path: Path) -> None:
     class Swapped(FakeReader):
         def __init__(self) -> None:
-            self.folder, self.tasks, self.networks = reader.folder, reader.tasks, reader.networks
+            vars(self).update(vars(reader))
 
-        def network_path(self, study: str, number: int, /) -> Path:
-            return reader.network_path(study, 0)
+        def network_path(self, study: str, number: int, derived: int, /) -> Path:
+            return reader.network_path(study, 0, 0)
 
     with pytest.raises(BundleError, match="is recorded with"):
-        pull_bundle(Swapped(), "digits", trial=1, output=tmp_path / "best")
+        pull_bundle(Swapped(), "digits", trial=PointLabel(1), output=tmp_path / "best")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_lost_network_file_says_where_it_was(reader: FakeReader, tmp_path: Path) -> None:
     class Lost(FakeReader):
         def __init__(self) -> None:
-            self.folder, self.tasks, self.networks = reader.folder, reader.tasks, reader.networks
+            vars(self).update(vars(reader))
 
-        def network_path(self, study: str, number: int, /) -> Path:
+        def network_path(self, study: str, number: int, derived: int, /) -> Path:
             return tmp_path / "gone.pt"
 
     with pytest.raises(NothingToPullError, match=r"gone\.pt"):

@@ -6,16 +6,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.bundle.choose import choose_trial
-from search.errors import NothingToPullError, StudyNotFoundError
+from search.bundle.choose import choose_point
+from search.errors import NothingToPullError, PointLabelError, StudyNotFoundError
+from search.point_label import PointLabel
 from search.records import StudyState, StudySummary, StudyView, TrialPoint, TrialState
 
 
 def _point(
-    number: int, delta_mtl: float | None, flops: int | None, state: TrialState = TrialState.COMPLETE, cause: str = ""
+    number: int,
+    delta_mtl: float | None,
+    flops: int | None,
+    state: TrialState = TrialState.COMPLETE,
+    cause: str = "",
+    derived: int = 0,
 ) -> TrialPoint:
     return TrialPoint(
         number=number,
+        derived=derived,
         state=state,
         cause=cause,
         delta_mtl=delta_mtl,
@@ -33,7 +40,8 @@ def _point(
     )
 
 
-def _view(*points: TrialPoint) -> StudyView:
+def _view(*all_points: TrialPoint) -> StudyView:
+    points = tuple(point for point in all_points if not point.derived)
     counts: dict[TrialState, int] = {}
     for point in points:
         counts[point.state] = counts.get(point.state, 0) + 1
@@ -50,6 +58,7 @@ def _view(*points: TrialPoint) -> StudyView:
         floor_flops=300,
         tasks=(),
         best_trial=None,
+        best_label=None,
         best_delta_mtl=None,
         hypervolume=None,
         seconds_spent=0.0,
@@ -58,19 +67,26 @@ def _view(*points: TrialPoint) -> StudyView:
         backbone="smallconv",
         storage_dir="",
     )
-    return StudyView(revision="1", summary=summary, points=points, references=(), hypervolume=())
+    return StudyView(
+        revision="1",
+        summary=summary,
+        points=points,
+        references=(),
+        hypervolume=(),
+        derived=tuple(point for point in all_points if point.derived),
+    )
 
 
 def test_best_delta_mtl_under_the_budget_wins() -> None:
     view = _view(_point(0, -1.0, 400), _point(1, 2.0, 900), _point(2, 1.0, 500))
-    assert choose_trial(view, flop_budget=500, trial=None).number == 2
-    assert choose_trial(view, flop_budget=499, trial=None).number == 0
-    assert choose_trial(view, flop_budget=None, trial=None).number == 1
+    assert choose_point(view, flop_budget=500, label=None).number == 2
+    assert choose_point(view, flop_budget=499, label=None).number == 0
+    assert choose_point(view, flop_budget=None, label=None).number == 1
 
 
 def test_equal_delta_mtl_prefers_the_cheaper_then_the_earlier() -> None:
     view = _view(_point(0, 1.0, 500), _point(1, 1.0, 400), _point(2, 1.0, 400))
-    assert choose_trial(view, flop_budget=None, trial=None).number == 1
+    assert choose_point(view, flop_budget=None, label=None).number == 1
 
 
 @given(
@@ -82,9 +98,9 @@ def test_the_choice_keeps_to_the_budget_and_none_is_better(points: list[tuple[fl
     fitting = [delta for delta, flops in points if flops <= budget]
     if not fitting:
         with pytest.raises(NothingToPullError, match=f"{min(flops for _, flops in points)}"):
-            choose_trial(view, flop_budget=budget, trial=None)
+            choose_point(view, flop_budget=budget, label=None)
         return
-    chosen = choose_trial(view, flop_budget=budget, trial=None)
+    chosen = choose_point(view, flop_budget=budget, label=None)
     assert chosen.flops is not None
     assert chosen.flops <= budget
     assert chosen.delta_mtl == max(fitting)
@@ -94,37 +110,82 @@ def test_the_choice_keeps_to_the_budget_and_none_is_better(points: list[tuple[fl
 def test_only_complete_trials_count(state: TrialState) -> None:
     view = _view(_point(0, 5.0, 400, state=state))
     with pytest.raises(NothingToPullError, match=f"no finished trial: 1 {state}"):
-        choose_trial(view, flop_budget=None, trial=None)
+        choose_point(view, flop_budget=None, label=None)
 
 
 def test_a_study_without_trials_says_so() -> None:
     with pytest.raises(NothingToPullError, match="no trials at all"):
-        choose_trial(_view(), flop_budget=None, trial=None)
+        choose_point(_view(), flop_budget=None, label=None)
 
 
 def test_none_under_the_budget_names_the_smallest() -> None:
     view = _view(_point(0, 0.0, 1_400), _point(1, 0.0, 1_200))
     with pytest.raises(NothingToPullError, match=r"trial 1, costs 1,200") as caught:
-        choose_trial(view, flop_budget=1_000, trial=None)
+        choose_point(view, flop_budget=1_000, label=None)
     assert "1,000" in str(caught.value)
 
 
 def test_a_named_trial_is_taken_though_another_is_better() -> None:
     view = _view(_point(0, -3.0, 400), _point(1, 2.0, 400))
-    assert choose_trial(view, flop_budget=None, trial=0).number == 0
+    assert choose_point(view, flop_budget=None, label=PointLabel(0)).number == 0
 
 
 def test_a_named_trial_must_exist() -> None:
     with pytest.raises(StudyNotFoundError, match="no trial 7"):
-        choose_trial(_view(_point(0, 0.0, 400)), flop_budget=None, trial=7)
+        choose_point(_view(_point(0, 0.0, 400)), flop_budget=None, label=PointLabel(7))
 
 
 def test_a_named_trial_must_be_complete_and_the_cause_is_told() -> None:
     view = _view(_point(0, None, None, state=TrialState.FAILED, cause="loss is NaN"))
     with pytest.raises(NothingToPullError, match=r"FAILED \(loss is NaN\)"):
-        choose_trial(view, flop_budget=None, trial=0)
+        choose_point(view, flop_budget=None, label=PointLabel(0))
 
 
 def test_a_named_trial_must_keep_to_a_named_budget() -> None:
     with pytest.raises(NothingToPullError, match="over the flop_budget of 300"):
-        choose_trial(_view(_point(0, 0.0, 400)), flop_budget=300, trial=0)
+        choose_point(_view(_point(0, 0.0, 400)), flop_budget=300, label=PointLabel(0))
+
+
+def test_a_derived_point_can_be_the_best_and_a_trial_s_own_is_preferred_to_an_equal_one() -> None:
+    view = _view(
+        _point(0, -1.0, 400), _point(1, 0.0, 500), _point(0, 1.0, 300, derived=2), _point(0, 0.0, 500, derived=1)
+    )
+    assert choose_point(view, flop_budget=None, label=None).label == "0.2"
+    rest = _view(*(point for point in view.all_points if point.derived != 2))
+    assert choose_point(rest, flop_budget=None, label=None).label == "1"
+
+
+def test_a_named_derived_point_is_taken() -> None:
+    view = _view(_point(7, 5.0, 400), _point(7, 1.0, 300, derived=1), _point(7, 0.0, 200, derived=2))
+    assert choose_point(view, flop_budget=None, label=PointLabel(7, 2)).label == "7.2"
+    assert choose_point(view, flop_budget=None, label=PointLabel(7)).label == "7"
+    with pytest.raises(NothingToPullError, match=r"trial 7\.1 .* over the flop_budget of 250"):
+        choose_point(view, flop_budget=250, label=PointLabel(7, 1))
+
+
+def test_a_derived_point_that_is_not_there_names_those_that_are() -> None:
+    view = _view(_point(7, 5.0, 400), _point(7, 1.0, 300, derived=1), _point(8, 0.0, 400))
+    with pytest.raises(StudyNotFoundError, match="no derived point 9") as caught:
+        choose_point(view, flop_budget=None, label=PointLabel(7, 9))
+    assert "7.1" in (caught.value.hint or "")
+    with pytest.raises(StudyNotFoundError) as caught:
+        choose_point(view, flop_budget=None, label=PointLabel(8, 1))
+    assert "none" in (caught.value.hint or "")
+
+
+def test_a_derived_point_of_a_trial_that_failed_is_not_pulled() -> None:
+    view = _view(_point(7, None, None, state=TrialState.VOID, cause="wrong data"))
+    with pytest.raises(NothingToPullError, match=r"VOID \(wrong data\)"):
+        choose_point(view, flop_budget=None, label=PointLabel(7, 1))
+
+
+@given(st.integers(0, 10**9 - 1), st.integers(0, 10**9 - 1))
+def test_a_label_is_read_back(number: int, derived: int) -> None:
+    label = PointLabel(number, derived)
+    assert PointLabel.parse(str(label)) == label
+
+
+@pytest.mark.parametrize("text", ["", "7.", "7.0", "7.x", ".2", "7.2.1", "-7", "7,2", "+7", "٧", "best"])
+def test_what_is_no_label_is_refused(text: str) -> None:
+    with pytest.raises(PointLabelError, match="--trial"):
+        PointLabel.parse(text)

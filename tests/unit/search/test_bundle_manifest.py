@@ -1,7 +1,9 @@
 """The manifest is read as it was written, or not at all."""
 
+import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -106,6 +108,21 @@ def test_an_unknown_key_is_named(tmp_path: Path) -> None:
         read_manifest(tmp_path)
 
 
+def test_a_bundle_of_an_earlier_release_is_read_though_it_lacks_newer_keys(tmp_path: Path) -> None:
+    write_manifest(_manifest(), tmp_path)
+    path = tmp_path / "manifest.json"
+    document = json.loads(path.read_text()) | {"manifest_sha256": ""}
+    del document["derived"], document["flops"]["flop_target"]
+    sha256 = hashlib.sha256(_spelt(document)).hexdigest()
+    path.write_bytes(_spelt(document | {"manifest_sha256": sha256}))
+    read = read_manifest(tmp_path)
+    assert (read.label, read.derived, read.flops.flop_target) == ("3", 0, None)
+
+
+def _spelt(document: dict[str, Any]) -> bytes:
+    return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
+
+
 def test_the_documented_schema_is_the_code_s() -> None:
     assert json.loads(DOCUMENTED_SCHEMA.read_text()) == Manifest.model_json_schema()
 
@@ -122,3 +139,14 @@ def test_the_card_tells_what_a_person_needs() -> None:
         "gatefront start",
     ):
         assert told in card
+
+
+def test_the_card_of_a_derived_point_says_what_it_is() -> None:
+    manifest = _manifest()
+    derived = manifest.model_copy(
+        update={"derived": 2, "flops": manifest.flops.model_copy(update={"flop_target": 460})}
+    )
+    card = write_card(derived)
+    for told in ("# digits, trial 3.2", "| FLOPs requested / delivered | 460 / 450 |", "point 2 derived from it"):
+        assert told in card
+    assert "derived" not in write_card(manifest)

@@ -1,6 +1,7 @@
 """The command line's contract: its words, its exit statuses, one JSON document where one is asked for."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -129,17 +130,85 @@ def test_status_and_front_speak_json(open_table_study: OpenStudy, capsys: pytest
     assert run("front", "table", "--json") == 0
     front = json.loads(capsys.readouterr().out)
     assert [(point["number"], point["flops"]) for point in front["points"]] == [(1, 450), (0, 500)]
-    assert (front["flop_budget"], front["best_trial"]) == (600, 0)
+    assert (front["flop_budget"], front["best_trial"], front["best_label"]) == (600, 0, "0")
 
     assert run("front", "--csv") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "trial,delta_mtl,flops,share_of_single_task,flop_budget,num_parameters,left,right"
-    assert lines[1].startswith("1,-3.0,450,0.45,600,")
+    assert lines[0] == (
+        "label,trial,derived,delta_mtl,flops_requested,flops,share_of_single_task,flop_budget,num_parameters,left,right"
+    )
+    assert lines[1].startswith("1,1,0,-3.0,600,450,0.45,600,")
 
     assert run("front") == 0
     table = capsys.readouterr().out
-    assert "delivered / requested" in table
+    assert "requested" in table
+    assert "delivered" in table
     assert "–" not in table
+
+
+def test_derived_points_are_shown_beside_their_trials(
+    open_table_study: OpenStudy, capsys: pytest.CaptureFixture[str], make_derived: Any
+) -> None:
+    study = open_table_study(max_concurrent=4)
+    study.searcher.suggest("a")
+    cheaper, better = (
+        make_derived(1, delta_mtl=-3.0, flops=420),
+        make_derived(2, delta_mtl=-1.5, flops=480, flop_target=490),
+    )
+    study.finish("a", delta_mtl=-2.0, flops=500, flop_target=550, derived=(cheaper, better))
+
+    assert run("front", "--json") == 0
+    front = json.loads(capsys.readouterr().out)
+    found = [(p["label"], p["number"], p["derived"], p["flops_requested"], p["flops"]) for p in front["points"]]
+    assert found == [("0.1", 0, 1, 450, 420), ("0.2", 0, 2, 490, 480)]
+    assert (front["best_trial"], front["best_label"]) == (0, "0.2")
+
+    assert run("front", "--csv") == 0
+    assert [line.split(",")[:6] for line in capsys.readouterr().out.splitlines()[1:]] == [
+        ["0.1", "0", "1", "-3.0", "450", "420"],
+        ["0.2", "0", "2", "-1.5", "490", "480"],
+    ]
+    assert run("front") == 0
+    table = capsys.readouterr().out
+    assert re.search(r"0\.2 \* .* -1\.50 .* 490 .* 480 ", table)
+    assert "derived from trial" in table
+
+    assert run("status", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [(p["number"], p["derived"], p["flop_target"]) for p in document["trials"]] == [(0, 0, 550)]
+    assert [p["label"] for p in document["derived"]] == ["0.1", "0.2"]
+    assert document["cost"]["worker_seconds"] == document["cost"]["per_trial"] == 12.0 + 3.0 + 3.0
+
+    assert run("status") == 0
+    assert "best Δ_MTL under 600 -1.50 % (trial 0.2)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("label", "sentence"),
+    [
+        ("0.9", "trial 0 of study 'table' has no derived point 9"),
+        ("9.1", "study 'table' has no trial 9"),
+        ("0.x", "found '0.x'"),
+        ("0.0", "found '0.0'"),
+        ("-1", "found '-1'"),
+        ("best", "found 'best'"),
+    ],
+)
+def test_a_point_that_is_not_there_is_wrong_input(
+    open_table_study: OpenStudy,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    make_derived: Any,
+    label: str,
+    sentence: str,
+) -> None:
+    study = open_table_study()
+    study.searcher.suggest("a")
+    study.finish("a", derived=(make_derived(1),))
+    assert run("pull", "table", "--trial", label, "-o", str(tmp_path / "out")) == 2
+    err = " ".join(capsys.readouterr().err.split())
+    assert sentence in err
+    assert "Traceback" not in err
 
 
 def test_front_without_points_says_why(open_table_study: OpenStudy, capsys: pytest.CaptureFixture[str]) -> None:

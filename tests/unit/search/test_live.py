@@ -36,7 +36,7 @@ def test_plain_lines_tell_each_thing_once(open_table_study: OpenStudy) -> None:
         "trial 0 started",
         "trial 0 COMPLETE: Δ_MTL -2.00 % at 500 FLOPs (50.0% of single-task)",
         "trial 1 FAILED: the loss of left is nan",
-        "2/6 trials done, best Δ_MTL under 600 -2.00 %, hypervolume –, ETA 24 s",
+        "2/6 trials done, best Δ_MTL under 600 -2.00 % (trial 0), hypervolume –, ETA 24 s",
     ]
 
 
@@ -60,6 +60,22 @@ def test_live_view_shows_progress_and_trials(open_table_study: OpenStudy) -> Non
     assert progress_line(view) in text
     assert "0 *" in text
     assert "-2.00" in text
+
+
+def test_best_derived_point_is_marked_at_its_trial(open_table_study: OpenStudy, make_derived: Any) -> None:
+    study = open_table_study(max_concurrent=4)
+    study.searcher.suggest("a")
+    lines: list[str] = []
+    display = PlainDisplay(lines.append)
+    display.show(StudyReader(study.url).view("table"))
+    study.finish("a", delta_mtl=-2.0, derived=(make_derived(1), make_derived(2, delta_mtl=-1.0)))
+    view = StudyReader(study.url).view("table")
+    display.show(view)
+    assert "(50.0% of single-task), and 2 derived points" in lines[0]
+    assert "-1.00 % (trial 0.2)" in lines[1]
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(render(view))
+    assert "0 *0.2" in console.export_text()
 
 
 def test_watching_shows_the_end(open_table_study: OpenStudy) -> None:
