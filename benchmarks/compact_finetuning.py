@@ -78,7 +78,13 @@ def _compare(
     network = build_gated_network(settings.capacity.architecture, settings.gates.layout())
     weights = {task: load_state(Path(result.path)) for task, result in single_task.items()}
     network.load_references(weights, load_state(Path(shared.path)))
-    learned = train(network, data, settings.train, tasks=plan.tasks, strategy=learn_gates(network, settings.gates))
+    learned = train(
+        network,
+        data,
+        settings.train,
+        tasks=plan.tasks,
+        strategy=learn_gates(network, settings.gates, target=None, num_steps=0),
+    )
     spent = count_training_flops(network, _shape(plan), learned.num_samples)
     if plan.flop_budget is not None:
         network.cpu().set_gate_pattern(close_gates_to_budget(network, plan.flop_budget))

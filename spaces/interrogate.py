@@ -10,6 +10,7 @@ from spaces.architecture import Architecture
 from spaces.branches import LiveBranches, run_branches
 from spaces.encoder import build_encoder, feature_shapes
 from spaces.errors import SpaceError
+from spaces.estimators import Estimator
 from spaces.flops import CostModel, GatePattern
 from spaces.gate_layout import GateLayout
 from spaces.gate_map import GateMap, GateSite
@@ -130,6 +131,17 @@ class InterroGateNetwork(nn.Module):
         for gate in self.channel_gates():
             gate.alpha.requires_grad_(False)
         self._live = self._find_live_branches()
+
+    def unfreeze_gates(self) -> None:
+        """Undo :meth:`freeze_gates`: logits learn again and every branch runs."""
+        for gate in self.channel_gates():
+            gate.alpha.requires_grad_(True)
+        self._live = None
+
+    def set_estimator(self, estimator: Estimator) -> None:
+        """How gates get their gradient."""
+        for gate in self.channel_gates():
+            gate.estimator = estimator
 
     def checkpoint_activations(self) -> None:
         """From here on, training keeps one value per block and branch and computes the rest again when needed."""

@@ -41,13 +41,17 @@ class CheckpointSlot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """A training after ``epoch`` finished epochs of ``phase``. ``seconds`` were spent in that phase."""
+    """A training after ``epoch`` finished epochs of ``phase``. ``seconds`` were spent in that phase.
+
+    ``memory`` is what the strategy keeps beside the network's parameters.
+    """
 
     key: str
     phase: Phase
     epoch: int
     seconds: float
     notes: dict[str, float]
+    memory: dict[str, float]
     network: dict[str, Tensor]
     optimizer: dict[str, Any]
     schedule: dict[str, Any]

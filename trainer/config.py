@@ -6,10 +6,13 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from spaces.errors import GatefrontError
+from spaces.estimators import Estimator
 from spaces.gate_layout import GateLayout, Granularity
 
 Schedule = Literal["one_cycle", "poly", "constant"]
 Precision = Literal["auto", "fp32", "bf16"]
+Sparsity = Literal["hinge", "expected_flops"]
+Importance = Literal["logit", "sensitivity"]
 
 
 class TrainConfigError(GatefrontError, ValueError):
@@ -62,10 +65,15 @@ class TrainConfig:
 class GateConfig:
     """How the gates are learned (InterroGate, Eqs. 1-5) and how the budget is met.
 
-    ``tau`` has one target per task, in task order: the fraction of channels a task may keep for itself.
-    ``learning_rate`` is the gates' own; they have no weight decay. ``finetune_epochs`` are trained with
+    ``sparsity`` is what pushes towards sharing, weighted by ``lambda_s``: the paper's hinge on ``tau`` (one target
+    per task, in task order: the fraction of channels a task may keep for itself), or the distance of the expected
+    FLOPs from the trial's ``flop_target``. ``learning_rate`` is the gates' own; they have no weight decay.
+
+    ``importance`` orders the gates where not all can stay open. ``finetune_epochs`` are trained with
     frozen gates, after the network was cut to its FLOP budget, on a schedule of their own that peaks at
-    ``finetune_rate`` times the learning rate. ``granularity`` and ``channel_group`` say where gates sit.
+    ``finetune_rate`` times the learning rate. Then the network is cut to ``derived_points`` smaller costs, one
+    after the other, and trained for ``derived_epochs`` more each time. ``granularity`` and ``channel_group`` say
+    where gates sit.
     """
 
     tau: tuple[float, ...]
@@ -77,6 +85,11 @@ class GateConfig:
     finetune_rate: float = 1.0
     granularity: Granularity = "conv"
     channel_group: int = 1
+    sparsity: Sparsity = "hinge"
+    estimator: Estimator = "straight_through"
+    importance: Importance = "logit"
+    derived_points: int = 0
+    derived_epochs: int = 2
 
     def __post_init__(self) -> None:
         self.layout()  # refuses what it cannot be
@@ -86,6 +99,8 @@ class GateConfig:
         _check("gates", "learning_rate", self.learning_rate, "above 0", self.learning_rate > 0)
         _check("gates", "finetune_epochs", self.finetune_epochs, "at least 0", self.finetune_epochs >= 0)
         _check("gates", "finetune_rate", self.finetune_rate, "above 0", self.finetune_rate > 0)
+        _check("gates", "derived_points", self.derived_points, "at least 0", self.derived_points >= 0)
+        _check("gates", "derived_epochs", self.derived_epochs, "at least 0", self.derived_epochs >= 0)
 
     def layout(self) -> GateLayout:
         """Where gates sit and how many channels one of them answers for."""

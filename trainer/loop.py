@@ -32,11 +32,20 @@ class ExtraLoss(Protocol):
     def __call__(self, progress: float, /) -> Mapping[str, Tensor]: ...
 
 
+class Memory(Protocol):
+    """What a strategy learns beside parameters; a checkpoint carries it along."""
+
+    def state(self) -> dict[str, float]: ...
+
+    def restore(self, state: dict[str, float], /) -> None: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strategy:
     """What one run does beyond minimising its task losses.
 
-    ``gate_parameters`` learn at ``gate_learning_rate``, without decay; ``after_step`` runs after each update.
+    ``gate_parameters`` learn at ``gate_learning_rate``, without decay; ``after_step`` runs after each update;
+    ``memory`` is what must survive a restart beside the network.
     """
 
     phase: Phase = "train"
@@ -44,6 +53,7 @@ class Strategy:
     gate_learning_rate: float = 0.0
     extra_loss: ExtraLoss | None = None
     after_step: Callable[[], None] | None = None
+    memory: Memory | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +164,8 @@ class _Run:
         self._network.load_state_dict(checkpoint.network)
         self._optimizer.load_state_dict(checkpoint.optimizer)
         self._schedule.load_state_dict(checkpoint.schedule)
+        if self._strategy.memory is not None:
+            self._strategy.memory.restore(checkpoint.memory)
         restore_random_state(checkpoint.random_state)
         self.epoch, self.seconds = checkpoint.epoch, checkpoint.seconds
 
@@ -199,6 +211,7 @@ class _Run:
             epoch=self.epoch,
             seconds=self.seconds,
             notes=dict(slot.notes),
+            memory={} if self._strategy.memory is None else self._strategy.memory.state(),
             network=self._network.state_dict(),
             optimizer=self._optimizer.state_dict(),
             schedule=self._schedule.state_dict(),

@@ -6,7 +6,8 @@ from typing import Literal, Protocol
 
 from spaces.gate_map import GateMap
 
-Phase = Literal["train", "finetune"]
+Phase = Literal["train", "finetune", "derive"]
+"""Gates learn; the cut network trains on; it is cut further and trains on, once per derived point."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

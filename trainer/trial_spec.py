@@ -40,7 +40,8 @@ class TrialSpec:
     """One trial. ``single_task`` has a reference per task: it defines Δ_MTL and starts the task's own branch.
 
     ``hard_sharing`` starts the shared branch; without it that branch starts as the backbone does.
-    ``flop_budget`` is in FLOPs (2 per multiply-add); None means the network is not cut.
+    ``flop_budget`` is in FLOPs (2 per multiply-add); None means the network is not cut. ``flop_target``, at or under
+    it, is what this trial asks for; None: whatever its gates choose under the budget.
     """
 
     architecture: Architecture
@@ -50,11 +51,21 @@ class TrialSpec:
     flop_budget: int | None
     single_task: Mapping[str, TrainedReference]
     hard_sharing: TrainedReference | None = None
+    flop_target: int | None = None
 
     def __post_init__(self) -> None:
         names = self.architecture.task_names
         if len(self.gates.tau) != len(names):
             raise TrialSpecError(f"gates.tau has {len(self.gates.tau)} targets for {len(names)} tasks.")
+        if self.gates.sparsity == "expected_flops" and self.flop_target is None:
+            raise TrialSpecError(
+                'gates.sparsity "expected_flops" needs a flop_target, found none.',
+                hint='Give the trial one, or choose the sparsity "hinge".',
+            )
+        if self.flop_limit is not None and self.flop_budget is not None and self.flop_limit > self.flop_budget:
+            raise TrialSpecError(
+                f"flop_target must be at most the flop_budget of {self.flop_budget:,}, found {self.flop_target:,}."
+            )
         for name in names:
             if name not in self.single_task or name not in self.single_task[name].metrics:
                 raise TrialSpecError(
@@ -63,8 +74,13 @@ class TrialSpec:
 
     @property
     def num_epochs(self) -> int:
-        """Epochs over both phases."""
-        return self.train.epochs + self.gates.finetune_epochs
+        """Epochs over all phases: gates learn, the network is fine-tuned, points are derived."""
+        return self.train.epochs + self.gates.finetune_epochs + self.gates.derived_points * self.gates.derived_epochs
+
+    @property
+    def flop_limit(self) -> int | None:
+        """What the trial's own network may cost: its target, or else the budget."""
+        return self.flop_budget if self.flop_target is None else self.flop_target
 
     def single_task_metrics(self) -> dict[str, float]:
         """What Δ_MTL is measured against."""
@@ -87,6 +103,7 @@ class TrialSpec:
             "train": self.train.to_json(),
             "gates": self.gates.to_json(),
             "flop_budget": self.flop_budget,
+            "flop_target": self.flop_target,
             "single_task": {name: reference.to_json() for name, reference in self.single_task.items()},
             "hard_sharing": self.hard_sharing.to_json() if self.hard_sharing is not None else None,
         }
@@ -101,6 +118,7 @@ class TrialSpec:
             train=TrainConfig.from_json(document["train"]),
             gates=GateConfig.from_json(document["gates"]),
             flop_budget=document["flop_budget"],
+            flop_target=document["flop_target"],
             single_task={name: TrainedReference.from_json(reference) for name, reference in single_task},
             hard_sharing=TrainedReference.from_json(hard_sharing) if hard_sharing is not None else None,
         )

@@ -1,0 +1,74 @@
+"""What a trained gated network is worth: saved, pruned, its cost counted again, its metrics measured."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from spaces.errors import GatefrontError
+from spaces.flops import count_flops, count_parameters
+from spaces.gate_map import GateMap
+from spaces.interrogate import InterroGateNetwork
+from spaces.plain_network import PlainNetwork
+from spaces.pruning import prune_network
+from trainer.checkpoint import save_network
+from trainer.data.dataset import MultiTaskData
+from trainer.delta_mtl import DeltaMtl, delta_mtl
+from trainer.evaluation import evaluate
+from trainer.runtime import resolve_runtime
+from trainer.trial_spec import TrialSpec
+
+
+class PruningMismatchError(GatefrontError, RuntimeError):
+    """The pruned network does not cost what the gates said, or costs more than was asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A pruned network, measured on the validation split. FLOPs are 2 per multiply-add, batch 1."""
+
+    metrics: dict[str, float]
+    delta: DeltaMtl
+    flops: int
+    num_parameters: int
+    gate_map: GateMap
+    path: Path
+
+
+def deliver(
+    spec: TrialSpec, network: InterroGateNetwork, data: MultiTaskData, path: Path, *, flop_limit: int | None
+) -> Delivery:
+    """Writes the gated network to ``path`` and measures its pruned form; ``network`` ends on the CPU.
+
+    Raises:
+        PruningMismatchError: the pruned network costs something else than its gates, or more than ``flop_limit``.
+        DivergedError: if a prediction is not finite.
+    """
+    # Pruning folds weights on the CPU, where the traced examples are.
+    network.cpu().eval()
+    save_network(network, path)
+    pruned = prune_network(network)
+    flops = _checked_flops(spec, network, pruned, flop_limit)
+    metrics = _evaluate(spec, pruned, data)
+    return Delivery(
+        metrics=metrics,
+        delta=delta_mtl(spec.architecture.tasks, metrics, spec.single_task_metrics()),
+        flops=flops,
+        num_parameters=count_parameters(pruned),
+        gate_map=network.gate_map(),
+        path=path,
+    )
+
+
+def _checked_flops(spec: TrialSpec, network: InterroGateNetwork, pruned: PlainNetwork, flop_limit: int | None) -> int:
+    """The pruned network's own count, which must be what the gates promised."""
+    flops = count_flops(pruned, (spec.architecture.in_channels, *spec.architecture.input_size))
+    if flops != network.flops():
+        raise PruningMismatchError(f"the pruned network costs {flops:,} FLOPs, its gates said {network.flops():,}.")
+    if flop_limit is not None and flops > flop_limit:
+        raise PruningMismatchError(f"the pruned network costs {flops:,} FLOPs, over the {flop_limit:,} asked for.")
+    return flops
+
+
+def _evaluate(spec: TrialSpec, pruned: PlainNetwork, data: MultiTaskData) -> dict[str, float]:
+    runtime = resolve_runtime(spec.train)
+    runtime.place_network(pruned)
+    return evaluate(pruned, data.val, spec.architecture.tasks, runtime=runtime, batch_size=spec.train.batch_size)

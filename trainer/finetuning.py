@@ -1,0 +1,47 @@
+"""Training on with frozen gates: a compact copy of what they leave is trained and written back."""
+
+import logging
+
+from spaces.compaction import compact_network
+from spaces.interrogate import InterroGateNetwork
+from trainer.checkpoint import CheckpointSlot
+from trainer.compatibility import image_shape
+from trainer.config import TrainConfig
+from trainer.data.dataset import MultiTaskData
+from trainer.gate_training import finetune
+from trainer.loop import TrainOutcome, train
+from trainer.reporting import Phase, Reporter
+from trainer.training_cost import count_training_flops
+from trainer.trial_spec import TrialSpec
+
+logger = logging.getLogger(__name__)
+
+
+def finetune_cut(
+    spec: TrialSpec,
+    network: InterroGateNetwork,
+    data: MultiTaskData,
+    config: TrainConfig,
+    *,
+    phase: Phase,
+    reporter: Reporter,
+    slot: CheckpointSlot | None = None,
+) -> tuple[TrainOutcome, float]:
+    """Freezes the gates and trains on, on the channels they leave alone; also says how many FLOPs that took."""
+    network.cpu().freeze_gates()
+    compact = compact_network(network)
+    if compact is None:
+        logger.info("A layer with weights runs twice in this backbone: fine-tuning keeps channels nobody reads.")
+    trained = network if compact is None else compact
+    outcome = train(
+        trained,
+        data,
+        config,
+        tasks=spec.architecture.tasks,
+        strategy=finetune(trained, spec.gates, phase=phase),
+        reporter=reporter,
+        slot=slot,
+    )
+    if compact is not None:
+        compact.write_back()
+    return outcome, count_training_flops(trained, image_shape(data.description), outcome.num_samples)

@@ -1,0 +1,41 @@
+"""How much each gate matters to the loss: what a task gains, to first order, from its own channels."""
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+
+import torch
+from torch import Tensor
+
+from spaces.interrogate import InterroGateNetwork
+from spaces.tasks import Task
+from trainer.data.dataset import Batch
+from trainer.losses import task_loss
+from trainer.runtime import Runtime
+
+NUM_BATCHES = 8
+
+
+def gate_sensitivity(
+    network: InterroGateNetwork, batches: Iterable[Batch], tasks: Sequence[Task], *, runtime: Runtime
+) -> tuple[Tensor, ...]:
+    """``-dL/dG`` ``[tasks, groups]`` per site, the mean over the first batches: positive where opening lowers the loss.
+
+    As a gate chooses ``s = G own + (1 - G) shared``, this is ``-<dL/ds, own - shared>``, summed over the channels
+    of a group. The network is in evaluation mode on the runtime's device, and stays as it is; gates must not be
+    frozen, as then not every branch runs.
+    """
+    gates = network.channel_gates()
+    total = [torch.zeros_like(gate.alpha) for gate in gates]
+    for batch in islice(batches, NUM_BATCHES):
+        placed = runtime.place_batch(batch)
+        predictions = network(placed.images)
+        loss = torch.stack(
+            [task.weight * task_loss(task, predictions[task.name], placed.labels[task.name]) for task in tasks]
+        ).sum()
+        for sums, gate, gradient in zip(
+            total, gates, torch.autograd.grad(loss, [gate.alpha for gate in gates]), strict=True
+        ):
+            p = torch.sigmoid(gate.alpha.detach())
+            # The straight-through estimator says dG/dalpha = p (1 - p); what it multiplied by is divided out again.
+            sums -= gradient / (p * (1 - p))
+    return tuple(sums.cpu() / NUM_BATCHES for sums in total)
