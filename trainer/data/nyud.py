@@ -1,36 +1,43 @@
-"""`nyud`: NYUD-v2 in the layout of the multi-task survey (NYUD_MT): classes, depth and normals of indoor scenes.
+"""`nyud`: NYUD-v2 with 40 classes at 480x640, in the layouts of the multi-task survey and of ASTMT (both NYUD_MT).
 
 ``root/gt_sets/{train,val}.txt`` name the images; for each name there are ``images/NAME.jpg`` and, as far as it is
-labelled, ``segmentation/NAME.png`` (0 unlabelled, 1..40 a class), ``depth/NAME.npy`` (metres, 0 missing) and
-``normals/NAME.npy`` (``[h, w, 3]``, zero vector missing).
+labelled, one file per task. The two archives of that name differ in the labels; which one it is shows in the endings:
+
+- ``segmentation/``: ``.png``, or ``.mat`` (``segmentation``); 0 unlabelled, 1 to 40 a class;
+- ``depth/``: ``.npy``, or ``.mat`` (``depth``); metres, 0 missing;
+- ``normals/``: ``.npy`` (``[h, w, 3]``, zero vector missing), or ``.jpg`` (``255 (n + 1) / 2``, none missing);
+- ``edge/``: ``.npy`` of 0 and 1, or ``.png`` of 0 and 255; read with the option ``edges``.
 """
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from spaces.tasks import Task
 from trainer.content_hash import hash_json
-from trainer.data.dataset import (
-    IGNORE_INDEX,
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    DataDescription,
-    DataError,
-    DataSpec,
-    MultiTaskData,
-    Sample,
+from trainer.data.dataset import IMAGENET_MEAN, IMAGENET_STD, DataDescription, DataError, DataSpec, MultiTaskData
+from trainer.data.file_split import FileSplit, Reader, Record
+from trainer.data.matlab import read_matlab
+from trainer.data.options import parse_options
+from trainer.data.reading import as_classes, read_array, read_picture
+from trainer.data.resizing import unit_normals
+from trainer.data.tree import (
+    file_stamps,
+    read_names,
+    require_files,
+    require_no_overlap,
+    require_root,
+    require_shapes,
+    require_suffix,
 )
-from trainer.data.options import refuse_options
 
-_HEIGHT, _WIDTH = 480, 640
+_SIZE = (480, 640)
 _CLASS_NAMES = (
     "wall", "floor", "cabinet", "bed", "chair", "sofa", "table", "door", "window", "bookshelf", "picture", "counter",
     "blinds", "desk", "shelves", "curtain", "dresser", "pillow", "mirror", "floor mat", "clothes", "ceiling", "books",
@@ -43,15 +50,24 @@ _TASKS = (
     Task(name="depth", kind="depth", num_outputs=1),
     Task(name="normals", kind="normals", num_outputs=3),
 )
+_EDGES = Task(name="edges", kind="edges", num_outputs=1)
+_FOLDERS = {"semseg": "segmentation", "depth": "depth", "normals": "normals", "edges": "edge"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NyudOptions:
+    """``edges`` adds them as a fourth task."""
+
+    edges: bool = False
 
 
 def describe(spec: DataSpec) -> DataDescription:
     """Tasks ``semseg`` (40 classes), ``depth`` and ``normals`` at 480x640, with the published numbers of images."""
-    refuse_options(spec)
+    options = parse_options(NyudOptions, spec)
     return DataDescription(
-        tasks=_TASKS,
+        tasks=(*_TASKS, _EDGES) if options.edges else _TASKS,
         in_channels=3,
-        input_size=(_HEIGHT, _WIDTH),
+        input_size=_SIZE,
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,
         num_train=795,
@@ -61,111 +77,105 @@ def describe(spec: DataSpec) -> DataDescription:
 
 
 def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
-    """Both splits, read image by image as they are asked for; nothing is cached.
+    """Both splits, read image by image as they are asked for; nothing is cached. A missing label file is a gap.
 
     Raises:
-        DataError: there is no root, a list or an image is missing, or labels are in another layout.
+        DataError: there is no root, a list or an image is missing, or labels are in another layout or of another size.
     """
     description = describe(spec)
-    root = _root(spec)
-    train, val = (NyudSplit(root, _names(root, split), description) for split in ("train", "val"))
+    root = require_root(spec, holds="gt_sets/ and images/")
+    suffixes = {task.name: _suffix(root, task.name) for task in description.tasks}
+    readers = {task: _READERS[task][suffix] for task, suffix in suffixes.items()}
+    train_names, val_names = (read_names(root / "gt_sets" / f"{split}.txt") for split in ("train", "val"))
+    require_no_overlap(train_names, val_names, what=str(root / "gt_sets"))
+    train, val = (
+        FileSplit(_find_files(root, names, suffixes), description, readers) for names in (train_names, val_names)
+    )
     return MultiTaskData(
         description=replace(description, num_train=len(train), num_val=len(val)),
         train=train,
         val=val,
-        fingerprint=hash_json({"train": train.stamps(), "val": val.stamps()}),
+        fingerprint=hash_json({"train": file_stamps(root, train.files()), "val": file_stamps(root, val.files())}),
     )
 
 
-class NyudSplit(Dataset[Sample]):
-    """The images of one list, each with the labels it has files for."""
-
-    def __init__(self, root: Path, names: list[str], description: DataDescription) -> None:
-        self._root = root
-        self._names = names
-        self._mean = torch.tensor(description.mean).view(-1, 1, 1)
-        self._std = torch.tensor(description.std).view(-1, 1, 1)
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-    def __getitem__(self, index: int) -> Sample:
-        name = self._names[index]
-        path = self._root / "images" / f"{name}.jpg"
-        with Image.open(path) as image:
-            pixels = _sized(path, np.asarray(image.convert("RGB")))
-        labels = {}
-        for task, (folder, suffix, read) in _READERS.items():
-            path = self._root / folder / f"{name}{suffix}"
-            if path.exists():
-                labels[task] = read(path)
-        image_01 = torch.from_numpy(pixels.copy()).movedim(-1, 0).float() / 255
-        return Sample((image_01 - self._mean) / self._std, labels)
-
-    def stamps(self) -> dict[str, tuple[int, int]]:
-        """Size and time of change of every file: hashing gigabytes would take longer than reading a record."""
-        folders = [("images", ".jpg"), *((folder, suffix) for folder, suffix, _ in _READERS.values())]
-        paths = [self._root / folder / f"{name}{suffix}" for name in self._names for folder, suffix in folders]
-        found = [(path, path.stat()) for path in paths if path.exists()]
-        return {str(path.relative_to(self._root)): (stat.st_size, stat.st_mtime_ns) for path, stat in found}
+def _suffix(root: Path, task: str) -> str:
+    return require_suffix(
+        root / _FOLDERS[task],
+        _READERS[task],
+        what=task,
+        hint="This is neither the survey's layout of NYUD-v2 nor ASTMT's; other archives keep labels differently.",
+    )
 
 
-def _root(spec: DataSpec) -> Path:
-    if spec.root is None:
-        raise DataError(
-            "data nyud needs its files.", hint="Set data.root to the folder that holds gt_sets/ and images/."
-        )
-    root = Path(spec.root)
-    for task, (folder, suffix, _) in _READERS.items():
-        suffixes = {path.suffix for path in (root / folder).iterdir()} if (root / folder).is_dir() else set()
-        if suffix not in suffixes:
-            found = ", ".join(sorted(suffixes)) or "none"
-            raise DataError(
-                f"{task}: {root / folder} has no {suffix} files, found {found}.",
-                hint="This is not the survey's layout of NYUD-v2; other archives of that name keep labels differently.",
-            )
-    return root
+def _find_files(root: Path, names: list[str], suffixes: Mapping[str, str]) -> list[Record]:
+    images = [root / "images" / f"{name}.jpg" for name in names]
+    require_files(images, what="images")
+    require_shapes(images, [_SIZE])
+    records = []
+    for name, image in zip(names, images, strict=True):
+        files = {task: root / _FOLDERS[task] / f"{name}{suffix}" for task, suffix in suffixes.items()}
+        records.append(Record(image, {task: (path,) for task, path in files.items() if path.is_file()}))
+    for task, suffix in suffixes.items():
+        if suffix != ".mat":  # whose header does not say it; these are checked when they are read
+            found = [record.labels[task][0] for record in records if task in record.labels]
+            shapes = [(*_SIZE, 3)] if (task, suffix) == ("normals", ".npy") else [_SIZE, (*_SIZE, 1)]
+            require_shapes(found, shapes)
+    return records
 
 
-def _names(root: Path, split: str) -> list[str]:
-    path = root / "gt_sets" / f"{split}.txt"
-    try:
-        names = path.read_text().split()
-    except OSError as error:
-        raise DataError(
-            f"{path} cannot be read: {error.strerror}.", hint="Give the folder that holds gt_sets/."
-        ) from error
-    missing = [name for name in names if not (root / "images" / f"{name}.jpg").exists()]
-    if missing or not names:
-        raise DataError(f"{path} names {len(names)} images, of which {len(missing)} are not in {root / 'images'}.")
-    return names
+def _classes(path: Path, numbers: NDArray[Any]) -> Tensor:
+    return as_classes(path, _sized(path, numbers), num_classes=len(_CLASS_NAMES), ignored=(0,), first=1)
 
 
-def _sized(path: Path, array: NDArray[np.generic]) -> NDArray[np.generic]:
-    if array.shape[:2] != (_HEIGHT, _WIDTH):
-        raise DataError(f"{path} is {array.shape[0]}x{array.shape[1]}, expected {_HEIGHT}x{_WIDTH}.")
-    return array
+def _metres(path: Path, values: NDArray[Any]) -> Tensor:
+    depth = torch.from_numpy(_sized(path, values).astype(np.float32))[None]
+    return torch.where(depth == 0, torch.nan, depth)
 
 
-def _read_semseg(path: Path) -> Tensor:
-    with Image.open(path) as image:
-        classes = torch.from_numpy(_sized(path, np.asarray(image)).astype(np.int64))
-    return torch.where(classes == 0, IGNORE_INDEX, classes - 1)
+def _sized(path: Path, array: NDArray[Any]) -> NDArray[Any]:
+    if array.shape[:2] != _SIZE or array.size != _SIZE[0] * _SIZE[1]:
+        raise DataError(f"{path} is {'x'.join(map(str, array.shape))}, expected 480x640.")
+    return array.reshape(_SIZE)
 
 
-def _read_depth(path: Path) -> Tensor:
-    metres = torch.from_numpy(_sized(path, np.load(path)).astype(np.float32)).reshape(1, _HEIGHT, _WIDTH)
-    return torch.where(metres == 0, torch.nan, metres)
+def _read_semseg_png(path: Path) -> Tensor:
+    return _classes(path, read_picture(path, num_channels=1))
 
 
-def _read_normals(path: Path) -> Tensor:
-    normals = torch.from_numpy(_sized(path, np.load(path)).astype(np.float32)).movedim(-1, 0)
-    length = normals.norm(dim=0, keepdim=True)
-    return torch.where(length == 0, torch.nan, normals / length)
+def _read_semseg_mat(path: Path) -> Tensor:
+    return _classes(path, np.asarray(read_matlab(path, "segmentation")))
 
 
-_READERS: dict[str, tuple[str, str, Callable[[Path], Tensor]]] = {
-    "semseg": ("segmentation", ".png", _read_semseg),
-    "depth": ("depth", ".npy", _read_depth),
-    "normals": ("normals", ".npy", _read_normals),
+def _read_depth_npy(path: Path) -> Tensor:
+    return _metres(path, read_array(path))
+
+
+def _read_depth_mat(path: Path) -> Tensor:
+    return _metres(path, np.asarray(read_matlab(path, "depth")))
+
+
+def _read_normals_npy(path: Path) -> Tensor:
+    vectors = torch.from_numpy(read_array(path).astype(np.float32)).movedim(-1, 0)
+    return unit_normals(vectors, (vectors == 0).all(dim=0))
+
+
+def _read_normals_jpg(path: Path) -> Tensor:
+    vectors = torch.from_numpy(2 * read_picture(path, num_channels=3).astype(np.float32) / 255 - 1).movedim(-1, 0)
+    return unit_normals(vectors, torch.zeros(_SIZE, dtype=torch.bool))
+
+
+def _read_edges_npy(path: Path) -> Tensor:
+    return torch.from_numpy(_sized(path, read_array(path)).astype(np.float32))[None]
+
+
+def _read_edges_png(path: Path) -> Tensor:
+    return torch.from_numpy((_sized(path, read_picture(path, num_channels=1)) > 127).astype(np.float32))[None]
+
+
+_READERS: dict[str, dict[str, Reader]] = {
+    "semseg": {".png": _read_semseg_png, ".mat": _read_semseg_mat},
+    "depth": {".npy": _read_depth_npy, ".mat": _read_depth_mat},
+    "normals": {".npy": _read_normals_npy, ".jpg": _read_normals_jpg},
+    "edges": {".npy": _read_edges_npy, ".png": _read_edges_png},
 }

@@ -53,8 +53,10 @@ def read_array(path: Path) -> NDArray[Any]:
     return array
 
 
-def as_classes(path: Path, classes: NDArray[Any], *, num_classes: int, ignored: tuple[int, ...]) -> Tensor:
-    """Class indices as int64, :data:`IGNORE_INDEX` for the values in ``ignored``.
+def as_classes(
+    path: Path, classes: NDArray[Any], *, num_classes: int, ignored: tuple[int, ...], first: int = 0
+) -> Tensor:
+    """Class indices as int64, :data:`IGNORE_INDEX` for the values in ``ignored``; the file counts from ``first``.
 
     Raises:
         DataError: for a value that is neither; ``path`` is named.
@@ -63,14 +65,14 @@ def as_classes(path: Path, classes: NDArray[Any], *, num_classes: int, ignored: 
         raise DataError(f"{path} holds values that are no class indices, such as {_first_fraction(classes)}.")
     labels = classes.astype(np.int64)
     unknown = np.isin(labels, ignored)
-    wrong = ~unknown & ((labels < 0) | (labels >= num_classes))
+    wrong = ~unknown & ((labels < first) | (labels >= first + num_classes))
     if wrong.any():
         raise DataError(
             f"{path} has class {labels[wrong][0]} ({int(wrong.sum())} such pixels), "
-            f"expected 0 to {num_classes - 1} or {', '.join(map(str, ignored)) or 'nothing else'}.",
+            f"expected {first} to {first + num_classes - 1} or {', '.join(map(str, ignored)) or 'nothing else'}.",
             hint="This looks like another set of classes.",
         )
-    return torch.from_numpy(np.where(unknown, IGNORE_INDEX, labels))
+    return torch.from_numpy(np.where(unknown, IGNORE_INDEX, labels - first))
 
 
 def _first_fraction(values: NDArray[Any]) -> float:

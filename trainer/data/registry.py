@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainer.data import celeba, digits, nyud, pascal, rooms
+from trainer.data import celeba, cityscapes_parts, digits, libmtl, nyud, pascal, rooms
 from trainer.data.dataset import DataDescription, DataError, DataSpec, MultiTaskData
 from trainer.data.options import nearest_known
 
@@ -23,8 +23,11 @@ class DataSource:
 
 DATA_SOURCES: Mapping[str, DataSource] = {
     "celeba": DataSource(celeba.describe, celeba.load),
+    "cityscapes": DataSource(libmtl.describe_cityscapes, libmtl.load_cityscapes),
+    "cityscapes-parts": DataSource(cityscapes_parts.describe, cityscapes_parts.load),
     "digits": DataSource(digits.describe, digits.load, is_generated=True),
     "nyud": DataSource(nyud.describe, nyud.load),
+    "nyuv2": DataSource(libmtl.describe_nyuv2, libmtl.load_nyuv2),
     "pascal-context": DataSource(pascal.describe, pascal.load),
     "rooms": DataSource(rooms.describe, rooms.load, is_generated=True),
 }

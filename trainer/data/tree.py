@@ -3,6 +3,9 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 from trainer.data.dataset import DataError, DataSpec
 
 
@@ -47,6 +50,56 @@ def require_no_overlap(train: Iterable[str], val: Iterable[str], *, what: str) -
     both = sorted(set(train) & set(val))
     if both:
         raise DataError(f"{what}: {both[0]!r} is in both splits ({len(both)} are).")
+
+
+def require_suffix(folder: Path, known: Iterable[str], *, what: str, hint: str = "") -> str:
+    """Which of the ``known`` file name endings a folder's files have.
+
+    Raises:
+        DataError: if the folder is not there, or has files of none of them or of more than one.
+    """
+    known = sorted(known)
+    suffixes = {path.suffix for path in folder.iterdir() if path.is_file()} if folder.is_dir() else set()
+    found = suffixes & set(known)
+    if len(found) != 1:
+        raise DataError(
+            f"{what}: {folder} has no {' or '.join(known)} files, found {', '.join(sorted(suffixes)) or 'none'}."
+            if not found
+            else f"{what}: {folder} has {' and '.join(sorted(found))} files, expected one kind.",
+            hint=hint,
+        )
+    return found.pop()
+
+
+def require_shapes(paths: Sequence[Path], allowed: Iterable[tuple[int, ...]]) -> None:
+    """Raises :class:`DataError` with the first array or picture of another shape, and how many are.
+
+    Only headers are read. The shape of a picture is (height, width), whatever its channels.
+    """
+    allowed = tuple(allowed)
+    wrong = [(path, shape) for path in paths if (shape := _header_shape(path)) not in allowed]
+    if wrong:
+        path, shape = wrong[0]
+        raise DataError(
+            f"{path} is {_dimensions(shape)}, expected {' or '.join(map(_dimensions, allowed))} "
+            f"({len(wrong)} of {len(paths)} files differ).",
+            hint="This looks like another layout of the same data set.",
+        )
+
+
+def _header_shape(path: Path) -> tuple[int, ...]:
+    try:
+        if path.suffix == ".npy":
+            shape: tuple[int, ...] = np.load(path, mmap_mode="r", allow_pickle=False).shape
+            return shape
+        with Image.open(path) as image:
+            return (image.height, image.width)
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
+        raise DataError(f"{path} cannot be read: {str(error).rstrip('.')}.", hint="Copy the file again.") from error
+
+
+def _dimensions(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape)) or "a single number"
 
 
 def file_stamps(root: Path, paths: Iterable[Path]) -> dict[str, tuple[int, int]]:

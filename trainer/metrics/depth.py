@@ -2,6 +2,7 @@
 
 import math
 
+import torch
 from torch import Tensor
 
 from trainer.metrics.metric import MeanMetric
@@ -31,15 +32,16 @@ class AbsoluteError(MeanMetric):
 
 
 class RelativeError(MeanMetric):
-    """Mean of ``|prediction - label| / label``, in percent."""
+    """Mean of ``|prediction - label| / label``, in percent, over labels above 0."""
 
     label = "relative error %"
     higher_is_better = False
 
     def _values(self, prediction: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
-        # Labels above zero: a depth of zero is a gap in every data set, so nothing is divided by it.
-        known = label.nan_to_num(nan=1.0)
-        return (prediction - known).abs() / known.abs().clamp(min=1e-9), ~label.isnan()
+        # A disparity may be 0, infinitely far, where no relative error is defined. NaN is not above 0 either.
+        valid = label > 0
+        known = torch.where(valid, label, 1.0)
+        return (prediction - known).abs() / known, valid
 
     def _finish(self, mean: float) -> float:
         return 100 * mean

@@ -1,11 +1,13 @@
 """The NYUD-v2 reader, on a tree of three images that the test writes itself."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy.io import savemat
 
 from spaces.tasks import Task
 from trainer.data import IGNORE_INDEX, DataError, DataSpec, describe_data, load_data
@@ -73,14 +75,64 @@ def test_wrong_trees_are_explained(root: Path) -> None:
         load_data(DataSpec(name="nyud"), root)
     spec = DataSpec(name="nyud", root=str(root))
     Image.new("RGB", (32, 24)).save(root / "images" / "0007.jpg")
-    with pytest.raises(DataError, match=r"0007\.jpg is 24x32, expected 480x640"):
-        load_data(spec, root).val[0]
+    with pytest.raises(DataError, match=r"0007\.jpg is 24x32, expected 480x640 \(1 of 1 files differ\)"):
+        load_data(spec, root)
     (root / "images" / "0007.jpg").unlink()
-    with pytest.raises(DataError, match=r"val\.txt names 1 images, of which 1 are not"):
+    with pytest.raises(DataError, match=r"images: .*0007\.jpg is missing \(1 of 1 are\)"):
         load_data(spec, root)
     for file in (root / "normals").iterdir():
-        file.rename(file.with_suffix(".jpg"))
-    with pytest.raises(DataError, match=r"normals: .*no \.npy files, found \.jpg"):
+        file.rename(file.with_suffix(".gif"))
+    with pytest.raises(DataError, match=r"normals: .*no \.jpg or \.npy files, found \.gif"):
+        load_data(spec, root)
+
+
+def test_the_older_archive_says_the_same(root: Path, tmp_path: Path) -> None:
+    survey = load_data(DataSpec(name="nyud", root=str(root)), root / "cache")
+    other = tmp_path / "astmt"
+    for folder in ("segmentation", "depth", "normals"):
+        (other / folder).mkdir(parents=True)
+    for folder in ("gt_sets", "images"):
+        shutil.copytree(root / folder, other / folder)
+    depth = np.full((HEIGHT, WIDTH), 2.5, np.float32)
+    depth[:, :7] = 0
+    for name in ("0001", "0002", "0007"):
+        with Image.open(root / "segmentation" / f"{name}.png") as picture:
+            savemat(other / "segmentation" / f"{name}.mat", {"segmentation": np.asarray(picture)})
+        savemat(other / "depth" / f"{name}.mat", {"depth": depth})
+        Image.new("RGB", (WIDTH, HEIGHT), (128, 128, 0)).save(other / "normals" / f"{name}.jpg")
+    sample = load_data(DataSpec(name="nyud", root=str(other)), tmp_path).train[0]
+    expected = survey.train[0]
+    assert torch.equal(sample.labels["semseg"], expected.labels["semseg"])
+    torch.testing.assert_close(sample.labels["depth"], expected.labels["depth"], equal_nan=True)
+    torch.testing.assert_close(sample.labels["normals"][:, 5, 5], torch.tensor([0.0, 0.0, -1.0]), atol=0.02, rtol=0)
+    np.save(other / "depth" / "0001.npy", depth)
+    with pytest.raises(DataError, match=r"depth: .* has \.mat and \.npy files, expected one kind"):
+        load_data(DataSpec(name="nyud", root=str(other)), tmp_path)
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".png"])
+def test_edges_are_a_task_on_request(root: Path, suffix: str) -> None:
+    (root / "edge").mkdir()
+    edges = np.zeros((HEIGHT, WIDTH), np.uint8)
+    edges[:, 9] = 1
+    for name in ("0001", "0002", "0007"):
+        if suffix == ".npy":
+            np.save(root / "edge" / f"{name}.npy", edges)
+        else:
+            Image.fromarray(255 * edges).save(root / "edge" / f"{name}.png")
+    data = load_data(DataSpec(name="nyud", root=str(root), options={"edges": True}), root / "cache")
+    assert data.description.tasks[-1] == Task(name="edges", kind="edges", num_outputs=1)
+    assert torch.equal(data.train[0].labels["edges"], torch.from_numpy(edges).float()[None])
+
+
+def test_labels_of_another_shape_or_set_are_named(root: Path) -> None:
+    spec = DataSpec(name="nyud", root=str(root))
+    Image.fromarray(np.full((HEIGHT, WIDTH), 41, np.uint8)).save(root / "segmentation" / "0001.png")
+    with pytest.raises(DataError, match=r"0001\.png has class 41 \(307200 such pixels\), expected 1 to 40 or 0"):
+        load_data(spec, root).train[0]
+    for name in ("0001", "0002"):
+        np.save(root / "normals" / f"{name}.npy", np.zeros((3, HEIGHT, WIDTH), np.float32))
+    with pytest.raises(DataError, match=r"0001\.npy is 3x480x640, expected 480x640x3 \(2 of 2 files differ\)"):
         load_data(spec, root)
 
 
@@ -89,5 +141,5 @@ def test_described_without_any_file(name: str) -> None:
     description = describe_data(DataSpec(name=name))
     assert all(task.is_dense for task in description.tasks)
     assert {task.name for task in description.tasks if task.kind == "segmentation"} == set(description.class_names)
-    with pytest.raises(DataError, match="no options"):
+    with pytest.raises(DataError, match="no option"):
         describe_data(DataSpec(name=name, options={"train_size": 3}))

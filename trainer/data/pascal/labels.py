@@ -10,7 +10,7 @@ from scipy.ndimage import laplace
 from torch import Tensor
 
 from trainer.data.dataset import DataError
-from trainer.data.pascal.matlab import read_matlab
+from trainer.data.matlab import read_matlab
 from trainer.data.pascal.normals_classes import NORMALS_CLASSES
 from trainer.data.pascal.thinning import thin
 from trainer.data.reading import as_classes, read_picture

@@ -1,0 +1,125 @@
+"""`nyuv2` and `cityscapes` in the layout of LibMTL and MTAN: numbered ``.npy`` files, already small.
+
+``root/{train,val}/{image,label,depth,normal}/0.npy`` and on; Cityscapes has no ``normal``. Images are ``[h, w, 3]`` in
+[0, 1], labels ``[h, w]`` with -1 for unlabelled, depth ``[h, w, 1]`` with 0 for missing, normals ``[h, w, 3]`` of
+unit length with the zero vector for missing. NYUv2 is 288x384 with 13 classes and metres; Cityscapes is 128x256
+with 7 classes and *inverse* depth. The files are the whole set: its numbers must have no gap, and every folder as many.
+"""
+
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from spaces.tasks import Task
+from trainer.data.dataset import IMAGENET_MEAN, IMAGENET_STD, DataDescription, DataError, DataSpec, MultiTaskData
+from trainer.data.file_split import Reader
+from trainer.data.numbered_tree import NumberedFolder, NumberedTree, load_numbered
+from trainer.data.options import refuse_options
+from trainer.data.reading import as_classes, read_array
+from trainer.data.resizing import unit_normals
+
+_NYUV2_SIZE, _CITYSCAPES_SIZE = (288, 384), (128, 256)
+_NYUV2_CLASSES = (
+    "bed", "books", "ceiling", "chair", "floor", "furniture", "objects", "picture", "sofa", "table", "television",
+    "wall", "window",
+)  # fmt: skip
+_CITYSCAPES_CLASSES = ("flat", "construction", "object", "nature", "sky", "human", "vehicle")
+
+_NYUV2_TASKS = (
+    Task(name="semseg", kind="segmentation", num_outputs=len(_NYUV2_CLASSES)),
+    Task(name="depth", kind="depth", num_outputs=1, metric="abs_err"),
+    Task(name="normals", kind="normals", num_outputs=3),
+)
+_CITYSCAPES_TASKS = (
+    Task(name="semseg", kind="segmentation", num_outputs=len(_CITYSCAPES_CLASSES)),
+    Task(name="depth", kind="depth", num_outputs=1, metric="abs_err"),
+)
+
+
+def describe_nyuv2(spec: DataSpec) -> DataDescription:
+    """Tasks ``semseg`` (13 classes), ``depth`` and ``normals`` at 288x384, with the published numbers of images."""
+    return _describe(spec, _NYUV2_TASKS, _NYUV2_SIZE, _NYUV2_CLASSES, num_train=795, num_val=654)
+
+
+def load_nyuv2(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
+    """Both splits; nothing is cached. Raises :class:`DataError` for a tree that is not as the module says."""
+    tree = _tree(
+        _NYUV2_SIZE, _NYUV2_TASKS, hint="The data set `nyud` reads the multi-task survey's tree of the same images."
+    )
+    return load_numbered(spec, describe_nyuv2(spec), tree)
+
+
+def describe_cityscapes(spec: DataSpec) -> DataDescription:
+    """Tasks ``semseg`` (7 classes) and ``depth`` (inverse) at 128x256, with the published numbers of images."""
+    return _describe(spec, _CITYSCAPES_TASKS, _CITYSCAPES_SIZE, _CITYSCAPES_CLASSES, num_train=2975, num_val=500)
+
+
+def load_cityscapes(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
+    """Both splits; nothing is cached. Raises :class:`DataError` for a tree that is not as the module says."""
+    tree = _tree(_CITYSCAPES_SIZE, _CITYSCAPES_TASKS, hint="The data set `cityscapes-parts` reads auto-lambda's tree.")
+    return load_numbered(spec, describe_cityscapes(spec), tree)
+
+
+def _describe(
+    spec: DataSpec,
+    tasks: tuple[Task, ...],
+    size: tuple[int, int],
+    classes: tuple[str, ...],
+    *,
+    num_train: int,
+    num_val: int,
+) -> DataDescription:
+    refuse_options(spec)
+    return DataDescription(
+        tasks=tasks,
+        in_channels=3,
+        input_size=size,
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+        num_train=num_train,
+        num_val=num_val,
+        class_names={"semseg": classes},
+    )
+
+
+def _tree(size: tuple[int, int], tasks: tuple[Task, ...], *, hint: str) -> NumberedTree:
+    (num_classes,) = (task.num_outputs for task in tasks if task.kind == "segmentation")
+    labels: dict[str, tuple[NumberedFolder, Reader]] = {
+        "semseg": (NumberedFolder("label", ".npy", (size,)), partial(_read_classes, num_classes=num_classes)),
+        "depth": (NumberedFolder("depth", ".npy", ((*size, 1), size)), _read_depth),
+        "normals": (NumberedFolder("normal", ".npy", ((*size, 3),)), _read_normals),
+    }
+    return NumberedTree(
+        images=NumberedFolder("image", ".npy", ((*size, 3),)),
+        read_image=_read_image,
+        labels={task.name: labels[task.name] for task in tasks},
+        hint=hint,
+    )
+
+
+def _read_image(path: Path) -> Tensor:
+    pixels = torch.from_numpy(read_array(path)).float().movedim(-1, 0)
+    low, high = float(pixels.min()), float(pixels.max())
+    if not (low >= 0 and high <= 1):
+        raise DataError(
+            f"{path} has values from {low:.3g} to {high:.3g}, expected 0 to 1.",
+            hint="This looks like another layout of the same data set.",
+        )
+    return pixels
+
+
+def _read_classes(path: Path, *, num_classes: int) -> Tensor:
+    return as_classes(path, read_array(path), num_classes=num_classes, ignored=(-1,))
+
+
+def _read_depth(path: Path) -> Tensor:
+    depth = torch.from_numpy(read_array(path)).float()
+    depth = depth.reshape(1, *depth.shape[:2])
+    return torch.where(depth == 0, torch.nan, depth)
+
+
+def _read_normals(path: Path) -> Tensor:
+    vectors = torch.from_numpy(read_array(path)).float().movedim(-1, 0)
+    return unit_normals(vectors, (vectors == 0).all(dim=0))

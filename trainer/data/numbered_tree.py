@@ -1,0 +1,96 @@
+"""Trees of numbered files, ``root/SPLIT/FOLDER/0.npy`` and on, as LibMTL, MTAN and auto-lambda write them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from torch import Tensor
+
+from trainer.content_hash import hash_json
+from trainer.data.dataset import DataDescription, DataError, DataSpec, MultiTaskData
+from trainer.data.file_split import FileSplit, Reader, Record
+from trainer.data.tree import file_stamps, require_root, require_shapes, require_suffix
+
+
+@dataclass(frozen=True, slots=True)
+class NumberedFolder:
+    """A folder with one file per image, the ending of their names, and the shapes that their arrays may have."""
+
+    name: str
+    suffix: str
+    shapes: tuple[tuple[int, ...], ...]
+
+    def file(self, split: Path, number: int) -> Path:
+        return split / self.name / f"{number}{self.suffix}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberedTree:
+    """What a tree of this kind holds: a folder of images, and per task a folder and how its files are read.
+
+    ``hint`` is for whoever brings another tree.
+    """
+
+    images: NumberedFolder
+    read_image: Callable[[Path], Tensor]
+    labels: Mapping[str, tuple[NumberedFolder, Reader]]
+    hint: str
+
+
+def load_numbered(spec: DataSpec, description: DataDescription, tree: NumberedTree) -> MultiTaskData:
+    """Its splits, ``train`` and ``val``.
+
+    Raises:
+        DataError: a folder is missing or of another dialect, numbers are missing, or an array is of another shape.
+            The first offender is named, and how many there are.
+    """
+    root = require_root(spec, holds="train/ and val/")
+    readers = {task: read for task, (_, read) in tree.labels.items()}
+    train, val = (
+        FileSplit(_find_records(root / split, tree), description, readers, read_image=tree.read_image)
+        for split in ("train", "val")
+    )
+    return MultiTaskData(
+        description=replace(description, num_train=len(train), num_val=len(val)),
+        train=train,
+        val=val,
+        fingerprint=hash_json({"train": file_stamps(root, train.files()), "val": file_stamps(root, val.files())}),
+    )
+
+
+def _find_records(split: Path, tree: NumberedTree) -> list[Record]:
+    folders = {"images": tree.images, **{task: folder for task, (folder, _) in tree.labels.items()}}
+    counts = {what: _count_files(split / part.name, part.suffix, what, tree.hint) for what, part in folders.items()}
+    count = counts["images"]
+    for what, found in counts.items():
+        if found != count:
+            raise DataError(
+                f"{what}: {split / folders[what].name} has {found} files, {split / tree.images.name} has {count}."
+            )
+    for folder in folders.values():
+        require_shapes([folder.file(split, number) for number in range(count)], folder.shapes)
+    return [
+        Record(
+            tree.images.file(split, number),
+            {task: (folder.file(split, number),) for task, (folder, _) in tree.labels.items()},
+        )
+        for number in range(count)
+    ]
+
+
+def _count_files(folder: Path, suffix: str, what: str, hint: str) -> int:
+    """How many files there are; their names must be the numbers below that."""
+    require_suffix(folder, [suffix], what=what, hint=hint)
+    stems = {path.stem for path in folder.iterdir() if path.suffix == suffix}
+    foreign = sorted(stem for stem in stems if not stem.isdecimal() or stem != str(int(stem)))
+    if foreign:
+        raise DataError(f"{what}: {folder} has {foreign[0]}{suffix}, expected numbers ({len(foreign)} are none).")
+    numbers = set(map(int, stems))
+    gaps = sorted(set(range(max(numbers) + 1)) - numbers)
+    if gaps:
+        raise DataError(
+            f"{what}: {folder} has no {gaps[0]}{suffix}, though its numbers go on to {max(numbers)} "
+            f"({len(gaps)} are missing).",
+            hint="Copy the folder again.",
+        )
+    return len(numbers)
