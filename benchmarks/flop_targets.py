@@ -58,9 +58,10 @@ def main() -> None:
             for way in arguments.ways:
                 result, target = _run(plan, references, seed, percent, way, arguments)
                 found.setdefault((percent, way), []).append(result.delta_mtl)
+                chosen, delivered = 100 * result.flops_before_cut / target, 100 * result.flops / target
                 print(
-                    f"{seed} | {percent:g} % | {way} | {100 * result.flops_before_cut / target:.1f} % | "
-                    f"{100 * result.flops / target:.2f} % | {result.delta_mtl:+.2f} % | {result.train_flops / 1e12:.2f}",
+                    f"{seed} | {percent:g} % | {way} | {chosen:.1f} % | {delivered:.2f} % | "
+                    f"{result.delta_mtl:+.2f} % | {result.train_flops / 1e12:.2f}",
                     flush=True,
                 )
     for (percent, way), deltas in found.items():

@@ -2,20 +2,24 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from search.flop_budget import parse_flop_budget
 from search.knobs import (
     FloatChoice,
     FloatKnob,
+    FloatRange,
     IntChoice,
     IntKnob,
     NameChoice,
     ScheduleName,
     StrictModel,
+    ends,
 )
 from spaces.architecture import DenseDecoder
+from spaces.estimators import Estimator
 from spaces.gate_layout import Granularity
+from trainer.config import Importance, Sparsity
 
 PositiveInt = Annotated[int, Field(ge=1)]
 
@@ -115,9 +119,11 @@ class GranularityChoices(StrictModel):
 
 
 class GatesSection(StrictModel):
-    """``[gates]``: where gates sit and how they are learned.
+    """``[gates]``: where gates sit, how they are learned, and what they may cost.
 
-    ``tau`` is one knob for all tasks, or a table with one knob per task.
+    ``tau`` is one knob for all tasks, or a table with one knob per task; only the hinge has it. ``flop_target`` is what
+    a trial asks for: 0 is the cost of sharing everything, 1 the most that the budget (or the
+    largest network) allows. Absent, a hinge trial takes what its gates choose under the budget.
     """
 
     tau: Annotated[
@@ -127,6 +133,8 @@ class GatesSection(StrictModel):
         | Annotated[dict[str, FloatKnob], Tag("tasks")],
         Discriminator(_tau_form),
     ] = 0.2
+    sparsity: Sparsity = "hinge"
+    flop_target: FloatKnob | None = None
     lambda_s: FloatKnob = 1.0
     learning_rate: FloatKnob = 0.1
     initial_logit: FloatKnob = 1.0
@@ -139,6 +147,33 @@ class GatesSection(StrictModel):
         Discriminator(_word_form),
     ] = "conv"
     channel_group: IntChoice = 1
+    estimator: Estimator = "straight_through"
+    importance: Importance = "logit"
+    derived_points: Annotated[int, Field(ge=0)] = 0
+    derived_epochs: Annotated[int, Field(ge=0)] = 2
+
+    @field_validator("flop_target")
+    @classmethod
+    def _is_a_share(cls, knob: FloatKnob | None) -> FloatKnob | None:
+        for value in () if knob is None else ends(knob):
+            if not 0 <= value <= 1:
+                raise ValueError(f"flop_target must lie between 0 (all shared) and 1 (the budget), found {value}")
+        return knob
+
+    @model_validator(mode="after")
+    def _tau_is_the_hinges(self) -> "GatesSection":
+        if self.sparsity == "expected_flops" and "tau" in self.model_fields_set:
+            raise ValueError(
+                'tau has no effect with sparsity = "expected_flops"; flop_target says what a trial may cost'
+            )
+        return self
+
+    @property
+    def target_knob(self) -> FloatKnob | None:
+        """``flop_target`` as it works: training towards a cost needs one, and spreads over the upper half unasked."""
+        if self.flop_target is None and self.sparsity == "expected_flops":
+            return FloatRange(low=0.5, high=1.0)
+        return self.flop_target
 
 
 class TaskSection(StrictModel):

@@ -125,6 +125,13 @@ def largest(knob: IntKnob) -> int:
     return knob.high if isinstance(knob, IntRange) else knob
 
 
+def ends(knob: FloatKnob) -> tuple[float, ...]:
+    """The smallest and the largest value a real knob can take."""
+    if isinstance(knob, Choices):
+        return min(knob.choices), max(knob.choices)
+    return (knob.low, knob.high) if isinstance(knob, FloatRange) else (knob, knob)
+
+
 def listed(knob: NameChoice | FloatChoice | IntChoice) -> tuple[Scalar, ...]:
     """Every value of a knob that has no range, in the order written."""
     return tuple(knob.choices) if isinstance(knob, Choices) else (knob,)

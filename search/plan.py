@@ -70,12 +70,14 @@ class StudyPlan:
     def trial_flops(self) -> int:
         """At most what the longest trial computes forward for each training sample, over all its epochs.
 
-        While gates learn every branch runs; behind the cut a trial trains the network that it will deliver.
+        While gates learn every branch runs; behind the cut a trial trains the network that it will deliver, and
+        for each derived point a smaller one.
         """
         capacity = self.largest
         delivered = capacity.single_task if self.flop_budget is None else min(capacity.single_task, self.flop_budget)
-        epochs, finetune_epochs = self.config.train.epochs, self.config.gates.finetune_epochs
-        return largest(epochs) * capacity.training + largest(finetune_epochs) * delivered
+        gates = self.config.gates
+        behind_the_cut = largest(gates.finetune_epochs) + gates.derived_points * gates.derived_epochs
+        return largest(self.config.train.epochs) * capacity.training + behind_the_cut * delivered
 
 
 def plan_study(config: StudyConfig) -> StudyPlan:

@@ -120,11 +120,11 @@ def _config_maker(run: StudyRun, references: References) -> Callable[[optuna.Tri
             train=settings.train,
             gates=settings.gates,
             flop_budget=plan.flop_budget,
+            flop_target=settings.flop_target,
             single_task=references.single_task(settings.capacity),
             hard_sharing=references.shared_init(settings.capacity),
         )
-        num_epochs = settings.train.epochs + settings.gates.finetune_epochs
-        run.store.open_trial(trial.number, seed=settings.train.seed, num_epochs=num_epochs)
+        run.store.open_trial(trial.number, seed=settings.train.seed, num_epochs=spec.num_epochs)
         return {TRIAL_NUMBER: trial.number, SPEC: spec.to_json()}
 
     return make_config

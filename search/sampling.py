@@ -17,11 +17,12 @@ Params = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialSettings:
-    """One point of the search space, decoded."""
+    """One point of the search space, decoded. ``flop_target`` is in FLOPs; None: no more than the budget."""
 
     capacity: Capacity
     train: TrainConfig
     gates: GateConfig
+    flop_target: int | None
 
 
 def search_space(config: StudyConfig) -> dict[str, BaseDistribution]:
@@ -31,18 +32,18 @@ def search_space(config: StudyConfig) -> dict[str, BaseDistribution]:
 
 
 def first_points(config: StudyConfig) -> list[dict[str, Scalar]]:
-    """Points to try before the sampler takes over: τ low, middle and high with the strongest sparsity weight.
+    """Points to try before the sampler takes over: τ or the FLOP target low, middle and high.
 
-    With a strong λ_s the targets τ are really met, so the three points span the front's range of FLOPs.
-    Knobs not named are left to the sampler. Empty if τ is fixed.
+    With the strongest λ_s the targets τ are really met, so the three points span the front's range of FLOPs.
+    Knobs not named are left to the sampler. Empty if there is neither to spread.
     """
-    knobs = _tau_knobs(config.gates, "gates.tau")
+    knobs = _cost_knobs(config.gates)
     spread = {name: _low_middle_high(knob) for name, knob in knobs.items() if distribution(knob) is not None}
     if not spread:
         return []
     strongest = config.gates.lambda_s
     fixed: dict[str, Scalar] = {}
-    if distribution(strongest) is not None:
+    if config.gates.sparsity == "hinge" and distribution(strongest) is not None:
         fixed["gates.lambda_s"] = _low_middle_high(strongest)[2]
     points = [{**{name: values[step] for name, values in spread.items()}, **fixed} for step in range(3)]
     return [point for position, point in enumerate(points) if point not in points[:position]]
@@ -53,17 +54,14 @@ def decode(plan: StudyPlan, params: Params, *, seed: int) -> TrialSettings:
     config = plan.config
     train = _train_config(config, params, seed)
     gates = config.gates
-    tau_knobs = _tau_knobs(gates, "gates.tau")
-    tau = tuple(
-        float(_at(f"gates.tau.{task.name}" if isinstance(gates.tau, dict) else "gates.tau", tau_knobs, params))
-        for task in plan.tasks
-    )
     knobs = _knobs(config)
+    capacity = _capacity(plan, params)
     return TrialSettings(
-        capacity=_capacity(plan, params),
+        capacity=capacity,
         train=train,
+        flop_target=_flop_target(plan, capacity, params),
         gates=GateConfig(
-            tau=tau,
+            tau=_tau(plan, params),
             lambda_s=float(_at("gates.lambda_s", knobs, params)),
             learning_rate=float(_at("gates.learning_rate", knobs, params)),
             initial_logit=float(_at("gates.initial_logit", knobs, params)),
@@ -72,8 +70,32 @@ def decode(plan: StudyPlan, params: Params, *, seed: int) -> TrialSettings:
             finetune_rate=float(_at("gates.finetune_rate", knobs, params)),
             granularity=_at("gates.granularity", knobs, params),  # type: ignore[arg-type]  # checked when read
             channel_group=int(_at("gates.channel_group", knobs, params)),
+            sparsity=gates.sparsity,
+            estimator=gates.estimator,
+            importance=gates.importance,
+            derived_points=gates.derived_points,
+            derived_epochs=gates.derived_epochs,
         ),
     )
+
+
+def _tau(plan: StudyPlan, params: Params) -> tuple[float, ...]:
+    gates = plan.config.gates
+    if gates.sparsity != "hinge":
+        return (1.0,) * len(plan.tasks)  # the paper's tau where nothing is held back
+    knobs = _tau_knobs(gates)
+    names = [f"gates.tau.{task.name}" if isinstance(gates.tau, dict) else "gates.tau" for task in plan.tasks]
+    return tuple(float(_at(name, knobs, params)) for name in names)
+
+
+def _flop_target(plan: StudyPlan, capacity: Capacity, params: Params) -> int | None:
+    """Between the capacity's floor and the most it may cost."""
+    knob = plan.config.gates.target_knob
+    if knob is None:
+        return None
+    share = float(resolve(knob, params.get("gates.flop_target")))
+    top = capacity.ceiling if plan.flop_budget is None else min(capacity.ceiling, plan.flop_budget)
+    return capacity.hard_sharing + int(share * (top - capacity.hard_sharing))
 
 
 def reference_train_config(config: StudyConfig, *, epochs: int) -> TrainConfig:
@@ -102,7 +124,7 @@ def _knobs(config: StudyConfig) -> dict[str, AnyKnob]:
         "gates.finetune_rate": gates.finetune_rate,
         "gates.granularity": _word_knob(gates.granularity),
         "gates.channel_group": gates.channel_group,
-        **_tau_knobs(gates, "gates.tau"),
+        **_cost_knobs(gates),
     }
     if train.gradient_clip is not None:
         knobs["train.gradient_clip"] = train.gradient_clip
@@ -113,10 +135,18 @@ def _word_knob(knob: str | ScheduleChoices | GranularityChoices) -> AnyKnob:
     return knob if isinstance(knob, str) else Choices[str](choices=[str(word) for word in knob.choices])
 
 
-def _tau_knobs(gates: GatesSection, prefix: str) -> dict[str, AnyKnob]:
+def _cost_knobs(gates: GatesSection) -> dict[str, AnyKnob]:
+    """The knobs that say how much a trial may keep apart."""
+    knobs = _tau_knobs(gates) if gates.sparsity == "hinge" else {}
+    if gates.target_knob is not None:
+        knobs["gates.flop_target"] = gates.target_knob
+    return knobs
+
+
+def _tau_knobs(gates: GatesSection) -> dict[str, AnyKnob]:
     if isinstance(gates.tau, dict):
-        return {f"{prefix}.{task}": knob for task, knob in gates.tau.items()}
-    return {prefix: gates.tau}
+        return {f"gates.tau.{task}": knob for task, knob in gates.tau.items()}
+    return {"gates.tau": gates.tau}
 
 
 def _at(name: str, knobs: Mapping[str, AnyKnob], params: Params) -> Scalar:

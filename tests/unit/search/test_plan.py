@@ -167,3 +167,70 @@ def test_first_points_are_inside_the_space() -> None:
         for name, value in point.items():
             distribution = space[name]
             assert distribution._contains(distribution.to_internal_repr(value))
+
+
+TARGETS = """
+[study]
+name = "targets"
+{budget}
+[data]
+name = "digits"
+[network]
+width = {{choices = [0.5, 1.0]}}
+[gates]
+{gates}
+"""
+
+
+def _targets(gates: str, budget: str = 'flop_budget = "60%"') -> StudyPlan:
+    return plan_study(parse_study(TARGETS.format(budget=budget, gates=gates)))
+
+
+@pytest.mark.parametrize("budget", ['flop_budget = "60%"', ""])
+def test_flop_target_runs_from_the_floor_to_the_most_a_capacity_may_cost(budget: str) -> None:
+    plan = _targets("flop_target = {low = 0.0, high = 1.0}", budget)
+    for width, capacity in zip((0.5, 1.0), plan.capacities, strict=True):
+        top = capacity.ceiling if plan.flop_budget is None else min(capacity.ceiling, plan.flop_budget)
+        at = [
+            decode(plan, {"network.width": width, "gates.flop_target": share}, seed=0).flop_target
+            for share in (0.0, 0.5, 1.0)
+        ]
+        assert at == [capacity.hard_sharing, (capacity.hard_sharing + top) // 2, top]
+
+
+def test_training_towards_a_cost_has_a_target_and_no_tau() -> None:
+    plan = _targets('sparsity = "expected_flops"\nlambda_s = {low = 1.0, high = 10.0}')
+    space = search_space(plan.config)
+    assert space["gates.flop_target"] == FloatDistribution(0.5, 1.0)
+    assert not any(name.startswith("gates.tau") for name in space)
+    assert [point["gates.flop_target"] for point in first_points(plan.config)] == [0.5, 0.75, 1.0]
+    settings = decode(plan, {"network.width": 1.0, "gates.flop_target": 0.5, "gates.lambda_s": 2.0}, seed=0)
+    assert settings.gates.sparsity == "expected_flops"
+
+
+def test_hinge_without_a_target_asks_for_nothing() -> None:
+    plan = _targets("tau = {low = 0.0, high = 0.5}")
+    assert decode(plan, {"network.width": 1.0, "gates.tau": 0.1}, seed=0).flop_target is None
+
+
+@pytest.mark.parametrize(
+    ("gates", "message"),
+    [
+        ('sparsity = "expected_flops"\ntau = 0.1', "tau has no effect"),
+        ("flop_target = 1.5", "between 0 .* and 1"),
+        ("flop_target = {low = -0.1, high = 0.5}", "between 0 .* and 1"),
+        ("flop_target = {choices = [0.5, 2.0]}", "between 0 .* and 1"),
+        ('sparsity = "l1"', "sparsity"),
+        ("derived_points = -1", "derived_points"),
+    ],
+)
+def test_impossible_targets_are_refused(gates: str, message: str) -> None:
+    with pytest.raises(StudyFileError, match=message):
+        _targets(gates)
+
+
+def test_derived_points_are_part_of_what_a_trial_costs() -> None:
+    plain, derived = _targets("finetune_epochs = 2"), _targets("finetune_epochs = 2\nderived_points = 3")
+    assert plain.flop_budget is not None
+    assert derived.trial_flops - plain.trial_flops == 3 * 2 * plain.flop_budget
+    assert derived.hard_sharing_epochs > plain.hard_sharing_epochs

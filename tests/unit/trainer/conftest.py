@@ -1,13 +1,19 @@
 """One task of every kind, and labels that suit it."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from spaces.architecture import Architecture
+from spaces.interrogate import build_gated_network
 from spaces.tasks import Task, TaskKind
+from trainer.config import GateConfig, TrainConfig
 from trainer.data import DataSpec, MultiTaskData, load_data
+from trainer.references import train_reference
+from trainer.trial_spec import TrainedReference, TrialSpec
 
 OUTPUTS: dict[TaskKind, int] = {
     "classification": 4,
@@ -72,3 +78,34 @@ def build_tiny() -> Callable[[Sequence[Task]], TinyNetwork]:
         return TinyNetwork(tasks)
 
     return build
+
+
+@pytest.fixture(scope="session")
+def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def spec(cache_dir: Path) -> TrialSpec:
+    """A small trial on `digits`: three epochs with gates that learn, half the single-task cost, two more epochs."""
+    torch.set_num_threads(1)
+    data_spec = DataSpec(name="digits", options={"train_size": 640, "val_size": 200})
+    data = load_data(data_spec, cache_dir)
+    config = TrainConfig(epochs=3, batch_size=32, device="cpu")
+    architecture = Architecture(
+        backbone="smallconv", tasks=data.description.tasks, in_channels=1, input_size=(12, 14), stem="small"
+    )
+    references = {
+        task.name: TrainedReference.from_result(
+            train_reference("single_task", architecture, task.name, data, config, cache_dir=cache_dir)
+        )
+        for task in architecture.tasks
+    }
+    return TrialSpec(
+        architecture=architecture,
+        data=data_spec,
+        train=config,
+        gates=GateConfig(tau=(0.5, 0.5, 0.5), lambda_s=1.0, finetune_epochs=2),
+        flop_budget=int(0.5 * build_gated_network(architecture).cost.single_task),
+        single_task=references,
+    )

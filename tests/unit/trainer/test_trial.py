@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from spaces.architecture import Architecture
 from spaces.errors import BudgetBelowFloorError
 from spaces.flops import count_flops
 from spaces.interrogate import build_gated_network
@@ -19,7 +18,6 @@ from trainer.data import DataSpec, load_data
 from trainer.delta_mtl import delta_mtl
 from trainer.evaluation import evaluate
 from trainer.gate_training import SPARSITY
-from trainer.references import train_reference
 from trainer.reporting import EpochReport, StopTraining, TrialResult
 from trainer.runtime import resolve_runtime
 from trainer.trial import run_trial
@@ -30,35 +28,6 @@ pytestmark = pytest.mark.xdist_group("trial")
 
 DATA = DataSpec(name="digits", options={"train_size": 640, "val_size": 200})
 CONFIG = TrainConfig(epochs=3, batch_size=32, device="cpu")
-BUDGET_SHARE = 0.5
-
-
-@pytest.fixture(scope="module")
-def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(scope="module")
-def spec(cache_dir: Path) -> TrialSpec:
-    torch.set_num_threads(1)
-    data = load_data(DATA, cache_dir)
-    architecture = Architecture(
-        backbone="smallconv", tasks=data.description.tasks, in_channels=1, input_size=(12, 14), stem="small"
-    )
-    references = {
-        task.name: TrainedReference.from_result(
-            train_reference("single_task", architecture, task.name, data, CONFIG, cache_dir=cache_dir)
-        )
-        for task in architecture.tasks
-    }
-    return TrialSpec(
-        architecture=architecture,
-        data=DATA,
-        train=CONFIG,
-        gates=GateConfig(tau=(0.5, 0.5, 0.5), lambda_s=1.0, finetune_epochs=2),
-        flop_budget=int(BUDGET_SHARE * build_gated_network(architecture).cost.single_task),
-        single_task=references,
-    )
 
 
 class Recorder:
