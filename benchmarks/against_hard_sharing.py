@@ -64,10 +64,10 @@ def _run(study: Path, name: str, seed: int, url: str, folder: Path) -> None:
 def _print_row(view: StudyView, seed: int, url: str) -> float:
     summary = view.summary
     hard = next(point for point in view.references if point.kind == "hard_sharing").delta_mtl
-    best = next(point for point in view.points if point.number == summary.best_trial)
-    if best.delta_mtl is None or best.flops is None:
+    best = view.best
+    if best is None or best.delta_mtl is None or best.flops is None:
         raise SystemExit(f"study {summary.name} has no best trial")
-    front = sum(point.on_front for point in view.points)
+    front = sum(point.on_front for point in view.all_points)
     margin = best.delta_mtl - hard
     share = best.flops / summary.single_task_flops
     budget = summary.flop_budget or summary.single_task_flops
@@ -88,8 +88,8 @@ def _training_share(view: StudyView, url: str) -> float:
         for row in rows:
             cost[row.role.split(" / ")[1]] += float(row.result["train_flops"])
     reader = StudyReader(url)
-    trials = (reader.trial(view.summary.name, point.number).train_flops for point in view.points)
-    dearest = max(flops for flops in trials if flops is not None)
+    trials = (reader.trial(view.summary.name, point.number) for point in view.points)
+    dearest = max(sum(network.train_flops or 0.0 for network in trial.networks) for trial in trials)
     return (dearest + cost["single_task"] + cost.get("shared_init", 0.0)) / cost["hard_sharing"]
 
 

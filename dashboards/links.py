@@ -1,9 +1,10 @@
 """Addresses: the one place that knows how a study or trial is spelt in a URL."""
 
 import re
-from urllib.parse import quote, unquote
+from urllib.parse import parse_qs, quote, unquote
 
 STUDIES = "/"
+_POINT = "point"
 _STUDY = re.compile(r"/study/([^/]+)/?")
 _TRIAL = re.compile(r"/study/([^/]+)/trial/(\d{1,9})/?")
 
@@ -12,8 +13,15 @@ def study_path(study: str) -> str:
     return f"/study/{quote(study, safe='')}"
 
 
-def trial_path(study: str, number: int) -> str:
-    return f"{study_path(study)}/trial/{number}"
+def trial_path(study: str, number: int, derived: int = 0) -> str:
+    """The page of a trial, opened at its own network or at a point ``derived`` from it."""
+    return f"{study_path(study)}/trial/{number}" + (f"?{_POINT}={derived}" if derived else "")
+
+
+def parse_point(search: str | None) -> int:
+    """Which derived point the query of a trial's address names; 0, the trial's own network, for anything else."""
+    values = parse_qs((search or "").removeprefix("?")).get(_POINT, [""])
+    return int(values[0]) if re.fullmatch(r"\d{1,9}", values[0], re.ASCII) else 0
 
 
 def parse_study(pathname: str) -> str | None:

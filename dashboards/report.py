@@ -25,6 +25,7 @@ from dashboards.formats import (
     format_time,
     metric_name,
 )
+from dashboards.point_words import asked_and_delivered, point_name
 from dashboards.reader import Reader
 from dashboards.sentences import front_sentence, study_sentence
 from dashboards.trial_table import standing
@@ -37,8 +38,9 @@ _HYPERVOLUME_HEIGHT = 260
 def write_report(reader: Reader, study: str, path: Path) -> None:
     """Write the report of one study. Raises `StudyNotFoundError`, or `ReportError` if the file cannot be written."""
     view = reader.view(study)
-    front = sorted((p for p in view.points if p.on_front), key=lambda p: -(p.delta_mtl or 0.0))
-    details = [reader.trial(study, point.number) for point in front]
+    front = sorted((p for p in view.all_points if p.on_front), key=lambda p: -(p.delta_mtl or 0.0))
+    trials = {point.number: reader.trial(study, point.number) for point in front}
+    details = [(trials[point.number], point.derived) for point in front]
     document = report_html(view, details, reader.study_file(study))
     try:
         path.write_text(document, encoding="utf-8")
@@ -48,18 +50,21 @@ def write_report(reader: Reader, study: str, path: Path) -> None:
         ) from error
 
 
-def report_html(view: StudyView, front: Sequence[TrialDetail], study_file: str) -> str:
-    """The whole page: style, script and data inline, nothing fetched from anywhere."""
+def report_html(view: StudyView, front: Sequence[tuple[TrialDetail, int]], study_file: str) -> str:
+    """The whole page: style, script and data inline, nothing fetched from anywhere.
+
+    ``front`` names a network by its trial and which of the derived ones it is, 0 for the trial's own.
+    """
     scheme = scheme_named("light")
     style = files("dashboards").joinpath("report.css").read_text(encoding="utf-8")
     body = "\n".join(
         [
             _head(view),
             _section("Pareto front", _sentence(front_sentence(view)), _plot(front_figure(view, scheme), _FRONT_HEIGHT)),
-            *(_front_point(view, detail, scheme) for detail in front),
+            *(_front_point(view, detail, derived, scheme) for detail, derived in front),
             _section("Hypervolume", _hypervolume(view, scheme)),
             _section("References", _references(view)),
-            _section("Trials", _trials(view)),
+            _section("Trials", _derived_note(view), _trials(view)),
             _section("Study file", f"<pre>{escape(study_file)}</pre>"),
         ]
     )
@@ -76,8 +81,8 @@ def _head(view: StudyView) -> str:
     share = format_share(summary.flop_budget, summary.single_task_flops)
     budget = "none" if summary.flop_budget is None else f"{format_flops(summary.flop_budget)}, {share} of single-task"
     best = format_delta(summary.best_delta_mtl)
-    if summary.best_trial is not None:
-        best += f" (trial {summary.best_trial})"
+    if summary.best_label is not None:
+        best += f" (trial {summary.best_label})"
     pairs = [
         ("State", summary.state.value.lower()),
         ("Data", summary.data),
@@ -87,6 +92,7 @@ def _head(view: StudyView) -> str:
         ("Best Δ_MTL within budget", best),
         ("Hypervolume", "–" if summary.hypervolume is None else f"{summary.hypervolume:.4g}"),
         ("Trials", str(len(view.points))),
+        ("Points derived from them", str(len(view.derived))),
         ("Compute spent", format_duration(summary.seconds_spent)),
         ("Created", format_time(summary.created_at)),
     ]
@@ -98,22 +104,23 @@ def _head(view: StudyView) -> str:
     )
 
 
-def _front_point(view: StudyView, detail: TrialDetail, scheme: Scheme) -> str:
-    point = detail.point
+def _front_point(view: StudyView, detail: TrialDetail, derived: int, scheme: Scheme) -> str:
+    network = next(network for network in detail.networks if network.point.derived == derived)
+    point = network.point
     metrics = ", ".join(
         f"{task.name} {metric_name(task.metric)} {format_metric(point.metrics.get(task.name), task.metric)}"
         for task in view.summary.tasks
     )
     line = (
-        f"Δ_MTL {format_delta(point.delta_mtl)}, {format_flops(point.flops)} "
+        f"Δ_MTL {format_delta(point.delta_mtl)}, {asked_and_delivered(point, view)} "
         f"({format_share(point.flops, view.summary.single_task_flops)} of single-task), "
         f"{format_count(point.num_parameters)} parameters, seed {detail.seed}. {metrics}."
     )
-    parts = [f"<p>{escape(line)}</p>", f"<pre>{escape(detail.pull_command)}</pre>"]
-    if detail.gate_map is not None:
-        figure = gate_map_figure(detail.gate_map, scheme, keep=f"map-{point.number}")
+    parts = [f"<p>{escape(line)}</p>", f"<pre>{escape(network.pull_command)}</pre>"]
+    if network.gate_map is not None:
+        figure = gate_map_figure(network.gate_map, scheme, keep=f"map-{point.label}")
         parts.append(_plot(figure, int(figure.layout.height)))
-    return _section(f"Trial {point.number}: what its tasks share", *parts)
+    return _section(f"{point_name(point)}: what its tasks share", *parts)
 
 
 def _hypervolume(view: StudyView, scheme: Scheme) -> str:
@@ -142,15 +149,26 @@ def _references(view: StudyView) -> str:
 
 
 def _trials(view: StudyView) -> str:
-    head = ["Trial", "State", "Δ_MTL", "FLOPs", "of single-task", *_metric_heads(view), "Front", "Time", "Cause"]
-    return _table(head, [_trial_row(view, point) for point in view.points])
+    head = ["Trial", "State", "Δ_MTL", "FLOPs requested", "delivered", "of single-task", *_metric_heads(view)]
+    points = sorted(view.all_points, key=lambda point: (point.number, point.derived))
+    return _table([*head, "Front", "Time", "Cause"], [_trial_row(view, point) for point in points])
+
+
+def _derived_note(view: StudyView) -> str:
+    if not view.derived:
+        return ""
+    return (
+        "<p class=note>7.2 is the second network derived from trial 7: the gates it learned, cut to a smaller budget "
+        "and trained on.</p>"
+    )
 
 
 def _trial_row(view: StudyView, point: TrialPoint) -> list[str]:
     return [
-        str(point.number),
+        point.label,
         state_label(point.state),
         format_delta(point.delta_mtl),
+        format_flops(point.requested(view.summary.flop_budget)),
         format_flops(point.flops),
         format_share(point.flops, view.summary.single_task_flops),
         *(format_metric(point.metrics.get(task.name), task.metric) for task in view.summary.tasks),

@@ -10,8 +10,9 @@ from dash import Dash, Input, Output
 from dash.development.base_component import Component
 
 from dashboards import ids
-from dashboards.links import STUDIES, parse_study, parse_trial
+from dashboards.links import STUDIES, parse_point, parse_study, parse_trial
 from dashboards.pages import not_found, studies, study, trial
+from dashboards.pages.trial_layout import TrialKey, layout, title
 from dashboards.reader import Reader
 
 
@@ -21,23 +22,27 @@ def register_pages(app: Dash, reader: Reader) -> None:
         page.register_callbacks(app, reader)
 
     @app.callback(  # type: ignore[untyped-decorator, unused-ignore]
-        Output(ids.PAGE, "children"), Output(ids.TITLE, "data"), Input(ids.ADDRESS, "pathname")
+        Output(ids.PAGE, "children"),
+        Output(ids.TITLE, "data"),
+        Input(ids.ADDRESS, "pathname"),
+        Input(ids.ADDRESS, "search"),
     )
-    async def show(pathname: str | None) -> tuple[Component, str]:
-        return await asyncio.to_thread(page_at, pathname or STUDIES)
+    async def show(pathname: str | None, search: str | None) -> tuple[Component, str]:
+        return await asyncio.to_thread(page_at, pathname or STUDIES, search)
 
     app.clientside_callback(  # type: ignore[no-untyped-call]
         "function (title) { document.title = title; }", Output(ids.TITLE, "clear_data"), Input(ids.TITLE, "data")
     )
 
 
-def page_at(pathname: str) -> tuple[Component, str]:
+def page_at(pathname: str, search: str | None = None) -> tuple[Component, str]:
     """The page's layout and its title."""
     if pathname == STUDIES:
         return studies.layout(), studies.TITLE
-    trial_key = parse_trial(pathname)
-    if trial_key is not None:
-        return trial.layout(*trial_key), trial.title(*trial_key)
+    named = parse_trial(pathname)
+    if named is not None:
+        key = TrialKey(*named, parse_point(search))
+        return layout(key), title(key)
     name = parse_study(pathname)
     if name is not None:
         return study.layout(name), study.title(name)

@@ -15,6 +15,7 @@ _UNFINISHED = (
     (TrialState.QUEUED, "waiting for a worker"),
     (TrialState.LOST, "lost with the worker"),
 )
+_BEFORE_DERIVED = "These are the trial's own epochs; the derived network was trained on from where they end."
 NO_STUDIES = (
     "There is no study in this database yet. `gatefront start STUDY.toml` starts one; it appears here by itself."
 )
@@ -60,7 +61,7 @@ def missing_references(view: StudyView) -> list[str]:
 
 def front_sentence(view: StudyView) -> str | None:
     """Why the front has no point; None as soon as it has one."""
-    if any(point.on_front for point in view.points):
+    if any(point.on_front for point in view.all_points):
         return None
     counts = Counter(point.state for point in view.points)
     ended = sum(counts[state] for state in _ENDED)
@@ -74,7 +75,7 @@ def front_sentence(view: StudyView) -> str | None:
     if failed == ended:
         subject = "The only trial so far" if failed == 1 else f"All {failed} trials so far"
         return f"{subject} failed. {_common_cause(view)}"
-    if counts[TrialState.COMPLETE] and not any(p.is_feasible for p in view.points if p.state is TrialState.COMPLETE):
+    if counts[TrialState.COMPLETE] and not any(p.is_feasible for p in view.all_points):
         return (
             f"{_trials(counts[TrialState.COMPLETE])} finished, none of them within the FLOP budget "
             f"of {view.summary.flop_budget_text}: nothing is on the front yet."
@@ -128,9 +129,10 @@ def map_sentence(detail: TrialDetail) -> str | None:
     return "This trial did not finish, so it has no final gates to show."
 
 
-def curves_sentence(detail: TrialDetail) -> str | None:
+def curves_sentence(detail: TrialDetail, derived: int = 0) -> str | None:
+    """Why there are no curves, or whose they are where the page shows a derived point."""
     if detail.epochs:
-        return None
+        return _BEFORE_DERIVED if derived else None
     if detail.point.state in (TrialState.QUEUED, TrialState.RUNNING):
         return "The curves begin with the end of the first epoch."
     return "No epoch was finished, so there are no curves."

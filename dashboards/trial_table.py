@@ -17,6 +17,8 @@ _THEME = """themeQuartz.withParams({
   headerColumnResizeHandleColor: 'transparent', fontFamily: 'inherit', fontSize: 13, headerFontWeight: 600, spacing: 6
 })"""
 
+_DERIVED_COLUMN = {"field": "derived", "headerName": "Derived points", "minWidth": 130, "width": 130}
+
 GRID_OPTIONS: dict[str, Any] = {
     "theme": {"function": _THEME},
     "animateRows": False,
@@ -33,10 +35,12 @@ def trial_columns(view: StudyView) -> list[dict[str, Any]]:
          "comparator": {"function": "trialOrder"}, "sort": "desc"},
         {"field": "state", "headerName": "State", "minWidth": 135, "width": 135},
         _number("delta_mtl", "Δ_MTL (%)", "+.2f"),
-        _number("flops", unit.name, ".4r"),
+        _number("requested", f"Requested ({unit.name})", ".4r"),
+        _number("flops", f"Delivered ({unit.name})", ".4r"),
         _number("share", "% of single-task", ".1f"),
         *_metric_groups(view.summary.tasks),
         {"field": "front", "headerName": "Front", "minWidth": 120, "width": 120},
+        *([_DERIVED_COLUMN] if view.derived else []),
         {"field": "epochs", "headerName": "Epochs", "minWidth": 85, "width": 85},
         {"field": "time", "headerName": "Time", "minWidth": 100, "width": 100},
         {"field": "cause", "headerName": "Cause", "minWidth": 180, "flex": 1, "tooltipField": "cause"},
@@ -45,11 +49,14 @@ def trial_columns(view: StudyView) -> list[dict[str, Any]]:
 
 def trial_rows(view: StudyView) -> list[dict[str, Any]]:
     unit = flop_unit(view.summary.single_task_flops)
-    return [_row(view, point, unit.divisor) for point in view.points]
+    derived: dict[int, list[TrialPoint]] = {}
+    for point in view.derived:
+        derived.setdefault(point.number, []).append(point)
+    return [_row(view, point, derived.get(point.number, []), unit.divisor) for point in view.points]
 
 
 def standing(point: TrialPoint) -> str:
-    """A complete trial's place: on the front, dominated, or over budget; empty for any other."""
+    """A complete trial's, or derived point's, place: on the front, dominated, or over budget; empty for any other."""
     if point.state is not TrialState.COMPLETE:
         return ""
     return "● on it" if point.on_front else "○ dominated" if point.is_feasible else "✕ over budget"
@@ -60,22 +67,31 @@ def table_height(view: StudyView) -> dict[str, str]:
     return {"height": f"{84 + 36 * min(max(len(view.points), 2), 15)}px"}
 
 
-def _row(view: StudyView, point: TrialPoint, divisor: float) -> dict[str, Any]:
+def _row(view: StudyView, point: TrialPoint, derived: Sequence[TrialPoint], divisor: float) -> dict[str, Any]:
     total = view.summary.single_task_flops
+    requested = point.requested(view.summary.flop_budget)
     row: dict[str, Any] = {
         "id": str(point.number),
         "number": point.number,
         "link": f"[{point.number}]({trial_path(view.summary.name, point.number)})",
         "state": state_label(point.state),
         "delta_mtl": point.delta_mtl,
+        "requested": None if requested is None else requested / divisor,
         "flops": None if point.flops is None else point.flops / divisor,
         "share": None if point.flops is None or not total else 100 * point.flops / total,
         "front": standing(point),
+        "derived": _derived_standing(derived),
         "epochs": f"{point.epoch} / {point.num_epochs}",
         "time": format_duration(point.seconds),
         "cause": point.cause,
     }
     return row | {f"metric_{task.name}": point.metrics.get(task.name) for task in view.summary.tasks}
+
+
+def _derived_standing(derived: Sequence[TrialPoint]) -> str:
+    """How many points were derived from a trial, and which of them are on the front."""
+    on_front = ", ".join(point.label for point in derived if point.on_front)
+    return f"{len(derived)}, ● {on_front}" if on_front else str(len(derived) or "")
 
 
 def _number(field: str, name: str, spec: str) -> dict[str, Any]:

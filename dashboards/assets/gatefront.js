@@ -4,12 +4,13 @@ const gatefrontSent = {};
 
 window.dash_clientside = Object.assign({}, window.dash_clientside, {
   gatefront: {
-    // A point of the front carries its trial's number as customdata; a row of the table as data.number.
+    // A point of the front carries its name as customdata, "7" or "7.2"; a row of the table has its trial's as its id.
     openTrial: function (event, study) {
       if (!event) return window.dash_clientside.no_update;
-      const number = event.points ? event.points[0].customdata : event.colId === "link" ? undefined : event.rowId;
-      if (number === undefined || number === null) return window.dash_clientside.no_update;
-      return "/study/" + encodeURIComponent(study) + "/trial/" + number;
+      const label = event.points ? event.points[0].customdata : event.colId === "link" ? undefined : event.rowId;
+      if (label === undefined || label === null) return window.dash_clientside.no_update;
+      const [number, derived] = String(label).split(".");
+      return "/study/" + encodeURIComponent(study) + "/trial/" + number + (derived ? "?point=" + derived : "");
     },
     // The next figure, with the axes as the person has set them since the last one; see register_graphs.
     keepZoom: function (next, shown) {

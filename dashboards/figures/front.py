@@ -5,14 +5,17 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from dashboards.figures import front_markers as markers
 from dashboards.figures.theme import DELTA_AXIS, Scheme, base_figure
 from dashboards.formats import FlopUnit, flop_unit, format_delta, format_flops, format_metric, format_share, metric_name
+from dashboards.point_words import asked_and_delivered, point_name
 from search.records import ReferencePoint, StudyView, TrialPoint, TrialState
 
 FRONT = "On the front"
 DOMINATED = "Dominated"
 OVER_BUDGET = "Over budget"
 BEST = "Best within budget"
+DERIVED = "Derived from a trial"
 SINGLE_TASK = "Single-task networks"
 HARD_SHARING = "Hard sharing"
 
@@ -21,24 +24,30 @@ _REFERENCE_NAMES = {"single_task": SINGLE_TASK, "hard_sharing": HARD_SHARING}
 
 
 def front_figure(view: StudyView, scheme: Scheme, *, hint: str = "") -> go.Figure:
-    """Finished trials, the front's staircase, budget line and references.
+    """Finished trials with their derived points, the front's staircase, budget line and references.
 
-    Every kind of point has its own marker, so the plot reads without colour. ``customdata`` is the trial's number;
-    ``hint`` ends the hover text, such as what a click does.
+    Every kind of point has its own marker, so the plot reads without colour; a derived point has the colour of its
+    kind, hollow and smaller. ``customdata`` is the point's label; ``hint`` ends the hover text, such as what a click
+    does.
     """
     figure = base_figure(scheme, height=_HEIGHT, keep=f"front-{view.summary.name}")
     unit = flop_unit(max(view.summary.single_task_flops, 1))
-    points = plotted_points(view.points)
+    points = plotted_points(view.all_points)
     front = sorted((point for point in points if point.on_front), key=_flops)
     window = _flop_window(view, points)
     _add_budget(figure, view, unit, scheme, window)
     _add_staircase(figure, front, unit, scheme, float(view.summary.flop_budget or window[1]))
-    _add_points(figure, DOMINATED, [p for p in points if p.is_feasible and not p.on_front], view, unit, _hollow(scheme))
-    _add_points(figure, OVER_BUDGET, [p for p in points if not p.is_feasible], view, unit, _cross(scheme))
-    _add_points(figure, FRONT, front, view, unit, _filled(scheme))
+    dominated = [point for point in points if point.is_feasible and not point.on_front]
+    over = [point for point in points if not point.is_feasible]
+    _add_points(figure, DERIVED, _derived(dominated), view, unit, markers.derived_dominated(scheme))
+    _add_points(figure, DOMINATED, _own(dominated), view, unit, markers.dominated(scheme))
+    _add_points(figure, OVER_BUDGET, over, view, unit, markers.over_budget(scheme))
+    _add_points(figure, FRONT, _own(front), view, unit, markers.on_front(scheme))
+    _add_points(figure, DERIVED, _derived(front), view, unit, markers.derived_on_front(scheme))
     _add_number_labels(figure, front, unit, scheme, window)
-    best = [point for point in points if point.number == view.summary.best_trial]
-    _add_points(figure, BEST, best, view, unit, _ring(scheme))
+    best = [point for point in points if point.label == view.summary.best_label]
+    _add_points(figure, BEST, best, view, unit, markers.best(scheme))
+    _name_derived_once(figure)
     if hint:
         figure.update_traces(hovertemplate=f"%{{hovertext}}<br><i>{hint}</i><extra></extra>", selector=_is_trials)
     for reference in view.references:
@@ -50,12 +59,20 @@ def front_figure(view: StudyView, scheme: Scheme, *, hint: str = "") -> go.Figur
 
 
 def plotted_points(points: Sequence[TrialPoint]) -> list[TrialPoint]:
-    """The trials that have a place on the plot: complete, with both objectives."""
+    """The points that have a place on the plot: complete, with both objectives."""
     return [
         point
         for point in points
         if point.state is TrialState.COMPLETE and point.delta_mtl is not None and point.flops is not None
     ]
+
+
+def _own(points: Sequence[TrialPoint]) -> list[TrialPoint]:
+    return [point for point in points if not point.derived]
+
+
+def _derived(points: Sequence[TrialPoint]) -> list[TrialPoint]:
+    return [point for point in points if point.derived]
 
 
 def _flops(point: TrialPoint) -> int:
@@ -123,20 +140,28 @@ def _add_points(
     figure.add_scatter(
         x=[_flops(point) / unit.divisor for point in points],
         y=[point.delta_mtl for point in points],
-        customdata=[point.number for point in points],
+        customdata=[point.label for point in points],
         hovertext=[hover_text(point, view) for point in points],
         mode="markers", marker=marker, name=name, hovertemplate="%{hovertext}<extra></extra>",
+        legendgroup=name,
     )  # fmt: skip
 
 
+def _name_derived_once(figure: go.Figure) -> None:
+    """Dominated and front ones are two traces; the last, that of the front if there is one, stands in the legend."""
+    for trace in [trace for trace in figure.data if trace.name == DERIVED][:-1]:
+        trace.showlegend = False
+
+
 def hover_text(point: TrialPoint, view: StudyView) -> str:
-    """Both objectives and every task's metric beside its single-task value."""
+    """Both objectives, what was asked, and every task's metric beside its single-task value."""
     single = next((r.metrics for r in view.references if r.kind == "single_task"), {})
+    share = format_share(point.flops, view.summary.single_task_flops)
     standing = "on the front" if point.on_front else "dominated" if point.is_feasible else "over budget"
     lines = [
-        f"<b>Trial {point.number}</b> · {standing}",
+        f"<b>{point_name(point)}</b> · {standing}",
         f"Δ<sub>MTL</sub> {format_delta(point.delta_mtl)}",
-        f"{format_flops(point.flops)} · {format_share(point.flops, view.summary.single_task_flops)} of single-task",
+        f"{asked_and_delivered(point, view)} ({share} of single-task)",
     ]
     for task in view.summary.tasks:
         value = format_metric(point.metrics.get(task.name), task.metric)
@@ -159,7 +184,7 @@ def _add_number_labels(
             if across < 0.03 and up < 0.1:
                 continue
         figure.add_annotation(
-            x=_flops(point) / unit.divisor, y=point.delta_mtl, text=str(point.number), showarrow=False,
+            x=_flops(point) / unit.divisor, y=point.delta_mtl, text=point.label, showarrow=False,
             xanchor="right", yanchor="bottom", xshift=-5, yshift=4, font={"size": 12, "color": scheme.good},
         )  # fmt: skip
         last = point
@@ -205,19 +230,3 @@ def _set_axes(figure: go.Figure, unit: FlopUnit, window: tuple[float, float]) ->
 
 def _is_trials(trace: Any) -> bool:
     return trace.customdata is not None
-
-
-def _filled(scheme: Scheme) -> dict[str, object]:
-    return {"symbol": "circle", "size": 11, "color": scheme.good, "line": {"color": scheme.surface, "width": 1}}
-
-
-def _hollow(scheme: Scheme) -> dict[str, object]:
-    return {"symbol": "circle-open", "size": 9, "color": scheme.muted, "line": {"width": 1.5}}
-
-
-def _cross(scheme: Scheme) -> dict[str, object]:
-    return {"symbol": "x-thin", "size": 9, "color": scheme.bad, "line": {"color": scheme.bad, "width": 2}}
-
-
-def _ring(scheme: Scheme) -> dict[str, object]:
-    return {"symbol": "circle-open", "size": 20, "color": scheme.good, "line": {"width": 2}}

@@ -105,8 +105,8 @@ def _facts(summary: StudySummary) -> list[tuple[str, str]]:
     trials = f"{finished(summary)} of {summary.num_trials}" + (f", {failed} failed" if failed else "")
     budget = "none" if summary.flop_budget is None else f"{format_flops(summary.flop_budget)}"
     best = format_delta(summary.best_delta_mtl)
-    if summary.best_trial is not None:
-        best += f" (trial {summary.best_trial})"
+    if summary.best_label is not None:
+        best += f" (trial {summary.best_label})"
     return [
         ("Trials finished", trials),
         ("Best Δ_MTL within budget", best),

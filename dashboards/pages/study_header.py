@@ -54,20 +54,23 @@ def study_stats(view: StudyView) -> Component:
 
 
 def front_points(view: StudyView) -> Component:
-    """The front as a table, best Δ_MTL first."""
-    points = sorted((p for p in view.points if p.on_front), key=lambda p: -(p.delta_mtl or 0.0))
+    """The front as a table, best Δ_MTL first, requested beside delivered FLOPs."""
+    points = sorted((p for p in view.all_points if p.on_front), key=lambda p: -(p.delta_mtl or 0.0))
+    budget = view.summary.flop_budget
     rows = [
         html.Tr(
             [
-                html.Td(dcc.Link(f"Trial {p.number}", href=trial_path(view.summary.name, p.number))),
+                html.Td(dcc.Link(f"Trial {p.label}", href=trial_path(view.summary.name, p.number, p.derived))),
                 html.Td(format_delta(p.delta_mtl), className="number"),
+                html.Td(format_flops(p.requested(budget)), className="number"),
                 html.Td(format_flops(p.flops), className="number"),
                 html.Td(format_share(p.flops, view.summary.single_task_flops), className="number"),
             ]
         )
         for p in points
     ]
-    head = html.Tr([html.Th(""), *(html.Th(name, className="number") for name in ("Δ_MTL", "FLOPs", "of single-task"))])
+    columns = ("Δ_MTL", "Requested", "Delivered", "of single-task")
+    head = html.Tr([html.Th(""), *(html.Th(name, className="number") for name in columns)])
     return html.Div(html.Table([html.Thead(head), html.Tbody(rows)], className="plain"), className="scroll")
 
 
@@ -83,11 +86,11 @@ def _progress(summary: StudySummary) -> Children:
 
 
 def _best(view: StudyView) -> Children:
-    number = view.summary.best_trial
-    if number is None:
+    best = view.best
+    if best is None:
         return "no finished trial yet"
     hard = next((r.delta_mtl for r in view.references if r.kind == "hard_sharing"), None)
-    link = dcc.Link(f"trial {number}", href=trial_path(view.summary.name, number))
+    link = dcc.Link(f"trial {best.label}", href=trial_path(view.summary.name, best.number, best.derived))
     return [link, f" · hard sharing {format_delta(hard)}" if hard is not None else ""]
 
 
@@ -104,7 +107,7 @@ def _hypervolume(summary: StudySummary) -> str:
 
 
 def _front_size(view: StudyView) -> str:
-    size = sum(point.on_front for point in view.points)
+    size = sum(point.on_front for point in view.all_points)
     return "1 point on the front" if size == 1 else f"{size} points on the front"
 
 

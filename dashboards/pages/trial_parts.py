@@ -21,22 +21,27 @@ from dashboards.formats import (
     metric_name,
 )
 from dashboards.links import STUDIES, study_path, trial_path
+from dashboards.point_words import point_name
 from dashboards.sentences import pull_sentence
-from search.records import EpochPoint, StudyView, TaskRecord, TrialDetail, TrialPoint, TrialState
+from search.records import EpochPoint, PointDetail, StudyView, TaskRecord, TrialDetail, TrialPoint, TrialState
 
 
-def trial_header(view: StudyView, detail: TrialDetail) -> Component:
+def trial_header(view: StudyView, detail: TrialDetail, chosen: PointDetail) -> Component:
     number = detail.point.number
     numbers = sorted(point.number for point in view.points)
     earlier = max((n for n in numbers if n < number), default=None)
     later = min((n for n in numbers if n > number), default=None)
     crumbs = dmc.Breadcrumbs(
-        [dcc.Link("Studies", href=STUDIES), dcc.Link(detail.study, href=study_path(detail.study)), f"Trial {number}"],
+        [
+            dcc.Link("Studies", href=STUDIES),
+            dcc.Link(detail.study, href=study_path(detail.study)),
+            f"Trial {chosen.point.label}",
+        ],
         className="crumbs",
     )
     steps = dmc.Group([_step(detail.study, earlier, "← Trial {}"), _step(detail.study, later, "Trial {} →")], gap="md")
-    title = [dmc.Title(f"Trial {number}", order=1, className="page-title"), trial_badge(detail.point.state)]
-    if detail.point.on_front:
+    title = [dmc.Title(point_name(chosen.point), order=1, className="page-title"), trial_badge(detail.point.state)]
+    if chosen.point.on_front:
         title.append(dmc.Badge("● on the front", color="blue", variant="light", size="lg", tt="none", fw=600))
     line = dmc.Group([dmc.Group(title, gap="sm"), steps], justify="space-between")
     return html.Div([crumbs, line], className="page-head")
@@ -46,8 +51,8 @@ def _step(study: str, number: int | None, text: str) -> Component | None:
     return None if number is None else dcc.Link(text.format(number), href=trial_path(study, number), className="step")
 
 
-def trial_stats(view: StudyView, detail: TrialDetail) -> Component:
-    point, summary = detail.point, view.summary
+def trial_stats(view: StudyView, detail: TrialDetail, chosen: PointDetail) -> Component:
+    point, summary = chosen.point, view.summary
     latest = latest_epoch(detail)
     delta = point.delta_mtl if latest is None else latest.delta_mtl
     flops = point.flops if latest is None else latest.flops
@@ -56,8 +61,8 @@ def trial_stats(view: StudyView, detail: TrialDetail) -> Component:
     return stats(
         [
             stat("Δ_MTL", format_delta(delta), so_far or _against_hard_sharing(view, point)),
-            stat("FLOPs", format_flops(flops), so_far or (share if flops else "2 per multiply-add")),
-            stat("FLOP budget", format_flops(summary.flop_budget), _cut(detail)),
+            stat("FLOPs requested", format_flops(point.requested(summary.flop_budget)), _asked(detail, chosen)),
+            stat("FLOPs delivered", format_flops(flops), so_far or (share if flops else "2 per multiply-add")),
             stat("Parameters", format_count(point.num_parameters), "of the pruned network"),
             stat("Time", format_duration(point.seconds), detail.device or "so far"),
             stat("Epochs", f"{point.epoch} of {point.num_epochs}", f"seed {detail.seed}"),
@@ -79,19 +84,23 @@ def _against_hard_sharing(view: StudyView, point: TrialPoint) -> str:
     return f"{format_delta(point.delta_mtl - hard.delta_mtl).removesuffix(' %')} points on hard sharing"
 
 
-def _cut(detail: TrialDetail) -> str:
+def _asked(detail: TrialDetail, chosen: PointDetail) -> str:
+    """What set the request, and whether the gates had to be cut for it."""
+    if chosen.point.derived:
+        return f"cut from trial {detail.point.number}'s gates"
+    whose = "the study's budget" if detail.point.flop_target is None else "this trial's target"
     before, after = detail.flops_before_cut, detail.point.flops
     if before is None or after is None:
-        return "met by every complete trial"
-    return "met without a cut" if before == after else f"cut from {format_flops(before)}"
+        return whose
+    return f"{whose}, no cut" if before == after else f"cut from {format_flops(before)}"
 
 
-def task_table(view: StudyView, detail: TrialDetail) -> Component:
+def task_table(view: StudyView, detail: TrialDetail, chosen: PointDetail) -> Component:
     """Each task's metric here, alone and under hard sharing; the better direction is said with the metric."""
     by_kind = {reference.kind: reference.metrics for reference in view.references}
     latest = latest_epoch(detail)
-    metrics = detail.point.metrics if latest is None else latest.metrics
-    here = "This trial" if latest is None else f"After epoch {latest.epoch}"
+    metrics = chosen.point.metrics if latest is None else latest.metrics
+    here = "This network" if latest is None else f"After epoch {latest.epoch}"
     head = ["Task", "Metric", here, "Single-task", "Hard sharing", "Δ"]
     rows = [
         html.Tr(
@@ -101,7 +110,7 @@ def task_table(view: StudyView, detail: TrialDetail) -> Component:
                 html.Td(_metric(metrics, task), className="number strong"),
                 html.Td(_metric(by_kind.get("single_task", {}), task), className="number"),
                 html.Td(_metric(by_kind.get("hard_sharing", {}), task), className="number"),
-                html.Td(format_delta(detail.delta_per_task.get(task.name)), className="number strong"),
+                html.Td(format_delta(chosen.delta_per_task.get(task.name)), className="number strong"),
             ]
         )
         for task in view.summary.tasks
@@ -115,8 +124,8 @@ def _metric(metrics: Mapping[str, float], task: TaskRecord) -> str:
     return format_metric(metrics.get(task.name), task.metric)
 
 
-def pull_card(detail: TrialDetail) -> Component:
-    """The exact command that writes this trial's bundle, with a button that copies it."""
+def pull_card(detail: TrialDetail, chosen: PointDetail) -> Component:
+    """The exact command that writes this network's bundle, with a button that copies it."""
     sentence = pull_sentence(detail)
     if sentence:
         return card("Pull this network", reason(sentence))
@@ -124,9 +133,9 @@ def pull_card(detail: TrialDetail) -> Component:
         "Pull this network",
         html.Div(
             [
-                html.Code(detail.pull_command, id=ids.TRIAL_PULL_COMMAND, className="command"),
+                html.Code(chosen.pull_command, id=ids.TRIAL_PULL_COMMAND, className="command"),
                 dmc.CopyButton(
-                    "Copy command", id=ids.TRIAL_COPY, value=detail.pull_command, copiedChildren="Copied ✓",
+                    "Copy command", id=ids.TRIAL_COPY, value=chosen.pull_command, copiedChildren="Copied ✓",
                     color="blue", copiedColor="teal", timeout=2000,
                 ),
             ],
@@ -136,9 +145,9 @@ def pull_card(detail: TrialDetail) -> Component:
     )  # fmt: skip
 
 
-def trial_facts(detail: TrialDetail) -> Component:
-    point = detail.point
-    train_flops = NONE if detail.train_flops is None else format_flops(detail.train_flops)
+def trial_facts(detail: TrialDetail, chosen: PointDetail) -> Component:
+    point = chosen.point
+    train_flops = NONE if chosen.train_flops is None else format_flops(chosen.train_flops)
     memory = NONE if detail.peak_memory_mib is None else f"{detail.peak_memory_mib:,.0f} MiB"
     run = [
         ("Started", format_time(point.started_at)),

@@ -3,18 +3,20 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from types import ModuleType
 
 from playwright.sync_api import BrowserContext, Page, expect
 
 from dashboards.reader import Reader
 from search.records import StudyState, StudyView
+from spaces.gate_map import GateMap
 
 Serve = Callable[[Reader], str]
 
 
 def wait_for_front(page: Page, *numbers: int) -> None:
-    """Until the front's points on the plot are these trials."""
+    """Until the trials' own points of the front on the plot are these."""
     script = """numbers => {
         const plot = document.querySelector('#study-front .js-plotly-plot');
         const trace = plot && plot.data && plot.data.find(t => t.name === 'On the front');
@@ -23,29 +25,29 @@ def wait_for_front(page: Page, *numbers: int) -> None:
     page.wait_for_function(script, arg=sorted(numbers))
 
 
-def point_on_screen(page: Page, number: int) -> tuple[float, float]:
-    """Where the plot shows a trial of the front, in pixels of the window."""
-    script = """number => {
+def point_on_screen(page: Page, label: str) -> tuple[float, float]:
+    """Where the plot shows a point, in pixels of the window."""
+    script = """label => {
         const plot = document.querySelector('#study-front .js-plotly-plot');
-        const trace = plot.data.find(t => t.name === 'On the front');
-        const i = Array.from(trace.customdata).indexOf(number);
+        const trace = plot.data.find(t => t.customdata && Array.from(t.customdata).includes(label));
+        const i = Array.from(trace.customdata).indexOf(label);
         const {xaxis, yaxis} = plot._fullLayout, box = plot.getBoundingClientRect();
         return [box.x + xaxis._offset + xaxis.c2p(trace.x[i]), box.y + yaxis._offset + yaxis.c2p(trace.y[i])];
     }"""
-    x, y = page.evaluate(script, number)
+    x, y = page.evaluate(script, label)
     return x, y
 
 
-def click_point(page: Page, number: int) -> None:
-    x, y = point_on_screen(page, number)
+def click_point(page: Page, label: str) -> None:
+    x, y = point_on_screen(page, label)
     page.mouse.move(x - 3, y - 3)
     page.mouse.move(x, y)
     page.mouse.click(x, y)
 
 
 def preparing(view: StudyView) -> StudyView:
-    summary = replace(view.summary, state=StudyState.PREPARING, best_trial=None)
-    return replace(view, revision="preparing", points=(), references=(), hypervolume=(), summary=summary)
+    summary = replace(view.summary, state=StudyState.PREPARING, best_trial=None, best_label=None)
+    return replace(view, revision="preparing", points=(), derived=(), references=(), hypervolume=(), summary=summary)
 
 
 def test_a_point_appears_without_reload_and_zoom_is_kept(page: Page, serve: Serve, sample: ModuleType) -> None:
@@ -57,7 +59,7 @@ def test_a_point_appears_without_reload_and_zoom_is_kept(page: Page, serve: Serv
     expect(page.locator("#study-stats")).to_contain_text("7 of 12")
     wait_for_front(page, 0, 1, 5, 6)
     expect(page.get_by_text("No trial has finished yet")).to_have_count(0)
-    (left, top), (right, bottom) = point_on_screen(page, 6), point_on_screen(page, 5)
+    (left, top), (right, bottom) = point_on_screen(page, "6"), point_on_screen(page, "5")
     page.mouse.move(left - 20, top + 40)
     page.mouse.down()
     page.mouse.move(right + 20, bottom - 40, steps=8)
@@ -79,17 +81,56 @@ def test_from_a_point_to_its_gate_map_and_command(
     page.get_by_role("link", name="digits", exact=True).click()
     expect(page.locator("#study-stats")).to_contain_text("12 of 12")
     wait_for_front(page, 0, 5, 6, 7, 9, 10)
-    click_point(page, 9)
+    click_point(page, "9")
     expect(page).to_have_url(re.compile("/study/digits/trial/9$"))
     expect(page).to_have_title("Trial 9 of digits · gatefront")
-    heat = page.locator("#trial-map .js-plotly-plot")
-    expect(heat.locator(".heatmaplayer image").first).to_be_attached()
-    shown: list[list[float]] = heat.evaluate("plot => plot.data[0].z.map(row => Array.from(row))")
-    gate_map = sample.sample_gate_map(9)
-    assert shown == [[100 * site.own_fraction(t) for site in gate_map.sites] for t in range(3)]
+    assert shown_map(page) == wanted_map(sample.sample_gate_map(9))
     page.get_by_role("button", name="Copy command").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()") == "gatefront pull digits --trial 9 -o digits-9"
+
+
+def test_a_derived_point_opens_its_trial_at_that_point(
+    page: Page, context: BrowserContext, serve: Serve, sample: ModuleType, picture: Callable[..., Path]
+) -> None:
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(serve(sample.SampleReader()) + "/study/digits")
+    wait_for_front(page, 0, 5, 6, 7, 9, 10)
+    legend = page.locator("#study-front .legendtext", has_text="Derived from a trial")
+    expect(legend).to_have_count(1)
+    click_point(page, "7.2")
+    expect(page).to_have_url(re.compile(r"/study/digits/trial/7\?point=2$"))
+    expect(page).to_have_title("Trial 7.2 of digits · gatefront")
+    expect(page.get_by_role("heading", name="Trial 7, derived point 2")).to_be_visible()
+    assert shown_map(page) == wanted_map(sample.sample_gate_map(3))
+    picture(page, "trial-derived", full_page=True)
+    page.get_by_role("link", name="7, its own").click()
+    expect(page).to_have_url(re.compile("/study/digits/trial/7$"))
+    expect(page.get_by_role("heading", name="Trial 7", exact=True)).to_be_visible()
+    page.wait_for_function(_MAP_IS, arg=wanted_map(sample.sample_gate_map(7)))
+    page.get_by_role("button", name="copy the pull command of 7.1").click()
+    page.wait_for_function("async () => (await navigator.clipboard.readText()).includes('--trial 7.1 ')")
+    page.go_back()
+    expect(page).to_have_url(re.compile(r"\?point=2$"))
+    page.wait_for_function(_MAP_IS, arg=wanted_map(sample.sample_gate_map(3)))
+
+
+_MAP_IS = """wanted => {
+    const plot = document.querySelector('#trial-map .js-plotly-plot');
+    return plot && plot.data[0] && plot.data[0].z
+        && JSON.stringify(plot.data[0].z.map(row => Array.from(row))) === JSON.stringify(wanted);
+}"""
+
+
+def shown_map(page: Page) -> list[list[float]]:
+    heat = page.locator("#trial-map .js-plotly-plot")
+    expect(heat.locator(".heatmaplayer image").first).to_be_attached()
+    found: list[list[float]] = heat.evaluate("plot => plot.data[0].z.map(row => Array.from(row))")
+    return found
+
+
+def wanted_map(gate_map: GateMap) -> list[list[float]]:
+    return [[100 * site.own_fraction(t) for site in gate_map.sites] for t in range(len(gate_map.tasks))]
 
 
 def test_a_site_is_chosen_on_the_map_and_in_the_list(page: Page, serve: Serve, sample: ModuleType) -> None:

@@ -160,19 +160,20 @@ def _down_to(page: Page, selector: str) -> dict[str, float]:
 def _open_best_point(page: Page, study: str, reader: StudyReader) -> None:
     """Click the best point and compare the gate map that opens with the one in the database."""
     view = reader.view(study)
-    best = view.summary.best_trial
+    best = view.best
     assert view.summary.state is StudyState.COMPLETE
     assert best is not None
-    assert view.points[best].state is TrialState.COMPLETE
+    assert best.state is TrialState.COMPLETE
     x, y = page.evaluate(_BEST_ON_SCREEN)
     page.mouse.move(x - 3, y - 3)
     page.mouse.move(x, y)
     page.mouse.click(x, y)
-    expect(page).to_have_url(re.compile(f"/study/{study}/trial/{best}$"))
+    query = rf"\?point={best.derived}" if best.derived else ""
+    expect(page).to_have_url(re.compile(f"/study/{study}/trial/{best.number}{query}$"))
     heat = page.locator("#trial-map .js-plotly-plot")
     expect(heat.locator(".heatmaplayer image").first).to_be_attached()
     shown: list[list[float]] = heat.evaluate("plot => plot.data[0].z.map(row => Array.from(row))")
-    gate_map = reader.trial(study, best).gate_map
+    gate_map = reader.trial(study, best.number).networks[best.derived].gate_map
     assert gate_map is not None
     wanted = [[100 * site.own_fraction(t) for site in gate_map.sites] for t in range(len(gate_map.tasks))]
     assert shown == [pytest.approx(row) for row in wanted]

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -12,6 +12,7 @@ from search.errors import StudyNotFoundError
 from search.records import (
     EpochPoint,
     HypervolumePoint,
+    PointDetail,
     ReferencePoint,
     StudyState,
     StudySummary,
@@ -36,6 +37,8 @@ TASKS = (
 )
 _SINGLE = {"left": 93.4, "right": 92.8, "orientation": 98.7}
 _HARD = {"left": 80.1, "right": 79.6, "orientation": 90.3}
+# (Δ_MTL, FLOPs, what was asked) of the points derived from trial 7: a dominated one, and one on the front.
+_DERIVED = ((-9.5, 1_109_000, 1_110_000), (-5.9, 1_148_000, 1_150_000))
 # (Δ_MTL, FLOPs) of the sample's complete trials; trials 3 and 8 end otherwise.
 _VALUES = {
     0: (-10.4, 1_071_000), 1: (-7.9, 1_128_000), 2: (-6.1, 1_203_000), 4: (-9.8, 1_190_000), 5: (-5.2, 1_168_000),
@@ -72,7 +75,7 @@ class SampleReader:
         self._check(study)
         for point in self._view().points:
             if point.number == number:
-                return sample_trial(point)
+                return sample_trial(point, [derived for derived in self._view().derived if derived.number == number])
         raise StudyNotFoundError(f"study {study!r} has no trial {number}.")
 
     def study_file(self, study: str) -> str:
@@ -96,7 +99,9 @@ def sample_view(num_finished: int = NUM_TRIALS) -> StudyView:
     """The study after ``num_finished`` trials; while some are left, two more run."""
     numbers = range(min(num_finished + 2, NUM_TRIALS))
     raw = [_point(number, finished=number < num_finished) for number in numbers]
-    points = tuple(replace(point, on_front=_on_front(point, raw)) for point in raw)
+    raw_derived = [_derived_point(raw[7], index) for index in (1, 2)] if num_finished > 7 else []
+    points = tuple(replace(point, on_front=_on_front(point, raw + raw_derived)) for point in raw)
+    derived = tuple(replace(point, on_front=_on_front(point, raw + raw_derived)) for point in raw_derived)
     complete = [point for point in points if point.state is TrialState.COMPLETE]
     best = max(complete, key=lambda point: point.delta_mtl or -math.inf, default=None)
     state = StudyState.COMPLETE if num_finished >= NUM_TRIALS else StudyState.RUNNING
@@ -112,7 +117,12 @@ def sample_view(num_finished: int = NUM_TRIALS) -> StudyView:
         data="digits", backbone="smallconv", storage_dir="runs",
     )  # fmt: skip
     return StudyView(
-        revision=f"{num_finished}", summary=summary, points=points, references=sample_references(), hypervolume=history
+        revision=f"{num_finished}",
+        summary=summary,
+        points=points,
+        references=sample_references(),
+        hypervolume=history,
+        derived=derived,
     )
 
 
@@ -144,6 +154,15 @@ def _point(number: int, *, finished: bool) -> TrialPoint:
     )  # fmt: skip
 
 
+def _derived_point(trial: TrialPoint, index: int) -> TrialPoint:
+    delta, flops, asked = _DERIVED[index - 1]
+    return replace(
+        trial, derived=index, delta_mtl=delta, flops=flops, flop_target=asked, seconds=6.2,
+        metrics={name: value * (1 + delta / 100) for name, value in _SINGLE.items()},
+        num_parameters=30_000 + index,
+    )  # fmt: skip
+
+
 def _on_front(point: TrialPoint, points: list[TrialPoint]) -> bool:
     if point.delta_mtl is None or point.flops is None:
         return False
@@ -152,7 +171,7 @@ def _on_front(point: TrialPoint, points: list[TrialPoint]) -> bool:
         and other.flops is not None
         and other.delta_mtl >= point.delta_mtl
         and other.flops <= point.flops
-        and other.number != point.number
+        and other.label != point.label
         for other in points
     )
 
@@ -187,7 +206,7 @@ def sample_gate_map(number: int = 7) -> GateMap:
     return GateMap(tasks=tuple(task.name for task in TASKS), sites=tuple(sites))
 
 
-def sample_trial(point: TrialPoint) -> TrialDetail:
+def sample_trial(point: TrialPoint, derived: Sequence[TrialPoint] = ()) -> TrialDetail:
     complete = point.state is TrialState.COMPLETE
     deltas = {name: 100 * (point.metrics[name] - _SINGLE[name]) / _SINGLE[name] for name in point.metrics}
     if complete:
@@ -205,6 +224,15 @@ def sample_trial(point: TrialPoint) -> TrialDetail:
         device="cpu" if complete else "", train_flops=4.1e11 if complete else None,
         peak_memory_mib=312.0 if complete else None, attempts=1,
         pull_command=f"gatefront pull digits --trial {point.number} -o digits-{point.number}",
+        derived=tuple(_derived_detail(found) for found in derived),
+    )  # fmt: skip
+
+
+def _derived_detail(point: TrialPoint) -> PointDetail:
+    deltas = {name: (point.delta_mtl or 0.0) + shift for name, shift in zip(_SINGLE, (-0.8, -1.4, 2.2), strict=True)}
+    return PointDetail(
+        point=point, delta_per_task=deltas, gate_map=sample_gate_map(point.number - 2 * point.derived),
+        train_flops=5.2e10, pull_command=f"gatefront pull digits --trial {point.label} -o digits-{point.label}",
     )  # fmt: skip
 
 

@@ -33,11 +33,14 @@ def request(app: Any, path: str, body: dict[str, Any] | None = None, host: bytes
     return sent[0]["status"], b"".join(message.get("body", b"") for message in sent)
 
 
-def open_page(app: Any, pathname: str) -> str:
+def open_page(app: Any, pathname: str, search: str = "") -> str:
     body = {
         "output": "..page.children...title.data..",
         "outputs": [{"id": "page", "property": "children"}, {"id": "title", "property": "data"}],
-        "inputs": [{"id": "address", "property": "pathname", "value": pathname}],
+        "inputs": [
+            {"id": "address", "property": "pathname", "value": pathname},
+            {"id": "address", "property": "search", "value": search},
+        ],
         "changedPropIds": ["address.pathname"],
     }
     status, answer = request(app, "/_dash-update-component", body)
@@ -84,6 +87,7 @@ def test_nothing_is_loaded_from_elsewhere(reader: Any) -> None:
 def test_pages_are_served_by_address(reader: Any) -> None:
     app = create_app(reader)
     assert "Trial 7 of digits" in open_page(app, "/study/digits/trial/7")
+    assert "Trial 7.2 of digits" in open_page(app, "/study/digits/trial/7", "?point=2")
     assert "No page has this address" in open_page(app, "/nowhere")
 
 

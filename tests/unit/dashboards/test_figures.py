@@ -11,6 +11,7 @@ from dashboards.figures.channel_pattern import channel_pattern_figure, pattern_s
 from dashboards.figures.curves import delta_curve_figure, flops_curve_figure, loss_figure, metric_figure
 from dashboards.figures.front import (
     BEST,
+    DERIVED,
     DOMINATED,
     FRONT,
     HARD_SHARING,
@@ -52,24 +53,61 @@ def texts(figure: go.Figure) -> list[str]:
 
 def test_front_has_the_points_where_the_record_says(view: StudyView) -> None:
     figure = front_figure(view, LIGHT)
-    front = {point.number: point for point in view.points if point.on_front}
+    front = {point.label: point for point in view.points if point.on_front}
     shown = trace(figure, FRONT)
     assert set(shown.customdata) == set(front)
-    for x, y, number in zip(shown.x, shown.y, shown.customdata, strict=True):
-        assert x == pytest.approx((front[number].flops or 0) / 1e6)
-        assert y == front[number].delta_mtl
+    for x, y, label in zip(shown.x, shown.y, shown.customdata, strict=True):
+        assert x == pytest.approx((front[label].flops or 0) / 1e6)
+        assert y == front[label].delta_mtl
     assert list(shown.x) == sorted(shown.x)
-    assert set(trace(figure, DOMINATED).customdata) == {1, 2, 4, 11}
-    assert list(trace(figure, BEST).customdata) == [view.summary.best_trial]
+    assert set(trace(figure, DOMINATED).customdata) == {"1", "2", "4", "11"}
+    assert list(trace(figure, BEST).customdata) == [view.summary.best_label] == ["7"]
+
+
+def test_derived_points_are_told_from_the_trials_own(view: StudyView) -> None:
+    figure = front_figure(view, LIGHT)
+    dominated, on_front = [found for found in figure.data if found.name == DERIVED]
+    assert (list(dominated.customdata), list(on_front.customdata)) == (["7.1"], ["7.2"])
+    assert (on_front.x[0], on_front.y[0]) == (pytest.approx(1.148), -5.9)
+    assert on_front.marker.color == trace(figure, FRONT).marker.color
+    assert on_front.marker.symbol.endswith("-open")
+    assert on_front.marker.size < trace(figure, FRONT).marker.size
+    assert dominated.marker.color == trace(figure, DOMINATED).marker.color
+    assert dominated.marker.size < trace(figure, DOMINATED).marker.size
+    # Once in the legend, which shows and hides both.
+    assert [found.showlegend is not False for found in (dominated, on_front)] == [False, True]
+    assert dominated.legendgroup == on_front.legendgroup
+    steps = trace(figure, "Pareto front")
+    assert 1.148 in [pytest.approx(x) for x in steps.x]
+    assert "7.2" in texts(figure)
+
+
+def test_best_point_may_be_a_derived_one(view: StudyView) -> None:
+    best = replace(view, summary=replace(view.summary, best_label="7.2"))
+    assert list(trace(front_figure(best, LIGHT), BEST).customdata) == ["7.2"]
+
+
+def test_a_study_without_derived_points_does_not_name_them(view: StudyView) -> None:
+    assert DERIVED not in names(front_figure(replace(view, derived=()), LIGHT))
+
+
+def test_hover_of_a_derived_point_says_what_was_asked_and_what_was_delivered(view: StudyView) -> None:
+    text = hover_text(view.derived[1], view)
+    assert "Trial 7, derived point 2" in text
+    assert "asked 1.150 MFLOPs, delivered 1.148 MFLOPs (42.5 % of single-task)" in text
+    own = hover_text(view.points[7], view)
+    assert "asked 1.215 MFLOPs, delivered 1.212 MFLOPs" in own
+    free = replace(view, summary=replace(view.summary, flop_budget=None))
+    assert "asked" not in hover_text(view.points[7], free)
 
 
 def test_every_kind_of_point_has_its_own_marker(view: StudyView) -> None:
     over = replace(view.points[1], is_feasible=False)
     figure = front_figure(replace(view, points=(view.points[0], over, *view.points[2:])), LIGHT)
     kinds = [FRONT, DOMINATED, OVER_BUDGET, BEST, SINGLE_TASK, HARD_SHARING]
-    looks = {(trace(figure, kind).marker.symbol, trace(figure, kind).marker.size) for kind in kinds}
-    assert len(looks) == len(kinds)
-    assert list(trace(figure, OVER_BUDGET).customdata) == [1]
+    shown = [*(trace(figure, kind) for kind in kinds), *(found for found in figure.data if found.name == DERIVED)]
+    assert len({(found.marker.symbol, found.marker.size) for found in shown}) == len(shown) == len(kinds) + 2
+    assert list(trace(figure, OVER_BUDGET).customdata) == ["1"]
 
 
 def test_front_names_its_units_and_the_budget(view: StudyView) -> None:
@@ -97,7 +135,7 @@ def test_front_without_budget_has_no_budget_line(view: StudyView) -> None:
 
 
 def test_front_without_trials_still_shows_the_references(view: StudyView) -> None:
-    figure = front_figure(replace(view, points=(), hypervolume=()), LIGHT)
+    figure = front_figure(replace(view, points=(), derived=(), hypervolume=()), LIGHT)
     assert names(figure) == {SINGLE_TASK, HARD_SHARING}
 
 
@@ -105,7 +143,7 @@ def test_unfinished_failed_and_stopped_trials_are_not_on_the_plot(view: StudyVie
     shown = {number for found in front_figure(view, LIGHT).data for number in (found.customdata or ())}
     ended_otherwise = {point.number for point in view.points if point.state is not TrialState.COMPLETE}
     assert ended_otherwise == {3, 8}
-    assert not shown & ended_otherwise
+    assert not shown & {str(number) for number in ended_otherwise}
 
 
 def test_zoom_survives_an_update_but_not_another_study(view: StudyView) -> None:
@@ -129,7 +167,7 @@ def test_hover_names_both_objectives_and_every_task(view: StudyView) -> None:
 def test_hint_ends_the_hover_of_trials_only(view: StudyView) -> None:
     figure = front_figure(view, LIGHT, hint="click me")
     hinted = {found.name for found in figure.data if "click me" in (found.hovertemplate or "")}
-    assert hinted == {FRONT, DOMINATED, BEST}
+    assert hinted == {FRONT, DOMINATED, BEST, DERIVED}
     assert "click me" in gate_map_figure(MAP, LIGHT, keep="a", hint="click me").data[0].hovertemplate
 
 

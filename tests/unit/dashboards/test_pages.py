@@ -13,13 +13,15 @@ from sqlalchemy.exc import OperationalError
 from dashboards.pages import study, trial
 from dashboards.pages.studies import studies_update, study_list
 from dashboards.pages.study import study_update
-from dashboards.pages.trial import TrialKey, site_update, trial_update
+from dashboards.pages.trial import site_update, trial_update
+from dashboards.pages.trial_layout import TrialKey, layout
 from dashboards.polling import Seen
 from dashboards.reader import Reader
 from dashboards.router import page_at
 from dashboards.trial_table import table_height, trial_columns, trial_rows
 from search.records import StudyView, TrialState
 
+NETWORKS = [component for component, _ in trial._OUTPUTS].index("trial-networks")
 UNREACHABLE = OperationalError("SELECT 1", {}, Exception("connection refused"))
 
 
@@ -119,6 +121,9 @@ def test_trial_page_of_a_complete_trial(reader: Any) -> None:
         "1007",
         "2.13.0",
         "cut from 1.308 MFLOPs",
+        "FLOPs requested",
+        "FLOPs delivered",
+        "1.212 MFLOPs",
         "+9.20 points on hard sharing",
     ):
         assert expected in words
@@ -173,6 +178,66 @@ def test_chosen_site_is_drawn(reader: Any) -> None:
     assert site_update(reader, TrialKey("digits", 3), Seen(), "last") == (no_update,) * 3
 
 
+def test_trial_page_lists_its_networks_with_their_commands(reader: Any) -> None:
+    outputs = trial_update(reader, TrialKey("digits", 7), Seen(), "light", None)
+    networks = text_of(outputs[NETWORKS])
+    for words in (
+        "/study/digits/trial/7?point=1",
+        "/study/digits/trial/7?point=2",
+        "1.215 MFLOPs",
+        "1.212 MFLOPs",
+        "1.150 MFLOPs",
+        "1.148 MFLOPs",
+        "\u22125.90 %",
+        "Δ orientation",
+        "\u22123.70 %",
+        "● on it",
+        "○ dominated",
+        "gatefront pull digits --trial 7.1 -o digits-7.1",
+        "gatefront pull digits --trial 7.2 -o digits-7.2",
+    ):
+        assert words in networks
+    alone = trial_update(reader, TrialKey("digits", 9), Seen(), "light", None)
+    assert alone[NETWORKS] is None
+
+
+def test_trial_page_at_a_derived_point_shows_that_network(reader: Any) -> None:
+    key = TrialKey("digits", 7, 2)
+    outputs = trial_update(reader, key, Seen(), "light", None)
+    head = text_of(outputs[2:4])
+    for words in ("Trial 7, derived point 2", "on the front", "1.150 MFLOPs", "1.148 MFLOPs", "30\u202f002"):
+        assert words in head
+    pull = text_of(outputs[[component for component, _ in trial._OUTPUTS].index("trial-pull")])
+    assert "--trial 7.2 -o digits-7.2" in pull
+    figure, *_ = site_update(reader, key, Seen("12", "light"), "last")
+    own, *_ = site_update(reader, TrialKey("digits", 7), Seen("12", "light"), "last")
+    detail = reader.trial("digits", 7)
+    assert figure.data[0].z[2][19] == 100 * detail.derived[1].gate_map.sites[19].own_fraction(2)
+    assert [list(row) for row in figure.data[0].z] != [list(row) for row in own.data[0].z]
+    assert figure.layout.uirevision != own.layout.uirevision
+
+
+def test_a_derived_point_that_is_not_there(reader: Any) -> None:
+    outputs = trial_update(reader, TrialKey("digits", 7, 9), Seen(), "light", None)
+    assert "Trial 7 has no derived point 9." in text_of(outputs[0])
+    assert outputs[1] == {"display": "none"}
+    reader.num_finished = 4
+    shown = trial_update(reader, TrialKey("digits", 5, 2), Seen(), "light", None)
+    assert "This trial is running" in text_of(shown[0])
+
+
+def test_study_page_names_derived_points_of_the_front(reader: Any) -> None:
+    outputs = study_update(reader, "digits", Seen(), "light")
+    points = text_of(outputs[6])
+    assert "Trial 7.2" in points
+    assert "/study/digits/trial/7?point=2" in points
+    assert "Requested" in points
+    assert "7 points on the front" in text_of(outputs[3])
+    row = outputs[10][7]
+    assert row["derived"] == "2, ● 7.2"
+    assert row["requested"] == pytest.approx(1.215)
+
+
 @pytest.mark.parametrize(
     ("pathname", "title"),
     [
@@ -191,7 +256,7 @@ def test_addresses_lead_to_pages(pathname: str, title: str) -> None:
 
 
 def test_layouts_hold_every_output_of_their_callbacks() -> None:
-    words = text_of(trial.layout("digits", 7)) + text_of(study.layout("digits"))
+    words = text_of(layout(TrialKey("digits", 7))) + text_of(study.layout("digits"))
     for component, _ in trial._OUTPUTS:
         assert f'"{component}"' in words or component == "trial-pull"
 

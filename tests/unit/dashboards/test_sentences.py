@@ -25,7 +25,7 @@ def with_states(view: StudyView, *states: TrialState, cause: str = "") -> StudyV
         replace(view.points[n], state=state, cause=cause, on_front=False, delta_mtl=None, flops=None, is_feasible=False)
         for n, state in enumerate(states)
     )
-    return replace(view, points=points, hypervolume=())
+    return replace(view, derived=(), points=points, hypervolume=())
 
 
 def in_state(view: StudyView, state: StudyState, message: str = "") -> StudyView:
@@ -80,7 +80,7 @@ def test_all_failed_shows_the_cause(view: StudyView) -> None:
 
 def test_nothing_within_the_budget(view: StudyView) -> None:
     over = replace(view.points[0], is_feasible=False, on_front=False)
-    sentence = front_sentence(replace(view, points=(over,))) or ""
+    sentence = front_sentence(replace(view, derived=(), points=(over,))) or ""
     assert "1 trial has finished, none of them within the FLOP budget of 45%" in sentence
 
 

@@ -1,0 +1,16 @@
+"""A point in words: its name, and what was asked of it beside what it delivers."""
+
+from dashboards.formats import format_flops
+from search.records import StudyView, TrialPoint
+
+
+def point_name(point: TrialPoint) -> str:
+    """``Trial 7`` or ``Trial 7, derived point 2``."""
+    return f"Trial {point.number}" + (f", derived point {point.derived}" if point.derived else "")
+
+
+def asked_and_delivered(point: TrialPoint, view: StudyView) -> str:
+    """``asked 60.00 MFLOPs, delivered 59.70 MFLOPs``; the cost alone where nothing bounds it."""
+    requested = point.requested(view.summary.flop_budget)
+    delivered = format_flops(point.flops)
+    return delivered if requested is None else f"asked {format_flops(requested)}, delivered {delivered}"
