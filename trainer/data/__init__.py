@@ -9,6 +9,8 @@ from trainer.data.dataset import (
     MultiTaskData,
     Sample,
 )
+from trainer.data.file_split import FileSplit, Record
+from trainer.data.options import parse_options
 from trainer.data.registry import DATA_SOURCES, describe_data, load_data
 
 __all__ = [
@@ -18,8 +20,11 @@ __all__ = [
     "DataDescription",
     "DataError",
     "DataSpec",
+    "FileSplit",
     "MultiTaskData",
+    "Record",
     "Sample",
     "describe_data",
     "load_data",
+    "parse_options",
 ]

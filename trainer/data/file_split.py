@@ -1,7 +1,7 @@
 """A split whose images and labels lie in files, read when they are asked for."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -20,10 +20,14 @@ _SAME_SHAPE = 0.02  # how far the sides of a map may be from those of its image,
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Where one image and its labels lie. A task that is not in ``labels`` has no label for this image."""
+    """Where one image and its labels lie, and the labels that are known already.
+
+    A task that is in neither has no label for this image.
+    """
 
     image: Path
     labels: Mapping[str, tuple[Path, ...]]
+    values: Mapping[str, Tensor] = field(default_factory=dict)
 
     def files(self) -> Iterator[Path]:
         yield self.image
@@ -57,8 +61,12 @@ class FileSplit(Dataset[Sample]):
         record = self._records[index]
         image = self._read_image(record.image)
         read = {task: self._readers[task](*paths) for task, paths in record.labels.items()}
-        labels = {task: label for task, label in read.items() if label is not None}
+        labels = {task: label for task, label in read.items() if label is not None} | dict(record.values)
         return fit_sample(image, labels, self._description, where=str(record.image))
+
+    def indices_with(self, task: str) -> Iterator[int]:
+        """The samples that have a file, or a value, for a task."""
+        return (i for i, record in enumerate(self._records) if task in record.labels or task in record.values)
 
     def files(self) -> Iterator[Path]:
         """Every file that the split reads."""

@@ -1,12 +1,14 @@
-"""The data sets gatefront knows, by name."""
+"""The data sets gatefront knows, by name; others are named by the class that loads them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainer.data import celeba, cityscapes_parts, digits, libmtl, nyud, pascal, rooms
+from trainer.data import celeba, cityscapes_parts, digits, folder, libmtl, nyud, pascal, rooms
 from trainer.data.dataset import DataDescription, DataError, DataSpec, MultiTaskData
+from trainer.data.labelled import require_labels
 from trainer.data.options import nearest_known
+from trainer.data.user_source import describe_user_data, is_user_source, load_user_data
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,7 @@ DATA_SOURCES: Mapping[str, DataSource] = {
     "cityscapes": DataSource(libmtl.describe_cityscapes, libmtl.load_cityscapes),
     "cityscapes-parts": DataSource(cityscapes_parts.describe, cityscapes_parts.load),
     "digits": DataSource(digits.describe, digits.load, is_generated=True),
+    "folder": DataSource(folder.describe, folder.load),
     "nyud": DataSource(nyud.describe, nyud.load),
     "nyuv2": DataSource(libmtl.describe_nyuv2, libmtl.load_nyuv2),
     "pascal-context": DataSource(pascal.describe, pascal.load),
@@ -46,16 +49,21 @@ def load_data(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
     """Both splits of a data set. Generated sets are rendered once into ``cache_dir`` and memory-mapped from there.
 
     Raises:
-        DataError: if the name, an option or the root folder does not exist.
+        DataError: if the name, an option or the root folder does not exist, the files are not as the set has them, or
+            a task has no label in a split.
     """
-    return _source(spec).load(spec, cache_dir)
+    data = _source(spec).load(spec, cache_dir)
+    require_labels(data)
+    return data
 
 
 def _source(spec: DataSpec) -> DataSource:
-    if spec.name not in DATA_SOURCES:
-        raise DataError(f"data.name {spec.name!r} is unknown.", hint=nearest_known("data set", spec.name, DATA_SOURCES))
     if spec.root is not None and not Path(spec.root).is_dir():
         raise DataError(f"data.root {spec.root!r} is not a folder.", hint="Give the folder that holds the data set.")
+    if is_user_source(spec.name):
+        return DataSource(describe_user_data, load_user_data)
+    if spec.name not in DATA_SOURCES:
+        raise DataError(f"data.name {spec.name!r} is unknown.", hint=nearest_known("data set", spec.name, DATA_SOURCES))
     if spec.root is not None and DATA_SOURCES[spec.name].is_generated:
         raise DataError(f"data {spec.name} is generated and reads no folder.", hint="Leave data.root out.")
     return DATA_SOURCES[spec.name]

@@ -143,9 +143,10 @@ def test_wrong_values_are_named(tmp_path: Path) -> None:
     root = write_libmtl(tmp_path, "cityscapes")
     np.save(root / "train" / "image" / "0.npy", np.full((128, 256, 3), 200.0))
     np.save(root / "train" / "label" / "1.npy", np.full((128, 256), 7.0))
-    data = load("cityscapes", root)
     with pytest.raises(DataError, match=r"0\.npy has values from 200 to 200, expected 0 to 1"):
-        data.train[0]
+        load("cityscapes", root)
+    np.save(root / "train" / "image" / "0.npy", np.zeros((128, 256, 3)))
+    data = load("cityscapes", root)
     with pytest.raises(DataError, match=r"1\.npy has class 7 \(32768 such pixels\), expected 0 to 6 or -1"):
         data.train[1]
     np.save(root / "train" / "label" / "1.npy", np.full((128, 256), 1.5))
@@ -158,12 +159,13 @@ def test_wrong_values_are_named(tmp_path: Path) -> None:
 
 def test_a_depth_picture_for_people_is_refused(tmp_path: Path) -> None:
     root = write_parts(tmp_path)
+    data = load("cityscapes-parts", root)
     Image.new("L", (512, 256)).save(root / "train" / "depth" / "0.png")
     with pytest.raises(DataError, match=r"0\.png has 8 bits a pixel, expected 16"):
-        load("cityscapes-parts", root).train[0]
+        data.train[0]
     Image.new("L", (512, 256), 40).save(root / "train" / "seg" / "1.png")
     with pytest.raises(DataError, match=r"1\.png has label 40"):
-        load("cityscapes-parts", root).train[1]
+        data.train[1]
 
 
 @pytest.mark.parametrize("name", ["nyuv2", "cityscapes"])

@@ -66,7 +66,7 @@ def test_the_fingerprint_follows_the_files(root: Path) -> None:
     spec = DataSpec(name="nyud", root=str(root))
     first = load_data(spec, root / "cache").fingerprint
     assert load_data(spec, root / "cache").fingerprint == first
-    (root / "depth" / "0007.npy").unlink()
+    (root / "normals" / "0002.npy").unlink()
     assert load_data(spec, root / "cache").fingerprint != first
 
 

@@ -1,0 +1,97 @@
+"""``dataset.toml``: what the labels of a folder mean."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from spaces.errors import SpaceError
+from spaces.tasks import Task, TaskKind
+from trainer.data.dataset import IMAGENET_MEAN, IMAGENET_STD, DataError
+
+MANIFEST = "dataset.toml"
+
+_WITH_CLASSES = ("classification", "multilabel", "segmentation")
+_NUM_OUTPUTS = {"depth": 1, "normals": 3, "edges": 1, "saliency": 1}
+Three = Annotated[list[float], Field(min_length=3, max_length=3)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class TaskEntry(_Strict):
+    """``[tasks.NAME]``.
+
+    Kinds with classes have their names, or only how many there are. ``ignore`` lists the values of a segmentation
+    that are no class; a depth is ``scale`` times the file's number, which is ``missing`` where there is none.
+    """
+
+    kind: TaskKind
+    classes: list[str] | None = None
+    num_classes: Annotated[int, Field(ge=1)] | None = None
+    ignore: list[int] = [255]
+    scale: Annotated[float, Field(gt=0)] = 1.0
+    missing: float = 0.0
+    metric: str | None = None
+
+    @model_validator(mode="after")
+    def _has_classes_if_it_needs_them(self) -> "TaskEntry":
+        given = (self.classes is not None) + (self.num_classes is not None)
+        if given != (self.kind in _WITH_CLASSES):
+            rule = "needs either classes or num_classes" if self.kind in _WITH_CLASSES else "has no classes"
+            raise ValueError(f"a {self.kind} task {rule}")
+        if self.kind == "multilabel" and self.classes is None:
+            raise ValueError("a multilabel task needs classes: they are the columns of labels.csv")
+        if self.classes is not None and len(set(self.classes)) != len(self.classes):
+            raise ValueError("classes has a name twice")
+        return self
+
+    @property
+    def num_outputs(self) -> int:
+        return len(self.classes) if self.classes is not None else self.num_classes or _NUM_OUTPUTS[self.kind]
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """As given, or the numbers."""
+        return tuple(self.classes) if self.classes is not None else tuple(map(str, range(self.num_outputs)))
+
+
+class Manifest(_Strict):
+    """The whole file. ``mean`` and ``std`` are of the images' channels in [0, 1]; ImageNet's unless given."""
+
+    input_size: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=2, max_length=2)]
+    tasks: Annotated[dict[str, TaskEntry], Field(min_length=1)]
+    mean: Three = list(IMAGENET_MEAN)
+    std: Three = list(IMAGENET_STD)
+    normals_y: Literal["up", "down"] = "up"
+
+    def make_tasks(self) -> tuple[Task, ...]:
+        return tuple(
+            Task(name=name, kind=entry.kind, num_outputs=entry.num_outputs, metric=entry.metric)
+            for name, entry in self.tasks.items()
+        )
+
+
+def read_manifest(root: Path) -> Manifest:
+    """The folder's ``dataset.toml``.
+
+    Raises:
+        DataError: if it cannot be read, is not TOML or breaks a rule; the first offending key is named.
+    """
+    path = root / MANIFEST
+    try:
+        manifest = Manifest.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        manifest.make_tasks()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.", hint="docs/adding-data.md shows one.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is not valid TOML: {error}.") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise DataError(f"{path}: {place}: {first['msg'].removeprefix('Value error, ')}.") from error
+    except SpaceError as error:
+        raise DataError(f"{path}: {error.message}", hint=error.hint) from error
+    return manifest

@@ -1,0 +1,146 @@
+"""A folder of the user's own as a data set.
+
+``root/dataset.toml`` says what the labels mean (:mod:`trainer.data.folder.manifest`). The rest is one of
+
+- ``root/images/``, with ``root/train.txt`` and ``root/val.txt`` naming the images of each split;
+- ``root/train/images/`` and ``root/val/images/``, each with labels of its own.
+
+Beside ``images/`` lie a folder per dense task, called as the task, with one ``.png`` or ``.npy`` per image of the same
+name, and ``labels.csv`` for tasks of whole images. An image may lack any label.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from trainer.content_hash import hash_file, hash_json
+from trainer.data.dataset import DataDescription, DataError, DataSpec, MultiTaskData
+from trainer.data.file_split import FileSplit, Record
+from trainer.data.folder.files import IMAGE_ENDINGS, LABEL_ENDINGS, files_by_name, image_name
+from trainer.data.folder.manifest import MANIFEST, Manifest, TaskEntry, read_manifest
+from trainer.data.folder.readers import reader_for
+from trainer.data.folder.table import TABLE, read_table
+from trainer.data.options import refuse_options
+from trainer.data.tree import file_stamps, read_names, require_no_overlap, require_root
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One split: the folder that holds its images and labels, and the names of its images."""
+
+    base: Path
+    names: list[str]
+
+
+def describe(spec: DataSpec) -> DataDescription:
+    """What ``dataset.toml`` says; images are listed, not read."""
+    refuse_options(spec)
+    root = require_root(spec, holds=f"{MANIFEST} and the images")
+    manifest, parts = read_manifest(root), _find_parts(root)
+    height, width = manifest.input_size
+    return DataDescription(
+        tasks=manifest.make_tasks(),
+        in_channels=3,
+        input_size=(height, width),
+        mean=tuple(manifest.mean),
+        std=tuple(manifest.std),
+        num_train=len(parts["train"].names),
+        num_val=len(parts["val"].names),
+        class_names={
+            name: entry.class_names
+            for name, entry in manifest.tasks.items()
+            if entry.kind in ("classification", "multilabel", "segmentation")
+        },
+    )
+
+
+def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
+    """Both splits; files are read as they are asked for, nothing is cached.
+
+    Raises:
+        DataError: the folder is not as the module says; the first offender is named, and how many there are.
+    """
+    description = describe(spec)
+    root = require_root(spec, holds=MANIFEST)
+    manifest, parts = read_manifest(root), _find_parts(root)
+    readers = {name: reader_for(entry) for name, entry in _dense(manifest).items()}
+    train, val = (FileSplit(_find_records(part, manifest), description, readers) for part in parts.values())
+    tables = {str(path.relative_to(root)): hash_file(path) for path in (root / MANIFEST, *sorted(root.rglob(TABLE)))}
+    stamps = {"train": file_stamps(root, train.files()), "val": file_stamps(root, val.files())}
+    return MultiTaskData(description=description, train=train, val=val, fingerprint=hash_json({**stamps, **tables}))
+
+
+def _dense(manifest: Manifest) -> dict[str, TaskEntry]:
+    whole = ("classification", "multilabel")
+    return {name: entry for name, entry in manifest.tasks.items() if entry.kind not in whole}
+
+
+def _find_parts(root: Path) -> dict[str, _Part]:
+    has_lists = all((root / f"{split}.txt").is_file() for split in ("train", "val"))
+    has_folders = all((root / split / "images").is_dir() for split in ("train", "val"))
+    if has_lists == has_folders:
+        raise DataError(
+            f"{root} has {'both' if has_lists else 'neither'} lists (train.txt, val.txt) "
+            f"{'and' if has_lists else 'nor'} sub-folders (train/images, val/images).",
+            hint="One of them says which images are trained on.",
+        )
+    if has_folders:
+        parts = {split: _listed_by_folder(root / split) for split in ("train", "val")}
+    else:
+        parts = {split: _listed_by_file(root, root / f"{split}.txt") for split in ("train", "val")}
+        require_no_overlap(parts["train"].names, parts["val"].names, what=str(root))
+    for split, part in parts.items():
+        if not part.names:
+            raise DataError(f"{part.base / 'images'} is empty, so {split} has no images.")
+    return parts
+
+
+def _listed_by_folder(base: Path) -> _Part:
+    return _Part(base, list(files_by_name(base / "images", IMAGE_ENDINGS)))
+
+
+def _listed_by_file(root: Path, path: Path) -> _Part:
+    return _Part(root, [image_name(line) for line in read_names(path)])
+
+
+def _find_records(part: _Part, manifest: Manifest) -> list[Record]:
+    images = files_by_name(part.base / "images", IMAGE_ENDINGS)
+    if missing := [name for name in part.names if name not in images]:
+        raise DataError(
+            f"{part.base / 'images'} has no {missing[0]} ({len(missing)} of {len(part.names)} images are missing)."
+        )
+    maps = {task: _label_files(part.base / task, images, task) for task in _dense(manifest)}
+    values = _table(part, manifest, images)
+    return [
+        Record(
+            images[name],
+            {task: (files[name],) for task, files in maps.items() if name in files},
+            values.get(name, {}),
+        )
+        for name in part.names
+    ]
+
+
+def _label_files(folder: Path, images: Mapping[str, Path], task: str) -> dict[str, Path]:
+    files = files_by_name(folder, LABEL_ENDINGS)
+    foreign = sorted(files.keys() - images.keys())
+    if foreign:
+        raise DataError(
+            f"{task}: {files[foreign[0]]} belongs to no image ({len(foreign)} of {len(files)} files do not).",
+            hint="A label map is called as its image.",
+        )
+    return files
+
+
+def _table(part: _Part, manifest: Manifest, images: Mapping[str, Path]) -> dict[str, dict[str, Tensor]]:
+    tasks = {name: entry for name, entry in manifest.tasks.items() if name not in _dense(manifest)}
+    if not tasks:
+        return {}
+    path = part.base / TABLE
+    values = read_table(path, tasks)
+    foreign = sorted(values.keys() - images.keys())
+    if foreign:
+        raise DataError(f"{path}: {foreign[0]!r} is no image ({len(foreign)} of {len(values)} rows are of none).")
+    return values

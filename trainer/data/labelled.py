@@ -1,0 +1,53 @@
+"""A task that nothing can be learned or measured of is refused before anything is trained."""
+
+from collections.abc import Iterable
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from spaces.tasks import Task
+from trainer.data.dataset import IGNORE_INDEX, DataError, MultiTaskData, Sample
+
+
+@runtime_checkable
+class KnowsItsLabels(Protocol):
+    """A split that knows, without reading them, which of its samples may have a task's label."""
+
+    def indices_with(self, task: str) -> Iterable[int]: ...
+
+
+def require_labels(data: MultiTaskData) -> None:
+    """Reads samples of each split until every task has shown a label; mostly one suffices.
+
+    Raises:
+        DataError: if a task has none in a split; says which, and whether there are labels that say nothing.
+    """
+    for name, split in (("training", data.train), ("validation", data.val)):
+        shown: dict[int, dict[str, bool]] = {}  # of each sample read: task to whether its label says anything
+        for task in data.description.tasks:
+            _require_label(task, split, name, shown)
+
+
+def has_label(label: Tensor | None) -> bool:
+    """True if anything in it is known."""
+    if label is None:
+        return False
+    known = ~label.isnan() if label.is_floating_point() else label != IGNORE_INDEX
+    return bool(known.any())
+
+
+def _require_label(task: Task, split: Dataset[Sample], name: str, shown: dict[int, dict[str, bool]]) -> None:
+    total = len(split)  # type: ignore[arg-type]  # torch leaves __len__ to each data set
+    num_empty = 0
+    for index in split.indices_with(task.name) if isinstance(split, KnowsItsLabels) else range(total):
+        if index not in shown:
+            shown[index] = {name: has_label(label) for name, label in split[index].labels.items()}
+        if shown[index].get(task.name):
+            return
+        num_empty += task.name in shown[index]
+    raise DataError(
+        f"task {task.name} has no label in the {name} split: of {total} samples {total - num_empty} have none at all, "
+        f"in {num_empty} every value is marked as unknown.",
+        hint="Label some samples, choose other splits, or leave the task out.",
+    )
