@@ -17,6 +17,7 @@ from spaces.gate_layout import GateLayout, Granularity
 from spaces.gate_map import GateMap, GateSite
 from spaces.gates import ChannelGate
 from spaces.interrogate import InterroGateNetwork, build_gated_network
+from spaces.parameter_budget import project_to_budgets
 from spaces.plain_network import PlainNetwork
 from spaces.pruning import prune_network
 from spaces.regularizers import hinge_sparsity
@@ -54,5 +55,6 @@ __all__ = [
     "expected_flops",
     "hinge_sparsity",
     "project_to_budget",
+    "project_to_budgets",
     "prune_network",
 ]

@@ -120,7 +120,8 @@ class InterroGateNetwork(nn.Module):
         for gate, own in zip(self.channel_gates(), pattern, strict=True):
             wanted = gate.per_group(own).to(gate.alpha.device)
             magnitude = gate.alpha.abs().clamp(min=1e-3)
-            gate.alpha.copy_(torch.where(wanted, magnitude, -magnitude))
+            flipped = torch.where(wanted, magnitude, -magnitude)
+            gate.alpha.copy_(torch.where(wanted == (gate.alpha >= 0), gate.alpha, flipped))
         self._refresh_live_branches()
 
     def freeze_gates(self) -> None:
