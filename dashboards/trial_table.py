@@ -17,8 +17,6 @@ _THEME = """themeQuartz.withParams({
   headerColumnResizeHandleColor: 'transparent', fontFamily: 'inherit', fontSize: 13, headerFontWeight: 600, spacing: 6
 })"""
 
-_DERIVED_COLUMN = {"field": "derived", "headerName": "Derived points", "minWidth": 130, "width": 130}
-
 GRID_OPTIONS: dict[str, Any] = {
     "theme": {"function": _THEME},
     "animateRows": False,
@@ -33,17 +31,18 @@ def trial_columns(view: StudyView) -> list[dict[str, Any]]:
     return [
         {"field": "link", "headerName": "Trial", "cellRenderer": "markdown", "minWidth": 80, "width": 80,
          "comparator": {"function": "trialOrder"}, "sort": "desc"},
-        {"field": "state", "headerName": "State", "minWidth": 135, "width": 135},
-        _number("delta_mtl", "Δ_MTL (%)", "+.2f"),
-        _number("requested", f"Requested ({unit.name})", ".4r"),
-        _number("flops", f"Delivered ({unit.name})", ".4r"),
-        _number("share", "% of single-task", ".1f"),
+        {"field": "state", "headerName": "State", "minWidth": 116, "width": 116},
+        _number("delta_mtl", "Δ_MTL (%)", "+.2f", 84),
+        {"headerName": unit.name, "children": [
+            _number("requested", "requested", ".4r", 88), _number("flops", "delivered", ".4r", 88),
+        ]},
+        _number("share", "% of single-task", ".1f", 78),
         *_metric_groups(view.summary.tasks),
-        {"field": "front", "headerName": "Front", "minWidth": 120, "width": 120},
-        *([_DERIVED_COLUMN] if view.derived else []),
-        {"field": "epochs", "headerName": "Epochs", "minWidth": 85, "width": 85},
-        {"field": "time", "headerName": "Time", "minWidth": 100, "width": 100},
-        {"field": "cause", "headerName": "Cause", "minWidth": 180, "flex": 1, "tooltipField": "cause"},
+        {"field": "front", "headerName": "Front", "minWidth": 98, "width": 98},
+        {"field": "derived", "headerName": "Derived points", "minWidth": 84, "width": 84},
+        {"field": "epochs", "headerName": "Epochs", "minWidth": 72, "width": 72},
+        {"field": "time", "headerName": "Time", "minWidth": 76, "width": 76},
+        {"field": "cause", "headerName": "Cause", "minWidth": 90, "flex": 1, "tooltipField": "cause"},
     ]  # fmt: skip
 
 
@@ -94,10 +93,10 @@ def _derived_standing(derived: Sequence[TrialPoint]) -> str:
     return f"{len(derived)}, ● {on_front}" if on_front else str(len(derived) or "")
 
 
-def _number(field: str, name: str, spec: str) -> dict[str, Any]:
+def _number(field: str, name: str, spec: str, width: int) -> dict[str, Any]:
     formatter = f"params.value == null ? '–' : d3.format('{spec}')(params.value)"
     return {
-        "field": field, "headerName": name, "type": "rightAligned", "minWidth": 95, "width": 95,
+        "field": field, "headerName": name, "type": "rightAligned", "minWidth": width, "width": width,
         "valueFormatter": {"function": formatter},
     }  # fmt: skip
 
@@ -108,6 +107,6 @@ def _metric_groups(tasks: Sequence[TaskRecord]) -> list[dict[str, Any]]:
     for task in tasks:
         unit = metric_unit(task.metric)
         heading = f"{metric_name(task.metric)}{f' ({unit})' if unit else ''}"
-        column = _number(f"metric_{task.name}", task.name, ".3f" if unit in ("m", "") else ".2f")
+        column = _number(f"metric_{task.name}", task.name, ".3f" if unit in ("m", "") else ".2f", 96)
         groups.setdefault(heading, []).append(column)
     return [{"headerName": heading, "children": columns} for heading, columns in groups.items()]

@@ -154,7 +154,10 @@ def _name_derived_once(figure: go.Figure) -> None:
 
 
 def hover_text(point: TrialPoint, view: StudyView) -> str:
-    """Both objectives, what was asked, and every task's metric beside its single-task value."""
+    """Both objectives, what was asked, and every task's metric beside its single-task value.
+
+    A dominated derived point says no metrics: a long study has tens of thousands, and its page would be mostly those.
+    """
     single = next((r.metrics for r in view.references if r.kind == "single_task"), {})
     share = format_share(point.flops, view.summary.single_task_flops)
     standing = "on the front" if point.on_front else "dominated" if point.is_feasible else "over budget"
@@ -163,7 +166,7 @@ def hover_text(point: TrialPoint, view: StudyView) -> str:
         f"Δ<sub>MTL</sub> {format_delta(point.delta_mtl)}",
         f"{asked_and_delivered(point, view)} ({share} of single-task)",
     ]
-    for task in view.summary.tasks:
+    for task in () if point.derived and not point.on_front else view.summary.tasks:
         value = format_metric(point.metrics.get(task.name), task.metric)
         alone = format_metric(single.get(task.name), task.metric)
         lines.append(f"{task.name}: {metric_name(task.metric)} {value} (alone {alone})")

@@ -10,7 +10,7 @@ def on_front(scheme: Scheme) -> Marker:
 
 
 def derived_on_front(scheme: Scheme) -> Marker:
-    return {"symbol": "circle-open", "size": 8, "color": scheme.good, "line": {"width": 2.5}}
+    return {"symbol": "diamond-open", "size": 9, "color": scheme.good, "line": {"width": 2.5}}
 
 
 def dominated(scheme: Scheme) -> Marker:
@@ -18,7 +18,7 @@ def dominated(scheme: Scheme) -> Marker:
 
 
 def derived_dominated(scheme: Scheme) -> Marker:
-    return {"symbol": "circle-open", "size": 5, "color": scheme.muted, "line": {"width": 1.2}}
+    return {"symbol": "diamond-open", "size": 6, "color": scheme.muted, "line": {"width": 1.2}}
 
 
 def over_budget(scheme: Scheme) -> Marker:

@@ -62,16 +62,21 @@ def front_points(view: StudyView) -> Component:
             [
                 html.Td(dcc.Link(f"Trial {p.label}", href=trial_path(view.summary.name, p.number, p.derived))),
                 html.Td(format_delta(p.delta_mtl), className="number"),
-                html.Td(format_flops(p.requested(budget)), className="number"),
-                html.Td(format_flops(p.flops), className="number"),
+                html.Td(_short(p.requested(budget)), className="number"),
+                html.Td(_short(p.flops), className="number"),
                 html.Td(format_share(p.flops, view.summary.single_task_flops), className="number"),
             ]
         )
         for p in points
     ]
-    columns = ("Δ_MTL", "Requested", "Delivered", "of single-task")
+    columns = ("Δ_MTL", "FLOPs requested", "delivered", "of single-task")
     head = html.Tr([html.Th(""), *(html.Th(name, className="number") for name in columns)])
     return html.Div(html.Table([html.Thead(head), html.Tbody(rows)], className="plain"), className="scroll")
+
+
+def _short(flops: int | None) -> str:
+    """``1.215 M``: the column says that they are FLOPs."""
+    return format_flops(flops).removesuffix("FLOPs")
 
 
 def _progress(summary: StudySummary) -> Children:

@@ -19,12 +19,13 @@ def networks_card(view: StudyView, detail: TrialDetail, chosen: PointDetail) -> 
         return None
     tasks = [task.name for task in view.summary.tasks]
     rows = [_row(view, detail.study, network, network.point == chosen.point) for network in detail.networks]
-    numbers = ("Requested", "Delivered", "of single-task", "Δ_MTL", *(f"Δ {name}" for name in tasks), "Time")
+    numbers = ("Requested", "Delivered", "of single-task", "Δ_MTL", *(f"Δ {name}" for name in tasks))
     head = html.Tr(
         [
             html.Th("Network"),
             *(html.Th(name, className="number") for name in numbers),
             html.Th("Front"),
+            html.Th("Time"),
             html.Th("Pull"),
         ]
     )
@@ -45,7 +46,6 @@ def _row(view: StudyView, study: str, network: PointDetail, is_chosen: bool) -> 
         format_share(point.flops, summary.single_task_flops),
         html.Span(format_delta(point.delta_mtl), className="strong"),
         *(format_delta(network.delta_per_task.get(task.name)) for task in summary.tasks),
-        format_duration(point.seconds),
     ]
     name = point.label if point.derived else f"{point.label}, its own"
     return html.Tr(
@@ -53,6 +53,7 @@ def _row(view: StudyView, study: str, network: PointDetail, is_chosen: bool) -> 
             html.Td([dcc.Link(name, href=trial_path(study, point.number, point.derived)), " ◂ shown" * is_chosen]),
             *(html.Td(cell, className="number") for cell in cells),
             html.Td(standing(point)),
+            html.Td(format_duration(point.seconds)),
             html.Td(_copy_button(network)),
         ],
         className="chosen" if is_chosen else "",

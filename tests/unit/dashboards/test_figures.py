@@ -95,6 +95,8 @@ def test_hover_of_a_derived_point_says_what_was_asked_and_what_was_delivered(vie
     text = hover_text(view.derived[1], view)
     assert "Trial 7, derived point 2" in text
     assert "asked 1.150 MFLOPs, delivered 1.148 MFLOPs (42.5 % of single-task)" in text
+    assert "left: accuracy" in text
+    assert "accuracy" not in hover_text(view.derived[0], view)
     own = hover_text(view.points[7], view)
     assert "asked 1.215 MFLOPs, delivered 1.212 MFLOPs" in own
     free = replace(view, summary=replace(view.summary, flop_budget=None))

@@ -231,7 +231,9 @@ def test_study_page_names_derived_points_of_the_front(reader: Any) -> None:
     points = text_of(outputs[6])
     assert "Trial 7.2" in points
     assert "/study/digits/trial/7?point=2" in points
-    assert "Requested" in points
+    assert "FLOPs requested" in points
+    assert "1.150 M" in points
+    assert "1.148 M" in points
     assert "7 points on the front" in text_of(outputs[3])
     row = outputs[10][7]
     assert row["derived"] == "2, ● 7.2"
@@ -275,8 +277,9 @@ def test_table_has_a_cell_for_every_column(view: StudyView) -> None:
 
 def test_table_names_metrics_and_units(view: StudyView) -> None:
     groups = [column for column in trial_columns(view) if "children" in column]
-    assert [group["headerName"] for group in groups] == ["accuracy (%)"]
-    assert [child["headerName"] for child in groups[0]["children"]] == ["left", "right", "orientation"]
+    assert [group["headerName"] for group in groups] == ["MFLOPs", "accuracy (%)"]
+    assert [child["headerName"] for child in groups[0]["children"]] == ["requested", "delivered"]
+    assert [child["headerName"] for child in groups[1]["children"]] == ["left", "right", "orientation"]
 
 
 def test_long_table_scrolls_inside(view: StudyView) -> None:
