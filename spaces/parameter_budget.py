@@ -22,7 +22,7 @@ def project_to_budgets(
     importance: Sequence[Tensor] | None = None,
     openable: GatePattern | None = None,
 ) -> GatePattern:
-    """:func:`project_to_budget` with the largest FLOPs that leave the pruned network ``param_budget`` parameters at most.
+    """:func:`project_to_budget` with the most FLOPs that leave the pruned network at most ``param_budget`` values.
 
     Parameters are counted on the pruned network itself, so what is promised is what is delivered: the search halves
     the FLOPs left between sharing everything and the budget, and prunes once per step. The network must be on the CPU

@@ -2,9 +2,9 @@
 
 import torch
 
-from spaces.budget import close_gates_to_budget, project_to_budget
 from spaces.flops import GatePattern
 from spaces.interrogate import InterroGateNetwork
+from spaces.parameter_budget import count_pruned_parameters, project_to_budgets
 from trainer.data.dataset import MultiTaskData
 from trainer.data.loader import epoch_batches
 from trainer.runtime import resolve_runtime
@@ -13,27 +13,43 @@ from trainer.trial_spec import TrialSpec
 
 
 def cut_to_target(spec: TrialSpec, network: InterroGateNetwork, data: MultiTaskData) -> None:
-    """Set the gates so that the network keeps to the trial's target and budget.
+    """Set the gates so that the network keeps to the trial's target and budgets.
 
     With a target, gates are opened or closed until none more would fit under it; without one the gates keep
-    what they learned, or as much of it as the budget allows.
+    what they learned, or as much of it as the budgets allow.
 
     Raises:
         BudgetBelowFloorError: if even sharing everything costs more.
     """
-    if spec.flop_target is not None:
-        pattern = project_to_budget(network, spec.flop_target, importance=_importance(spec, network, data))
-        network.set_gate_pattern(pattern)
-    elif spec.flop_budget is not None and network.flops() > spec.flop_budget:
-        importance = _importance(spec, network, data)
-        network.set_gate_pattern(close_gates_to_budget(network, spec.flop_budget, importance=importance))
+    learned = network.gate_pattern()
+    if spec.flop_target is None and _is_within_budgets(spec, network, learned):
+        return
+    limit = network.cost.ceiling if spec.flop_limit is None else spec.flop_limit
+    _project(spec, network, data, limit, openable=None if spec.flop_target is not None else learned)
 
 
 def cut_further(spec: TrialSpec, network: InterroGateNetwork, data: MultiTaskData, target: int) -> None:
     """Close gates, and open none, until the network keeps to a smaller ``target``."""
-    opened: GatePattern = network.gate_pattern()
+    learned = network.gate_pattern()
     network.unfreeze_gates()
-    pattern = project_to_budget(network, target, importance=_importance(spec, network, data), openable=opened)
+    _project(spec, network, data, target, openable=learned)
+
+
+def _is_within_budgets(spec: TrialSpec, network: InterroGateNetwork, pattern: GatePattern) -> bool:
+    if spec.flop_budget is not None and network.cost.flops(pattern) > spec.flop_budget:
+        return False
+    network.cpu().eval()
+    return spec.param_budget is None or count_pruned_parameters(network, pattern) <= spec.param_budget
+
+
+def _project(
+    spec: TrialSpec, network: InterroGateNetwork, data: MultiTaskData, limit: int, openable: GatePattern | None
+) -> None:
+    importance = _importance(spec, network, data)
+    network.cpu().eval()
+    pattern = project_to_budgets(
+        network, limit, param_budget=spec.param_budget, importance=importance, openable=openable
+    )
     network.set_gate_pattern(pattern)
 
 

@@ -47,12 +47,13 @@ def deliver(
     save_network(network, path)
     pruned = prune_network(network)
     flops = _checked_flops(spec, network, pruned, flop_limit)
+    num_parameters = _checked_parameters(spec, pruned)
     metrics = _evaluate(spec, pruned, data)
     return Delivery(
         metrics=metrics,
         delta=delta_mtl(spec.architecture.tasks, metrics, spec.single_task_metrics()),
         flops=flops,
-        num_parameters=count_parameters(pruned),
+        num_parameters=num_parameters,
         gate_map=network.gate_map(),
         path=path,
     )
@@ -66,6 +67,15 @@ def _checked_flops(spec: TrialSpec, network: InterroGateNetwork, pruned: PlainNe
     if flop_limit is not None and flops > flop_limit:
         raise PruningMismatchError(f"the pruned network costs {flops:,} FLOPs, over the {flop_limit:,} asked for.")
     return flops
+
+
+def _checked_parameters(spec: TrialSpec, pruned: PlainNetwork) -> int:
+    count = count_parameters(pruned)
+    if spec.param_budget is not None and count > spec.param_budget:
+        raise PruningMismatchError(
+            f"the pruned network has {count:,} parameters, over param_budget = {spec.param_budget:,}."
+        )
+    return count
 
 
 def _evaluate(spec: TrialSpec, pruned: PlainNetwork, data: MultiTaskData) -> dict[str, float]:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from spaces.budget import project_to_budget
 from spaces.interrogate import InterroGateNetwork, build_gated_network
+from spaces.parameter_budget import project_to_budgets
 from trainer.checkpoint import CheckpointError, CheckpointSlot, load_state, read_checkpoint, save_state
 from trainer.compatibility import image_shape, require_match
 from trainer.cutting import cut_to_target
@@ -80,9 +80,9 @@ def _build(spec: TrialSpec) -> InterroGateNetwork:
     single_task = {name: load_state(Path(spec.single_task[name].path)) for name in spec.architecture.task_names}
     hard_sharing = load_state(Path(spec.hard_sharing.path)) if spec.hard_sharing is not None else None
     network.load_references(single_task, hard_sharing)
-    if spec.flop_limit is not None:
-        # Asked before hours of training rather than after: this refuses a cost that nothing can meet.
-        project_to_budget(network, spec.flop_limit)
+    # Asked before hours of training rather than after: this refuses a cost that nothing can meet.
+    limit = network.cost.ceiling if spec.flop_limit is None else spec.flop_limit
+    project_to_budgets(network.eval(), limit, param_budget=spec.param_budget)
     return network
 
 

@@ -41,7 +41,8 @@ class TrialSpec:
 
     ``hard_sharing`` starts the shared branch; without it that branch starts as the backbone does.
     ``flop_budget`` is in FLOPs (2 per multiply-add); None means the network is not cut. ``flop_target``, at or under
-    it, is what this trial asks for; None: whatever its gates choose under the budget.
+    it, is what this trial asks for; None: whatever its gates choose under the budget. ``param_budget`` caps the
+    parameters of the pruned network; None: no cap.
     """
 
     architecture: Architecture
@@ -52,6 +53,7 @@ class TrialSpec:
     single_task: Mapping[str, TrainedReference]
     hard_sharing: TrainedReference | None = None
     flop_target: int | None = None
+    param_budget: int | None = None
 
     def __post_init__(self) -> None:
         names = self.architecture.task_names
@@ -104,6 +106,7 @@ class TrialSpec:
             "gates": self.gates.to_json(),
             "flop_budget": self.flop_budget,
             "flop_target": self.flop_target,
+            "param_budget": self.param_budget,
             "single_task": {name: reference.to_json() for name, reference in self.single_task.items()},
             "hard_sharing": self.hard_sharing.to_json() if self.hard_sharing is not None else None,
         }
@@ -119,6 +122,7 @@ class TrialSpec:
             gates=GateConfig.from_json(document["gates"]),
             flop_budget=document["flop_budget"],
             flop_target=document["flop_target"],
+            param_budget=document["param_budget"],
             single_task={name: TrainedReference.from_json(reference) for name, reference in single_task},
             hard_sharing=TrainedReference.from_json(hard_sharing) if hard_sharing is not None else None,
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from spaces.errors import BudgetBelowFloorError
 from spaces.flops import count_flops
 from spaces.gate_map import GateMap
 from spaces.interrogate import build_gated_network
@@ -160,3 +161,21 @@ def test_target_is_checked_where_the_spec_is_made(aimed: TrialSpec) -> None:
         dataclasses.replace(aimed, flop_target=None)
     with pytest.raises(TrialSpecError, match="flop_target must be at most the flop_budget"):
         dataclasses.replace(aimed, flop_target=(aimed.flop_budget or 0) + 1)
+
+
+def test_parameters_are_capped_too(aimed: TrialSpec, cache_dir: Path, tmp_path: Path, finished: Finished) -> None:
+    result, _ = finished
+    cap = int(0.9 * result.num_parameters)
+    capped = dataclasses.replace(aimed, param_budget=cap)
+    found = run_trial(capped, work_dir=tmp_path, cache_dir=cache_dir, reporter=Stopper())
+    assert aimed.flop_target is not None
+    assert 0.95 * cap <= found.num_parameters <= cap
+    assert found.flops < aimed.flop_target
+    assert all(point.num_parameters < found.num_parameters for point in found.derived)
+    with pytest.raises(BudgetBelowFloorError, match="param_budget = 10"):
+        run_trial(
+            dataclasses.replace(aimed, param_budget=10),
+            work_dir=tmp_path / "impossible",
+            cache_dir=cache_dir,
+            reporter=Stopper(),
+        )
