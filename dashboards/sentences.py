@@ -15,7 +15,6 @@ _UNFINISHED = (
     (TrialState.QUEUED, "waiting for a worker"),
     (TrialState.LOST, "lost with the worker"),
 )
-_BEFORE_DERIVED = "These are the trial's own epochs; the derived network was trained on from where they end."
 NO_STUDIES = (
     "There is no study in this database yet. `gatefront start STUDY.toml` starts one; it appears here by itself."
 )
@@ -129,10 +128,9 @@ def map_sentence(detail: TrialDetail) -> str | None:
     return "This trial did not finish, so it has no final gates to show."
 
 
-def curves_sentence(detail: TrialDetail, derived: int = 0) -> str | None:
-    """Why there are no curves, or whose they are where the page shows a derived point."""
+def curves_sentence(detail: TrialDetail) -> str | None:
     if detail.epochs:
-        return _BEFORE_DERIVED if derived else None
+        return None
     if detail.point.state in (TrialState.QUEUED, TrialState.RUNNING):
         return "The curves begin with the end of the first epoch."
     return "No epoch was finished, so there are no curves."

@@ -64,13 +64,13 @@ def check_result(result: TrialResult, *, tasks: tuple[str, ...], flop_budget: in
 
     Raises:
         RefusedResultError: a number is not finite, a task has no metric, the budget differs from the study's, a
-            network is over what was asked of it, or derived points are not numbered 1, 2, 3 ...
+            network is over what was asked of it, or derived points are not numbered apart.
     """
     if result.flop_budget != flop_budget:
         raise RefusedResultError(f"flop_budget must be the study's {flop_budget}, found {result.flop_budget}.")
     indices = [point.index for point in result.derived]
-    if sorted(indices) != list(range(1, len(indices) + 1)):
-        raise RefusedResultError(f"derived points must be numbered from 1 without gaps, found {indices}.")
+    if len(set(indices)) < len(indices) or any(index < 1 for index in indices):
+        raise RefusedResultError(f"derived points must each have an index of their own from 1 on, found {indices}.")
     points: tuple[TrialResult | DerivedResult, ...] = (result, *result.derived)
     for point in points:
         try:

@@ -10,6 +10,8 @@ from dashboards.formats import flop_unit, format_flops
 from search.records import EpochPoint, TaskRecord
 
 _HEIGHT = 270
+# Gates learn before the first of them.
+_BANDS = (("finetune", "fine-tune", 0.6), ("derive", "derived points", 0.3))
 
 
 def loss_figure(epochs: Sequence[EpochPoint], tasks: Sequence[TaskRecord], scheme: Scheme) -> go.Figure:
@@ -89,20 +91,20 @@ def _line(
 
 
 def _finish(figure: go.Figure, epochs: Sequence[EpochPoint], scheme: Scheme) -> go.Figure:
-    """The epoch axis, and a band behind the epochs that were trained with frozen gates."""
+    """The epoch axis, and bands behind the epochs that trained the cut network, and those cut further."""
     last = max((epoch.epoch for epoch in epochs), default=1)
     figure.update_xaxes(range=[0.6, last + 0.4], tickformat="d", dtick=max(1, -(-last // 10)))
     axis = max((name for name in figure.layout if str(name).startswith("xaxis")), key=_axis_number)
     figure.layout[axis].title.text = "epoch"
-    tuned = [epoch.epoch for epoch in epochs if epoch.phase == "finetune"]
-    if tuned:
-        figure.add_vrect(
-            x0=min(tuned) - 0.5, x1=last + 0.5, fillcolor=scheme.grid, opacity=0.6, line_width=0, layer="below"
-        )
-        figure.add_annotation(
-            x=1, xref="paper", y=1, yref="paper", xanchor="right", yanchor="bottom", showarrow=False,
-            text="fine-tune", font={"size": 11, "color": scheme.muted},
-        )  # fmt: skip
+    for phase, words, opacity in _BANDS:
+        found = [epoch.epoch for epoch in epochs if epoch.phase == phase]
+        if found:
+            left, right = min(found) - 0.5, max(found) + 0.5
+            figure.add_vrect(x0=left, x1=right, fillcolor=scheme.grid, opacity=opacity, line_width=0, layer="below")
+            figure.add_annotation(
+                x=min(right, last + 0.3), y=1, yref="paper", xanchor="right", yanchor="bottom", showarrow=False,
+                text=words, font={"size": 11, "color": scheme.muted},
+            )  # fmt: skip
     return figure
 
 

@@ -173,7 +173,8 @@ def _open_best_point(page: Page, study: str, reader: StudyReader) -> None:
     heat = page.locator("#trial-map .js-plotly-plot")
     expect(heat.locator(".heatmaplayer image").first).to_be_attached()
     shown: list[list[float]] = heat.evaluate("plot => plot.data[0].z.map(row => Array.from(row))")
-    gate_map = reader.trial(study, best.number).networks[best.derived].gate_map
+    networks = reader.trial(study, best.number).networks
+    gate_map = next(network.gate_map for network in networks if network.point.derived == best.derived)
     assert gate_map is not None
     wanted = [[100 * site.own_fraction(t) for site in gate_map.sites] for t in range(len(gate_map.tasks))]
     assert shown == [pytest.approx(row) for row in wanted]

@@ -233,6 +233,13 @@ def test_losses_that_belong_to_no_task_are_drawn_too() -> None:
     assert "fine-tune" in texts(figure)
 
 
+def test_epochs_of_derived_points_have_a_band_of_their_own() -> None:
+    points = (*epochs((DEPTH,)), *(replace(point, epoch=point.epoch + 3, phase="derive") for point in epochs((DEPTH,))))
+    figure = loss_figure(points, (DEPTH,), LIGHT)
+    assert [(shape.x0, shape.x1) for shape in figure.layout.shapes] == [(2.5, 3.5), (3.5, 6.5)]
+    assert {"fine-tune", "derived points"} <= set(texts(figure))
+
+
 def test_delta_and_flops_curves() -> None:
     points = epochs((DEPTH,))
     assert list(delta_curve_figure(points, LIGHT).data[0].y) == [None, -18.0, -17.0]

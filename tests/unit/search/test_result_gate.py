@@ -87,8 +87,8 @@ def test_a_derived_point_keeps_to_the_rules_of_a_trial(changes: dict[str, Any], 
     assert refusal(result(**own)).startswith(cause)
 
 
-@pytest.mark.parametrize("indices", [(0,), (2,), (1, 1), (1, 3), (-1, 1)])
-def test_derived_points_are_numbered_without_gaps(indices: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("indices", [(0,), (1, 1), (2, 1, 2), (-1, 1)])
+def test_derived_points_are_numbered_apart_from_1_on(indices: tuple[int, ...]) -> None:
     assert f"found {list(indices)}" in refusal(result(*(derived(index) for index in indices)))
 
 
@@ -111,8 +111,8 @@ def test_without_a_budget_a_target_still_binds() -> None:
     check_result(result(derived(1), flop_budget=None, flop_target=10**15, flops=10**14), tasks=TASKS, flop_budget=None)
 
 
-def test_the_order_of_derived_points_is_free() -> None:
-    check_result(result(derived(2), derived(1)), tasks=TASKS, flop_budget=BUDGET)
+def test_the_order_of_derived_points_is_free_and_a_budget_too_close_to_the_next_may_be_left_out() -> None:
+    check_result(result(derived(4), derived(1)), tasks=TASKS, flop_budget=BUDGET)
 
 
 def test_a_bad_derived_point_fails_the_trial_with_its_cause(open_table_study: OpenStudy, make_derived: Any) -> None:
