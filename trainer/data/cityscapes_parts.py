@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from spaces.tasks import Task
+from trainer.data.augmentation import Augmentation, AugmentOptions, augment
 from trainer.data.dataset import (
     IGNORE_INDEX,
     IMAGENET_MEAN,
@@ -25,8 +26,9 @@ from trainer.data.dataset import (
     MultiTaskData,
 )
 from trainer.data.numbered_tree import NumberedFolder, NumberedTree, load_numbered
-from trainer.data.options import refuse_options
+from trainer.data.options import parse_options
 from trainer.data.reading import read_picture, read_rgb
+from trainer.data.warp import LabelGeometry
 
 _SIZE = (256, 512)
 _CODES_PER_PIXEL = 256
@@ -52,11 +54,12 @@ _TASKS = (
     Task(name="parts", kind="segmentation", num_outputs=len(_PART_CLASSES)),
     Task(name="disparity", kind="depth", num_outputs=1, metric="abs_err"),
 )
+_PUBLISHED = Augmentation(flip=True, geometry=LabelGeometry(depth_is_inverse=True))
 
 
 def describe(spec: DataSpec) -> DataDescription:
     """Tasks ``semseg`` (19 classes), ``parts`` (10) and ``disparity`` at 256x512, with the published sizes."""
-    refuse_options(spec)
+    parse_options(AugmentOptions, spec)
     return DataDescription(
         tasks=_TASKS,
         in_channels=3,
@@ -81,7 +84,8 @@ def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
         },
         hint="The data set `cityscapes` reads the .npy tree of LibMTL and MTAN.",
     )
-    return load_numbered(spec, describe(spec), tree)
+    data = load_numbered(spec, describe(spec), tree)
+    return augment(data, parse_options(AugmentOptions, spec).choose(_PUBLISHED))
 
 
 def _read_semseg(path: Path) -> Tensor:

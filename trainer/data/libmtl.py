@@ -6,6 +6,7 @@ unit length with the zero vector for missing. NYUv2 is 288x384 with 13 classes a
 with 7 classes and *inverse* depth. The files are the whole set: its numbers must have no gap, and every folder as many.
 """
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,12 +14,14 @@ import torch
 from torch import Tensor
 
 from spaces.tasks import Task
+from trainer.data.augmentation import Augmentation, AugmentOptions, augment
 from trainer.data.dataset import IMAGENET_MEAN, IMAGENET_STD, DataDescription, DataError, DataSpec, MultiTaskData
 from trainer.data.file_split import Reader
 from trainer.data.numbered_tree import NumberedFolder, NumberedTree, load_numbered
-from trainer.data.options import refuse_options
+from trainer.data.options import parse_options
 from trainer.data.reading import as_classes, read_array
 from trainer.data.resizing import unit_normals
+from trainer.data.warp import LabelGeometry
 
 _NYUV2_SIZE, _CITYSCAPES_SIZE = (288, 384), (128, 256)
 _NYUV2_CLASSES = (
@@ -36,6 +39,7 @@ _CITYSCAPES_TASKS = (
     Task(name="semseg", kind="segmentation", num_outputs=len(_CITYSCAPES_CLASSES)),
     Task(name="depth", kind="depth", num_outputs=1, metric="abs_err"),
 )
+_PUBLISHED = Augmentation(flip=True, scales=(1.0, 1.2, 1.5), centred=False)
 
 
 def describe_nyuv2(spec: DataSpec) -> DataDescription:
@@ -48,7 +52,8 @@ def load_nyuv2(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
     tree = _tree(
         _NYUV2_SIZE, _NYUV2_TASKS, hint="The data set `nyud` reads the multi-task survey's tree of the same images."
     )
-    return load_numbered(spec, describe_nyuv2(spec), tree)
+    data = load_numbered(spec, describe_nyuv2(spec), tree)
+    return augment(data, parse_options(AugmentOptions, spec).choose(_PUBLISHED))
 
 
 def describe_cityscapes(spec: DataSpec) -> DataDescription:
@@ -59,7 +64,9 @@ def describe_cityscapes(spec: DataSpec) -> DataDescription:
 def load_cityscapes(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
     """Both splits; nothing is cached. Raises :class:`DataError` for a tree that is not as the module says."""
     tree = _tree(_CITYSCAPES_SIZE, _CITYSCAPES_TASKS, hint="The data set `cityscapes-parts` reads auto-lambda's tree.")
-    return load_numbered(spec, describe_cityscapes(spec), tree)
+    data = load_numbered(spec, describe_cityscapes(spec), tree)
+    published = replace(_PUBLISHED, geometry=LabelGeometry(depth_is_inverse=True))
+    return augment(data, parse_options(AugmentOptions, spec).choose(published))
 
 
 def _describe(
@@ -71,7 +78,7 @@ def _describe(
     num_train: int,
     num_val: int,
 ) -> DataDescription:
-    refuse_options(spec)
+    parse_options(AugmentOptions, spec)
     return DataDescription(
         tasks=tasks,
         in_channels=3,

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from spaces.tasks import Task
+from trainer.data.augmentation import ChangesWithEpoch
 from trainer.data.dataset import IGNORE_INDEX, Batch, Sample
 
 
@@ -16,10 +17,13 @@ def epoch_batches(
     """One epoch in an order that depends on ``(seed, epoch)`` alone, so that a resumed run sees the same batches.
 
     What does not fill a last batch is left out, as norms cannot learn from a batch of one; it is another rest
-    every epoch.
+    every epoch. A data set that changes its samples with the epoch is told it by the same numbers.
     """
     # A large odd factor keeps the epochs of neighbouring seeds apart.
-    generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+    key = seed * 1_000_003 + epoch
+    if isinstance(dataset, ChangesWithEpoch):
+        dataset = dataset.at_epoch(key)
+    generator = torch.Generator().manual_seed(key)
     order: list[int] = torch.randperm(num_samples(dataset), generator=generator).tolist()
     num_steps = steps_per_epoch(len(order), batch_size)
     return _load(dataset, tasks, _chunks(order[: num_steps * batch_size], batch_size), num_workers)

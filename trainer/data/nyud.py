@@ -21,6 +21,7 @@ from torch import Tensor
 
 from spaces.tasks import Task
 from trainer.content_hash import hash_json
+from trainer.data.augmentation import Augmentation, AugmentOptions, augment
 from trainer.data.dataset import IMAGENET_MEAN, IMAGENET_STD, DataDescription, DataError, DataSpec, MultiTaskData
 from trainer.data.file_split import FileSplit, Reader, Record
 from trainer.data.matlab import read_matlab
@@ -51,11 +52,12 @@ _TASKS = (
     Task(name="normals", kind="normals", num_outputs=3),
 )
 _EDGES = Task(name="edges", kind="edges", num_outputs=1)
+_PUBLISHED = Augmentation(flip=True, scales=(1.0, 1.2, 1.5))
 _FOLDERS = {"semseg": "segmentation", "depth": "depth", "normals": "normals", "edges": "edge"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NyudOptions:
+class NyudOptions(AugmentOptions):
     """``edges`` adds them as a fourth task."""
 
     edges: bool = False
@@ -91,12 +93,13 @@ def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
     train, val = (
         FileSplit(_find_files(root, names, suffixes), description, readers) for names in (train_names, val_names)
     )
-    return MultiTaskData(
+    data = MultiTaskData(
         description=replace(description, num_train=len(train), num_val=len(val)),
         train=train,
         val=val,
         fingerprint=hash_json({"train": file_stamps(root, train.files()), "val": file_stamps(root, val.files())}),
     )
+    return augment(data, parse_options(NyudOptions, spec).choose(_PUBLISHED))
 
 
 def _suffix(root: Path, task: str) -> str:

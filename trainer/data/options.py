@@ -36,6 +36,8 @@ def require_option(name: str, value: object, rule: str, holds: bool) -> None:
 
 
 def _check_type(name: str, value: OptionValue, expected: Any) -> None:
+    if type(None) in get_args(expected):  # `float | None`: None is what an absent option is, no value
+        (expected,) = (kind for kind in get_args(expected) if kind is not type(None))
     if get_origin(expected) is Literal:
         words = get_args(expected)
         require_option(name, value, f"one of {', '.join(map(repr, words))}", value in words)
@@ -65,12 +67,6 @@ def resolve_whole_numbers(
             raise DataError(f"data.options.{option} must be at least {minimum[option]}, found {value}.")
         resolved[option] = value
     return resolved
-
-
-def refuse_options(spec: DataSpec) -> None:
-    """For a data set that has none. Raises :class:`DataError` if the study gives one."""
-    if spec.options:
-        raise DataError(f"data {spec.name} has no options, found {', '.join(spec.options)}.", hint="Leave them out.")
 
 
 def nearest_known(what: str, unknown: str, known: Iterable[str]) -> str:

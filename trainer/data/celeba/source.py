@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from trainer.content_hash import hash_file, hash_json
+from trainer.data.augmentation import Augmentation, AugmentOptions, augment
 from trainer.data.celeba.attributes import ATTRIBUTES, as_task, select_tasks
 from trainer.data.celeba.layout import find_layout
 from trainer.data.celeba.tables import Faces, read_tables
@@ -46,7 +47,7 @@ _PUBLISHED_SIZE = {"train": 162_770, "val": 19_867, "test": 19_962}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CelebaOptions:
+class CelebaOptions(AugmentOptions):
     """``size`` in pixels; ``tasks`` as :func:`select_tasks` reads it; ``validate_on`` which split to measure with."""
 
     size: int = 64
@@ -54,6 +55,7 @@ class CelebaOptions:
     validate_on: Literal["val", "test"] = "val"
 
     def __post_init__(self) -> None:
+        AugmentOptions.__post_init__(self)
         require_option("size", self.size, "at least 8", self.size >= 8)
 
 
@@ -90,11 +92,11 @@ def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
         CelebaSplit(layout.images, faces, _SPLIT_NUMBER[split], description, chosen)
         for split in ("train", options.validate_on)
     )
-    for split, data in (("train", train), (options.validate_on, val)):
-        if len(data) == 0:
+    for split, faces_of_it in (("train", train), (options.validate_on, val)):
+        if len(faces_of_it) == 0:
             raise DataError(f"{layout.partition}: no image is in partition {_SPLIT_NUMBER[split]} ({split}).")
     tables = [hash_file(layout.attributes), hash_file(layout.partition)]
-    return MultiTaskData(
+    data = MultiTaskData(
         description=replace(description, num_train=len(train), num_val=len(val)),
         train=train,
         val=val,
@@ -102,6 +104,7 @@ def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
             {"options": [options.size, options.tasks, options.validate_on], "files": tables + stamps}
         ),
     )
+    return augment(data, options.choose(Augmentation(flip=True)))
 
 
 class CelebaSplit(Dataset[Sample]):

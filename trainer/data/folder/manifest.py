@@ -59,13 +59,17 @@ class TaskEntry(_Strict):
 
 
 class Manifest(_Strict):
-    """The whole file. ``mean`` and ``std`` are of the images' channels in [0, 1]; ImageNet's unless given."""
+    """The whole file. ``mean`` and ``std`` are of the images' channels in [0, 1]; ImageNet's unless given.
+
+    The last two matter where images are changed: which way the normals' y points, and whether depth is its inverse.
+    """
 
     input_size: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=2, max_length=2)]
     tasks: Annotated[dict[str, TaskEntry], Field(min_length=1)]
     mean: Three = list(IMAGENET_MEAN)
     std: Three = list(IMAGENET_STD)
     normals_y: Literal["up", "down"] = "up"
+    depth_is_inverse: bool = False
 
     def make_tasks(self) -> tuple[Task, ...]:
         return tuple(

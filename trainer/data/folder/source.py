@@ -16,14 +16,16 @@ from pathlib import Path
 from torch import Tensor
 
 from trainer.content_hash import hash_file, hash_json
+from trainer.data.augmentation import Augmentation, AugmentOptions, augment
 from trainer.data.dataset import DataDescription, DataError, DataSpec, MultiTaskData
 from trainer.data.file_split import FileSplit, Record
 from trainer.data.folder.files import IMAGE_ENDINGS, LABEL_ENDINGS, files_by_name, image_name
 from trainer.data.folder.manifest import MANIFEST, Manifest, TaskEntry, read_manifest
 from trainer.data.folder.readers import reader_for
 from trainer.data.folder.table import TABLE, read_table
-from trainer.data.options import refuse_options
+from trainer.data.options import parse_options
 from trainer.data.tree import file_stamps, read_names, require_no_overlap, require_root
+from trainer.data.warp import LabelGeometry
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class _Part:
 
 def describe(spec: DataSpec) -> DataDescription:
     """What ``dataset.toml`` says; images are listed, not read."""
-    refuse_options(spec)
+    parse_options(AugmentOptions, spec)
     root = require_root(spec, holds=f"{MANIFEST} and the images")
     manifest, parts = read_manifest(root), _find_parts(root)
     height, width = manifest.input_size
@@ -69,7 +71,9 @@ def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
     train, val = (FileSplit(_find_records(part, manifest), description, readers) for part in parts.values())
     tables = {str(path.relative_to(root)): hash_file(path) for path in (root / MANIFEST, *sorted(root.rglob(TABLE)))}
     stamps = {"train": file_stamps(root, train.files()), "val": file_stamps(root, val.files())}
-    return MultiTaskData(description=description, train=train, val=val, fingerprint=hash_json({**stamps, **tables}))
+    data = MultiTaskData(description=description, train=train, val=val, fingerprint=hash_json({**stamps, **tables}))
+    geometry = LabelGeometry(normals_point_up=manifest.normals_y == "up", depth_is_inverse=manifest.depth_is_inverse)
+    return augment(data, parse_options(AugmentOptions, spec).choose(Augmentation(flip=True, geometry=geometry)))
 
 
 def _dense(manifest: Manifest) -> dict[str, TaskEntry]:

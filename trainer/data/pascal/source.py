@@ -19,9 +19,10 @@ from pathlib import Path
 
 from spaces.tasks import Task
 from trainer.content_hash import hash_json
+from trainer.data.augmentation import Augmentation, AugmentOptions, augment
 from trainer.data.dataset import IMAGENET_MEAN, IMAGENET_STD, DataDescription, DataSpec, MultiTaskData
 from trainer.data.file_split import FileSplit, Reader, Record
-from trainer.data.options import refuse_options
+from trainer.data.options import parse_options
 from trainer.data.pascal.labels import (
     PART_CLASSES,
     SEMSEG_CLASSES,
@@ -32,6 +33,7 @@ from trainer.data.pascal.labels import (
     read_semseg,
 )
 from trainer.data.tree import file_stamps, read_names, require_files, require_no_overlap, require_root
+from trainer.data.warp import LabelGeometry
 
 _TASKS = (
     Task(name="semseg", kind="segmentation", num_outputs=len(SEMSEG_CLASSES)),
@@ -39,6 +41,9 @@ _TASKS = (
     Task(name="saliency", kind="saliency", num_outputs=1),
     Task(name="edges", kind="edges", num_outputs=1),
     Task(name="normals", kind="normals", num_outputs=3),
+)
+_PUBLISHED = Augmentation(
+    flip=True, scale_range=(0.75, 1.25), rotation=20.0, geometry=LabelGeometry(normals_point_up=False)
 )
 _READERS: Mapping[str, Reader] = {
     "semseg": read_semseg,
@@ -51,7 +56,7 @@ _READERS: Mapping[str, Reader] = {
 
 def describe(spec: DataSpec) -> DataDescription:
     """The five tasks of the multi-task benchmarks at 512x512, with the published numbers of images."""
-    refuse_options(spec)
+    parse_options(AugmentOptions, spec)
     return DataDescription(
         tasks=_TASKS,
         in_channels=3,
@@ -76,7 +81,7 @@ def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
     train_names, val_names = (read_names(lists / f"{split}.txt") for split in ("train", "val"))
     require_no_overlap(train_names, val_names, what=str(lists))
     train, val = (FileSplit(_find_files(root, names), description, _READERS) for names in (train_names, val_names))
-    return MultiTaskData(
+    data = MultiTaskData(
         description=replace(description, num_train=len(train), num_val=len(val)),
         train=train,
         val=val,
@@ -84,6 +89,7 @@ def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
             {split: file_stamps(root, data.files()) for split, data in (("train", train), ("val", val))}
         ),
     )
+    return augment(data, parse_options(AugmentOptions, spec).choose(_PUBLISHED))
 
 
 def _find_files(root: Path, names: list[str]) -> list[Record]:
