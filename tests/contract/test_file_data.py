@@ -1,0 +1,280 @@
+"""What every data set that is read from files promises, on the smallest tree of its layout; each is trained a step."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.io import savemat
+from torch.utils.data import Dataset
+
+from spaces import Architecture, build_gated_network
+from trainer.config import TrainConfig
+from trainer.data import (
+    DATA_SOURCES,
+    IGNORE_INDEX,
+    DataError,
+    DataSpec,
+    MultiTaskData,
+    Sample,
+    describe_data,
+    load_data,
+)
+from trainer.data.celeba.attributes import ATTRIBUTES
+from trainer.data.dataset import OptionValue
+from trainer.data.loader import epoch_batches, num_samples
+from trainer.loop import train
+
+RNG = np.random.default_rng(0)
+
+
+def blocks(size: tuple[int, int]) -> tuple[int, int]:
+    return -(-size[0] // 16), -(-size[1] // 16)
+
+
+def in_blocks(values: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Blocks of 16 pixels: noise takes long to write and to read."""
+    return values.repeat(16, axis=0).repeat(16, axis=1)[: size[0], : size[1]]
+
+
+def photograph(path: Path, size: tuple[int, int]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(in_blocks(RNG.integers(0, 256, (*blocks(size), 3), np.uint8), size)).save(path)
+
+
+def picture(path: Path, values: NDArray[np.generic]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(values).save(path)
+
+
+def array(path: Path, values: NDArray[np.generic]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.save(path, values)
+
+
+def matlab(path: Path, **variables: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    savemat(path, variables)
+
+
+def classes(size: tuple[int, int], low: int, high: int) -> NDArray[np.uint8]:
+    return in_blocks(RNG.integers(low, high + 1, blocks(size), np.uint8), size)
+
+
+def unit_vectors(size: tuple[int, int]) -> NDArray[np.float32]:
+    vectors = RNG.normal(size=(*size, 3)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=2, keepdims=True)
+
+
+def lists(folder: Path) -> dict[str, str]:
+    """Two images to train on, one to validate with: name to split."""
+    folder.mkdir(parents=True)
+    (folder / "train.txt").write_text("a\nb\n")
+    (folder / "val.txt").write_text("c\n")
+    return {"a": "train", "b": "train", "c": "val"}
+
+
+def write_nyud(root: Path, dialect: str) -> None:
+    size = (480, 640)
+    for name in lists(root / "gt_sets"):
+        photograph(root / "images" / f"{name}.jpg", size)
+        semseg, depth = classes(size, 0, 40), RNG.uniform(0, 9, size).astype(np.float32)
+        if dialect == "survey":
+            picture(root / "segmentation" / f"{name}.png", semseg)
+            array(root / "depth" / f"{name}.npy", depth)
+            array(root / "normals" / f"{name}.npy", unit_vectors(size))
+            array(root / "edge" / f"{name}.npy", classes(size, 0, 1))
+        else:
+            matlab(root / "segmentation" / f"{name}.mat", segmentation=semseg)
+            matlab(root / "depth" / f"{name}.mat", depth=depth)
+            photograph(root / "normals" / f"{name}.jpg", size)
+            picture(root / "edge" / f"{name}.png", 255 * classes(size, 0, 1))
+
+
+def write_pascal(root: Path) -> None:
+    size = (60, 40)
+    parts = np.array([("head", classes(size, 0, 1))], dtype=[("part_name", object), ("mask", object)])
+    person = np.empty((1, 1), dtype=[(name, object) for name in ("class", "class_ind", "mask", "parts")])
+    person[0, 0] = ("person", 15, np.ones(size, np.uint8), parts)
+    for name in lists(root / "ImageSets" / "Context"):
+        photograph(root / "JPEGImages" / f"{name}.jpg", size)
+        picture(root / "semseg" / "VOC12" / f"{name}.png", classes(size, 0, 20))
+        matlab(root / "human_parts" / f"{name}.mat", anno={"imname": name, "objects": person})
+        matlab(root / "pascal-context" / "trainval" / f"{name}.mat", LabelMap=classes(size, 1, 250).astype(np.uint16))
+        photograph(root / "normals_distill" / f"{name}.png", size)
+        picture(root / "sal_distill" / f"{name}.png", classes(size, 0, 255))
+
+
+def write_libmtl(root: Path, size: tuple[int, int], num_classes: int, has_normals: bool) -> None:
+    for split, count in (("train", 2), ("val", 1)):
+        for number in range(count):
+            array(root / split / "image" / f"{number}.npy", RNG.random((*size, 3)).astype(np.float32))
+            array(root / split / "label" / f"{number}.npy", classes(size, 0, num_classes).astype(np.float32) - 1)
+            array(root / split / "depth" / f"{number}.npy", RNG.uniform(0, 9, (*size, 1)).astype(np.float32))
+            if has_normals:
+                array(root / split / "normal" / f"{number}.npy", unit_vectors(size))
+
+
+def write_cityscapes_parts(root: Path) -> None:
+    size = (256, 512)
+    for split, count in (("train", 2), ("val", 1)):
+        for number in range(count):
+            photograph(root / split / "image" / f"{number}.png", size)
+            picture(root / split / "depth" / f"{number}.png", RNG.integers(0, 20_000, size, np.uint16))
+            picture(root / split / "seg" / f"{number}.png", classes(size, 0, 33))
+            parts = 2_400_100 + classes(size, 0, 4).astype(np.int32)
+            picture(root / split / "part_seg" / f"{number}.tif", parts)
+
+
+def write_celeba(root: Path) -> None:
+    names = [f"{number:06}.jpg" for number in range(1, 4)]
+    rows = [f"{name} " + " ".join(str(value) for value in RNG.choice([-1, 1], 40)) for name in names]
+    root.mkdir()
+    (root / "list_attr_celeba.txt").write_text("\n".join(("3", " ".join(ATTRIBUTES), *rows)))
+    (root / "list_eval_partition.txt").write_text("\n".join(f"{name} {n // 2}" for n, name in enumerate(names)))
+    for name in names:
+        photograph(root / "img_align_celeba" / name, (218, 178))
+
+
+def write_folder(root: Path) -> None:
+    for name in lists(root):
+        photograph(root / "images" / f"{name}.png", (32, 48))
+        picture(root / "things" / f"{name}.png", classes((32, 48), 0, 2))
+        array(root / "far" / f"{name}.npy", RNG.uniform(0, 9, (32, 48)).astype(np.float32))
+    (root / "labels.csv").write_text("image,animal,wet,striped\na,cat,1,0\nb,,,1\nc,dog,0,0\n")
+    (root / "dataset.toml").write_text(
+        'input_size = [32, 48]\n[tasks.things]\nkind = "segmentation"\nnum_classes = 3\n[tasks.far]\nkind = "depth"\n'
+        '[tasks.animal]\nkind = "classification"\nclasses = ["cat", "dog"]\n'
+        '[tasks.look]\nkind = "multilabel"\nclasses = ["wet", "striped"]\n'
+    )
+
+
+@dataclass(frozen=True)
+class Layout:
+    name: str
+    write: Callable[[Path], None]
+    options: Mapping[str, OptionValue] = field(default_factory=dict)
+    resolution: float = 0.1
+
+
+LAYOUTS = {
+    "nyud of the survey": Layout("nyud", lambda root: write_nyud(root, "survey"), {"edges": True}),
+    "nyud of ASTMT": Layout("nyud", lambda root: write_nyud(root, "astmt"), {"edges": True}),
+    "pascal": Layout("pascal-context", write_pascal),
+    "nyuv2": Layout("nyuv2", lambda root: write_libmtl(root, (288, 384), 13, True)),
+    "cityscapes": Layout("cityscapes", lambda root: write_libmtl(root, (128, 256), 7, False), resolution=0.25),
+    "cityscapes with parts": Layout("cityscapes-parts", write_cityscapes_parts),
+    "celeba": Layout("celeba", write_celeba, {"tasks": "smiling, hair"}, resolution=0.5),
+    "folder": Layout("folder", write_folder, resolution=1.0),
+}
+
+
+@pytest.fixture(params=list(LAYOUTS))
+def layout(request: pytest.FixtureRequest) -> Layout:
+    return LAYOUTS[request.param]
+
+
+@pytest.fixture
+def spec(layout: Layout, tmp_path: Path) -> DataSpec:
+    layout.write(tmp_path / "tree")
+    return DataSpec(name=layout.name, root=str(tmp_path / "tree"), options=layout.options)
+
+
+def load(spec: DataSpec, **options: OptionValue) -> MultiTaskData:
+    changed = DataSpec(name=spec.name, root=spec.root, options={**spec.options, **options})
+    return load_data(changed, Path(str(spec.root)).parent / "cache")
+
+
+def every_sample(split: Dataset[Sample]) -> list[Sample]:
+    return [split[index] for index in range(num_samples(split))]
+
+
+def test_every_data_set_that_is_read_has_a_layout_here() -> None:
+    assert {layout.name for layout in LAYOUTS.values()} == {
+        name for name, source in DATA_SOURCES.items() if not source.is_generated
+    }
+
+
+def test_samples_are_as_described(spec: DataSpec) -> None:
+    data = load(spec)
+    description = data.description
+    assert (description.num_train, description.num_val) == (2, 1)
+    assert describe_data(spec).tasks == description.tasks
+    for sample in every_sample(data.train) + every_sample(data.val):
+        assert sample.image.shape == (3, *description.input_size)
+        assert sample.image.dtype == torch.float32
+        assert sample.image.isfinite().all()
+        for task in description.tasks:
+            if task.name not in sample.labels:
+                continue
+            label, size = sample.labels[task.name], description.input_size
+            if task.kind in ("classification", "segmentation"):
+                assert label.shape == (() if task.kind == "classification" else size)
+                assert label.dtype == torch.int64
+                assert set(label.unique().tolist()) <= set(range(task.num_outputs)) | {IGNORE_INDEX}
+                assert len(description.class_names[task.name]) == task.num_outputs
+                continue
+            assert label.shape == ((task.num_outputs, *size) if task.is_dense else (task.num_outputs,))
+            assert label.dtype == torch.float32
+            known = label[~label.isnan()]
+            if task.kind == "normals":
+                torch.testing.assert_close(label.norm(dim=0).nan_to_num(1), torch.ones(size))
+            elif task.kind == "depth":
+                assert (known >= 0).all()
+            else:
+                assert set(known.unique().tolist()) <= {0.0, 1.0}
+
+
+def test_content_has_one_fingerprint(spec: DataSpec) -> None:
+    data = load(spec)
+    assert load(spec).fingerprint == data.fingerprint
+    prints = {data.fingerprint, load(spec, augment=True).fingerprint}
+    newest = max(path for path in Path(str(spec.root)).rglob("*") if path.suffix in (".jpg", ".png", ".npy"))
+    os.utime(newest, ns=(0, 0))
+    assert len(prints | {load(spec).fingerprint}) == 3
+
+
+def test_changed_images_keep_the_form_and_validation_stays(spec: DataSpec) -> None:
+    plain, changed = load(spec), load(spec, augment=True, scale_low=0.8, scale_high=1.3)
+    (batch,) = epoch_batches(changed.train, plain.description.tasks, batch_size=2, seed=1, epoch=0)
+    assert batch.images.isfinite().all()
+    for task in plain.description.tasks:
+        label = batch.labels[task.name]
+        assert label.dtype == (torch.int64 if task.kind in ("classification", "segmentation") else torch.float32)
+    for one, two in zip(every_sample(plain.val), every_sample(changed.val), strict=True):
+        assert torch.equal(one.image, two.image)
+
+
+def test_a_gated_network_is_trained_a_step(spec: DataSpec, layout: Layout) -> None:
+    data = load(spec, augment=True)
+    architecture = Architecture(
+        backbone="smallconv",
+        tasks=data.description.tasks,
+        in_channels=3,
+        input_size=data.description.input_size,
+        width=0.125,
+        resolution=layout.resolution,
+        decoder_width=4,
+    )
+    network = build_gated_network(architecture)
+    before = [parameter.detach().clone() for parameter in network.parameters()]
+    config = TrainConfig(epochs=1, batch_size=2, device="cpu")
+    outcome = train(network, data, config, tasks=architecture.tasks)
+    assert outcome.metrics.keys() == {task.name for task in architecture.tasks}
+    assert all(np.isfinite(value) for value in outcome.metrics.values())
+    assert any(not torch.equal(old, new) for old, new in zip(before, network.parameters(), strict=True))
+
+
+def test_an_empty_folder_is_refused(layout: Layout, tmp_path: Path) -> None:
+    spec = DataSpec(name=layout.name, root=str(tmp_path), options=layout.options)
+    with pytest.raises(DataError, match=str(tmp_path)):
+        load_data(spec, tmp_path / "cache")
+    with pytest.raises(DataError, match=r"Set data\.root"):
+        load_data(DataSpec(name=layout.name), tmp_path)
+    with pytest.raises(DataError, match="no option 'colour'"):
+        describe_data(DataSpec(name=layout.name, options={"colour": 3}))
