@@ -111,8 +111,12 @@ def front_notes(view: StudyView) -> Iterator[str]:
         yield f"No point yet: {no_front_reason(view)}"
         return
     yield "* best Δ_MTL under the budget. Δ_MTL is against single-task networks, higher is better."
-    if any(point.derived for point in front_points(view)):
-        yield "7.2 is the second network derived from trial 7: the gates it learned, cut to a smaller budget."
+    derived = next((point for point in front_points(view) if point.derived), None)
+    if derived is not None:
+        yield (
+            f"{derived.label} is point {derived.derived} derived from trial {derived.number}: "
+            "the gates it learned, cut to a smaller budget."
+        )
     if summary.hypervolume is not None:
         yield f"Hypervolume {summary.hypervolume:.3f} (fraction of the single-task cost x percentage points)."
 

@@ -11,7 +11,7 @@ from search.records import EpochPoint, TaskRecord
 
 _HEIGHT = 270
 # Gates learn before the first of them.
-_BANDS = (("finetune", "fine-tune", 0.6), ("derive", "derived points", 0.3))
+_BANDS = (("finetune", "fine-tune", 0.6), ("derive", "then derived points", 0.3))
 
 
 def loss_figure(epochs: Sequence[EpochPoint], tasks: Sequence[TaskRecord], scheme: Scheme) -> go.Figure:
@@ -96,15 +96,18 @@ def _finish(figure: go.Figure, epochs: Sequence[EpochPoint], scheme: Scheme) -> 
     figure.update_xaxes(range=[0.6, last + 0.4], tickformat="d", dtick=max(1, -(-last // 10)))
     axis = max((name for name in figure.layout if str(name).startswith("xaxis")), key=_axis_number)
     figure.layout[axis].title.text = "epoch"
+    shown = []
     for phase, words, opacity in _BANDS:
         found = [epoch.epoch for epoch in epochs if epoch.phase == phase]
         if found:
             left, right = min(found) - 0.5, max(found) + 0.5
             figure.add_vrect(x0=left, x1=right, fillcolor=scheme.grid, opacity=opacity, line_width=0, layer="below")
-            figure.add_annotation(
-                x=min(right, last + 0.3), y=1, yref="paper", xanchor="right", yanchor="bottom", showarrow=False,
-                text=words, font={"size": 11, "color": scheme.muted},
-            )  # fmt: skip
+            shown.append(words)
+    if shown:
+        figure.add_annotation(
+            x=1, xref="paper", y=1, yref="paper", xanchor="right", yanchor="bottom", showarrow=False,
+            text=", ".join(shown), font={"size": 11, "color": scheme.muted},
+        )  # fmt: skip
     return figure
 
 
