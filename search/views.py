@@ -1,26 +1,23 @@
 """From rows to the records that views show. Pure: no SQL, no clock but the one handed in."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
 
 from search.facts import DerivedFacts, Key, StudyFacts, TrialFacts
-from search.pareto import ReferenceFrame, best_under_budget, hypervolume_history, is_feasible, pareto_front
+from search.pareto import ReferenceFrame, hypervolume_history, is_feasible, pareto_front
 from search.records import (
     HypervolumePoint,
     ReferencePoint,
     StudyState,
-    StudySummary,
     StudyView,
-    TaskRecord,
     TrialPoint,
     TrialState,
 )
 from search.storage.lease import holds
-from search.storage.repository import DONE_STATES
 from search.storage.schema import StudyRow
+from search.summary import study_summary
 
 _DRIVEN = (StudyState.PREPARING, StudyState.RUNNING, StudyState.STOPPING)
 
@@ -39,10 +36,11 @@ def study_view(facts: StudyFacts, now: datetime) -> StudyView:
     references = reference_points(facts)
     frame = reference_frame(facts.row, references)
     points = view_points(facts, state)
-    history = hypervolume_points(points.trials + points.derived, frame)
+    every_point = points.trials + points.derived
+    history = hypervolume_points(every_point, frame)
     return StudyView(
         revision=revision(facts.row, now),
-        summary=_summary(facts, points, history, state),
+        summary=study_summary(facts, every_point, history, state),
         points=points.trials,
         references=references,
         hypervolume=history,
@@ -181,60 +179,3 @@ def _derived_point(point: DerivedFacts, trial: TrialPoint, front: Mapping[Key, b
         finished_at=trial.finished_at,
         seconds=point.seconds,
     )
-
-
-def _summary(
-    facts: StudyFacts, points: ViewPoints, history: Sequence[HypervolumePoint], state: StudyState
-) -> StudySummary:
-    row = facts.row
-    best = best_point(points.trials + points.derived, row.flop_budget)
-    return StudySummary(
-        name=row.name,
-        state=state,
-        message=row.message,
-        created_at=row.created_at,
-        num_trials=row.num_trials,
-        state_counts=dict(Counter(point.state for point in points.trials)),
-        flop_budget=row.flop_budget,
-        flop_budget_text=row.flop_budget_text,
-        single_task_flops=row.single_task_flops,
-        floor_flops=row.floor_flops,
-        tasks=tuple(TaskRecord(**task) for task in row.tasks),
-        best_trial=None if best is None else best.number,
-        best_label=None if best is None else best.label,
-        best_delta_mtl=None if best is None else best.delta_mtl,
-        hypervolume=history[-1].hypervolume if history else None,
-        seconds_spent=_seconds_spent(facts),
-        eta_seconds=_eta_seconds(facts) if state is StudyState.RUNNING else None,
-        data=row.data,
-        backbone=row.backbone,
-        storage_dir=row.storage_dir,
-    )
-
-
-def best_point(points: Iterable[TrialPoint], flop_budget: int | None) -> TrialPoint | None:
-    """The point with the best Δ_MTL under the budget, the cheaper one of equals, then the earlier in ``points``."""
-    complete = [point for point in points if point.delta_mtl is not None]
-    best = best_under_budget([(p.delta_mtl or 0.0, p.flops or 0) for p in complete], flop_budget)
-    return None if best is None else complete[best]
-
-
-def _seconds_spent(facts: StudyFacts) -> float:
-    """Of all trials, with their derived points, and of the references that were not there before."""
-    return (
-        sum(trial.seconds or 0.0 for trial in facts.trials)
-        + sum(point.seconds for point in facts.derived)
-        + sum(0.0 if reference.result["from_cache"] else reference.result["seconds"] for reference in facts.references)
-    )
-
-
-def _eta_seconds(facts: StudyFacts) -> float | None:
-    """Mean duration of complete trials times the epochs still to train, spread over the workers."""
-    complete = {t.number: t.seconds for t in facts.trials if t.state is TrialState.COMPLETE and t.seconds is not None}
-    if not complete:
-        return None
-    spent = sum(complete.values()) + sum(point.seconds for point in facts.derived if point.number in complete)
-    done = sum(trial.state in DONE_STATES for trial in facts.trials)
-    under_way = sum(t.epoch / t.num_epochs for t in facts.trials if t.state is TrialState.RUNNING and t.num_epochs)
-    left = max(0.0, facts.row.num_trials - done - under_way)
-    return left * (spent / len(complete)) / max(1, facts.row.num_workers)

@@ -1,0 +1,67 @@
+"""A study in one line: how far it is, what it has found, what it cost."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from search.facts import StudyFacts
+from search.pareto import best_under_budget
+from search.records import HypervolumePoint, StudyState, StudySummary, TaskRecord, TrialPoint, TrialState
+from search.storage.repository import DONE_STATES
+
+
+def study_summary(
+    facts: StudyFacts, points: Sequence[TrialPoint], history: Sequence[HypervolumePoint], state: StudyState
+) -> StudySummary:
+    """The line of a study in a list. ``points`` are the trials and the points derived from them."""
+    row = facts.row
+    best = best_point(points, row.flop_budget)
+    return StudySummary(
+        name=row.name,
+        state=state,
+        message=row.message,
+        created_at=row.created_at,
+        num_trials=row.num_trials,
+        state_counts=dict(Counter(point.state for point in points if not point.derived)),
+        flop_budget=row.flop_budget,
+        flop_budget_text=row.flop_budget_text,
+        single_task_flops=row.single_task_flops,
+        floor_flops=row.floor_flops,
+        tasks=tuple(TaskRecord(**task) for task in row.tasks),
+        best_trial=None if best is None else best.number,
+        best_label=None if best is None else best.label,
+        best_delta_mtl=None if best is None else best.delta_mtl,
+        hypervolume=history[-1].hypervolume if history else None,
+        seconds_spent=_seconds_spent(facts),
+        eta_seconds=_eta_seconds(facts) if state is StudyState.RUNNING else None,
+        data=row.data,
+        backbone=row.backbone,
+        storage_dir=row.storage_dir,
+    )
+
+
+def best_point(points: Iterable[TrialPoint], flop_budget: int | None) -> TrialPoint | None:
+    """The point with the best Δ_MTL under the budget, the cheaper one of equals, then the earlier in ``points``."""
+    complete = [point for point in points if point.delta_mtl is not None]
+    best = best_under_budget([(p.delta_mtl or 0.0, p.flops or 0) for p in complete], flop_budget)
+    return None if best is None else complete[best]
+
+
+def _seconds_spent(facts: StudyFacts) -> float:
+    """Of all trials, with their derived points, and of the references that were not there before."""
+    return (
+        sum(trial.seconds or 0.0 for trial in facts.trials)
+        + sum(point.seconds for point in facts.derived)
+        + sum(0.0 if reference.result["from_cache"] else reference.result["seconds"] for reference in facts.references)
+    )
+
+
+def _eta_seconds(facts: StudyFacts) -> float | None:
+    """Mean duration of complete trials times the epochs still to train, spread over the workers."""
+    complete = {t.number: t.seconds for t in facts.trials if t.state is TrialState.COMPLETE and t.seconds is not None}
+    if not complete:
+        return None
+    spent = sum(complete.values()) + sum(point.seconds for point in facts.derived if point.number in complete)
+    done = sum(trial.state in DONE_STATES for trial in facts.trials)
+    under_way = sum(t.epoch / t.num_epochs for t in facts.trials if t.state is TrialState.RUNNING and t.num_epochs)
+    left = max(0.0, facts.row.num_trials - done - under_way)
+    return left * (spent / len(complete)) / max(1, facts.row.num_workers)
