@@ -177,9 +177,10 @@ class GatesSection(StrictModel):
 
 
 class TaskSection(StrictModel):
-    """``[tasks.NAME]``: the task's weight in the loss."""
+    """``[tasks.NAME]``: the task's weight in the loss, and its metric by name; absent: the data set's."""
 
     weight: Annotated[float, Field(gt=0)] = 1.0
+    metric: str | None = None
 
 
 class StudyConfig(StrictModel):

@@ -11,6 +11,7 @@ from search.knobs import Choices, largest, listed
 from search.pareto import is_feasible
 from spaces import BudgetBelowFloorError, Task
 from trainer.data import DataDescription, DataSpec, describe_data
+from trainer.metrics import metric_for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,12 +88,13 @@ def plan_study(config: StudyConfig) -> StudyPlan:
         DataError: the data set does not exist.
         SpaceError: a network cannot be built as [network] and [gates] ask.
         StudyFileError: a table names a task that the data does not have.
+        MetricError: a task names a metric that its kind does not have.
         BudgetBelowFloorError: the budget is under the cheapest network of the study.
     """
     data = DataSpec(name=config.data.name, root=config.data.root, options=dict(config.data.options))
     description = describe_data(data)
     _check_task_names(config, [task.name for task in description.tasks])
-    tasks = tuple(_weighted(task, config) for task in description.tasks)
+    tasks = tuple(_as_asked(task, config) for task in description.tasks)
     architectures = list_architectures(config.network, tasks, description.in_channels, description.input_size)
     layouts = list_layouts(config.gates)
     capacities = tuple(measure_capacity(architecture, layouts) for architecture in architectures)
@@ -122,9 +124,12 @@ def _check_task_names(config: StudyConfig, known: list[str]) -> None:
         )
 
 
-def _weighted(task: Task, config: StudyConfig) -> Task:
+def _as_asked(task: Task, config: StudyConfig) -> Task:
     section = config.tasks.get(task.name)
-    return task if section is None else replace(task, weight=section.weight)
+    if section is not None:
+        task = replace(task, weight=section.weight, metric=section.metric or task.metric)
+    metric_for(task)  # refuses a metric of another kind before anything is trained
+    return task
 
 
 def _resolve_budget(config: StudyConfig, capacities: tuple[Capacity, ...]) -> int | None:

@@ -105,7 +105,7 @@ def _known_keys(tables: list[str], detail: ErrorDetails) -> list[str]:
             break
         model = field.annotation  # type: ignore[assignment]  # _is_model says so
     if tables[:1] == ["tasks"]:
-        return ["weight"]
+        return ["weight", "metric"]
     return list(model.model_fields)
 
 

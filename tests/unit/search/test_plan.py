@@ -10,6 +10,7 @@ from search.sampling import decode, first_points, reference_train_config, search
 from search.study_file import parse_study
 from spaces import BudgetBelowFloorError, UnknownBackboneError
 from trainer.data import DataError
+from trainer.metrics import MetricError
 
 STUDY = """
 [study]
@@ -234,3 +235,12 @@ def test_derived_points_are_part_of_what_a_trial_costs() -> None:
     assert plain.flop_budget is not None
     assert derived.trial_flops - plain.trial_flops == 3 * 2 * plain.flop_budget
     assert derived.hard_sharing_epochs > plain.hard_sharing_epochs
+
+
+def test_a_task_is_scored_as_the_study_says() -> None:
+    text = '[study]\nname = "a"\n[data]\nname = "rooms"\n[tasks.depth]\nmetric = "{}"\n'
+    plan = plan_study(parse_study(text.format("rel_err")))
+    assert [task.metric for task in plan.tasks] == [None, "rel_err", None, None]
+    assert plan.largest.architecture.tasks == plan.tasks
+    with pytest.raises(MetricError, match=r"task depth: metric 'miou' does not score depth tasks\. Choose one of rmse"):
+        plan_study(parse_study(text.format("miou")))
