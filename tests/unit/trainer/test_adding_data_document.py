@@ -34,7 +34,7 @@ def test_the_folder(tmp_path: Path) -> None:
     sample = data.train[0]
     assert sample.image.shape == (3, 128, 256)
     assert int(sample.labels["animal"]) == 1
-    assert sample.labels["depth"].unique().tolist() == [1.5]
+    assert sample.labels["depth"].unique().tolist() == pytest.approx([1.5])
     assert sample.labels["look"].tolist() == [1, 0]
     assert data.val[0].labels["look"].isnan().tolist() == [True, False]
 
