@@ -1,7 +1,7 @@
 """The capacities a study tries: every combination of [network], and what each one costs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 from search.config import GatesSection, NetworkSection
@@ -9,6 +9,7 @@ from search.knobs import listed
 from spaces import Architecture, Task, build_gated_network, count_parameters
 from spaces.gate_layout import GateLayout
 from spaces.lifting import find_sites
+from spaces.parameter_budget import count_pruned_parameters
 
 CAPACITY_KNOBS = ("backbone", "resolution", "width", "decoder_width")
 """Keys of [network] that may list several values."""
@@ -89,3 +90,10 @@ def measure_capacity(architecture: Architecture, layouts: Sequence[GateLayout]) 
         training=cost.single_task + cost.encoder,  # in training the shared branch runs beside every task's own
         num_parameters=count_parameters(gated.shared_encoder) + count_parameters(gated.heads),
     )
+
+
+def floor_parameters(capacity: Capacity) -> int:
+    """Parameters of the capacity's smallest delivered network: everything shared, norms folded."""
+    untrained = replace(capacity.architecture, pretrained=False, weights=None)
+    gated = build_gated_network(untrained, initial_logit=-1.0).eval()
+    return count_pruned_parameters(gated, gated.gate_pattern())

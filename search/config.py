@@ -16,6 +16,7 @@ from search.knobs import (
     StrictModel,
     ends,
 )
+from search.param_budget import parse_param_budget
 from spaces.architecture import DenseDecoder
 from spaces.estimators import Estimator
 from spaces.gate_layout import Granularity
@@ -25,10 +26,14 @@ PositiveInt = Annotated[int, Field(ge=1)]
 
 
 class StudySection(StrictModel):
-    """``[study]``. ``flop_budget`` is ``"45%"`` of the single-task cost or an amount like ``"60M"``; absent: none."""
+    """``[study]``. ``flop_budget`` is ``"45%"`` of the single-task cost or an amount like ``"60M"``; absent: none.
+
+    ``param_budget`` caps the delivered network's parameters, e.g. ``"2M"``; absent: no cap.
+    """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
     flop_budget: str | None = None
+    param_budget: str | None = None
     trials: PositiveInt = 12
     seed: Annotated[int, Field(ge=0)] = 0
     workers: PositiveInt | None = None
@@ -39,6 +44,13 @@ class StudySection(StrictModel):
     def _parses(cls, text: str | None) -> str | None:
         if text is not None:
             parse_flop_budget(text)
+        return text
+
+    @field_validator("param_budget")
+    @classmethod
+    def _is_an_amount(cls, text: str | None) -> str | None:
+        if text is not None:
+            parse_param_budget(text)
         return text
 
 
@@ -194,8 +206,9 @@ class StudyConfig(StrictModel):
     tasks: dict[str, TaskSection] = Field(default_factory=dict)
 
     def without_budget(self) -> "StudyConfig":
-        """The same study without a cap, to learn what its networks cost."""
-        return self.model_copy(update={"study": self.study.model_copy(update={"flop_budget": None})})
+        """The same study without caps, to learn what its networks cost."""
+        free = {"flop_budget": None, "param_budget": None}
+        return self.model_copy(update={"study": self.study.model_copy(update=free)})
 
     def without_weights(self) -> "StudyConfig":
         """The same study from random weights, to count its networks where trained weights are out of reach."""

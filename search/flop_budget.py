@@ -9,6 +9,14 @@ _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _PATTERN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT%]?)\s*", re.IGNORECASE)
 
 
+def read_amount(text: str) -> float | None:
+    """A number with an optional unit of thousands; None if it is something else."""
+    match = _PATTERN.fullmatch(text)
+    if match is None or match[2] == "%":
+        return None
+    return float(match[1]) * _UNITS[match[2].upper()]
+
+
 @dataclass(frozen=True, slots=True)
 class FlopBudget:
     """Either a fraction of the single-task cost or an absolute number of FLOPs (2 per multiply-add, batch 1)."""

@@ -3,11 +3,19 @@
 import math
 from dataclasses import dataclass, replace
 
-from search.capacities import CAPACITY_KNOBS, Capacity, list_architectures, list_layouts, measure_capacity
+from search.capacities import (
+    CAPACITY_KNOBS,
+    Capacity,
+    floor_parameters,
+    list_architectures,
+    list_layouts,
+    measure_capacity,
+)
 from search.config import StudyConfig
 from search.errors import StudyFileError
 from search.flop_budget import parse_flop_budget
 from search.knobs import Choices, largest, listed
+from search.param_budget import parse_param_budget
 from search.pareto import is_feasible
 from spaces import BudgetBelowFloorError, Task
 from trainer.data import DataDescription, DataSpec, describe_data
@@ -16,7 +24,10 @@ from trainer.metrics import metric_for
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyPlan:
-    """What a study will do. ``flop_budget`` is absolute (FLOPs, 2 per multiply-add, batch 1); None means no cap."""
+    """What a study will do. ``flop_budget`` is absolute (FLOPs, 2 per multiply-add, batch 1); None means no cap.
+
+    ``param_budget`` is the most parameters a delivered network may have; None means no cap.
+    """
 
     config: StudyConfig
     data: DataSpec
@@ -24,6 +35,7 @@ class StudyPlan:
     tasks: tuple[Task, ...]
     capacities: tuple[Capacity, ...]
     flop_budget: int | None
+    param_budget: int | None
 
     @property
     def largest(self) -> Capacity:
@@ -89,7 +101,7 @@ def plan_study(config: StudyConfig) -> StudyPlan:
         SpaceError: a network cannot be built as [network] and [gates] ask.
         StudyFileError: a table names a task that the data does not have.
         MetricError: a task names a metric that its kind does not have.
-        BudgetBelowFloorError: the budget is under the cheapest network of the study.
+        BudgetBelowFloorError: a budget is under the cheapest network of the study.
     """
     data = DataSpec(name=config.data.name, root=config.data.root, options=dict(config.data.options))
     description = describe_data(data)
@@ -105,6 +117,7 @@ def plan_study(config: StudyConfig) -> StudyPlan:
         tasks=tasks,
         capacities=capacities,
         flop_budget=_resolve_budget(config, capacities),
+        param_budget=None if config.study.param_budget is None else parse_param_budget(config.study.param_budget),
     )
     _check_budget(plan)
     return _without_hopeless_capacities(plan)
@@ -151,11 +164,13 @@ def _check_budget(plan: StudyPlan) -> None:
 
 
 def _without_hopeless_capacities(plan: StudyPlan) -> StudyPlan:
-    """Leave out capacities that not even sharing everything brings under the budget; the largest stays as baseline.
+    """Leave out capacities that not even sharing everything brings under the budgets; the largest stays as baseline.
 
     A value of [network] goes once no capacity with it fits.
     """
     fitting = [capacity for capacity in plan.capacities if is_feasible(capacity.hard_sharing, plan.flop_budget)]
+    if plan.param_budget is not None:
+        fitting = _within_param_budget(fitting, plan.param_budget)
     kept = tuple(capacity for capacity in plan.capacities if capacity in fitting or capacity is plan.largest)
     network = plan.config.network
     narrowed: dict[str, object] = {}
@@ -165,3 +180,15 @@ def _without_hopeless_capacities(plan: StudyPlan) -> StudyPlan:
         narrowed[name] = knob.model_copy(update={"choices": values}) if isinstance(knob, Choices) else knob
     config = plan.config.model_copy(update={"network": network.model_copy(update=narrowed)})
     return replace(plan, config=config, capacities=kept)
+
+
+def _within_param_budget(capacities: list[Capacity], param_budget: int) -> list[Capacity]:
+    least = {id(capacity): floor_parameters(capacity) for capacity in capacities}
+    fitting = [capacity for capacity in capacities if least[id(capacity)] <= param_budget]
+    if not fitting:
+        raise BudgetBelowFloorError(
+            f"param_budget {param_budget:,} is under the floor of {min(least.values()):,} parameters: everything "
+            "shared at the smallest capacity that keeps to the flop_budget.",
+            hint="Raise it, or list a smaller width, backbone or decoder_width in [network].",
+        )
+    return fitting

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
+from search.latency import Latency
 from search.point_label import PointLabel
 from spaces.gate_map import GateMap
 
@@ -61,6 +62,7 @@ class StudySummary:
     """One study in a list. FLOPs are 2 per multiply-add, batch 1. ``flop_budget`` None means no cap.
 
     ``best_trial`` is the number of the trial that the best point belongs to, ``best_label`` names the point itself.
+    ``param_budget_text`` is the cap on parameters as it was written, empty for none.
     """
 
     name: str
@@ -83,6 +85,7 @@ class StudySummary:
     data: str
     backbone: str
     storage_dir: str
+    param_budget_text: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,18 +138,25 @@ class EpochPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PointDetail:
-    """Everything known of one network that a trial delivered. ``train_flops`` is what it took beside the others'."""
+    """Everything known of one network that a trial delivered. ``train_flops`` is what it took beside the others'.
+
+    ``latencies`` are what `gatefront bench` measured of it.
+    """
 
     point: TrialPoint
     delta_per_task: Mapping[str, float]
     gate_map: GateMap | None
     train_flops: float | None
     pull_command: str
+    latencies: tuple[Latency, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialDetail:
-    """Everything known of one trial. ``derived`` are the points derived from it, without its own."""
+    """Everything known of one trial. ``derived`` are the points derived from it, without its own.
+
+    ``latencies`` are of its own network.
+    """
 
     study: str
     point: TrialPoint
@@ -162,6 +172,7 @@ class TrialDetail:
     attempts: int
     pull_command: str
     derived: tuple[PointDetail, ...] = ()
+    latencies: tuple[Latency, ...] = ()
 
     @property
     def networks(self) -> tuple[PointDetail, ...]:
@@ -172,6 +183,7 @@ class TrialDetail:
             gate_map=self.gate_map,
             train_flops=self.train_flops,
             pull_command=self.pull_command,
+            latencies=self.latencies,
         )
         return (own, *self.derived)
 

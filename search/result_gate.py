@@ -18,11 +18,20 @@ logger = logging.getLogger(__name__)
 class ResultGate:
     """Checks, stores and tells. Our row is written first: if the driver dies in between, a resume tells from it."""
 
-    def __init__(self, study: optuna.Study, store: StudyStore, *, tasks: tuple[str, ...], flop_budget: int | None):
+    def __init__(
+        self,
+        study: optuna.Study,
+        store: StudyStore,
+        *,
+        tasks: tuple[str, ...],
+        flop_budget: int | None,
+        param_budget: int | None = None,
+    ) -> None:
         self._study = study
         self._store = store
         self._tasks = tasks
         self._flop_budget = flop_budget
+        self._param_budget = param_budget
 
     def receive(self, trial: optuna.Trial, message: Message) -> bool:
         """Take one message in; True if the trial is done with it."""
@@ -50,7 +59,9 @@ class ResultGate:
 
     def _complete(self, trial: optuna.Trial, message: TrialFinished) -> None:
         try:
-            check_result(message.result, tasks=self._tasks, flop_budget=self._flop_budget)
+            check_result(
+                message.result, tasks=self._tasks, flop_budget=self._flop_budget, param_budget=self._param_budget
+            )
         except RefusedResultError as error:
             self.fail(trial, error.message)
             return
@@ -59,7 +70,9 @@ class ResultGate:
         tell_complete(self._study, trial, (result.delta_mtl, result.flops), flop_budget=self._flop_budget)
 
 
-def check_result(result: TrialResult, *, tasks: tuple[str, ...], flop_budget: int | None) -> None:
+def check_result(
+    result: TrialResult, *, tasks: tuple[str, ...], flop_budget: int | None, param_budget: int | None = None
+) -> None:
     """Refuse what would poison the front or the sampler; one bad derived point refuses the whole trial.
 
     Raises:
@@ -76,6 +89,7 @@ def check_result(result: TrialResult, *, tasks: tuple[str, ...], flop_budget: in
         try:
             _check_numbers(point, tasks)
             _check_cost(point, flop_budget)
+            _check_parameters(point, param_budget)
         except RefusedResultError as error:
             if isinstance(point, TrialResult):
                 raise
@@ -108,3 +122,10 @@ def _check_cost(point: TrialResult | DerivedResult, flop_budget: int | None) -> 
         raise RefusedResultError(f"flops must be at most the flop_target of {target:,}, found {point.flops:,}.")
     if not is_feasible(target, flop_budget):
         raise RefusedResultError(f"flop_target must be at most the budget of {flop_budget:,}, found {target:,}.")
+
+
+def _check_parameters(point: TrialResult | DerivedResult, param_budget: int | None) -> None:
+    if param_budget is not None and point.num_parameters > param_budget:
+        raise RefusedResultError(
+            f"num_parameters must be at most the param_budget of {param_budget:,}, found {point.num_parameters:,}."
+        )

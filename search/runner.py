@@ -96,7 +96,13 @@ def _work(run: StudyRun) -> None:
 
 def _searcher(run: StudyRun, references: References) -> StudySearcher:
     budget = run.plan.flop_budget
-    gate = ResultGate(run.study, run.store, tasks=tuple(task.name for task in run.plan.tasks), flop_budget=budget)
+    gate = ResultGate(
+        run.study,
+        run.store,
+        tasks=tuple(task.name for task in run.plan.tasks),
+        flop_budget=budget,
+        param_budget=run.plan.param_budget,
+    )
     return StudySearcher(
         ask=lambda: ask(run.study, run.plan.config),
         make_config=_config_maker(run, references),
@@ -121,6 +127,7 @@ def _config_maker(run: StudyRun, references: References) -> Callable[[optuna.Tri
             gates=settings.gates,
             flop_budget=plan.flop_budget,
             flop_target=settings.flop_target,
+            param_budget=plan.param_budget,
             single_task=references.single_task(settings.capacity),
             hard_sharing=references.shared_init(settings.capacity),
         )

@@ -18,6 +18,7 @@ from search.errors import DriverFailedError, StudyExistsError
 from search.flop_budget import parse_flop_budget
 from search.folders import StudyFolders
 from search.heartbeat import Heartbeat
+from search.param_budget import parse_param_budget
 from search.plan import StudyPlan, plan_study
 from search.records import StudyState, TaskRecord
 from search.recovery import Recovery, recover
@@ -43,6 +44,7 @@ class Overrides:
     """What a caller sets against the study file; None leaves the file's value."""
 
     flop_budget: str | None = None
+    param_budget: str | None = None
     trials: int | None = None
     workers: int | None = None
 
@@ -50,6 +52,8 @@ class Overrides:
         """The config as it will run. Raises ``StudyFileError`` for a budget that cannot be read."""
         if self.flop_budget is not None:
             parse_flop_budget(self.flop_budget)
+        if self.param_budget is not None:
+            parse_param_budget(self.param_budget)
         given = {name: value for name, value in asdict(self).items() if value is not None}
         return config.model_copy(update={"study": config.study.model_copy(update=given)})
 
@@ -95,7 +99,10 @@ def resume_study(name: str, sitting: Sitting, *, workers: int | None = None) -> 
     engine, optuna_storage = open_store(sitting.url)
     row = StudyStore(engine, name).load()
     asked = Overrides(
-        flop_budget=row.flop_budget_text or None, trials=row.num_trials, workers=workers or row.num_workers
+        flop_budget=row.flop_budget_text or None,
+        param_budget=row.param_budget_text or None,
+        trials=row.num_trials,
+        workers=workers or row.num_workers,
     )
     plan = plan_study(asked.apply(parse_study(row.file_text)))
     return _drive(plan, name, engine, optuna_storage, sitting)
@@ -210,6 +217,7 @@ def _new_row(plan: StudyPlan, text: str, storage: Path, workers: WorkerResources
         seed=config.study.seed,
         flop_budget=plan.flop_budget,
         flop_budget_text=config.study.flop_budget or "",
+        param_budget_text=config.study.param_budget or "",
         single_task_flops=largest.single_task,
         hard_sharing_flops=largest.hard_sharing,
         floor_flops=plan.floor,

@@ -36,6 +36,7 @@ def study_summary(
         data=row.data,
         backbone=row.backbone,
         storage_dir=row.storage_dir,
+        param_budget_text=row.param_budget_text,
     )
 
 

@@ -100,11 +100,11 @@ def _best(view: StudyView) -> Children:
 
 
 def _budget(summary: StudySummary) -> tuple[str, str]:
+    cap = f" · at most {summary.param_budget_text} parameters" if summary.param_budget_text else ""
     if summary.flop_budget is None:
-        return "none", f"single-task costs {format_flops(summary.single_task_flops)}"
-    return format_flops(
-        summary.flop_budget
-    ), f"{format_share(summary.flop_budget, summary.single_task_flops)} of single-task"
+        return "none", f"single-task costs {format_flops(summary.single_task_flops)}{cap}"
+    share = format_share(summary.flop_budget, summary.single_task_flops)
+    return format_flops(summary.flop_budget), f"{share} of single-task{cap}"
 
 
 def _hypervolume(summary: StudySummary) -> str:

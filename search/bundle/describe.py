@@ -93,6 +93,8 @@ def _versions() -> dict[str, str]:
 def _commands(source: PullSource) -> tuple[str, ...]:
     summary, label = source.view.summary, source.chosen.point.label
     budget = f" --flop-budget {shlex.quote(summary.flop_budget_text)}" if summary.flop_budget is not None else ""
+    if summary.param_budget_text:
+        budget += f" --param-budget {shlex.quote(summary.param_budget_text)}"
     return (
         f"gatefront start {STUDY_FILE}{budget} --trials {summary.num_trials}",
         f"gatefront pull {shlex.quote(summary.name)} --trial {label} -o FOLDER",

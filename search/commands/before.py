@@ -4,7 +4,7 @@ from typing import Any
 
 import typer
 
-from search.commands.options import AsJson, Database, FlopBudgetText, Storage, StudyFile
+from search.commands.options import AsJson, Database, FlopBudgetText, ParamBudgetText, Storage, StudyFile
 from search.doctor import examine
 from search.formats import format_flops, format_share
 from search.json_document import to_text
@@ -33,10 +33,16 @@ def flops(file: StudyFile, as_json: AsJson = False) -> None:
     typer.echo(f"params        {document['params']:,} (hard sharing)")
 
 
-def doctor(file: StudyFile, flop_budget: FlopBudgetText = None, db: Database = None, storage: Storage = None) -> None:
+def doctor(
+    file: StudyFile,
+    flop_budget: FlopBudgetText = None,
+    param_budget: ParamBudgetText = None,
+    db: Database = None,
+    storage: Storage = None,
+) -> None:
     """Check that a study can run: data, backbone, budget, disk, database, and that a network learns one batch."""
     _, config = read_study_file(file)
-    config = Overrides(flop_budget=flop_budget).apply(config)
+    config = Overrides(flop_budget=flop_budget, param_budget=param_budget).apply(config)
     healthy = True
     for check in examine(config, url=database_url(db), storage=storage_folder(storage)):
         typer.echo(f"{'ok  ' if check.passed else 'FAIL'} {check.name}: {check.detail}")

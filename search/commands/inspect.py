@@ -91,7 +91,7 @@ def _status_lines(view: StudyView) -> list[str]:
     lines.append(f"trials: {counts or 'none so far'}{derived}")
     budget = "no cap" if summary.flop_budget is None else _flops_of(summary, summary.flop_budget)
     lines.append(
-        f"budget: {budget}; single-task {format_flops(summary.single_task_flops)} FLOPs, "
+        f"budget: {budget}{_parameter_cap(summary)}; single-task {format_flops(summary.single_task_flops)} FLOPs, "
         f"floor {_flops_of(summary, summary.floor_flops)}"
     )
     for reference in view.references:
@@ -105,6 +105,10 @@ def _status_lines(view: StudyView) -> list[str]:
     )
     lines.extend(f"trial {point.number} {point.state}: {point.cause}" for point in view.points if point.cause)
     return lines
+
+
+def _parameter_cap(summary: StudySummary) -> str:
+    return f", at most {summary.param_budget_text} parameters" if summary.param_budget_text else ""
 
 
 def _flops_of(summary: StudySummary, flops: int) -> str:

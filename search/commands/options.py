@@ -22,6 +22,9 @@ Storage = Annotated[
 FlopBudgetText = Annotated[
     str | None, typer.Option("--flop-budget", metavar="60M|1.2G|45%", help="FLOP budget; % of the single-task cost.")
 ]
+ParamBudgetText = Annotated[
+    str | None, typer.Option("--param-budget", metavar="2M|350K", help="Most parameters a delivered network may have.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 

@@ -10,7 +10,16 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from search.commands.options import Database, FlopBudgetText, Storage, StudyFile, StudyName, open_reader, settle_study
+from search.commands.options import (
+    Database,
+    FlopBudgetText,
+    ParamBudgetText,
+    Storage,
+    StudyFile,
+    StudyName,
+    open_reader,
+    settle_study,
+)
 from search.drain import Drain
 from search.live import PlainDisplay, RichDisplay, watching
 from search.queries import StudyReader
@@ -30,6 +39,7 @@ Plain = Annotated[bool, typer.Option("--plain", help="Plain lines also on a term
 def start(  # noqa: PLR0913  # one parameter per option of the command line
     file: StudyFile,
     flop_budget: FlopBudgetText = None,
+    param_budget: ParamBudgetText = None,
     trials: Trials = None,
     hours: Hours = None,
     workers: Workers = None,
@@ -40,7 +50,7 @@ def start(  # noqa: PLR0913  # one parameter per option of the command line
 ) -> None:
     """Start a study and run it to its end. Ctrl-C stops it after the current epochs; `resume` goes on."""
     text, _ = read_study_file(file)
-    overrides = Overrides(flop_budget=flop_budget, trials=trials, workers=workers)
+    overrides = Overrides(flop_budget=flop_budget, param_budget=param_budget, trials=trials, workers=workers)
     folder = storage_folder(storage)
     if not quiet:
         typer.echo(f"Reading {file} and its data ...", err=True)

@@ -40,6 +40,7 @@ class StudyRow(Base):
     seed: Mapped[int]
     flop_budget: Mapped[int | None] = mapped_column(_BIG)
     flop_budget_text: Mapped[str] = mapped_column(sa.String(40))
+    param_budget_text: Mapped[str] = mapped_column(sa.String(40), default="")
     single_task_flops: Mapped[int] = mapped_column(_BIG)
     hard_sharing_flops: Mapped[int] = mapped_column(_BIG)
     floor_flops: Mapped[int] = mapped_column(_BIG)
@@ -119,6 +120,31 @@ class DerivedPointRow(Base):
     metrics: Mapped[dict[str, Any]]
     result: Mapped[dict[str, Any]]
     gate_map: Mapped[dict[str, Any]]
+
+    __table_args__ = (
+        sa.ForeignKeyConstraint(["study", "number"], ["gatefront_trials.study", "gatefront_trials.number"]),
+    )
+
+
+class LatencyRow(Base):
+    """One measured latency of a trial's network (``derived`` 0) or of one derived from it; one row per setting."""
+
+    __tablename__ = "gatefront_latencies"
+
+    study: Mapped[str] = mapped_column(_NAME, primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    derived: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    host: Mapped[str] = mapped_column(sa.String(200), primary_key=True)
+    device: Mapped[str] = mapped_column(sa.String(200), primary_key=True)
+    runtime: Mapped[str] = mapped_column(sa.String(20), primary_key=True)
+    threads: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    batch: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    precision: Mapped[str] = mapped_column(sa.String(20), primary_key=True)
+    version: Mapped[str] = mapped_column(sa.String(100))
+    median_ms: Mapped[float]
+    p10_ms: Mapped[float]
+    p90_ms: Mapped[float]
+    measured_at: Mapped[datetime]
 
     __table_args__ = (
         sa.ForeignKeyConstraint(["study", "number"], ["gatefront_trials.study", "gatefront_trials.number"]),

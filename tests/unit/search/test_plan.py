@@ -3,7 +3,9 @@
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
+from search.capacities import floor_parameters
 from search.errors import StudyFileError
+from search.knobs import Choices
 from search.plan import StudyPlan, plan_study
 from search.references import reference_jobs
 from search.sampling import decode, first_points, reference_train_config, search_space
@@ -244,3 +246,32 @@ def test_a_task_is_scored_as_the_study_says() -> None:
     assert plan.largest.architecture.tasks == plan.tasks
     with pytest.raises(MetricError, match=r"task depth: metric 'miou' does not score depth tasks\. Choose one of rmse"):
         plan_study(parse_study(text.format("miou")))
+
+
+PARAMS = """
+[study]
+name = "params"
+param_budget = "{budget}"
+[data]
+name = "digits"
+[network]
+width = {{choices = [0.5, 1.0]}}
+"""
+
+
+def test_capacities_over_the_parameter_budget_are_left_out() -> None:
+    free = plan_study(parse_study(PARAMS.format(budget="1G")))
+    small, large = (floor_parameters(capacity) for capacity in free.capacities)
+    assert small < large <= free.largest.num_parameters
+    plan = plan_study(parse_study(PARAMS.format(budget=str(large - 1))))
+    assert plan.param_budget == large - 1
+    assert plan.config.network.width == Choices[float](choices=[0.5])
+    assert plan.largest.architecture.width == 1.0  # still the baseline of Δ_MTL
+    with pytest.raises(BudgetBelowFloorError, match=f"param_budget {small - 1:,} is under the floor of {small:,}"):
+        plan_study(parse_study(PARAMS.format(budget=str(small - 1))))
+
+
+@pytest.mark.parametrize("budget", ["45%", "0", "-3", "many", ""])
+def test_parameter_budget_is_an_amount(budget: str) -> None:
+    with pytest.raises(StudyFileError, match="param_budget must be a positive number of parameters"):
+        parse_study(PARAMS.format(budget=budget))

@@ -134,3 +134,10 @@ def test_optuna_is_told_the_trial_s_own_point_only(open_table_study: OpenStudy, 
     assert trial.values == [-2.0, 500.0]
     assert run.store.stored_result(0) == (-2.0, 500)
     assert StudyReader(run.url).view("table").summary.best_label == "0.1"
+
+
+def test_a_network_over_the_parameter_budget_is_refused() -> None:
+    delivered = result()
+    check_result(delivered, tasks=TASKS, flop_budget=BUDGET, param_budget=delivered.num_parameters)
+    with pytest.raises(RefusedResultError, match="num_parameters must be at most the param_budget"):
+        check_result(delivered, tasks=TASKS, flop_budget=BUDGET, param_budget=delivered.num_parameters - 1)
