@@ -1,0 +1,90 @@
+"""What do derived points add to a front, and what do they cost?
+
+    python benchmarks/derived_points.py [--study studies/digits.toml] [--seeds 0 1 2] [--folder runs/margin]
+
+Whole studies whose trials derive points. The sampler is told of the trials' own points only, so one study shows both
+searches: with its own points alone, and with all. Printed per seed: the hypervolume of the own points after
+all trials; that of all points after as many trials as the same cost allows; and that of all points after all
+trials, with what they cost more. Cost is counted twice, in training FLOPs and in seconds, without the
+references, which both searches need. A study that is already complete in the folder is read.
+"""
+
+import argparse
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+
+from whole_study import run_whole_study
+
+from search.pareto import Point, ReferenceFrame, hypervolume
+from search.queries import StudyReader
+from search.records import StudyView, TrialState
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """One complete trial: the points it brought, its own first, and what it cost without and with the others."""
+
+    points: tuple[Point, ...]
+    own_cost: float
+    whole_cost: float
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--study", type=Path, default=Path("studies/digits.toml"))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--folder", type=Path, default=Path("runs/margin"))
+    arguments = parser.parse_args()
+    print("seed | cost in | trials | own points | all points, same cost | all points, all trials | costs more by")
+    gains = []
+    for seed in arguments.seeds:
+        reader, view = run_whole_study(arguments.study, seed, arguments.folder)
+        frame = _frame(view)
+        for unit in ("training FLOPs", "seconds"):
+            trials = _finished(reader, view, in_flops=unit == "training FLOPs")
+            own, equal, everything = _compare(trials, frame)
+            more = sum(trial.whole_cost for trial in trials) / sum(trial.own_cost for trial in trials) - 1
+            print(f"{seed} | {unit} | {len(trials)} | {own:.3f} | {equal:.3f} | {everything:.3f} | {more:.0%}")
+            gains.append(equal / own - 1)
+    print(f"mean gain in hypervolume at the same cost: {statistics.mean(gains):+.1%}")
+
+
+def _compare(trials: list[Finished], frame: ReferenceFrame) -> tuple[float, float, float]:
+    """Hypervolumes: own points; all points of as many trials as cost the same; all points."""
+    affordable, spent, limit = 0, 0.0, sum(trial.own_cost for trial in trials)
+    while affordable < len(trials) and spent + trials[affordable].whole_cost <= limit:
+        spent += trials[affordable].whole_cost
+        affordable += 1
+    return (
+        hypervolume([trial.points[0] for trial in trials], frame),
+        hypervolume([point for trial in trials[:affordable] for point in trial.points], frame),
+        hypervolume([point for trial in trials for point in trial.points], frame),
+    )
+
+
+def _finished(reader: StudyReader, view: StudyView, *, in_flops: bool) -> list[Finished]:
+    """Complete trials in the order in which they finished."""
+    complete = [point for point in view.points if point.state is TrialState.COMPLETE]
+    found = []
+    for trial in sorted(complete, key=lambda point: (str(point.finished_at), point.number)):
+        networks = reader.trial(view.summary.name, trial.number).networks
+        costs = [(network.train_flops if in_flops else network.point.seconds) or 0.0 for network in networks]
+        points = tuple(
+            (network.point.delta_mtl, network.point.flops)
+            for network in networks
+            if network.point.delta_mtl is not None and network.point.flops is not None
+        )
+        found.append(Finished(points, costs[0], sum(costs)))
+    return found
+
+
+def _frame(view: StudyView) -> ReferenceFrame:
+    summary = view.summary
+    hard = next(point for point in view.references if point.kind == "hard_sharing")
+    flops = summary.flop_budget or summary.single_task_flops
+    return ReferenceFrame(single_task_flops=summary.single_task_flops, flops=flops, delta_mtl=hard.delta_mtl)
+
+
+if __name__ == "__main__":
+    main()
