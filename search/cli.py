@@ -20,6 +20,7 @@ COMMANDS: Mapping[str, str] = {
     "front": "search.commands.inspect",
     "pull": "search.commands.bundles",
     "verify": "search.commands.bundles",
+    "bench": "search.commands.bench",
     "resume": "search.commands.run",
     "stop": "search.commands.run",
 }

@@ -51,5 +51,9 @@ class RefusedResultError(GatefrontError, RuntimeError):
     """A worker's result breaks a rule of the store; the trial is FAILED with this as its cause."""
 
 
+class BenchError(GatefrontError, ValueError):
+    """A latency cannot be measured as asked."""
+
+
 class BundleError(GatefrontError, RuntimeError):
     """A bundle is incomplete, was changed, or does not do what its manifest says."""

@@ -13,11 +13,13 @@ from sqlalchemy.orm import Session
 from search.errors import NoDatabaseError, StudyNotFoundError
 from search.facts import read_facts, read_trial_facts
 from search.folders import StudyFolders
+from search.latency import Latency
 from search.point_label import PointLabel
 from search.records import EpochPoint, PointDetail, StudySummary, StudyView, TrialDetail, TrialPoint
 from search.settings import database_url
 from search.storage.derived_points import read_derived_points
 from search.storage.engine import open_readonly_engine, unreachable
+from search.storage.latencies import read_latencies
 from search.storage.schema import DerivedPointRow, EpochRow, ReferenceRow, StudyRow, TrialRow
 from search.views import revision, study_state, study_view, view_points
 from spaces.gate_map import GateMap
@@ -78,6 +80,7 @@ class StudyReader:
                 raise StudyNotFoundError(f"study {study!r} has no trial {number}.")
             points = view_points(read_trial_facts(session, row, number), study_state(row, datetime.now(UTC)))
             rows = {found.derived: found for found in read_derived_points(session, study, number)}
+            latencies = read_latencies(session, study, number)
             epochs = session.scalars(
                 sa.select(EpochRow).where(EpochRow.study == study, EpochRow.number == number).order_by(EpochRow.epoch)
             ).all()
@@ -85,17 +88,21 @@ class StudyReader:
                 trial,
                 epochs,
                 own=points.trials[0],
-                derived=[self._derived_detail(point, rows[point.derived]) for point in points.derived],
+                derived=[self._derived_detail(point, rows[point.derived], latencies) for point in points.derived],
                 pull_command=self._pull_command(study, PointLabel(number)),
+                latencies=latencies.get(0, ()),
             )
 
-    def _derived_detail(self, point: TrialPoint, row: DerivedPointRow) -> PointDetail:
+    def _derived_detail(
+        self, point: TrialPoint, row: DerivedPointRow, latencies: Mapping[int, tuple[Latency, ...]]
+    ) -> PointDetail:
         return PointDetail(
             point=point,
             delta_per_task=row.result["delta_per_task"],
             gate_map=GateMap.from_json(row.gate_map),
             train_flops=row.result["train_flops"],
             pull_command=self._pull_command(row.study, PointLabel(row.number, row.derived)),
+            latencies=latencies.get(row.derived, ()),
         )
 
     def _pull_command(self, study: str, label: PointLabel) -> str:
@@ -139,6 +146,7 @@ def _trial_detail(
     own: TrialPoint,
     derived: Sequence[PointDetail],
     pull_command: str,
+    latencies: tuple[Latency, ...],
 ) -> TrialDetail:
     result = row.result or {}
     return TrialDetail(
@@ -156,6 +164,7 @@ def _trial_detail(
         attempts=row.attempts,
         pull_command=pull_command,
         derived=tuple(derived),
+        latencies=latencies,
     )
 
 

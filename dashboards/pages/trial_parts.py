@@ -21,6 +21,7 @@ from dashboards.formats import (
     metric_name,
 )
 from dashboards.links import STUDIES, study_path, trial_path
+from dashboards.pages.trial_latency import latency_card
 from dashboards.point_words import point_name
 from dashboards.sentences import pull_sentence
 from search.records import EpochPoint, PointDetail, StudyView, TaskRecord, TrialDetail, TrialPoint, TrialState
@@ -161,7 +162,7 @@ def trial_facts(detail: TrialDetail, chosen: PointDetail) -> Component:
     ]
     params = [(name, format_value(value)) for name, value in sorted(point.params.items())]
     environment = [(name, str(value)) for name, value in sorted(detail.environment.items())]
-    boxes: Component = dmc.SimpleGrid(
+    boxes = dmc.SimpleGrid(
         [
             card("Run", facts(run)),
             card("Settings", facts(params) if params else reason("No setting was recorded.")),
@@ -170,4 +171,5 @@ def trial_facts(detail: TrialDetail, chosen: PointDetail) -> Component:
         cols={"base": 1, "md": 3},
         spacing="md",
     )
-    return boxes
+    latency = latency_card(chosen)
+    return html.Div([boxes] if latency is None else [html.Div(latency, className="block"), boxes])

@@ -1,5 +1,6 @@
 """The card: a bundle's README.md, for a person who has the folder and nothing else."""
 
+from search.bundle.card_latency import latency_section
 from search.bundle.layout import (
     ARCHITECTURE,
     FRONT_PICTURE,
@@ -22,6 +23,8 @@ _REFERENCES = {"single_task": "one network per task", "hard_sharing": "one encod
 def write_card(manifest: Manifest) -> str:
     """The card's Markdown text."""
     parts = [_head(manifest), _tasks(manifest), _pictures(), _use(manifest), _files(manifest), _origin(manifest)]
+    if manifest.latency:
+        parts.insert(2, latency_section(manifest.latency))
     return "\n\n".join(parts) + "\n"
 
 

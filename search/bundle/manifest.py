@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from search.bundle.layout import MANIFEST
 from search.errors import BundleError
+from search.latency import Latency
 from search.point_label import PointLabel
 
 FORMAT_VERSION = 1
@@ -96,6 +97,7 @@ class Manifest(_Record):
 
     ``derived`` is 0 for the trial's own network, else which of those derived from it, counted from 1.
     ``no_plan_because`` is null where architecture.json and weights.safetensors are in the folder, else the reason.
+    ``latency`` is what ``gatefront bench`` measured, one entry per setting; all else was written at the pull.
     """
 
     format: Literal["gatefront-bundle"] = "gatefront-bundle"
@@ -117,6 +119,7 @@ class Manifest(_Record):
     versions: dict[str, str]
     trained_with: dict[str, str]
     reproduce: tuple[str, ...]
+    latency: tuple[Latency, ...] = ()
     files: dict[str, FileEntry]
 
     @property

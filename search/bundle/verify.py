@@ -64,8 +64,7 @@ def verify_bundle(folder: Path) -> VerifyReport:
         BundleError: naming every check that failed.
     """
     manifest = read_manifest(folder)
-    checks = [Check(name=MANIFEST, passed=True, detail="unchanged"), *_file_checks(folder, manifest)]
-    _raise_failures(folder, checks)
+    checks = [Check(name=MANIFEST, passed=True, detail="unchanged"), *require_intact(folder, manifest)]
     samples = load_file(folder / SAMPLE_INPUTS)[INPUT_NAME]
     expected = load_file(folder / SAMPLE_OUTPUTS)
     exported = torch.export.load(folder / TORCH_MODEL).module()
@@ -74,13 +73,26 @@ def verify_bundle(folder: Path) -> VerifyReport:
         ONNX_MODEL: _onnx_runner(folder / ONNX_MODEL, manifest),
     }
     if ARCHITECTURE in manifest.files:
-        rebuilt = _rebuild(folder)
+        rebuilt = rebuild_network(folder)
         runs[f"{ARCHITECTURE} + {WEIGHTS}"] = _module_runner(rebuilt, manifest)
         checks.append(_parameters_check(rebuilt, manifest))
     checks += [_outputs_check(name, run, samples, expected) for name, run in runs.items()]
     checks += _cost_checks(exported, samples, manifest)
     _raise_failures(folder, checks)
     return VerifyReport(folder=folder, study=manifest.study, trial=manifest.label, checks=tuple(checks))
+
+
+def require_intact(folder: Path, manifest: Manifest) -> list[Check]:
+    """Check that the folder holds the manifest's files, unchanged, and no others; raises :class:`BundleError`."""
+    checks = _file_checks(folder, manifest)
+    _raise_failures(folder, checks)
+    return checks
+
+
+def rebuild_network(folder: Path) -> PlainNetwork:
+    """The plain network of architecture.json and weights.safetensors, in evaluation mode."""
+    document = json.loads((folder / ARCHITECTURE).read_text())
+    return PlainNetwork.from_json(document, load_file(folder / WEIGHTS)).eval()
 
 
 def _file_checks(folder: Path, manifest: Manifest) -> list[Check]:
@@ -102,11 +114,6 @@ def _file_check(folder: Path, name: str, manifest: Manifest) -> Check:
     if found.sha256 != written.sha256:
         return Check(name=name, passed=False, detail="was changed: its SHA-256 differs")
     return Check(name=name, passed=True, detail=f"{found.size:,} bytes, SHA-256 agrees")
-
-
-def _rebuild(folder: Path) -> PlainNetwork:
-    document = json.loads((folder / ARCHITECTURE).read_text())
-    return PlainNetwork.from_json(document, load_file(folder / WEIGHTS)).eval()
 
 
 def _module_runner(module: nn.Module, manifest: Manifest) -> Runner:

@@ -1,7 +1,7 @@
 """StudyStore: all writes to our tables. Every write raises the revision, so readers can skip unchanged views."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -11,8 +11,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from search.errors import StudyExistsError, StudyNotFoundError
+from search.latency import Latency
 from search.records import StudyState, TrialState
 from search.storage.derived_points import replace_derived_points
+from search.storage.latencies import replace_latencies
 from search.storage.schema import EpochRow, ReferenceRow, StudyRow, TrialRow
 from trainer.reporting import EpochReport, ReferenceResult, TrialResult
 
@@ -144,6 +146,12 @@ class StudyStore:
         with Session(self._engine) as session:
             result = self._trial_row(session, number).result or {}
             return float(result["delta_mtl"]), int(result["flops"])
+
+    def record_latencies(self, number: int, derived: int, latencies: Iterable[Latency]) -> None:
+        """Note how long a network of the trial takes; raises :class:`StudyNotFoundError`."""
+        with self._writing() as session:
+            self._trial_row(session, number)
+            replace_latencies(session, self.study, number, derived, latencies)
 
     def record_reference(
         self, role: str, result: ReferenceResult, *, is_baseline: bool, delta_mtl: float | None = None

@@ -46,6 +46,12 @@ def test_flags_grow_deliberately() -> None:
         "front": ["--csv", "--db", "--json", "study"],
         "pull": ["--db", "--flop-budget", "--output", "--trial", "-o", "study"],
         "verify": ["folder"],
+        "bench": sorted(
+            [
+                *("--batch", "--db", "--device", "--json", "--no-save", "--precision", "--repeats", "--runtimes"),
+                *("--threads", "folder"),
+            ]
+        ),
         "resume": ["--db", "--hours", "--plain", "--quiet", "--workers", "study"],
         "stop": ["--db", "study"],
     }

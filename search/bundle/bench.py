@@ -1,0 +1,119 @@
+"""How long does a bundle's network take on this machine?"""
+
+import platform
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from search.bundle.bench_settings import BenchSettings
+from search.bundle.layout import MANIFEST
+from search.bundle.manifest import Manifest, read_manifest
+from search.bundle.runners import Action, NotMeasurableError, build_runner, runtime_version
+from search.bundle.verify import require_intact
+from search.errors import BenchError
+from search.latency import Latency
+
+_WARM_UP = 5
+_CPU_INFO = Path("/proc/cpuinfo")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchReport:
+    """What was measured, and for each runtime that could not run, why."""
+
+    manifest: Manifest
+    measured: tuple[Latency, ...]
+    not_measured: Mapping[str, str]
+
+
+def bench_bundle(folder: Path, settings: BenchSettings) -> BenchReport:
+    """Time forward passes over random images, the runtimes in turn, so that a busy moment meets all of them.
+
+    Raises:
+        BenchError: ``folder`` holds no bundle, or no runtime asked for can run it here.
+        BundleError: the bundle was changed after it was written.
+    """
+    if not (folder / MANIFEST).is_file():
+        raise BenchError(f"DIR must be a bundle's folder, found {str(folder)!r}, which holds no {MANIFEST}.")
+    manifest = read_manifest(folder)
+    require_intact(folder, manifest)
+    measured: list[Latency] = []
+    reasons: dict[str, str] = {}
+    with _torch_threads(settings.threads):
+        for batch in settings.batches:
+            actions = _build_runners(folder, manifest, settings, batch, reasons)
+            seconds = _time_in_turn(actions, settings.repeats)
+            measured += [_latency(runtime, batch, settings, seconds[runtime]) for runtime in actions]
+    if not measured:
+        raise BenchError("nothing could be measured. " + " ".join(f"{name}: {why}." for name, why in reasons.items()))
+    return BenchReport(manifest=manifest, measured=tuple(measured), not_measured=reasons)
+
+
+def _build_runners(
+    folder: Path, manifest: Manifest, settings: BenchSettings, batch: int, reasons: dict[str, str]
+) -> dict[str, Action]:
+    entry = manifest.input
+    images = torch.randn(batch, entry.channels, entry.height, entry.width)
+    actions: dict[str, Action] = {}
+    for runtime in settings.runtimes:
+        try:
+            actions[runtime] = build_runner(runtime, folder, manifest, settings, images)
+        except NotMeasurableError as error:
+            reasons[runtime] = error.message
+    return actions
+
+
+def _time_in_turn(actions: Mapping[str, Action], repeats: int) -> dict[str, list[float]]:
+    for action in actions.values():
+        for _ in range(_WARM_UP):
+            action()
+    seconds: dict[str, list[float]] = {name: [] for name in actions}
+    for _ in range(repeats):
+        for name, action in actions.items():
+            started = time.perf_counter()
+            action()
+            seconds[name].append(time.perf_counter() - started)
+    return seconds
+
+
+def _latency(runtime: str, batch: int, settings: BenchSettings, seconds: list[float]) -> Latency:
+    p10, median, p90 = (1000 * float(value) for value in np.percentile(seconds, (10, 50, 90)))
+    facts: dict[str, Any] = {"runtime": runtime, "precision": settings.precision}
+    return Latency(
+        **facts,
+        host=platform.node(),
+        device=_device_name(settings.device),
+        version=runtime_version(runtime),
+        threads=settings.threads,
+        batch=batch,
+        median_ms=median,
+        p10_ms=p10,
+        p90_ms=p90,
+        measured_at=datetime.now(UTC).replace(microsecond=0),
+    )
+
+
+@contextmanager
+def _torch_threads(number: int) -> Iterator[None]:
+    """Threads within an operation. Those between operations, which torch sets once per process, do no forward pass."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _device_name(device: str) -> str:
+    if device == "cuda":
+        return torch.cuda.get_device_name()
+    lines = _CPU_INFO.read_text().splitlines() if _CPU_INFO.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

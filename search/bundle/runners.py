@@ -1,0 +1,105 @@
+"""From a bundle to one forward pass that can be timed, in ONNX Runtime and in torch."""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+import onnxruntime
+import torch
+from torch import Tensor, nn
+
+from search.bundle.bench_settings import BenchSettings
+from search.bundle.layout import INPUT_NAME, ONNX_MODEL
+from search.bundle.manifest import Manifest
+from search.bundle.verify import rebuild_network
+from search.errors import BenchError
+
+Action = Callable[[], object]
+
+_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+
+
+class NotMeasurableError(BenchError):
+    """This runtime cannot run the bundle here; others may."""
+
+
+def build_runner(runtime: str, folder: Path, manifest: Manifest, settings: BenchSettings, images: Tensor) -> Action:
+    """One forward pass over ``images``, which wait on the device already; it returns when the answer is there.
+
+    Args:
+        images: ``[batch, channels, height, width]``, float32, on the CPU.
+
+    Raises:
+        NotMeasurableError: why ``runtime`` cannot run this bundle in this setting.
+    """
+    if runtime == "onnx":
+        return _onnx_runner(folder, manifest, settings, images)
+    if manifest.no_plan_because is not None:
+        raise NotMeasurableError(
+            f"the bundle has no architecture.json to rebuild the network: {manifest.no_plan_because}"
+        )
+    dtype = torch.bfloat16 if settings.precision == "bf16" else torch.float32
+    network = rebuild_network(folder).to(settings.device, dtype)
+    placed = images.to(settings.device, dtype)
+    if runtime == "eager":
+        return partial(_predict, network, placed)
+    return _compiled_runner(network, placed)
+
+
+def runtime_version(runtime: str) -> str:
+    """The version of the package that runs it."""
+    return version("onnxruntime" if runtime == "onnx" else "torch")
+
+
+def _onnx_runner(folder: Path, manifest: Manifest, settings: BenchSettings, images: Tensor) -> Action:
+    if settings.precision != "fp32":
+        raise NotMeasurableError(f"{ONNX_MODEL} holds fp32 weights, and {settings.precision} was asked for")
+    provider = _PROVIDERS[settings.device]
+    if provider not in onnxruntime.get_available_providers():
+        raise NotMeasurableError(f"the installed onnxruntime has no {provider}")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = settings.threads, 1
+    # Between passes its threads would wait in a loop, and take the cores from the runtime measured next.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    session = onnxruntime.InferenceSession(folder / ONNX_MODEL, options, providers=[provider])
+    if session.get_providers()[0] != provider:
+        raise NotMeasurableError(f"onnxruntime could not start its {provider}")
+    # Bound, so that images and answers stay on the device, as torch's do.
+    binding = session.io_binding()
+    binding.bind_ortvalue_input(
+        INPUT_NAME, onnxruntime.OrtValue.ortvalue_from_numpy(images.numpy(), settings.device, 0)
+    )
+    for task in manifest.tasks:
+        binding.bind_output(task.name, settings.device)
+
+    def run() -> None:
+        session.run_with_iobinding(binding)
+        binding.synchronize_outputs()
+
+    return run
+
+
+def _compiled_runner(network: nn.Module, images: Tensor) -> Action:
+    compiler = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")
+    if shutil.which(compiler) is None:
+        raise NotMeasurableError(f"torch.compile needs a C++ compiler, and there is no {compiler}; name one in CXX")
+    # Of an earlier batch size: after a few kinds of input torch would go on uncompiled, without a word.
+    torch.compiler.reset()
+    run = partial(_predict, torch.compile(network, dynamic=False), images)
+    try:
+        run()
+    except torch._dynamo.exc.TorchDynamoException as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise NotMeasurableError(f"torch.compile failed: {reason}") from error
+    return run
+
+
+@torch.no_grad()
+def _predict(network: Callable[[Tensor], object], images: Tensor) -> None:
+    network(images)
+    if images.is_cuda:
+        torch.cuda.synchronize(images.device)

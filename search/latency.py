@@ -1,0 +1,45 @@
+"""A measured latency: how long one forward pass of one network takes in one setting."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AwareDatetime, ConfigDict, Field
+
+Runtime = Literal["onnx", "eager", "compiled"]
+"""ONNX Runtime on model.onnx; torch on the network of architecture.json, as it is or through torch.compile."""
+
+Precision = Literal["fp32", "bf16"]
+
+_Count = Annotated[int, Field(ge=1)]
+_Milliseconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """Wall time of one forward pass over ``batch`` images, in milliseconds: median, 10th and 90th percentile.
+
+    ``host`` is the machine's name, ``device`` its processor's or GPU's; ``version`` is the runtime's.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    host: str
+    device: str
+    runtime: Runtime
+    version: str
+    threads: _Count
+    batch: _Count
+    precision: Precision
+    median_ms: _Milliseconds
+    p10_ms: _Milliseconds
+    p90_ms: _Milliseconds
+    measured_at: AwareDatetime
+
+    @property
+    def images_per_second(self) -> float:
+        return 1000 * self.batch / self.median_ms
+
+    @property
+    def setting(self) -> tuple[str, str, str, int, int, str]:
+        """What a later measurement must share to take this one's place."""
+        return (self.host, self.device, self.runtime, self.threads, self.batch, self.precision)

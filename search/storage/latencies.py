@@ -1,0 +1,34 @@
+"""Measured latencies in the database: one row per network and setting, the latest measurement of each."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, fields
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from search.latency import Latency
+from search.storage.schema import LatencyRow
+
+_COLUMNS = tuple(field.name for field in fields(Latency))
+
+
+def replace_latencies(session: Session, study: str, number: int, derived: int, latencies: Iterable[Latency]) -> None:
+    """Write measurements of one network; each replaces an earlier one of its setting."""
+    for latency in latencies:
+        session.merge(LatencyRow(study=study, number=number, derived=derived, **asdict(latency)))
+
+
+def read_latencies(session: Session, study: str, number: int) -> dict[int, tuple[Latency, ...]]:
+    """``{derived: measurements}`` of one trial's networks, alike ones beside each other."""
+    if not sa.inspect(session.connection()).has_table(LatencyRow.__tablename__):
+        return {}  # An earlier release wrote this database.
+    order = (LatencyRow.host, LatencyRow.device, LatencyRow.precision, LatencyRow.threads, LatencyRow.batch)
+    query = (
+        sa.select(LatencyRow)
+        .where(LatencyRow.study == study, LatencyRow.number == number)
+        .order_by(LatencyRow.derived, *order, LatencyRow.runtime)
+    )
+    found: dict[int, list[Latency]] = {}
+    for row in session.scalars(query):
+        found.setdefault(row.derived, []).append(Latency(**{name: getattr(row, name) for name in _COLUMNS}))
+    return {derived: tuple(latencies) for derived, latencies in found.items()}
