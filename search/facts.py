@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 from search.lazy_json import LazyJson
 from search.pareto import Point
 from search.records import TrialState
-from search.storage.derived_points import has_derived_points
 from search.storage.optuna_tables import STUDIES, TRIAL_PARAMS, TRIAL_VALUES, TRIALS
 from search.storage.schema import DerivedPointRow, ReferenceRow, StudyRow, TrialRow
 
@@ -126,8 +125,6 @@ def _read_trials(session: Session, study: str, number: int | None) -> list[Trial
 
 
 def _read_derived(session: Session, study: str, number: int | None) -> list[DerivedFacts]:
-    if not has_derived_points(session):
-        return []
     *plain, metrics = [getattr(DerivedPointRow, name) for name in DerivedFacts._fields]
     query = sa.select(*plain, sa.cast(metrics, sa.Text)).where(DerivedPointRow.study == study)
     if number is not None:
@@ -137,8 +134,6 @@ def _read_derived(session: Session, study: str, number: int | None) -> list[Deri
 
 
 def _read_derived_values(session: Session, study: str) -> Iterable[tuple[int, int, float, int]]:
-    if not has_derived_points(session):
-        return ()
     columns = (DerivedPointRow.number, DerivedPointRow.derived, DerivedPointRow.delta_mtl, DerivedPointRow.flops)
     rows = session.execute(sa.select(*columns).where(DerivedPointRow.study == study))
     return ((number, derived, delta_mtl, flops) for number, derived, delta_mtl, flops in rows)

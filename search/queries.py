@@ -20,6 +20,7 @@ from search.settings import database_url
 from search.storage.derived_points import read_derived_points
 from search.storage.engine import open_readonly_engine, unreachable
 from search.storage.latencies import read_latencies
+from search.storage.migrate import upgrade_older
 from search.storage.schema import DerivedPointRow, EpochRow, ReferenceRow, StudyRow, TrialRow
 from search.views import revision, study_state, study_view, view_points
 from spaces.gate_map import GateMap
@@ -28,12 +29,14 @@ from spaces.gate_map import GateMap
 class StudyReader:
     """Reads studies from one database. Each call is one short read transaction, so each record is consistent.
 
-    The database may not exist yet: then there are no studies. ``StoreError`` if it cannot be reached.
+    The database may not exist yet: then there are no studies. ``StoreError`` if it cannot be reached. One that an
+    earlier gatefront wrote is brought to this release's schema first, the only write of a reader.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
         self._engine: sa.Engine | None = None
+        self._is_current = False
 
     def list_studies(self) -> tuple[StudySummary, ...]:
         """All studies, the newest first."""
@@ -121,6 +124,9 @@ class StudyReader:
             yield None
             return
         try:
+            if not self._is_current:
+                upgrade_older(self._engine, self.url)
+                self._is_current = True
             with Session(self._engine) as session:
                 found = sa.inspect(session.connection()).has_table(ReferenceRow.__tablename__)
                 yield session if found else None

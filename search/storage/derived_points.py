@@ -20,15 +20,8 @@ def replace_derived_points(session: Session, study: str, number: int, points: It
 
 def read_derived_points(session: Session, study: str, number: int) -> Sequence[DerivedPointRow]:
     """One trial's derived points with everything known of them, in order."""
-    if not has_derived_points(session):
-        return ()
     query = sa.select(DerivedPointRow).where(DerivedPointRow.study == study, DerivedPointRow.number == number)
     return session.scalars(query.order_by(DerivedPointRow.derived)).all()
-
-
-def has_derived_points(session: Session) -> bool:
-    """Whether the table is there: a reader may look at a database of an earlier release before a driver upgrades it."""
-    return sa.inspect(session.connection()).has_table(DerivedPointRow.__tablename__)
 
 
 def _new_row(study: str, number: int, point: DerivedResult) -> DerivedPointRow:

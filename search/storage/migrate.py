@@ -10,7 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from search.errors import StoreError
-from search.storage.engine import unreachable
+from search.storage.engine import open_engine, unreachable
 
 # Optuna owns `alembic_version`: sharing it stops Alembic with "Can't locate revision".
 VERSION_TABLE = "gatefront_schema_version"
@@ -22,9 +22,7 @@ def upgrade_schema(engine: sa.Engine) -> None:
     Raises:
         StoreError: the database cannot be reached, or a newer gatefront wrote it.
     """
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    scripts = ScriptDirectory.from_config(config)
+    config, scripts = _migrations()
     try:
         with engine.begin() as connection:
             _refuse_newer(connection, scripts)
@@ -33,8 +31,38 @@ def upgrade_schema(engine: sa.Engine) -> None:
         raise unreachable(engine.url, error) from error
 
 
+def upgrade_older(reading: sa.Engine, url: str) -> None:
+    """Upgrade a database that holds our tables as an earlier release left them; ``reading`` need not be writable.
+
+    Nothing happens where there are none of our tables yet, or they are up to date.
+
+    Raises:
+        StoreError: it cannot be written, or a newer gatefront wrote it.
+    """
+    _, scripts = _migrations()
+    with reading.connect() as connection:
+        current = _revision(connection)
+    if current is None or current == scripts.get_current_head():
+        return
+    writing = open_engine(url)
+    try:
+        upgrade_schema(writing)
+    finally:
+        writing.dispose()
+
+
+def _migrations() -> tuple[Config, ScriptDirectory]:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config, ScriptDirectory.from_config(config)
+
+
+def _revision(connection: sa.Connection) -> str | None:
+    return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
+
+
 def _refuse_newer(connection: sa.Connection, scripts: ScriptDirectory) -> None:
-    current = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
+    current = _revision(connection)
     known = {script.revision for script in scripts.walk_revisions()}
     if current is not None and current not in known:
         raise StoreError(f"the database has schema {current}, which this gatefront does not know.", hint="Upgrade it.")

@@ -7,13 +7,16 @@ from pathlib import Path
 import optuna
 import pytest
 import sqlalchemy as sa
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import ScriptDirectory
 from optuna.distributions import FloatDistribution
 from sqlalchemy.orm import Session
 
 from search.queries import StudyReader
 from search.records import PointDetail, StudyView, TrialState
+from search.storage import migrate
 from search.storage.engine import open_optuna_storage
-from search.storage.migrate import VERSION_TABLE, upgrade_schema
 from search.storage.repository import StudyStore
 from search.storage.schema import DerivedPointRow, StudyRow, TrialRow
 from spaces.gate_map import GateMap, GateSite
@@ -216,16 +219,26 @@ def test_the_page_of_a_study_reads_no_gate_map(study: Study, url: str) -> None:
     assert not any("gate_map" in statement for statement in statements)
 
 
+def downgrade(engine: sa.Engine, revision: str) -> None:
+    """Back to an earlier release's schema, by the migrations' own way back."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
+    scripts = ScriptDirectory.from_config(config)
+    back = EnvironmentContext(config, scripts, fn=lambda current, _: scripts._downgrade_revs(revision, current))
+    with engine.begin() as connection, back as environment:
+        environment.configure(connection=connection, version_table=migrate.VERSION_TABLE)
+        environment.run_migrations()
+
+
 def test_a_database_of_the_first_release_is_read_and_upgraded(study: Study, url: str, engine: sa.Engine) -> None:
     store, _ = study
     number = complete(study, result(-4.0, 50 * UNIT))
-    with engine.begin() as connection:
-        connection.execute(sa.text("DROP TABLE gatefront_derived_points"))
-        connection.execute(sa.text(f"UPDATE {VERSION_TABLE} SET version_num = '0001'"))
+    downgrade(engine, "0001")
+    assert "gatefront_derived_points" not in sa.inspect(engine).get_table_names()
     reader = StudyReader(url)
     assert front(reader.view("digits")) == ["0"]
     assert reader.trial("digits", number).derived == ()
-    upgrade_schema(engine)
+    assert "gatefront_derived_points" in sa.inspect(engine).get_table_names()
     store.complete_trial(number, result(-4.0, 50 * UNIT, derived(1, -5.0, 40 * UNIT)))
     assert front(StudyReader(url).view("digits")) == ["0", "0.1"]
 
