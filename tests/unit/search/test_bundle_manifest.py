@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.bundle.card import write_card
+from search.bundle.keep_latency import keep_latency
 from search.bundle.manifest import (
     DataEntry,
     FileEntry,
@@ -18,10 +20,12 @@ from search.bundle.manifest import (
     Manifest,
     ReferenceEntry,
     TaskEntry,
+    file_entry,
     read_manifest,
     write_manifest,
 )
 from search.errors import BundleError
+from search.latency import Latency
 
 DOCUMENTED_SCHEMA = Path(__file__).resolve().parents[3] / "docs" / "bundle.schema.json"
 
@@ -112,15 +116,74 @@ def test_a_bundle_of_an_earlier_release_is_read_though_it_lacks_newer_keys(tmp_p
     write_manifest(_manifest(), tmp_path)
     path = tmp_path / "manifest.json"
     document = json.loads(path.read_text()) | {"manifest_sha256": ""}
-    del document["derived"], document["flops"]["flop_target"]
+    del document["derived"], document["flops"]["flop_target"], document["latency"]
     sha256 = hashlib.sha256(_spelt(document)).hexdigest()
     path.write_bytes(_spelt(document | {"manifest_sha256": sha256}))
     read = read_manifest(tmp_path)
-    assert (read.label, read.derived, read.flops.flop_target) == ("3", 0, None)
+    assert (read.label, read.derived, read.flops.flop_target, read.latency) == ("3", 0, None, ())
 
 
 def _spelt(document: dict[str, Any]) -> bytes:
     return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _latency(**changes: Any) -> Latency:
+    fields: dict[str, Any] = {
+        "host": "worker-3",
+        "device": "Some CPU",
+        "runtime": "onnx",
+        "version": "1.31.1",
+        "threads": 2,
+        "batch": 8,
+        "precision": "fp32",
+        "median_ms": 4.0,
+        "p10_ms": 3.5,
+        "p90_ms": 6.25,
+        "measured_at": datetime(2026, 5, 1, 12, 30, tzinfo=UTC),
+    }
+    return Latency(**fields | changes)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("batch", 0),
+        ("threads", -1),
+        ("median_ms", 0.0),
+        ("runtime", "tvm"),
+        ("measured_at", "2026-05-01T12:30:00"),
+        ("colour", "red"),
+    ],
+)
+def test_a_latency_that_cannot_be_is_named(tmp_path: Path, key: str, value: object) -> None:
+    write_manifest(_manifest().model_copy(update={"latency": (_latency(),)}), tmp_path)
+    path = tmp_path / "manifest.json"
+    document = json.loads(path.read_text())
+    document["latency"][0][key] = value
+    path.write_text(json.dumps(document))
+    with pytest.raises(BundleError, match=rf"malformed at latency\.0\.{key}"):
+        read_manifest(tmp_path)
+
+
+def test_latencies_stay_in_bundle_and_card_the_last_of_each_setting(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text(write_card(_manifest()))
+    write_manifest(_manifest(), tmp_path)
+    first, other, again = _latency(), _latency(batch=1), _latency(median_ms=3.0, version="2.0")
+    keep_latency(tmp_path, read_manifest(tmp_path), [first, other])
+    assert read_manifest(tmp_path).latency == (first, other)
+    keep_latency(tmp_path, read_manifest(tmp_path), [again])
+    manifest = read_manifest(tmp_path)
+    assert manifest.latency == (again, other)
+    assert manifest.files["README.md"] == file_entry(tmp_path / "README.md")
+    assert "| Some CPU (worker-3) | onnx 2.0 | 2 | 8 | fp32 | 3 (3.5 to 6.25) | 2,667 |" in (
+        (tmp_path / "README.md").read_text()
+    )
+    untouched = manifest.model_copy(update={"latency": (), "files": _manifest().files, "manifest_sha256": ""})
+    assert untouched == _manifest()
+
+
+def test_a_card_without_measurements_says_nothing_of_time() -> None:
+    assert "How long" not in write_card(_manifest())
 
 
 def test_the_documented_schema_is_the_code_s() -> None:
