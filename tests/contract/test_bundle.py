@@ -1,11 +1,13 @@
 """A bundle made from a real gated network: whole, verified, deployable without gatefront, and any change is noticed."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -13,11 +15,15 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import fx, nn
 
-from search.bundle import VerifyReport, pull_bundle, verify_bundle
+from search.bundle import VerifyReport, pull_bundle, runners, verify_bundle
+from search.bundle.bench import bench_bundle
+from search.bundle.bench_settings import BenchSettings
 from search.bundle.export import export_network
+from search.bundle.keep_latency import keep_latency
 from search.bundle.layout import OutputFolderError
 from search.bundle.manifest import Manifest, file_entry, read_manifest, write_manifest
-from search.errors import BundleError, NothingToPullError
+from search.cli import main
+from search.errors import BenchError, BundleError, NothingToPullError
 from search.point_label import PointLabel
 from search.records import (
     PointDetail,
@@ -406,6 +412,86 @@ def _reseal(folder: Path, **changes: str) -> None:
     files = {name: file_entry(folder / name) for name in FILES if (folder / name).exists()}
     manifest = Manifest.model_validate_json(json.dumps(document))
     write_manifest(manifest.model_copy(update={"files": files}), folder)
+
+
+def test_bench_measures_the_network_and_the_bundle_stays_whole(copied: Path) -> None:
+    before = {path.name: path.read_bytes() for path in copied.iterdir()}
+    settings = BenchSettings(runtimes=("onnx", "eager"), batches=(1, 3), repeats=3)
+    report = bench_bundle(copied, settings)
+    assert {path.name: path.read_bytes() for path in copied.iterdir()} == before
+    keep_latency(copied, report.manifest, report.measured)
+    verify_bundle(copied)
+    kept = read_manifest(copied).latency
+    assert kept == report.measured
+    assert {(one.runtime, one.batch) for one in kept} == set(product(settings.runtimes, settings.batches))
+    assert all(0 < one.p10_ms <= one.median_ms <= one.p90_ms for one in kept)
+    after = {path.name: path.read_bytes() for path in copied.iterdir()}
+    assert {name for name in after if after[name] != before[name]} == {"README.md", "manifest.json"}
+    assert "## How long it takes" in (copied / "README.md").read_text()
+
+
+def test_bench_runs_what_it_says_it_runs(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads and precision reach the network, and torch's threads are afterwards as they were."""
+    seen: list[tuple[int, torch.Size, torch.dtype]] = []
+
+    def spy(network: nn.Module, images: torch.Tensor) -> None:
+        assert {parameter.dtype for parameter in network.parameters()} == {images.dtype}
+        network(images)
+        seen.append((torch.get_num_threads(), images.shape, images.dtype))
+
+    monkeypatch.setattr(runners, "_predict", spy)
+    settings = BenchSettings(runtimes=("eager",), threads=2, batches=(5,), precision="bf16", repeats=1)
+    assert [one.precision for one in bench_bundle(bundle, settings).measured] == ["bf16"]
+    assert set(seen) == {(2, torch.Size((5, 1, 12, 14)), torch.bfloat16)}
+    assert torch.get_num_threads() == 1
+
+
+def test_bench_says_what_it_could_not_measure(
+    copied: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    report = bench_bundle(copied, BenchSettings(runtimes=("onnx", "compiled"), repeats=1))
+    assert [one.runtime for one in report.measured] == ["onnx"]
+    assert "needs a C++ compiler, and there is no no-such-compiler" in report.not_measured["compiled"]
+    with pytest.raises(BenchError, match=r"nothing could be measured\. onnx: model\.onnx holds fp32"):
+        bench_bundle(copied, BenchSettings(runtimes=("onnx",), precision="bf16"))
+    for name in ("architecture.json", "weights.safetensors"):
+        (copied / name).unlink()
+    _reseal(copied, no_plan_because="operation cumsum fits none")
+    assert main(["bench", str(copied), "--runtimes", "eager"]) == 2
+    assert "no architecture.json to rebuild the network: operation cumsum fits none" in capsys.readouterr().err
+
+
+def test_bench_opens_no_damaged_export(copied: Path) -> None:
+    (copied / "model.onnx").write_bytes(b"other")
+    with pytest.raises(BundleError, match=r"model\.onnx has 5 bytes"):
+        bench_bundle(copied, BenchSettings(runtimes=("eager",)))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which(os.environ.get("CXX", "g++")) is None, reason="needs a C++ compiler")
+def test_bench_measures_the_compiled_network(bundle: Path) -> None:
+    report = bench_bundle(bundle, BenchSettings(runtimes=("compiled",), repeats=2))
+    assert [one.runtime for one in report.measured] == ["compiled"], report.not_measured
+
+
+def test_bench_prints_one_document_and_leaves_the_bundle_alone_if_told_to(
+    copied: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sealed = (copied / "manifest.json").read_bytes()
+    words = ["bench", str(copied), "--runtimes", "onnx", "--batch", "1, 2", "--repeats", "2", "--json"]
+    database = ["--db", f"sqlite:///{tmp_path}/none.db"]
+    assert main([*words, *database, "--no-save"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["saved"], [one["batch"] for one in document["measured"]]) == (False, [1, 2])
+    first = document["measured"][0]
+    assert first["images_per_second"] == pytest.approx(1000 / first["median_ms"])
+    assert (copied / "manifest.json").read_bytes() == sealed
+    assert main([*words, *database]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["saved"]
+    assert "there is no study 'digits'" in document["not_recorded"]
+    assert len(read_manifest(copied).latency) == 2
 
 
 @pytest.mark.parametrize("block", [0, 1])
