@@ -1,9 +1,17 @@
-"""Every test starts from the same seed and one thread."""
+"""Every test starts from the same seed and one thread; tests of many networks may share their traces."""
 
+import copy
+import functools
 import os
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from torch import fx
+
+    from spaces import Architecture
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -18,3 +26,35 @@ def _seeded() -> None:
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def _traced_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks of one architecture share the trace of its encoder, which is most of the time of building them.
+
+    Each gets a copy of its own with weights of its own, as without this.
+    """
+    for module in ("spaces.interrogate", "spaces.shared_network"):
+        monkeypatch.setattr(f"{module}.build_encoder", _copy_of_encoder)
+
+
+def _copy_of_encoder(architecture: "Architecture") -> "fx.GraphModule":
+    import torch
+
+    traced = _encoder(architecture)
+    encoder = copy.deepcopy(traced)
+    # A graph's copy has notes of its own, but those of which values end where name the nodes of the original.
+    copies = dict(zip(traced.graph.nodes, encoder.graph.nodes, strict=True))
+    for node in encoder.graph.nodes:
+        node.meta["last_uses"] = [copies[source] for source in node.meta["last_uses"]]
+    with torch.no_grad():
+        for parameter in encoder.parameters():
+            parameter.mul_(torch.empty_like(parameter).uniform_(0.8, 1.2))
+    return encoder
+
+
+@functools.cache
+def _encoder(architecture: "Architecture") -> "fx.GraphModule":
+    from spaces.encoder import build_encoder
+
+    return build_encoder(architecture)

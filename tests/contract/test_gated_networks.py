@@ -26,6 +26,8 @@ from spaces import (
 )
 from spaces.layers import LayerNorm2d
 
+pytestmark = pytest.mark.usefixtures("_traced_once")
+
 CLASSIFICATION = (
     Task(name="left", kind="classification", num_outputs=10),
     Task(name="right", kind="classification", num_outputs=7),
@@ -80,7 +82,7 @@ EXPORTED = {
 } | {"efficientnet": _architecture("test_efficientnet", CLASSIFICATION, (32, 32), width=0.5)}
 
 
-@pytest.fixture(params=list(CASES))
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in CASES])
 def architecture(request: pytest.FixtureRequest) -> Architecture:
     return CASES[request.param]
 

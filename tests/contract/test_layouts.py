@@ -18,6 +18,8 @@ from spaces import (
 from spaces.encoder import build_encoder
 from spaces.lifting import find_sites
 
+pytestmark = pytest.mark.usefixtures("_traced_once")
+
 TASKS = (
     Task(name="semseg", kind="segmentation", num_outputs=4),
     Task(name="depth", kind="depth", num_outputs=1),
@@ -51,7 +53,7 @@ def layout(request: pytest.FixtureRequest) -> GateLayout:
     return LAYOUTS[request.param]
 
 
-@pytest.fixture(params=list(NETWORKS))
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.xdist_group(f"layouts of {name}")) for name in NETWORKS])
 def architecture(request: pytest.FixtureRequest) -> Architecture:
     return NETWORKS[request.param]
 
