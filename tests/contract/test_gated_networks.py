@@ -77,9 +77,12 @@ EXPORTED = {
     name: CASES[name]
     for name in (
         *("smallconv-dense", "resnet18-small-stem", "mobilenetv3", "regnet-grouped-convolutions"),
-        *("vovnet-concatenations", "vit", "convnext", "pvt"),
+        *("vovnet-concatenations", "convnext", "pvt"),
     )
-} | {"efficientnet": _architecture("test_efficientnet", CLASSIFICATION, (32, 32), width=0.5)}
+} | {
+    "efficientnet": _architecture("test_efficientnet", CLASSIFICATION, (32, 32), width=0.5),
+    "vit": _architecture("test_vit", DENSE, (32, 48)),
+}
 
 
 @pytest.fixture(params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in CASES])
