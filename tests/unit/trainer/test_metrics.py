@@ -147,6 +147,9 @@ def test_errors_of_depth_by_hand() -> None:
     assert score(absolute, (prediction, label)) == pytest.approx((2 + 1 + 1) / 3)
     relative = Task(name="a", kind="depth", num_outputs=1, metric="rel_err")
     assert score(relative, (prediction, label)) == pytest.approx(100 * (2 + 1 / 2 + 1 / 4) / 3)
+    # Infinitely far in disparity: no relative error is defined.
+    label[0, 0, 0, 0] = 0
+    assert score(relative, (prediction, label)) == pytest.approx(100 * (1 / 2 + 1 / 4) / 2)
 
 
 def test_shares_and_median_of_angles() -> None:
