@@ -1,9 +1,7 @@
 """How long does a bundle's network take on this machine?"""
 
 import platform
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,11 +14,11 @@ from search.bundle.bench_settings import BenchSettings
 from search.bundle.layout import MANIFEST
 from search.bundle.manifest import Manifest, read_manifest
 from search.bundle.runners import Action, NotMeasurableError, build_runner, runtime_version
+from search.bundle.timing import time_in_turn, torch_threads
 from search.bundle.verify import require_intact
 from search.errors import BenchError
 from search.latency import Latency
 
-_WARM_UP = 5
 _CPU_INFO = Path("/proc/cpuinfo")
 
 
@@ -46,10 +44,10 @@ def bench_bundle(folder: Path, settings: BenchSettings) -> BenchReport:
     require_intact(folder, manifest)
     measured: list[Latency] = []
     reasons: dict[str, str] = {}
-    with _torch_threads(settings.threads):
+    with torch_threads(settings.threads):
         for batch in settings.batches:
             actions = _build_runners(folder, manifest, settings, batch, reasons)
-            seconds = _time_in_turn(actions, settings.repeats)
+            seconds = time_in_turn(actions, settings.repeats)
             measured += [_latency(runtime, batch, settings, seconds[runtime]) for runtime in actions]
     if not measured:
         raise BenchError("nothing could be measured. " + " ".join(f"{name}: {why}." for name, why in reasons.items()))
@@ -70,19 +68,6 @@ def _build_runners(
     return actions
 
 
-def _time_in_turn(actions: Mapping[str, Action], repeats: int) -> dict[str, list[float]]:
-    for action in actions.values():
-        for _ in range(_WARM_UP):
-            action()
-    seconds: dict[str, list[float]] = {name: [] for name in actions}
-    for _ in range(repeats):
-        for name, action in actions.items():
-            started = time.perf_counter()
-            action()
-            seconds[name].append(time.perf_counter() - started)
-    return seconds
-
-
 def _latency(runtime: str, batch: int, settings: BenchSettings, seconds: list[float]) -> Latency:
     p10, median, p90 = (1000 * float(value) for value in np.percentile(seconds, (10, 50, 90)))
     facts: dict[str, Any] = {"runtime": runtime, "precision": settings.precision}
@@ -98,17 +83,6 @@ def _latency(runtime: str, batch: int, settings: BenchSettings, seconds: list[fl
         p90_ms=p90,
         measured_at=datetime.now(UTC).replace(microsecond=0),
     )
-
-
-@contextmanager
-def _torch_threads(number: int) -> Iterator[None]:
-    """Threads within an operation. Those between operations, which torch sets once per process, do no forward pass."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _device_name(device: str) -> str:

@@ -54,22 +54,36 @@ def export_network(network: PlainNetwork, samples: Tensor, folder: Path) -> Expo
     return Exported(outputs=outputs, no_plan_because=refusal)
 
 
+def export_onnx(network: PlainNetwork, samples: Tensor, path: Path) -> None:
+    """Write the ONNX export alone, the same file as in a bundle; arguments as for :func:`export_network`."""
+    with _quiet():
+        _write_onnx(_trace(network, samples), network, samples, path)
+
+
 def _write_exports(network: PlainNetwork, samples: Tensor, folder: Path) -> None:
     with _quiet():
-        program = torch.export.export(network, (samples,), dynamic_shapes=({0: _BATCH},))
+        program = _trace(network, samples)
         torch.export.save(program, folder / TORCH_MODEL)
         # From the same program, so that both files hold one network; tracing twice would take twice as long.
-        torch.onnx.export(
-            program,
-            (samples,),
-            folder / ONNX_MODEL,
-            dynamo=True,
-            dynamic_shapes=({0: "batch"},),  # names the axis
-            input_names=[INPUT_NAME],
-            output_names=list(network.task_names),
-            external_data=False,
-            verbose=False,
-        )
+        _write_onnx(program, network, samples, folder / ONNX_MODEL)
+
+
+def _trace(network: PlainNetwork, samples: Tensor) -> torch.export.ExportedProgram:
+    return torch.export.export(network, (samples,), dynamic_shapes=({0: _BATCH},))
+
+
+def _write_onnx(program: torch.export.ExportedProgram, network: PlainNetwork, samples: Tensor, path: Path) -> None:
+    torch.onnx.export(
+        program,
+        (samples,),
+        path,
+        dynamo=True,
+        dynamic_shapes=({0: "batch"},),  # names the axis
+        input_names=[INPUT_NAME],
+        output_names=list(network.task_names),
+        external_data=False,
+        verbose=False,
+    )
 
 
 def _write_plan(network: PlainNetwork, folder: Path) -> str | None:

@@ -1,9 +1,6 @@
-"""From a bundle to one forward pass that can be timed, in ONNX Runtime and in torch."""
+"""From a bundle or a network to one forward pass that can be timed, in ONNX Runtime and in torch."""
 
-import os
-import shutil
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +13,7 @@ from search.bundle.bench_settings import BenchSettings
 from search.bundle.layout import INPUT_NAME, ONNX_MODEL
 from search.bundle.manifest import Manifest
 from search.bundle.verify import rebuild_network
+from search.cxx_compiler import missing_compiler
 from search.errors import BenchError
 
 Action = Callable[[], object]
@@ -37,14 +35,23 @@ def build_runner(runtime: str, folder: Path, manifest: Manifest, settings: Bench
         NotMeasurableError: why ``runtime`` cannot run this bundle in this setting.
     """
     if runtime == "onnx":
-        return _onnx_runner(folder, manifest, settings, images)
+        return onnx_runner(folder / ONNX_MODEL, [task.name for task in manifest.tasks], settings, images)
     if manifest.no_plan_because is not None:
         raise NotMeasurableError(
             f"the bundle has no architecture.json to rebuild the network: {manifest.no_plan_because}"
         )
+    return torch_runner(runtime, rebuild_network(folder), settings, images)
+
+
+def torch_runner(runtime: str, network: nn.Module, settings: BenchSettings, images: Tensor) -> Action:
+    """One forward pass of ``network``, which moves to the device; ``"compiled"`` compiles it first.
+
+    Raises:
+        NotMeasurableError: it cannot be compiled here.
+    """
     dtype = torch.bfloat16 if settings.precision == "bf16" else torch.float32
-    network = rebuild_network(folder).to(settings.device, dtype)
     placed = images.to(settings.device, dtype)
+    network = network.to(settings.device, dtype)
     if runtime == "eager":
         return partial(_predict, network, placed)
     return _compiled_runner(network, placed)
@@ -55,7 +62,12 @@ def runtime_version(runtime: str) -> str:
     return version("onnxruntime" if runtime == "onnx" else "torch")
 
 
-def _onnx_runner(folder: Path, manifest: Manifest, settings: BenchSettings, images: Tensor) -> Action:
+def onnx_runner(model: Path, tasks: Iterable[str], settings: BenchSettings, images: Tensor) -> Action:
+    """One forward pass of the file ``model``, whose outputs are named by ``tasks``.
+
+    Raises:
+        NotMeasurableError: ONNX Runtime cannot run it in this setting.
+    """
     if settings.precision != "fp32":
         raise NotMeasurableError(f"{ONNX_MODEL} holds fp32 weights, and {settings.precision} was asked for")
     provider = _PROVIDERS[settings.device]
@@ -65,7 +77,7 @@ def _onnx_runner(folder: Path, manifest: Manifest, settings: BenchSettings, imag
     options.intra_op_num_threads, options.inter_op_num_threads = settings.threads, 1
     # Between passes its threads would wait in a loop, and take the cores from the runtime measured next.
     options.add_session_config_entry("session.force_spinning_stop", "1")
-    session = onnxruntime.InferenceSession(folder / ONNX_MODEL, options, providers=[provider])
+    session = onnxruntime.InferenceSession(model, options, providers=[provider])
     if session.get_providers()[0] != provider:
         raise NotMeasurableError(f"onnxruntime could not start its {provider}")
     # Bound, so that images and answers stay on the device, as torch's do.
@@ -73,8 +85,8 @@ def _onnx_runner(folder: Path, manifest: Manifest, settings: BenchSettings, imag
     binding.bind_ortvalue_input(
         INPUT_NAME, onnxruntime.OrtValue.ortvalue_from_numpy(images.numpy(), settings.device, 0)
     )
-    for task in manifest.tasks:
-        binding.bind_output(task.name, settings.device)
+    for task in tasks:
+        binding.bind_output(task, settings.device)
 
     def run() -> None:
         session.run_with_iobinding(binding)
@@ -84,9 +96,9 @@ def _onnx_runner(folder: Path, manifest: Manifest, settings: BenchSettings, imag
 
 
 def _compiled_runner(network: nn.Module, images: Tensor) -> Action:
-    compiler = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")
-    if shutil.which(compiler) is None:
-        raise NotMeasurableError(f"torch.compile needs a C++ compiler, and there is no {compiler}; name one in CXX")
+    reason = missing_compiler()
+    if reason is not None:
+        raise NotMeasurableError(reason)
     # Of an earlier batch size: after a few kinds of input torch would go on uncompiled, without a word.
     torch.compiler.reset()
     run = partial(_predict, torch.compile(network, dynamic=False), images)
