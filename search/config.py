@@ -16,6 +16,8 @@ from search.knobs import (
     StrictModel,
     ends,
 )
+from search.latency import Precision, Runtime
+from search.latency_rule import LatencyRule
 from search.param_budget import parse_param_budget
 from spaces.architecture import DenseDecoder
 from spaces.estimators import Estimator
@@ -195,6 +197,22 @@ class TaskSection(StrictModel):
     metric: str | None = None
 
 
+class LatencySection(StrictModel):
+    """``[latency]``: every delivered network is timed on its worker's CPU; without ``budget_ms`` that caps nothing."""
+
+    budget_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    runtime: Runtime = "onnx"
+    threads: PositiveInt = 1
+    batch: PositiveInt = 1
+    precision: Precision = "fp32"
+
+    @model_validator(mode="after")
+    def _onnx_is_fp32(self) -> "LatencySection":
+        if self.runtime == "onnx" and self.precision != "fp32":
+            raise ValueError('precision must be "fp32" with runtime = "onnx"; "eager" and "compiled" have both')
+        return self
+
+
 class StudyConfig(StrictModel):
     """A whole study file."""
 
@@ -204,11 +222,21 @@ class StudyConfig(StrictModel):
     train: TrainSection = TrainSection()
     gates: GatesSection = GatesSection()
     tasks: dict[str, TaskSection] = Field(default_factory=dict)
+    latency: LatencySection | None = None
+
+    @property
+    def latency_rule(self) -> LatencyRule | None:
+        """How networks are timed; None: they are not."""
+        return None if self.latency is None else LatencyRule(**self.latency.model_dump())
+
+    @property
+    def latency_budget_ms(self) -> float | None:
+        return None if self.latency is None else self.latency.budget_ms
 
     def without_budget(self) -> "StudyConfig":
         """The same study without caps, to learn what its networks cost."""
         free = {"flop_budget": None, "param_budget": None}
-        return self.model_copy(update={"study": self.study.model_copy(update=free)})
+        return self.model_copy(update={"study": self.study.model_copy(update=free), "latency": None})
 
     def without_weights(self) -> "StudyConfig":
         """The same study from random weights, to count its networks where trained weights are out of reach."""

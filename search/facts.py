@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from search.lazy_json import LazyJson
 from search.pareto import Point
 from search.records import TrialState
+from search.storage.latencies import read_study_latencies
 from search.storage.optuna_tables import STUDIES, TRIAL_PARAMS, TRIAL_VALUES, TRIALS
 from search.storage.schema import DerivedPointRow, ReferenceRow, StudyRow, TrialRow
 
@@ -67,7 +68,8 @@ class StudyFacts:
     """One read of a study.
 
     ``derived`` are those of all ``trials``, whatever their state. ``values`` are of every point that counts: own and
-    derived ones of COMPLETE trials that Optuna was told of, also of trials that were not asked for.
+    derived ones of COMPLETE trials that Optuna was told of, also of trials that were not asked for. ``latencies`` are
+    in milliseconds, also of points that do not count, and empty where the study measures none.
     """
 
     row: StudyRow
@@ -75,6 +77,7 @@ class StudyFacts:
     derived: Sequence[DerivedFacts]
     references: Sequence[ReferenceRow]
     values: Mapping[Key, Point]
+    latencies: Mapping[Key, float]
 
 
 def read_facts(session: Session, row: StudyRow) -> StudyFacts:
@@ -87,6 +90,7 @@ def read_facts(session: Session, row: StudyRow) -> StudyFacts:
         derived=derived,
         references=_read_references(session, row.name),
         values=_all_values(own, ((d.number, d.derived, d.delta_mtl, d.flops) for d in derived)),
+        latencies=_read_latencies(session, row),
     )
 
 
@@ -99,6 +103,7 @@ def read_trial_facts(session: Session, row: StudyRow, number: int) -> StudyFacts
         derived=_read_derived(session, row.name, number),
         references=(),
         values=_all_values(own, _read_derived_values(session, row.name)),
+        latencies=_read_latencies(session, row),
     )
 
 
@@ -137,6 +142,10 @@ def _read_derived_values(session: Session, study: str) -> Iterable[tuple[int, in
     columns = (DerivedPointRow.number, DerivedPointRow.derived, DerivedPointRow.delta_mtl, DerivedPointRow.flops)
     rows = session.execute(sa.select(*columns).where(DerivedPointRow.study == study))
     return ((number, derived, delta_mtl, flops) for number, derived, delta_mtl, flops in rows)
+
+
+def _read_latencies(session: Session, row: StudyRow) -> dict[Key, float]:
+    return {} if row.latency is None else read_study_latencies(session, row.name)
 
 
 def _read_references(session: Session, study: str) -> Sequence[ReferenceRow]:

@@ -21,6 +21,11 @@ def format_signed(value: float | None) -> str:
     return "–" if value is None else f"{value:+.2f}"
 
 
+def format_latency(milliseconds: float | None) -> str:
+    """``3.21 ms``: three digits, as two measurements agree on no more; a dash for nothing."""
+    return "–" if milliseconds is None else f"{milliseconds:.3g} ms"
+
+
 def format_duration(seconds: float | None) -> str:
     """``42 s``, ``3 min 20 s``, ``2 h 05 min``; a dash for nothing."""
     if seconds is None:

@@ -7,7 +7,8 @@ from typing import Any
 
 from rich.table import Table
 
-from search.formats import format_flops, format_share, format_signed
+from search.formats import format_flops, format_latency, format_share, format_signed
+from search.latency_rule import LatencyRule
 from search.records import StudyView, TrialPoint
 
 _CSV_COLUMNS = (
@@ -20,6 +21,7 @@ _CSV_COLUMNS = (
     "share_of_single_task",
     "flop_budget",
     "num_parameters",
+    "latency_ms",
 )
 
 
@@ -39,6 +41,7 @@ def front_document(view: StudyView) -> dict[str, Any]:
         "flop_budget": summary.flop_budget,
         "flop_budget_text": summary.flop_budget_text,
         "single_task_flops": summary.single_task_flops,
+        "latency": summary.latency,
         "hypervolume": summary.hypervolume,
         "best_trial": summary.best_trial,
         "best_label": summary.best_label,
@@ -54,7 +57,10 @@ def point_document(view: StudyView, point: TrialPoint) -> dict[str, Any]:
 
 
 def front_csv(view: StudyView) -> str:
-    """One line per point of the front; a metric's column is named after its task. ``flops`` are delivered."""
+    """One line per point of the front; a metric's column is named after its task. ``flops`` are delivered.
+
+    ``latency_ms`` is empty where the study does not measure it.
+    """
     tasks = [task.name for task in view.summary.tasks]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -64,9 +70,8 @@ def front_csv(view: StudyView) -> str:
         flops = point.flops or 0
         costs = [point.requested(budget), flops, flops / single_task, budget]
         metrics = [point.metrics.get(task) for task in tasks]
-        writer.writerow(
-            [point.label, point.number, point.derived, point.delta_mtl, *costs, point.num_parameters, *metrics]
-        )
+        sizes = [point.num_parameters, point.latency_ms]
+        writer.writerow([point.label, point.number, point.derived, point.delta_mtl, *costs, *sizes, *metrics])
     return out.getvalue()
 
 
@@ -77,29 +82,38 @@ def front_table(view: StudyView) -> Table:
     table.add_column("trial", justify="right")
     for title in ("Δ_MTL %", "requested\nFLOPs", "delivered\nFLOPs", "of single-task"):
         table.add_column(title, justify="right", no_wrap=True)
+    if summary.latency is not None:
+        table.add_column("latency", justify="right", no_wrap=True)
     for task in summary.tasks:
         table.add_column(f"{task.name}\n{task.metric}", justify="right")
     for point in front_points(view):
         best = " *" if point.label == summary.best_label else ""
         requested = point.requested(summary.flop_budget)
         asked = "no cap" if requested is None else format_flops(requested)
-        table.add_row(f"{point.label}{best}", *_cells(view, point.delta_mtl, asked, point.flops, point.metrics))
+        costs = (asked, point.flops, point.latency_ms)
+        table.add_row(f"{point.label}{best}", *_cells(view, point.delta_mtl, costs, point.metrics))
     table.add_section()
     for reference in view.references:
-        cells = _cells(view, reference.delta_mtl, "", reference.flops, reference.metrics)
+        cells = _cells(view, reference.delta_mtl, ("", reference.flops, None), reference.metrics)
         table.add_row(reference.kind.replace("_", "-"), *cells)
     return table
 
 
 def _cells(
-    view: StudyView, delta_mtl: float | None, requested: str, flops: int | None, metrics: Mapping[str, float]
+    view: StudyView,
+    delta_mtl: float | None,
+    costs: tuple[str, int | None, float | None],
+    metrics: Mapping[str, float],
 ) -> list[str]:
+    """``costs``: FLOPs requested, in words, FLOPs delivered, and milliseconds."""
     summary = view.summary
+    requested, flops, latency_ms = costs
     return [
         format_signed(delta_mtl),
         requested,
         format_flops(flops or 0),
         format_share(flops or 0, summary.single_task_flops),
+        *([] if summary.latency is None else [format_latency(latency_ms)]),
         *(f"{metrics[task.name]:.2f}" if task.name in metrics else "–" for task in summary.tasks),
     ]
 
@@ -117,8 +131,14 @@ def front_notes(view: StudyView) -> Iterator[str]:
             f"{derived.label} is point {derived.derived} derived from trial {derived.number}: "
             "the gates it learned, cut to a smaller budget."
         )
+    if summary.latency is not None:
+        yield f"Latency: one forward pass on the worker's CPU ({summary.latency}){_latency_cap(summary.latency)}."
     if summary.hypervolume is not None:
         yield f"Hypervolume {summary.hypervolume:.3f} (fraction of the single-task cost x percentage points)."
+
+
+def _latency_cap(rule: LatencyRule) -> str:
+    return "" if rule.budget_ms is None else f", at most {format_latency(rule.budget_ms)}"
 
 
 def no_front_reason(view: StudyView) -> str:

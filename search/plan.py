@@ -99,10 +99,12 @@ def plan_study(config: StudyConfig) -> StudyPlan:
     Raises:
         DataError: the data set does not exist.
         SpaceError: a network cannot be built as [network] and [gates] ask.
-        StudyFileError: a table names a task that the data does not have.
+        StudyFileError: a table names a task that the data does not have, or latencies cannot be measured here.
         MetricError: a task names a metric that its kind does not have.
         BudgetBelowFloorError: a budget is under the cheapest network of the study.
     """
+    if config.latency_rule is not None:
+        config.latency_rule.require_runnable()
     data = DataSpec(name=config.data.name, root=config.data.root, options=dict(config.data.options))
     description = describe_data(data)
     _check_task_names(config, [task.name for task in description.tasks])

@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from search.latency import Latency
+from search.latency_rule import LatencyRule
+from search.pareto import Exceeded
 from search.point_label import PointLabel
 from spaces.gate_map import GateMap
 
@@ -62,7 +64,8 @@ class StudySummary:
     """One study in a list. FLOPs are 2 per multiply-add, batch 1. ``flop_budget`` None means no cap.
 
     ``best_trial`` is the number of the trial that the best point belongs to, ``best_label`` names the point itself.
-    ``param_budget_text`` is the cap on parameters as it was written, empty for none.
+    ``param_budget_text`` is the cap on parameters as it was written, empty for none. ``latency`` is how every network
+    is timed and what it may take; None: the study does not measure it.
     """
 
     name: str
@@ -86,6 +89,7 @@ class StudySummary:
     backbone: str
     storage_dir: str
     param_budget_text: str = ""
+    latency: LatencyRule | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +97,8 @@ class TrialPoint:
     """One trial in the table and, once COMPLETE, on the front plot; or a point ``derived`` from one.
 
     ``derived`` 0 is the trial's own point, others count from 1 and have the trial's state and times.
-    ``flop_target`` is what this point asked for, None if only the study's budget bounds it.
+    ``flop_target`` is what this point asked for, None if only the study's budget bounds it. ``latency_ms`` is the
+    median time of a forward pass, if the study measures it. A complete point is feasible if it ``exceeds`` no budget.
     """
 
     number: int
@@ -113,6 +118,8 @@ class TrialPoint:
     started_at: datetime | None
     finished_at: datetime | None
     seconds: float | None
+    latency_ms: float | None = None
+    exceeds: tuple[Exceeded, ...] = ()
 
     @property
     def label(self) -> str:

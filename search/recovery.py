@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import optuna
 
 from search.config import StudyConfig
+from search.pareto import Budgets
 from search.records import TrialState
 from search.storage.repository import DONE_STATES, StudyStore
 from search.study import adopt, tell_complete, tell_failed, unfinished_trials
@@ -23,13 +24,14 @@ def recover(
     study: optuna.Study, store: StudyStore, config: StudyConfig, *, num_trials: int, flop_budget: int | None
 ) -> Recovery:
     """Finish what a dead driver had stored but not told, and collect what it had handed out. Needs the lease."""
+    budgets = Budgets(flops=flop_budget, latency_ms=config.latency_budget_ms)
     states = store.trial_states()
     adopted: list[optuna.Trial] = []
     for found in unfinished_trials(study):
         trial = adopt(study, found, config)
         state = states.get(found.number, TrialState.QUEUED)
         if state is TrialState.COMPLETE:
-            tell_complete(study, trial, store.stored_result(found.number), flop_budget=flop_budget)
+            tell_complete(study, trial, store.stored_result(found.number), budgets)
         elif state is TrialState.FAILED:
             tell_failed(study, trial)
         else:

@@ -6,8 +6,9 @@ import math
 import optuna
 
 from search.errors import RefusedResultError
+from search.latency_rule import LatencyRule
 from search.messages import AttemptStarted, EpochFinished, Message, TrialFailed, TrialFinished
-from search.pareto import is_feasible
+from search.pareto import Budgets, Outcome, is_feasible
 from search.storage.repository import StudyStore
 from search.study import tell_complete, tell_failed
 from trainer.reporting import DerivedResult, TrialResult
@@ -26,12 +27,14 @@ class ResultGate:
         tasks: tuple[str, ...],
         flop_budget: int | None,
         param_budget: int | None = None,
+        latency: LatencyRule | None = None,
     ) -> None:
         self._study = study
         self._store = store
         self._tasks = tasks
         self._flop_budget = flop_budget
         self._param_budget = param_budget
+        self._latency = latency
 
     def receive(self, trial: optuna.Trial, message: Message) -> bool:
         """Take one message in; True if the trial is done with it."""
@@ -60,24 +63,38 @@ class ResultGate:
     def _complete(self, trial: optuna.Trial, message: TrialFinished) -> None:
         try:
             check_result(
-                message.result, tasks=self._tasks, flop_budget=self._flop_budget, param_budget=self._param_budget
+                message.result,
+                tasks=self._tasks,
+                flop_budget=self._flop_budget,
+                param_budget=self._param_budget,
+                latency=self._latency,
             )
         except RefusedResultError as error:
             self.fail(trial, error.message)
             return
         result = message.result
         self._store.complete_trial(trial.number, result)
-        tell_complete(self._study, trial, (result.delta_mtl, result.flops), flop_budget=self._flop_budget)
+        budgets = Budgets(
+            flops=self._flop_budget, latency_ms=None if self._latency is None else self._latency.budget_ms
+        )
+        tell_complete(self._study, trial, Outcome(result.delta_mtl, result.flops, result.latency_ms), budgets)
 
 
 def check_result(
-    result: TrialResult, *, tasks: tuple[str, ...], flop_budget: int | None, param_budget: int | None = None
+    result: TrialResult,
+    *,
+    tasks: tuple[str, ...],
+    flop_budget: int | None,
+    param_budget: int | None = None,
+    latency: LatencyRule | None = None,
 ) -> None:
     """Refuse what would poison the front or the sampler; one bad derived point refuses the whole trial.
 
+    A latency over its budget is no reason: no training can promise it, so the point counts as infeasible.
+
     Raises:
         RefusedResultError: a number is not finite, a task has no metric, the budget differs from the study's, a
-            network is over what was asked of it, or derived points are not numbered apart.
+            network is over what was asked of it or was not timed as asked, or derived points are not numbered apart.
     """
     if result.flop_budget != flop_budget:
         raise RefusedResultError(f"flop_budget must be the study's {flop_budget}, found {result.flop_budget}.")
@@ -90,6 +107,7 @@ def check_result(
             _check_numbers(point, tasks)
             _check_cost(point, flop_budget)
             _check_parameters(point, param_budget)
+            _check_latency(point, latency)
         except RefusedResultError as error:
             if isinstance(point, TrialResult):
                 raise
@@ -129,3 +147,12 @@ def _check_parameters(point: TrialResult | DerivedResult, param_budget: int | No
         raise RefusedResultError(
             f"num_parameters must be at most the param_budget of {param_budget:,}, found {point.num_parameters:,}."
         )
+
+
+def _check_latency(point: TrialResult | DerivedResult, latency: LatencyRule | None) -> None:
+    if latency is None:
+        return
+    if point.latency_ms is None:
+        raise RefusedResultError(f"latency_ms is missing: the study measures it ({latency}) of every network.")
+    if not (math.isfinite(point.latency_ms) and point.latency_ms > 0):
+        raise RefusedResultError(f"latency_ms must be finite and above 0, found {point.latency_ms}.")

@@ -73,7 +73,7 @@ def _work(run: StudyRun) -> None:
     run.store.set_state(StudyState.RUNNING)
     searcher = _searcher(run, references)
     tuner = tune.Tuner(
-        tune.with_resources(make_trainable(run.run_trial, run.folders), run.workers.as_ray()),
+        tune.with_resources(_trainable(run), run.workers.as_ray()),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
             scheduler=_CauseKeeper(searcher),
@@ -94,6 +94,10 @@ def _work(run: StudyRun) -> None:
     searcher.release()
 
 
+def _trainable(run: StudyRun) -> Callable[[dict[str, Any]], None]:
+    return make_trainable(run.run_trial, run.folders, run.plan.config.latency_rule)
+
+
 def _searcher(run: StudyRun, references: References) -> StudySearcher:
     budget = run.plan.flop_budget
     gate = ResultGate(
@@ -102,6 +106,7 @@ def _searcher(run: StudyRun, references: References) -> StudySearcher:
         tasks=tuple(task.name for task in run.plan.tasks),
         flop_budget=budget,
         param_budget=run.plan.param_budget,
+        latency=run.plan.config.latency_rule,
     )
     return StudySearcher(
         ask=lambda: ask(run.study, run.plan.config),

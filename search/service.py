@@ -232,6 +232,7 @@ def _new_row(plan: StudyPlan, text: str, storage: Path, workers: WorkerResources
         driver=None,
         heartbeat_at=None,
         revision=0,
+        latency=None if config.latency_rule is None else asdict(config.latency_rule),
     )
 
 

@@ -1,4 +1,4 @@
-"""The Optuna side of a study: its two objectives, its sampler, its named constraint."""
+"""The Optuna side of a study: its two objectives, its sampler, its named constraints."""
 
 import warnings
 from collections.abc import Mapping
@@ -9,9 +9,11 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import TrialState as OptunaState
 
 from search.config import StudyConfig
+from search.errors import RefusedResultError
+from search.pareto import Budgets, Outcome
 from search.sampling import first_points, search_space
 
-CONSTRAINT = "flops"
+FLOP_CONSTRAINT, LATENCY_CONSTRAINT = "flops", "latency"
 _DIRECTIONS: tuple[Literal["maximize", "minimize"], ...] = ("maximize", "minimize")
 _METRICS = ("delta_mtl", "flops")
 
@@ -70,13 +72,19 @@ def adopt(study: optuna.Study, found: optuna.trial.FrozenTrial, config: StudyCon
     return trial
 
 
-def tell_complete(
-    study: optuna.Study, trial: optuna.Trial, values: tuple[float, int], *, flop_budget: int | None
-) -> None:
-    """Tell ``(delta_mtl, flops)``, and before it the constraint: at most 0 is feasible."""
-    if flop_budget is not None:
-        trial.set_constraint(CONSTRAINT, values[1] / flop_budget - 1.0)
-    study.tell(trial, [values[0], float(values[1])])
+def tell_complete(study: optuna.Study, trial: optuna.Trial, outcome: Outcome, budgets: Budgets) -> None:
+    """Tell both objectives, and before them one constraint per budget: at most 0 is feasible.
+
+    Raises:
+        RefusedResultError: there is a latency budget, and no latency.
+    """
+    if budgets.flops is not None:
+        trial.set_constraint(FLOP_CONSTRAINT, outcome.flops / budgets.flops - 1.0)
+    if budgets.latency_ms is not None:
+        if outcome.latency_ms is None:
+            raise RefusedResultError(f"trial {trial.number} has no latency_ms to hold against the latency budget.")
+        trial.set_constraint(LATENCY_CONSTRAINT, outcome.latency_ms / budgets.latency_ms - 1.0)
+    study.tell(trial, [outcome.delta_mtl, float(outcome.flops)])
 
 
 def tell_failed(study: optuna.Study, trial: optuna.Trial) -> None:

@@ -4,7 +4,8 @@ import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -101,9 +102,10 @@ def _known_keys(tables: list[str], detail: ErrorDetails) -> list[str]:
     model: type[BaseModel] = StudyConfig
     for table in tables:
         field = model.model_fields.get(table)
-        if field is None or not _is_model(field.annotation):
+        found = None if field is None else _table_of(field.annotation)
+        if found is None:
             break
-        model = field.annotation  # type: ignore[assignment]  # _is_model says so
+        model = found
     if tables[:1] == ["tasks"]:
         return ["weight", "metric"]
     return list(model.model_fields)
@@ -111,10 +113,15 @@ def _known_keys(tables: list[str], detail: ErrorDetails) -> list[str]:
 
 def _home_of(key: str) -> str | None:
     for name, field in StudyConfig.model_fields.items():
-        if _is_model(field.annotation) and key in field.annotation.model_fields:  # type: ignore[union-attr]
+        table = _table_of(field.annotation)
+        if table is not None and key in table.model_fields:
             return name
     return None
 
 
-def _is_model(annotation: object) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+def _table_of(annotation: object) -> type[BaseModel] | None:
+    """The table that a field holds, also an optional one; None for a field that is no table."""
+    for kind in get_args(annotation) if isinstance(annotation, UnionType) else (annotation,):
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
+    return None

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from search.facts import StudyFacts
+from search.latency_rule import LatencyRule
 from search.pareto import best_under_budget
 from search.records import HypervolumePoint, StudyState, StudySummary, TaskRecord, TrialPoint, TrialState
 from search.storage.repository import DONE_STATES
@@ -14,7 +15,7 @@ def study_summary(
 ) -> StudySummary:
     """The line of a study in a list. ``points`` are the trials and the points derived from them."""
     row = facts.row
-    best = best_point(points, row.flop_budget)
+    best = best_point(points)
     return StudySummary(
         name=row.name,
         state=state,
@@ -37,14 +38,15 @@ def study_summary(
         backbone=row.backbone,
         storage_dir=row.storage_dir,
         param_budget_text=row.param_budget_text,
+        latency=None if row.latency is None else LatencyRule(**row.latency),
     )
 
 
-def best_point(points: Iterable[TrialPoint], flop_budget: int | None) -> TrialPoint | None:
-    """The point with the best Δ_MTL under the budget, the cheaper one of equals, then the earlier in ``points``."""
-    complete = [point for point in points if point.delta_mtl is not None]
-    best = best_under_budget([(p.delta_mtl or 0.0, p.flops or 0) for p in complete], flop_budget)
-    return None if best is None else complete[best]
+def best_point(points: Iterable[TrialPoint]) -> TrialPoint | None:
+    """The feasible point with the best Δ_MTL, the cheaper one of equals, then the earlier in ``points``."""
+    feasible = [point for point in points if point.is_feasible]
+    best = best_under_budget([(p.delta_mtl or 0.0, p.flops or 0) for p in feasible], None)
+    return None if best is None else feasible[best]
 
 
 def _seconds_spent(facts: StudyFacts) -> float:

@@ -1,4 +1,4 @@
-"""What a worker does: train one trial and tell the driver of every epoch."""
+"""What a worker does: train one trial, time its networks if asked, and tell the driver of every epoch."""
 
 import logging
 import traceback
@@ -9,8 +9,10 @@ from typing import Any, Protocol
 from ray import tune
 
 from search.folders import StudyFolders
+from search.latency_rule import LatencyRule
 from search.messages import AttemptStarted, EpochFinished, Message, TrialFailed, TrialFinished, encode
 from search.process_identity import process_identity
+from search.worker_latency import measure_result
 from spaces.errors import GatefrontError
 from trainer.reporting import EpochReport, Reporter, TrialResult
 from trainer.trial_spec import TrialSpec
@@ -27,14 +29,23 @@ class RunTrial(Protocol):
     def __call__(self, spec: TrialSpec, /, *, work_dir: Path, cache_dir: Path, reporter: Reporter) -> TrialResult: ...
 
 
-def make_trainable(run_trial: RunTrial, folders: StudyFolders) -> Callable[[dict[str, Any]], None]:
-    """The function that Ray Tune calls in a worker, once per trial and once more per retry."""
+def make_trainable(
+    run_trial: RunTrial, folders: StudyFolders, latency: LatencyRule | None = None
+) -> Callable[[dict[str, Any]], None]:
+    """The function that Ray Tune calls in a worker, once per trial and once more per retry.
+
+    With ``latency`` every network that the trial delivers is timed as it says.
+    """
+
+    def run_and_measure(spec: TrialSpec, /, *, work_dir: Path, cache_dir: Path, reporter: Reporter) -> TrialResult:
+        result = run_trial(spec, work_dir=work_dir, cache_dir=cache_dir, reporter=reporter)
+        return result if latency is None else measure_result(result, latency)
 
     def train_one_trial(config: dict[str, Any]) -> None:
         work_dir = folders.trial(config[TRIAL_NUMBER])
         work_dir.mkdir(parents=True, exist_ok=True)
         _send(AttemptStarted(process_identity()))
-        _send(_attempt(run_trial, config[SPEC], work_dir, folders.cache))
+        _send(_attempt(run_and_measure, config[SPEC], work_dir, folders.cache))
 
     return train_one_trial
 

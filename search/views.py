@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
+from typing import NamedTuple
 
 from search.facts import DerivedFacts, Key, StudyFacts, TrialFacts
-from search.pareto import ReferenceFrame, hypervolume_history, is_feasible, pareto_front
+from search.pareto import Budgets, Exceeded, ReferenceFrame, hypervolume_history, pareto_front
 from search.records import (
     HypervolumePoint,
     ReferencePoint,
@@ -65,16 +66,33 @@ def study_state(row: StudyRow, now: datetime) -> StudyState:
 
 def view_points(facts: StudyFacts, study: StudyState) -> ViewPoints:
     """Every trial in order of its number and every derived point that counts, with their places on the front."""
-    budget = facts.row.flop_budget
-    feasible = [key for key, values in facts.values.items() if is_feasible(values[1], budget)]
-    front = dict(zip(feasible, pareto_front([facts.values[key] for key in feasible]), strict=True))
-    trials = {trial.number: _trial_point(trial, facts, study, front) for trial in facts.trials}
+    places = _places(facts)
+    trials = {trial.number: _trial_point(trial, facts, study, places) for trial in facts.trials}
     derived = (
-        _derived_point(point, trials[point.number], front)
+        _derived_point(point, trials[point.number], facts, places)
         for point in facts.derived
         if (point.number, point.derived) in facts.values
     )
     return ViewPoints(tuple(trials.values()), tuple(derived))
+
+
+class _Place(NamedTuple):
+    is_feasible: bool
+    on_front: bool
+    exceeds: tuple[Exceeded, ...]
+
+
+_NOWHERE = _Place(is_feasible=False, on_front=False, exceeds=())
+
+
+def _places(facts: StudyFacts) -> dict[Key, _Place]:
+    """Where each point that counts stands: the front is that of the points that keep every budget."""
+    latency = facts.row.latency
+    budgets = Budgets(flops=facts.row.flop_budget, latency_ms=None if latency is None else latency["budget_ms"])
+    exceeded = {key: budgets.exceeded_by(flops, facts.latencies.get(key)) for key, (_, flops) in facts.values.items()}
+    feasible = [key for key, over in exceeded.items() if not over]
+    front = dict(zip(feasible, pareto_front([facts.values[key] for key in feasible]), strict=True))
+    return {key: _Place(not over, front.get(key, False), over) for key, over in exceeded.items()}
 
 
 def reference_points(facts: StudyFacts) -> tuple[ReferencePoint, ...]:
@@ -134,9 +152,10 @@ def hypervolume_points(points: Iterable[TrialPoint], frame: ReferenceFrame | Non
     )
 
 
-def _trial_point(trial: TrialFacts, facts: StudyFacts, study: StudyState, front: Mapping[Key, bool]) -> TrialPoint:
+def _trial_point(trial: TrialFacts, facts: StudyFacts, study: StudyState, places: Mapping[Key, _Place]) -> TrialPoint:
     lost = study is StudyState.LOST and trial.state is TrialState.RUNNING
     key = (trial.number, 0)
+    place = places.get(key, _NOWHERE)
     delta_mtl, flops = facts.values.get(key, (None, None))
     return TrialPoint(
         number=trial.number,
@@ -148,18 +167,23 @@ def _trial_point(trial: TrialFacts, facts: StudyFacts, study: StudyState, front:
         num_parameters=trial.result.get("num_parameters"),
         metrics=trial.result.get("metrics", {}),
         params=trial.params,
-        on_front=front.get(key, False),
-        is_feasible=key in front,
+        on_front=place.on_front,
+        is_feasible=place.is_feasible,
         epoch=trial.epoch,
         num_epochs=trial.num_epochs,
         started_at=trial.started_at,
         finished_at=trial.finished_at,
         seconds=trial.seconds,
+        latency_ms=facts.latencies.get(key),
+        exceeds=place.exceeds,
     )
 
 
-def _derived_point(point: DerivedFacts, trial: TrialPoint, front: Mapping[Key, bool]) -> TrialPoint:
+def _derived_point(
+    point: DerivedFacts, trial: TrialPoint, facts: StudyFacts, places: Mapping[Key, _Place]
+) -> TrialPoint:
     key = (point.number, point.derived)
+    place = places.get(key, _NOWHERE)
     return TrialPoint(
         number=point.number,
         derived=point.derived,
@@ -171,11 +195,13 @@ def _derived_point(point: DerivedFacts, trial: TrialPoint, front: Mapping[Key, b
         num_parameters=point.num_parameters,
         metrics=point.metrics,
         params=trial.params,
-        on_front=front.get(key, False),
-        is_feasible=key in front,
+        on_front=place.on_front,
+        is_feasible=place.is_feasible,
         epoch=trial.epoch,
         num_epochs=trial.num_epochs,
         started_at=trial.started_at,
         finished_at=trial.finished_at,
         seconds=point.seconds,
+        latency_ms=facts.latencies.get(key),
+        exceeds=place.exceeds,
     )

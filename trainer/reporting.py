@@ -61,6 +61,7 @@ class DerivedResult:
 
     ``index`` counts from 1 within the trial; ``flop_target`` is what was asked, ``flops`` at or under it is what
     the pruned network costs. ``seconds`` and ``train_flops`` are what it took beside the trial's own point.
+    ``latency_ms`` is for a caller that times the pruned network; training leaves it None.
     """
 
     index: int
@@ -74,6 +75,7 @@ class DerivedResult:
     seconds: float
     train_flops: float
     network_path: str
+    latency_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +85,7 @@ class TrialResult:
     ``delta_mtl`` is in percent, positive is better than single-task. ``delta_per_task`` are its terms.
     ``flop_target`` is what this trial asked for, at or under ``flop_budget``; None: whatever its gates choose
     under the budget. ``flops_before_cut`` is what the gates chose; ``flops`` is at or under target and budget.
-    ``seconds`` and ``train_flops`` are without those of ``derived``.
+    ``seconds`` and ``train_flops`` are without those of ``derived``. ``latency_ms`` is as in :class:`DerivedResult`.
     """
 
     metrics: Mapping[str, float]
@@ -102,3 +104,4 @@ class TrialResult:
     network_path: str
     flop_target: int | None = None
     derived: tuple[DerivedResult, ...] = ()
+    latency_ms: float | None = None

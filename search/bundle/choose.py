@@ -1,13 +1,19 @@
 """Which point of a study a bundle is made from."""
 
+import math
+from collections.abc import Sequence
+
 from search.errors import NothingToPullError, StudyNotFoundError
-from search.pareto import best_under_budget
+from search.formats import format_latency
+from search.pareto import best_under_budget, is_feasible
 from search.point_label import PointLabel
 from search.records import StudyView, TrialPoint, TrialState
 
 
 def choose_point(view: StudyView, *, flop_budget: int | None, label: PointLabel | None) -> TrialPoint:
-    """The point asked for, else the one with the best Δ_MTL among all at or under the budget.
+    """The point asked for, else the one with the best Δ_MTL among all at or under the budget and fast enough.
+
+    A point asked for by its number may be slower than the study's latency budget.
 
     Args:
         view: the study.
@@ -27,15 +33,31 @@ def choose_point(view: StudyView, *, flop_budget: int | None, label: PointLabel 
             f"study {view.summary.name!r} has no finished trial: {_counts(view)}.",
             hint=f"Wait for the first one, or look at `gatefront status {view.summary.name}`.",
         )
-    best = best_under_budget([(_delta(point), _flops(point)) for point in complete], flop_budget)
+    fast = [point for point in complete if "latency" not in point.exceeds]
+    best = best_under_budget([(_delta(point), _flops(point)) for point in fast], flop_budget)
     if best is None:
+        raise _nothing_fits(view, complete, flop_budget)
+    return fast[best]
+
+
+def _nothing_fits(view: StudyView, complete: Sequence[TrialPoint], flop_budget: int | None) -> NothingToPullError:
+    """Names the cheapest of the networks, or the fastest of those that are cheap enough."""
+    cheap = [point for point in complete if is_feasible(_flops(point), flop_budget)]
+    if not cheap:
         smallest = min(complete, key=_flops)
-        raise NothingToPullError(
+        return NothingToPullError(
             f"no finished trial of study {view.summary.name!r} keeps to a flop_budget of {flop_budget:,} FLOPs: "
             f"the smallest, trial {smallest.label}, costs {_flops(smallest):,}.",
             hint=f"Ask for at least that, or run the study under a smaller budget (not under {_floor(view)}).",
         )
-    return complete[best]
+    fastest = min(cheap, key=lambda point: point.latency_ms or math.inf)
+    name, rule = view.summary.name, view.summary.latency
+    return NothingToPullError(
+        f"no finished trial of study {name!r} under the FLOP budget keeps to its latency budget of "
+        f"{format_latency(rule.budget_ms if rule else None)}: the fastest, trial {fastest.label}, took "
+        f"{format_latency(fastest.latency_ms)}.",
+        hint=f"Take it with `gatefront pull {name} --trial {fastest.label}`, or search under a smaller flop_budget.",
+    )
 
 
 def _asked_for(view: StudyView, label: PointLabel, flop_budget: int | None) -> TrialPoint:

@@ -7,9 +7,10 @@ from rich.console import Console
 from rich.table import Table
 
 from search.commands.options import AsJson, Database, StudyName, open_reader, settle_study
-from search.formats import format_flops, format_hours, format_share, format_signed
+from search.formats import format_flops, format_hours, format_latency, format_share, format_signed
 from search.front_table import front_csv, front_document, front_notes, front_points, front_table, point_document
 from search.json_document import to_text
+from search.latency_rule import LatencyRule
 from search.live import num_done, progress_line
 from search.records import StudySummary, StudyView, TrialState
 
@@ -94,6 +95,8 @@ def _status_lines(view: StudyView) -> list[str]:
         f"budget: {budget}{_parameter_cap(summary)}; single-task {format_flops(summary.single_task_flops)} FLOPs, "
         f"floor {_flops_of(summary, summary.floor_flops)}"
     )
+    if summary.latency is not None:
+        lines.append(_latency_line(view, summary.latency))
     for reference in view.references:
         name = reference.kind.replace("_", "-")
         lines.append(f"{name}: Δ_MTL {reference.delta_mtl:+.2f} % at {_flops_of(summary, reference.flops)}")
@@ -105,6 +108,13 @@ def _status_lines(view: StudyView) -> list[str]:
     )
     lines.extend(f"trial {point.number} {point.state}: {point.cause}" for point in view.points if point.cause)
     return lines
+
+
+def _latency_line(view: StudyView, rule: LatencyRule) -> str:
+    cap = "no cap" if rule.budget_ms is None else f"at most {format_latency(rule.budget_ms)}"
+    best = "" if view.best is None else f"; best point {view.best.label} takes {format_latency(view.best.latency_ms)}"
+    slow = [point.label for point in view.all_points if "latency" in point.exceeds]
+    return f"latency: {cap} ({rule}){best}" + (f"; too slow: {', '.join(slow)}" if slow else "")
 
 
 def _parameter_cap(summary: StudySummary) -> str:

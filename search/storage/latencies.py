@@ -1,4 +1,4 @@
-"""Measured latencies in the database: one row per network and setting, the latest measurement of each."""
+"""Measured latencies in the database: those of `gatefront bench`, a row each, and those in the workers' results."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, fields
@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from search.latency import Latency
-from search.storage.schema import LatencyRow
+from search.storage.schema import DerivedPointRow, LatencyRow, TrialRow
 
 _COLUMNS = tuple(field.name for field in fields(Latency))
 
@@ -18,8 +18,21 @@ def replace_latencies(session: Session, study: str, number: int, derived: int, l
         session.merge(LatencyRow(study=study, number=number, derived=derived, **asdict(latency)))
 
 
+def read_study_latencies(session: Session, study: str) -> dict[tuple[int, int], float]:
+    """``{(number, derived): milliseconds}`` of what a study's workers timed; ``derived`` 0 is a trial's own network."""
+    own = sa.select(TrialRow.number, sa.literal(0), TrialRow.result["latency_ms"].as_float())
+    derived = sa.select(
+        DerivedPointRow.number, DerivedPointRow.derived, DerivedPointRow.result["latency_ms"].as_float()
+    )
+    rows = [
+        *session.execute(own.where(TrialRow.study == study)),
+        *session.execute(derived.where(DerivedPointRow.study == study)),
+    ]
+    return {(number, index): latency for number, index, latency in rows if latency is not None}
+
+
 def read_latencies(session: Session, study: str, number: int) -> dict[int, tuple[Latency, ...]]:
-    """``{derived: measurements}`` of one trial's networks, alike ones beside each other."""
+    """``{derived: measurements of gatefront bench}`` of one trial's networks, alike ones beside each other."""
     if not sa.inspect(session.connection()).has_table(LatencyRow.__tablename__):
         return {}  # An earlier release wrote this database.
     order = (LatencyRow.host, LatencyRow.device, LatencyRow.precision, LatencyRow.threads, LatencyRow.batch)

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from search.errors import StudyExistsError, StudyNotFoundError
 from search.latency import Latency
+from search.pareto import Outcome
 from search.records import StudyState, TrialState
 from search.storage.derived_points import replace_derived_points
 from search.storage.latencies import replace_latencies
@@ -141,11 +142,11 @@ class StudyStore:
             rows = session.execute(sa.select(TrialRow.number, TrialRow.state).where(TrialRow.study == self.study))
             return {number: TrialState(state) for number, state in rows}
 
-    def stored_result(self, number: int) -> tuple[float, int]:
-        """``(delta_mtl, flops)`` of a COMPLETE trial's document."""
+    def stored_result(self, number: int) -> Outcome:
+        """What a COMPLETE trial's document says that Optuna is to be told."""
         with Session(self._engine) as session:
             result = self._trial_row(session, number).result or {}
-            return float(result["delta_mtl"]), int(result["flops"])
+            return Outcome(float(result["delta_mtl"]), int(result["flops"]), result.get("latency_ms"))
 
     def record_latencies(self, number: int, derived: int, latencies: Iterable[Latency]) -> None:
         """Note how long a network of the trial takes; raises :class:`StudyNotFoundError`."""

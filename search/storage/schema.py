@@ -28,7 +28,10 @@ class Base(DeclarativeBase):
 
 
 class StudyRow(Base):
-    """One study. ``revision`` grows with every write; ``driver`` and ``heartbeat_at`` are the driver's lease."""
+    """One study. ``revision`` grows with every write; ``driver`` and ``heartbeat_at`` are the driver's lease.
+
+    ``latency`` is the study's :class:`~search.latency_rule.LatencyRule`; null where nothing is measured.
+    """
 
     __tablename__ = "gatefront_studies"
 
@@ -55,6 +58,7 @@ class StudyRow(Base):
     driver: Mapped[str | None] = mapped_column(sa.String(300))
     heartbeat_at: Mapped[datetime | None]
     revision: Mapped[int] = mapped_column(_BIG)
+    latency: Mapped[dict[str, Any] | None]
 
 
 class TrialRow(Base):

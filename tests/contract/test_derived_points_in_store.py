@@ -199,7 +199,7 @@ def test_points_wait_until_optuna_was_told_of_their_trial(study: Study, url: str
 def test_the_store_keeps_the_own_point_apart(study: Study, engine: sa.Engine) -> None:
     store, _ = study
     number = complete(study, result(-4.0, 50 * UNIT, derived(1, 9.0, 40 * UNIT), flop_target=51 * UNIT))
-    assert store.stored_result(number) == (-4.0, 50 * UNIT)
+    assert store.stored_result(number) == (-4.0, 50 * UNIT, None)
     with Session(engine) as session:
         document = session.get_one(TrialRow, ("digits", number)).result
     assert document is not None

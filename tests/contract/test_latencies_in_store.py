@@ -1,7 +1,7 @@
 """Measured latencies in the store: beside the network they are of, and of no other, in both kinds of database."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 import optuna
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from search.bundle.manifest import DataEntry, FlopsEntry, InputEntry, Manifest
 from search.errors import StudyNotFoundError
 from search.latency import Latency
+from search.latency_rule import LatencyRule
 from search.queries import StudyReader
 from search.record_latency import record_latency
 from search.storage.engine import open_optuna_storage
@@ -148,6 +149,34 @@ def test_another_network_s_measurement_is_not_taken(
     assert reason is not None
     assert sentence in reason
     assert [network.latencies for network in StudyReader(url).trial("digits", 0).networks] == [(), ()]
+
+
+def test_what_the_workers_timed_decides_on_the_front(
+    engine: sa.Engine, url: str, new_row: Callable[..., StudyRow]
+) -> None:
+    row = new_row()
+    row.latency = asdict(LatencyRule(budget_ms=0.5))
+    store = StudyStore.create(engine, row)
+    study = optuna.create_study(
+        storage=open_optuna_storage(url), study_name="digits", directions=["maximize", "minimize"]
+    )
+    own, (derived,) = _result(), _result().derived
+    for own_ms, derived_ms in ((1 / 3, 0.75), (0.5, None)):
+        trial = study.ask()
+        store.open_trial(trial.number, seed=7, num_epochs=1)
+        points = (replace(derived, latency_ms=derived_ms),)
+        store.complete_trial(trial.number, replace(own, latency_ms=own_ms, derived=points))
+        study.tell(trial, [DELTA, FLOPS])
+    view = StudyReader(url).view("digits")
+    assert view.summary.latency == LatencyRule(budget_ms=0.5)
+    assert {point.label: (point.latency_ms, point.exceeds) for point in view.all_points} == {
+        "0": (1 / 3, ()),
+        "0.1": (0.75, ("latency",)),
+        "1": (0.5, ()),
+        "1.1": (None, ("latency",)),
+    }
+    assert [point.label for point in view.all_points if point.on_front] == ["0", "1"]
+    assert store.stored_result(0) == (DELTA, FLOPS, 1 / 3)
 
 
 def test_a_database_of_an_earlier_release_has_none(store: StudyStore, engine: sa.Engine, url: str) -> None:

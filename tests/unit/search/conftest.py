@@ -1,7 +1,7 @@
 """A small study without Ray: real SQLite, real Optuna, results from a recorded table."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,11 @@ def new_derived(index: int, **changes: Any) -> DerivedResult:
         "network_path": f"trials/0/derived-{index}.pt",
     }
     return DerivedResult(**fields | changes)
+
+
+@pytest.fixture
+def make_trial() -> Callable[..., TrialResult]:
+    return make_result
 
 
 @pytest.fixture
@@ -156,7 +161,7 @@ def open_table_study(tmp_path: Path) -> OpenStudy:
         searcher = StudySearcher(
             ask=lambda: ask(study, config),
             make_config=make_config,
-            gate=ResultGate(study, store, tasks=TASKS, flop_budget=budget),
+            gate=ResultGate(study, store, tasks=TASKS, flop_budget=budget, latency=config.latency_rule),
             adopted=recovery.adopted,
             limit=recovery.num_left,
             max_concurrent=max_concurrent,
@@ -194,4 +199,5 @@ def _row(config: StudyConfig, text: str, flop_budget: int | None) -> StudyRow:
         driver=None,
         heartbeat_at=None,
         revision=0,
+        latency=None if config.latency_rule is None else asdict(config.latency_rule),
     )

@@ -132,7 +132,7 @@ def test_optuna_is_told_the_trial_s_own_point_only(open_table_study: OpenStudy, 
     run.finish("a", delta_mtl=-2.0, flops=500, derived=(make_derived(1, delta_mtl=9.0), make_derived(2)))
     trial = run.study.get_trials()[0]
     assert trial.values == [-2.0, 500.0]
-    assert run.store.stored_result(0) == (-2.0, 500)
+    assert run.store.stored_result(0) == (-2.0, 500, None)
     assert StudyReader(run.url).view("table").summary.best_label == "0.1"
 
 

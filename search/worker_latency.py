@@ -1,0 +1,64 @@
+"""How long a trial's networks take, measured by the worker that trained them."""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+
+import torch
+
+from search.bundle.bench_settings import BenchSettings
+from search.bundle.export import export_onnx
+from search.bundle.layout import ONNX_MODEL
+from search.bundle.runners import Action, onnx_runner, torch_runner
+from search.bundle.timing import time_in_turn, torch_threads
+from search.host_lock import host_lock
+from search.latency_rule import LatencyRule
+from spaces import PlainNetwork, prune_network
+from trainer.checkpoint import load_network
+from trainer.reporting import TrialResult
+
+Measure = Callable[[TrialResult], TrialResult]
+
+
+def measure_result(result: TrialResult, rule: LatencyRule) -> TrialResult:
+    """The same result with ``latency_ms`` of its own network and of each derived one.
+
+    Raises:
+        NotMeasurableError: this machine cannot run the networks as ``rule`` asks.
+        CheckpointError: a network's file is missing or damaged.
+    """
+    return replace(
+        result,
+        latency_ms=measure_file(Path(result.network_path), rule),
+        derived=tuple(
+            replace(point, latency_ms=measure_file(Path(point.network_path), rule)) for point in result.derived
+        ),
+    )
+
+
+def measure_file(path: Path, rule: LatencyRule) -> float:
+    """Median wall time of one forward pass of the pruned network, in milliseconds, on this machine's CPU."""
+    gated = load_network(path)
+    network, architecture = prune_network(gated), gated.architecture
+    images = torch.randn(rule.batch, architecture.in_channels, *architecture.input_size)
+    settings = BenchSettings(
+        runtimes=(rule.runtime,), threads=rule.threads, batches=(rule.batch,), precision=rule.precision
+    )
+    with torch_threads(rule.threads):
+        action = _runner(network, rule, settings, images)
+        # Other workers may train meanwhile, but no two measure: each would find the other's load.
+        with host_lock("latency"):
+            seconds = time_in_turn({rule.runtime: action}, settings.repeats)[rule.runtime]
+    return 1000 * median(seconds)
+
+
+def _runner(network: PlainNetwork, rule: LatencyRule, settings: BenchSettings, images: torch.Tensor) -> Action:
+    if rule.runtime != "onnx":
+        return torch_runner(rule.runtime, network, settings, images)
+    with tempfile.TemporaryDirectory(prefix="gatefront-latency-") as folder:
+        model = Path(folder) / ONNX_MODEL
+        # At least two images, so that the exporter does not mistake the batch axis for a constant of one.
+        export_onnx(network, images.expand(max(2, rule.batch), -1, -1, -1).contiguous(), model)
+        return onnx_runner(model, network.task_names, settings, images)

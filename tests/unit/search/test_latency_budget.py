@@ -1,0 +1,205 @@
+"""A study with `[latency]`: every point carries its time, and one over the budget is seen and never chosen."""
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from search.bundle.choose import choose_point
+from search.commands.inspect import status_document
+from search.errors import NothingToPullError, RefusedResultError
+from search.front_table import front_csv, front_document, front_notes, front_table
+from search.json_document import to_text
+from search.pareto import Budgets, Outcome
+from search.point_label import PointLabel
+from search.queries import StudyReader
+from search.records import StudyView, TrialState
+from search.study import tell_complete
+from trainer.reporting import DerivedResult, TrialResult
+
+OpenStudy = Callable[..., Any]
+MakeDerived = Callable[..., DerivedResult]
+
+FILE = """
+[study]
+name = "table"
+flop_budget = "600"
+trials = 6
+[data]
+name = "digits"
+[gates]
+tau = {low = 0.0, high = 1.0}
+[latency]
+"""
+CAPPED = FILE + "budget_ms = 4.0\n"
+
+
+def view_of(run: Any) -> StudyView:
+    return StudyReader(run.url).view("table")
+
+
+def finish(run: Any, number: int, **changes: Any) -> None:
+    run.searcher.suggest(f"r{number}")
+    run.finish(f"r{number}", **changes)
+
+
+@pytest.fixture
+def run(open_table_study: OpenStudy, make_derived: MakeDerived) -> Any:
+    """Trial 0 fast; 1 better and too slow, its derived point fast; 2 as fast as allowed; Δ_MTL -5, -1, -3 and -4."""
+    run = open_table_study(text=CAPPED)
+    finish(run, 0, delta_mtl=-5.0, flops=430, latency_ms=2.0)
+    finish(run, 1, delta_mtl=-1.0, flops=450, latency_ms=4.001, derived=(make_derived(1, latency_ms=3.5),))
+    finish(run, 2, delta_mtl=-4.0, flops=460, latency_ms=4.0)
+    return run
+
+
+costs = st.integers(1, 10**15)
+times = st.floats(1e-6, 1e6)
+
+
+@given(costs, times, st.none() | costs, st.none() | times)
+def test_a_point_is_feasible_if_no_budget_is_exceeded(
+    flops: int, latency_ms: float, flop_budget: int | None, budget_ms: float | None
+) -> None:
+    over = Budgets(flops=flop_budget, latency_ms=budget_ms).exceeded_by(flops, latency_ms)
+    assert ("flops" in over) == (flop_budget is not None and flops > flop_budget)
+    assert ("latency" in over) == (budget_ms is not None and latency_ms > budget_ms)
+
+
+def test_an_unmeasured_point_keeps_no_latency_budget() -> None:
+    assert Budgets(latency_ms=4.0).exceeded_by(1, None) == ("latency",)
+    assert Budgets().exceeded_by(1, None) == ()
+
+
+def test_a_slow_point_is_in_the_table_and_not_on_the_front(run: Any) -> None:
+    view = view_of(run)
+    points = {point.label: point for point in view.all_points}
+    assert {label: point.latency_ms for label, point in points.items()} == {"0": 2.0, "1": 4.001, "2": 4.0, "1.1": 3.5}
+    assert {label: point.exceeds for label, point in points.items()} == {
+        "0": (), "1": ("latency",), "2": (), "1.1": (),
+    }  # fmt: skip
+    assert points["1"].state is TrialState.COMPLETE
+    assert not points["1"].is_feasible
+    # Without the slow one, 1.1 (Δ -3 at 440) is the best and leaves 2 (-4 at 460) behind it.
+    assert [label for label, point in points.items() if point.on_front] == ["0", "1.1"]
+    assert view.summary.best_label == "1.1"
+
+
+def test_a_trial_s_own_page_agrees_with_the_study_s(run: Any) -> None:
+    view = view_of(run)
+    for number in (0, 1, 2):
+        networks = StudyReader(run.url).trial("table", number).networks
+        expected = [point for point in view.all_points if point.number == number]
+        assert [network.point for network in networks] == expected
+
+
+def test_a_slow_point_adds_no_hypervolume(open_table_study: OpenStudy) -> None:
+    run = open_table_study(text=CAPPED)
+    finish(run, 0, delta_mtl=-5.0, flops=430, latency_ms=400.0)
+    view = view_of(run)
+    assert view.hypervolume == ()
+    assert (view.summary.best_label, view.points[0].on_front) == (None, False)
+
+
+def test_without_a_budget_time_is_shown_and_caps_nothing(open_table_study: OpenStudy) -> None:
+    run = open_table_study(text=FILE)
+    finish(run, 0, latency_ms=1e6)
+    view = view_of(run)
+    assert (view.points[0].latency_ms, view.points[0].on_front, view.points[0].exceeds) == (1e6, True, ())
+    assert run.study.trials[0].constraints == pytest.approx({"flops": 500 / 600 - 1})
+
+
+def test_without_the_table_nothing_of_it_is_seen(open_table_study: OpenStudy) -> None:
+    run = open_table_study()
+    finish(run, 0)
+    view = view_of(run)
+    assert (view.summary.latency, view.points[0].latency_ms, view.points[0].on_front) == (None, None, True)
+    assert "latency" not in [column.header for column in front_table(view).columns]
+    assert not any("atency" in note for note in front_notes(view))
+
+
+@pytest.mark.parametrize("value", [None, math.nan, math.inf, 0.0, -1.0])
+@pytest.mark.parametrize("is_derived", [False, True])
+def test_a_result_that_was_not_timed_is_refused(
+    open_table_study: OpenStudy, make_derived: MakeDerived, value: float | None, is_derived: bool
+) -> None:
+    run = open_table_study(text=FILE)
+    if is_derived:
+        finish(run, 0, latency_ms=3.0, derived=(make_derived(1, latency_ms=value),))
+    else:
+        finish(run, 0, latency_ms=value)
+    (point,) = view_of(run).points
+    assert point.state is TrialState.FAILED
+    assert point.cause.startswith("derived point 1: latency_ms" if is_derived else "latency_ms")
+    assert ("is missing: the study measures it (onnx, fp32, 1 thread, batch 1)" in point.cause) == (value is None)
+
+
+def test_optuna_is_told_both_constraints(run: Any) -> None:
+    trials = run.study.get_trials(deepcopy=False)
+    assert [trial.constraints for trial in trials[:2]] == [
+        pytest.approx({"flops": 430 / 600 - 1, "latency": 2.0 / 4.0 - 1}),
+        pytest.approx({"flops": 450 / 600 - 1, "latency": 4.001 / 4.0 - 1}),
+    ]
+    feasible = {trial.number for trial in run.study.best_trials}
+    assert 1 not in feasible
+
+
+def test_the_sampler_goes_on_with_both_constraints(open_table_study: OpenStudy) -> None:
+    run = open_table_study(text=CAPPED.replace("trials = 6", "trials = 12"))
+    for number in range(12):
+        finish(run, number, delta_mtl=-float(number), flops=400 + number, latency_ms=2.0 + number % 4)
+    assert run.optuna_states() == ["COMPLETE"] * 12
+
+
+def test_a_resumed_study_tells_what_the_dead_driver_had_stored(
+    open_table_study: OpenStudy, make_trial: Callable[..., TrialResult]
+) -> None:
+    run = open_table_study(text=CAPPED)
+    run.searcher.suggest("r0")
+    run.store.complete_trial(0, make_trial(latency_ms=6.0))  # and dies before Optuna hears of it
+    again = open_table_study(text=CAPPED)
+    assert again.study.trials[0].constraints == pytest.approx({"flops": 500 / 600 - 1, "latency": 0.5})
+    assert view_of(again).points[0].exceeds == ("latency",)
+
+
+def test_a_budget_without_a_time_is_not_told_to_optuna(run: Any) -> None:
+    trial = run.study.ask()
+    with pytest.raises(RefusedResultError, match="no latency_ms"):
+        tell_complete(run.study, trial, Outcome(-1.0, 500), Budgets(latency_ms=4.0))
+
+
+def test_pull_takes_the_best_that_is_fast_enough(run: Any) -> None:
+    view = view_of(run)
+    assert choose_point(view, flop_budget=600, label=None).label == "1.1"
+    assert choose_point(view, flop_budget=435, label=None).label == "0"
+    assert choose_point(view, flop_budget=None, label=PointLabel(1)).label == "1"  # asked for by its number
+    with pytest.raises(NothingToPullError, match="the smallest, trial 0, costs 430"):
+        choose_point(view, flop_budget=1, label=None)
+
+
+def test_pull_names_the_fastest_where_none_is_fast_enough(open_table_study: OpenStudy) -> None:
+    run = open_table_study(text=CAPPED)
+    finish(run, 0, latency_ms=9.0)
+    finish(run, 1, latency_ms=7.25, delta_mtl=-6.0)
+    sentence = r"latency budget of 4 ms: the fastest, trial 1, took 7.25 ms.*--trial 1"
+    with pytest.raises(NothingToPullError, match=sentence):
+        choose_point(view_of(run), flop_budget=600, label=None)
+
+
+def test_front_and_status_say_the_time(run: Any) -> None:
+    view = view_of(run)
+    assert "latency" in [column.header for column in front_table(view).columns]
+    assert any("onnx, fp32, 1 thread, batch 1), at most 4 ms" in note for note in front_notes(view))
+    document = json.loads(to_text(front_document(view)))
+    assert [point["latency_ms"] for point in document["points"]] == [2.0, 3.5]
+    assert document["latency"] == {
+        "budget_ms": 4.0, "runtime": "onnx", "threads": 1, "batch": 1, "precision": "fp32",
+    }  # fmt: skip
+    head, *rows = (line.split(",") for line in front_csv(view).splitlines())
+    assert [row[head.index("latency_ms")] for row in rows] == ["2.0", "3.5"]
+    trials = json.loads(to_text(status_document(view)))["trials"]
+    assert [(trial["latency_ms"], trial["exceeds"]) for trial in trials] == [(2.0, []), (4.001, ["latency"]), (4.0, [])]
