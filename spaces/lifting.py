@@ -138,9 +138,15 @@ def _can_hold_gate(node: fx.Node) -> bool:
 
 
 def _continues(node: fx.Node) -> bool:
-    """True if the value goes into one channel-wise node only: that node, or one after it, holds the gate."""
-    users = list(node.users)
-    return len(users) == 1 and users[0].meta["rule"] in _KEEPS_CHANNELS_APART
+    """True if the value goes into one channel-wise node only: that node, or one after it, holds the gate.
+
+    Not where it is spread over more places (an excitation over its feature, a pooled value over a map): choosing
+    is cheaper before.
+    """
+    if len(node.users) != 1:
+        return False
+    user = next(iter(node.users))
+    return user.meta["rule"] in _KEEPS_CHANNELS_APART and _size(user) <= _size(node)
 
 
 def _add_site(node: fx.Node, here: _Pending, search: _Search) -> None:
@@ -167,7 +173,12 @@ def _add_site(node: fx.Node, here: _Pending, search: _Search) -> None:
 
 def _has_extent(node: fx.Node) -> bool:
     """False for squeezed values, whose few channels (of a squeeze-excitation, say) may well be one group."""
-    return int(math.prod(node.meta["shape"])) > (num_channels(node) or 0)
+    return _size(node) > (num_channels(node) or 0)
+
+
+def _size(node: fx.Node) -> int:
+    """Elements of the value for one image."""
+    return int(math.prod(node.meta["shape"]))
 
 
 def _refuse_divided_layers(search: _Search) -> None:

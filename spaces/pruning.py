@@ -1,5 +1,7 @@
 """From a gated network to the plain network it stands for: same outputs, only the layers that are read."""
 
+from collections.abc import Container
+
 import torch
 from torch import Tensor, fx, nn
 
@@ -64,7 +66,7 @@ def _emit_encoder(network: InterroGateNetwork, builder: PlainGraphBuilder) -> li
             if live.before[node, b].any():
                 sources = {source: values[source, b] for source in node.all_input_nodes}
                 name = f"{node.name}__{_branch_name(network, b)}"
-                order = _order_to_meet(node, b, live.before[node, b], values)
+                order = _order_to_meet(node, b, live.before[node, b], values, site_index)
                 values[node, b] = builder.emit(node, name, owner, live.before[node, b], sources, order)
         if node in site_index:
             _emit_gate(network, builder, site_index[node], live, values)
@@ -93,12 +95,17 @@ def _emit_gate(
         values[node, SHARED] = emit_mix(pool, own, weight, read, len(node.meta["shape"]))
 
 
-def _order_to_meet(node: fx.Node, b: int, live: Tensor, values: dict[tuple[fx.Node, int], Value]) -> Tensor | None:
-    """The order of the value that the result of ``node`` will be added to (or multiplied with), if there is one.
+def _order_to_meet(
+    node: fx.Node, b: int, live: Tensor, values: dict[tuple[fx.Node, int], Value], sites: Container[fx.Node]
+) -> Tensor | None:
+    """The order of the value that the result of ``node`` will be added to before the next gate, if there is one.
 
     A layer can give its channels in any order for nothing; whatever meets it then need not be put in order.
     """
-    while len(node.users) == 1 and (user := next(iter(node.users))).meta["rule"] is ChannelRule.CHANNEL_WISE:
+    while node not in sites and len(node.users) == 1:
+        user = next(iter(node.users))
+        if user.meta["rule"] is not ChannelRule.CHANNEL_WISE:
+            break
         for operand in tensor_operands(user):
             value = values.get((operand, b))
             if operand is not node and value is not None and value.order is not None:

@@ -72,6 +72,22 @@ def test_unknown_operation_is_opaque_and_named(caplog: pytest.LogCaptureFixture)
     assert [site.node.name for site in find_sites(traced).sites] == ["first", "second"]
 
 
+def test_gate_sits_before_a_value_is_spread_over_a_map() -> None:
+    """An excitation is chosen while it is one number per channel, not after it has scaled the whole feature."""
+
+    class Excitation(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.expand, self.last = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 1), nn.Conv2d(4, 2, 1)
+
+        def forward(self, images: Tensor) -> list[Tensor]:
+            feature = self.first(images)
+            return [self.last(feature * self.expand(feature.mean((2, 3), keepdim=True)).sigmoid())]
+
+    sites = find_sites(trace_network(Excitation(), (3, 8, 8), name="excitation")).sites
+    assert [site.node.meta["shape"][1:] for site in sites] == [(4, 6, 6), (4, 1, 1), (2, 6, 6)]
+
+
 def test_layer_that_resists_tracing_is_kept_whole(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger="spaces"):
         traced = trace_network(_Complaining(), (3, 8, 8), name="backbone 'complaining'")
