@@ -1,48 +1,43 @@
-"""The shared stream's mix in the pruned network: weighted sums of only the channels that have several sources."""
+"""The shared stream's mix in the pruned network: a weighted sum of what the tasks chose."""
 
 import functools
 import operator
 
 import torch
-from torch import Tensor, fx
+from torch import Tensor
 
 from spaces.channel_pool import ChannelPool
 from spaces.emission import Value
+from spaces.liveness import SHARED
+
+_ALL_FROM = 0.5
+"""Above this share of channels that need mixing all are mixed: the sum then reads the tasks' selections as they are."""
 
 
 def emit_mix(pool: ChannelPool, own: Tensor, weight: Tensor, read: Tensor, num_axes: int) -> Value:
     """``m = sum_t w_t s_t`` of the channels ``read``, from what the branches computed before the gate.
 
-    Shut tasks all contribute the shared channel, so its weight is the sum of theirs; every open task
-    contributes its own channel. A channel of which all tasks are shut is passed on as it is. Channels with
-    equally many contributors are summed together. ``own`` and ``weight`` are ``[tasks, channels]``.
+    Where all tasks are shut the weights, which sum to one, all meet the shared channel: it is passed on as it is,
+    unless such channels are few. ``own`` and ``weight`` are ``[tasks, channels]``.
     """
-    count = (~own.all(dim=0)).int() + own.sum(dim=0)
+    mixed = read & own.any(dim=0)
+    if mixed.sum() > _ALL_FROM * read.sum():
+        mixed = read
     blocks: list[Value] = []
-    for depth in sorted(set(count[read].tolist()), reverse=True):
-        channels = (read & (count == depth)).nonzero().flatten()
-        branches, factors = _contributors(own[:, channels], weight[:, channels], depth)
-        if depth == 1:
-            blocks.append(pool.choose(branches[0], channels))
-        else:
-            blocks.append(Value(_weighted_sum(pool, branches, factors, channels, num_axes), channels))
+    if mixed.any():
+        blocks.append(_weighted_sum(pool, own, weight, mixed.nonzero().flatten(), num_axes))
+    passed = (read & ~mixed).nonzero().flatten()
+    if len(passed):
+        blocks.append(pool.choose(torch.full_like(passed, SHARED), passed))
     return pool.builder.concatenate(blocks, pool.axis)
 
 
-def _weighted_sum(pool: ChannelPool, branches: Tensor, factors: Tensor, channels: Tensor, num_axes: int) -> fx.Node:
+def _weighted_sum(pool: ChannelPool, own: Tensor, weight: Tensor, channels: Tensor, num_axes: int) -> Value:
     builder = pool.builder
     shape = [1] * num_axes
     shape[pool.axis] = len(channels)
-    terms = [
-        builder.call(operator.mul, pool.take(branch, channels).node, builder.constant(factor.reshape(shape)))
-        for branch, factor in zip(branches, factors, strict=True)
-    ]
-    return functools.reduce(lambda total, term: builder.call(operator.add, total, term), terms)
-
-
-def _contributors(own: Tensor, weight: Tensor, depth: int) -> tuple[Tensor, Tensor]:
-    """``[depth, channels]`` twice: the branches that contribute to every channel, and their weights."""
-    present = torch.cat([~own.all(dim=0, keepdim=True), own])
-    factor = torch.cat([(weight * ~own).sum(dim=0, keepdim=True), weight])
-    branches = (~present).to(torch.int8).sort(dim=0, stable=True).indices[:depth]
-    return branches, factor.gather(0, branches)
+    terms = []
+    for t, factor in enumerate(weight[:, channels]):
+        chosen = pool.take(torch.where(own[t, channels], t + 1, SHARED), channels)
+        terms.append(builder.call(operator.mul, chosen.node, builder.constant(factor.reshape(shape))))
+    return Value(functools.reduce(lambda total, term: builder.call(operator.add, total, term), terms), channels)

@@ -1,5 +1,7 @@
 """What the pruned network spends besides its layers: merged stems, mixes of live channels alone, no detours."""
 
+import operator
+
 import torch
 from torch import Tensor, fx, nn
 
@@ -55,10 +57,14 @@ def test_convolutions_of_another_geometry_stay_apart() -> None:
     assert [layer.out_channels for layer in _convolutions(plain)] == [4, 2]
 
 
+def _network() -> InterroGateNetwork:
+    architecture = Architecture(backbone="resnet18", tasks=TASKS, in_channels=3, input_size=(32, 32), width=0.125)
+    return build_gated_network(architecture)
+
+
 def _pruned_nodes(own: Tensor) -> list[fx.Node]:
     """A pruned ResNet, each of whose gates starts with the pattern ``own`` ``[tasks, 4]`` and is shut after."""
-    architecture = Architecture(backbone="resnet18", tasks=TASKS, in_channels=3, input_size=(32, 32), width=0.125)
-    network: InterroGateNetwork = build_gated_network(architecture).eval()
+    network = _network().eval()
     pattern = tuple(torch.cat([own, own.new_zeros(3, p.shape[1] - 4)], dim=1) for p in network.gate_pattern())
     network.set_gate_pattern(pattern)
     return list(prune_network(network).body.graph.nodes)
@@ -73,7 +79,17 @@ def test_channels_that_all_tasks_share_are_not_multiplied() -> None:
         if getattr(node.target, "__name__", "") == "mul"
     ]
     assert constants
-    assert all(factor.numel() == 1 for factor in constants)
+    assert all(factor.numel() == 2 for factor in constants)  # channels 1 and 2; 3 is shared by all
+
+
+def test_a_mix_of_most_channels_reads_what_the_tasks_selected() -> None:
+    own = torch.tensor([[1, 0, 0, 1], [0, 1, 0, 1], [0, 0, 1, 1]], dtype=torch.bool)
+    network = _network().eval()
+    network.set_gate_pattern(tuple(own.repeat(1, p.shape[1] // 4) for p in network.gate_pattern()))
+    nodes = list(prune_network(network).body.graph.nodes)
+    multiplied = [node.args[0] for node in nodes if node.target is operator.mul]
+    assert len(multiplied) % len(TASKS) == 0
+    assert all(any(user.op == "call_module" for user in node.users) for node in multiplied)
 
 
 def test_shut_gates_leave_no_trace() -> None:
