@@ -1,6 +1,7 @@
 """How far a pruned network's time follows its FLOPs, beside the plain backbone with its decoders, in one run.
 
-    python benchmarks/pruned_latency.py [--networks resnet18 ...] [--runtimes onnx eager compiled] [--quick]
+    python benchmarks/pruned_latency.py [--networks resnet18 ...] [--runtimes onnx eager compiled]
+        [--fractions 0.1 0.4 0.7] [--groups 8 1] [--batches 1 8]
 
 Per network, share of open gates, channel group and batch: the pruned network's time over the plain one's, divided
 by the same ratio of FLOPs. 1.00 means that time follows FLOPs; above, the glue between layers costs time that
@@ -56,7 +57,9 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", help="of torch; ONNX Runtime is measured on the CPU")
     parser.add_argument("--size", type=int, default=128, help="of the square images, in pixels")
     parser.add_argument("--repeats", type=int, default=15)
-    parser.add_argument("--quick", action="store_true", help="one fraction, groups of 8, batch 1")
+    parser.add_argument("--fractions", nargs="+", type=float, default=FRACTIONS, help="share of open gates")
+    parser.add_argument("--groups", nargs="+", type=int, default=GROUPS, help="channels per gate")
+    parser.add_argument("--batches", nargs="+", type=int, default=BATCHES, help="images per run")
     arguments = parser.parse_args()
     if "compiled" in arguments.runtimes and shutil.which(os.environ.get("CXX", "g++")) is None:
         parser.error("torch.compile needs a C++ compiler, and there is none; leave out the runtime compiled")
@@ -65,26 +68,23 @@ def main() -> None:
     logging.disable(logging.WARNING)
     print(f"torch {torch.__version__}, onnxruntime {onnxruntime.__version__}, {arguments.device}, 1 thread")
     print("network | group | open gates | batch | FLOPs | " + " | ".join(arguments.runtimes), flush=True)
-    fractions, groups, batches = ((0.4,), (8,), (1,)) if arguments.quick else (FRACTIONS, GROUPS, BATCHES)
     for network in arguments.networks:
-        for group in groups:
-            for row in _rows(network, group, fractions, batches, arguments):
+        for group in arguments.groups:
+            for row in _rows(network, group, arguments):
                 print(row, flush=True)
 
 
-def _rows(
-    network: str, group: int, fractions: tuple[float, ...], batches: tuple[int, ...], arguments: argparse.Namespace
-) -> Iterator[str]:
+def _rows(network: str, group: int, arguments: argparse.Namespace) -> Iterator[str]:
     torch.manual_seed(0)
     size = (arguments.size, arguments.size)
     architecture = Architecture(backbone=network, tasks=TASKS, in_channels=3, input_size=size)
     gated = build_gated_network(architecture, GateLayout(channel_group=group)).eval()
     plain, plain_flops = _prune(gated, 0.0)
     plain_runners = [_runner(plain, runtime, arguments) for runtime in arguments.runtimes]
-    for fraction in fractions:
+    for fraction in arguments.fractions:
         pruned, flops = _prune(gated, fraction)
         runners = [_runner(pruned, runtime, arguments) for runtime in arguments.runtimes]
-        for batch in batches:
+        for batch in arguments.batches:
             images = torch.randn(batch, 3, *size)
             ratios = [
                 _ratio(first(images), second(images), arguments)
