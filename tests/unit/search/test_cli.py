@@ -141,7 +141,8 @@ def test_status_and_front_speak_json(open_table_study: OpenStudy, capsys: pytest
     assert run("front", "--csv") == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == (
-        "label,trial,derived,delta_mtl,flops_requested,flops,share_of_single_task,flop_budget,num_parameters,left,right"
+        "label,trial,derived,delta_mtl,flops_requested,flops,share_of_single_task,flop_budget,num_parameters,"
+        "latency_ms,left,right"
     )
     assert lines[1].startswith("1,1,0,-3.0,600,450,0.45,600,")
 
