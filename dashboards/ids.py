@@ -32,6 +32,9 @@ STUDY_HYPERVOLUME = "study-hypervolume"
 STUDY_HYPERVOLUME_SENTENCE = "study-hypervolume-sentence"
 STUDY_FRONT_POINTS = "study-front-points"
 STUDY_TRIALS = "study-trials"
+STUDY_LATENCY = "study-latency"
+STUDY_LATENCY_SENTENCE = "study-latency-sentence"
+STUDY_LATENCY_BOX = "study-latency-box"
 
 # Trial page
 TRIAL_TICK = "trial-tick"

@@ -1,4 +1,4 @@
-"""A point in words: its name, and what was asked of it beside what it delivers."""
+"""A point in words: its name, its place, and what was asked of it beside what it delivers."""
 
 from dashboards.formats import format_flops
 from search.records import StudyView, TrialPoint
@@ -7,6 +7,17 @@ from search.records import StudyView, TrialPoint
 def point_name(point: TrialPoint) -> str:
     """``Trial 7`` or ``Trial 7, derived point 2``."""
     return f"Trial {point.number}" + (f", derived point {point.derived}" if point.derived else "")
+
+
+def place(point: TrialPoint) -> str:
+    """A complete point's place: ``on the front``, ``dominated``, or which budget it does not keep."""
+    if point.on_front:
+        return "on the front"
+    if point.is_feasible:
+        return "dominated"
+    if "latency" not in point.exceeds:
+        return "over budget"
+    return "over both budgets" if "flops" in point.exceeds else "over the latency budget"
 
 
 def asked_and_delivered(point: TrialPoint, view: StudyView) -> str:

@@ -13,6 +13,7 @@ from dashboards.errors import ReportError
 from dashboards.figures.front import front_figure
 from dashboards.figures.gate_map import gate_map_figure
 from dashboards.figures.hypervolume import hypervolume_figure
+from dashboards.figures.latency import HEIGHT, latency_figure, latency_sentence
 from dashboards.figures.theme import Scheme, scheme_named
 from dashboards.formats import (
     format_count,
@@ -29,6 +30,7 @@ from dashboards.point_words import asked_and_delivered, point_name
 from dashboards.reader import Reader
 from dashboards.sentences import front_sentence, study_sentence
 from dashboards.trial_table import standing
+from search.formats import format_latency
 from search.records import StudyView, TrialDetail, TrialPoint
 
 _FRONT_HEIGHT = 520
@@ -63,6 +65,7 @@ def report_html(view: StudyView, front: Sequence[tuple[TrialDetail, int]], study
             _section("Pareto front", _sentence(front_sentence(view)), _plot(front_figure(view, scheme), _FRONT_HEIGHT)),
             *(_front_point(view, detail, derived, scheme) for detail, derived in front),
             _section("Hypervolume", _hypervolume(view, scheme)),
+            *([] if view.summary.latency is None else [_section("Latency against FLOPs", _latency(view, scheme))]),
             _section("References", _references(view)),
             _section("Trials", _derived_note(view), _trials(view)),
             _section("Study file", f"<pre>{escape(study_file)}</pre>"),
@@ -133,6 +136,10 @@ def _hypervolume(view: StudyView, scheme: Scheme) -> str:
     return note + _plot(hypervolume_figure(view, scheme), _HYPERVOLUME_HEIGHT)
 
 
+def _latency(view: StudyView, scheme: Scheme) -> str:
+    return f"<p class=note>{escape(latency_sentence(view))}</p>" + _plot(latency_figure(view, scheme), HEIGHT)
+
+
 def _references(view: StudyView) -> str:
     names = {"single_task": "single-task networks together", "hard_sharing": "hard sharing"}
     rows = [
@@ -149,7 +156,8 @@ def _references(view: StudyView) -> str:
 
 
 def _trials(view: StudyView) -> str:
-    head = ["Trial", "State", "Δ_MTL", "FLOPs requested", "delivered", "of single-task", *_metric_heads(view)]
+    latency = ["Latency"] * (view.summary.latency is not None)
+    head = ["Trial", "State", "Δ_MTL", "FLOPs requested", "delivered", "of single-task", *latency, *_metric_heads(view)]
     points = sorted(view.all_points, key=lambda point: (point.number, point.derived))
     return _table([*head, "Front", "Time", "Cause"], [_trial_row(view, point) for point in points])
 
@@ -171,6 +179,7 @@ def _trial_row(view: StudyView, point: TrialPoint) -> list[str]:
         format_flops(point.requested(view.summary.flop_budget)),
         format_flops(point.flops),
         format_share(point.flops, view.summary.single_task_flops),
+        *([] if view.summary.latency is None else [format_latency(point.latency_ms)]),
         *(format_metric(point.metrics.get(task.name), task.metric) for task in view.summary.tasks),
         standing(point),
         format_duration(point.seconds),

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from dashboards.formats import format_names
+from search.formats import format_latency
 from search.records import StudyState, StudySummary, StudyView, TrialDetail, TrialState
 
 # A lost trial is not over: `resume` runs it again.
@@ -76,13 +77,24 @@ def front_sentence(view: StudyView) -> str | None:
         return f"{subject} failed. {_common_cause(view)}"
     if counts[TrialState.COMPLETE] and not any(p.is_feasible for p in view.all_points):
         return (
-            f"{_trials(counts[TrialState.COMPLETE])} finished, none of them within the FLOP budget "
-            f"of {view.summary.flop_budget_text}: nothing is on the front yet."
+            f"{_trials(counts[TrialState.COMPLETE])} finished, none of them within {_exceeded_budgets(view)}: "
+            "nothing is on the front yet."
         )
     return (
         f"Nothing is on the front yet: {_ended(counts)}. "
         "Only complete trials can be on it; stopped, failed and void ones cannot."
     )
+
+
+def _exceeded_budgets(view: StudyView) -> str:
+    """``the FLOP budget of 45%``, and the latency budget where that is what stands in the way."""
+    over = {name for point in view.all_points for name in point.exceeds}
+    rule = view.summary.latency
+    latency = f"the latency budget of {format_latency(rule.budget_ms)}" if rule is not None else ""
+    flops = f"the FLOP budget of {view.summary.flop_budget_text}"
+    if "latency" not in over:
+        return flops
+    return format_names([flops, latency]) if "flops" in over else latency
 
 
 def hypervolume_sentence(view: StudyView) -> str | None:

@@ -6,6 +6,7 @@ from typing import Any
 from dashboards.components import state_label
 from dashboards.formats import flop_unit, format_duration, metric_name, metric_unit
 from dashboards.links import trial_path
+from dashboards.point_words import place
 from search.records import StudyView, TaskRecord, TrialPoint, TrialState
 
 # The grid takes its colours from Mantine's variables, so it follows the light and the dark scheme by itself.
@@ -37,6 +38,7 @@ def trial_columns(view: StudyView) -> list[dict[str, Any]]:
             _number("requested", "requested", ".4r", 88), _number("flops", "delivered", ".4r", 88),
         ]},
         _number("share", "% of single-task", ".1f", 78),
+        *([] if view.summary.latency is None else [_number("latency", "Latency (ms)", ".3r", 84)]),
         *_metric_groups(view.summary.tasks),
         {"field": "front", "headerName": "Front", "minWidth": 98, "width": 98},
         {"field": "derived", "headerName": "Derived points", "minWidth": 84, "width": 84},
@@ -55,10 +57,10 @@ def trial_rows(view: StudyView) -> list[dict[str, Any]]:
 
 
 def standing(point: TrialPoint) -> str:
-    """A complete trial's, or derived point's, place: on the front, dominated, or over budget; empty for any other."""
+    """A complete trial's, or derived point's, place: on the front, dominated, or over a budget; empty for any other."""
     if point.state is not TrialState.COMPLETE:
         return ""
-    return "● on it" if point.on_front else "○ dominated" if point.is_feasible else "✕ over budget"
+    return "● on it" if point.on_front else f"{'○' if point.is_feasible else '✕'} {place(point)}"
 
 
 def table_height(view: StudyView) -> dict[str, str]:
@@ -78,6 +80,7 @@ def _row(view: StudyView, point: TrialPoint, derived: Sequence[TrialPoint], divi
         "requested": None if requested is None else requested / divisor,
         "flops": None if point.flops is None else point.flops / divisor,
         "share": None if point.flops is None or not total else 100 * point.flops / total,
+        "latency": point.latency_ms,
         "front": standing(point),
         "derived": _derived_standing(derived),
         "epochs": f"{point.epoch} / {point.num_epochs}",

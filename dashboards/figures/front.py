@@ -8,7 +8,8 @@ import plotly.graph_objects as go
 from dashboards.figures import front_markers as markers
 from dashboards.figures.theme import DELTA_AXIS, Scheme, base_figure
 from dashboards.formats import FlopUnit, flop_unit, format_delta, format_flops, format_metric, format_share, metric_name
-from dashboards.point_words import asked_and_delivered, point_name
+from dashboards.point_words import asked_and_delivered, place, point_name
+from search.formats import format_latency
 from search.records import ReferencePoint, StudyView, TrialPoint, TrialState
 
 FRONT = "On the front"
@@ -160,11 +161,11 @@ def hover_text(point: TrialPoint, view: StudyView) -> str:
     """
     single = next((r.metrics for r in view.references if r.kind == "single_task"), {})
     share = format_share(point.flops, view.summary.single_task_flops)
-    standing = "on the front" if point.on_front else "dominated" if point.is_feasible else "over budget"
     lines = [
-        f"<b>{point_name(point)}</b> · {standing}",
+        f"<b>{point_name(point)}</b> · {place(point)}",
         f"Δ<sub>MTL</sub> {format_delta(point.delta_mtl)}",
         f"{asked_and_delivered(point, view)} ({share} of single-task)",
+        *([] if point.latency_ms is None else [format_latency(point.latency_ms)]),
     ]
     for task in () if point.derived and not point.on_front else view.summary.tasks:
         value = format_metric(point.metrics.get(task.name), task.metric)

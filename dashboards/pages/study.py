@@ -1,4 +1,4 @@
-"""One study: the live front, its hypervolume, its trials."""
+"""One study: the live front, its hypervolume, its trials, and their latency if it is measured."""
 
 import asyncio
 from typing import Any
@@ -12,12 +12,15 @@ from dashboards import ids
 from dashboards.components import alert, card, graph, missing, reason, register_graphs
 from dashboards.figures.front import front_figure
 from dashboards.figures.hypervolume import hypervolume_figure
+from dashboards.figures.latency import HEIGHT, latency_figure, latency_sentence
 from dashboards.pages.study_header import front_points, study_header, study_stats
 from dashboards.polling import INTERVAL_MS, Poll, Seen, pause, poll
 from dashboards.reader import Reader
 from dashboards.sentences import front_sentence, hypervolume_sentence, study_sentence
 from dashboards.trial_table import GRID_OPTIONS, table_height, trial_columns, trial_rows
 from search.records import StudyView
+
+_HIDDEN = {"display": "none"}
 
 
 def title(study: str) -> str:
@@ -81,7 +84,17 @@ def _content() -> list[Component]:
         html.Div(id=ids.STUDY_STATS, className="block"),
         html.Div(columns, className="block"),
         html.Div(card("Trials", table, note="Click a row to open the trial."), className="block"),
+        html.Div(_latency_card(), id=ids.STUDY_LATENCY_BOX, className="block", style=_HIDDEN),
     ]
+
+
+def _latency_card() -> Component:
+    return card(
+        "Latency against FLOPs",
+        html.Div(id=ids.STUDY_LATENCY_SENTENCE),
+        graph(ids.STUDY_LATENCY, HEIGHT, "Latency against FLOPs of every measured network"),
+        note="Networks of equal FLOPs that differ in time are where FLOPs mislead.",
+    )
 
 
 def register_callbacks(app: Dash, reader: Reader) -> None:
@@ -98,6 +111,9 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
         Output(ids.STUDY_TRIALS, "columnDefs"),
         Output(ids.STUDY_TRIALS, "rowData"),
         Output(ids.STUDY_TRIALS, "style"),
+        Output(ids.STUDY_LATENCY_BOX, "style"),
+        Output(ids.STUDY_LATENCY_SENTENCE, "children"),
+        Output(ids.next_figure(ids.STUDY_LATENCY), "data"),
         Output(ids.STUDY_SEEN, "data"),
         Input(ids.STUDY_TICK, "n_intervals"),
         Input(ids.COLOR_SCHEME, "computedColorScheme"),
@@ -108,8 +124,9 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
     async def update(_: int | None, scheme: str | None, study: str, seen: dict[str, str] | None) -> tuple[Any, ...]:
         return await asyncio.to_thread(study_update, reader, study, Seen.from_json(seen), scheme)
 
-    register_graphs(app, ids.STUDY_FRONT, ids.STUDY_HYPERVOLUME)
-    for component, event in ((ids.STUDY_FRONT, "clickData"), (ids.STUDY_TRIALS, "cellClicked")):
+    register_graphs(app, ids.STUDY_FRONT, ids.STUDY_HYPERVOLUME, ids.STUDY_LATENCY)
+    clicks = ((ids.STUDY_FRONT, "clickData"), (ids.STUDY_LATENCY, "clickData"), (ids.STUDY_TRIALS, "cellClicked"))
+    for component, event in clicks:
         app.clientside_callback(  # type: ignore[no-untyped-call]
             ClientsideFunction("gatefront", "openTrial"),
             Output(ids.ADDRESS, "href", allow_duplicate=True),
@@ -119,7 +136,7 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
         )
 
 
-_NUM_OUTPUTS = 13
+_NUM_OUTPUTS = 16
 
 
 def study_update(reader: Reader, study: str, seen: Seen, scheme: str | None) -> tuple[Any, ...]:
@@ -130,7 +147,7 @@ def study_update(reader: Reader, study: str, seen: Seen, scheme: str | None) -> 
         return (no_update,) * _NUM_OUTPUTS
     if look.value is None:
         if look.status == "missing":
-            return missing(look.sentence), {"display": "none"}, *keep, look.seen.to_json()
+            return missing(look.sentence), _HIDDEN, *keep, look.seen.to_json()
         return alert(look.sentence), no_update, *keep, look.seen.to_json()
     view = look.value
     sentence = front_sentence(view)
@@ -149,5 +166,8 @@ def study_update(reader: Reader, study: str, seen: Seen, scheme: str | None) -> 
         columns,
         trial_rows(view),
         table_height(view),
+        _HIDDEN if view.summary.latency is None else {},
+        reason(latency_sentence(view)),
+        latency_figure(view, look.scheme),
         look.seen.to_json(),
     )

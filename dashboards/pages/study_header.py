@@ -16,6 +16,7 @@ from dashboards.formats import (
 )
 from dashboards.links import STUDIES, trial_path
 from dashboards.pages.studies import finished, progress_percent
+from search.formats import format_latency
 from search.records import StudyState, StudySummary, StudyView, TrialState
 
 _LIVE = (StudyState.PREPARING, StudyState.RUNNING, StudyState.STOPPING)
@@ -56,7 +57,7 @@ def study_stats(view: StudyView) -> Component:
 def front_points(view: StudyView) -> Component:
     """The front as a table, best Δ_MTL first, requested beside delivered FLOPs."""
     points = sorted((p for p in view.all_points if p.on_front), key=lambda p: -(p.delta_mtl or 0.0))
-    budget = view.summary.flop_budget
+    budget, is_timed = view.summary.flop_budget, view.summary.latency is not None
     rows = [
         html.Tr(
             [
@@ -65,11 +66,12 @@ def front_points(view: StudyView) -> Component:
                 html.Td(_short(p.requested(budget)), className="number"),
                 html.Td(_short(p.flops), className="number"),
                 html.Td(format_share(p.flops, view.summary.single_task_flops), className="number"),
+                *([html.Td(format_latency(p.latency_ms), className="number")] * is_timed),
             ]
         )
         for p in points
     ]
-    columns = ("Δ_MTL", "FLOPs requested", "delivered", "of single-task")
+    columns = ("Δ_MTL", "FLOPs requested", "delivered", "of single-task", *["latency"] * is_timed)
     head = html.Tr([html.Th(""), *(html.Th(name, className="number") for name in columns)])
     return html.Div(html.Table([html.Thead(head), html.Tbody(rows)], className="plain"), className="scroll")
 
@@ -101,6 +103,8 @@ def _best(view: StudyView) -> Children:
 
 def _budget(summary: StudySummary) -> tuple[str, str]:
     cap = f" · at most {summary.param_budget_text} parameters" if summary.param_budget_text else ""
+    if summary.latency is not None and summary.latency.budget_ms is not None:
+        cap += f" · at most {format_latency(summary.latency.budget_ms)}"
     if summary.flop_budget is None:
         return "none", f"single-task costs {format_flops(summary.single_task_flops)}{cap}"
     share = format_share(summary.flop_budget, summary.single_task_flops)

@@ -10,6 +10,7 @@ from dashboards.components import Children, card
 from dashboards.formats import NONE, format_delta, format_duration, format_flops, format_share
 from dashboards.links import trial_path
 from dashboards.trial_table import standing
+from search.formats import format_latency
 from search.records import PointDetail, StudyView, TrialDetail
 
 
@@ -19,7 +20,8 @@ def networks_card(view: StudyView, detail: TrialDetail, chosen: PointDetail) -> 
         return None
     tasks = [task.name for task in view.summary.tasks]
     rows = [_row(view, detail.study, network, network.point == chosen.point) for network in detail.networks]
-    numbers = ("Requested", "Delivered", "of single-task", "Δ_MTL", *(f"Δ {name}" for name in tasks))
+    latency = ["Latency"] * (view.summary.latency is not None)
+    numbers = ("Requested", "Delivered", "of single-task", *latency, "Δ_MTL", *(f"Δ {name}" for name in tasks))
     head = html.Tr(
         [
             html.Th("Network"),
@@ -44,6 +46,7 @@ def _row(view: StudyView, study: str, network: PointDetail, is_chosen: bool) -> 
         NONE if requested is None else format_flops(requested),
         format_flops(point.flops),
         format_share(point.flops, summary.single_task_flops),
+        *([] if summary.latency is None else [format_latency(point.latency_ms)]),
         html.Span(format_delta(point.delta_mtl), className="strong"),
         *(format_delta(network.delta_per_task.get(task.name)) for task in summary.tasks),
     ]

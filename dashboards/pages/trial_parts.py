@@ -24,6 +24,8 @@ from dashboards.links import STUDIES, study_path, trial_path
 from dashboards.pages.trial_latency import latency_card
 from dashboards.point_words import point_name
 from dashboards.sentences import pull_sentence
+from search.formats import format_latency
+from search.latency_rule import LatencyRule
 from search.records import EpochPoint, PointDetail, StudyView, TaskRecord, TrialDetail, TrialPoint, TrialState
 
 
@@ -64,11 +66,17 @@ def trial_stats(view: StudyView, detail: TrialDetail, chosen: PointDetail) -> Co
             stat("Δ_MTL", format_delta(delta), so_far or _against_hard_sharing(view, point)),
             stat("FLOPs requested", format_flops(point.requested(summary.flop_budget)), _asked(detail, chosen)),
             stat("FLOPs delivered", format_flops(flops), so_far or (share if flops else "2 per multiply-add")),
+            *([] if summary.latency is None else [_latency_stat(summary.latency, point)]),
             stat("Parameters", format_count(point.num_parameters), "of the pruned network"),
             stat("Time", format_duration(point.seconds), detail.device or "so far"),
             stat("Epochs", f"{point.epoch} of {point.num_epochs}", f"seed {detail.seed}"),
         ]
     )
+
+
+def _latency_stat(rule: LatencyRule, point: TrialPoint) -> Component:
+    cap = "" if rule.budget_ms is None else f" · at most {format_latency(rule.budget_ms)}"
+    return stat("Latency", format_latency(point.latency_ms), f"{rule}{cap}")
 
 
 def latest_epoch(detail: TrialDetail) -> EpochPoint | None:
