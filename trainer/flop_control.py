@@ -6,23 +6,23 @@ from spaces.budget import project_to_budget
 from spaces.expected_cost import expected_flops
 from spaces.interrogate import InterroGateNetwork
 
-_APPROACH = 0.4  # share of the steps in which the wanted cost sinks from the first one to the target
-_BINARISE = (0.0, 0.5)  # share of the steps in which the temperature falls
+_APPROACH = 0.9  # share of the steps in which the wanted cost sinks from the first one to the target
+_BINARISE = (0.3, 0.9)  # share of the steps in which the temperature falls
 _COLDEST = 0.25
 _DUAL_STEPS = 5.0  # a residual of one encoder that lasted the whole run would raise lambda by this many rho
-_SETTLE = 0.7  # from this share of the steps on, the gates are held at the target
+_SETTLE = 0.9  # from this share of the steps on, the gates are held at the target
 _STEPS_BETWEEN = 10  # ... every so many steps
 
 
 class FlopControl:
     """``lambda r + rho r^2 / 2`` with ``r = (E - B) / encoder``, and ``lambda <- lambda + eta rho r`` after a step.
 
-    E is :func:`expected_flops`, B the wanted FLOPs, r is counted in encoders. B sinks from what the gates cost at
-    first to ``target`` over the first steps, so that no step asks for more than it can do. lambda may
-    fall below zero: a network under its target is drawn up to it. Meanwhile the temperature of E falls, so that
-    what is expected comes close to what the hard gates cost. What is still missing in the last third is made up
-    by projection: the logits nearest to zero change sign until the hard gates cost what was asked, and the
-    weights train on under the very gates that will be frozen.
+    E is :func:`expected_flops`, B the wanted FLOPs, r is counted in encoders. B sinks evenly from what the gates
+    cost at first to ``target``, over nearly the whole run: a gate that is shut early no longer trains what is
+    behind it, and is judged on little. lambda may fall below zero: a network under its target is drawn up to it.
+    Meanwhile the temperature of E falls, so that what is expected comes close to what the hard gates cost. What is
+    still missing in the last tenth is made up by projection: the logits nearest to zero change sign until the
+    hard gates cost what was asked, and the weights train on under the very gates that will be frozen.
 
     A method of multipliers (Hestenes 1969; Bertsekas, "Constrained Optimization and Lagrange Multiplier Methods"):
     the hinge of InterroGate (arXiv 2402.16848, Eq. 4) only approximates a wanted cost.
@@ -55,7 +55,8 @@ class FlopControl:
         if self._residual is not None:
             self._multiplier += _DUAL_STEPS / self._num_steps * self._rho * float(self._residual)
         self._step += 1
-        if self._step >= _SETTLE * self._num_steps and self._step % _STEPS_BETWEEN == 0:
+        is_last = self._step == self._num_steps
+        if self._step >= _SETTLE * self._num_steps and (is_last or self._step % _STEPS_BETWEEN == 0):
             self._network.set_gate_pattern(project_to_budget(self._network, self._target))
 
     def state(self) -> dict[str, float]:
