@@ -1,10 +1,11 @@
 """How long a trial's networks take, measured by the worker that trained them."""
 
 import tempfile
-from collections.abc import Callable
+import time
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
+from typing import TypeVar
 
 import torch
 
@@ -17,25 +18,21 @@ from search.host_lock import host_lock
 from search.latency_rule import LatencyRule
 from spaces import PlainNetwork, prune_network
 from trainer.checkpoint import load_network
-from trainer.reporting import TrialResult
+from trainer.reporting import DerivedResult, TrialResult
 
-Measure = Callable[[TrialResult], TrialResult]
+Network = TypeVar("Network", TrialResult, DerivedResult)
 
 
 def measure_result(result: TrialResult, rule: LatencyRule) -> TrialResult:
     """The same result with ``latency_ms`` of its own network and of each derived one.
 
+    What measuring takes is the worker's time like training, and adds to each network's ``seconds``.
+
     Raises:
         NotMeasurableError: this machine cannot run the networks as ``rule`` asks.
         CheckpointError: a network's file is missing or damaged.
     """
-    return replace(
-        result,
-        latency_ms=measure_file(Path(result.network_path), rule),
-        derived=tuple(
-            replace(point, latency_ms=measure_file(Path(point.network_path), rule)) for point in result.derived
-        ),
-    )
+    return replace(_measured(result, rule), derived=tuple(_measured(point, rule) for point in result.derived))
 
 
 def measure_file(path: Path, rule: LatencyRule) -> float:
@@ -52,6 +49,12 @@ def measure_file(path: Path, rule: LatencyRule) -> float:
         with host_lock("latency"):
             seconds = time_in_turn({rule.runtime: action}, settings.repeats)[rule.runtime]
     return 1000 * median(seconds)
+
+
+def _measured(network: Network, rule: LatencyRule) -> Network:
+    started = time.perf_counter()
+    latency_ms = measure_file(Path(network.network_path), rule)
+    return replace(network, latency_ms=latency_ms, seconds=network.seconds + time.perf_counter() - started)
 
 
 def _runner(network: PlainNetwork, rule: LatencyRule, settings: BenchSettings, images: torch.Tensor) -> Action:

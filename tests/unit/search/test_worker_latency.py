@@ -98,9 +98,11 @@ def test_the_worker_times_every_network_it_delivers(spec: TrialSpec, folders: St
 )
 def test_torch_times_other_batches_and_precisions(finished: TrialResult, rule: LatencyRule) -> None:
     measured = measure_result(finished, rule)
-    for network in (measured, *measured.derived):
+    for before, network in zip((finished, *finished.derived), (measured, *measured.derived), strict=True):
         assert network.latency_ms is not None
         assert network.latency_ms > 0
+        assert network.seconds > before.seconds  # the worker's time, as training is
+        assert network.network_path == before.network_path
 
 
 def test_threads_are_those_of_the_rule_while_it_measures_and_no_longer(
