@@ -10,14 +10,14 @@ def point_name(point: TrialPoint) -> str:
 
 
 def place(point: TrialPoint) -> str:
-    """A complete point's place: ``on the front``, ``dominated``, or which budget it does not keep."""
+    """A complete point's place: ``on the front``, ``dominated``, or what it exceeds: FLOPs, latency or both."""
     if point.on_front:
         return "on the front"
     if point.is_feasible:
         return "dominated"
     if "latency" not in point.exceeds:
         return "over budget"
-    return "over both budgets" if "flops" in point.exceeds else "over the latency budget"
+    return "over budget, too slow" if "flops" in point.exceeds else "too slow"
 
 
 def asked_and_delivered(point: TrialPoint, view: StudyView) -> str:

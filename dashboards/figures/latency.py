@@ -31,6 +31,7 @@ def latency_figure(view: StudyView, scheme: Scheme) -> go.Figure:
     if rule is not None and rule.budget_ms is not None:
         figure.add_hline(
             y=rule.budget_ms, line={"color": scheme.bad, "width": 1.5, "dash": "dash"},
+            annotation_position="top left",
             annotation={"text": f"budget {format_latency(rule.budget_ms)}", "font": {"color": scheme.bad, "size": 12}},
         )  # fmt: skip
     figure.update_xaxes(title_text=f"FLOPs per image ({unit.name}, 2 per multiply-add)")

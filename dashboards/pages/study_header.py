@@ -1,5 +1,7 @@
 """The head of the study page: what is searched, how far it is, what it has found and what it cost."""
 
+from collections.abc import Callable
+
 import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
@@ -17,7 +19,7 @@ from dashboards.formats import (
 from dashboards.links import STUDIES, trial_path
 from dashboards.pages.studies import finished, progress_percent
 from search.formats import format_latency
-from search.records import StudyState, StudySummary, StudyView, TrialState
+from search.records import StudyState, StudySummary, StudyView, TrialPoint, TrialState
 
 _LIVE = (StudyState.PREPARING, StudyState.RUNNING, StudyState.STOPPING)
 
@@ -57,7 +59,8 @@ def study_stats(view: StudyView) -> Component:
 def front_points(view: StudyView) -> Component:
     """The front as a table, best Δ_MTL first, requested beside delivered FLOPs."""
     points = sorted((p for p in view.all_points if p.on_front), key=lambda p: -(p.delta_mtl or 0.0))
-    budget, is_timed = view.summary.flop_budget, view.summary.latency is not None
+    budget = view.summary.flop_budget
+    name, last = _last_column(view)
     rows = [
         html.Tr(
             [
@@ -65,15 +68,21 @@ def front_points(view: StudyView) -> Component:
                 html.Td(format_delta(p.delta_mtl), className="number"),
                 html.Td(_short(p.requested(budget)), className="number"),
                 html.Td(_short(p.flops), className="number"),
-                html.Td(format_share(p.flops, view.summary.single_task_flops), className="number"),
-                *([html.Td(format_latency(p.latency_ms), className="number")] * is_timed),
+                html.Td(last(p), className="number"),
             ]
         )
         for p in points
     ]
-    columns = ("Δ_MTL", "FLOPs requested", "delivered", "of single-task", *["latency"] * is_timed)
-    head = html.Tr([html.Th(""), *(html.Th(name, className="number") for name in columns)])
+    columns = ("Δ_MTL", "FLOPs requested", "delivered", name)
+    head = html.Tr([html.Th(""), *(html.Th(column, className="number") for column in columns)])
     return html.Div(html.Table([html.Thead(head), html.Tbody(rows)], className="plain"), className="scroll")
+
+
+def _last_column(view: StudyView) -> tuple[str, Callable[[TrialPoint], str]]:
+    """There is room for one more: the latency if it is measured, else the share, which the FLOPs imply."""
+    if view.summary.latency is not None:
+        return "latency", lambda point: format_latency(point.latency_ms)
+    return "of single-task", lambda point: format_share(point.flops, view.summary.single_task_flops)
 
 
 def _short(flops: int | None) -> str:

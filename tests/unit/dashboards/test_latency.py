@@ -64,7 +64,7 @@ def test_the_figure_shows_every_measured_network_once(view: StudyView) -> None:
         assert shown[point.label] == pytest.approx(((point.flops or 0) / 1e6, point.latency_ms))
     (over,) = (trace for trace in figure.data if trace.name == "Over budget")
     assert list(over.customdata) == [SLOW]
-    assert "Trial 4</b> · over the latency budget<br>7.12 ms at 1.190 MFLOPs" in over.hovertext[0]
+    assert "Trial 4</b> · too slow<br>7.12 ms at 1.190 MFLOPs" in over.hovertext[0]
     (line,) = figure.layout.shapes
     assert (line.y0, line.y1) == (3.0, 3.0)
     assert "MFLOPs" in figure.layout.xaxis.title.text
@@ -134,10 +134,10 @@ def test_the_table_has_the_column_only_if_it_is_measured(view: StudyView) -> Non
     measured = timed(view)
     assert "latency" in columns_of(measured)
     rows = {row["id"]: row for row in trial_rows(measured)}
-    assert (rows[SLOW]["latency"], rows[SLOW]["front"]) == (7.125, "✕ over the latency budget")
+    assert (rows[SLOW]["latency"], rows[SLOW]["front"]) == (7.125, "✕ too slow")
     assert rows["3"]["latency"] is None  # it failed
     both = replace(measured.points[4], exceeds=("flops", "latency"))
-    assert trial_rows(replace(measured, points=(both,)))[0]["front"] == "✕ over both budgets"
+    assert trial_rows(replace(measured, points=(both,)))[0]["front"] == "✕ over budget, too slow"
 
 
 def test_the_trial_page_shows_the_time_of_each_of_its_networks(reader: Any) -> None:
