@@ -9,7 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from search.config import DataSection, GatesSection, NetworkSection, StudySection, TaskSection, TrainSection
+from search.config import (
+    DataSection,
+    GatesSection,
+    LatencySection,
+    NetworkSection,
+    StudySection,
+    TaskSection,
+    TrainSection,
+)
 from search.plan import plan_study
 from search.study_file import parse_study
 
@@ -21,6 +29,7 @@ SECTIONS = {
     "network": NetworkSection,
     "train": TrainSection,
     "gates": GatesSection,
+    "latency": LatencySection,
 }
 MAX_FILE_LINES = 300
 MAX_FUNCTION_LINES = 60
