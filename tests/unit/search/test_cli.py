@@ -37,10 +37,21 @@ def test_flags_grow_deliberately() -> None:
         if name not in ("serve", "report")
     }
     assert words == {
-        "doctor": ["--db", "--flop-budget", "--storage", "file"],
+        "doctor": ["--db", "--flop-budget", "--param-budget", "--storage", "file"],
         "flops": ["--json", "file"],
         "start": sorted(
-            ["--db", "--flop-budget", "--hours", "--plain", "--quiet", "--storage", "--trials", "--workers", "file"]
+            [
+                "--db",
+                "--flop-budget",
+                "--hours",
+                "--param-budget",
+                "--plain",
+                "--quiet",
+                "--storage",
+                "--trials",
+                "--workers",
+                "file",
+            ]
         ),
         "status": ["--db", "--json", "study"],
         "front": ["--csv", "--db", "--json", "study"],
