@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from search.formats import format_duration, format_flops, format_share, format_signed
+from search.formats import format_duration, format_flops, format_latency, format_share, format_signed
 from search.queries import StudyReader
 from search.records import StudyView, TrialPoint, TrialState
 from search.storage.repository import DONE_STATES
@@ -139,10 +139,12 @@ def num_done(view: StudyView) -> int:
 def _outcome(point: TrialPoint, view: StudyView, derived: int) -> str:
     if point.delta_mtl is not None and point.flops is not None:
         share = format_share(point.flops, view.summary.single_task_flops)
+        latency = "" if point.latency_ms is None else f", {format_latency(point.latency_ms)}"
+        slow = ", too slow" if "latency" in point.exceeds else ""
         more = f", and {derived} derived point{'s' * (derived > 1)}" if derived else ""
         return (
             f"COMPLETE: Δ_MTL {point.delta_mtl:+.2f} % at {format_flops(point.flops)} FLOPs "
-            f"({share} of single-task){more}"
+            f"({share} of single-task){latency}{slow}{more}"
         )
     if point.state is TrialState.RUNNING:
         return "started"

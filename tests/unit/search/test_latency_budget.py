@@ -14,6 +14,7 @@ from search.commands.inspect import status_document
 from search.errors import NothingToPullError, RefusedResultError
 from search.front_table import front_csv, front_document, front_notes, front_table
 from search.json_document import to_text
+from search.live import PlainDisplay
 from search.pareto import Budgets, Outcome
 from search.point_label import PointLabel
 from search.queries import StudyReader
@@ -203,3 +204,16 @@ def test_front_and_status_say_the_time(run: Any) -> None:
     assert [row[head.index("latency_ms")] for row in rows] == ["2.0", "3.5"]
     trials = json.loads(to_text(status_document(view)))["trials"]
     assert [(trial["latency_ms"], trial["exceeds"]) for trial in trials] == [(2.0, []), (4.001, ["latency"]), (4.0, [])]
+
+
+def test_the_running_study_says_the_time(open_table_study: OpenStudy) -> None:
+    run = open_table_study(text=CAPPED)
+    lines: list[str] = []
+    display = PlainDisplay(lines.append)
+    display.show(view_of(run))
+    finish(run, 0, latency_ms=2.0)
+    finish(run, 1, latency_ms=5.25)
+    display.show(view_of(run))
+    told = "\n".join(lines)
+    assert "trial 0 COMPLETE: Δ_MTL -2.00 % at 500 FLOPs (50.0% of single-task), 2 ms\n" in told
+    assert "trial 1 COMPLETE: Δ_MTL -2.00 % at 500 FLOPs (50.0% of single-task), 5.25 ms, too slow\n" in told
