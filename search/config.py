@@ -164,7 +164,7 @@ class GatesSection(StrictModel):
     estimator: Estimator = "straight_through"
     importance: Importance = "logit"
     derived_points: Annotated[int, Field(ge=0)] = 0
-    derived_epochs: Annotated[int, Field(ge=0)] = 2
+    derived_epochs: Annotated[int, Field(ge=0)] = 4
 
     @field_validator("flop_target")
     @classmethod

@@ -89,7 +89,7 @@ class GateConfig:
     estimator: Estimator = "straight_through"
     importance: Importance = "logit"
     derived_points: int = 0
-    derived_epochs: int = 2
+    derived_epochs: int = 4
 
     def __post_init__(self) -> None:
         self.layout()  # refuses what it cannot be

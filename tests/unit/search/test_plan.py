@@ -235,7 +235,7 @@ def test_impossible_targets_are_refused(gates: str, message: str) -> None:
 def test_derived_points_are_part_of_what_a_trial_costs() -> None:
     plain, derived = _targets("finetune_epochs = 2"), _targets("finetune_epochs = 2\nderived_points = 3")
     assert plain.flop_budget is not None
-    assert derived.trial_flops - plain.trial_flops == 3 * 2 * plain.flop_budget
+    assert derived.trial_flops - plain.trial_flops == 3 * 4 * plain.flop_budget
     assert derived.hard_sharing_epochs > plain.hard_sharing_epochs
 
 
