@@ -5,6 +5,7 @@
 One trial of the study per seed, target (percent of the single-task cost) and way of meeting it:
 
     hinge                  the paper's hinge, tau matched to the target, strong lambda_s; what is over is cut
+    hinge, loose           the same with tau 0.4 and a weak lambda_s: gates end open and most of the work is the cut
     hinge+projection       the same; then gates are opened too, until none more fits
     expected               the expected FLOPs by dual ascent, projected by logit
     expected+sensitivity   the same, projected by loss sensitivity
@@ -31,7 +32,8 @@ from trainer.reporting import EpochReport, TrialResult
 from trainer.trial import run_trial
 from trainer.trial_spec import TrialSpec
 
-WAYS = ("hinge", "hinge+projection", "expected", "expected+sensitivity", "hard-concrete")
+LOOSE_TAU, LOOSE_LAMBDA_S = 0.4, 2.0
+WAYS = ("hinge", "hinge, loose", "hinge+projection", "expected", "expected+sensitivity", "hard-concrete")
 
 
 def main() -> None:
@@ -52,7 +54,8 @@ def main() -> None:
     found: dict[tuple[float, str], list[float]] = {}
     for seed in arguments.seeds:
         plan = _plan(arguments.study, seed)
-        results = {job.role: train_job(job, arguments.folder) for job in reference_jobs(plan)}
+        jobs = [job for job in reference_jobs(plan) if job.purpose != "hard_sharing"]
+        results = {job.role: train_job(job, arguments.folder) for job in jobs}
         references = References(plan=plan, results=results)
         for percent in arguments.targets:
             for way in arguments.ways:
@@ -79,9 +82,9 @@ def _run(
 ) -> tuple[TrialResult, int]:
     capacity = plan.largest
     target = int(percent / 100 * capacity.single_task)
-    settings = decode(plan, {"gates.tau": 0.2, "gates.lambda_s": 1.0}, seed=seed + 1)
+    settings = decode(plan, {"gates.tau": 0.2, "gates.flop_target": 1.0, "gates.lambda_s": 1.0}, seed=seed + 1)
     gates = _gates(settings.gates, way, _matching_tau(capacity.encoder, capacity.hard_sharing, target, len(plan.tasks)))
-    gates = replace(gates, lambda_s=arguments.lambda_s if gates.sparsity == "hinge" else arguments.rho)
+    gates = replace(gates, lambda_s=_strength(way, arguments), derived_points=0)
     if arguments.finetune_epochs is not None:
         gates = replace(gates, finetune_epochs=arguments.finetune_epochs)
     spec = TrialSpec(
@@ -100,13 +103,20 @@ def _run(
 
 def _gates(gates: GateConfig, way: str, tau: float) -> GateConfig:
     if way.startswith("hinge"):
-        return replace(gates, sparsity="hinge", tau=(tau,) * len(gates.tau))
+        return replace(gates, sparsity="hinge", tau=(LOOSE_TAU if way == "hinge, loose" else tau,) * len(gates.tau))
     return replace(
         gates,
         sparsity="expected_flops",
         importance="sensitivity" if way.endswith("sensitivity") else "logit",
         estimator="hard_concrete" if way == "hard-concrete" else "straight_through",
     )
+
+
+def _strength(way: str, arguments: argparse.Namespace) -> float:
+    if way == "hinge, loose":
+        return LOOSE_LAMBDA_S
+    strength: float = arguments.lambda_s if way.startswith("hinge") else arguments.rho
+    return strength
 
 
 def _matching_tau(encoder: int, floor: int, target: int, num_tasks: int) -> float:
