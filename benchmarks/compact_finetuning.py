@@ -11,7 +11,7 @@ shared networks are cached in the folder.
 import argparse
 import copy
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -72,7 +72,10 @@ def _compare(
     plan: StudyPlan, seed: int, tau: float, lambda_s: float, folder: Path
 ) -> tuple[float, Finetuned, Finetuned]:
     data = load_data(plan.data, folder)
-    settings = decode(plan, {"gates.tau": tau, "gates.lambda_s": lambda_s}, seed=seed)
+    settings = decode(plan, {"gates.tau": tau, "gates.flop_target": 1.0, "gates.lambda_s": lambda_s}, seed=seed)
+    # The hinge, whatever the study file says: how the gates were learned makes no difference to what follows.
+    gates = replace(settings.gates, sparsity="hinge", tau=(tau,) * len(plan.tasks), lambda_s=lambda_s)
+    settings = replace(settings, gates=gates)
     single_task, shared = _references(plan, folder)
     seed_everything(seed)
     network = build_gated_network(settings.capacity.architecture, settings.gates.layout())
