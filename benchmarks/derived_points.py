@@ -19,6 +19,7 @@ from whole_study import run_whole_study
 from search.pareto import Point, ReferenceFrame, hypervolume
 from search.queries import StudyReader
 from search.records import StudyView, TrialState
+from search.views import reference_frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,9 @@ def main() -> None:
     gains = []
     for seed in arguments.seeds:
         reader, view = run_whole_study(arguments.study, seed, arguments.folder)
-        frame = _frame(view)
+        frame = reference_frame(view.summary, view.references)
+        if frame is None:
+            raise SystemExit(f"study {view.summary.name} has no hard-sharing network")
         for unit in ("training FLOPs", "seconds"):
             trials = _finished(reader, view, in_flops=unit == "training FLOPs")
             own, equal, everything = _compare(trials, frame)
@@ -77,13 +80,6 @@ def _finished(reader: StudyReader, view: StudyView, *, in_flops: bool) -> list[F
         )
         found.append(Finished(points, costs[0], sum(costs)))
     return found
-
-
-def _frame(view: StudyView) -> ReferenceFrame:
-    summary = view.summary
-    hard = next(point for point in view.references if point.kind == "hard_sharing")
-    flops = summary.flop_budget or summary.single_task_flops
-    return ReferenceFrame(single_task_flops=summary.single_task_flops, flops=flops, delta_mtl=hard.delta_mtl)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from search.records import (
     HypervolumePoint,
     ReferencePoint,
     StudyState,
+    StudySummary,
     StudyView,
     TrialPoint,
     TrialState,
@@ -127,12 +128,12 @@ def reference_points(facts: StudyFacts) -> tuple[ReferencePoint, ...]:
     return tuple(found)
 
 
-def reference_frame(row: StudyRow, references: Sequence[ReferencePoint]) -> ReferenceFrame | None:
+def reference_frame(study: StudyRow | StudySummary, references: Sequence[ReferencePoint]) -> ReferenceFrame | None:
     """What the hypervolume is measured against; None until hard sharing is trained."""
     for point in references:
         if point.kind == "hard_sharing":
-            flops = row.single_task_flops if row.flop_budget is None else row.flop_budget
-            return ReferenceFrame(single_task_flops=row.single_task_flops, flops=flops, delta_mtl=point.delta_mtl)
+            flops = study.single_task_flops if study.flop_budget is None else study.flop_budget
+            return ReferenceFrame(single_task_flops=study.single_task_flops, flops=flops, delta_mtl=point.delta_mtl)
     return None
 
 

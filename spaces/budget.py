@@ -49,10 +49,8 @@ def project_to_budget(
     return _as_pattern(network, gates, _open_what_fits(gates, flop_budget - cost.floor))
 
 
-def close_gates_to_budget(
-    network: InterroGateNetwork, flop_budget: int, *, importance: Sequence[Tensor] | None = None
-) -> GatePattern:
-    """The network's own gate pattern if it is within the budget, else as much of it as fits by ``importance``.
+def close_gates_to_budget(network: InterroGateNetwork, flop_budget: int) -> GatePattern:
+    """The network's own gate pattern if it is within the budget, else as much of it as fits.
 
     Raises:
         BudgetBelowFloorError: sharing everything still costs more than the budget.
@@ -60,7 +58,7 @@ def close_gates_to_budget(
     pattern = network.gate_pattern()
     if network.cost.flops(pattern) <= flop_budget:
         return pattern
-    return project_to_budget(network, flop_budget, importance=importance, openable=pattern)
+    return project_to_budget(network, flop_budget, openable=pattern)
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,8 +80,9 @@ def _build(spec: TrialSpec) -> InterroGateNetwork:
     single_task = {name: load_state(Path(spec.single_task[name].path)) for name in spec.architecture.task_names}
     hard_sharing = load_state(Path(spec.hard_sharing.path)) if spec.hard_sharing is not None else None
     network.load_references(single_task, hard_sharing)
-    # Asked before hours of training rather than after: this refuses a cost that nothing can meet.
-    limit = network.cost.ceiling if spec.flop_limit is None else spec.flop_limit
+    # Asked before hours of training rather than after: this refuses a cost that not even sharing everything meets.
+    floor = network.cost.floor
+    limit = floor if spec.flop_limit is None else min(spec.flop_limit, floor)
     project_to_budgets(network.eval(), limit, param_budget=spec.param_budget)
     return network
 
