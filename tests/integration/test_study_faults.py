@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +119,15 @@ def _wait_for(condition: Callable[[], bool], what: str, child: subprocess.Popen[
         time.sleep(0.05)
 
 
+@contextmanager
+def _asleep(process: int) -> Iterator[None]:
+    os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process, signal.SIGCONT)
+
+
 @pytest.mark.slow
 def test_diverged_trial_fails_with_its_cause_and_the_study_goes_on(gatefront: Gatefront) -> None:
     study = gatefront.study(trials=5, learning_rate="{choices = [3e-3, 1e30]}")
@@ -193,11 +202,14 @@ def test_killed_driver_is_resumed_to_exactly_the_asked_trials(gatefront: Gatefro
 
 @pytest.mark.slow
 def test_stopped_study_ends_well_and_goes_on_later(gatefront: Gatefront) -> None:
-    driver = gatefront.begin("start", str(gatefront.study(trials=3, epochs=30)), "--plain")
-    running = "SELECT count(*) FROM gatefront_trials WHERE state = 'RUNNING' AND epoch >= 2"
-    _wait_for(lambda: gatefront.query(running) not in ([], [(0,)]), "epoch 2", driver)
-    assert "is being run" in gatefront.run("resume", "tiny", exit_status=1)
-    gatefront.run("stop", "tiny")
+    driver = gatefront.begin("start", str(gatefront.study(trials=2, workers=1, epochs=30)), "--plain")
+    under_way = "SELECT worker FROM gatefront_trials WHERE state = 'RUNNING' AND epoch >= 2"
+    _wait_for(lambda: bool(gatefront.query(under_way)), "epoch 2", driver)
+    ((worker,),) = gatefront.query(under_way)
+    # Asleep, the worker cannot finish while the two commands start up, however fast the machine is.
+    with _asleep(int(worker.split("/")[-2])):
+        assert "is being run" in gatefront.run("resume", "tiny", exit_status=1)
+        gatefront.run("stop", "tiny")
     out, err = driver.communicate(timeout=TIMEOUT_S)
     assert driver.returncode == 0, err
     assert "STOPPED" in out
@@ -207,7 +219,7 @@ def test_stopped_study_ends_well_and_goes_on_later(gatefront: Gatefront) -> None
 
     gatefront.run("resume", "--plain")
     after = gatefront.status()
-    assert [(trial["number"], trial["state"]) for trial in after["trials"]] == [(n, "COMPLETE") for n in range(3)]
+    assert [(trial["number"], trial["state"]) for trial in after["trials"]] == [(n, "COMPLETE") for n in range(2)]
     params = {trial["number"]: trial["params"] for trial in after["trials"]}
     assert all(params[trial["number"]] == trial["params"] for trial in stopped["trials"])
 
