@@ -52,3 +52,13 @@ def test_the_recipe_of_celeba_can_be_started() -> None:
     assert len(plan.tasks) == 8
     assert plan.flop_budget is not None
     assert plan.floor < plan.flop_budget < plan.ceiling
+
+
+def test_the_recipe_of_a_transformer_can_be_started() -> None:
+    _, config = read_study_file(STUDIES / "pascal-vit-small.toml")
+    assert (config.network.backbone, config.network.decoder) == ("vit_small_patch16_224", "dpt")
+    assert config.network.pretrained
+    plan = plan_study(config.without_weights())
+    assert [task.name for task in plan.tasks] == ["semseg", "human_parts", "saliency", "edges", "normals"]
+    assert plan.flop_budget is not None
+    assert plan.floor < plan.flop_budget < plan.ceiling
