@@ -1,0 +1,86 @@
+"""Early stopping for two objectives: at a few epochs a trial must hold its own among all that got so far.
+
+Successive halving as in ASHA (Li et al., arXiv 1810.05934), its ranking replaced by the constrained non-dominated one.
+Pure logic: it knows neither Ray nor a database.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from search.pareto import Point
+from search.ranking import constrained_order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoppingRule:
+    """Rungs lie at the epochs ``grace`` · ``eta``^k. At each the best one in ``eta`` of those that reached it goes on.
+
+    Nothing is decided at a rung before ``min_trials`` have reached it.
+    """
+
+    eta: int = 3
+    grace: int = 3
+    min_trials: int = 6
+
+    def is_rung(self, epoch: int) -> bool:
+        rung = self.grace
+        while rung < epoch:
+            rung *= self.eta
+        return rung == epoch
+
+
+class Verdict(NamedTuple):
+    """Why a trial stops: it was in this place, from 1, of ``num_trials`` at the rung."""
+
+    rung: int
+    place: int
+    num_trials: int
+    num_kept: int
+
+    def __str__(self) -> str:
+        return (
+            f"place {self.place} of the {self.num_trials} trials that have reached epoch {self.rung}, "
+            f"of which the first {self.num_kept} and the front go on"
+        )
+
+
+class EarlyStopping:
+    """What all trials of a study reported at the rungs, and the judgement over each as it arrives.
+
+    A trial on the front of its rung is never stopped, however many are on it. A trial that goes on is not judged again
+    before the next rung, whatever arrives behind it.
+
+    Args:
+        rule: where rungs lie and how many go on.
+        flop_budget: points at or under it come first at every rung; None: FLOPs are an objective only.
+    """
+
+    def __init__(self, rule: StoppingRule, *, flop_budget: int | None = None) -> None:
+        self._rule = rule
+        self._flop_budget = flop_budget
+        self._rungs: dict[int, dict[int, Point]] = {}
+
+    def should_stop(self, number: int, epoch: int, delta_mtl: float, flops: int) -> bool:
+        """Take in what trial ``number`` reports of ``epoch``, counted from 1; True if it should not go on."""
+        return self.judge(number, epoch, delta_mtl, flops) is not None
+
+    def judge(self, number: int, epoch: int, delta_mtl: float, flops: int) -> Verdict | None:
+        """As :meth:`should_stop`, with the reason; None: the trial goes on."""
+        self.record(number, epoch, delta_mtl, flops)
+        rung = self._rungs.get(epoch, {})
+        if number not in rung or len(rung) < self._rule.min_trials:
+            return None
+        place = constrained_order(list(rung.values()), self._flop_budget)[list(rung).index(number)]
+        num_kept = math.ceil(len(rung) / self._rule.eta)
+        if place.front == 0 or place.position < num_kept:
+            return None
+        return Verdict(epoch, place.position + 1, len(rung), num_kept)
+
+    def record(self, number: int, epoch: int, delta_mtl: float, flops: int) -> None:
+        """Take an epoch in without judging it: how a resumed study learns what was reported before.
+
+        A repeated epoch replaces the earlier one. A Δ_MTL that is not finite is no result to compare.
+        """
+        if self._rule.is_rung(epoch) and math.isfinite(delta_mtl):
+            self._rungs.setdefault(epoch, {})[number] = (delta_mtl, flops)
