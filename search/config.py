@@ -4,6 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
+from search.errors import StudyFileError
+from search.early_stopping import StoppingRule
 from search.flop_budget import parse_flop_budget
 from search.knobs import (
     FloatChoice,
@@ -24,13 +26,16 @@ from spaces.estimators import Estimator
 from spaces.gate_layout import Granularity
 from trainer.config import Importance, Sparsity
 
+Objective = Literal["delta_mtl", "flops", "latency"]
+_TWO_OBJECTIVES: tuple[Objective, ...] = ("delta_mtl", "flops")
 PositiveInt = Annotated[int, Field(ge=1)]
 
 
 class StudySection(StrictModel):
     """``[study]``. ``flop_budget`` is ``"45%"`` of the single-task cost or an amount like ``"60M"``; absent: none.
 
-    ``param_budget`` caps the delivered network's parameters, e.g. ``"2M"``; absent: no cap.
+    ``param_budget`` caps the delivered network's parameters, e.g. ``"2M"``; absent: no cap. ``objectives`` may name
+    ``"latency"`` beside the two that every study has.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
@@ -40,6 +45,15 @@ class StudySection(StrictModel):
     seed: Annotated[int, Field(ge=0)] = 0
     workers: PositiveInt | None = None
     sampler: Literal["tpe", "random"] = "tpe"
+
+    objectives: list[Objective] = Field(default_factory=lambda: list(_TWO_OBJECTIVES))
+
+    @field_validator("objectives")
+    @classmethod
+    def _are_known(cls, names: list[Objective]) -> list[Objective]:
+        if tuple(names) not in (_TWO_OBJECTIVES, (*_TWO_OBJECTIVES, "latency")):
+            raise ValueError('objectives must be "delta_mtl", "flops", and at most "latency" after them')
+        return names
 
     @field_validator("flop_budget")
     @classmethod
@@ -223,11 +237,23 @@ class StudyConfig(StrictModel):
     gates: GatesSection = GatesSection()
     tasks: dict[str, TaskSection] = Field(default_factory=dict)
     latency: LatencySection | None = None
+    early_stopping: StoppingRule | None = None
+
+    @model_validator(mode="after")
+    def _latency_is_measured(self) -> "StudyConfig":
+        if "latency" in self.study.objectives and self.latency is None:
+            raise StudyFileError(
+                'study.objectives names "latency", and nothing says how it is measured.',
+                hint="Add a [latency] table; it may be empty.",
+            )
+        return self
 
     @property
     def latency_rule(self) -> LatencyRule | None:
         """How networks are timed; None: they are not."""
-        return None if self.latency is None else LatencyRule(**self.latency.model_dump())
+        if self.latency is None:
+            return None
+        return LatencyRule(**self.latency.model_dump(), is_objective="latency" in self.study.objectives)
 
     @property
     def latency_budget_ms(self) -> float | None:
@@ -235,7 +261,7 @@ class StudyConfig(StrictModel):
 
     def without_budget(self) -> "StudyConfig":
         """The same study without caps, to learn what its networks cost."""
-        free = {"flop_budget": None, "param_budget": None}
+        free = {"flop_budget": None, "param_budget": None, "objectives": list(_TWO_OBJECTIVES)}
         return self.model_copy(update={"study": self.study.model_copy(update=free), "latency": None})
 
     def without_weights(self) -> "StudyConfig":

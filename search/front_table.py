@@ -133,6 +133,8 @@ def front_notes(view: StudyView) -> Iterator[str]:
         )
     if summary.latency is not None:
         yield f"Latency: one forward pass on the worker's CPU ({summary.latency}){_latency_cap(summary.latency)}."
+        if summary.latency.is_objective:
+            yield "Latency is an objective: a point is on the front if none beats it in Δ_MTL, FLOPs and latency."
     if summary.hypervolume is not None:
         yield f"Hypervolume {summary.hypervolume:.3f} (fraction of the single-task cost x percentage points)."
 

@@ -9,13 +9,17 @@ from search.latency import Precision, Runtime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatencyRule:
-    """One forward pass over ``batch`` images on the worker's CPU; ``budget_ms`` None: it is shown and caps nothing."""
+    """One forward pass over ``batch`` images on the worker's CPU; ``budget_ms`` None: it is shown and caps nothing.
+
+    ``is_objective``: the sampler minimises it, and the front is that of Δ_MTL, FLOPs and latency.
+    """
 
     budget_ms: float | None = None
     runtime: Runtime = "onnx"
     threads: int = 1
     batch: int = 1
     precision: Precision = "fp32"
+    is_objective: bool = False
 
     def __str__(self) -> str:
         """``onnx, fp32, 1 thread, batch 1``: what was timed."""

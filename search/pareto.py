@@ -57,14 +57,17 @@ def is_feasible(flops: int, flop_budget: int | None) -> bool:
     return flop_budget is None or flops <= flop_budget
 
 
-def pareto_front(points: Sequence[Point]) -> list[bool]:
-    """For each point, whether no other is at least as good in both objectives and better in one.
+def pareto_front(points: Sequence[Sequence[float]]) -> list[bool]:
+    """For each point, whether no other is at least as good in all objectives and better in one.
 
-    Equal points are all on the front.
+    A point is Δ_MTL, higher is better, then its costs, lower is better: FLOPs, and latency where a study has it as an
+    objective. Equal points are all on the front.
     """
     if not points:
         return []
-    found = moocore.is_nondominated(np.asarray(points, dtype=float), maximise=[True, False], keep_weakly=True)
+    table = np.asarray(points, dtype=float)
+    maximise = [True] + [False] * (table.shape[1] - 1)
+    found = moocore.is_nondominated(table, maximise=maximise, keep_weakly=True)
     return [bool(value) for value in found]
 
 

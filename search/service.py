@@ -12,12 +12,13 @@ import sqlalchemy as sa
 from ray import tune
 
 from search.cluster import WorkerResources, plan_workers
-from search.config import StudyConfig
+from search.config import LatencySection, StudyConfig
 from search.drain import Drain
-from search.errors import DriverFailedError, StudyExistsError
+from search.errors import DriverFailedError, StudyExistsError, StudyFileError
 from search.flop_budget import parse_flop_budget
 from search.folders import StudyFolders
 from search.heartbeat import Heartbeat
+from search.latency_rule import LatencyRule
 from search.param_budget import parse_param_budget
 from search.plan import StudyPlan, plan_study
 from search.records import StudyState, TaskRecord
@@ -45,17 +46,34 @@ class Overrides:
 
     flop_budget: str | None = None
     param_budget: str | None = None
+    latency_budget_ms: float | None = None
     trials: int | None = None
     workers: int | None = None
 
     def apply(self, config: StudyConfig) -> StudyConfig:
-        """The config as it will run. Raises ``StudyFileError`` for a budget that cannot be read."""
+        """The config as it will run.
+
+        Raises:
+            StudyFileError: a budget cannot be read, or latency has one and is not measured.
+        """
         if self.flop_budget is not None:
             parse_flop_budget(self.flop_budget)
         if self.param_budget is not None:
             parse_param_budget(self.param_budget)
         given = {name: value for name, value in asdict(self).items() if value is not None}
-        return config.model_copy(update={"study": config.study.model_copy(update=given)})
+        latency = _capped(config.latency, given.pop("latency_budget_ms", None))
+        return config.model_copy(update={"study": config.study.model_copy(update=given), "latency": latency})
+
+
+def _capped(latency: LatencySection | None, budget_ms: float | None) -> LatencySection | None:
+    if budget_ms is None:
+        return latency
+    if latency is None:
+        raise StudyFileError(
+            "latency_budget is given, and nothing says how latency is measured.",
+            hint="Add a [latency] table to the study file; it may be empty.",
+        )
+    return latency.model_copy(update={"budget_ms": budget_ms})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +119,7 @@ def resume_study(name: str, sitting: Sitting, *, workers: int | None = None) -> 
     asked = Overrides(
         flop_budget=row.flop_budget_text or None,
         param_budget=row.param_budget_text or None,
+        latency_budget_ms=None if row.latency is None else LatencyRule(**row.latency).budget_ms,
         trials=row.num_trials,
         workers=workers or row.num_workers,
     )

@@ -1,4 +1,4 @@
-"""The Optuna side of a study: its two objectives, its sampler, its named constraints."""
+"""The Optuna side of a study: its objectives, its sampler, its named constraints."""
 
 import warnings
 from collections.abc import Mapping
@@ -8,28 +8,34 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState as OptunaState
 
-from search.config import StudyConfig
+from search.config import Objective, StudyConfig
 from search.errors import RefusedResultError
 from search.pareto import Budgets, Outcome
 from search.sampling import first_points, search_space
 
 FLOP_CONSTRAINT, LATENCY_CONSTRAINT = "flops", "latency"
-_DIRECTIONS: tuple[Literal["maximize", "minimize"], ...] = ("maximize", "minimize")
-_METRICS = ("delta_mtl", "flops")
+_DIRECTIONS: dict[Objective, Literal["maximize", "minimize"]] = {
+    "delta_mtl": "maximize",
+    "flops": "minimize",
+    "latency": "minimize",
+}
 
 
 def open_study(storage: optuna.storages.BaseStorage, config: StudyConfig, *, num_trials: int) -> optuna.Study:
     """Create the Optuna study, or load it to go on; the first points are enqueued once."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
-        storage=storage, study_name=config.study.name, directions=list(_DIRECTIONS), load_if_exists=True
+        storage=storage,
+        study_name=config.study.name,
+        directions=[_DIRECTIONS[name] for name in config.study.objectives],
+        load_if_exists=True,
     )
     trials = study.get_trials(deepcopy=False)
     study.sampler = make_sampler(config, num_trials=num_trials, num_known=len(trials))
     if not trials:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            study.set_metric_names(list(_METRICS))
+            study.set_metric_names(list(config.study.objectives))
         for point in first_points(config)[:num_trials]:
             study.enqueue_trial(point)
     return study
@@ -73,22 +79,37 @@ def adopt(study: optuna.Study, found: optuna.trial.FrozenTrial, config: StudyCon
 
 
 def tell_complete(study: optuna.Study, trial: optuna.Trial, outcome: Outcome, budgets: Budgets) -> None:
-    """Tell both objectives, and before them one constraint per budget: at most 0 is feasible.
+    """Tell all objectives, and before them one constraint per budget: at most 0 is feasible.
 
     Raises:
-        RefusedResultError: there is a latency budget, and no latency.
+        RefusedResultError: latency has a budget or is an objective, and there is none.
     """
+    values = [outcome.delta_mtl, float(outcome.flops)]
+    if len(study.directions) > len(values):
+        values.append(_latency(trial, outcome))
     if budgets.flops is not None:
         trial.set_constraint(FLOP_CONSTRAINT, outcome.flops / budgets.flops - 1.0)
     if budgets.latency_ms is not None:
-        if outcome.latency_ms is None:
-            raise RefusedResultError(f"trial {trial.number} has no latency_ms to hold against the latency budget.")
-        trial.set_constraint(LATENCY_CONSTRAINT, outcome.latency_ms / budgets.latency_ms - 1.0)
-    study.tell(trial, [outcome.delta_mtl, float(outcome.flops)])
+        trial.set_constraint(LATENCY_CONSTRAINT, _latency(trial, outcome) / budgets.latency_ms - 1.0)
+    study.tell(trial, values)
+
+
+def _latency(trial: optuna.Trial, outcome: Outcome) -> float:
+    if outcome.latency_ms is None:
+        raise RefusedResultError(f"trial {trial.number} has no latency_ms, and the study is about it.")
+    return outcome.latency_ms
 
 
 def tell_failed(study: optuna.Study, trial: optuna.Trial) -> None:
     study.tell(trial, state=OptunaState.FAIL)
+
+
+def tell_stopped_early(study: optuna.Study, trial: optuna.Trial) -> None:
+    """Without values: those of an unfinished training would stand beside the others' as if they were final.
+
+    Optuna knows such a trial as PRUNED: TPE takes it for worse than every complete one, other samplers pass over it.
+    """
+    study.tell(trial, state=OptunaState.PRUNED)
 
 
 def params_of(trial: optuna.Trial) -> Mapping[str, object]:

@@ -1,5 +1,6 @@
 """From rows to the records that views show. Pure: no SQL, no clock but the one handed in."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,6 +8,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from search.facts import DerivedFacts, Key, StudyFacts, TrialFacts
+from search.latency_rule import LatencyRule
 from search.pareto import Budgets, Exceeded, ReferenceFrame, hypervolume_history, pareto_front
 from search.records import (
     HypervolumePoint,
@@ -92,8 +94,16 @@ def _places(facts: StudyFacts) -> dict[Key, _Place]:
     budgets = Budgets(flops=facts.row.flop_budget, latency_ms=None if latency is None else latency["budget_ms"])
     exceeded = {key: budgets.exceeded_by(flops, facts.latencies.get(key)) for key, (_, flops) in facts.values.items()}
     feasible = [key for key, over in exceeded.items() if not over]
-    front = dict(zip(feasible, pareto_front([facts.values[key] for key in feasible]), strict=True))
+    front = dict(zip(feasible, pareto_front(_objectives(facts, feasible)), strict=True))
     return {key: _Place(not over, front.get(key, False), over) for key, over in exceeded.items()}
+
+
+def _objectives(facts: StudyFacts, keys: Sequence[Key]) -> list[tuple[float, ...]]:
+    """What points are compared by. One that nobody timed counts as the slowest of all."""
+    latency = facts.row.latency
+    if latency is None or not LatencyRule(**latency).is_objective:
+        return [facts.values[key] for key in keys]
+    return [(*facts.values[key], facts.latencies.get(key, math.inf)) for key in keys]
 
 
 def reference_points(facts: StudyFacts) -> tuple[ReferencePoint, ...]:

@@ -10,6 +10,7 @@ from dashboards.figures.theme import DELTA_AXIS, Scheme, base_figure
 from dashboards.formats import FlopUnit, flop_unit, format_delta, format_flops, format_metric, format_share, metric_name
 from dashboards.point_words import asked_and_delivered, place, point_name
 from search.formats import format_latency
+from search.pareto import pareto_front
 from search.records import ReferencePoint, StudyView, TrialPoint, TrialState
 
 FRONT = "On the front"
@@ -116,9 +117,14 @@ def _add_budget(
 def _add_staircase(
     figure: go.Figure, front: Sequence[TrialPoint], unit: FlopUnit, scheme: Scheme, right_edge: float
 ) -> None:
-    """What is attained at each cost: flat until a costlier front point does better."""
+    """What is attained at each cost: flat until a costlier front point does better.
+
+    A point that latency alone keeps on the front is no step of it.
+    """
     if not front:
         return
+    steps = pareto_front([(point.delta_mtl or 0.0, _flops(point)) for point in front])
+    front = [point for point, is_step in zip(front, steps, strict=True) if is_step]
     end = max(right_edge, float(_flops(front[-1])))
     figure.add_scatter(
         x=[_flops(point) / unit.divisor for point in front] + [end / unit.divisor],

@@ -14,7 +14,8 @@ from search.bundle.layout import (
     TORCH_MODEL,
     WEIGHTS,
 )
-from search.bundle.manifest import Manifest, TaskEntry
+from search.bundle.manifest import Manifest, TaskEntry, WorkerLatencyEntry
+from search.formats import format_latency
 
 _MAX_LISTED_CLASSES = 40
 _REFERENCES = {"single_task": "one network per task", "hard_sharing": "one encoder shared by all tasks"}
@@ -48,6 +49,8 @@ def _head(manifest: Manifest) -> str:
     if flops.flop_budget is not None:
         asked = f" (asked for as {flops.requested})" if flops.requested else ""
         lines.append(f"| FLOP budget | {flops.flop_budget:,}{asked}: kept |")
+    if manifest.worker_latency is not None:
+        lines.append(f"| latency in the study | {_worker_latency(manifest.worker_latency)} |")
     lines += [
         f"| for comparison: {_REFERENCES[point.kind]} | Δ_MTL {point.delta_mtl:+.2f} % at {point.flops:,} FLOPs |"
         for point in manifest.references
@@ -58,6 +61,12 @@ def _head(manifest: Manifest) -> str:
         f"FLOP convention: {flops.convention}",
     ]
     return "\n".join(lines)
+
+
+def _worker_latency(measured: WorkerLatencyEntry) -> str:
+    how = f"{measured.runtime}, {measured.precision}, threads {measured.threads}, batch {measured.batch}"
+    cap = "" if measured.budget_ms is None else f", budget {format_latency(measured.budget_ms)}"
+    return f"{format_latency(measured.median_ms)} on the worker's CPU ({how}){cap}"
 
 
 def _tasks(manifest: Manifest) -> str:

@@ -5,42 +5,56 @@ from collections.abc import Sequence
 
 from search.errors import NothingToPullError, StudyNotFoundError
 from search.formats import format_latency
-from search.pareto import best_under_budget, is_feasible
+from search.pareto import Budgets, best_under_budget, is_feasible
 from search.point_label import PointLabel
 from search.records import StudyView, TrialPoint, TrialState
 
 
-def choose_point(view: StudyView, *, flop_budget: int | None, label: PointLabel | None) -> TrialPoint:
+def choose_point(
+    view: StudyView, *, flop_budget: int | None, latency_budget_ms: float | None = None, label: PointLabel | None
+) -> TrialPoint:
     """The point asked for, else the one with the best Δ_MTL among all at or under the budget and fast enough.
 
-    A point asked for by its number may be slower than the study's latency budget.
+    A point asked for by its number may be slower than the study's own latency budget.
 
     Args:
         view: the study.
         flop_budget: FLOPs the network may cost; ``None`` means no cap.
+        latency_budget_ms: what a forward pass may take, as the study measured it; ``None``: the study's own budget.
         label: a trial, or a point derived from one; the trial must be complete and, where a budget is given, the
             point keep to it.
 
     Raises:
-        NothingToPullError: no point of a complete trial fits; the message names the smallest there is.
+        NothingToPullError: no point of a complete trial fits; the message names the smallest there is. Or latency has
+            a budget and the study does not measure it.
         StudyNotFoundError: the study has no trial, or the trial no derived point, of that number.
     """
+    if latency_budget_ms is not None and view.summary.latency is None:
+        raise NothingToPullError(
+            f"latency_budget is given, and study {view.summary.name!r} does not measure latency.",
+            hint="Leave it out, or run the study with a [latency] table; `gatefront bench` times a finished bundle.",
+        )
     if label is not None:
-        return _asked_for(view, label, flop_budget)
+        return _asked_for(view, label, flop_budget, latency_budget_ms)
     complete = [point for point in view.all_points if _is_deployable(point)]
     if not complete:
         raise NothingToPullError(
             f"study {view.summary.name!r} has no finished trial: {_counts(view)}.",
             hint=f"Wait for the first one, or look at `gatefront status {view.summary.name}`.",
         )
-    fast = [point for point in complete if "latency" not in point.exceeds]
+    if latency_budget_ms is None and view.summary.latency is not None:
+        latency_budget_ms = view.summary.latency.budget_ms
+    budgets = Budgets(latency_ms=latency_budget_ms)
+    fast = [point for point in complete if not budgets.exceeded_by(_flops(point), point.latency_ms)]
     best = best_under_budget([(_delta(point), _flops(point)) for point in fast], flop_budget)
     if best is None:
-        raise _nothing_fits(view, complete, flop_budget)
+        raise _nothing_fits(view, complete, flop_budget, latency_budget_ms)
     return fast[best]
 
 
-def _nothing_fits(view: StudyView, complete: Sequence[TrialPoint], flop_budget: int | None) -> NothingToPullError:
+def _nothing_fits(
+    view: StudyView, complete: Sequence[TrialPoint], flop_budget: int | None, latency_budget_ms: float | None
+) -> NothingToPullError:
     """Names the cheapest of the networks, or the fastest of those that are cheap enough."""
     cheap = [point for point in complete if is_feasible(_flops(point), flop_budget)]
     if not cheap:
@@ -51,16 +65,18 @@ def _nothing_fits(view: StudyView, complete: Sequence[TrialPoint], flop_budget: 
             hint=f"Ask for at least that, or run the study under a smaller budget (not under {_floor(view)}).",
         )
     fastest = min(cheap, key=lambda point: point.latency_ms or math.inf)
-    name, rule = view.summary.name, view.summary.latency
+    name = view.summary.name
     return NothingToPullError(
-        f"no finished trial of study {name!r} under the FLOP budget keeps to its latency budget of "
-        f"{format_latency(rule.budget_ms if rule else None)}: the fastest, trial {fastest.label}, took "
+        f"no finished trial of study {name!r} under the FLOP budget keeps to the latency budget of "
+        f"{format_latency(latency_budget_ms)}: the fastest, trial {fastest.label}, took "
         f"{format_latency(fastest.latency_ms)}.",
         hint=f"Take it with `gatefront pull {name} --trial {fastest.label}`, or search under a smaller flop_budget.",
     )
 
 
-def _asked_for(view: StudyView, label: PointLabel, flop_budget: int | None) -> TrialPoint:
+def _asked_for(
+    view: StudyView, label: PointLabel, flop_budget: int | None, latency_budget_ms: float | None
+) -> TrialPoint:
     name = view.summary.name
     trial = next((point for point in view.points if point.number == label.number), None)
     if trial is None:
@@ -78,6 +94,12 @@ def _asked_for(view: StudyView, label: PointLabel, flop_budget: int | None) -> T
     if flop_budget is not None and _flops(point) > flop_budget:
         raise NothingToPullError(
             f"trial {label} of study {name!r} costs {_flops(point):,} FLOPs, over the flop_budget of {flop_budget:,}.",
+            hint="Leave one of the two out.",
+        )
+    if Budgets(latency_ms=latency_budget_ms).exceeded_by(_flops(point), point.latency_ms):
+        raise NothingToPullError(
+            f"trial {label} of study {name!r} took {format_latency(point.latency_ms)}, over the latency_budget of "
+            f"{format_latency(latency_budget_ms)}.",
             hint="Leave one of the two out.",
         )
     return point

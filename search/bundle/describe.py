@@ -6,7 +6,15 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 from search.bundle.layout import INPUT_NAME, STUDY_FILE
-from search.bundle.manifest import DataEntry, FlopsEntry, InputEntry, Manifest, ReferenceEntry, TaskEntry
+from search.bundle.manifest import (
+    DataEntry,
+    FlopsEntry,
+    InputEntry,
+    Manifest,
+    ReferenceEntry,
+    TaskEntry,
+    WorkerLatencyEntry,
+)
 from search.bundle.outputs import output_meaning, output_shape
 from search.bundle.source import PullSource
 from spaces import FLOP_CONVENTION, PlainNetwork, count_parameters
@@ -51,6 +59,7 @@ def describe(
             for reference in source.view.references
         ),
         num_parameters=count_parameters(network),
+        worker_latency=_worker_latency(source),
         no_plan_because=no_plan_because,
         data=DataEntry(
             name=source.data_name,
@@ -85,6 +94,20 @@ def _describe_task(task: Task, source: PullSource) -> TaskEntry:
     )
 
 
+def _worker_latency(source: PullSource) -> WorkerLatencyEntry | None:
+    rule, median_ms = source.view.summary.latency, source.chosen.point.latency_ms
+    if rule is None or median_ms is None:
+        return None
+    return WorkerLatencyEntry(
+        median_ms=median_ms,
+        budget_ms=rule.budget_ms,
+        runtime=rule.runtime,
+        threads=rule.threads,
+        batch=rule.batch,
+        precision=rule.precision,
+    )
+
+
 def _versions() -> dict[str, str]:
     names = ("gatefront", "torch", "onnx", "onnxruntime")
     return {"python": platform.python_version(), **{name: version(name) for name in names}}
@@ -95,6 +118,8 @@ def _commands(source: PullSource) -> tuple[str, ...]:
     budget = f" --flop-budget {shlex.quote(summary.flop_budget_text)}" if summary.flop_budget is not None else ""
     if summary.param_budget_text:
         budget += f" --param-budget {shlex.quote(summary.param_budget_text)}"
+    if summary.latency is not None and summary.latency.budget_ms is not None:
+        budget += f" --latency-budget {summary.latency.budget_ms:g}ms"
     return (
         f"gatefront start {STUDY_FILE}{budget} --trials {summary.num_trials}",
         f"gatefront pull {shlex.quote(summary.name)} --trial {label} -o FOLDER",

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from search.bundle.layout import MANIFEST
 from search.errors import BundleError
-from search.latency import Latency
+from search.latency import Latency, Precision, Runtime
 from search.point_label import PointLabel
 
 FORMAT_VERSION = 1
@@ -74,6 +74,17 @@ class FlopsEntry(_Record):
     floor: int
 
 
+class WorkerLatencyEntry(_Record):
+    """What the study's worker measured of this network on its CPU: median milliseconds of one forward pass."""
+
+    median_ms: float = Field(gt=0, allow_inf_nan=False)
+    budget_ms: float | None
+    runtime: Runtime
+    threads: int = Field(ge=1)
+    batch: int = Field(ge=1)
+    precision: Precision
+
+
 class ReferenceEntry(_Record):
     """What sharing nothing, or everything, costs and yields: ``delta_mtl`` in percent."""
 
@@ -98,6 +109,7 @@ class Manifest(_Record):
     ``derived`` is 0 for the trial's own network, else which of those derived from it, counted from 1.
     ``no_plan_because`` is null where architecture.json and weights.safetensors are in the folder, else the reason.
     ``latency`` is what ``gatefront bench`` measured, one entry per setting; all else was written at the pull.
+    ``worker_latency`` is null where the study does not measure latency.
     """
 
     format: Literal["gatefront-bundle"] = "gatefront-bundle"
@@ -119,6 +131,7 @@ class Manifest(_Record):
     versions: dict[str, str]
     trained_with: dict[str, str]
     reproduce: tuple[str, ...]
+    worker_latency: WorkerLatencyEntry | None = None
     latency: tuple[Latency, ...] = ()
     files: dict[str, FileEntry]
 

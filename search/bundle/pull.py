@@ -18,7 +18,7 @@ from search.bundle.layout import (
 )
 from search.bundle.manifest import file_entry, write_manifest
 from search.bundle.pictures import draw_front, draw_gate_map, format_flops
-from search.bundle.source import PullSource, StudySource, gather_source
+from search.bundle.source import PullSource, StudySource, Wanted, gather_source
 from search.bundle.verify import TOLERANCE, verify_bundle
 from search.errors import BundleError
 from search.point_label import PointLabel
@@ -31,6 +31,7 @@ def pull_bundle(
     study: str,
     *,
     flop_budget: str | None = None,
+    latency_budget_ms: float | None = None,
     trial: PointLabel | None = None,
     output: Path,
     cache_dir: Path | None = None,
@@ -41,6 +42,7 @@ def pull_bundle(
         reader: the studies.
         study: the study's name.
         flop_budget: ``"45%"`` of the single-task cost, ``"60M"``, ``"1.2G"``; absent: the study's own budget.
+        latency_budget_ms: what a forward pass may take, as the study measured it; absent: the study's own budget.
         trial: a trial, or a point derived from one; absent: the best Δ_MTL among all of them at or under the budget.
         output: a folder that does not exist yet, or is empty.
         cache_dir: where the data are cached; absent: where the study cached them.
@@ -51,7 +53,8 @@ def pull_bundle(
         BundleError: the exported network does not do what the trial was measured to do.
     """
     _check_output(output)
-    source = gather_source(reader, study, flop_budget=flop_budget, trial=trial, cache_dir=cache_dir)
+    wanted = Wanted(flop_budget=flop_budget, latency_budget_ms=latency_budget_ms, trial=trial)
+    source = gather_source(reader, study, wanted, cache_dir=cache_dir)
     output = output.absolute()
     output.parent.mkdir(parents=True, exist_ok=True)
     # Written beside its place and renamed once it is proven, so that a folder of that name is always whole.

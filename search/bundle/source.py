@@ -33,6 +33,15 @@ class StudySource(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a person asks for: FLOPs as they wrote them, milliseconds, or one point by its name; None leaves it open."""
+
+    flop_budget: str | None = None
+    latency_budget_ms: float | None = None
+    trial: PointLabel | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PullSource:
     """One chosen point of a trial with everything its bundle tells.
 
@@ -52,20 +61,18 @@ class PullSource:
     flop_budget: int | None
 
 
-def gather_source(
-    reader: StudySource, study: str, *, flop_budget: str | None, trial: PointLabel | None, cache_dir: Path | None
-) -> PullSource:
+def gather_source(reader: StudySource, study: str, wanted: Wanted, *, cache_dir: Path | None) -> PullSource:
     """Choose the point and load what its bundle tells of.
 
     Raises:
         NothingToPullError: no finished trial fits, or its network file is gone.
         StudyNotFoundError: no such study, or no such trial.
-        StudyFileError: ``flop_budget`` cannot be read.
+        StudyFileError: the FLOP budget cannot be read.
         DataError: the study's data are not where they were.
     """
     view = reader.view(study)
-    requested, budget = _settle_budget(view, flop_budget, trial)
-    point = choose_point(view, flop_budget=budget, label=trial)
+    requested, budget = _settle_budget(view, wanted.flop_budget, wanted.trial)
+    point = choose_point(view, flop_budget=budget, latency_budget_ms=wanted.latency_budget_ms, label=wanted.trial)
     network_path = reader.network_path(study, point.number, point.derived)
     if not network_path.is_file():
         raise NothingToPullError(

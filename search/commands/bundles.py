@@ -6,7 +6,15 @@ from typing import Annotated
 import typer
 
 from search.bundle import pull_bundle, verify_bundle
-from search.commands.options import Database, FlopBudgetText, StudyName, open_reader, settle_study
+from search.commands.options import (
+    Database,
+    FlopBudgetText,
+    LatencyBudgetText,
+    StudyName,
+    open_reader,
+    settle_study,
+)
+from search.latency_budget import parse_latency_budget
 from search.point_label import PointLabel
 
 TrialLabel = Annotated[
@@ -20,6 +28,7 @@ def pull(
     output: Output,
     study: StudyName = None,
     flop_budget: FlopBudgetText = None,
+    latency_budget: LatencyBudgetText = None,
     trial: TrialLabel = None,
     db: Database = None,
 ) -> None:
@@ -27,7 +36,14 @@ def pull(
     label = None if trial is None else PointLabel.parse(trial)
     reader = open_reader(db)
     name = settle_study(reader, study)
-    folder = pull_bundle(reader, name, flop_budget=flop_budget, trial=label, output=output)
+    folder = pull_bundle(
+        reader,
+        name,
+        flop_budget=flop_budget,
+        latency_budget_ms=None if latency_budget is None else parse_latency_budget(latency_budget),
+        trial=label,
+        output=output,
+    )
     typer.echo(f"Wrote {folder}. Its README.md says how to load it; `gatefront verify {folder}` checks it.")
 
 

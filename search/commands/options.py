@@ -25,6 +25,12 @@ FlopBudgetText = Annotated[
 ParamBudgetText = Annotated[
     str | None, typer.Option("--param-budget", metavar="2M|350K", help="Most parameters a delivered network may have.")
 ]
+LatencyBudgetText = Annotated[
+    str | None,
+    typer.Option(
+        "--latency-budget", metavar="20ms|0.5s", help="Most time of a forward pass, as [latency] measures it."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 

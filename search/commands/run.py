@@ -13,6 +13,7 @@ from rich.console import Console
 from search.commands.options import (
     Database,
     FlopBudgetText,
+    LatencyBudgetText,
     ParamBudgetText,
     Storage,
     StudyFile,
@@ -21,6 +22,7 @@ from search.commands.options import (
     settle_study,
 )
 from search.drain import Drain
+from search.latency_budget import parse_latency_budget
 from search.live import PlainDisplay, RichDisplay, watching
 from search.queries import StudyReader
 from search.records import StudyState
@@ -40,6 +42,7 @@ def start(  # noqa: PLR0913  # one parameter per option of the command line
     file: StudyFile,
     flop_budget: FlopBudgetText = None,
     param_budget: ParamBudgetText = None,
+    latency_budget: LatencyBudgetText = None,
     trials: Trials = None,
     hours: Hours = None,
     workers: Workers = None,
@@ -50,7 +53,13 @@ def start(  # noqa: PLR0913  # one parameter per option of the command line
 ) -> None:
     """Start a study and run it to its end. Ctrl-C stops it after the current epochs; `resume` goes on."""
     text, _ = read_study_file(file)
-    overrides = Overrides(flop_budget=flop_budget, param_budget=param_budget, trials=trials, workers=workers)
+    overrides = Overrides(
+        flop_budget=flop_budget,
+        param_budget=param_budget,
+        latency_budget_ms=None if latency_budget is None else parse_latency_budget(latency_budget),
+        trials=trials,
+        workers=workers,
+    )
     folder = storage_folder(storage)
     if not quiet:
         typer.echo(f"Reading {file} and its data ...", err=True)

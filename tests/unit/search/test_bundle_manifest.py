@@ -20,6 +20,7 @@ from search.bundle.manifest import (
     Manifest,
     ReferenceEntry,
     TaskEntry,
+    WorkerLatencyEntry,
     file_entry,
     read_manifest,
     write_manifest,
@@ -125,6 +126,15 @@ def test_a_bundle_of_an_earlier_release_is_read_though_it_lacks_newer_keys(tmp_p
 
 def _spelt(document: dict[str, Any]) -> bytes:
     return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def test_the_worker_s_time_stands_on_the_card(tmp_path: Path) -> None:
+    measured = WorkerLatencyEntry(median_ms=3.214, budget_ms=4.0, runtime="onnx", threads=1, batch=2, precision="fp32")
+    manifest = _manifest().model_copy(update={"worker_latency": measured})
+    write_manifest(manifest, tmp_path)
+    assert read_manifest(tmp_path).worker_latency == measured
+    assert "| 3.21 ms on the worker's CPU (onnx, fp32, threads 1, batch 2), budget 4 ms |" in write_card(manifest)
+    assert "worker" not in write_card(_manifest())
 
 
 def _latency(**changes: Any) -> Latency:

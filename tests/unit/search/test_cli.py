@@ -44,6 +44,7 @@ def test_flags_grow_deliberately() -> None:
                 "--db",
                 "--flop-budget",
                 "--hours",
+                "--latency-budget",
                 "--param-budget",
                 "--plain",
                 "--quiet",
@@ -55,7 +56,7 @@ def test_flags_grow_deliberately() -> None:
         ),
         "status": ["--db", "--json", "study"],
         "front": ["--csv", "--db", "--json", "study"],
-        "pull": ["--db", "--flop-budget", "--output", "--trial", "-o", "study"],
+        "pull": ["--db", "--flop-budget", "--latency-budget", "--output", "--trial", "-o", "study"],
         "verify": ["folder"],
         "bench": sorted(
             [

@@ -191,6 +191,56 @@ def test_pull_names_the_fastest_where_none_is_fast_enough(open_table_study: Open
         choose_point(view_of(run), flop_budget=600, label=None)
 
 
+def test_pull_takes_another_latency_budget_than_the_study_s(run: Any, open_table_study: OpenStudy) -> None:
+    view = view_of(run)
+    chosen = {ms: choose_point(view, flop_budget=600, latency_budget_ms=ms, label=None).label for ms in (2.0, 3.5, 9.0)}
+    assert chosen == {2.0: "0", 3.5: "1.1", 9.0: "1"}
+    assert choose_point(view, flop_budget=None, latency_budget_ms=4.0, label=PointLabel(2)).label == "2"
+    with pytest.raises(
+        NothingToPullError, match=r"trial 1 of study 'table' took 4 ms, over the latency_budget of 3 ms"
+    ):
+        choose_point(view, flop_budget=None, latency_budget_ms=3.0, label=PointLabel(1))
+    with pytest.raises(NothingToPullError, match=r"latency budget of 1 ms: the fastest, trial 0, took 2 ms"):
+        choose_point(view, flop_budget=600, latency_budget_ms=1.0, label=None)
+
+
+def test_pull_under_a_latency_that_nobody_measured_is_refused(open_table_study: OpenStudy) -> None:
+    run = open_table_study()
+    finish(run, 0)
+    with pytest.raises(NothingToPullError, match=r"'table' does not measure latency.*gatefront bench"):
+        choose_point(view_of(run), flop_budget=600, latency_budget_ms=3.0, label=None)
+
+
+THREE = FILE.replace("trials = 6", 'trials = 8\nobjectives = ["delta_mtl", "flops", "latency"]')
+
+
+def test_latency_as_an_objective_keeps_the_fast_on_the_front(open_table_study: OpenStudy) -> None:
+    run = open_table_study(text=THREE)
+    finish(run, 0, delta_mtl=-2.0, flops=430, latency_ms=3.0)
+    finish(run, 1, delta_mtl=-3.0, flops=440, latency_ms=2.0)  # worse and dearer, but faster
+    finish(run, 2, delta_mtl=-3.0, flops=450, latency_ms=2.5)  # beaten by 1 in FLOPs and time
+    view = view_of(run)
+    assert [point.label for point in view.points if point.on_front] == ["0", "1"]
+    assert view.summary.best_label == "0"
+    assert any("Latency is an objective" in note for note in front_notes(view))
+    assert [trial.values for trial in run.study.trials[:2]] == [[-2.0, 430.0, 3.0], [-3.0, 440.0, 2.0]]
+    assert {trial.number for trial in run.study.best_trials} == {0, 1}
+
+
+def test_the_sampler_goes_on_with_three_objectives(open_table_study: OpenStudy) -> None:
+    run = open_table_study(text=THREE)
+    for number in range(8):
+        finish(run, number, delta_mtl=-float(number), flops=400 + number, latency_ms=9.0 - number)
+    assert run.optuna_states() == ["COMPLETE"] * 8
+    assert all(point.on_front for point in view_of(run).points)
+
+
+def test_an_objective_without_a_time_is_not_told_to_optuna(open_table_study: OpenStudy) -> None:
+    run = open_table_study(text=THREE)
+    with pytest.raises(RefusedResultError, match="no latency_ms"):
+        tell_complete(run.study, run.study.ask(), Outcome(-1.0, 500), Budgets())
+
+
 def test_front_and_status_say_the_time(run: Any) -> None:
     view = view_of(run)
     assert "latency" in [column.header for column in front_table(view).columns]
@@ -198,7 +248,7 @@ def test_front_and_status_say_the_time(run: Any) -> None:
     document = json.loads(to_text(front_document(view)))
     assert [point["latency_ms"] for point in document["points"]] == [2.0, 3.5]
     assert document["latency"] == {
-        "budget_ms": 4.0, "runtime": "onnx", "threads": 1, "batch": 1, "precision": "fp32",
+        "budget_ms": 4.0, "runtime": "onnx", "threads": 1, "batch": 1, "precision": "fp32", "is_objective": False,
     }  # fmt: skip
     head, *rows = (line.split(",") for line in front_csv(view).splitlines())
     assert [row[head.index("latency_ms")] for row in rows] == ["2.0", "3.5"]

@@ -3,8 +3,10 @@
 import pytest
 
 from search.errors import StudyFileError
+from search.latency_budget import parse_latency_budget
 from search.latency_rule import LatencyRule
 from search.plan import plan_study
+from search.service import Overrides
 from search.study_file import parse_study
 
 BASE = """
@@ -57,6 +59,45 @@ def test_a_wrong_table_is_explained(line: str, sentence: str) -> None:
     with pytest.raises(StudyFileError, match=sentence) as caught:
         parse_study(f"{BASE}[latency]\n{line}\n")
     assert "\n" not in str(caught.value)
+
+
+THREE = BASE.replace('name = "digits"', 'name = "digits"\nobjectives = ["delta_mtl", "flops", "latency"]', 1)
+
+
+def test_latency_is_an_objective_if_the_study_names_it() -> None:
+    rule = parse_study(THREE + "[latency]\n").latency_rule
+    assert rule == LatencyRule(is_objective=True)
+    assert parse_study(THREE + "[latency]\n").without_budget().latency_rule is None  # counting FLOPs times nothing
+
+
+def test_an_objective_that_nothing_measures_is_refused() -> None:
+    with pytest.raises(StudyFileError, match=r"study.objectives names \"latency\".*Add a \[latency\] table"):
+        parse_study(THREE)
+
+
+@pytest.mark.parametrize("names", ['["delta_mtl"]', '["flops", "delta_mtl"]', '["delta_mtl", "flops", "flops"]', "[]"])
+def test_the_two_objectives_of_every_study_stay(names: str) -> None:
+    text = THREE.replace('["delta_mtl", "flops", "latency"]', names) + "[latency]\n"
+    with pytest.raises(StudyFileError, match=r"study\.objectives: objectives must be"):
+        parse_study(text)
+
+
+@pytest.mark.parametrize(("text", "expected"), [("20ms", 20.0), (" 0.5 s ", 500.0), ("1.25MS", 1.25)])
+def test_a_latency_budget_is_a_time(text: str, expected: float) -> None:
+    assert parse_latency_budget(text) == expected
+    capped = Overrides(latency_budget_ms=expected).apply(parse_study(BASE + '[latency]\nruntime = "eager"\n'))
+    assert capped.latency_rule == LatencyRule(budget_ms=expected, runtime="eager")
+
+
+@pytest.mark.parametrize("text", ["20", "0ms", "-3ms", "ms", "1min", "nan ms", "1e3ms", ""])
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(StudyFileError, match=r"latency_budget must be a positive time, found .*\"20ms\""):
+        parse_latency_budget(text)
+
+
+def test_a_cap_on_what_is_not_measured_is_refused() -> None:
+    with pytest.raises(StudyFileError, match=r"latency_budget is given.*Add a \[latency\] table"):
+        Overrides(latency_budget_ms=4.0).apply(parse_study(BASE))
 
 
 def test_a_table_key_in_another_table_is_sent_home() -> None:

@@ -28,6 +28,17 @@ def test_front_is_what_nothing_dominates(points: list[tuple[float, int]]) -> Non
     assert pareto_front(points) == [not any(_dominates(other, point) for other in points) for point in points]
 
 
+THREE = st.lists(st.tuples(st.integers(-4, 4), st.integers(1, 5), st.integers(1, 5)), max_size=15)
+
+
+@given(THREE)
+def test_front_of_three_is_what_nothing_dominates(points: list[tuple[int, int, int]]) -> None:
+    def is_beaten(point: tuple[int, int, int]) -> bool:
+        return any(o[0] >= point[0] and o[1] <= point[1] and o[2] <= point[2] and o != point for o in points)
+
+    assert pareto_front(points) == [not is_beaten(point) for point in points]
+
+
 @given(POINTS)
 def test_hypervolume_is_that_of_the_front_alone(points: list[tuple[float, int]]) -> None:
     front = [point for point, on_front in zip(points, pareto_front(points), strict=True) if on_front]
