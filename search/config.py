@@ -4,8 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from search.errors import StudyFileError
 from search.early_stopping import StoppingRule
+from search.errors import StudyFileError
 from search.flop_budget import parse_flop_budget
 from search.knobs import (
     FloatChoice,

@@ -5,23 +5,26 @@ Pure logic: it knows neither Ray nor a database.
 """
 
 import math
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
+from pydantic import Field
+
+from search.knobs import StrictModel
 from search.pareto import Point
 from search.ranking import constrained_order
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoppingRule:
-    """Rungs lie at the epochs ``grace`` · ``eta``^k. At each the best one in ``eta`` of those that reached it goes on.
+class StoppingRule(StrictModel):
+    """``[early_stopping]``. Rungs lie at the epochs ``grace`` · ``eta``^k of the gates' training.
 
-    Nothing is decided at a rung before ``min_trials`` have reached it.
+    At each the best one in ``eta`` of the trials that have reached it goes on. Nothing is decided at a rung before
+    ``min_trials`` have reached it.
     """
 
-    eta: int = 3
-    grace: int = 3
-    min_trials: int = 6
+    enabled: bool = True
+    eta: Annotated[int, Field(ge=2)] = 3
+    grace: Annotated[int, Field(ge=1)] = 3
+    min_trials: Annotated[int, Field(ge=1)] = 6
 
     def is_rung(self, epoch: int) -> bool:
         rung = self.grace

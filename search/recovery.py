@@ -8,7 +8,7 @@ from search.config import StudyConfig
 from search.pareto import Budgets
 from search.records import TrialState
 from search.storage.repository import DONE_STATES, StudyStore
-from search.study import adopt, tell_complete, tell_failed, unfinished_trials
+from search.study import adopt, tell_complete, tell_failed, tell_stopped_early, unfinished_trials
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,8 @@ def recover(
             tell_complete(study, trial, store.stored_result(found.number), budgets)
         elif state is TrialState.FAILED:
             tell_failed(study, trial)
+        elif state is TrialState.STOPPED_EARLY:
+            tell_stopped_early(study, trial)
         else:
             adopted.append(trial)
             if found.number in states:

@@ -10,7 +10,7 @@ from search.latency_rule import LatencyRule
 from search.messages import AttemptStarted, EpochFinished, Message, TrialFailed, TrialFinished
 from search.pareto import Budgets, Outcome, is_feasible
 from search.storage.repository import StudyStore
-from search.study import tell_complete, tell_failed
+from search.study import tell_complete, tell_failed, tell_stopped_early
 from trainer.reporting import DerivedResult, TrialResult
 
 logger = logging.getLogger(__name__)
@@ -55,6 +55,12 @@ class ResultGate:
         logger.warning("trial %d failed: %s", trial.number, cause)
         self._store.fail_trial(trial.number, cause)
         tell_failed(self._study, trial)
+
+    def stop_early(self, trial: optuna.Trial, cause: str) -> None:
+        """The trial was judged not to be worth its remaining epochs; it is done, and on no front."""
+        logger.info("trial %d stopped early: %s", trial.number, cause)
+        self._store.stop_trial_early(trial.number, cause)
+        tell_stopped_early(self._study, trial)
 
     def interrupt(self, trial: optuna.Trial) -> None:
         """The trial was stopped with the study; Optuna keeps it RUNNING until a resume goes on with it."""

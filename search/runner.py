@@ -9,7 +9,6 @@ from typing import Any
 
 import optuna
 from ray import tune
-from ray.tune.schedulers import FIFOScheduler
 
 from search.cluster import WorkerResources, local_cluster
 from search.drain import Drain
@@ -24,7 +23,9 @@ from search.sampling import decode
 from search.searcher import StudySearcher
 from search.storage.repository import DONE_STATES, StudyStore
 from search.study import ask
+from search.study_stopping import early_stopping
 from search.trainable import SPEC, TRIAL_NUMBER, RunTrial, make_trainable
+from search.trial_scheduler import TrialScheduler
 from trainer.trial_spec import TrialSpec
 
 logger = logging.getLogger(__name__)
@@ -76,7 +77,7 @@ def _work(run: StudyRun) -> None:
         tune.with_resources(_trainable(run), run.workers.as_ray()),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
-            scheduler=_CauseKeeper(searcher),
+            scheduler=TrialScheduler(searcher, early_stopping(run.plan, run.store)),
             num_samples=run.recovery.num_left,
             reuse_actors=True,
             trial_name_creator=_trial_name,
@@ -151,12 +152,17 @@ def _conclude(run: StudyRun) -> StudyState:
         state = StudyState.STOPPED if run.drain.is_requested else StudyState.FAILED
         message = f"{num_done} of {run.num_trials} trials done: {reason}."
     elif num_complete == 0:
-        state, message = StudyState.FAILED, f"all {run.num_trials} trials failed."
+        state, message = StudyState.FAILED, f"all {run.num_trials} trials failed{_stopped_early(states)}."
     else:
         state = StudyState.COMPLETE
-        message = f"{num_complete} of {run.num_trials} trials complete."
+        message = f"{num_complete} of {run.num_trials} trials complete{_stopped_early(states)}."
     run.store.set_state(state, message)
     return state
+
+
+def _stopped_early(states: list[TrialState]) -> str:
+    number = states.count(TrialState.STOPPED_EARLY)
+    return f", {number} stopped early" if number else ""
 
 
 class _DrainStopper(tune.Stopper):
@@ -173,24 +179,6 @@ class _DrainStopper(tune.Stopper):
 
     def __getstate__(self) -> dict[str, Any]:
         # Ray snapshots its stopper; a drain is not to be taken up again.
-        return {}
-
-
-class _CauseKeeper(FIFOScheduler):
-    """First come, first served. A scheduler alone is told of an error before the searcher, with the reason at hand."""
-
-    def __init__(self, searcher: StudySearcher) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._searcher = searcher
-
-    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        # `trial.get_error()` reads Ray's storage, which may be a step behind; this file is local and written.
-        path = trial.error_file
-        if path and Path(path).is_file():
-            lines = Path(path).read_text(encoding="utf-8", errors="replace").strip().splitlines()
-            self._searcher.note_cause(trial.trial_id, lines[-1] if lines else "")
-
-    def __getstate__(self) -> dict[str, Any]:
         return {}
 
 

@@ -50,6 +50,7 @@ class StudySearcher(Searcher):
         self._last_seen: dict[str, object] = {}
         self._attempts: dict[str, int] = {}
         self._causes: dict[str, str] = {}
+        self._stops: dict[str, str] = {}
 
     def suggest(self, trial_id: str) -> Any:
         """A Ray config; None while as many trials run as may; ``FINISHED`` when all were handed out."""
@@ -82,7 +83,10 @@ class StudySearcher(Searcher):
         trial = self._live.get(trial_id)
         if trial is None:
             return
-        if self._drain.is_requested:
+        # Before the drain: what was judged is done, even if the study was asked to stop meanwhile.
+        if trial_id in self._stops:
+            self._gate.stop_early(trial, self._stops[trial_id])
+        elif self._drain.is_requested:
             self._gate.interrupt(trial)
         elif error:
             attempts = self._attempts.get(trial_id, 0)
@@ -95,6 +99,10 @@ class StudySearcher(Searcher):
     def note_cause(self, trial_id: str, cause: str) -> None:
         """What Ray knows of a worker's death; told before the trial is completed."""
         self._causes[trial_id] = cause
+
+    def note_stop(self, trial_id: str, cause: str) -> None:
+        """The scheduler stops the trial early; told before the trial is completed."""
+        self._stops[trial_id] = cause
 
     def release(self) -> None:
         """Leave every trial that is still out to a resume."""
@@ -112,5 +120,5 @@ class StudySearcher(Searcher):
         return {}
 
     def _forget(self, trial_id: str) -> None:
-        for known in (self._live, self._last_seen, self._attempts, self._causes):
+        for known in (self._live, self._last_seen, self._attempts, self._causes, self._stops):
             known.pop(trial_id, None)

@@ -15,6 +15,7 @@ from search.latency import Latency
 from search.pareto import Outcome
 from search.records import StudyState, TrialState
 from search.storage.derived_points import replace_derived_points
+from search.storage.epochs import RungEpoch, read_rung_epochs, sum_of_epochs
 from search.storage.latencies import replace_latencies
 from search.storage.schema import EpochRow, ReferenceRow, StudyRow, TrialRow
 from trainer.reporting import EpochReport, ReferenceResult, TrialResult
@@ -131,6 +132,19 @@ class StudyStore:
             row.finished_at = datetime.now(UTC)
             if row.started_at is not None:
                 row.seconds = (row.finished_at - row.started_at).total_seconds()
+
+    def stop_trial_early(self, number: int, cause: str) -> None:
+        """The trial ends before its time; it has cost what its epochs took."""
+        with self._writing() as session:
+            row = self._trial_row(session, number)
+            row.state, row.cause = TrialState.STOPPED_EARLY, cause
+            row.finished_at = datetime.now(UTC)
+            row.seconds = sum_of_epochs(session, self.study, number)
+
+    def rung_epochs(self) -> list[RungEpoch]:
+        """What trials reported while their gates learned, epoch after epoch; those of void ones do not count."""
+        with Session(self._engine) as session:
+            return read_rung_epochs(session, self.study)
 
     def requeue_trial(self, number: int) -> None:
         """The trial was interrupted; it goes on from its checkpoint when the study is resumed."""

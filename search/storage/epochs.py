@@ -1,0 +1,39 @@
+"""Epochs in the database as early stopping needs them: what each trial was worth and cost while its gates learned."""
+
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from search.records import TrialState
+from search.storage.schema import EpochRow, TrialRow
+
+
+class RungEpoch(NamedTuple):
+    """One epoch of one trial: Δ_MTL in percent, FLOPs of the network as its gates then stood."""
+
+    number: int
+    epoch: int
+    delta_mtl: float
+    flops: int
+
+
+def read_rung_epochs(session: Session, study: str) -> list[RungEpoch]:
+    """Every epoch of phase ``train`` that has both numbers, in order of epoch and trial, without void trials."""
+    query = (
+        sa.select(EpochRow.number, EpochRow.epoch, EpochRow.delta_mtl, EpochRow.flops)
+        .join(TrialRow, sa.and_(TrialRow.study == EpochRow.study, TrialRow.number == EpochRow.number))
+        .where(EpochRow.study == study, EpochRow.phase == "train", TrialRow.state != TrialState.VOID)
+        .order_by(EpochRow.epoch, EpochRow.number)
+    )
+    return [
+        RungEpoch(number, epoch, delta_mtl, flops)
+        for number, epoch, delta_mtl, flops in session.execute(query)
+        if delta_mtl is not None and flops is not None
+    ]
+
+
+def sum_of_epochs(session: Session, study: str, number: int) -> float:
+    """Seconds that one trial's epochs took, over all its sittings."""
+    total = sa.select(sa.func.sum(EpochRow.seconds)).where(EpochRow.study == study, EpochRow.number == number)
+    return session.scalar(total) or 0.0

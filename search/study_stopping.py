@@ -1,0 +1,25 @@
+"""The early stopping of one study, taken up where its last sitting left it."""
+
+from search.early_stopping import EarlyStopping
+from search.plan import StudyPlan
+from search.storage.repository import StudyStore
+
+
+def early_stopping(plan: StudyPlan, store: StudyStore) -> EarlyStopping | None:
+    """The study's rule with the rungs as the database knows them; None where trials are not stopped."""
+    rule = plan.config.early_stopping
+    if rule is None or not rule.enabled:
+        return None
+    stopping = EarlyStopping(rule, flop_budget=_budget_at_rungs(plan))
+    for epoch in store.rung_epochs():
+        stopping.record(*epoch)
+    return stopping
+
+
+def _budget_at_rungs(plan: StudyPlan) -> int | None:
+    """The study's budget, unless every trial has a target of its own.
+
+    Such a trial ends at its target, whatever it costs on the way: being over the budget at a rung says only that its
+    target is one of the larger ones.
+    """
+    return plan.flop_budget if plan.config.gates.target_knob is None else None
