@@ -145,5 +145,7 @@ def _latency_cap(rule: LatencyRule) -> str:
 
 def no_front_reason(view: StudyView) -> str:
     """Why a study has no front, in one sentence."""
-    counts = ", ".join(f"{count} {state.lower()}" for state, count in view.summary.state_counts.items())
+    counts = ", ".join(
+        f"{count} {state.lower().replace('_', ' ')}" for state, count in view.summary.state_counts.items()
+    )
     return f"study {view.summary.name!r} is {view.summary.state} with {counts or 'no trial so far'}."

@@ -59,12 +59,16 @@ def _seconds_spent(facts: StudyFacts) -> float:
 
 
 def _eta_seconds(facts: StudyFacts) -> float | None:
-    """Mean duration of complete trials times the epochs still to train, spread over the workers."""
-    complete = {t.number: t.seconds for t in facts.trials if t.state is TrialState.COMPLETE and t.seconds is not None}
-    if not complete:
+    """Mean duration of the trials that ended well times those still to run, spread over the workers.
+
+    Trials stopped early count with the little they took: about as many of those to come will be.
+    """
+    ended = (TrialState.COMPLETE, TrialState.STOPPED_EARLY)
+    known = {t.number: t.seconds for t in facts.trials if t.state in ended and t.seconds is not None}
+    if not any(t.state is TrialState.COMPLETE and t.number in known for t in facts.trials):
         return None
-    spent = sum(complete.values()) + sum(point.seconds for point in facts.derived if point.number in complete)
+    spent = sum(known.values()) + sum(point.seconds for point in facts.derived if point.number in known)
     done = sum(trial.state in DONE_STATES for trial in facts.trials)
     under_way = sum(t.epoch / t.num_epochs for t in facts.trials if t.state is TrialState.RUNNING and t.num_epochs)
     left = max(0.0, facts.row.num_trials - done - under_way)
-    return left * (spent / len(complete)) / max(1, facts.row.num_workers)
+    return left * (spent / len(known)) / max(1, facts.row.num_workers)

@@ -101,8 +101,10 @@ def _study_card(summary: StudySummary) -> Component:
 
 
 def _facts(summary: StudySummary) -> list[tuple[str, str]]:
-    failed = summary.state_counts.get(TrialState.FAILED, 0)
-    trials = f"{finished(summary)} of {summary.num_trials}" + (f", {failed} failed" if failed else "")
+    counts = summary.state_counts
+    named = ((TrialState.STOPPED_EARLY, "stopped early"), (TrialState.FAILED, "failed"))
+    words = [f"{counts[state]} {word}" for state, word in named if counts.get(state)]
+    trials = ", ".join([f"{finished(summary)} of {summary.num_trials}", *words])
     budget = "none" if summary.flop_budget is None else f"{format_flops(summary.flop_budget)}"
     best = format_delta(summary.best_delta_mtl)
     if summary.best_label is not None:

@@ -91,9 +91,13 @@ def _short(flops: int | None) -> str:
 
 
 def _progress(summary: StudySummary) -> Children:
-    running = summary.state_counts.get(TrialState.RUNNING, 0)
-    failed = summary.state_counts.get(TrialState.FAILED, 0)
-    words = [f"{running} running"] * bool(running) + [f"{failed} failed"] * bool(failed)
+    counts = summary.state_counts
+    named = (
+        (TrialState.RUNNING, "running"),
+        (TrialState.STOPPED_EARLY, "stopped early"),
+        (TrialState.FAILED, "failed"),
+    )
+    words = [f"{counts[state]} {word}" for state, word in named if counts.get(state)]
     bar = dmc.Progress(
         value=progress_percent(summary), size="xs", radius="xl", my=4, animated=summary.state in _LIVE,
         **{"aria-label": "progress"},

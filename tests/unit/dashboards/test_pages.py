@@ -56,7 +56,7 @@ def test_study_page_shows_head_figures_and_front(reader: Any) -> None:
     outputs = text_of(study_update(reader, "digits", Seen(), "light")[2:7])
     for words in (
         "12 of 12",
-        "1 failed",
+        "1 stopped early, 1 failed",
         "\u22123.10 %",
         "1.215 MFLOPs",
         "45.0 % of single-task",
@@ -100,7 +100,7 @@ def test_studies_page(reader: Any) -> None:
     banner, cards, seen = studies_update(reader, Seen())
     assert banner is None
     assert "/study/digits" in text_of(cards)
-    assert "12 of 12, 1 failed" in text_of(cards)
+    assert "12 of 12, 1 stopped early, 1 failed" in text_of(cards)
     assert studies_update(reader, Seen.from_json(seen)) == (no_update,) * 3
     reader.error = UNREACHABLE
     assert "cannot be reached since" in text_of(studies_update(reader, Seen.from_json(seen))[0])

@@ -8,9 +8,12 @@ import pytest
 from ray.tune.schedulers import TrialScheduler as RayScheduler
 
 from search.early_stopping import EarlyStopping, StoppingRule
+from search.live import num_done
 from search.messages import EpochFinished, TrialFinished, encode
 from search.queries import StudyReader
-from search.records import TrialState
+from search.records import StudyState, TrialState
+from search.storage.engine import open_engine
+from search.storage.lease import Lease
 from search.study_file import parse_study
 from search.study_stopping import early_stopping
 from search.trial_scheduler import TrialScheduler
@@ -198,3 +201,20 @@ def _with_trials(number: int) -> str:
 def _stopping(run: Any) -> EarlyStopping | None:
     plan = SimpleNamespace(config=run.config, flop_budget=600)
     return early_stopping(plan, run.store)  # type: ignore[arg-type]
+
+
+def test_time_left_counts_on_as_many_stops_to_come(open_table_study: OpenStudy) -> None:
+    """One trial of 12 s and one of 2.5 s are done, four are left on two workers."""
+    run = open_table_study()
+    sitting = Sitting(run, EarlyStopping(RULE))
+    run.store.set_state(StudyState.RUNNING)
+    Lease(open_engine(run.url), "table").acquire()
+    for name in ("good", "bad"):
+        sitting.start(name)
+    sitting.report("good", _epoch(1, 1.0, 100))
+    sitting.report("bad", _epoch(1, -1.0, 200))
+    assert StudyReader(run.url).view("table").summary.eta_seconds is None
+    run.finish("good")
+    view = StudyReader(run.url).view("table")
+    assert view.summary.eta_seconds == pytest.approx(4 * (12.0 + 2.5) / 2 / 2)
+    assert num_done(view) == 2
