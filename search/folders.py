@@ -21,6 +21,11 @@ class StudyFolders:
         """Ray's own records of a run: scratch, never read again."""
         return self.storage / self.study / "ray"
 
+    @property
+    def contact_sheet(self) -> Path:
+        """The doctor's picture of the data."""
+        return self.storage / self.study / "contact-sheet.png"
+
     def trial(self, number: int) -> Path:
         """One trial's checkpoint and, once complete, its network."""
         return self.storage / self.study / "trials" / str(number)

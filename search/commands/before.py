@@ -40,12 +40,14 @@ def doctor(
     db: Database = None,
     storage: Storage = None,
 ) -> None:
-    """Check that a study can run: data, backbone, budget, disk, database, and that a network learns one batch."""
+    """Check that a study can run: data, backbone, budget, disk, database, memory, and that a network learns a batch."""
     _, config = read_study_file(file)
     config = Overrides(flop_budget=flop_budget, param_budget=param_budget).apply(config)
     healthy = True
     for check in examine(config, url=database_url(db), storage=storage_folder(storage)):
         typer.echo(f"{'ok  ' if check.passed else 'FAIL'} {check.name}: {check.detail}")
+        for line in check.more:
+            typer.echo(f"     {line}")
         healthy = healthy and check.passed
     if not healthy:
         raise typer.Exit(1)

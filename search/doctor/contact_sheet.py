@@ -1,0 +1,95 @@
+"""The contact sheet: a picture of samples, each image beside its labels."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from torch.utils.data import Dataset
+
+from search.doctor.check import Check
+from search.doctor.evenly import evenly_spaced
+from search.doctor.label_pictures import Picture, image_picture, label_picture
+from search.doctor.label_words import label_words
+from spaces.tasks import Task
+from trainer.atomic_file import replacing
+from trainer.data import DataDescription, MultiTaskData, Sample
+from trainer.data.augmentation import ChangesWithEpoch
+from trainer.data.loader import num_samples
+
+_NUM_TRAIN, _NUM_CHANGED, _NUM_VAL = 4, 2, 2
+_CELL_HEIGHT, _GAP, _LINE_HEIGHT, _WORDS_WIDTH = 160, 6, 14, 190
+_WORDS_PER_CELL = _CELL_HEIGHT // _LINE_HEIGHT
+_PAPER, _INK, _NO_LABEL = (255, 255, 255), (0, 0, 0), (215, 215, 215)
+_FONT_SIZE = 11
+
+Row = tuple[str, Sample]
+
+
+def draw_contact_sheet(tasks: Sequence[Task], data: MultiTaskData, path: Path) -> Check:
+    """Writes the picture to ``path``: training samples, as they are and as training changes them, and validation's."""
+    rows = list(_rows(data))
+    sheet = _Sheet(tasks, data.description, rows)
+    with replacing(path) as fresh:
+        sheet.draw().save(fresh, format="PNG")
+    detail = f"{path}: {len(rows)} samples, images beside labels; pink has no label"
+    return Check("contact sheet", True, detail)
+
+
+def _rows(data: MultiTaskData) -> Iterator[Row]:
+    for name, split, most in (("train", data.train, _NUM_TRAIN), ("val", data.val, _NUM_VAL)):
+        for index in evenly_spaced(num_samples(split), most):
+            yield f"{name} {index}", split[index]
+    if isinstance(data.train, ChangesWithEpoch):
+        changed: Dataset[Sample] = data.train.at_epoch(0)
+        for index in evenly_spaced(num_samples(data.train), _NUM_TRAIN)[:_NUM_CHANGED]:
+            yield f"train {index}, changed", changed[index]
+
+
+class _Sheet:
+    """A row per sample; a column for its image, one per dense task, and as many as the words of the others need."""
+
+    def __init__(self, tasks: Sequence[Task], description: DataDescription, rows: Sequence[Row]) -> None:
+        self._dense = [task for task in tasks if task.is_dense]
+        self._whole = [task for task in tasks if not task.is_dense]
+        self._description = description
+        self._rows = rows
+        height, width = description.input_size
+        self._cell_width = max(1, round(_CELL_HEIGHT * width / height))
+        self._words = {name: label_words(self._whole, sample, description.class_names) for name, sample in rows}
+        longest = max(map(len, self._words.values()))
+        self._word_columns = -(-longest // _WORDS_PER_CELL)
+        self._font = ImageFont.load_default(_FONT_SIZE)
+
+    def draw(self) -> Image.Image:
+        pictures = 1 + len(self._dense)
+        width = _GAP + pictures * (self._cell_width + _GAP) + self._word_columns * (_WORDS_WIDTH + _GAP)
+        pitch = _LINE_HEIGHT + _CELL_HEIGHT + _GAP
+        self._canvas = Image.new("RGB", (width, _GAP + len(self._rows) * pitch), _PAPER)
+        self._pen = ImageDraw.Draw(self._canvas)
+        for number, (name, sample) in enumerate(self._rows):
+            self._draw_row(_GAP + number * pitch, name, sample)
+        return self._canvas
+
+    def _draw_row(self, top: int, name: str, sample: Sample) -> None:
+        self._draw_cell(0, top, name, image_picture(sample.image, self._description))
+        for column, task in enumerate(self._dense, 1):
+            label = sample.labels.get(task.name)
+            self._draw_cell(column, top, task.name, None if label is None else label_picture(task, label))
+        left = _GAP + (1 + len(self._dense)) * (self._cell_width + _GAP)
+        for position, words in enumerate(self._words[name]):
+            column, line = divmod(position, _WORDS_PER_CELL)
+            place = (left + column * (_WORDS_WIDTH + _GAP), top + _LINE_HEIGHT * (1 + line))
+            self._pen.text(place, words, fill=_INK, font=self._font)
+
+    def _draw_cell(self, column: int, top: int, title: str, picture: Picture | None) -> None:
+        left = _GAP + column * (self._cell_width + _GAP)
+        self._pen.text((left, top), title, fill=_INK, font=self._font)
+        top += _LINE_HEIGHT
+        if picture is None:
+            self._pen.rectangle((left, top, left + self._cell_width - 1, top + _CELL_HEIGHT - 1), fill=_NO_LABEL)
+            self._pen.text((left + _GAP, top + _GAP), "no label", fill=_INK, font=self._font)
+            return
+        # Nearest: a mean of two class colours would be the colour of a third.
+        cell = Image.fromarray(np.ascontiguousarray(picture))
+        self._canvas.paste(cell.resize((self._cell_width, _CELL_HEIGHT), Image.Resampling.NEAREST), (left, top))

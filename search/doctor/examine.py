@@ -1,0 +1,36 @@
+"""Every check of a study, from the cheap ones to the slow ones."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from search.config import StudyConfig
+from search.doctor.check import Check
+from search.doctor.contact_sheet import draw_contact_sheet
+from search.doctor.duration import check_duration
+from search.doctor.first_steps import take_first_steps
+from search.doctor.label_checks import check_labels
+from search.doctor.memory import check_memory
+from search.doctor.surroundings import check_database, check_disk, check_networks
+from search.folders import StudyFolders
+from search.plan import plan_study
+from trainer.data import load_data
+
+
+def examine(config: StudyConfig, *, url: str, storage: Path) -> Iterator[Check]:
+    """Every check in turn, each as soon as it is known.
+
+    Raises:
+        StudyFileError, DataError, SpaceError: the study file asks for what does not exist.
+    """
+    plan = plan_study(config)
+    folders = StudyFolders(storage, config.study.name)
+    yield check_networks(plan)
+    yield check_disk(plan, storage)
+    yield check_database(url)
+    data = load_data(plan.data, folders.cache)
+    yield from check_labels(plan.tasks, data)
+    yield draw_contact_sheet(plan.tasks, data, folders.contact_sheet)
+    steps = take_first_steps(plan, data)
+    yield steps.check_overfit()
+    yield check_memory(plan, steps)
+    yield check_duration(plan, data, steps)

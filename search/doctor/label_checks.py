@@ -1,0 +1,106 @@
+"""What the labels of each task say, in both splits: coverage, classes, ranges."""
+
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+
+from torch.utils.data import Dataset
+
+from search.doctor.check import Check
+from search.doctor.evenly import evenly_spaced
+from search.doctor.label_counts import LabelCounts
+from spaces.tasks import Task
+from trainer.data import MultiTaskData, Sample
+from trainer.data.loader import num_samples
+
+_MOST_SAMPLES = 2000
+_MOST_PIXELS = 10**8  # of a split: about half a minute of reading photographs
+_UNIT_TOLERANCE = 0.01
+_WITH_CLASSES = ("classification", "segmentation")
+_LINE = 110
+
+Counts = Mapping[str, LabelCounts]
+
+
+def check_labels(tasks: Sequence[Task], data: MultiTaskData) -> Iterator[Check]:
+    """First how many samples there are, then one check per task."""
+    height, width = data.description.input_size
+    most = max(1, min(_MOST_SAMPLES, _MOST_PIXELS // (height * width)))
+    totals = {"training": num_samples(data.train), "validation": num_samples(data.val)}
+    yield Check("samples", True, _list_totals(totals, most))
+    splits = {"training": data.train, "validation": data.val}
+    counts = {name: _count(tasks, split, most) for name, split in splits.items()}
+    for task in tasks:
+        names = data.description.class_names.get(task.name) or tuple(map(str, range(task.num_outputs)))
+        yield _check_task(task, {name: counts[name][task.name] for name in splits}, names)
+
+
+def _list_totals(totals: Mapping[str, int], most: int) -> str:
+    return ", ".join(
+        f"{total:,} for {name}" + (f" ({most:,} of them looked at)" if total > most else "")
+        for name, total in totals.items()
+    )
+
+
+def _count(tasks: Sequence[Task], split: Dataset[Sample], most: int) -> Counts:
+    counts = {task.name: LabelCounts(task) for task in tasks}
+    for index in evenly_spaced(num_samples(split), most):
+        labels = split[index].labels
+        for name, counted in counts.items():
+            counted.add(labels.get(name))
+    return counts
+
+
+def _check_task(task: Task, counts: Counts, names: Sequence[str]) -> Check:
+    """Passed if both splits have labels, and none of their values is foreign to the kind."""
+    faults = [fault for name, counted in counts.items() for fault in _faults(name, counted)]
+    coverage = ", ".join(f"{100 * c.num_labelled / c.num_samples:.4g} % of {name}" for name, c in counts.items())
+    detail = f"{task.kind}; labelled: {coverage}"
+    if task.is_dense:
+        detail += f"; of their pixels {', '.join(f'{100 * c.share_known:.4g} %' for c in counts.values())}"
+    more = [line for name, counted in counts.items() for line in _describe(name, counted, names)]
+    return Check(f"labels of {task.name}", not faults, "; ".join([detail, *faults]), tuple(more))
+
+
+def _faults(split: str, counted: LabelCounts) -> Iterator[str]:
+    if counted.num_labelled == 0:
+        yield f"no {split} sample that was looked at has a label"
+    if counted.num_foreign:
+        yield f"{counted.num_foreign:,} {split} values are {_FOREIGN[counted.task.kind]}"
+    if max(abs(counted.shortest - 1), abs(counted.longest - 1)) > _UNIT_TOLERANCE and counted.longest >= 0:
+        yield f"{split} normals have lengths from {counted.shortest:.3g} to {counted.longest:.3g}, expected 1"
+
+
+_FOREIGN = {
+    "classification": "no class of the task",
+    "segmentation": "no class of the task",
+    "depth": "negative or infinite",
+    "normals": "infinite",
+    "multilabel": "neither 0 nor 1",
+    "edges": "neither 0 nor 1",
+    "saliency": "neither 0 nor 1",
+}
+
+
+def _describe(split: str, counted: LabelCounts, names: Sequence[str]) -> list[str]:
+    """The values of one split as lines of text; nothing where there is no label."""
+    if counted.num_labelled == 0:
+        return []
+    kind = counted.task.kind
+    if kind == "depth":
+        return [f"{split}  {counted.low:.3g} to {counted.high:.3g}, mean {counted.mean:.3g}"]
+    if kind == "normals":
+        return [f"{split}: lengths from {counted.shortest:.4f} to {counted.longest:.4f}"]
+    if kind in ("edges", "saliency"):
+        return [f"{split}  {100 * counted.shares()[0]:.3g} % of the pixels are 1"]
+    return _histogram(split, counted, names)
+
+
+def _histogram(split: str, counted: LabelCounts, names: Sequence[str]) -> list[str]:
+    ranked = sorted(zip(counted.shares(), names, strict=True), reverse=True)
+    seen = ", ".join(f"{name}: {100 * share:.3g} %" for share, name in ranked if share > 0)
+    lines = textwrap.wrap(f"{split}  {seen}", _LINE, subsequent_indent="  ", break_on_hyphens=False)
+    if missing := [name for share, name in zip(counted.shares(), names, strict=True) if share == 0]:
+        word = "never seen" if counted.task.kind in _WITH_CLASSES else "never yes"
+        listed = f"{split}  {word}: {', '.join(missing)}"
+        lines += textwrap.wrap(listed, _LINE, subsequent_indent="  ", break_on_hyphens=False)
+    return lines

@@ -1,0 +1,93 @@
+"""LabelCounts: what the labels of one task hold, counted over samples of one split."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from spaces.tasks import Task
+from trainer.data import IGNORE_INDEX
+from trainer.data.labelled import has_label
+
+
+class LabelCounts:
+    """Grows by one sample at a time.
+
+    ``num_samples`` and ``num_labelled`` are of samples, the rest is of values: ``num_values`` in labelled samples,
+    ``num_foreign`` that a label of this kind cannot hold. Per output, ``known`` are marked as known and
+    ``found`` are of that class; of edges, saliency and attributes, they are *yes*. ``low`` and ``high`` bound the
+    finite values of depth and normals, ``shortest`` and ``longest`` the lengths of normals.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.num_samples = self.num_labelled = self.num_values = self.num_foreign = 0
+        self.known = torch.zeros(task.num_outputs, dtype=torch.int64)
+        self.found = torch.zeros(task.num_outputs, dtype=torch.int64)
+        self.low, self.high = math.inf, -math.inf
+        self.shortest, self.longest = math.inf, -math.inf
+        self._sum = 0.0
+
+    def add(self, label: Tensor | None) -> None:
+        """One sample's label, as :class:`trainer.data.Sample` has it."""
+        self.num_samples += 1
+        if label is None or not has_label(label):
+            return
+        self.num_labelled += 1
+        self.num_values += label.numel()
+        if self.task.kind in ("classification", "segmentation"):
+            self._add_classes(label)
+        elif self.task.kind in ("depth", "normals"):
+            self._add_measures(label)
+        else:
+            self._add_answers(label)
+
+    @property
+    def share_known(self) -> float:
+        """Of the values of labelled samples; the rest is marked as unknown."""
+        return int(self.known.sum()) / max(self.num_values, 1)
+
+    @property
+    def mean(self) -> float:
+        """Of the finite values of depth and normals."""
+        return self._sum / max(int(self.known.sum()) - self.num_foreign, 1)
+
+    def shares(self) -> list[float]:
+        """Per output: of single classes among all known values, of *yes* among the known values of its own."""
+        if self.task.kind in ("classification", "segmentation"):
+            whole = self.known.sum().expand_as(self.known)
+        else:
+            whole = self.known
+        found: list[float] = (self.found / whole.clamp(min=1)).tolist()
+        return found
+
+    def _add_classes(self, label: Tensor) -> None:
+        values = label[label != IGNORE_INDEX].reshape(-1)
+        inside = (values >= 0) & (values < self.task.num_outputs)
+        self.num_foreign += int((~inside).sum())
+        found = torch.bincount(values[inside], minlength=self.task.num_outputs)
+        self.known += found
+        self.found += found
+
+    def _add_measures(self, label: Tensor) -> None:
+        self.known += (~label.isnan()).reshape(self.task.num_outputs, -1).sum(dim=1)
+        finite = label[label.isfinite()]
+        self.num_foreign += int(label.isinf().sum())
+        if finite.numel() == 0:
+            return
+        self.low, self.high = min(self.low, float(finite.min())), max(self.high, float(finite.max()))
+        self._sum += float(finite.double().sum())
+        if self.task.kind == "depth":
+            self.num_foreign += int((finite < 0).sum())
+            return
+        lengths = label.square().sum(dim=0).sqrt()
+        lengths = lengths[lengths.isfinite()]
+        self.shortest = min(self.shortest, float(lengths.min()))
+        self.longest = max(self.longest, float(lengths.max()))
+
+    def _add_answers(self, label: Tensor) -> None:
+        answers = label.reshape(self.task.num_outputs, -1)
+        known = ~answers.isnan()
+        self.num_foreign += int((known & (answers != 0) & (answers != 1)).sum())
+        self.known += known.sum(dim=1)
+        self.found += (answers == 1).sum(dim=1)

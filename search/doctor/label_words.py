@@ -1,0 +1,32 @@
+"""Labels of whole images in words."""
+
+from collections.abc import Mapping, Sequence
+
+from spaces.tasks import Task
+from trainer.data import IGNORE_INDEX, Sample
+
+_UNKNOWN = "?"
+_LONGEST = 30
+
+
+def label_words(tasks: Sequence[Task], sample: Sample, class_names: Mapping[str, Sequence[str]]) -> list[str]:
+    """One line per classification; of attributes a line per *yes*, and one with how many are unknown."""
+    return [line[:_LONGEST] for task in tasks for line in _lines(task, sample, class_names.get(task.name))]
+
+
+def _lines(task: Task, sample: Sample, names: Sequence[str] | None) -> list[str]:
+    names = names or tuple(map(str, range(task.num_outputs)))
+    label = sample.labels.get(task.name)
+    if label is None:
+        return [f"{task.name}: {_UNKNOWN}"]
+    if task.kind == "classification":
+        return [f"{task.name}: {_class_name(int(label), names)}"]
+    yes = [name for name, value in zip(names, label.tolist(), strict=True) if value == 1]
+    unknown = int(label.isnan().sum())
+    return [f"{task.name}:", *(f"  {name}" for name in yes)] + ([f"  {unknown} {_UNKNOWN}"] if unknown else [])
+
+
+def _class_name(number: int, names: Sequence[str]) -> str:
+    if number == IGNORE_INDEX:
+        return _UNKNOWN
+    return names[number] if 0 <= number < len(names) else f"{number}, which is no class"

@@ -1,0 +1,49 @@
+"""What a study runs in: the range of costs it may search, disk and database."""
+
+import shutil
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from search.doctor.check import Check
+from search.formats import format_flops, format_share
+from search.plan import StudyPlan
+from search.service import open_store
+from spaces.errors import GatefrontError
+
+_BYTES_PER_VALUE = 16  # a weight, its gradient's two moments, and room for the atomic copy
+_MIN_FREE_BYTES = 512 * 2**20
+
+
+def check_networks(plan: StudyPlan) -> Check:
+    """Floor, ceiling and budget."""
+    whole = plan.largest.single_task
+    budget = "no cap" if plan.flop_budget is None else f"{format_flops(plan.flop_budget)} FLOPs"
+    return Check(
+        "networks",
+        True,
+        f"capacities: {len(plan.capacities)}; floor {format_flops(plan.floor)} "
+        f"({format_share(plan.floor, whole)}), ceiling {format_flops(plan.ceiling)}, budget {budget}",
+    )
+
+
+def check_disk(plan: StudyPlan, storage: Path) -> Check:
+    """Room for every trial's checkpoint and network."""
+    existing = next(folder for folder in (storage, *storage.parents) if folder.exists())
+    free = shutil.disk_usage(existing).free
+    per_trial = plan.largest.num_parameters * (len(plan.tasks) + 1) * _BYTES_PER_VALUE
+    needed = max(_MIN_FREE_BYTES, plan.config.study.trials * per_trial)
+    return Check("disk", free >= needed, f"{free / 2**30:.1f} GiB free at {existing}, {needed / 2**30:.1f} GiB wanted")
+
+
+def check_database(url: str) -> Check:
+    """The database can be opened; SQLite must be in the mode that lets readers and the driver work at once."""
+    try:
+        engine, _ = open_store(url)
+        with engine.connect() as connection:
+            if engine.dialect.name != "sqlite":
+                return Check("database", True, f"{engine.dialect.name} is reachable")
+            mode = connection.execute(sa.text("PRAGMA journal_mode")).scalar_one()
+            return Check("database", mode == "wal", f"SQLite, journal mode {mode}")
+    except GatefrontError as error:
+        return Check("database", False, str(error))

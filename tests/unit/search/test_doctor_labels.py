@@ -1,0 +1,191 @@
+"""What the doctor counts and draws of labels, against labels written out."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from search.doctor.contact_sheet import draw_contact_sheet
+from search.doctor.evenly import evenly_spaced
+from search.doctor.label_checks import check_labels
+from search.doctor.label_counts import LabelCounts
+from search.doctor.label_pictures import UNKNOWN, image_picture, label_picture
+from search.doctor.label_words import label_words
+from spaces import Task
+from trainer.data import IGNORE_INDEX, DataDescription, MultiTaskData, Sample
+from trainer.data.augmentation import Augmentation, augment
+
+NAN = float("nan")
+SEMSEG = Task(name="semseg", kind="segmentation", num_outputs=4)
+DEPTH = Task(name="depth", kind="depth", num_outputs=1)
+NORMALS = Task(name="normals", kind="normals", num_outputs=3)
+EDGES = Task(name="edges", kind="edges", num_outputs=1)
+ANIMAL = Task(name="animal", kind="classification", num_outputs=2)
+LOOK = Task(name="look", kind="multilabel", num_outputs=3)
+TASKS = (SEMSEG, DEPTH, NORMALS, EDGES, ANIMAL, LOOK)
+NAMES = {"semseg": ("grass", "water", "cat", "dog"), "animal": ("cat", "dog"), "look": ("wet", "striped", "old")}
+
+UP = torch.tensor([0.0, 1.0, 0.0]).view(3, 1, 1).expand(3, 2, 3)
+LABELS = {
+    "semseg": torch.tensor([[0, 0, 0], [2, 2, IGNORE_INDEX]]),
+    "depth": torch.tensor([[[1.0, 2.0, 3.0], [NAN, NAN, 6.0]]]),
+    "normals": UP,
+    "edges": torch.tensor([[[1.0, 0.0, 0.0], [0.0, 0.0, NAN]]]),
+    "animal": torch.tensor(1),
+    "look": torch.tensor([1.0, 0.0, NAN]),
+}
+
+
+class Listed(Dataset[Sample]):
+    def __init__(self, *labels: Mapping[str, Tensor]) -> None:
+        self._labels = labels
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def __getitem__(self, index: int) -> Sample:
+        return Sample(torch.full((3, 2, 3), float(index)), self._labels[index])
+
+
+def data_of(train: Dataset[Sample], val: Dataset[Sample]) -> MultiTaskData:
+    description = DataDescription(
+        tasks=TASKS, in_channels=3, input_size=(2, 3), mean=(0.5,) * 3, std=(0.25,) * 3, num_train=1, num_val=1,
+        class_names=NAMES,
+    )  # fmt: skip
+    return MultiTaskData(description=description, train=train, val=val, fingerprint="")
+
+
+def counted(task: Task, *labels: Tensor | None) -> LabelCounts:
+    counts = LabelCounts(task)
+    for label in labels:
+        counts.add(label)
+    return counts
+
+
+def test_classes_are_shared_out_over_known_pixels() -> None:
+    counts = counted(SEMSEG, LABELS["semseg"], None, torch.full((2, 3), IGNORE_INDEX))
+    assert (counts.num_samples, counts.num_labelled, counts.num_foreign) == (3, 1, 0)
+    assert counts.share_known == pytest.approx(5 / 6)
+    assert counts.shares() == pytest.approx([3 / 5, 0, 2 / 5, 0])
+
+
+def test_answers_are_shared_out_by_attribute() -> None:
+    counts = counted(LOOK, LABELS["look"], torch.tensor([1.0, 1.0, NAN]))
+    assert counts.shares() == pytest.approx([1.0, 0.5, 0.0])
+    assert counted(EDGES, LABELS["edges"]).shares() == pytest.approx([1 / 5])
+
+
+def test_ranges_leave_gaps_out() -> None:
+    counts = counted(DEPTH, LABELS["depth"])
+    assert (counts.low, counts.high, counts.mean) == pytest.approx((1.0, 6.0, 3.0))
+    assert counts.share_known == pytest.approx(4 / 6)
+    lengths = counted(NORMALS, UP, torch.where(torch.arange(3) == 0, torch.nan, 1.5 * UP))
+    assert (lengths.shortest, lengths.longest) == pytest.approx((1.0, 1.5))
+    assert lengths.share_known == pytest.approx(10 / 12)
+
+
+def check(task: Task, label: Tensor) -> tuple[bool, str]:
+    good = Listed(LABELS)
+    found = {c.name: c for c in check_labels(TASKS, data_of(Listed(LABELS | {task.name: label}), good))}
+    return found[f"labels of {task.name}"].passed, found[f"labels of {task.name}"].detail
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+def test_good_labels_pass(task: Task) -> None:
+    passed, detail = check(task, LABELS[task.name])
+    assert passed
+    assert "labelled: 100 % of training, 100 % of validation" in detail
+
+
+@pytest.mark.parametrize(
+    ("task", "label", "message"),
+    [
+        (SEMSEG, torch.tensor([[0, 4, 9], [0, 0, -1]]), "3 training values are no class of the task"),
+        (ANIMAL, torch.tensor(2), "1 training values are no class of the task"),
+        (
+            DEPTH,
+            torch.tensor([[[1.0, -2.0, torch.inf], [1.0, 1.0, NAN]]]),
+            "2 training values are negative or infinite",
+        ),
+        (NORMALS, 0.9 * UP, "training normals have lengths from 0.9 to 0.9, expected 1"),
+        (NORMALS, torch.inf * UP.abs().clamp(min=1), "18 training values are infinite"),
+        (EDGES, torch.full((1, 2, 3), 255.0), "6 training values are neither 0 nor 1"),
+        (LOOK, torch.tensor([-1.0, 1.0, 1.0]), "1 training values are neither 0 nor 1"),
+        (DEPTH, torch.full((1, 2, 3), NAN), "no training sample that was looked at has a label"),
+    ],
+)
+def test_values_that_no_label_holds_fail(task: Task, label: Tensor, message: str) -> None:
+    passed, detail = check(task, label)
+    assert not passed
+    assert message in detail
+
+
+def test_coverage_and_unseen_classes_are_told_per_split() -> None:
+    checks = {c.name: c for c in check_labels(TASKS, data_of(Listed(LABELS, {}, {}, {}), Listed(LABELS)))}
+    assert checks["samples"].detail == "4 for training, 1 for validation"
+    semseg = checks["labels of semseg"]
+    assert "labelled: 25 % of training, 100 % of validation; of their pixels 83.33 %, 83.33 %" in semseg.detail
+    assert semseg.more[:2] == ("training  grass: 60 %, cat: 40 %", "training  never seen: water, dog")
+    assert checks["labels of look"].more[:2] == ("training  wet: 100 %", "training  never yes: striped, old")
+    assert checks["labels of depth"].more == ("training  1 to 6, mean 3", "validation  1 to 6, mean 3")
+
+
+def test_large_splits_are_looked_at_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("search.doctor.label_checks._MOST_SAMPLES", 2)
+    samples = [LABELS if index in (0, 5) else {} for index in range(10)]
+    checks = {c.name: c for c in check_labels(TASKS, data_of(Listed(*samples), Listed(LABELS)))}
+    assert checks["samples"].detail == "10 for training (2 of them looked at), 1 for validation"
+    assert "labelled: 100 % of training" in checks["labels of animal"].detail
+    assert evenly_spaced(10, 3) == [0, 3, 6]
+    assert evenly_spaced(3, 10) == [0, 1, 2]
+
+
+def test_pictures_show_what_labels_say() -> None:
+    semseg = label_picture(SEMSEG, LABELS["semseg"])
+    assert tuple(semseg[1, 2]) == UNKNOWN
+    assert len({tuple(semseg[0, 0]), tuple(semseg[1, 0]), UNKNOWN}) == 3
+    depth = label_picture(DEPTH, LABELS["depth"])
+    assert depth[0].tolist() == [[0] * 3, [51] * 3, [102] * 3]
+    assert depth[1].tolist() == [list(UNKNOWN), list(UNKNOWN), [255] * 3]
+    assert label_picture(NORMALS, UP)[0, 0].tolist() == [128, 255, 128]
+    edges = label_picture(EDGES, LABELS["edges"])
+    assert edges[0, 0].tolist() == [255] * 3
+    assert tuple(edges[1, 2]) == UNKNOWN
+    description = data_of(Listed(), Listed()).description
+    assert np.array_equal(image_picture(torch.zeros(3, 2, 3), description), np.full((2, 3, 3), 128))
+
+
+def test_class_colours_differ() -> None:
+    task = Task(name="many", kind="segmentation", num_outputs=60)
+    colours = label_picture(task, torch.arange(60).view(6, 10)).reshape(-1, 3)
+    assert len({tuple(colour) for colour in colours.tolist()} | {UNKNOWN}) == 61
+
+
+def test_whole_image_labels_are_words() -> None:
+    sample = Sample(torch.zeros(3, 2, 3), LABELS)
+    assert label_words((ANIMAL, LOOK), sample, NAMES) == ["animal: dog", "look:", "  wet", "  1 ?"]
+    assert label_words((ANIMAL, LOOK), Sample(sample.image, {}), NAMES) == ["animal: ?", "look: ?"]
+    assert label_words((ANIMAL,), Sample(sample.image, {"animal": torch.tensor(7)}), {}) == [
+        "animal: 7, which is no class"
+    ]
+
+
+def test_the_sheet_has_a_row_per_sample_and_shows_changed_ones(tmp_path: Path) -> None:
+    plain = data_of(Listed(LABELS, {}), Listed(LABELS))
+    sizes = []
+    for data in (plain, augment(plain, Augmentation(flip=True))):
+        path = tmp_path / "new" / "sheet.png"
+        shown = draw_contact_sheet(TASKS, data, path)
+        assert shown.passed
+        assert str(path) in shown.detail
+        with Image.open(path) as sheet:
+            sizes.append(sheet.size)
+            colours = {colour for _, colour in sheet.getcolors(maxcolors=1 << 20) or []}
+        assert {UNKNOWN, (215, 215, 215)} <= colours  # unknown pixels, and whole labels that are not there
+    assert sizes[1][0] == sizes[0][0]
+    assert sizes[1][1] > sizes[0][1]
