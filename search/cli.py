@@ -23,6 +23,8 @@ COMMANDS: Mapping[str, str] = {
     "bench": "search.commands.bench",
     "resume": "search.commands.run",
     "stop": "search.commands.run",
+    "extend": "search.commands.amend",
+    "void": "search.commands.amend",
 }
 """Each command's module, which has a function of the command's name."""
 

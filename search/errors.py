@@ -27,6 +27,10 @@ class PointLabelError(GatefrontError, ValueError):
     """What should name a trial or a point derived from one does not."""
 
 
+class AmendmentError(GatefrontError, ValueError):
+    """A study cannot be changed as asked."""
+
+
 class NothingToPullError(GatefrontError, RuntimeError):
     """The study has no finished trial that fits the request."""
 

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from search.lazy_json import LazyJson
 from search.pareto import Point
-from search.records import TrialState
+from search.records import StudyEvent, TrialState
+from search.storage.events import read_events
 from search.storage.latencies import read_study_latencies
 from search.storage.optuna_tables import STUDIES, TRIAL_PARAMS, TRIAL_VALUES, TRIALS
 from search.storage.schema import DerivedPointRow, ReferenceRow, StudyRow, TrialRow
@@ -31,6 +32,7 @@ _TRIAL_COLUMNS = (
     TrialRow.finished_at,
     TrialRow.seconds,
     TrialRow.result,
+    TrialRow.void_reason,
 )
 
 
@@ -78,6 +80,7 @@ class StudyFacts:
     references: Sequence[ReferenceRow]
     values: Mapping[Key, Point]
     latencies: Mapping[Key, float]
+    events: tuple[StudyEvent, ...] = ()
 
 
 def read_facts(session: Session, row: StudyRow) -> StudyFacts:
@@ -91,6 +94,7 @@ def read_facts(session: Session, row: StudyRow) -> StudyFacts:
         references=_read_references(session, row.name),
         values=_all_values(own, ((d.number, d.derived, d.delta_mtl, d.flops) for d in derived)),
         latencies=_read_latencies(session, row),
+        events=read_events(session, row.name),
     )
 
 
@@ -116,7 +120,8 @@ def _read_trials(session: Session, study: str, number: int | None) -> list[Trial
         TrialFacts(
             number=row.number,
             state=TrialState(row.state),
-            cause=row.cause,
+            # Why it is void matters more than why it had failed.
+            cause=row.cause if row.void_reason is None else row.void_reason,
             epoch=row.epoch,
             num_epochs=row.num_epochs,
             started_at=row.started_at,

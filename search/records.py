@@ -47,6 +47,18 @@ class TaskRecord:
     higher_is_better: bool
 
 
+EventKind = Literal["extended", "voided", "unvoided", "started_from"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyEvent:
+    """One change that a person made to a study after it began, or what it began from."""
+
+    at: datetime
+    kind: EventKind
+    detail: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferencePoint:
     """A trained reference on the front plot: all single-task networks together, or hard sharing."""
@@ -65,7 +77,7 @@ class StudySummary:
 
     ``best_trial`` is the number of the trial that the best point belongs to, ``best_label`` names the point itself.
     ``param_budget_text`` is the cap on parameters as it was written, empty for none. ``latency`` is how every network
-    is timed and what it may take; None: the study does not measure it.
+    is timed and what it may take; None: the study does not measure it. ``started_from`` is the study it goes on from.
     """
 
     name: str
@@ -90,6 +102,7 @@ class StudySummary:
     storage_dir: str
     param_budget_text: str = ""
     latency: LatencyRule | None = None
+    started_from: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,6 +234,7 @@ class StudyView:
     references: tuple[ReferencePoint, ...]
     hypervolume: tuple[HypervolumePoint, ...]
     derived: tuple[TrialPoint, ...] = ()
+    events: tuple[StudyEvent, ...] = ()
 
     @property
     def all_points(self) -> tuple[TrialPoint, ...]:

@@ -25,11 +25,11 @@ def recover(
 ) -> Recovery:
     """Finish what a dead driver had stored but not told, and collect what it had handed out. Needs the lease."""
     budgets = Budgets(flops=flop_budget, latency_ms=config.latency_budget_ms)
-    states = store.trial_states()
+    told = store.told_states()
     adopted: list[optuna.Trial] = []
     for found in unfinished_trials(study):
         trial = adopt(study, found, config)
-        state = states.get(found.number, TrialState.QUEUED)
+        state = told.get(found.number, TrialState.QUEUED)
         if state is TrialState.COMPLETE:
             tell_complete(study, trial, store.stored_result(found.number), budgets)
         elif state is TrialState.FAILED:
@@ -38,8 +38,8 @@ def recover(
             tell_stopped_early(study, trial)
         else:
             adopted.append(trial)
-            if found.number in states:
+            if found.number in told:
                 store.requeue_trial(found.number)
-    num_done = sum(state in DONE_STATES for state in states.values())
+    num_done = sum(state in DONE_STATES for state in store.trial_states().values())
     num_left = max(0, num_trials - num_done)
     return Recovery(num_done, tuple(adopted[:num_left]), num_left)

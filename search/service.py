@@ -24,6 +24,7 @@ from search.plan import StudyPlan, plan_study
 from search.records import StudyState, TaskRecord
 from search.recovery import Recovery, recover
 from search.runner import StudyRun, run_study
+from search.sampler_view import SelectiveSampler
 from search.storage.engine import open_engine, open_optuna_storage, unreachable
 from search.storage.lease import Lease, holds
 from search.storage.migrate import upgrade_schema
@@ -199,6 +200,7 @@ def _prepare(
     folders = StudyFolders(Path(row.storage_dir), store.study)
     store.set_state(StudyState.PREPARING, "reading the data")
     study = open_study(optuna_storage, plan.config, num_trials=row.num_trials)
+    study.sampler = SelectiveSampler(study.sampler, store.void_trials)
     recovery = recover(study, store, plan.config, num_trials=row.num_trials, flop_budget=plan.flop_budget)
     if recovery.num_left:
         # Here once, before many workers ask for it at the same time.

@@ -39,6 +39,7 @@ def study_summary(
         storage_dir=row.storage_dir,
         param_budget_text=row.param_budget_text,
         latency=None if row.latency is None else LatencyRule(**row.latency),
+        started_from=row.started_from,
     )
 
 

@@ -49,6 +49,7 @@ def study_view(facts: StudyFacts, now: datetime) -> StudyView:
         references=references,
         hypervolume=history,
         derived=points.derived,
+        events=facts.events,
     )
 
 

@@ -1,5 +1,6 @@
 """status, front: looking at studies."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -12,8 +13,14 @@ from search.front_table import front_csv, front_document, front_notes, front_poi
 from search.json_document import to_text
 from search.latency_rule import LatencyRule
 from search.live import num_done, progress_line
-from search.records import StudySummary, StudyView, TrialState
+from search.records import EventKind, StudySummary, StudyView, TrialState
 
+_EVENTS: Mapping[EventKind, str] = {
+    "extended": "extended",
+    "voided": "declared void",
+    "unvoided": "void no longer",
+    "started_from": "started from",
+}
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print comma-separated values and nothing else.")]
 
 
@@ -57,6 +64,7 @@ def status_document(view: StudyView) -> dict[str, Any]:
         "references": list(view.references),
         "trials": list(view.points),
         "derived": [point_document(view, point) for point in view.derived],
+        "events": list(view.events),
     }
 
 
@@ -107,6 +115,9 @@ def _status_lines(view: StudyView) -> list[str]:
         + (f", {format_hours(cost['per_front_point'])} per front point" if cost["per_front_point"] else "")
     )
     lines.extend(f"trial {point.number} {point.state}: {point.cause}" for point in view.points if point.cause)
+    lines.extend(
+        f"{event.at:%Y-%m-%d %H:%M} UTC {event.kind.replace('_', ' ')}: {event.detail}" for event in view.events
+    )
     return lines
 
 

@@ -156,6 +156,19 @@ class StudyStore:
             rows = session.execute(sa.select(TrialRow.number, TrialRow.state).where(TrialRow.study == self.study))
             return {number: TrialState(state) for number, state in rows}
 
+    def told_states(self) -> dict[int, TrialState]:
+        """As :meth:`trial_states`; of a void trial, the state that it was voided from and Optuna is told of."""
+        with Session(self._engine) as session:
+            state = sa.func.coalesce(TrialRow.voided_from, TrialRow.state)
+            rows = session.execute(sa.select(TrialRow.number, state).where(TrialRow.study == self.study))
+            return {number: TrialState(state) for number, state in rows}
+
+    def void_trials(self) -> frozenset[int]:
+        """Numbers of the trials that a person declared void, as of now."""
+        with Session(self._engine) as session:
+            void = sa.select(TrialRow.number).where(TrialRow.study == self.study, TrialRow.state == TrialState.VOID)
+            return frozenset(session.scalars(void))
+
     def stored_result(self, number: int) -> Outcome:
         """What a COMPLETE trial's document says that Optuna is to be told."""
         with Session(self._engine) as session:

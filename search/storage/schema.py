@@ -31,6 +31,7 @@ class StudyRow(Base):
     """One study. ``revision`` grows with every write; ``driver`` and ``heartbeat_at`` are the driver's lease.
 
     ``latency`` is the study's :class:`~search.latency_rule.LatencyRule`; null where nothing is measured.
+    ``started_from`` names the earlier study of this database that this one goes on from.
     """
 
     __tablename__ = "gatefront_studies"
@@ -59,10 +60,15 @@ class StudyRow(Base):
     heartbeat_at: Mapped[datetime | None]
     revision: Mapped[int] = mapped_column(_BIG)
     latency: Mapped[dict[str, Any] | None]
+    started_from: Mapped[str | None] = mapped_column(_NAME)
 
 
 class TrialRow(Base):
-    """One trial, by the number Optuna gave it. ``result`` is what the worker delivered, the gate map apart."""
+    """One trial, by the number Optuna gave it. ``result`` is what the worker delivered, the gate map apart.
+
+    ``confirms`` is the trial of which this one is another seed. A void trial has its ``void_reason``, and the state
+    that it was ``voided_from``.
+    """
 
     __tablename__ = "gatefront_trials"
 
@@ -80,6 +86,9 @@ class TrialRow(Base):
     seconds: Mapped[float | None]
     result: Mapped[dict[str, Any] | None]
     gate_map: Mapped[dict[str, Any] | None]
+    confirms: Mapped[int | None]
+    void_reason: Mapped[str | None] = mapped_column(sa.Text)
+    voided_from: Mapped[str | None] = mapped_column(sa.String(20))
 
 
 class EpochRow(Base):
@@ -153,6 +162,18 @@ class LatencyRow(Base):
     __table_args__ = (
         sa.ForeignKeyConstraint(["study", "number"], ["gatefront_trials.study", "gatefront_trials.number"]),
     )
+
+
+class EventRow(Base):
+    """One change that a person made to a study, in the order made."""
+
+    __tablename__ = "gatefront_events"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    study: Mapped[str] = mapped_column(_NAME, sa.ForeignKey("gatefront_studies.name"))
+    at: Mapped[datetime]
+    kind: Mapped[str] = mapped_column(sa.String(20))
+    detail: Mapped[str] = mapped_column(sa.Text)
 
 
 class ReferenceRow(Base):

@@ -15,6 +15,7 @@ from search.messages import AttemptStarted, EpochFinished, Message, TrialFailed,
 from search.records import StudyState, TrialState
 from search.recovery import Recovery, recover
 from search.result_gate import ResultGate
+from search.sampler_view import SelectiveSampler
 from search.searcher import StudySearcher
 from search.service import open_store
 from search.storage.repository import StudyStore
@@ -145,12 +146,13 @@ def open_table_study(tmp_path: Path) -> OpenStudy:
     def open_again(*, max_concurrent: int = 2, text: str = STUDY_FILE) -> TableStudy:
         config = parse_study(text)
         engine, optuna_storage = open_store(url)
-        num_trials = config.study.trials
         budget = BUDGET if config.study.flop_budget else None
         store = StudyStore(engine, config.study.name)
         if not any(found.study_name == config.study.name for found in optuna_storage.get_all_studies()):
             StudyStore.create(engine, _row(config, text, budget))
+        num_trials = store.load().num_trials
         study = open_study(optuna_storage, config, num_trials=num_trials)
+        study.sampler = SelectiveSampler(study.sampler, store.void_trials)
         recovery = recover(study, store, config, num_trials=num_trials, flop_budget=budget)
         drain = Drain()
 

@@ -66,6 +66,8 @@ def test_flags_grow_deliberately() -> None:
         ),
         "resume": ["--db", "--hours", "--plain", "--quiet", "--workers", "study"],
         "stop": ["--db", "study"],
+        "extend": ["--db", "--trials", "study"],
+        "void": ["--db", "--reason", "--trial", "--undo", "study"],
     }
 
 
@@ -118,6 +120,8 @@ def test_wrong_input_ends_with_2_before_anything_exists(
         (["front", "nothing"], 2),
         (["resume", "nothing"], 2),
         (["stop", "nothing"], 2),
+        (["extend", "nothing", "--trials", "1"], 2),
+        (["void", "nothing", "--trial", "0", "--reason", "why"], 2),
         (["pull", "-o", "out"], 2),
         (["start", "nowhere.toml"], 2),
         (["start", str(DIGITS), "--trials", "0"], 2),

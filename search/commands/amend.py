@@ -1,0 +1,62 @@
+"""extend, void: changing a study after it began."""
+
+from typing import Annotated
+
+import sqlalchemy as sa
+import typer
+
+from search.commands.options import Database, StudyName, open_reader, settle_study
+from search.errors import AmendmentError
+from search.point_label import PointLabel
+from search.storage.amendments import extend as extend_study
+from search.storage.amendments import unvoid_trial, void_trial
+from search.storage.engine import open_engine
+
+MoreTrials = Annotated[int, typer.Option("--trials", min=1, help="How many more.", show_default=False)]
+TrialNumber = Annotated[str, typer.Option("--trial", metavar="N", help="The trial's number.", show_default=False)]
+Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept and shown.")]
+Undo = Annotated[bool, typer.Option("--undo", help="Take an earlier void back.")]
+
+
+def extend(trials: MoreTrials, study: StudyName = None, db: Database = None) -> None:
+    """Ask for more trials of a study. One that runs takes them up; else `resume` trains them."""
+    name, engine = _open(study, db)
+    if extend_study(engine, name, trials):
+        typer.echo(f"{name} is running and goes on to {trials} more. Should it end first: `gatefront resume {name}`.")
+    else:
+        typer.echo(f"{name} has {trials} more to train: `gatefront resume {name}`.")
+
+
+def void(
+    trial: TrialNumber, study: StudyName = None, reason: Reason = "", undo: Undo = False, db: Database = None
+) -> None:
+    """Take a finished trial out of front, best, bundles and sampling, with a reason; --undo takes that back."""
+    number = _whole_trial(trial)
+    name, engine = _open(study, db)
+    if undo:
+        state = unvoid_trial(engine, name, number)
+        typer.echo(f"Trial {number} of {name} is {state} again.")
+    else:
+        void_trial(engine, name, number, reason)
+        typer.echo(
+            f"Trial {number} of {name} is VOID, with what was derived from it. `gatefront resume {name}` trains "
+            f"another in its place; `gatefront void {name} --trial {number} --undo` takes it back."
+        )
+
+
+def _open(study: str | None, db: str | None) -> tuple[str, sa.Engine]:
+    """The study meant, and its database, which the reader has brought to this release's schema."""
+    reader = open_reader(db)
+    name = settle_study(reader, study)
+    reader.revision(name)
+    return name, open_engine(reader.url)
+
+
+def _whole_trial(text: str) -> int:
+    label = PointLabel.parse(text)
+    if label.derived:
+        raise AmendmentError(
+            f"--trial must be a whole trial, found {label}: derived points stand and fall with their trial.",
+            hint=f"Write --trial {label.number}.",
+        )
+    return label.number

@@ -1,0 +1,69 @@
+"""What a sampler is shown of a study: not every trial that is stored, and some that are not."""
+
+from collections.abc import Callable, Container, Sequence
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial
+from optuna.trial import TrialState as OptunaState
+
+Hidden = Callable[[], Container[int]]
+"""Numbers of the trials that are not to be learned from, as of now: a person may declare one void at any time."""
+
+
+class SelectiveSampler(BaseSampler):
+    """``inner`` without the ``hidden`` trials, and with the ``added`` ones before all others.
+
+    Optuna cannot change a trial that it was told of, so a void one stays in its tables; here it is left out.
+    """
+
+    def __init__(self, inner: BaseSampler, hidden: Hidden, added: Sequence[FrozenTrial] = ()) -> None:
+        self.inner = inner
+        self._hidden = hidden
+        self._added = tuple(added)
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        return self.inner.infer_relative_search_space(self._shown(study), trial)
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        return self.inner.sample_relative(self._shown(study), trial, search_space)
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        return self.inner.sample_independent(self._shown(study), trial, param_name, param_distribution)
+
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        self.inner.before_trial(self._shown(study), trial)
+
+    def after_trial(
+        self, study: optuna.Study, trial: FrozenTrial, state: OptunaState, values: Sequence[float] | None
+    ) -> None:
+        self.inner.after_trial(self._shown(study), trial, state, values)
+
+    def reseed_rng(self) -> None:
+        self.inner.reseed_rng()
+
+    def _shown(self, study: optuna.Study) -> optuna.Study:
+        return _ShownStudy(study, self._hidden(), self._added)
+
+
+class _ShownStudy(optuna.Study):
+    """A study whose list of trials is another one; samplers read it through this one method."""
+
+    def __init__(self, study: optuna.Study, hidden: Container[int], added: Sequence[FrozenTrial]) -> None:
+        # The same storage, and the same cache of trials for the length of one `ask`.
+        self.__dict__.update(study.__dict__)
+        self._hidden = hidden
+        self._added = added
+
+    def _get_trials(
+        self, deepcopy: bool = True, states: Container[OptunaState] | None = None, use_cache: bool = False
+    ) -> list[FrozenTrial]:
+        found = super()._get_trials(deepcopy=deepcopy, states=states, use_cache=use_cache)
+        added = [trial for trial in self._added if states is None or trial.state in states]
+        return [*added, *(trial for trial in found if trial.number not in self._hidden)]

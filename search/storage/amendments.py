@@ -1,0 +1,95 @@
+"""Changes that a person makes to a study from outside, also while its driver runs; each leaves an event."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from search.errors import AmendmentError, StudyNotFoundError
+from search.records import StudyState, TrialState
+from search.storage.events import add_event
+from search.storage.lease import holds
+from search.storage.repository import DONE_STATES
+from search.storage.schema import StudyRow, TrialRow
+
+
+def extend(engine: sa.Engine, study: str, more: int) -> bool:
+    """Raise the number of trials asked for; True if a driver is alive to take them up.
+
+    Raises:
+        StudyNotFoundError: there is no such study.
+        AmendmentError: ``more`` is under 1.
+    """
+    if more < 1:
+        raise AmendmentError(f"--trials must be at least 1 more, found {more}.")
+    with _amending(engine, study) as (session, row):
+        # By the database, as two may extend at the same time.
+        session.execute(sa.update(StudyRow).where(StudyRow.name == study).values(num_trials=StudyRow.num_trials + more))
+        session.refresh(row)
+        add_event(session, study, "extended", f"{_more_trials(more)}, {row.num_trials} in all")
+        is_driven = holds(row, datetime.now(UTC))
+        if not is_driven and row.state == StudyState.COMPLETE:
+            row.state, row.message = StudyState.STOPPED, f"{_more_trials(more)} asked for."
+        return is_driven
+
+
+def void_trial(engine: sa.Engine, study: str, number: int, reason: str) -> None:
+    """Take a finished trial, with the points derived from it, out of everything that is concluded from the study.
+
+    Raises:
+        StudyNotFoundError: there is no such study or trial.
+        AmendmentError: there is no reason given, or the trial is not finished or is void already.
+    """
+    if not reason.strip():
+        raise AmendmentError("--reason is missing: a void trial says why it is.", hint='Add --reason "...".')
+    with _amending(engine, study) as (session, _):
+        trial = _trial(session, study, number)
+        if trial.state == TrialState.VOID:
+            raise AmendmentError(f"trial {number} of study {study!r} is void already: {trial.void_reason}")
+        if trial.state not in DONE_STATES:
+            raise AmendmentError(
+                f"trial {number} of study {study!r} is {trial.state}: only a finished trial can be void.",
+                hint="Wait for its end.",
+            )
+        trial.voided_from, trial.state, trial.void_reason = trial.state, TrialState.VOID, reason.strip()
+        add_event(session, study, "voided", f"trial {number}: {reason.strip()}")
+
+
+def unvoid_trial(engine: sa.Engine, study: str, number: int) -> TrialState:
+    """Take a void back; the trial has the state again that it had before, which is returned.
+
+    Raises:
+        StudyNotFoundError: there is no such study or trial.
+        AmendmentError: the trial is not void.
+    """
+    with _amending(engine, study) as (session, _):
+        trial = _trial(session, study, number)
+        if trial.state != TrialState.VOID or trial.voided_from is None:
+            raise AmendmentError(f"trial {number} of study {study!r} is not void, it is {trial.state}.")
+        state = TrialState(trial.voided_from)
+        trial.state, trial.voided_from, trial.void_reason = state, None, None
+        add_event(session, study, "unvoided", f"trial {number}")
+        return state
+
+
+@contextmanager
+def _amending(engine: sa.Engine, study: str) -> Iterator[tuple[Session, StudyRow]]:
+    with Session(engine) as session, session.begin():
+        row = session.get(StudyRow, study)
+        if row is None:
+            raise StudyNotFoundError(f"there is no study {study!r} in the database.")
+        yield session, row
+        session.execute(sa.update(StudyRow).where(StudyRow.name == study).values(revision=StudyRow.revision + 1))
+
+
+def _trial(session: Session, study: str, number: int) -> TrialRow:
+    row = session.get(TrialRow, (study, number))
+    if row is None:
+        raise StudyNotFoundError(f"study {study!r} has no trial {number}.")
+    return row
+
+
+def _more_trials(count: int) -> str:
+    return "1 more trial" if count == 1 else f"{count} more trials"
