@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from search.lazy_json import LazyJson
 from search.pareto import Point
 from search.records import StudyEvent, TrialState
+from search.storage.epochs import read_unfinished_seconds
 from search.storage.events import read_events
 from search.storage.latencies import read_study_latencies
 from search.storage.optuna_tables import STUDIES, TRIAL_PARAMS, TRIAL_VALUES, TRIALS
@@ -71,7 +72,8 @@ class StudyFacts:
 
     ``derived`` are those of all ``trials``, whatever their state. ``values`` are of every point that counts: own and
     derived ones of COMPLETE trials that Optuna was told of, also of trials that were not asked for. ``latencies`` are
-    in milliseconds, also of points that do not count, and empty where the study measures none.
+    in milliseconds, also of points that do not count, and empty where the study measures none. ``unfinished_seconds``
+    is what the epochs of trials took that have not ended.
     """
 
     row: StudyRow
@@ -81,6 +83,7 @@ class StudyFacts:
     values: Mapping[Key, Point]
     latencies: Mapping[Key, float]
     events: tuple[StudyEvent, ...] = ()
+    unfinished_seconds: float = 0.0
 
 
 def read_facts(session: Session, row: StudyRow) -> StudyFacts:
@@ -95,6 +98,7 @@ def read_facts(session: Session, row: StudyRow) -> StudyFacts:
         values=_all_values(own, ((d.number, d.derived, d.delta_mtl, d.flops) for d in derived)),
         latencies=_read_latencies(session, row),
         events=read_events(session, row.name),
+        unfinished_seconds=read_unfinished_seconds(session, row.name),
     )
 
 

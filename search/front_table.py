@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
+from search.cost import cost_line, study_cost
 from search.formats import format_flops, format_latency, format_share, format_signed
 from search.latency_rule import LatencyRule
 from search.records import StudyView, TrialPoint
@@ -43,6 +44,7 @@ def front_document(view: StudyView) -> dict[str, Any]:
         "single_task_flops": summary.single_task_flops,
         "latency": summary.latency,
         "hypervolume": summary.hypervolume,
+        "cost": study_cost(view),
         "best_trial": summary.best_trial,
         "best_label": summary.best_label,
         "references": list(view.references),
@@ -137,6 +139,7 @@ def front_notes(view: StudyView) -> Iterator[str]:
             yield "Latency is an objective: a point is on the front if none beats it in Δ_MTL, FLOPs and latency."
     if summary.hypervolume is not None:
         yield f"Hypervolume {summary.hypervolume:.3f} (fraction of the single-task cost x percentage points)."
+    yield f"Cost: {cost_line(study_cost(view))}."
 
 
 def _latency_cap(rule: LatencyRule) -> str:

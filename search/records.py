@@ -78,6 +78,8 @@ class StudySummary:
     ``best_trial`` is the number of the trial that the best point belongs to, ``best_label`` names the point itself.
     ``param_budget_text`` is the cap on parameters as it was written, empty for none. ``latency`` is how every network
     is timed and what it may take; None: the study does not measure it. ``started_from`` is the study it goes on from.
+    ``seconds_spent`` is worker time, ``reference_seconds`` what of it went into references; ``gpus_per_worker`` is the
+    share of a GPU that a worker held, 0 on a CPU.
     """
 
     name: str
@@ -103,6 +105,9 @@ class StudySummary:
     param_budget_text: str = ""
     latency: LatencyRule | None = None
     started_from: str | None = None
+    reference_seconds: float = 0.0
+    gpus_per_worker: float = 0.0
+    num_workers: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from search.cost import GPUS_HELD
 from search.facts import StudyFacts
 from search.latency_rule import LatencyRule
 from search.pareto import best_under_budget
@@ -32,7 +33,7 @@ def study_summary(
         best_label=None if best is None else best.label,
         best_delta_mtl=None if best is None else best.delta_mtl,
         hypervolume=history[-1].hypervolume if history else None,
-        seconds_spent=_seconds_spent(facts),
+        seconds_spent=_trial_seconds(facts) + _reference_seconds(facts),
         eta_seconds=_eta_seconds(facts) if state is StudyState.RUNNING else None,
         data=row.data,
         backbone=row.backbone,
@@ -40,6 +41,9 @@ def study_summary(
         param_budget_text=row.param_budget_text,
         latency=None if row.latency is None else LatencyRule(**row.latency),
         started_from=row.started_from,
+        reference_seconds=_reference_seconds(facts),
+        gpus_per_worker=_gpus_per_worker(facts),
+        num_workers=row.num_workers,
     )
 
 
@@ -50,13 +54,21 @@ def best_point(points: Iterable[TrialPoint]) -> TrialPoint | None:
     return None if best is None else feasible[best]
 
 
-def _seconds_spent(facts: StudyFacts) -> float:
-    """Of all trials, with their derived points, and of the references that were not there before."""
-    return (
-        sum(trial.seconds or 0.0 for trial in facts.trials)
-        + sum(point.seconds for point in facts.derived)
-        + sum(0.0 if reference.result["from_cache"] else reference.result["seconds"] for reference in facts.references)
-    )
+def _trial_seconds(facts: StudyFacts) -> float:
+    """Of all trials, with their derived points and the epochs of those that are not done."""
+    ended = sum(trial.seconds or 0.0 for trial in facts.trials) + sum(point.seconds for point in facts.derived)
+    return ended + facts.unfinished_seconds
+
+
+def _reference_seconds(facts: StudyFacts) -> float:
+    """Of the references that were not there before."""
+    return sum(0.0 if row.result["from_cache"] else row.result["seconds"] for row in facts.references)
+
+
+def _gpus_per_worker(facts: StudyFacts) -> float:
+    """As the latest trial that says so had it: a resumed study may have other workers."""
+    said = [trial.result["environment"].get(GPUS_HELD) for trial in facts.trials if "environment" in trial.result]
+    return next((float(share) for share in reversed(said) if share is not None), 0.0)
 
 
 def _eta_seconds(facts: StudyFacts) -> float | None:

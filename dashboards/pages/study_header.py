@@ -18,6 +18,7 @@ from dashboards.formats import (
 )
 from dashboards.links import STUDIES, trial_path
 from dashboards.pages.studies import finished, progress_percent
+from search.cost import StudyCost, study_cost
 from search.formats import format_latency
 from search.records import StudyState, StudySummary, StudyView, TrialPoint, TrialState
 
@@ -44,13 +45,14 @@ def study_header(view: StudyView) -> Component:
 
 def study_stats(view: StudyView) -> Component:
     summary = view.summary
+    cost = study_cost(view)
     return stats(
         [
             stat("Trials finished", f"{finished(summary)} of {summary.num_trials}", _progress(summary)),
             stat("Best Δ_MTL within budget", format_delta(summary.best_delta_mtl), _best(view)),
             stat("FLOP budget", *_budget(summary)),
             stat("Hypervolume", _hypervolume(summary), _front_size(view)),
-            stat("Compute spent", format_duration(summary.seconds_spent), "all workers together"),
+            stat(f"{cost.device} time spent", format_duration(3600 * cost.device_hours), _shares(cost)),
             stat("Time left", *_time_left(summary)),
         ]
     )
@@ -131,6 +133,13 @@ def _hypervolume(summary: StudySummary) -> str:
 def _front_size(view: StudyView) -> str:
     size = sum(point.on_front for point in view.all_points)
     return "1 point on the front" if size == 1 else f"{size} points on the front"
+
+
+def _shares(cost: StudyCost) -> str:
+    """What a trial and a point of the front took of it."""
+    shares = ((cost.per_trial, "per trial"), (cost.per_front_point, "per front point"))
+    known = [f"{format_duration(seconds * cost.devices_per_worker)} {of}" for seconds, of in shares if seconds]
+    return " · ".join(known) or "all workers together"
 
 
 def _time_left(summary: StudySummary) -> tuple[str, str]:

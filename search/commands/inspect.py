@@ -8,11 +8,13 @@ from rich.console import Console
 from rich.table import Table
 
 from search.commands.options import AsJson, Database, StudyName, open_reader, settle_study
-from search.formats import format_flops, format_hours, format_latency, format_share, format_signed
+from search.cost import cost_line, study_cost
+from search.formats import format_flops, format_latency, format_share, format_signed
 from search.front_table import front_csv, front_document, front_notes, front_points, front_table, point_document
 from search.json_document import to_text
 from search.latency_rule import LatencyRule
 from search.live import num_done, progress_line
+from search.outlook import outlook_sentence, study_outlook
 from search.records import EventKind, StudySummary, StudyView, TrialState
 
 _EVENTS: Mapping[EventKind, str] = {
@@ -60,7 +62,8 @@ def status_document(view: StudyView) -> dict[str, Any]:
     fields = {name: getattr(summary, name) for name in StudySummary.__dataclass_fields__}
     return fields | {
         "num_done": num_done(view),
-        "cost": _cost(view),
+        "cost": study_cost(view),
+        "outlook": study_outlook(view),
         "references": list(view.references),
         "trials": list(view.points),
         "derived": [point_document(view, point) for point in view.derived],
@@ -108,12 +111,10 @@ def _status_lines(view: StudyView) -> list[str]:
     for reference in view.references:
         name = reference.kind.replace("_", "-")
         lines.append(f"{name}: Δ_MTL {reference.delta_mtl:+.2f} % at {_flops_of(summary, reference.flops)}")
-    cost = _cost(view)
-    lines.append(
-        f"cost: {format_hours(cost['worker_seconds'])} of worker time in all"
-        + (f", {format_hours(cost['per_trial'])} per trial" if cost["per_trial"] else "")
-        + (f", {format_hours(cost['per_front_point'])} per front point" if cost["per_front_point"] else "")
-    )
+    lines.append(f"cost: {cost_line(study_cost(view))}")
+    outlook = study_outlook(view)
+    if outlook is not None:
+        lines.append(f"outlook: {outlook_sentence(outlook)}")
     lines.extend(f"trial {point.number} {point.state}: {point.cause}" for point in view.points if point.cause)
     lines.extend(
         f"{event.at:%Y-%m-%d %H:%M} UTC {event.kind.replace('_', ' ')}: {event.detail}" for event in view.events
@@ -134,22 +135,6 @@ def _parameter_cap(summary: StudySummary) -> str:
 
 def _flops_of(summary: StudySummary, flops: int) -> str:
     return f"{format_flops(flops)} FLOPs ({format_share(flops, summary.single_task_flops)})"
-
-
-def _cost(view: StudyView) -> dict[str, Any]:
-    """Worker time in seconds: of all trials and references, per finished trial, per point of the front.
-
-    A trial's time is with that of its derived points.
-    """
-    timed = [point for point in view.points if point.seconds is not None]
-    in_trials = sum(point.seconds or 0.0 for point in (*timed, *view.derived))
-    total = view.summary.seconds_spent
-    num_front = len(front_points(view))
-    return {
-        "worker_seconds": total,
-        "per_trial": in_trials / len(timed) if timed else None,
-        "per_front_point": total / num_front if num_front else None,
-    }
 
 
 def _console() -> Console:

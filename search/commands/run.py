@@ -24,6 +24,7 @@ from search.commands.options import (
 from search.drain import Drain
 from search.latency_budget import parse_latency_budget
 from search.live import PlainDisplay, RichDisplay, watching
+from search.outlook import outlook_sentence, study_outlook
 from search.queries import StudyReader
 from search.records import StudyState
 from search.recovery import Recovery
@@ -136,8 +137,11 @@ def _plan_line(recovery: Recovery) -> str:
 
 
 def _say_end(reader: StudyReader, study: str, state: StudyState) -> None:
-    summary = reader.view(study).summary
-    typer.echo(f"{study}: {state}. {summary.message}")
+    view = reader.view(study)
+    typer.echo(f"{study}: {state}. {view.summary.message}")
+    outlook = study_outlook(view)
+    if outlook is not None and outlook.is_little:
+        typer.echo(f"Outlook: {outlook_sentence(outlook)}.")
     if state is StudyState.COMPLETE:
         typer.echo(f"See `gatefront front {study}`, then `gatefront pull {study} -o DIR`.")
     elif state is StudyState.STOPPED:

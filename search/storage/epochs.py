@@ -33,6 +33,16 @@ def read_rung_epochs(session: Session, study: str) -> list[RungEpoch]:
     ]
 
 
+def read_unfinished_seconds(session: Session, study: str) -> float:
+    """Seconds that the epochs of trials took that have not ended."""
+    query = (
+        sa.select(sa.func.sum(EpochRow.seconds))
+        .join(TrialRow, sa.and_(TrialRow.study == EpochRow.study, TrialRow.number == EpochRow.number))
+        .where(EpochRow.study == study, TrialRow.seconds.is_(None))
+    )
+    return session.scalar(query) or 0.0
+
+
 def sum_of_epochs(session: Session, study: str, number: int) -> float:
     """Seconds that one trial's epochs took, over all its sittings."""
     total = sa.select(sa.func.sum(EpochRow.seconds)).where(EpochRow.study == study, EpochRow.number == number)

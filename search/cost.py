@@ -1,0 +1,65 @@
+"""What a study has cost so far: hours of a CPU core or a GPU, in all and per thing that was gained."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from search.formats import format_hours
+from search.records import StudyView
+
+GPUS_HELD = "gpus_held"
+"""Where a trial's environment says how much of a GPU its worker held; absent: none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyCost:
+    """Worker time in seconds, and what a worker holds of a ``device``: one CPU core, or a GPU or a share of one.
+
+    ``worker_seconds`` is of everything that was trained for this study: all trials, whatever became of them, with their
+    derived points, and the references that were not there before. The other figures are parts of it or shares; None
+    where there is nothing yet to share it among. ``device_hours`` is the whole in hours of one device.
+    """
+
+    device: Literal["CPU", "GPU"]
+    devices_per_worker: float
+    worker_seconds: float
+    reference_seconds: float
+    per_trial: float | None
+    per_front_point: float | None
+    per_hypervolume: float | None
+    device_hours: float
+
+
+def study_cost(view: StudyView) -> StudyCost:
+    """The cost of what a view shows. Of trials that are under way, the epochs that were finished count."""
+    summary = view.summary
+    share = summary.gpus_per_worker
+    timed = [point for point in view.points if point.seconds is not None]
+    in_trials = sum(point.seconds or 0.0 for point in (*timed, *view.derived))
+    num_front = sum(point.on_front for point in view.all_points)
+    return StudyCost(
+        device="GPU" if share else "CPU",
+        devices_per_worker=share or 1.0,
+        worker_seconds=summary.seconds_spent,
+        reference_seconds=summary.reference_seconds,
+        per_trial=in_trials / len(timed) if timed else None,
+        per_front_point=summary.seconds_spent / num_front if num_front else None,
+        per_hypervolume=summary.seconds_spent / summary.hypervolume if summary.hypervolume else None,
+        device_hours=summary.seconds_spent * (share or 1.0) / 3600,
+    )
+
+
+def cost_line(cost: StudyCost) -> str:
+    """``0.42 h of CPU in all (0.05 h of it references), 0.03 h per trial, 0.06 h per front point, ...``."""
+
+    def hours(seconds: float) -> str:
+        return format_hours(seconds * cost.devices_per_worker)
+
+    whole = f"{hours(cost.worker_seconds)} of {cost.device} in all"
+    if cost.reference_seconds:
+        whole += f" ({hours(cost.reference_seconds)} of it references)"
+    shares = (
+        (cost.per_trial, "per trial"),
+        (cost.per_front_point, "per front point"),
+        (cost.per_hypervolume, "per unit of hypervolume"),
+    )
+    return ", ".join([whole, *(f"{hours(seconds)} {of}" for seconds, of in shares if seconds is not None)])
