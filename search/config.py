@@ -27,6 +27,7 @@ from spaces.gate_layout import Granularity
 from trainer.config import Importance, Sparsity
 
 Objective = Literal["delta_mtl", "flops", "latency"]
+SamplerName = Literal["tpe", "tpe-independent", "gp", "nsga2", "random", "grid"]
 _TWO_OBJECTIVES: tuple[Objective, ...] = ("delta_mtl", "flops")
 PositiveInt = Annotated[int, Field(ge=1)]
 
@@ -35,7 +36,7 @@ class StudySection(StrictModel):
     """``[study]``. ``flop_budget`` is ``"45%"`` of the single-task cost or an amount like ``"60M"``; absent: none.
 
     ``param_budget`` caps the delivered network's parameters, e.g. ``"2M"``; absent: no cap. ``objectives`` may name
-    ``"latency"`` beside the two that every study has.
+    ``"latency"`` beside the two that every study has. ``grid_points`` is how many values of a range the grid has.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
@@ -44,7 +45,8 @@ class StudySection(StrictModel):
     trials: PositiveInt = 12
     seed: Annotated[int, Field(ge=0)] = 0
     workers: PositiveInt | None = None
-    sampler: Literal["tpe", "random"] = "tpe"
+    sampler: Literal["auto"] | SamplerName = "auto"
+    grid_points: Annotated[int, Field(ge=2)] = 5
 
     objectives: list[Objective] = Field(default_factory=lambda: list(_TWO_OBJECTIVES))
 
@@ -54,6 +56,12 @@ class StudySection(StrictModel):
         if tuple(names) not in (_TWO_OBJECTIVES, (*_TWO_OBJECTIVES, "latency")):
             raise ValueError('objectives must be "delta_mtl", "flops", and at most "latency" after them')
         return names
+
+    @model_validator(mode="after")
+    def _points_are_the_grids(self) -> "StudySection":
+        if self.sampler != "grid" and "grid_points" in self.model_fields_set:
+            raise ValueError(f'grid_points has no effect with sampler = "{self.sampler}"; only "grid" has points')
+        return self
 
     @field_validator("flop_budget")
     @classmethod

@@ -30,9 +30,10 @@ class TrialFinished:
 
 @dataclass(frozen=True, slots=True)
 class TrialFailed:
-    """The trial raised an error; trying again would raise it again."""
+    """The trial raised an error. ``is_deterministic``: its point of the search space is to blame, with any seed."""
 
     cause: str
+    is_deterministic: bool = False
 
 
 Message = AttemptStarted | EpochFinished | TrialFinished | TrialFailed
@@ -55,7 +56,7 @@ def decode(result: Mapping[str, Any]) -> Message | None:
         return EpochFinished(EpochReport(**document["report"]))
     if kind == "TrialFinished":
         return TrialFinished(_trial_result(document["result"]))
-    return TrialFailed(document["cause"])
+    return TrialFailed(document["cause"], document["is_deterministic"])
 
 
 def _trial_result(fields: Mapping[str, Any]) -> TrialResult:

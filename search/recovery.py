@@ -33,7 +33,7 @@ def recover(
         if state is TrialState.COMPLETE:
             tell_complete(study, trial, store.stored_result(found.number), budgets)
         elif state is TrialState.FAILED:
-            tell_failed(study, trial)
+            tell_failed(study, trial, budgets)
         elif state is TrialState.STOPPED_EARLY:
             tell_stopped_early(study, trial)
         else:

@@ -10,7 +10,7 @@ from search.latency_rule import LatencyRule
 from search.messages import AttemptStarted, EpochFinished, Message, TrialFailed, TrialFinished
 from search.pareto import Budgets, Outcome, is_feasible
 from search.storage.repository import StudyStore
-from search.study import tell_complete, tell_failed, tell_stopped_early
+from search.study import mark_untrainable, tell_complete, tell_failed, tell_stopped_early
 from trainer.reporting import DerivedResult, TrialResult
 
 logger = logging.getLogger(__name__)
@@ -35,6 +35,7 @@ class ResultGate:
         self._flop_budget = flop_budget
         self._param_budget = param_budget
         self._latency = latency
+        self._budgets = Budgets(flops=flop_budget, latency_ms=None if latency is None else latency.budget_ms)
 
     def receive(self, trial: optuna.Trial, message: Message) -> bool:
         """Take one message in; True if the trial is done with it."""
@@ -45,16 +46,18 @@ class ResultGate:
             self._store.record_epoch(trial.number, message.report)
             return False
         if isinstance(message, TrialFailed):
-            self.fail(trial, message.cause)
+            self.fail(trial, message.cause, is_deterministic=message.is_deterministic)
         else:
             self._complete(trial, message)
         return True
 
-    def fail(self, trial: optuna.Trial, cause: str) -> None:
-        """The trial ends FAILED; the study goes on."""
+    def fail(self, trial: optuna.Trial, cause: str, *, is_deterministic: bool = False) -> None:
+        """The trial ends FAILED; the study goes on. One that would fail again teaches the sampler where not to go."""
         logger.warning("trial %d failed: %s", trial.number, cause)
+        if is_deterministic:
+            mark_untrainable(trial)
         self._store.fail_trial(trial.number, cause)
-        tell_failed(self._study, trial)
+        tell_failed(self._study, trial, self._budgets)
 
     def stop_early(self, trial: optuna.Trial, cause: str) -> None:
         """The trial was judged not to be worth its remaining epochs; it is done, and on no front."""
@@ -80,10 +83,7 @@ class ResultGate:
             return
         result = message.result
         self._store.complete_trial(trial.number, result)
-        budgets = Budgets(
-            flops=self._flop_budget, latency_ms=None if self._latency is None else self._latency.budget_ms
-        )
-        tell_complete(self._study, trial, Outcome(result.delta_mtl, result.flops, result.latency_ms), budgets)
+        tell_complete(self._study, trial, Outcome(result.delta_mtl, result.flops, result.latency_ms), self._budgets)
 
 
 def check_result(

@@ -18,6 +18,7 @@ from search.records import StudyState, TrialState
 from search.recovery import Recovery
 from search.references import References, prepare_references
 from search.result_gate import ResultGate
+from search.samplers import choose_sampler
 from search.sampling import decode
 from search.searcher import StudySearcher
 from search.storage.repository import DONE_STATES, StudyStore
@@ -70,7 +71,8 @@ def _work(run: StudyRun) -> None:
     run.store.set_state(StudyState.PREPARING)
     train_all = RayReferences(run.workers, run.drain)
     references = prepare_references(run.plan, run.store, run.folders.cache, train_all)
-    run.store.set_state(StudyState.RUNNING)
+    sampler = choose_sampler(run.plan.config, num_trials=run.num_trials)
+    run.store.set_state(StudyState.RUNNING, str(sampler))
     searcher = _searcher(run, references)
     tuner = tune.Tuner(
         tune.with_resources(_trainable(run), run.workers.as_ray()),

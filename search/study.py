@@ -11,14 +11,17 @@ from optuna.trial import TrialState as OptunaState
 from search.config import Objective, StudyConfig
 from search.errors import RefusedResultError
 from search.pareto import Budgets, Outcome
+from search.samplers import make_sampler
 from search.sampling import first_points, search_space
 
-FLOP_CONSTRAINT, LATENCY_CONSTRAINT = "flops", "latency"
+FLOP_CONSTRAINT, LATENCY_CONSTRAINT, TRAINED_CONSTRAINT = "flops", "latency", "trained"
 _DIRECTIONS: dict[Objective, Literal["maximize", "minimize"]] = {
     "delta_mtl": "maximize",
     "flops": "minimize",
     "latency": "minimize",
 }
+
+_TRAINED, _UNTRAINABLE = -1.0, 1.0
 
 
 def open_study(storage: optuna.storages.BaseStorage, config: StudyConfig, *, num_trials: int) -> optuna.Study:
@@ -36,26 +39,10 @@ def open_study(storage: optuna.storages.BaseStorage, config: StudyConfig, *, num
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             study.set_metric_names(list(config.study.objectives))
-        for point in first_points(config)[:num_trials]:
+        # The grid begins with its own corners.
+        for point in [] if config.study.sampler == "grid" else first_points(config)[:num_trials]:
             study.enqueue_trial(point)
     return study
-
-
-def make_sampler(config: StudyConfig, *, num_trials: int, num_known: int) -> optuna.samplers.BaseSampler:
-    """The study's sampler. A resumed study never replays its random numbers: the seed moves with what is known."""
-    seed = config.study.seed + num_known
-    if config.study.sampler == "random":
-        return optuna.samplers.RandomSampler(seed=seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return optuna.samplers.TPESampler(
-            seed=seed,
-            # The default is False for two objectives, and was worse in small spaces.
-            multivariate=True,
-            constant_liar=True,
-            # Optuna's ten random trials would be most of a small study.
-            n_startup_trials=max(4, min(10, num_trials // 4)),
-        )
 
 
 def ask(study: optuna.Study, config: StudyConfig) -> optuna.Trial:
@@ -79,7 +66,9 @@ def adopt(study: optuna.Study, found: optuna.trial.FrozenTrial, config: StudyCon
 
 
 def tell_complete(study: optuna.Study, trial: optuna.Trial, outcome: Outcome, budgets: Budgets) -> None:
-    """Tell all objectives, and before them one constraint per budget: at most 0 is feasible.
+    """Tell all objectives, and before them one constraint per budget and that it trained: at most 0 is feasible.
+
+    GPSampler wants the same constraints of every trial, so each one that is told has them all.
 
     Raises:
         RefusedResultError: latency has a budget or is an objective, and there is none.
@@ -91,6 +80,7 @@ def tell_complete(study: optuna.Study, trial: optuna.Trial, outcome: Outcome, bu
         trial.set_constraint(FLOP_CONSTRAINT, outcome.flops / budgets.flops - 1.0)
     if budgets.latency_ms is not None:
         trial.set_constraint(LATENCY_CONSTRAINT, _latency(trial, outcome) / budgets.latency_ms - 1.0)
+    trial.set_constraint(TRAINED_CONSTRAINT, _TRAINED)
     study.tell(trial, values)
 
 
@@ -100,8 +90,33 @@ def _latency(trial: optuna.Trial, outcome: Outcome) -> float:
     return outcome.latency_ms
 
 
-def tell_failed(study: optuna.Study, trial: optuna.Trial) -> None:
-    study.tell(trial, state=OptunaState.FAIL)
+def mark_untrainable(trial: optuna.Trial) -> None:
+    """Note that the trial's point fails by itself. To be done before the failure is stored, so that a resume knows."""
+    trial.set_constraint(TRAINED_CONSTRAINT, _UNTRAINABLE)
+
+
+def tell_failed(study: optuna.Study, trial: optuna.Trial, budgets: Budgets) -> None:
+    """FAIL, which samplers pass over; a point that was marked untrainable is told as one that breaks a constraint.
+
+    Its values are the worst that the study has seen: GPSampler fits them with all others, the rest look at the
+    constraint alone. Our tables say FAILED in either case, and no front reads these values.
+    """
+    if trial.constraints.get(TRAINED_CONSTRAINT, _TRAINED) <= 0:
+        study.tell(trial, state=OptunaState.FAIL)
+        return
+    if budgets.flops is not None:
+        trial.set_constraint(FLOP_CONSTRAINT, 0.0)
+    if budgets.latency_ms is not None:
+        trial.set_constraint(LATENCY_CONSTRAINT, 0.0)
+    study.tell(trial, _worst_values(study, budgets))
+
+
+def _worst_values(study: optuna.Study, budgets: Budgets) -> list[float]:
+    """Per objective; before anything was told, the corner of no gain at full cost."""
+    told = study.get_trials(deepcopy=False, states=(OptunaState.COMPLETE,))
+    known = [trial.values for trial in told] or [[0.0, float(budgets.flops or 0), budgets.latency_ms or 0.0]]
+    columns = list(zip(*known, strict=True))[: len(study.directions)]
+    return [min(columns[0]), *(max(column) for column in columns[1:])]
 
 
 def tell_stopped_early(study: optuna.Study, trial: optuna.Trial) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+import torch
 from ray import tune
 
 from search.folders import StudyFolders
@@ -13,7 +14,9 @@ from search.latency_rule import LatencyRule
 from search.messages import AttemptStarted, EpochFinished, Message, TrialFailed, TrialFinished, encode
 from search.process_identity import process_identity
 from search.worker_latency import measure_result
+from spaces import BudgetBelowFloorError
 from spaces.errors import GatefrontError
+from trainer.loss_log import DivergedError
 from trainer.reporting import EpochReport, Reporter, TrialResult
 from trainer.trial_spec import TrialSpec
 
@@ -21,6 +24,9 @@ logger = logging.getLogger(__name__)
 
 TRIAL_NUMBER = "trial_number"
 SPEC = "spec"
+# What the trial's own settings bring about: memory that they need and nobody has, a diverging recipe, a cost under
+# the floor. Anything else, such as a full disk, says nothing about them.
+_DETERMINISTIC = (torch.OutOfMemoryError, MemoryError, DivergedError, BudgetBelowFloorError)
 
 
 class RunTrial(Protocol):
@@ -56,7 +62,7 @@ def _attempt(run_trial: RunTrial, spec: Mapping[str, Any], work_dir: Path, cache
     except Exception as error:  # whatever a trial raises fails that trial, and no other
         logger.exception("trial in %s failed", work_dir)
         (work_dir / "failure.txt").write_text(traceback.format_exc(), encoding="utf-8")
-        return TrialFailed(_cause(error))
+        return TrialFailed(_cause(error), is_deterministic=isinstance(error, _DETERMINISTIC))
     return TrialFinished(result)
 
 

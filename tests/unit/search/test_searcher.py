@@ -40,21 +40,21 @@ def test_no_more_than_the_workers_run_at_a_time(open_table_study: OpenStudy) -> 
     assert run.searcher.suggest("c")["trial_number"] == 2
 
 
-def test_complete_trial_carries_values_and_the_named_constraint(open_table_study: OpenStudy) -> None:
+def test_complete_trial_carries_values_and_the_named_constraints(open_table_study: OpenStudy) -> None:
     run = open_table_study()
     run.searcher.suggest("a")
     run.finish("a", delta_mtl=-2.0, flops=500)
     (trial,) = run.study.get_trials(deepcopy=False)[:1]
     assert (trial.state.name, trial.values) == ("COMPLETE", [-2.0, 500.0])
-    assert trial.constraints == {"flops": pytest.approx(500 / 600 - 1)}
+    assert trial.constraints == {"flops": pytest.approx(500 / 600 - 1), "trained": -1.0}
 
 
-def test_without_a_budget_there_is_no_constraint(open_table_study: OpenStudy) -> None:
+def test_without_a_budget_no_cost_is_constrained(open_table_study: OpenStudy) -> None:
     run = open_table_study(text='[study]\nname = "free"\ntrials = 2\n[data]\nname = "digits"\n')
     run.searcher.suggest("a")
     run.finish("a", flop_budget=None, flops=10**6)
     (trial,) = run.study.get_trials(deepcopy=False)
-    assert (trial.state.name, trial.constraints) == ("COMPLETE", {})
+    assert (trial.state.name, trial.constraints) == ("COMPLETE", {"trained": -1.0})
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,46 @@
+"""What a worker says of a trial that failed: whether its settings are to blame, told by the kind of error alone."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from search.folders import StudyFolders
+from search.messages import AttemptStarted, Message, TrialFailed, decode
+from search.trainable import SPEC, TRIAL_NUMBER, make_trainable
+from spaces import BudgetBelowFloorError
+from trainer.data import DataError
+from trainer.loss_log import DivergedError
+from trainer.reporting import TrialResult
+from trainer.trial_spec import TrialSpec
+
+
+@pytest.mark.parametrize(
+    ("error", "is_deterministic"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory."), True),
+        (MemoryError(), True),
+        (DivergedError("the loss of left is nan."), True),
+        (BudgetBelowFloorError("the budget is under the floor."), True),
+        (OSError(28, "No space left on device"), False),
+        (DataError("an image is damaged."), False),
+        (RuntimeError("CUDA out of memory, or so this text says"), False),
+    ],
+)
+def test_settings_are_to_blame_by_the_kind_of_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, is_deterministic: bool
+) -> None:
+    sent: list[Message | None] = []
+    monkeypatch.setattr("search.trainable.tune.report", lambda message: sent.append(decode(message)))
+    monkeypatch.setattr(TrialSpec, "from_json", classmethod(lambda cls, document: document))
+
+    def run_trial(*_: Any, **__: Any) -> TrialResult:
+        raise error
+
+    make_trainable(run_trial, StudyFolders(tmp_path, "study"))({TRIAL_NUMBER: 3, SPEC: {}})
+    started, failed = sent
+    assert isinstance(started, AttemptStarted)
+    assert isinstance(failed, TrialFailed)
+    assert failed.is_deterministic is is_deterministic
+    assert type(error).__name__ in failed.cause or str(error) in failed.cause
