@@ -25,6 +25,8 @@ from spaces.architecture import DenseDecoder
 from spaces.estimators import Estimator
 from spaces.gate_layout import Granularity
 from trainer.config import Importance, Sparsity
+from trainer.data import DataSpec
+from trainer.data.cache_limit import parse_cache_limit
 
 Objective = Literal["delta_mtl", "flops", "latency"]
 SamplerName = Literal["tpe", "tpe-independent", "gp", "nsga2", "random", "grid"]
@@ -79,11 +81,21 @@ class StudySection(StrictModel):
 
 
 class DataSection(StrictModel):
-    """``[data]``: a registered data set, the folder it lies in, and its own options."""
+    """``[data]``: a registered data set, the folder it lies in, what decoded samples may take, and its own options."""
 
     name: str
     root: str | None = None
     options: dict[str, bool | int | float | str] = Field(default_factory=dict)
+    cache: str = "auto"
+
+    @field_validator("cache")
+    @classmethod
+    def _is_a_limit(cls, text: str) -> str:
+        parse_cache_limit(text)
+        return text
+
+    def as_spec(self) -> DataSpec:
+        return DataSpec(name=self.name, root=self.root, options=dict(self.options), cache=self.cache)
 
 
 class NetworkSection(StrictModel):

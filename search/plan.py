@@ -105,7 +105,7 @@ def plan_study(config: StudyConfig) -> StudyPlan:
     """
     if config.latency_rule is not None:
         config.latency_rule.require_runnable()
-    data = DataSpec(name=config.data.name, root=config.data.root, options=dict(config.data.options))
+    data = config.data.as_spec()
     description = describe_data(data)
     _check_task_names(config, [task.name for task in description.tasks])
     tasks = tuple(_as_asked(task, config) for task in description.tasks)

@@ -93,6 +93,7 @@ class TrialSpec:
         document = self.to_json()
         for name in ("device", "num_threads", "num_loader_workers", "checkpoint_activations"):
             del document["train"][name]
+        del document["data"]["cache"]
         for reference in (*document["single_task"].values(), document["hard_sharing"]):
             if reference is not None:
                 del reference["path"]

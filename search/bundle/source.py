@@ -13,7 +13,7 @@ from search.flop_budget import parse_flop_budget
 from search.point_label import PointLabel
 from search.records import PointDetail, StudyView, TrialDetail
 from search.study_file import parse_study
-from trainer.data import DataSpec, MultiTaskData, load_data
+from trainer.data import MultiTaskData, load_data
 
 NUM_SAMPLES = 4
 
@@ -81,8 +81,7 @@ def gather_source(reader: StudySource, study: str, wanted: Wanted, *, cache_dir:
         )
     study_file = reader.study_file(study)
     section = parse_study(study_file).data
-    spec = DataSpec(name=section.name, root=section.root, options=dict(section.options))
-    data = load_data(spec, cache_dir or reader.cache_dir(study))
+    data = load_data(section.as_spec(), cache_dir or reader.cache_dir(study))
     detail = reader.trial(study, point.number)
     return PullSource(
         view=view,

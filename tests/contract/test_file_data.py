@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,7 @@ from trainer.data import (
 )
 from trainer.data.celeba.attributes import ATTRIBUTES
 from trainer.data.dataset import OptionValue
+from trainer.data.decoded_split import DecodedSplit
 from trainer.data.loader import epoch_batches, num_samples
 from trainer.loop import train
 
@@ -228,6 +229,17 @@ def test_samples_are_as_described(spec: DataSpec) -> None:
                 assert (known >= 0).all()
             else:
                 assert set(known.unique().tolist()) <= {0.0, 1.0}
+
+
+def test_decoded_samples_are_those_of_the_files(spec: DataSpec) -> None:
+    kept, plain = load(spec), load_data(replace(spec, cache="off"), Path())
+    for one, two in ((kept.train, plain.train), (kept.val, plain.val)):
+        assert isinstance(one, DecodedSplit)
+        for found, expected in zip(every_sample(one), every_sample(two), strict=True):
+            assert torch.equal(found.image, expected.image)
+            assert found.labels.keys() == expected.labels.keys()
+            for name, label in expected.labels.items():
+                torch.testing.assert_close(found.labels[name], label, rtol=0, atol=0, equal_nan=True)
 
 
 def test_content_has_one_fingerprint(spec: DataSpec) -> None:

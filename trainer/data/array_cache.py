@@ -37,9 +37,9 @@ def load_generated(
     def build(target: Path) -> None:
         for split in ("train", "val"):
             _write_split(target, split, render(split))
-        _write_contents(target)
+        write_contents(target)
 
-    obtain_folder(folder, is_intact=_is_intact, build=build)
+    obtain_folder(folder, is_intact=is_intact, build=build)
     contents = json.loads((folder / _CONTENTS).read_text())
     return MultiTaskData(
         description=description,
@@ -54,14 +54,15 @@ def _write_split(folder: Path, split: Split, arrays: Arrays) -> None:
         np.save(folder / f"{split}-{name}.npy", array)
 
 
-def _write_contents(folder: Path) -> None:
+def write_contents(folder: Path) -> None:
+    """Lists the arrays of a folder with their lengths and hashes."""
     contents = {
         path.name: {"bytes": path.stat().st_size, "sha256": hash_file(path)} for path in sorted(folder.glob("*.npy"))
     }
     (folder / _CONTENTS).write_text(json.dumps(contents, indent=2))
 
 
-def _is_intact(folder: Path) -> bool:
+def is_intact(folder: Path) -> bool:
     """Every file is there at its full length: what an interrupted copy or a full disk leaves behind is not."""
     try:
         contents = json.loads((folder / _CONTENTS).read_text())

@@ -25,6 +25,7 @@ from trainer.data.dataset import (
     DataSpec,
     MultiTaskData,
 )
+from trainer.data.decoded_cache import keep_decoded
 from trainer.data.numbered_tree import NumberedFolder, NumberedTree, load_numbered
 from trainer.data.options import parse_options
 from trainer.data.reading import read_picture, read_rgb
@@ -73,7 +74,7 @@ def describe(spec: DataSpec) -> DataDescription:
 
 
 def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
-    """Both splits; nothing is cached. Raises :class:`DataError` for a tree that is not as the module says."""
+    """Both splits, decoded once. Raises :class:`DataError` for a tree that is not as the module says."""
     tree = NumberedTree(
         images=NumberedFolder("image", ".png", (_SIZE,)),
         read_image=read_rgb,
@@ -85,7 +86,7 @@ def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
         hint="The data set `cityscapes` reads the .npy tree of LibMTL and MTAN.",
     )
     data = load_numbered(spec, describe(spec), tree)
-    return augment(data, parse_options(AugmentOptions, spec).choose(_PUBLISHED))
+    return augment(keep_decoded(data, spec, cache_dir), parse_options(AugmentOptions, spec).choose(_PUBLISHED))
 
 
 def _read_semseg(path: Path) -> Tensor:

@@ -25,18 +25,28 @@ class DataError(GatefrontError, ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSpec:
-    """Which data set a study uses. ``root`` is the folder of its files; sets that are generated have none."""
+    """Which data set a study uses. ``root`` is the folder of its files; sets that are generated have none.
+
+    ``cache`` says how much disk decoded samples may take: ``"auto"``, ``"off"`` or a size such as ``"20 GiB"``. It
+    changes no sample.
+    """
 
     name: str
     root: str | None = None
     options: Mapping[str, OptionValue] = field(default_factory=dict)
+    cache: str = "auto"
 
     def to_json(self) -> dict[str, Any]:
-        return {"name": self.name, "root": self.root, "options": dict(self.options)}
+        return {"name": self.name, "root": self.root, "options": dict(self.options), "cache": self.cache}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "DataSpec":
-        return cls(name=document["name"], root=document.get("root"), options=dict(document.get("options", {})))
+        return cls(
+            name=document["name"],
+            root=document.get("root"),
+            options=dict(document.get("options", {})),
+            cache=document.get("cache", "auto"),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,7 +38,7 @@ class Record:
 class FileSplit(Dataset[Sample]):
     """Reads, resizes to the description's ``input_size`` and normalises.
 
-    ``read_image`` gives ``[channels, h, w]`` in [0, 1]; ``readers`` has a function per task.
+    ``read_image`` gives ``[channels, h, w]``, bytes or in [0, 1]; ``readers`` has a function per task.
     """
 
     def __init__(
@@ -58,6 +58,11 @@ class FileSplit(Dataset[Sample]):
         return len(self._records)
 
     def __getitem__(self, index: int) -> Sample:
+        sample = self.decode(index)
+        return Sample(normalise(sample.image, self._description), sample.labels)
+
+    def decode(self, index: int) -> Sample:
+        """The sample before its image is normalised."""
         record = self._records[index]
         image = self._read_image(record.image)
         read = {task: self._readers[task](*paths) for task, paths in record.labels.items()}
@@ -75,7 +80,7 @@ class FileSplit(Dataset[Sample]):
 
 
 def fit_sample(image: Tensor, labels: Mapping[str, Tensor], description: DataDescription, *, where: str) -> Sample:
-    """An image in [0, 1] and its labels, all of their own size, as a sample of the description's.
+    """An image, not normalised yet, and its labels, all of their own size, resized to the description's.
 
     Raises:
         DataError: if a label map is not of its image's shape; ``where`` names the image.
@@ -90,13 +95,14 @@ def fit_sample(image: Tensor, labels: Mapping[str, Tensor], description: DataDes
             _require_same_shape(task.name, label, image, where)
             label = resize_label(label, task.kind, size)
         fitted[task.name] = label
-    return Sample(normalise(resize_image(image, size), description), fitted)
+    return Sample(resize_image(image, size), fitted)
 
 
-def normalise(image: Tensor, description: DataDescription) -> Tensor:
-    """``(x - mean) / std`` per channel."""
+def normalise(images: Tensor, description: DataDescription) -> Tensor:
+    """``(x - mean) / std`` per channel, of ``[..., channels, h, w]`` in [0, 1], or of bytes divided by 255."""
     mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (description.mean, description.std))
-    return (image - mean) / std
+    scaled = images.float() / 255 if images.dtype == torch.uint8 else images
+    return (scaled - mean) / std
 
 
 def _require_same_shape(task: str, label: Tensor, image: Tensor, where: str) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor
 from spaces.tasks import Task
 from trainer.data.augmentation import Augmentation, AugmentOptions, augment
 from trainer.data.dataset import IMAGENET_MEAN, IMAGENET_STD, DataDescription, DataError, DataSpec, MultiTaskData
+from trainer.data.decoded_cache import keep_decoded
 from trainer.data.file_split import Reader
 from trainer.data.numbered_tree import NumberedFolder, NumberedTree, load_numbered
 from trainer.data.options import parse_options
@@ -48,12 +49,12 @@ def describe_nyuv2(spec: DataSpec) -> DataDescription:
 
 
 def load_nyuv2(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
-    """Both splits; nothing is cached. Raises :class:`DataError` for a tree that is not as the module says."""
+    """Both splits, decoded once. Raises :class:`DataError` for a tree that is not as the module says."""
     tree = _tree(
         _NYUV2_SIZE, _NYUV2_TASKS, hint="The data set `nyud` reads the multi-task survey's tree of the same images."
     )
     data = load_numbered(spec, describe_nyuv2(spec), tree)
-    return augment(data, parse_options(AugmentOptions, spec).choose(_PUBLISHED))
+    return augment(keep_decoded(data, spec, cache_dir), parse_options(AugmentOptions, spec).choose(_PUBLISHED))
 
 
 def describe_cityscapes(spec: DataSpec) -> DataDescription:
@@ -62,11 +63,11 @@ def describe_cityscapes(spec: DataSpec) -> DataDescription:
 
 
 def load_cityscapes(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
-    """Both splits; nothing is cached. Raises :class:`DataError` for a tree that is not as the module says."""
+    """Both splits, decoded once. Raises :class:`DataError` for a tree that is not as the module says."""
     tree = _tree(_CITYSCAPES_SIZE, _CITYSCAPES_TASKS, hint="The data set `cityscapes-parts` reads auto-lambda's tree.")
     data = load_numbered(spec, describe_cityscapes(spec), tree)
     published = replace(_PUBLISHED, geometry=LabelGeometry(depth_is_inverse=True))
-    return augment(data, parse_options(AugmentOptions, spec).choose(published))
+    return augment(keep_decoded(data, spec, cache_dir), parse_options(AugmentOptions, spec).choose(published))
 
 
 def _describe(

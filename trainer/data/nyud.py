@@ -23,6 +23,7 @@ from spaces.tasks import Task
 from trainer.content_hash import hash_json
 from trainer.data.augmentation import Augmentation, AugmentOptions, augment
 from trainer.data.dataset import IMAGENET_MEAN, IMAGENET_STD, DataDescription, DataError, DataSpec, MultiTaskData
+from trainer.data.decoded_cache import keep_decoded
 from trainer.data.file_split import FileSplit, Reader, Record
 from trainer.data.matlab import read_matlab
 from trainer.data.options import parse_options
@@ -79,7 +80,7 @@ def describe(spec: DataSpec) -> DataDescription:
 
 
 def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
-    """Both splits, read image by image as they are asked for; nothing is cached. A missing label file is a gap.
+    """Both splits, decoded once. A missing label file is a gap.
 
     Raises:
         DataError: there is no root, a list or an image is missing, or labels are in another layout or of another size.
@@ -99,7 +100,7 @@ def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
         val=val,
         fingerprint=hash_json({"train": file_stamps(root, train.files()), "val": file_stamps(root, val.files())}),
     )
-    return augment(data, parse_options(NyudOptions, spec).choose(_PUBLISHED))
+    return augment(keep_decoded(data, spec, cache_dir), parse_options(NyudOptions, spec).choose(_PUBLISHED))
 
 
 def _suffix(root: Path, task: str) -> str:

@@ -15,13 +15,13 @@ _FAULTS = (OSError, ValueError, SyntaxError)  # what Pillow raises for broken fi
 
 
 def read_rgb(path: Path) -> Tensor:
-    """An image file as float32 ``[3, h, w]`` in [0, 1]."""
+    """An image file as bytes ``[3, h, w]``."""
     try:
         with Image.open(path) as image:
             pixels = np.array(image.convert("RGB"))
     except _FAULTS as error:
         raise _unreadable(path, error) from error
-    return torch.from_numpy(pixels).movedim(-1, 0).float() / 255
+    return torch.from_numpy(pixels).movedim(-1, 0)
 
 
 def read_picture(path: Path, *, num_channels: int) -> NDArray[Any]:

@@ -11,9 +11,11 @@ Size = tuple[int, int]
 
 
 def resize_image(image: Tensor, size: Size) -> Tensor:
-    """``[channels, h, w]`` in [0, 1], bicubic, smoothed first where it shrinks."""
+    """``[channels, h, w]``, bytes or in [0, 1]: bicubic, smoothed first where it shrinks. Bytes stay bytes."""
     if image.shape[-2:] == size:
         return image
+    if image.dtype == torch.uint8:
+        return (255 * resize_image(image.float() / 255, size)).round().byte()
     resized = F.interpolate(image[None], size, mode="bicubic", antialias=True, align_corners=False)[0]
     return resized.clamp(0, 1)  # bicubic overshoots at edges
 

@@ -82,7 +82,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def load(root: Path) -> MultiTaskData:
-    return load_data(DataSpec(name="folder", root=str(root)), root.parent / "cache")
+    return load_data(DataSpec(name="folder", root=str(root), cache="off"), root.parent / "cache")
 
 
 def test_every_kind_of_task_is_read(root: Path) -> None:

@@ -54,7 +54,7 @@ def write_parts(root: Path) -> Path:
 
 
 def load(name: str, root: Path) -> MultiTaskData:
-    return load_data(DataSpec(name=name, root=str(root)), root / "cache")
+    return load_data(DataSpec(name=name, root=str(root), cache="off"), root / "cache")
 
 
 @pytest.mark.parametrize("name", ["nyuv2", "cityscapes"])

@@ -11,7 +11,7 @@ Partition 0 is trained on; 1 is validated on, or 2 if the study asks for the tes
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -36,7 +36,8 @@ from trainer.data.dataset import (
     MultiTaskData,
     Sample,
 )
-from trainer.data.file_split import fit_sample
+from trainer.data.decoded_cache import keep_decoded
+from trainer.data.file_split import fit_sample, normalise
 from trainer.data.options import parse_options, require_option
 from trainer.data.reading import read_rgb
 from trainer.data.tree import require_root
@@ -78,7 +79,7 @@ def describe(spec: DataSpec) -> DataDescription:
 
 
 def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
-    """Both splits; images are read as they are asked for, nothing is cached.
+    """Both splits, decoded once.
 
     Raises:
         DataError: there is no root, it is in no known layout, or its tables and images do not fit each other.
@@ -104,7 +105,7 @@ def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
             {"options": [options.size, options.tasks, options.validate_on], "files": tables + stamps}
         ),
     )
-    return augment(data, options.choose(Augmentation(flip=True)))
+    return augment(keep_decoded(data, spec, cache_dir), options.choose(Augmentation(flip=True)))
 
 
 class CelebaSplit(Dataset[Sample]):
@@ -129,6 +130,15 @@ class CelebaSplit(Dataset[Sample]):
         return len(self._names)
 
     def __getitem__(self, index: int) -> Sample:
+        sample = self.decode(index)
+        return Sample(normalise(sample.image, self._description), sample.labels)
+
+    def files(self) -> Iterator[Path]:
+        """Every file that the split reads."""
+        return (self._images / name for name in self._names)
+
+    def decode(self, index: int) -> Sample:
+        """The sample before its image is normalised."""
         path = self._images / self._names[index]
         image = read_rgb(path)
         if image.shape[-2:] != _IMAGE_SIZE:

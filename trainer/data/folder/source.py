@@ -18,6 +18,7 @@ from torch import Tensor
 from trainer.content_hash import hash_file, hash_json
 from trainer.data.augmentation import Augmentation, AugmentOptions, augment
 from trainer.data.dataset import DataDescription, DataError, DataSpec, MultiTaskData
+from trainer.data.decoded_cache import keep_decoded
 from trainer.data.file_split import FileSplit, Record
 from trainer.data.folder.files import IMAGE_ENDINGS, LABEL_ENDINGS, files_by_name, image_name
 from trainer.data.folder.manifest import MANIFEST, Manifest, TaskEntry, read_manifest
@@ -59,7 +60,7 @@ def describe(spec: DataSpec) -> DataDescription:
 
 
 def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
-    """Both splits; files are read as they are asked for, nothing is cached.
+    """Both splits, decoded once.
 
     Raises:
         DataError: the folder is not as the module says; the first offender is named, and how many there are.
@@ -73,7 +74,8 @@ def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
     stamps = {"train": file_stamps(root, train.files()), "val": file_stamps(root, val.files())}
     data = MultiTaskData(description=description, train=train, val=val, fingerprint=hash_json({**stamps, **tables}))
     geometry = LabelGeometry(normals_point_up=manifest.normals_y == "up", depth_is_inverse=manifest.depth_is_inverse)
-    return augment(data, parse_options(AugmentOptions, spec).choose(Augmentation(flip=True, geometry=geometry)))
+    changes = parse_options(AugmentOptions, spec).choose(Augmentation(flip=True, geometry=geometry))
+    return augment(keep_decoded(data, spec, cache_dir), changes)
 
 
 def _dense(manifest: Manifest) -> dict[str, TaskEntry]:

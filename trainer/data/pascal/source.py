@@ -21,6 +21,7 @@ from spaces.tasks import Task
 from trainer.content_hash import hash_json
 from trainer.data.augmentation import Augmentation, AugmentOptions, augment
 from trainer.data.dataset import IMAGENET_MEAN, IMAGENET_STD, DataDescription, DataSpec, MultiTaskData
+from trainer.data.decoded_cache import keep_decoded
 from trainer.data.file_split import FileSplit, Reader, Record
 from trainer.data.options import parse_options
 from trainer.data.pascal.labels import (
@@ -70,7 +71,7 @@ def describe(spec: DataSpec) -> DataDescription:
 
 
 def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
-    """Both splits, read image by image as they are asked for; nothing is cached.
+    """Both splits, decoded once.
 
     Raises:
         DataError: there is no root, or a list or a file is missing.
@@ -89,7 +90,7 @@ def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
             {split: file_stamps(root, data.files()) for split, data in (("train", train), ("val", val))}
         ),
     )
-    return augment(data, parse_options(AugmentOptions, spec).choose(_PUBLISHED))
+    return augment(keep_decoded(data, spec, cache_dir), parse_options(AugmentOptions, spec).choose(_PUBLISHED))
 
 
 def _find_files(root: Path, names: list[str]) -> list[Record]:
