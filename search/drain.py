@@ -2,13 +2,18 @@
 
 import threading
 import time
+from collections.abc import Callable
 
 
 class Drain:
-    """First request: every trial stops after its current epoch. Second request: at once. Thread-safe."""
+    """First request: every trial stops after its current epoch. Second request: at once. Thread-safe.
 
-    def __init__(self, *, max_seconds: float | None = None) -> None:
-        self._deadline = None if max_seconds is None else time.monotonic() + max_seconds
+    With ``max_seconds`` it requests itself when so much time has passed since it was made, by ``clock``'s seconds.
+    """
+
+    def __init__(self, *, max_seconds: float | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._deadline = None if max_seconds is None else clock() + max_seconds
         self._soon = threading.Event()
         self._at_once = threading.Event()
         self.reason = ""
@@ -23,7 +28,7 @@ class Drain:
 
     @property
     def is_requested(self) -> bool:
-        if self._deadline is not None and time.monotonic() > self._deadline and not self._soon.is_set():
+        if self._deadline is not None and self._clock() > self._deadline and not self._soon.is_set():
             self.request("the time it was given is over")
         return self._soon.is_set()
 

@@ -88,7 +88,7 @@ def _work(run: StudyRun) -> None:
             name="run",
             storage_path=str(run.folders.ray),
             failure_config=tune.FailureConfig(max_failures=_MAX_RETRIES),
-            stop=_DrainStopper(run.drain),
+            stop=DrainStopper(run.drain),
             verbose=0,
         ),
     )
@@ -166,7 +166,7 @@ def _stopped_early(states: list[TrialState]) -> str:
     return f", {number} stopped early" if number else ""
 
 
-class _DrainStopper(tune.Stopper):
+class DrainStopper(tune.Stopper):
     """Stops each trial at its next message once a drain is requested; all of them at once if it is urgent."""
 
     def __init__(self, drain: Drain) -> None:
