@@ -32,20 +32,21 @@ def search_space(config: StudyConfig) -> dict[str, BaseDistribution]:
 
 
 def first_points(config: StudyConfig) -> list[dict[str, Scalar]]:
-    """Points to try before the sampler takes over: τ or the FLOP target low, middle and high.
+    """Points to try before the sampler takes over: τ or the FLOP target low, middle and high, and the weakest λ_s.
 
-    With the strongest λ_s the targets τ are really met, so the three points span the front's range of FLOPs.
-    Knobs not named are left to the sampler. Empty if there is neither to spread.
+    With the strongest λ_s the targets τ are really met, so these points span the front's range of FLOPs; with the
+    weakest one and the highest τ all is left to the tasks, the other end. Knobs not named are left to the sampler.
+    Empty if there is nothing to spread.
     """
     knobs = _cost_knobs(config.gates)
     spread = {name: _low_middle_high(knob) for name, knob in knobs.items() if distribution(knob) is not None}
-    if not spread:
-        return []
-    strongest = config.gates.lambda_s
-    fixed: dict[str, Scalar] = {}
-    if config.gates.sparsity == "hinge" and distribution(strongest) is not None:
-        fixed["gates.lambda_s"] = _low_middle_high(strongest)[2]
-    points = [{**{name: values[step] for name, values in spread.items()}, **fixed} for step in range(3)]
+    steps = range(3) if spread else ()
+    points = [{name: values[step] for name, values in spread.items()} for step in steps]
+    if config.gates.sparsity == "hinge" and distribution(config.gates.lambda_s) is not None:
+        weakest, _, strongest = _low_middle_high(config.gates.lambda_s)
+        highest = points[-1] if points else {}
+        points = [{**point, "gates.lambda_s": strongest} for point in points or [{}]]
+        points.append({**highest, "gates.lambda_s": weakest})
     return [point for position, point in enumerate(points) if point not in points[:position]]
 
 

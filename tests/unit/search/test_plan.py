@@ -165,7 +165,7 @@ def test_first_points_are_inside_the_space() -> None:
     config = _plan().config
     space = search_space(config)
     points = first_points(config)
-    assert [point["gates.tau.right"] for point in points] == [0.0, 0.4, 0.8]
+    assert [point["gates.tau.right"] for point in points] == [0.0, 0.4, 0.8, 0.8]
     for point in points:
         for name, value in point.items():
             distribution = space[name]
