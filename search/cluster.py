@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 import os
 import shutil
 import tempfile
@@ -15,6 +16,7 @@ import torch
 _PROJECT_ROOT = Path(__file__).resolve().parent.parent
 # Unix sockets lie under Ray's folder, and their paths may have 107 bytes; a session's own part takes about 70.
 _LONGEST_TEMP_DIR = 30
+_RAY_UNITS = 10_000
 # What workers inherit, too. A `runtime_env` would do the same, but its workers start later.
 _ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
@@ -42,11 +44,19 @@ class WorkerResources:
 def plan_workers(asked: int | None) -> WorkerResources:
     """As many workers as asked for, else one per GPU, else one per CPU core this process may use.
 
-    More workers than GPUs share them evenly; memory is not divided for them.
+    More workers than GPUs share them: as many on each, or one fewer on some. All have the same share, so that Ray
+    finds a place for every one.
     """
     num_gpus = torch.cuda.device_count()
     num_workers = asked or num_gpus or len(os.sched_getaffinity(0))
-    return WorkerResources(num_workers, min(1.0, num_gpus / num_workers))
+    return WorkerResources(num_workers, _gpu_share(num_workers, num_gpus))
+
+
+def _gpu_share(num_workers: int, num_gpus: int) -> float:
+    if num_gpus == 0:
+        return 0.0
+    # Ray counts in ten-thousandths: rounded up, the shares of one GPU would be more than it is.
+    return math.floor(_RAY_UNITS / math.ceil(num_workers / num_gpus)) / _RAY_UNITS
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from search.cluster import WorkerResources
 from search.drain import Drain
 from search.errors import ReferenceFailedError
 from search.references import ReferenceJob, train_job
+from search.worker_memory import keep_to_share, memory_cause, ran_out_of_memory
 from trainer.reporting import ReferenceResult
 
 _POLL_S = 0.5
@@ -25,12 +26,13 @@ class RayReferences:
 
     def __init__(self, workers: WorkerResources, drain: Drain) -> None:
         self._drain = drain
-        self._task = ray.remote(train_job).options(
+        self._gpus = workers.gpus_per_worker
+        self._task = ray.remote(_train_in_share).options(
             num_cpus=1, num_gpus=workers.gpus_per_worker, max_retries=_MAX_RETRIES, retry_exceptions=False
         )
 
     def __call__(self, jobs: list[ReferenceJob], cache_dir: Path) -> Iterator[tuple[ReferenceJob, ReferenceResult]]:
-        running = {self._task.remote(job, cache_dir): job for job in jobs}
+        running = {self._task.remote(job, cache_dir, self._gpus): job for job in jobs}
         try:
             while running:
                 ready, _ = ray.wait(list(running), timeout=_POLL_S)
@@ -44,10 +46,18 @@ class RayReferences:
                 ray.cancel(reference, force=True)
 
 
+def _train_in_share(job: ReferenceJob, cache_dir: Path, gpus: float) -> ReferenceResult:
+    keep_to_share(gpus)
+    return train_job(job, cache_dir)
+
+
 def _result(job: ReferenceJob, reference: "ray.ObjectRef[ReferenceResult]") -> ReferenceResult:
     try:
         return ray.get(reference)
     except ray.exceptions.RayTaskError as error:
+        if ran_out_of_memory(error.cause):
+            cause = memory_cause(error.cause, job.architecture, job.train)
+            raise ReferenceFailedError(f"the reference {job.role} failed: {cause}") from error.cause
         raise ReferenceFailedError(f"the reference {job.role} failed: {error.cause}.") from error.cause
     except ray.exceptions.RayError as error:
         raise ReferenceFailedError(f"the worker of reference {job.role} died: {error}.") from error

@@ -97,7 +97,8 @@ def _work(run: StudyRun) -> None:
 
 
 def _trainable(run: StudyRun) -> Callable[[dict[str, Any]], None]:
-    return make_trainable(run.run_trial, run.folders, run.plan.config.latency_rule)
+    rule, gpus = run.plan.config.latency_rule, run.workers.gpus_per_worker
+    return make_trainable(run.run_trial, run.folders, rule, gpus=gpus)
 
 
 def _searcher(run: StudyRun, references: References) -> StudySearcher:

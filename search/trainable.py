@@ -3,17 +3,20 @@
 import logging
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from ray import tune
 
+from search.cost import GPUS_HELD
 from search.folders import StudyFolders
 from search.latency_rule import LatencyRule
 from search.messages import AttemptStarted, EpochFinished, Message, TrialFailed, TrialFinished, encode
 from search.process_identity import process_identity
 from search.worker_latency import measure_result
+from search.worker_memory import keep_to_share, memory_cause, ran_out_of_memory
 from spaces import BudgetBelowFloorError
 from spaces.errors import GatefrontError
 from trainer.loss_log import DivergedError
@@ -24,9 +27,9 @@ logger = logging.getLogger(__name__)
 
 TRIAL_NUMBER = "trial_number"
 SPEC = "spec"
-# What the trial's own settings bring about: memory that they need and nobody has, a diverging recipe, a cost under
-# the floor. Anything else, such as a full disk, says nothing about them.
-_DETERMINISTIC = (torch.OutOfMemoryError, MemoryError, DivergedError, BudgetBelowFloorError)
+# What, beside memory that they need and nobody has, the trial's own settings bring about: a diverging recipe, a cost
+# under the floor. Anything else, such as a full disk, says nothing about them.
+_DETERMINISTIC = (DivergedError, BudgetBelowFloorError)
 
 
 class RunTrial(Protocol):
@@ -36,15 +39,19 @@ class RunTrial(Protocol):
 
 
 def make_trainable(
-    run_trial: RunTrial, folders: StudyFolders, latency: LatencyRule | None = None
+    run_trial: RunTrial, folders: StudyFolders, latency: LatencyRule | None = None, *, gpus: float = 0.0
 ) -> Callable[[dict[str, Any]], None]:
     """The function that Ray Tune calls in a worker, once per trial and once more per retry.
 
-    With ``latency`` every network that the trial delivers is timed as it says.
+    With ``latency`` every network that the trial delivers is timed as it says. ``gpus`` is the worker's share of a GPU:
+    it keeps to that, and the result says so.
     """
 
     def run_and_measure(spec: TrialSpec, /, *, work_dir: Path, cache_dir: Path, reporter: Reporter) -> TrialResult:
+        keep_to_share(gpus)
         result = run_trial(spec, work_dir=work_dir, cache_dir=cache_dir, reporter=reporter)
+        if gpus:
+            result = replace(result, environment={**result.environment, GPUS_HELD: f"{gpus:g}"})
         return result if latency is None else measure_result(result, latency)
 
     def train_one_trial(config: dict[str, Any]) -> None:
@@ -62,6 +69,9 @@ def _attempt(run_trial: RunTrial, spec: Mapping[str, Any], work_dir: Path, cache
     except Exception as error:  # whatever a trial raises fails that trial, and no other
         logger.exception("trial in %s failed", work_dir)
         (work_dir / "failure.txt").write_text(traceback.format_exc(), encoding="utf-8")
+        if ran_out_of_memory(error):
+            trial = TrialSpec.from_json(spec)
+            return TrialFailed(memory_cause(error, trial.architecture, trial.train), is_deterministic=True)
         return TrialFailed(_cause(error), is_deterministic=isinstance(error, _DETERMINISTIC))
     return TrialFinished(result)
 
