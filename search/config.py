@@ -24,7 +24,7 @@ from search.param_budget import parse_param_budget
 from spaces.architecture import DenseDecoder
 from spaces.estimators import Estimator
 from spaces.gate_layout import Granularity
-from trainer.config import Importance, Sparsity
+from trainer.config import Importance, Sparsity, WeightingName
 from trainer.data import DataSpec
 from trainer.data.cache_limit import parse_cache_limit
 
@@ -123,6 +123,12 @@ class ScheduleChoices(StrictModel):
     choices: Annotated[list[ScheduleName], Field(min_length=1)]
 
 
+class WeightingChoices(StrictModel):
+    """One of the weightings listed."""
+
+    choices: Annotated[list[WeightingName], Field(min_length=1)]
+
+
 class TrainSection(StrictModel):
     """``[train]``: the recipe of trials and references.
 
@@ -141,6 +147,10 @@ class TrainSection(StrictModel):
         Annotated[ScheduleName, Tag("value")] | Annotated[ScheduleChoices, Tag("choices")],
         Discriminator(_word_form),
     ] = "one_cycle"
+    weighting: Annotated[
+        Annotated[WeightingName, Tag("value")] | Annotated[WeightingChoices, Tag("choices")],
+        Discriminator(_word_form),
+    ] = "scalar"
     gradient_clip: FloatKnob | None = None
     device: str = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -150,6 +160,11 @@ class TrainSection(StrictModel):
     reference_epochs: PositiveInt | None = None
     shared_init_epochs: PositiveInt | None = None
     hard_sharing_epochs: PositiveInt | None = None
+
+    @property
+    def weightings(self) -> tuple[WeightingName, ...]:
+        """What trials may train with; references train with the first."""
+        return (self.weighting,) if isinstance(self.weighting, str) else tuple(self.weighting.choices)
 
 
 def _tau_form(value: Any) -> str:

@@ -20,6 +20,7 @@ from search.pareto import is_feasible
 from spaces import BudgetBelowFloorError, Task
 from trainer.data import DataDescription, DataSpec, describe_data
 from trainer.metrics import metric_for
+from trainer.weighting import require_weighting, step_cost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,25 +73,24 @@ class StudyPlan:
         if self.config.train.hard_sharing_epochs is not None:
             return self.config.train.hard_sharing_epochs
         capacity = self.largest
-        total = (
-            self.trial_flops
-            + self.reference_epochs * capacity.single_task
-            + self.shared_init_epochs * capacity.hard_sharing
-        )
-        return math.ceil(total / capacity.hard_sharing)
+        per_epoch = capacity.hard_sharing * step_cost(self.config.train.weightings[0], len(self.tasks))
+        total = self.trial_flops + self.reference_epochs * capacity.single_task + self.shared_init_epochs * per_epoch
+        return math.ceil(total / per_epoch)
 
     @property
-    def trial_flops(self) -> int:
-        """At most what the longest trial computes forward for each training sample, over all its epochs.
+    def trial_flops(self) -> float:
+        """At most what the longest trial computes for each training sample, over all its epochs.
 
-        While gates learn every branch runs; behind the cut a trial trains the network that it will deliver, and
-        for each derived point a smaller one.
+        In forward passes of plain training; a weighting that takes more of them or more backward passes counts as
+        much more. While gates learn every branch runs; behind the cut a trial trains the network that it will deliver,
+        and for each derived point a smaller one.
         """
         capacity = self.largest
         delivered = capacity.single_task if self.flop_budget is None else min(capacity.single_task, self.flop_budget)
         gates = self.config.gates
         behind_the_cut = largest(gates.finetune_epochs) + gates.derived_points * gates.derived_epochs
-        return largest(self.config.train.epochs) * capacity.training + behind_the_cut * delivered
+        dearest = max(step_cost(name, len(self.tasks)) for name in self.config.train.weightings)
+        return dearest * (largest(self.config.train.epochs) * capacity.training + behind_the_cut * delivered)
 
 
 def plan_study(config: StudyConfig) -> StudyPlan:
@@ -101,10 +101,13 @@ def plan_study(config: StudyConfig) -> StudyPlan:
         SpaceError: a network cannot be built as [network] and [gates] ask.
         StudyFileError: a table names a task that the data does not have, or latencies cannot be measured here.
         MetricError: a task names a metric that its kind does not have.
+        TrainConfigError: a weighting cannot train networks with gates.
         BudgetBelowFloorError: a budget is under the cheapest network of the study.
     """
     if config.latency_rule is not None:
         config.latency_rule.require_runnable()
+    for name in config.train.weightings:
+        require_weighting(name, for_gates=True)
     data = config.data.as_spec()
     description = describe_data(data)
     _check_task_names(config, [task.name for task in description.tasks])

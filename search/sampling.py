@@ -7,7 +7,7 @@ from typing import Any
 from optuna.distributions import BaseDistribution
 
 from search.capacities import CAPACITY_KNOBS, Capacity
-from search.config import GatesSection, GranularityChoices, ScheduleChoices, StudyConfig
+from search.config import GatesSection, GranularityChoices, ScheduleChoices, StudyConfig, WeightingChoices
 from search.knobs import AnyKnob, Choices, FloatRange, IntRange, Scalar, ScheduleName, centre, distribution, resolve
 from search.plan import StudyPlan
 from trainer.config import GateConfig, TrainConfig
@@ -117,6 +117,7 @@ def _knobs(config: StudyConfig) -> dict[str, AnyKnob]:
         "train.learning_rate": train.learning_rate,
         "train.weight_decay": train.weight_decay,
         "train.schedule": _word_knob(train.schedule),
+        "train.weighting": _word_knob(train.weighting),
         "gates.lambda_s": gates.lambda_s,
         "gates.learning_rate": gates.learning_rate,
         "gates.initial_logit": gates.initial_logit,
@@ -132,7 +133,7 @@ def _knobs(config: StudyConfig) -> dict[str, AnyKnob]:
     return knobs
 
 
-def _word_knob(knob: str | ScheduleChoices | GranularityChoices) -> AnyKnob:
+def _word_knob(knob: str | ScheduleChoices | GranularityChoices | WeightingChoices) -> AnyKnob:
     return knob if isinstance(knob, str) else Choices[str](choices=[str(word) for word in knob.choices])
 
 
@@ -181,6 +182,7 @@ def _train_config(config: StudyConfig, params: Params, seed: int) -> TrainConfig
         num_threads=train.num_threads,
         num_loader_workers=train.num_loader_workers,
         checkpoint_activations=train.checkpoint_activations,
+        weighting=_at("train.weighting", knobs, params),  # type: ignore[arg-type]  # checked when read
     )
 
 

@@ -43,7 +43,7 @@ class CheckpointSlot:
 class Checkpoint:
     """A training after ``epoch`` finished epochs of ``phase``. ``seconds`` were spent in that phase.
 
-    ``memory`` is what the strategy keeps beside the network's parameters.
+    ``memory`` is what the strategy keeps beside the network's parameters, ``weighting`` what the weighting does.
     """
 
     key: str
@@ -52,6 +52,7 @@ class Checkpoint:
     seconds: float
     notes: dict[str, float]
     memory: dict[str, float]
+    weighting: dict[str, Any]
     network: dict[str, Tensor]
     optimizer: dict[str, Any]
     schedule: dict[str, Any]

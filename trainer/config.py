@@ -12,6 +12,9 @@ from spaces.gate_layout import GateLayout, Granularity
 Schedule = Literal["one_cycle", "poly", "constant"]
 Precision = Literal["auto", "fp32", "bf16"]
 Sparsity = Literal["hinge", "expected_flops"]
+WeightingName = Literal[
+    "scalar", "uniform", "dwa", "uncertainty", "rlw", "pcgrad", "cagrad", "mgda", "mgda-ub", "auto-lambda"
+]
 Importance = Literal["logit", "sensitivity"]
 
 
@@ -29,7 +32,8 @@ class TrainConfig:
     """The one loop's settings.
 
     ``precision="auto"`` is bfloat16 autocast on a GPU that has it, float32 elsewhere; ``device="auto"``
-    is the first visible GPU, else the CPU. ``checkpoint_activations`` saves memory while gates are learned, at
+    is the first visible GPU, else the CPU. ``weighting`` is how the tasks' losses become one update; ``"scalar"`` sums
+    them with the tasks' weights. ``checkpoint_activations`` saves memory while gates are learned, at
     about one more forward pass per step.
     """
 
@@ -45,6 +49,7 @@ class TrainConfig:
     num_threads: int = 1
     num_loader_workers: int = 0
     checkpoint_activations: bool = False
+    weighting: WeightingName = "scalar"
 
     def __post_init__(self) -> None:
         _check("train", "epochs", self.epochs, "at least 1", self.epochs >= 1)

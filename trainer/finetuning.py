@@ -13,6 +13,7 @@ from trainer.loop import TrainOutcome, train
 from trainer.reporting import Phase, Reporter
 from trainer.training_cost import count_training_flops
 from trainer.trial_spec import TrialSpec
+from trainer.weighting import step_cost
 
 logger = logging.getLogger(__name__)
 
@@ -44,4 +45,6 @@ def finetune_cut(
     )
     if compact is not None:
         compact.write_back()
-    return outcome, count_training_flops(trained, image_shape(data.description), outcome.num_samples)
+    cost = step_cost(config.weighting, len(spec.architecture.tasks))
+    shape = image_shape(data.description)
+    return outcome, count_training_flops(trained, shape, outcome.num_samples, step_cost=cost)

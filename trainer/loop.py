@@ -1,12 +1,13 @@
 """The one training loop: every network of gatefront is trained by it; what differs is handed in."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -22,7 +23,9 @@ from trainer.optimizers import build_optimizer, build_schedule
 from trainer.reporting import EpochReport, Phase, Reporter
 from trainer.runtime import Runtime, resolve_runtime
 from trainer.seeding import random_state, restore_random_state
+from trainer.weighting import TrainingStep, build_weighting
 
+_OTHER_SEED = 7919  # far from the seeds of trials and phases, which count up by one
 _EVALUATION_BATCHES = 4  # an evaluation keeps no activations, so its batches may be larger
 
 
@@ -112,13 +115,18 @@ class _Run:
         # Before the optimizer: it must hold the parameters where they will be.
         self._runtime.place_network(network)
         self.steps_per_epoch = steps_per_epoch(num_samples(data.train), config.batch_size)
+        num_steps = config.epochs * self.steps_per_epoch
+        self._weighting = build_weighting(config.weighting, network, tasks, num_steps=num_steps)
+        self._weighting.to(self._runtime.device)
         self._optimizer: Optimizer = build_optimizer(
             network,
             config,
             gate_parameters=strategy.gate_parameters,
             gate_learning_rate=strategy.gate_learning_rate,
+            weighting_parameters=self._weighting.parameters(),
         )
-        self._schedule: LRScheduler = build_schedule(self._optimizer, config, config.epochs * self.steps_per_epoch)
+        self._schedule: LRScheduler = build_schedule(self._optimizer, config, num_steps)
+        self._others: Iterator[Batch] = iter(())
         self.epoch = 0
         self.seconds = 0.0
 
@@ -164,6 +172,7 @@ class _Run:
         self._network.load_state_dict(checkpoint.network)
         self._optimizer.load_state_dict(checkpoint.optimizer)
         self._schedule.load_state_dict(checkpoint.schedule)
+        self._weighting.load_state_dict(checkpoint.weighting)
         if self._strategy.memory is not None:
             self._strategy.memory.restore(checkpoint.memory)
         restore_random_state(checkpoint.random_state)
@@ -182,27 +191,62 @@ class _Run:
         )
         for step, batch in enumerate(batches, self.epoch * self.steps_per_epoch):
             log.add(self._step(self._runtime.place_batch(batch), step))
+        self._weighting.end_epoch()
+        # A weighting that looks at other batches starts each epoch with a shuffling of its own, resumed or not.
+        self._others = iter(())
         return log.means()
 
     def _step(self, batch: Batch, step: int) -> dict[str, Tensor]:
         """One update; returns every term of the loss, unweighted."""
-        with self._runtime.autocast():
-            predictions = self._network(batch.images)
-        losses = {task.name: task_loss(task, predictions[task.name], batch.labels[task.name]) for task in self._tasks}
-        total = torch.stack([task.weight * losses[task.name] for task in self._tasks]).sum()
+        losses = self._task_losses(batch)
+        self._optimizer.zero_grad(set_to_none=True)
+        self._weighting.backward(
+            TrainingStep(
+                losses=losses,
+                batch=batch,
+                learning_rate=float(self._optimizer.param_groups[0]["lr"]),
+                losses_of=self._task_losses,
+                other_batch=self._other_batch,
+            )
+        )
+        terms = dict(zip((task.name for task in self._tasks), losses, strict=True))
         if self._strategy.extra_loss is not None:
             extra = self._strategy.extra_loss(step / (self._config.epochs * self.steps_per_epoch))
-            total = total + torch.stack(list(extra.values())).sum()
-            losses |= extra
-        self._optimizer.zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]
+            total = torch.stack(list(extra.values())).sum()
+            if total.requires_grad:
+                total.backward()  # type: ignore[no-untyped-call]
+            terms |= extra
         if self._config.gradient_clip is not None:
             nn.utils.clip_grad_norm_(self._network.parameters(), self._config.gradient_clip)
         self._optimizer.step()
         self._schedule.step()
         if self._strategy.after_step is not None:
             self._strategy.after_step()
-        return losses
+        return terms
+
+    def _task_losses(self, batch: Batch, tensors: Mapping[str, Tensor] | None = None) -> tuple[Tensor, ...]:
+        """One per task, with the network's own parameters and buffers or with others of the same names."""
+        with self._runtime.autocast():
+            if tensors is None:
+                predictions = self._network(batch.images)
+            else:
+                predictions = functional_call(self._network, dict(tensors), (batch.images,))
+        labels = batch.labels
+        return tuple(task_loss(task, predictions[task.name], labels[task.name]) for task in self._tasks)
+
+    def _other_batch(self) -> Batch:
+        """The next batch of another shuffling of the same split."""
+        batch = next(self._others, None)
+        if batch is None:
+            self._others = epoch_batches(
+                self._data.train,
+                self._tasks,
+                batch_size=self._config.batch_size,
+                seed=self._config.seed + _OTHER_SEED,
+                epoch=self.epoch,
+            )
+            batch = next(self._others)
+        return self._runtime.place_batch(batch)
 
     def _save(self, slot: CheckpointSlot) -> None:
         checkpoint = Checkpoint(
@@ -212,6 +256,7 @@ class _Run:
             seconds=self.seconds,
             notes=dict(slot.notes),
             memory={} if self._strategy.memory is None else self._strategy.memory.state(),
+            weighting=self._weighting.state_dict(),
             network=self._network.state_dict(),
             optimizer=self._optimizer.state_dict(),
             schedule=self._schedule.state_dict(),

@@ -18,8 +18,12 @@ def build_optimizer(
     *,
     gate_parameters: Iterable[nn.Parameter] = (),
     gate_learning_rate: float = 0.0,
+    weighting_parameters: Iterable[nn.Parameter] = (),
 ) -> AdamW:
-    """AdamW over all parameters that learn: weights, norms and biases without decay, gates at their own rate."""
+    """AdamW over all parameters that learn: weights, norms and biases without decay, gates at their own rate.
+
+    What a weighting learns moves at the weights' rate, without decay.
+    """
     gates = [parameter for parameter in gate_parameters if parameter.requires_grad]
     gate_ids = {id(parameter) for parameter in gates}
     others = [
@@ -31,6 +35,7 @@ def build_optimizer(
         {"params": weights, "lr": config.learning_rate, "weight_decay": config.weight_decay},
         {"params": norms_and_biases, "lr": config.learning_rate, "weight_decay": 0.0},
         {"params": gates, "lr": gate_learning_rate, "weight_decay": 0.0},
+        {"params": list(weighting_parameters), "lr": config.learning_rate, "weight_decay": 0.0},
     ]
     # Fused: a gated network has hundreds of small tensors, and one call per tensor would cost more than the sums.
     return AdamW([group for group in groups if group["params"]], fused=True)

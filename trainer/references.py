@@ -21,6 +21,7 @@ from trainer.loop import TrainOutcome, train
 from trainer.reporting import ReferenceResult, Reporter
 from trainer.seeding import seed_everything
 from trainer.training_cost import count_training_flops
+from trainer.weighting import step_cost
 
 ReferenceKind = Literal["single_task", "hard_sharing"]
 
@@ -49,6 +50,7 @@ def train_reference(
         DivergedError: if the training diverged.
     """
     require_match(architecture, data.description)
+    config = _own_recipe(kind, config)
     tasks = _select_tasks(kind, architecture, task_name)
     key = reference_key(kind, architecture, task_name, data, config)
     folder = cache_dir / "references" / key[:32]
@@ -60,7 +62,12 @@ def train_reference(
         outcome = train(network, data, config, tasks=tasks, reporter=reporter, slot=slot)
         save_state(network.state_dict(), target / _WEIGHTS)
         settings = {"kind": kind, "key": key, "architecture": architecture.to_json(), "train": config.to_json()}
-        document = settings | _measure(network, outcome, data) | {"weights_sha256": hash_file(target / _WEIGHTS)}
+        cost = step_cost(config.weighting, len(tasks))
+        document = (
+            settings
+            | _measure(network, outcome, data, step_cost=cost)
+            | {"weights_sha256": hash_file(target / _WEIGHTS)}
+        )
         (target / _RECORD).write_text(json.dumps(document, indent=2))
 
     from_cache = obtain_folder(folder, is_intact=_is_intact, build=build)
@@ -79,7 +86,8 @@ def reference_key(
     kind: ReferenceKind, architecture: Architecture, task_name: str | None, data: MultiTaskData, config: TrainConfig
 ) -> str:
     """SHA-256 of everything that decides a reference: its network and tasks, its data, its recipe and its seed."""
-    recipe = {name: value for name, value in config.to_json().items() if name not in _NOT_PART_OF_THE_RESULT}
+    settings = _own_recipe(kind, config).to_json()
+    recipe = {name: value for name, value in settings.items() if name not in _NOT_PART_OF_THE_RESULT}
     return hash_json(
         {
             "version": _VERSION,
@@ -124,7 +132,12 @@ def _own_architecture(kind: ReferenceKind, architecture: Architecture) -> Archit
     return replace(architecture, tasks=tuple(replace(task, weight=1.0) for task in architecture.tasks))
 
 
-def _measure(network: SharedNetwork, outcome: TrainOutcome, data: MultiTaskData) -> dict[str, Any]:
+def _own_recipe(kind: ReferenceKind, config: TrainConfig) -> TrainConfig:
+    """Likewise, no method of weighing tasks is part of a single-task network."""
+    return config if kind == "hard_sharing" else replace(config, weighting="scalar")
+
+
+def _measure(network: SharedNetwork, outcome: TrainOutcome, data: MultiTaskData, *, step_cost: float) -> dict[str, Any]:
     """What the result says of the trained network, as JSON."""
     shape = image_shape(data.description)
     return {
@@ -133,7 +146,7 @@ def _measure(network: SharedNetwork, outcome: TrainOutcome, data: MultiTaskData)
         "flops": count_flops(network, shape),
         "num_parameters": count_parameters(network),
         "seconds": outcome.seconds,
-        "train_flops": count_training_flops(network, shape, outcome.num_samples),
+        "train_flops": count_training_flops(network, shape, outcome.num_samples, step_cost=step_cost),
     }
 
 

@@ -26,6 +26,7 @@ from trainer.seeding import seed_everything
 from trainer.training_cost import count_training_flops
 from trainer.trial_reporter import TrialReporter
 from trainer.trial_spec import TrialSpec
+from trainer.weighting import step_cost
 
 CHECKPOINT_FILE, LEARNED_FILE, NETWORK_FILE = "checkpoint.pt", "learned.pt", "network.pt"
 
@@ -157,7 +158,12 @@ def _learn_and_cut(
         "flops_before_cut": network.flops(),
         "seconds": outcome.seconds,
         # Before the gates freeze: until then every branch runs.
-        "train_flops": count_training_flops(network, image_shape(data.description), outcome.num_samples),
+        "train_flops": count_training_flops(
+            network,
+            image_shape(data.description),
+            outcome.num_samples,
+            step_cost=step_cost(spec.train.weighting, len(spec.architecture.tasks)),
+        ),
     }
     cut_to_target(spec, network, data)
     return notes

@@ -1,5 +1,7 @@
 """A study file settled against real data descriptions and real networks."""
 
+import math
+
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
@@ -11,6 +13,7 @@ from search.references import reference_jobs
 from search.sampling import decode, first_points, reference_train_config, search_space
 from search.study_file import parse_study
 from spaces import BudgetBelowFloorError, UnknownBackboneError
+from trainer.config import TrainConfigError
 from trainer.data import DataError
 from trainer.metrics import MetricError
 
@@ -116,6 +119,43 @@ def test_hard_sharing_is_trained_at_least_as_much_as_a_trial_and_what_initialise
     trial = gated + 3 * capacity.single_task + plan.shared_init_epochs * capacity.hard_sharing
     assert (plan.hard_sharing_epochs - 1) * capacity.hard_sharing < trial
     assert plan.hard_sharing_epochs * capacity.hard_sharing >= trial
+
+
+POINT = {
+    "network.width": 1.0, "train.learning_rate": 1e-3, "train.batch_size": 32,
+    "gates.lambda_s": 1.0, "gates.tau.right": 0.4,
+}  # fmt: skip
+
+
+def _weighed(*names: str) -> StudyPlan:
+    study = STUDY.replace("epochs = 3\n", f"epochs = 3\nweighting = {{{{choices = {list(names)}}}}}\n")
+    budget, orientation = 'flop_budget = "60%"', "orientation = 0.1"
+    text = study.format(budget=budget, data="digits", backbone="smallconv", orientation=orientation)
+    return plan_study(parse_study(text))
+
+
+def test_a_weighting_is_a_knob_and_references_take_the_first() -> None:
+    plan = _weighed("pcgrad", "dwa")
+    assert search_space(plan.config)["train.weighting"] == CategoricalDistribution(("pcgrad", "dwa"))
+    assert decode(plan, {**POINT, "train.weighting": "dwa"}, seed=1).train.weighting == "dwa"
+    assert reference_train_config(plan.config, epochs=2).weighting == "pcgrad"
+    assert decode(_plan(), POINT | {"gates.tau.orientation": 0.1}, seed=1).train.weighting == "scalar"
+
+
+def test_backward_passes_are_part_of_what_a_trial_costs() -> None:
+    plain, dear = _weighed("dwa", "uniform"), _weighed("dwa", "pcgrad")
+    assert plain.trial_flops == _plan().trial_flops
+    assert dear.trial_flops == pytest.approx(plain.trial_flops * 7 / 3)
+    capacity, turned = dear.largest, _weighed("pcgrad", "dwa")
+    total = turned.trial_flops + 3 * capacity.single_task + 3 * capacity.hard_sharing * 7 / 3
+    assert turned.hard_sharing_epochs == math.ceil(total / (capacity.hard_sharing * 7 / 3))
+
+
+def test_a_weighting_that_gates_rule_out_is_refused_before_anything_runs() -> None:
+    with pytest.raises(TrainConfigError, match=r'"mgda-ub" needs one representation'):
+        _weighed("scalar", "mgda-ub")
+    with pytest.raises(StudyFileError, match=r"train.weighting.*'auto-lambda'.*found 'gradnorm'"):
+        _weighed("gradnorm")
 
 
 def test_references_cover_every_capacity_once() -> None:

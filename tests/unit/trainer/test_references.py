@@ -122,11 +122,12 @@ def test_key_follows_what_decides_the_result(architecture: Architecture, digits:
     heavier = dataclasses.replace(
         architecture, tasks=(dataclasses.replace(architecture.tasks[0], weight=2.0), *architecture.tasks[1:])
     )
-    assert key() == key(num_threads=2) == key(device="auto") == key(arch=heavier)
+    assert key() == key(num_threads=2) == key(device="auto") == key(arch=heavier) == key(weighting="dwa")
     others = [
         key("right"),
         key(None),
         key(None, arch=heavier),
+        key(None, weighting="dwa"),
         key(seed=1),
         key(epochs=3),
         key(learning_rate=1e-3),

@@ -1,0 +1,13 @@
+"""Weightings: how the losses of several tasks become one update of the parameters they share."""
+
+from trainer.weighting.registry import WEIGHTINGS, build_weighting, require_weighting, step_cost
+from trainer.weighting.weighting import TrainingStep, Weighting
+
+__all__ = [
+    "WEIGHTINGS",
+    "TrainingStep",
+    "Weighting",
+    "build_weighting",
+    "require_weighting",
+    "step_cost",
+]

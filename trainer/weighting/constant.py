@@ -1,0 +1,21 @@
+"""Weights that stay: the default, and what everything else is compared with."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from trainer.weighting.weighting import TrainingStep, Weighting
+
+
+class ConstantWeighting(Weighting):
+    """``sum_t w_t l_t``."""
+
+    weights: Tensor
+
+    def __init__(self, weights: Sequence[float]) -> None:
+        super().__init__()
+        self.register_buffer("weights", torch.tensor(weights, dtype=torch.float32), persistent=False)
+
+    def backward(self, step: TrainingStep) -> None:
+        (self.weights * step.values).sum().backward()  # type: ignore[no-untyped-call]

@@ -1,0 +1,67 @@
+"""The weightings by the names that study files use."""
+
+from collections.abc import Callable, Sequence
+from typing import get_args
+
+from torch import nn
+
+from spaces.tasks import Task
+from trainer.config import TrainConfigError, WeightingName
+from trainer.weighting.constant import ConstantWeighting
+from trainer.weighting.weighting import Weighting
+
+WEIGHTINGS: tuple[WeightingName, ...] = get_args(WeightingName)
+
+
+def build_weighting(name: WeightingName, network: nn.Module, tasks: Sequence[Task], *, num_steps: int) -> Weighting:
+    """A fresh weighting for one run of ``num_steps`` steps; a single task has nothing to be weighed against.
+
+    Raises:
+        TrainConfigError: the method does not apply to this network.
+    """
+    if name == "scalar":
+        return ConstantWeighting([task.weight for task in tasks])
+    if name == "uniform" or len(tasks) == 1:
+        return ConstantWeighting([1.0] * len(tasks))
+    return _from_torchjd(name, network, len(tasks), num_steps)
+
+
+def require_weighting(name: WeightingName, *, for_gates: bool) -> None:
+    """Raises :class:`TrainConfigError` for a method that networks with gates cannot be trained with."""
+    if for_gates and name == "mgda-ub":
+        raise TrainConfigError(
+            'train.weighting "mgda-ub" needs one representation that all decoders read; with gates every task has its '
+            "own.",
+            hint='Choose "mgda".',
+        )
+
+
+def step_cost(name: WeightingName, num_tasks: int) -> float:
+    """FLOPs of one training step, as a multiple of a plain one's forward and backward pass."""
+    if num_tasks == 1:
+        return 1.0
+    forward, backward = {
+        "pcgrad": (1, num_tasks),
+        "cagrad": (1, num_tasks),
+        "mgda": (1, num_tasks),
+        "mgda-ub": (1, 2),  # once more through the decoders; at most as much again
+        "auto-lambda": (4, 3),
+    }.get(name, (1, 1))
+    return (forward + 2 * backward) / 3
+
+
+def _from_torchjd(name: WeightingName, network: nn.Module, num_tasks: int, num_steps: int) -> Weighting:
+    # Imported where they are used: TorchJD takes a second to import, and most processes never need it.
+    from trainer.weighting import auto_lambda, conflict, mgda_ub, scalarization
+
+    builders: dict[WeightingName, Callable[[], Weighting]] = {
+        "dwa": lambda: scalarization.DynamicWeightAverage(num_tasks),
+        "uncertainty": lambda: scalarization.UncertaintyWeighting(num_tasks),
+        "rlw": scalarization.RandomWeighting,
+        "pcgrad": lambda: conflict.pcgrad(network),
+        "cagrad": lambda: conflict.cagrad(network),
+        "mgda": lambda: conflict.mgda(network),
+        "mgda-ub": lambda: mgda_ub.RepresentationWeighting(network),
+        "auto-lambda": lambda: auto_lambda.AutoLambda(network, num_tasks, num_steps=num_steps),
+    }
+    return builders[name]()

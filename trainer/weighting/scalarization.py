@@ -1,0 +1,84 @@
+"""Weightings that sum the losses with weights that change: one backward pass per step, whatever the number of tasks.
+
+Formulas and their public implementations: docs/weightings.md. Those that exist in TorchJD are TorchJD's.
+"""
+
+import torch
+from torch import Tensor
+from torchjd.scalarization import DWA, UW, Random
+
+from trainer.weighting.weighting import TrainingStep, Weighting
+
+DWA_TEMPERATURE = 2.0
+"""As in Liu et al. 2019, and in every public implementation."""
+
+
+class RandomWeighting(Weighting):
+    """RLW (Lin et al. 2022): ``sum_t w_t l_t`` with ``w = T softmax(N(0, I))``, drawn anew at every step.
+
+    The factor T, which the paper has not, keeps the losses' scale beside a sparsity term.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sum = Random()
+
+    def backward(self, step: TrainingStep) -> None:
+        _backward(len(step.losses) * self._sum(step.values))
+
+
+class UncertaintyWeighting(Weighting):
+    """Kendall et al. 2018: ``sum_t exp(-s_t) l_t / 2 + s_t / 2``, with s learned by the network's optimizer from 0."""
+
+    def __init__(self, num_tasks: int) -> None:
+        super().__init__()
+        self._sum = UW(num_tasks)
+
+    def backward(self, step: TrainingStep) -> None:
+        _backward(self._sum(step.values))
+
+
+class DynamicWeightAverage(Weighting):
+    """DWA (Liu et al. 2019): ``w = T softmax(r / 2)``, ``r_t`` a task's mean loss of the last epoch over that before.
+
+    In the first two epochs all weights are 1.
+    """
+
+    _means: Tensor
+    _num_epochs: Tensor
+
+    def __init__(self, num_tasks: int) -> None:
+        super().__init__()
+        self._sum = DWA(DWA_TEMPERATURE)
+        self.register_buffer("_means", torch.zeros(2, num_tasks))
+        self.register_buffer("_num_epochs", torch.zeros((), dtype=torch.long))
+        self.register_load_state_dict_post_hook(_replay)  # type: ignore[no-untyped-call]
+        self._total = torch.zeros(num_tasks)
+        self._num_steps = 0
+
+    def backward(self, step: TrainingStep) -> None:
+        _backward(self._sum(step.values))
+        self._total = self._total.to(step.losses[0].device) + step.values.detach()
+        self._num_steps += 1
+
+    def end_epoch(self) -> None:
+        self._sum.step()
+        self._means = torch.stack([self._means[1], (self._total / self._num_steps).to(self._means.device)])
+        self._num_epochs += 1
+        self._total = torch.zeros_like(self._total)
+        self._num_steps = 0
+
+    def replay(self) -> None:
+        """Bring TorchJD's scalarizer to where the buffers are: it can be shown losses, and not its memory."""
+        self._sum.reset()
+        for mean in self._means[2 - min(int(self._num_epochs), 2) :]:
+            self._sum(mean)
+            self._sum.step()
+
+
+def _replay(module: DynamicWeightAverage, _incompatible_keys: object) -> None:
+    module.replay()
+
+
+def _backward(total: Tensor) -> None:
+    total.backward()  # type: ignore[no-untyped-call]
