@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-import torch
 from ray import tune
 
 from search.cost import GPUS_HELD
