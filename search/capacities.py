@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
-from search.config import GatesSection, NetworkSection
+from search.config import NetworkSection
+from search.gates_section import GatesSection
 from search.knobs import listed
 from spaces import Architecture, Task, build_gated_network, count_parameters
 from spaces.gate_layout import GateLayout

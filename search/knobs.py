@@ -66,6 +66,11 @@ def _form(value: Any) -> str:
     return "value"
 
 
+def word_form(value: Any) -> str:
+    """The tag of a knob whose values are words of a fixed list."""
+    return "value" if isinstance(value, str) else "choices"
+
+
 # The tags appear in pydantic's error locations; `study_file` takes them out again.
 FORM_TAGS = frozenset({"value", "choices", "range", "tasks"})
 

@@ -7,7 +7,8 @@ from typing import Any
 from optuna.distributions import BaseDistribution
 
 from search.capacities import CAPACITY_KNOBS, Capacity
-from search.config import GatesSection, GranularityChoices, ScheduleChoices, StudyConfig, WeightingChoices
+from search.config import ScheduleChoices, StudyConfig, WeightingChoices
+from search.gates_section import GatesSection, GranularityChoices
 from search.knobs import AnyKnob, Choices, FloatRange, IntRange, Scalar, ScheduleName, centre, distribution, resolve
 from search.plan import StudyPlan
 from trainer.config import GateConfig, TrainConfig

@@ -11,13 +11,13 @@ import pytest
 
 from search.config import (
     DataSection,
-    GatesSection,
     LatencySection,
     NetworkSection,
     StudySection,
     TaskSection,
     TrainSection,
 )
+from search.gates_section import GatesSection
 from search.plan import plan_study
 from search.study_file import parse_study
 
