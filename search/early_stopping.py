@@ -5,6 +5,7 @@ Pure logic: it knows neither Ray nor a database.
 """
 
 import math
+from collections.abc import Callable
 from typing import Annotated, NamedTuple
 
 from pydantic import Field
@@ -57,11 +58,19 @@ class EarlyStopping:
     Args:
         rule: where rungs lie and how many go on.
         flop_budget: points at or under it come first at every rung; None: FLOPs are an objective only.
+        is_exempt: trials that run to their end whatever they report, and that no other is compared with.
     """
 
-    def __init__(self, rule: StoppingRule, *, flop_budget: int | None = None) -> None:
+    def __init__(
+        self,
+        rule: StoppingRule,
+        *,
+        flop_budget: int | None = None,
+        is_exempt: Callable[[int], bool] = lambda _number: False,
+    ) -> None:
         self._rule = rule
         self._flop_budget = flop_budget
+        self._is_exempt = is_exempt
         self._rungs: dict[int, dict[int, Point]] = {}
 
     def should_stop(self, number: int, epoch: int, delta_mtl: float, flops: int) -> bool:
@@ -85,5 +94,5 @@ class EarlyStopping:
 
         A repeated epoch replaces the earlier one. A Δ_MTL that is not finite is no result to compare.
         """
-        if self._rule.is_rung(epoch) and math.isfinite(delta_mtl):
+        if self._rule.is_rung(epoch) and math.isfinite(delta_mtl) and not self._is_exempt(number):
             self._rungs.setdefault(epoch, {})[number] = (delta_mtl, flops)

@@ -141,6 +141,11 @@ class StudyStore:
             row.finished_at = datetime.now(UTC)
             row.seconds = sum_of_epochs(session, self.study, number)
 
+    def is_confirmation(self, number: int) -> bool:
+        """True for a trial that is another seed of an earlier one."""
+        with Session(self._engine) as session:
+            return self._trial_row(session, number).confirms is not None
+
     def rung_epochs(self) -> list[RungEpoch]:
         """What trials reported while their gates learned, epoch after epoch; those of void ones do not count."""
         with Session(self._engine) as session:

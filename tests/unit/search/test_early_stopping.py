@@ -113,3 +113,13 @@ def test_what_is_no_number_is_left_to_fail_by_itself(delta_mtl: float) -> None:
     stopping = EarlyStopping(StoppingRule(eta=2, grace=1, min_trials=1))
     assert not stopping.should_stop(0, 1, delta_mtl, 1)
     assert not stopping.should_stop(1, 1, -50.0, 900)
+
+
+@given(POINTS, RULES, st.sets(st.integers(0, 24)))
+def test_exempt_trials_neither_stop_nor_count(
+    points: list[tuple[float, int]], rule: StoppingRule, exempt: set[int]
+) -> None:
+    with_exempt, without = EarlyStopping(rule, is_exempt=exempt.__contains__), EarlyStopping(rule)
+    for number, point in enumerate(points):
+        stopped = with_exempt.should_stop(number, rule.grace, *point)
+        assert stopped == (number not in exempt and without.should_stop(number, rule.grace, *point))

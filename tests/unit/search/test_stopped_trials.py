@@ -5,7 +5,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from ray.tune.schedulers import TrialScheduler as RayScheduler
+from sqlalchemy.orm import Session
 
 from search.early_stopping import EarlyStopping, StoppingRule
 from search.live import num_done
@@ -14,6 +16,7 @@ from search.queries import StudyReader
 from search.records import StudyState, TrialState
 from search.storage.engine import open_engine
 from search.storage.lease import Lease
+from search.storage.schema import TrialRow
 from search.study_file import parse_study
 from search.study_stopping import early_stopping
 from search.trial_scheduler import TrialScheduler
@@ -185,6 +188,8 @@ def test_budget_counts_at_rungs_only_where_trials_have_no_target(
     """Dear and good against cheap and bad: only the budget puts one behind the other, and neither is dominated."""
     text = '[study]\nname = "table"\nflop_budget = "600"\n[data]\nname = "digits"\n[gates]\n' + gates
     run = open_table_study(text=text + "\n[early_stopping]\neta = 2\ngrace = 1\nmin_trials = 2\n")
+    for number in range(2):
+        run.store.open_trial(number, seed=number, num_epochs=4)
     stopping = _stopping(run)
     assert stopping is not None
     assert not stopping.should_stop(0, 1, -5.0, 500)
@@ -218,3 +223,17 @@ def test_time_left_counts_on_as_many_stops_to_come(open_table_study: OpenStudy) 
     view = StudyReader(run.url).view("table")
     assert view.summary.eta_seconds == pytest.approx(4 * (12.0 + 2.5) / 2 / 2)
     assert num_done(view) == 2
+
+
+def test_another_seed_of_a_front_point_runs_to_its_end(open_table_study: OpenStudy) -> None:
+    text = _with_trials(9) + "[early_stopping]\neta = 2\ngrace = 1\nmin_trials = 2\n"
+    run = open_table_study(text=text, max_concurrent=9)
+    sitting = Sitting(run, _stopping(run))
+    for name in ("good", "seed", "bad"):
+        sitting.start(name)
+    with Session(open_engine(run.url)) as session, session.begin():
+        session.execute(sa.update(TrialRow).where(TrialRow.number == 1).values(confirms=0))
+    assert sitting.report("good", _epoch(1, 1.0, 100))
+    assert sitting.report("seed", _epoch(1, -5.0, 900))
+    assert not sitting.report("bad", _epoch(1, -1.0, 200))
+    assert "of the 2 trials" in StudyReader(run.url).trial("table", 2).point.cause
