@@ -52,11 +52,11 @@ def study_outlook(view: StudyView) -> Outlook | None:
 
 
 def outlook_sentence(outlook: Outlook) -> str:
-    """The estimate with its assumption, in one sentence."""
-    verdict = "will likely buy little" if outlook.is_little else "may pay"
+    """The advice to end a study whose next hour :attr:`~Outlook.is_little`, with its assumption."""
     return (
-        f"another hour (about {outlook.num_trials:,.0f} trials) {verdict}: {_percent(outlook.expected_gain)} of "
-        f"hypervolume, if doubling the trials goes on bringing what it did last ({_percent(outlook.last_gain)})"
+        f"another hour (about {outlook.num_trials:,.0f} trials) will likely buy little: "
+        f"{_percent(outlook.expected_gain)} of hypervolume, if doubling the trials goes on bringing what it did last "
+        f"({_percent(outlook.last_gain)})"
     )
 
 

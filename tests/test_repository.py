@@ -17,6 +17,7 @@ from search.config import (
     TaskSection,
     TrainSection,
 )
+from search.early_stopping import StoppingRule
 from search.gates_section import GatesSection
 from search.plan import plan_study
 from search.study_file import parse_study
@@ -30,6 +31,7 @@ SECTIONS = {
     "train": TrainSection,
     "gates": GatesSection,
     "latency": LatencySection,
+    "early_stopping": StoppingRule,
 }
 MAX_FILE_LINES = 300
 MAX_FUNCTION_LINES = 60

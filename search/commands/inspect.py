@@ -113,7 +113,7 @@ def _status_lines(view: StudyView) -> list[str]:
         lines.append(f"{name}: Δ_MTL {reference.delta_mtl:+.2f} % at {_flops_of(summary, reference.flops)}")
     lines.append(f"cost: {cost_line(study_cost(view))}")
     outlook = study_outlook(view)
-    if outlook is not None:
+    if outlook is not None and outlook.is_little:
         lines.append(f"outlook: {outlook_sentence(outlook)}")
     lines.extend(f"trial {point.number} {point.state}: {point.cause}" for point in view.points if point.cause)
     lines.extend(

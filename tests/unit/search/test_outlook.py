@@ -141,4 +141,3 @@ def test_outlook_is_finite_and_never_below_nothing(
         return
     assert outlook.last_gain >= 0
     assert outlook.expected_gain >= 0
-    assert "hypervolume" in outlook_sentence(outlook)
