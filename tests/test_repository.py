@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from search.config import (
     DataSection,
@@ -24,7 +25,7 @@ from search.study_file import parse_study
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("spaces", "trainer", "search", "dashboards")
-SECTIONS = {
+SECTIONS: dict[str, type[BaseModel]] = {
     "study": StudySection,
     "data": DataSection,
     "network": NetworkSection,
