@@ -126,7 +126,7 @@ def test_study_file_document_names_every_key_with_its_default() -> None:
         elif line.startswith("| `"):
             key, _, default, _ = (cell.strip() for cell in line.strip("|").split(" | "))
             rows[f"{table}.{key.strip('`')}"] = default
-    for name, section in (*SECTIONS.items(), ("tasks", TaskSection)):
+    for name, section in (SECTIONS | {"tasks": TaskSection}).items():
         for key, field in section.model_fields.items():
             default = rows.pop(f"{name}.{key}")
             if isinstance(field.default, str | int | float) and not isinstance(field.default, bool):
