@@ -20,8 +20,8 @@ _MAX_POINTS = 100_000
 class GridSampler(optuna.samplers.BaseSampler):
     """The papers' grid. Once all points were proposed it begins again: a trial's own seed makes it a repetition.
 
-    Its place in the grid is stored with every trial it proposed, so a resumed study goes on behind the last one.
-    Trials that were enqueued take no place; what they leave open comes from the grid's first point.
+    Its place in the grid is stored with every trial it proposed, so a resumed study goes on at the first one that is
+    free. Trials that were enqueued take no place; what they leave open comes from the grid's first point.
 
     Args:
         space: what each knob is sampled from.
@@ -59,8 +59,9 @@ class GridSampler(optuna.samplers.BaseSampler):
 
     def before_trial(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
         if "fixed_params" not in trial.system_attrs:
-            num_placed = sum(_PLACE in other.system_attrs for other in study.get_trials(deepcopy=False))
-            study._storage.set_trial_system_attr(trial._trial_id, _PLACE, num_placed)
+            taken = {other.system_attrs.get(_PLACE) for other in study.get_trials(deepcopy=False)}
+            place = next(place for place in itertools.count() if place not in taken)
+            study._storage.set_trial_system_attr(trial._trial_id, _PLACE, place)
 
     def sample_independent(
         self,

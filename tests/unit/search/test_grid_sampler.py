@@ -11,6 +11,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from search.errors import StudyFileError
 from search.grid_sampler import GridSampler, grid_values
+from search.sampler_view import SelectiveSampler
 
 SPACE: dict[str, BaseDistribution] = {
     "tau": FloatDistribution(0.0, 0.8),
@@ -117,3 +118,13 @@ def _study(space: dict[str, BaseDistribution]) -> optuna.Study:
 def _points(study: optuna.Study) -> list[dict[str, object]]:
     assert isinstance(study.sampler, GridSampler)
     return [dict(point) for point in study.sampler.points]
+
+
+def test_place_of_a_trial_that_is_no_longer_shown_is_free_again() -> None:
+    study = _study(SPACE)
+    sampler = study.sampler
+    assert isinstance(sampler, GridSampler)
+    for _ in range(5):
+        study.ask(SPACE)
+    study.sampler = SelectiveSampler(sampler, lambda: {2})
+    assert [study.ask(SPACE).params for _ in range(2)] == [sampler.points[2], sampler.points[5]]
