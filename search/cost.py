@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from search.formats import format_hours
+from search.formats import format_duration
 from search.records import StudyView
 
 GPUS_HELD = "gpus_held"
@@ -49,17 +49,17 @@ def study_cost(view: StudyView) -> StudyCost:
 
 
 def cost_line(cost: StudyCost) -> str:
-    """``0.42 h of CPU in all (0.05 h of it references), 0.03 h per trial, 0.06 h per front point, ...``."""
+    """``2 h 05 min of CPU time in all (12 min 30 s of it references), 9 min 22 s per trial, ...``."""
 
-    def hours(seconds: float) -> str:
-        return format_hours(seconds * cost.devices_per_worker)
+    def time(seconds: float) -> str:
+        return format_duration(seconds * cost.devices_per_worker)
 
-    whole = f"{hours(cost.worker_seconds)} of {cost.device} in all"
+    whole = f"{time(cost.worker_seconds)} of {cost.device} time in all"
     if cost.reference_seconds:
-        whole += f" ({hours(cost.reference_seconds)} of it references)"
+        whole += f" ({time(cost.reference_seconds)} of it references)"
     shares = (
         (cost.per_trial, "per trial"),
         (cost.per_front_point, "per front point"),
         (cost.per_hypervolume, "per unit of hypervolume"),
     )
-    return ", ".join([whole, *(f"{hours(seconds)} {of}" for seconds, of in shares if seconds is not None)])
+    return ", ".join([whole, *(f"{time(seconds)} {of}" for seconds, of in shares if seconds is not None)])

@@ -61,7 +61,6 @@ class ResultGate:
 
     def stop_early(self, trial: optuna.Trial, cause: str) -> None:
         """The trial was judged not to be worth its remaining epochs; it is done, and on no front."""
-        logger.info("trial %d stopped early: %s", trial.number, cause)
         self._store.stop_trial_early(trial.number, cause)
         tell_stopped_early(self._study, trial)
 

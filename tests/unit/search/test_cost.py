@@ -43,7 +43,7 @@ def _reference(key: str, seconds: float, *, from_cache: bool) -> ReferenceResult
 def test_a_study_without_trials_has_cost_nothing_and_shares_nothing(open_table_study: OpenStudy) -> None:
     cost = study_cost(_view(open_table_study()))
     assert (cost.device_hours, cost.per_trial, cost.per_front_point, cost.per_hypervolume) == (0.0, None, None, None)
-    assert cost_line(cost) == "0 h of CPU in all"
+    assert cost_line(cost) == "0 s of CPU time in all"
 
 
 def test_every_kind_of_training_counts_once(open_table_study: OpenStudy, make_derived: MakeDerived) -> None:
@@ -76,7 +76,7 @@ def test_share_of_a_gpu_is_what_a_worker_costs(open_table_study: OpenStudy) -> N
     run.finish("a", seconds=3600.0, environment={"torch": "2", GPUS_HELD: "0.25"})
     cost = study_cost(_view(run))
     assert (cost.device, cost.devices_per_worker, cost.device_hours) == ("GPU", 0.25, 0.25)
-    assert cost_line(cost) == "0.25 h of GPU in all, 0.25 h per trial, 0.25 h per front point"
+    assert cost_line(cost) == "15 min 00 s of GPU time in all, 15 min 00 s per trial, 15 min 00 s per front point"
 
 
 def test_hypervolume_has_a_price_once_there_is_some(open_table_study: OpenStudy) -> None:
