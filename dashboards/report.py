@@ -30,6 +30,7 @@ from dashboards.point_words import asked_and_delivered, point_name
 from dashboards.reader import Reader
 from dashboards.sentences import front_sentence, study_sentence
 from dashboards.trial_table import standing
+from search.cost import cost_line, study_cost
 from search.formats import format_latency
 from search.records import StudyView, TrialDetail, TrialPoint
 
@@ -96,7 +97,7 @@ def _head(view: StudyView) -> str:
         ("Hypervolume", "–" if summary.hypervolume is None else f"{summary.hypervolume:.4g}"),
         ("Trials", str(len(view.points))),
         ("Points derived from them", str(len(view.derived))),
-        ("Compute spent", format_duration(summary.seconds_spent)),
+        ("Cost", cost_line(study_cost(view))),
         ("Created", format_time(summary.created_at)),
     ]
     items = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in pairs)
