@@ -6,7 +6,7 @@ from spaces.tasks import Task, TaskKind
 from trainer.metrics.attributes import AttributeAccuracy, AttributeF1
 from trainer.metrics.classes import Accuracy, BinaryF1, MeanIou, MeanIouOfAllClasses, PixelAccuracy
 from trainer.metrics.depth import AbsoluteError, DepthRmse, RelativeError
-from trainer.metrics.edges import BalancedEdgeLoss
+from trainer.metrics.edges import BalancedEdgeLoss, OptimalScaleF
 from trainer.metrics.metric import Metric, MetricError
 from trainer.metrics.normals import MeanAngle, MedianAngle, Within11, Within22, Within30
 from trainer.metrics.saliency import SaliencyF, SaliencyIou
@@ -23,7 +23,7 @@ METRICS: Mapping[TaskKind, Mapping[str, Callable[[Task], Metric]]] = {
         "within_22": Within22,
         "within_30": Within30,
     },
-    "edges": {"balanced_bce": BalancedEdgeLoss},
+    "edges": {"balanced_bce": BalancedEdgeLoss, "ods_f": OptimalScaleF},
     "saliency": {"max_iou": SaliencyIou, "max_f": SaliencyF},
 }
 
