@@ -28,10 +28,16 @@ class StoppingRule(StrictModel):
     min_trials: Annotated[int, Field(ge=1)] = 6
 
     def is_rung(self, epoch: int) -> bool:
+        return epoch in self.rungs_until(epoch)
+
+    def rungs_until(self, last_epoch: int) -> list[int]:
+        """All rungs of a training of so many epochs."""
+        rungs: list[int] = []
         rung = self.grace
-        while rung < epoch:
+        while rung <= last_epoch:
+            rungs.append(rung)
             rung *= self.eta
-        return rung == epoch
+        return rungs
 
 
 class Verdict(NamedTuple):

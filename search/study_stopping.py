@@ -1,6 +1,7 @@
 """The early stopping of one study, taken up where its last sitting left it."""
 
 from search.early_stopping import EarlyStopping
+from search.knobs import largest
 from search.plan import StudyPlan
 from search.storage.repository import StudyStore
 
@@ -12,7 +13,7 @@ def early_stopping(plan: StudyPlan, store: StudyStore) -> EarlyStopping | None:
         return None
     # Another seed of a point of the front is there to say what that point is worth.
     stopping = EarlyStopping(rule, flop_budget=_budget_at_rungs(plan), is_exempt=store.is_confirmation)
-    for epoch in store.rung_epochs():
+    for epoch in store.rung_epochs(rule.rungs_until(largest(plan.config.train.epochs))):
         stopping.record(*epoch)
     return stopping
 

@@ -1,5 +1,6 @@
 """Epochs in the database as early stopping needs them: what each trial was worth and cost while its gates learned."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -18,12 +19,13 @@ class RungEpoch(NamedTuple):
     flops: int
 
 
-def read_rung_epochs(session: Session, study: str) -> list[RungEpoch]:
-    """Every epoch of phase ``train`` that has both numbers, in order of epoch and trial, without void trials."""
+def read_rung_epochs(session: Session, study: str, rungs: Sequence[int]) -> list[RungEpoch]:
+    """Of these epochs each of phase ``train`` with both numbers, in order of epoch and trial, without void trials."""
     query = (
         sa.select(EpochRow.number, EpochRow.epoch, EpochRow.delta_mtl, EpochRow.flops)
         .join(TrialRow, sa.and_(TrialRow.study == EpochRow.study, TrialRow.number == EpochRow.number))
-        .where(EpochRow.study == study, EpochRow.phase == "train", TrialRow.state != TrialState.VOID)
+        .where(EpochRow.study == study, EpochRow.epoch.in_(rungs), EpochRow.phase == "train")
+        .where(TrialRow.state != TrialState.VOID)
         .order_by(EpochRow.epoch, EpochRow.number)
     )
     return [

@@ -1,7 +1,7 @@
 """StudyStore: all writes to our tables. Every write raises the revision, so readers can skip unchanged views."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -146,10 +146,10 @@ class StudyStore:
         with Session(self._engine) as session:
             return self._trial_row(session, number).confirms is not None
 
-    def rung_epochs(self) -> list[RungEpoch]:
-        """What trials reported while their gates learned, epoch after epoch; those of void ones do not count."""
+    def rung_epochs(self, rungs: Sequence[int]) -> list[RungEpoch]:
+        """What trials reported of these epochs while their gates learned; those of void ones do not count."""
         with Session(self._engine) as session:
-            return read_rung_epochs(session, self.study)
+            return read_rung_epochs(session, self.study, rungs)
 
     def requeue_trial(self, number: int) -> None:
         """The trial was interrupted; it goes on from its checkpoint when the study is resumed."""

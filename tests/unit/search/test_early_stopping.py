@@ -89,6 +89,8 @@ def test_rebuilt_rungs_judge_alike(points: list[tuple[float, int]], rule: Stoppi
 )
 def test_rungs_are_powers(rule: StoppingRule, rungs: list[int]) -> None:
     assert [epoch for epoch in range(1, 30) if rule.is_rung(epoch)] == rungs
+    assert rule.rungs_until(29) == rungs
+    assert rule.rungs_until(rungs[0] - 1) == []
 
 
 def test_between_rungs_nobody_stops_and_nothing_is_compared() -> None:
