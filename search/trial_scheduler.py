@@ -29,7 +29,8 @@ class TrialScheduler(FIFOScheduler):
         self._early_stopping = early_stopping
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        message = decode(result)
+        # Without rungs there is no need to read what may be a large result.
+        message = None if self._early_stopping is None else decode(result)
         if isinstance(message, EpochFinished):
             verdict = self._judge(trial.config[TRIAL_NUMBER], message.report)
             if verdict is not None:
