@@ -1,6 +1,7 @@
-"""What a worker says of a trial that failed: whether its settings are to blame, told by the kind of error alone."""
+"""What a worker says of a trial that failed: whether its settings are to blame, told by the kind of error."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -33,7 +34,9 @@ def test_settings_are_to_blame_by_the_kind_of_error(
 ) -> None:
     sent: list[Message | None] = []
     monkeypatch.setattr("search.trainable.tune.report", lambda message: sent.append(decode(message)))
-    monkeypatch.setattr(TrialSpec, "from_json", classmethod(lambda cls, document: document))
+    train = SimpleNamespace(batch_size=8, checkpoint_activations=False)
+    spec = SimpleNamespace(architecture=SimpleNamespace(width=1.0), train=train)
+    monkeypatch.setattr(TrialSpec, "from_json", lambda _: spec)
 
     def run_trial(*_: Any, **__: Any) -> TrialResult:
         raise error

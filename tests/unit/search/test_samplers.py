@@ -136,11 +136,27 @@ def test_points_of_a_grid_are_refused_for_other_samplers() -> None:
         parse_study(_file("gp").replace("[data]", "grid_points = 9\n[data]"))
 
 
-def test_auto_says_what_it_chose_and_why() -> None:
-    choice = choose_sampler(parse_study(_file("auto")), num_trials=16)
-    assert choice.name in NAMES
-    assert "16 trials over 2 knobs" in str(choice)
-    assert choose_sampler(parse_study(_file("random")), num_trials=16).name == "random"
+MANY = RANGES + "\n".join(
+    ["", *(f"{name} = {{low = 0.5, high = 1.0}}" for name in ("learning_rate", "initial_logit", "max_logit"))]
+)
+
+
+@pytest.mark.parametrize(
+    ("gates", "trials", "expected"),
+    [
+        (RANGES, 50, "gp: chosen for 50 trials over 2 knobs"),
+        (RANGES, 51, "tpe: chosen for 51 trials over 2 knobs"),
+        (MANY, 50, "tpe: chosen for 50 trials over 5 knobs"),
+        (MANY, 51, "tpe-independent: chosen for 51 trials over 5 knobs"),
+    ],
+)
+def test_auto_chooses_by_trials_and_knobs_and_says_so(gates: str, trials: int, expected: str) -> None:
+    assert str(choose_sampler(parse_study(_file("auto", gates)), num_trials=trials)) == f"sampler {expected}"
+
+
+def test_sampler_that_was_asked_for_is_taken() -> None:
+    choice = choose_sampler(parse_study(_file("random")), num_trials=16)
+    assert str(choice) == "sampler random: as the study file asks"
 
 
 def _die(*_: object) -> None:
