@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 # The demo's settings, e.g. `make demo TRIALS=4 SERVE=0`.
-TRIALS ?= 12
+TRIALS ?= 10
 SERVE ?= 1
 PORT ?= 8050
 
@@ -59,7 +59,7 @@ test-fast: $(INSTALLED) lint  ## the same without slow tests and without a brows
 pictures: $(INSTALLED) browser  ## the README's pictures: the browser test, run on the demo's study
 	GATEFRONT_PICTURES=docs/pictures $(BIN)/pytest tests/e2e/test_study_in_browser.py
 
-demo: $(INSTALLED)  ## a whole study on built-in data: TRIALS=12 SERVE=1 PORT=8050
+demo: $(INSTALLED)  ## a whole study on built-in data: TRIALS=10 SERVE=1 PORT=8050
 	@TRIALS=$(TRIALS) SERVE=$(SERVE) PORT=$(PORT) scripts/demo.sh
 
 clean:  ## remove caches and the virtual environment; runs/ is yours and stays

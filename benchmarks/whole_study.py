@@ -16,7 +16,9 @@ def run_whole_study(study: Path, seed: int, folder: Path) -> tuple[StudyReader, 
     reader = StudyReader(url)
     known = {summary.name: summary.state for summary in reader.list_studies()}
     if known.get(name) is not StudyState.COMPLETE:
-        text = re.sub(r'(?m)^name = "[^"]+"', f'name = "{name}"', study.read_text(), count=1)
+        # A benchmark has seeds of its own, so no trial is repeated within a study.
+        named = f'name = "{name}"\nconfirm_points = 0'
+        text = re.sub(r'(?m)^name = "[^"]+"', named, study.read_text(), count=1)
         file = folder / f"{name}.toml"
         file.write_text(re.sub(r"(?m)^seed = \d+", f"seed = {seed}", text, count=1))
         gatefront = str(Path(sys.executable).parent / "gatefront")

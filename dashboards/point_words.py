@@ -1,6 +1,7 @@
 """A point in words: its name, its place, and what was asked of it beside what it delivers."""
 
-from dashboards.formats import format_flops
+from dashboards.formats import format_delta, format_flops, format_names
+from search.formats import format_interval
 from search.records import StudyView, TrialPoint
 
 
@@ -10,7 +11,12 @@ def point_name(point: TrialPoint) -> str:
 
 
 def place(point: TrialPoint) -> str:
-    """A complete point's place: ``on the front``, ``dominated``, or what it exceeds: FLOPs, latency or both."""
+    """A complete point's place: ``on the front``, ``dominated``, or what it exceeds: FLOPs, latency or both.
+
+    A repeat has none of its own, whatever it reached: ``another seed of trial 7``.
+    """
+    if point.confirms is not None:
+        return f"another seed of trial {point.confirms}"
     if point.on_front:
         return "on the front"
     if point.is_feasible:
@@ -25,3 +31,17 @@ def asked_and_delivered(point: TrialPoint, view: StudyView) -> str:
     requested = point.requested(view.summary.flop_budget)
     delivered = format_flops(point.flops)
     return delivered if requested is None else f"asked {format_flops(requested)}, delivered {delivered}"
+
+
+def expected_delta(point: TrialPoint) -> str:
+    """``-1.60 ± 0.42 %``: the mean over other seeds and its interval; without repeats what was measured."""
+    delta_mtl = point.expected_delta_mtl
+    return format_delta(delta_mtl) if point.half_width is None else f"{format_interval(delta_mtl, point.half_width)} %"
+
+
+def sureness(point: TrialPoint) -> str | None:
+    """What repeats say of a point, in a few words; None where it was not repeated."""
+    if point.confirmation is None:
+        return None
+    tied = f", tied with {format_names(list(point.tied_with))}" if point.tied_with else ""
+    return f"mean of {point.confirmation.seeds} other seeds {expected_delta(point)}{tied}"

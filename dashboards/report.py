@@ -26,9 +26,9 @@ from dashboards.formats import (
     format_time,
     metric_name,
 )
-from dashboards.point_words import asked_and_delivered, point_name
+from dashboards.point_words import asked_and_delivered, point_name, sureness
 from dashboards.reader import Reader
-from dashboards.sentences import front_sentence, study_sentence
+from dashboards.sentences import confirmation_sentence, front_sentence, study_sentence
 from dashboards.trial_table import standing
 from search.cost import cost_line, study_cost
 from search.formats import format_latency
@@ -41,7 +41,7 @@ _HYPERVOLUME_HEIGHT = 260
 def write_report(reader: Reader, study: str, path: Path) -> None:
     """Write the report of one study. Raises `StudyNotFoundError`, or `ReportError` if the file cannot be written."""
     view = reader.view(study)
-    front = sorted((p for p in view.all_points if p.on_front), key=lambda p: -(p.delta_mtl or 0.0))
+    front = sorted((p for p in view.all_points if p.on_front), key=lambda p: -(p.expected_delta_mtl or 0.0))
     trials = {point.number: reader.trial(study, point.number) for point in front}
     details = [(trials[point.number], point.derived) for point in front]
     document = report_html(view, details, reader.study_file(study))
@@ -63,7 +63,7 @@ def report_html(view: StudyView, front: Sequence[tuple[TrialDetail, int]], study
     body = "\n".join(
         [
             _head(view),
-            _section("Pareto front", _sentence(front_sentence(view)), _plot(front_figure(view, scheme), _FRONT_HEIGHT)),
+            _section("Pareto front", _sentence(front_sentence(view)), _front(view, scheme)),
             *(_front_point(view, detail, derived, scheme) for detail, derived in front),
             _section("Hypervolume", _hypervolume(view, scheme)),
             *([] if view.summary.latency is None else [_section("Latency against FLOPs", _latency(view, scheme))]),
@@ -108,6 +108,11 @@ def _head(view: StudyView) -> str:
     )
 
 
+def _front(view: StudyView, scheme: Scheme) -> str:
+    note = f"<p class=note>{escape(confirmation_sentence(view))}</p>"
+    return _plot(front_figure(view, scheme), _FRONT_HEIGHT) + note
+
+
 def _front_point(view: StudyView, detail: TrialDetail, derived: int, scheme: Scheme) -> str:
     network = next(network for network in detail.networks if network.point.derived == derived)
     point = network.point
@@ -115,8 +120,9 @@ def _front_point(view: StudyView, detail: TrialDetail, derived: int, scheme: Sch
         f"{task.name} {metric_name(task.metric)} {format_metric(point.metrics.get(task.name), task.metric)}"
         for task in view.summary.tasks
     )
+    sure = "" if sureness(point) is None else f" ({sureness(point)})"
     line = (
-        f"Δ_MTL {format_delta(point.delta_mtl)}, {asked_and_delivered(point, view)} "
+        f"Δ_MTL {format_delta(point.delta_mtl)}{sure}, {asked_and_delivered(point, view)} "
         f"({format_share(point.flops, view.summary.single_task_flops)} of single-task), "
         f"{format_count(point.num_parameters)} parameters, seed {detail.seed}. {metrics}."
     )
@@ -159,7 +165,7 @@ def _references(view: StudyView) -> str:
 def _trials(view: StudyView) -> str:
     latency = ["Latency"] * (view.summary.latency is not None)
     head = ["Trial", "State", "Δ_MTL", "FLOPs requested", "delivered", "of single-task", *latency, *_metric_heads(view)]
-    points = sorted(view.all_points, key=lambda point: (point.number, point.derived))
+    points = sorted((*view.all_points, *view.repeats), key=lambda point: (point.number, point.derived))
     return _table([*head, "Front", "Time", "Cause"], [_trial_row(view, point) for point in points])
 
 

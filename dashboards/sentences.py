@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from itertools import pairwise
 
 from dashboards.formats import format_names
 from search.formats import format_latency
@@ -97,6 +98,16 @@ def _exceeded_budgets(view: StudyView) -> str:
     return format_names([flops, latency]) if "flops" in over else latency
 
 
+def confirmation_sentence(view: StudyView) -> str:
+    """What the intervals of the front are, and which neighbours they leave undecided."""
+    front = sorted((p for p in view.all_points if p.on_front), key=lambda p: (p.flops or 0, p.number, p.derived))
+    if all(point.confirmation is None for point in front):
+        return "Each point was trained once: a small difference may be luck."
+    tied = [f"{one.label} and {other.label}" for one, other in pairwise(front) if other.label in one.tied_with]
+    verdict = f" Tied: {format_names(tied)}." if tied else ""
+    return f"±: 95 % interval of the mean over repeats with other seeds; other points were trained once.{verdict}"
+
+
 def hypervolume_sentence(view: StudyView) -> str | None:
     """Why there is no hypervolume, or none above zero."""
     if not view.hypervolume:
@@ -127,6 +138,11 @@ def trial_sentence(detail: TrialDetail) -> str | None:
             return f"The worker of this trial no longer answers.{cause}{again}"
         case TrialState.VOID:
             return f"This trial was declared void and takes no part in the front.{cause}"
+        case _ if point.confirms is not None:
+            return (
+                f"This trial repeats trial {point.confirms} with another seed, to tell luck from merit. "
+                "It is on no front itself, and the sampler does not know it."
+            )
         case _:
             return None
 

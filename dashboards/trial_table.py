@@ -6,7 +6,7 @@ from typing import Any
 from dashboards.components import state_label
 from dashboards.formats import flop_unit, format_duration, metric_name, metric_unit
 from dashboards.links import trial_path
-from dashboards.point_words import place
+from dashboards.point_words import expected_delta, place
 from search.records import StudyView, TaskRecord, TrialPoint, TrialState
 
 # The grid takes its colours from Mantine's variables, so it follows the light and the dark scheme by itself.
@@ -51,21 +51,24 @@ def trial_columns(view: StudyView) -> list[dict[str, Any]]:
 def trial_rows(view: StudyView) -> list[dict[str, Any]]:
     unit = flop_unit(view.summary.single_task_flops)
     derived: dict[int, list[TrialPoint]] = {}
-    for point in view.derived:
+    for point in (point for point in (*view.derived, *view.repeats) if point.derived):
         derived.setdefault(point.number, []).append(point)
-    return [_row(view, point, derived.get(point.number, []), unit.divisor) for point in view.points]
+    return [_row(view, point, derived.get(point.number, []), unit.divisor) for point in view.trials]
 
 
 def standing(point: TrialPoint) -> str:
     """A complete trial's, or derived point's, place: on the front, dominated, or over a budget; empty for any other."""
     if point.state is not TrialState.COMPLETE:
         return ""
-    return "● on it" if point.on_front else f"{'○' if point.is_feasible else '✕'} {place(point)}"
+    if point.confirms is not None:
+        return f"↻ {place(point)}"
+    sure = "" if point.confirmation is None else f" {expected_delta(point)}"
+    return f"● on it{sure}" if point.on_front else f"{'○' if point.is_feasible else '✕'} {place(point)}{sure}"
 
 
 def table_height(view: StudyView) -> dict[str, str]:
     """Room for all rows up to about fifteen; more scroll inside the table."""
-    return {"height": f"{84 + 36 * min(max(len(view.points), 2), 15)}px"}
+    return {"height": f"{84 + 36 * min(max(len(view.trials), 2), 15)}px"}
 
 
 def _row(view: StudyView, point: TrialPoint, derived: Sequence[TrialPoint], divisor: float) -> dict[str, Any]:

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # From a FLOP budget to a pulled, verified network on built-in data, and what to look at afterwards.
-#   TRIALS  how many trials (12)        SERVE  1: dashboard while the study runs; 0: none
+#   TRIALS  how many trials (10)        SERVE  1: dashboard while the study runs; 0: none
 #   PORT    the dashboard's port (8050) BUDGET the FLOP budget (45%)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-trials="${TRIALS:-12}"
+trials="${TRIALS:-10}"
 serve="${SERVE:-1}"
 port="${PORT:-8050}"
 budget="${BUDGET:-45%}"

@@ -28,6 +28,8 @@ class StudySection(StrictModel):
 
     ``param_budget`` caps the delivered network's parameters, e.g. ``"2M"``; absent: no cap. ``objectives`` may name
     ``"latency"`` beside the two that every study has. ``grid_points`` is how many values of a range the grid has.
+    Once the search is done, the trials of the best ``confirm_points`` points are repeated with ``confirm_seeds`` other
+    seeds.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
@@ -38,6 +40,8 @@ class StudySection(StrictModel):
     workers: PositiveInt | None = None
     sampler: Literal["auto"] | SamplerName = "auto"
     grid_points: Annotated[int, Field(ge=2)] = 5
+    confirm_points: Annotated[int, Field(ge=0)] = 1
+    confirm_seeds: Annotated[int, Field(ge=2)] = 3
 
     objectives: list[Objective] = Field(default_factory=lambda: list(_TWO_OBJECTIVES))
 

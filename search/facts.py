@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from optuna.distributions import json_to_distribution
 from sqlalchemy.orm import Session
 
+from search.confirmation import Key
 from search.lazy_json import LazyJson
 from search.pareto import Point
 from search.records import StudyEvent, TrialState
@@ -18,9 +19,6 @@ from search.storage.events import read_events
 from search.storage.latencies import read_study_latencies
 from search.storage.optuna_tables import STUDIES, TRIAL_PARAMS, TRIAL_VALUES, TRIALS
 from search.storage.schema import DerivedPointRow, ReferenceRow, StudyRow, TrialRow
-
-Key = tuple[int, int]
-"""A trial's number, and 0 for its own point or which of its derived ones."""
 
 # Everything but the gate map: it is large, and only a trial's own page shows it.
 _TRIAL_COLUMNS = (
@@ -82,6 +80,7 @@ class StudyFacts:
     references: Sequence[ReferenceRow]
     values: Mapping[Key, Point]
     latencies: Mapping[Key, float]
+    confirms: Mapping[int, int]
     events: tuple[StudyEvent, ...] = ()
     unfinished_seconds: float = 0.0
 
@@ -97,6 +96,7 @@ def read_facts(session: Session, row: StudyRow) -> StudyFacts:
         references=_read_references(session, row.name),
         values=_all_values(own, ((d.number, d.derived, d.delta_mtl, d.flops) for d in derived)),
         latencies=_read_latencies(session, row),
+        confirms=_read_confirms(session, row.name),
         events=read_events(session, row.name),
         unfinished_seconds=read_unfinished_seconds(session, row.name),
     )
@@ -112,6 +112,7 @@ def read_trial_facts(session: Session, row: StudyRow, number: int) -> StudyFacts
         references=(),
         values=_all_values(own, _read_derived_values(session, row.name)),
         latencies=_read_latencies(session, row),
+        confirms=_read_confirms(session, row.name),
     )
 
 
@@ -155,6 +156,11 @@ def _read_derived_values(session: Session, study: str) -> Iterable[tuple[int, in
 
 def _read_latencies(session: Session, row: StudyRow) -> dict[Key, float]:
     return {} if row.latency is None else read_study_latencies(session, row.name)
+
+
+def _read_confirms(session: Session, study: str) -> dict[int, int]:
+    query = sa.select(TrialRow.number, TrialRow.confirms).where(TrialRow.study == study, TrialRow.confirms.is_not(None))
+    return {number: confirms for number, confirms in session.execute(query) if confirms is not None}
 
 
 def _read_references(session: Session, study: str) -> Sequence[ReferenceRow]:

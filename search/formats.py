@@ -21,6 +21,11 @@ def format_signed(value: float | None) -> str:
     return "–" if value is None else f"{value:+.2f}"
 
 
+def format_interval(value: float | None, half_width: float | None) -> str:
+    """``-1.60 ± 0.42``; without the interval where there is none."""
+    return format_signed(value) if half_width is None else f"{format_signed(value)} ± {half_width:.2f}"
+
+
 def format_latency(milliseconds: float | None) -> str:
     """``3.21 ms``: three digits, as two measurements agree on no more; a dash for nothing."""
     return "–" if milliseconds is None else f"{milliseconds:.3g} ms"

@@ -3,12 +3,13 @@
 import csv
 import io
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 from rich.table import Table
 
 from search.cost import cost_line, study_cost
-from search.formats import format_flops, format_latency, format_share, format_signed
+from search.formats import format_flops, format_interval, format_latency, format_share, format_signed
 from search.latency_rule import LatencyRule
 from search.records import StudyView, TrialPoint
 
@@ -23,6 +24,11 @@ _CSV_COLUMNS = (
     "flop_budget",
     "num_parameters",
     "latency_ms",
+    "delta_mtl_mean",
+    "delta_mtl_low",
+    "delta_mtl_high",
+    "seeds",
+    "tied_with",
 )
 
 
@@ -44,6 +50,7 @@ def front_document(view: StudyView) -> dict[str, Any]:
         "single_task_flops": summary.single_task_flops,
         "latency": summary.latency,
         "hypervolume": summary.hypervolume,
+        "hypervolume_band": summary.hypervolume_band,
         "cost": study_cost(view),
         "best_trial": summary.best_trial,
         "best_label": summary.best_label,
@@ -53,15 +60,20 @@ def front_document(view: StudyView) -> dict[str, Any]:
 
 
 def point_document(view: StudyView, point: TrialPoint) -> dict[str, Any]:
-    """One point for a program; ``flops_requested`` null: nothing bounds it. ``flops`` are delivered."""
+    """One point for a program; ``flops_requested`` null: nothing bounds it. ``flops`` are delivered.
+
+    ``delta_mtl`` is measured, ``expected_delta_mtl`` what the point is judged by: the mean of its ``confirmation``.
+    """
     fields = {name: getattr(point, name) for name in TrialPoint.__dataclass_fields__}
-    return {"label": point.label, "flops_requested": point.requested(view.summary.flop_budget)} | fields
+    named = {"label": point.label, "flops_requested": point.requested(view.summary.flop_budget)}
+    return named | fields | {"expected_delta_mtl": point.expected_delta_mtl}
 
 
 def front_csv(view: StudyView) -> str:
     """One line per point of the front; a metric's column is named after its task. ``flops`` are delivered.
 
-    ``latency_ms`` is empty where the study does not measure it.
+    ``latency_ms`` is empty where the study does not measure it, mean, interval and seeds where a point was not
+    repeated.
     """
     tasks = [task.name for task in view.summary.tasks]
     out = io.StringIO()
@@ -73,8 +85,15 @@ def front_csv(view: StudyView) -> str:
         costs = [point.requested(budget), flops, flops / single_task, budget]
         metrics = [point.metrics.get(task) for task in tasks]
         sizes = [point.num_parameters, point.latency_ms]
-        writer.writerow([point.label, point.number, point.derived, point.delta_mtl, *costs, *sizes, *metrics])
+        named = [point.label, point.number, point.derived, point.delta_mtl]
+        writer.writerow([*named, *costs, *sizes, *_sureness(point), *metrics])
     return out.getvalue()
+
+
+def _sureness(point: TrialPoint) -> list[object]:
+    sure = point.confirmation
+    numbers = [None] * 4 if sure is None else [sure.mean, sure.low, sure.high, sure.seeds]
+    return [*numbers, " ".join(point.tied_with)]
 
 
 def front_table(view: StudyView) -> Table:
@@ -93,17 +112,19 @@ def front_table(view: StudyView) -> Table:
         requested = point.requested(summary.flop_budget)
         asked = "no cap" if requested is None else format_flops(requested)
         costs = (asked, point.flops, point.latency_ms)
-        table.add_row(f"{point.label}{best}", *_cells(view, point.delta_mtl, costs, point.metrics))
+        delta_mtl = format_interval(point.expected_delta_mtl, point.half_width)
+        table.add_row(f"{point.label}{best}", *_cells(view, delta_mtl, costs, point.metrics))
     table.add_section()
     for reference in view.references:
-        cells = _cells(view, reference.delta_mtl, ("", reference.flops, None), reference.metrics)
+        delta_mtl = format_signed(reference.delta_mtl)
+        cells = _cells(view, delta_mtl, ("", reference.flops, None), reference.metrics)
         table.add_row(reference.kind.replace("_", "-"), *cells)
     return table
 
 
 def _cells(
     view: StudyView,
-    delta_mtl: float | None,
+    delta_mtl: str,
     costs: tuple[str, int | None, float | None],
     metrics: Mapping[str, float],
 ) -> list[str]:
@@ -111,7 +132,7 @@ def _cells(
     summary = view.summary
     requested, flops, latency_ms = costs
     return [
-        format_signed(delta_mtl),
+        delta_mtl,
         requested,
         format_flops(flops or 0),
         format_share(flops or 0, summary.single_task_flops),
@@ -137,9 +158,29 @@ def front_notes(view: StudyView) -> Iterator[str]:
         yield f"Latency: one forward pass on the worker's CPU ({summary.latency}){_latency_cap(summary.latency)}."
         if summary.latency.is_objective:
             yield "Latency is an objective: a point is on the front if none beats it in Δ_MTL, FLOPs and latency."
+    yield from _confirmation_notes(view)
     if summary.hypervolume is not None:
-        yield f"Hypervolume {summary.hypervolume:.3f} (fraction of the single-task cost x percentage points)."
+        yield (
+            f"Hypervolume {summary.hypervolume:.3f}{_band(summary.hypervolume_band)} "
+            "(fraction of the single-task cost x percentage points)."
+        )
     yield f"Cost: {cost_line(study_cost(view))}."
+
+
+def _confirmation_notes(view: StudyView) -> Iterator[str]:
+    points = front_points(view)
+    confirmed = [point for point in points if point.confirmation is not None]
+    if not confirmed:
+        yield "One seed each: a difference may be luck."
+        return
+    yield "±: mean and 95 % interval over repeats with other seeds. Points without it were measured once."
+    for cheaper, dearer in pairwise(points):
+        if dearer.label in cheaper.tied_with:
+            yield f"Tied: {cheaper.label} and {dearer.label}; their repeats cannot tell them apart."
+
+
+def _band(band: tuple[float, float] | None) -> str:
+    return "" if band is None else f", {band[0]:.3f} to {band[1]:.3f} at the ends of the intervals"
 
 
 def _latency_cap(rule: LatencyRule) -> str:

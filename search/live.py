@@ -54,15 +54,15 @@ class PlainDisplay:
         if self._is_first:
             self._is_first = False
             # A resumed study's finished trials are no news.
-            self._said.update((point.number, point.state) for point in view.points if point.state in DONE_STATES)
+            self._said.update((point.number, point.state) for point in view.trials if point.state in DONE_STATES)
             self._said.add(("done", num_done(view)))
         if summary.message:
             self._say(("message", summary.message), summary.message)
-        derived = Counter(point.number for point in view.derived)
-        for point in view.points:
+        derived = Counter(point.number for point in (*view.derived, *view.repeats) if point.derived)
+        for point in view.trials:
             if point.state in (*DONE_STATES, TrialState.RUNNING):
                 outcome = _outcome(point, view, derived[point.number])
-                self._say((point.number, point.state), f"trial {point.number} {outcome}")
+                self._say((point.number, point.state), f"trial {point.number}{_repeated(point)} {outcome}")
         done = num_done(view)
         if done:
             self._say(("done", done), progress_line(view))
@@ -97,11 +97,11 @@ def render(view: StudyView) -> RenderableType:
     table = Table(box=None, pad_edge=False)
     for title in ("trial", "state", "epoch", "Δ_MTL %", "FLOPs", "of single-task"):
         table.add_column(title, justify="left" if title == "state" else "right", no_wrap=True)
-    for point in view.points[-_SHOWN_TRIALS:]:
+    for point in view.trials[-_SHOWN_TRIALS:]:
         mark = _best_mark(point, view)
         table.add_row(
             f"{point.number}{mark}",
-            point.state if not point.cause else f"{point.state}: {point.cause[:60]}",
+            f"{point.state}{_repeated(point)}" if not point.cause else f"{point.state}: {point.cause[:60]}",
             f"{point.epoch}/{point.num_epochs}",
             format_signed(point.delta_mtl),
             "–" if point.flops is None else format_flops(point.flops),
@@ -130,6 +130,10 @@ def progress_line(view: StudyView) -> str:
         f"{format_signed(summary.best_delta_mtl)} %{best}, hypervolume {hypervolume}, "
         f"ETA {format_duration(summary.eta_seconds)}"
     )
+
+
+def _repeated(point: TrialPoint) -> str:
+    return "" if point.confirms is None else f" (another seed of {point.confirms})"
 
 
 def num_done(view: StudyView) -> int:

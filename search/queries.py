@@ -82,6 +82,7 @@ class StudyReader:
             if trial is None:
                 raise StudyNotFoundError(f"study {study!r} has no trial {number}.")
             points = view_points(read_trial_facts(session, row, number), study_state(row, datetime.now(UTC)))
+            own, *derived = points.of_one_trial
             rows = {found.derived: found for found in read_derived_points(session, study, number)}
             latencies = read_latencies(session, study, number)
             epochs = session.scalars(
@@ -90,8 +91,8 @@ class StudyReader:
             return _trial_detail(
                 trial,
                 epochs,
-                own=points.trials[0],
-                derived=[self._derived_detail(point, rows[point.derived], latencies) for point in points.derived],
+                own=own,
+                derived=[self._derived_detail(point, rows[point.derived], latencies) for point in derived],
                 pull_command=self._pull_command(study, PointLabel(number)),
                 latencies=latencies.get(0, ()),
             )

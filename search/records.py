@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
+from search.confirmation import Confirmation
 from search.latency import Latency
 from search.latency_rule import LatencyRule
 from search.pareto import Exceeded
@@ -80,6 +81,7 @@ class StudySummary:
     is timed and what it may take; None: the study does not measure it. ``started_from`` is the study it goes on from.
     ``seconds_spent`` is worker time, ``reference_seconds`` what of it went into references; ``gpus_per_worker`` is the
     share of a GPU that a worker held, 0 on a CPU.
+    ``hypervolume_band`` is None while no point is confirmed.
     """
 
     name: str
@@ -108,6 +110,7 @@ class StudySummary:
     reference_seconds: float = 0.0
     gpus_per_worker: float = 0.0
     num_workers: int = 1
+    hypervolume_band: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +120,9 @@ class TrialPoint:
     ``derived`` 0 is the trial's own point, others count from 1 and have the trial's state and times.
     ``flop_target`` is what this point asked for, None if only the study's budget bounds it. ``latency_ms`` is the
     median time of a forward pass, if the study measures it. A complete point is feasible if it ``exceeds`` no budget.
+    A repeat ``confirms`` another trial and is on no front. ``delta_mtl`` is what this network was measured to do; what
+    repeats with other seeds say of it is its ``confirmation``, and ``tied_with`` the neighbours on the front that
+    they cannot tell it from.
     """
 
     number: int
@@ -138,6 +144,19 @@ class TrialPoint:
     seconds: float | None
     latency_ms: float | None = None
     exceeds: tuple[Exceeded, ...] = ()
+    confirms: int | None = None
+    confirmation: Confirmation | None = None
+    tied_with: tuple[str, ...] = ()
+
+    @property
+    def expected_delta_mtl(self) -> float | None:
+        """What the point is judged by: the mean over its repeats, or its own measurement if it has none."""
+        return self.delta_mtl if self.confirmation is None else self.confirmation.mean
+
+    @property
+    def half_width(self) -> float | None:
+        """Half of the 95 % interval of :attr:`expected_delta_mtl`, in percentage points; None if not confirmed."""
+        return None if self.confirmation is None else self.confirmation.half_width
 
     @property
     def label(self) -> str:
@@ -230,7 +249,8 @@ class HypervolumePoint:
 class StudyView:
     """One consistent read of a study for its page. ``revision`` changes whenever anything shown changes.
 
-    ``points`` are the trials; ``derived`` are the further networks of the COMPLETE ones.
+    ``points`` are the trials; ``derived`` are the further networks of the COMPLETE ones. ``repeats`` are the trials
+    that only confirm others, with their derived points.
     """
 
     revision: str
@@ -240,6 +260,13 @@ class StudyView:
     hypervolume: tuple[HypervolumePoint, ...]
     derived: tuple[TrialPoint, ...] = ()
     events: tuple[StudyEvent, ...] = ()
+    repeats: tuple[TrialPoint, ...] = ()
+
+    @property
+    def trials(self) -> tuple[TrialPoint, ...]:
+        """Every trial in order of its number, repeats too."""
+        repeats = (point for point in self.repeats if not point.derived)
+        return tuple(sorted((*self.points, *repeats), key=lambda point: point.number))
 
     @property
     def all_points(self) -> tuple[TrialPoint, ...]:

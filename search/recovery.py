@@ -7,17 +7,22 @@ import optuna
 from search.config import StudyConfig
 from search.pareto import Budgets
 from search.records import TrialState
+from search.sampler_view import CONFIRMS
 from search.storage.repository import DONE_STATES, StudyStore
 from search.study import adopt, tell_complete, tell_failed, tell_stopped_early, unfinished_trials
 
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """``num_done`` trials are kept, ``adopted`` go on from their checkpoints, ``num_left`` are handed out in all."""
+    """``num_done`` trials are kept, ``adopted`` go on from their checkpoints, ``num_left`` are handed out in all.
+
+    ``repeats`` go on as well: they confirm trials of the search and are not counted with it.
+    """
 
     num_done: int
     adopted: tuple[optuna.Trial, ...]
     num_left: int
+    repeats: tuple[optuna.Trial, ...] = ()
 
 
 def recover(
@@ -27,6 +32,7 @@ def recover(
     budgets = Budgets(flops=flop_budget, latency_ms=config.latency_budget_ms)
     told = store.told_states()
     adopted: list[optuna.Trial] = []
+    repeats: list[optuna.Trial] = []
     for found in unfinished_trials(study):
         trial = adopt(study, found, config)
         state = told.get(found.number, TrialState.QUEUED)
@@ -37,9 +43,9 @@ def recover(
         elif state is TrialState.STOPPED_EARLY:
             tell_stopped_early(study, trial)
         else:
-            adopted.append(trial)
+            (repeats if CONFIRMS in found.user_attrs else adopted).append(trial)
             if found.number in told:
                 store.requeue_trial(found.number)
     num_done = sum(state in DONE_STATES for state in store.trial_states().values())
     num_left = max(0, num_trials - num_done)
-    return Recovery(num_done, tuple(adopted[:num_left]), num_left)
+    return Recovery(num_done, tuple(adopted[:num_left]), num_left, tuple(repeats))

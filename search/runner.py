@@ -13,16 +13,18 @@ from search.cluster import WorkerResources, local_cluster
 from search.drain import Drain
 from search.folders import StudyFolders
 from search.plan import StudyPlan
+from search.queries import StudyReader
 from search.ray_references import PreparationStoppedError, RayReferences
 from search.records import StudyState, TrialState
 from search.recovery import Recovery
 from search.references import References, prepare_references
 from search.result_gate import ResultGate
+from search.rounds import Progress, Round
+from search.sampler_view import CONFIRMS
 from search.samplers import choose_sampler
 from search.sampling import decode
 from search.searcher import StudySearcher
-from search.storage.repository import DONE_STATES, StudyStore
-from search.study import ask
+from search.storage.repository import DONE_STATES, OPEN_STATES, StudyStore
 from search.study_stopping import early_stopping
 from search.trainable import SPEC, TRIAL_NUMBER, RunTrial, make_trainable
 from search.trial_scheduler import TrialScheduler
@@ -40,13 +42,29 @@ class StudyRun:
 
     plan: StudyPlan
     store: StudyStore
+    reader: StudyReader
     study: optuna.Study
     recovery: Recovery
     folders: StudyFolders
     workers: WorkerResources
-    num_trials: int
     drain: Drain
     run_trial: RunTrial
+
+    @property
+    def progress(self) -> Progress:
+        return Progress(
+            store=self.store,
+            reader=self.reader,
+            study=self.study,
+            config=self.plan.config,
+            recovery=self.recovery,
+            drain=self.drain,
+        )
+
+    @property
+    def has_work(self) -> bool:
+        """False if all is done, or a drain is requested already."""
+        return next(self.progress.rounds(), None) is not None
 
 
 def run_study(run: StudyRun) -> StudyState:
@@ -57,7 +75,7 @@ def run_study(run: StudyRun) -> StudyState:
         TuneError: Ray Tune could not go on.
     """
     try:
-        if run.recovery.num_left and not run.drain.is_requested:
+        if run.has_work:
             with local_cluster(run.workers):
                 _work(run)
     except PreparationStoppedError:
@@ -71,21 +89,32 @@ def _work(run: StudyRun) -> None:
     run.store.set_state(StudyState.PREPARING)
     train_all = RayReferences(run.workers, run.drain)
     references = prepare_references(run.plan, run.store, run.folders.cache, train_all)
-    sampler = choose_sampler(run.plan.config, num_trials=run.num_trials)
-    run.store.set_state(StudyState.RUNNING, str(sampler))
-    searcher = _searcher(run, references)
+    run.store.set_state(StudyState.RUNNING)
+    for position, work in enumerate(run.progress.rounds()):
+        run.store.set_message(_doing(run, work))
+        _fit(run, references, work, f"run-{position}")
+
+
+def _doing(run: StudyRun, work: Round) -> str:
+    if work.is_search:
+        return str(choose_sampler(run.plan.config, num_trials=run.store.load().num_trials))
+    return "repeating the best trials with other seeds"
+
+
+def _fit(run: StudyRun, references: References, work: Round, name: str) -> None:
+    searcher = _searcher(run, references, work)
     tuner = tune.Tuner(
         tune.with_resources(_trainable(run), run.workers.as_ray()),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
             scheduler=TrialScheduler(searcher, early_stopping(run.plan, run.store)),
-            num_samples=run.recovery.num_left,
+            num_samples=work.limit,
             reuse_actors=True,
             trial_name_creator=_trial_name,
             trial_dirname_creator=_trial_name,
         ),
         run_config=tune.RunConfig(
-            name="run",
+            name=name,
             storage_path=str(run.folders.ray),
             failure_config=tune.FailureConfig(max_failures=_MAX_RETRIES),
             stop=DrainStopper(run.drain),
@@ -101,7 +130,7 @@ def _trainable(run: StudyRun) -> Callable[[dict[str, Any]], None]:
     return make_trainable(run.run_trial, run.folders, rule, gpus=gpus)
 
 
-def _searcher(run: StudyRun, references: References) -> StudySearcher:
+def _searcher(run: StudyRun, references: References, work: Round) -> StudySearcher:
     budget = run.plan.flop_budget
     gate = ResultGate(
         run.study,
@@ -112,11 +141,11 @@ def _searcher(run: StudyRun, references: References) -> StudySearcher:
         latency=run.plan.config.latency_rule,
     )
     return StudySearcher(
-        ask=lambda: ask(run.study, run.plan.config),
+        ask=work.ask,
         make_config=_config_maker(run, references),
         gate=gate,
-        adopted=run.recovery.adopted,
-        limit=run.recovery.num_left,
+        adopted=work.adopted,
+        limit=work.limit,
         max_concurrent=run.workers.num_workers,
         drain=run.drain,
     )
@@ -139,7 +168,8 @@ def _config_maker(run: StudyRun, references: References) -> Callable[[optuna.Tri
             single_task=references.single_task(settings.capacity),
             hard_sharing=references.shared_init(settings.capacity),
         )
-        run.store.open_trial(trial.number, seed=settings.train.seed, num_epochs=spec.num_epochs)
+        confirms = trial.user_attrs.get(CONFIRMS)
+        run.store.open_trial(trial.number, seed=settings.train.seed, num_epochs=spec.num_epochs, confirms=confirms)
         return {TRIAL_NUMBER: trial.number, SPEC: spec.to_json()}
 
     return make_config
@@ -147,19 +177,35 @@ def _config_maker(run: StudyRun, references: References) -> Callable[[optuna.Tri
 
 def _conclude(run: StudyRun) -> StudyState:
     states = list(run.store.trial_states().values())
+    num_trials = run.store.load().num_trials
     num_done = sum(state in DONE_STATES for state in states)
     num_complete = states.count(TrialState.COMPLETE)
-    if num_done < run.num_trials:
+    missing = _missing_repeats(run)
+    if num_done < num_trials or missing:
         reason = run.drain.reason or "Ray Tune ended early"
         state = StudyState.STOPPED if run.drain.is_requested else StudyState.FAILED
-        message = f"{num_done} of {run.num_trials} trials done: {reason}."
+        repeats = f", {missing} repeats of the best to come" if missing else ""
+        message = f"{num_done} of {num_trials} trials done{repeats}: {reason}."
     elif num_complete == 0:
-        state, message = StudyState.FAILED, f"all {run.num_trials} trials failed{_stopped_early(states)}."
+        state, message = StudyState.FAILED, f"all {num_trials} trials failed{_stopped_early(states)}."
     else:
         state = StudyState.COMPLETE
-        message = f"{num_complete} of {run.num_trials} trials complete{_stopped_early(states)}."
+        message = f"{num_complete} of {num_trials} trials complete{_stopped_early(states)}{_repeated(run)}."
     run.store.set_state(state, message)
     return state
+
+
+def _missing_repeats(run: StudyRun) -> int:
+    """Repeats that are due, or were handed out and are not done. While the search goes on, none is due yet."""
+    if run.progress.num_left():
+        return 0
+    states = run.store.trial_states(repeats=True).values()
+    return len(run.progress.due_repeats()) + sum(state in OPEN_STATES for state in states)
+
+
+def _repeated(run: StudyRun) -> str:
+    number = list(run.store.trial_states(repeats=True).values()).count(TrialState.COMPLETE)
+    return f", the best repeated with {number} other seeds" if number else ""
 
 
 def _stopped_early(states: list[TrialState]) -> str:

@@ -9,14 +9,18 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
+CONFIRMS = "confirms"
+"""The attribute of a trial that repeats another with another seed: the other's number."""
+
 Hidden = Callable[[], Container[int]]
 """Numbers of the trials that are not to be learned from, as of now: a person may declare one void at any time."""
 
 
 class SelectiveSampler(BaseSampler):
-    """``inner`` without the ``hidden`` trials, and with the ``added`` ones before all others.
+    """``inner`` without the ``hidden`` trials and without repeats, and with the ``added`` ones before all others.
 
-    Optuna cannot change a trial that it was told of, so a void one stays in its tables; here it is left out.
+    Optuna cannot change a trial that it was told of, so a void one stays in its tables; here it is left out. A repeat
+    is no proposal of the sampler's, and what is learned about a setting should not depend on whether it was repeated.
     """
 
     def __init__(self, inner: BaseSampler, hidden: Hidden, added: Sequence[FrozenTrial] = ()) -> None:
@@ -38,12 +42,14 @@ class SelectiveSampler(BaseSampler):
         return self.inner.sample_independent(self._shown(study), trial, param_name, param_distribution)
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
-        self.inner.before_trial(self._shown(study), trial)
+        if CONFIRMS not in trial.user_attrs:
+            self.inner.before_trial(self._shown(study), trial)
 
     def after_trial(
         self, study: optuna.Study, trial: FrozenTrial, state: OptunaState, values: Sequence[float] | None
     ) -> None:
-        self.inner.after_trial(self._shown(study), trial, state, values)
+        if CONFIRMS not in trial.user_attrs:
+            self.inner.after_trial(self._shown(study), trial, state, values)
 
     def reseed_rng(self) -> None:
         self.inner.reseed_rng()
@@ -66,4 +72,7 @@ class _ShownStudy(optuna.Study):
     ) -> list[FrozenTrial]:
         found = super()._get_trials(deepcopy=deepcopy, states=states, use_cache=use_cache)
         added = [trial for trial in self._added if states is None or trial.state in states]
-        return [*added, *(trial for trial in found if trial.number not in self._hidden)]
+        return [*added, *(trial for trial in found if self._is_shown(trial))]
+
+    def _is_shown(self, trial: FrozenTrial) -> bool:
+        return trial.number not in self._hidden and CONFIRMS not in trial.user_attrs

@@ -21,6 +21,7 @@ from search.heartbeat import Heartbeat
 from search.latency_rule import LatencyRule
 from search.param_budget import parse_param_budget
 from search.plan import StudyPlan, plan_study
+from search.queries import StudyReader
 from search.records import StudyState, TaskRecord
 from search.recovery import Recovery, recover
 from search.runner import StudyRun, run_study
@@ -202,20 +203,21 @@ def _prepare(
     study = open_study(optuna_storage, plan.config, num_trials=row.num_trials)
     study.sampler = SelectiveSampler(study.sampler, store.void_trials)
     recovery = recover(study, store, plan.config, num_trials=row.num_trials, flop_budget=plan.flop_budget)
-    if recovery.num_left:
-        # Here once, before many workers ask for it at the same time.
-        load_data(plan.data, folders.cache)
-    return StudyRun(
+    run = StudyRun(
         plan=plan,
         store=store,
+        reader=StudyReader(sitting.url),
         study=study,
         recovery=recovery,
         folders=folders,
         workers=plan_workers(plan.config.study.workers),
-        num_trials=row.num_trials,
         drain=sitting.drain,
         run_trial=sitting.run_trial,
     )
+    if run.has_work:
+        # Here once, before many workers ask for it at the same time.
+        load_data(plan.data, folders.cache)
+    return run
 
 
 def _refuse_known_name(storage: optuna.storages.RDBStorage, name: str) -> None:

@@ -12,9 +12,13 @@ from search.storage.repository import DONE_STATES
 
 
 def study_summary(
-    facts: StudyFacts, points: Sequence[TrialPoint], history: Sequence[HypervolumePoint], state: StudyState
+    facts: StudyFacts,
+    points: Sequence[TrialPoint],
+    history: Sequence[HypervolumePoint],
+    band: tuple[float, float] | None,
+    state: StudyState,
 ) -> StudySummary:
-    """The line of a study in a list. ``points`` are the trials and the points derived from them."""
+    """The line of a study in a list. ``points`` are the trials and the points derived from them, no repeats."""
     row = facts.row
     best = best_point(points)
     return StudySummary(
@@ -31,7 +35,7 @@ def study_summary(
         tasks=tuple(TaskRecord(**task) for task in row.tasks),
         best_trial=None if best is None else best.number,
         best_label=None if best is None else best.label,
-        best_delta_mtl=None if best is None else best.delta_mtl,
+        best_delta_mtl=None if best is None else best.expected_delta_mtl,
         hypervolume=history[-1].hypervolume if history else None,
         seconds_spent=_trial_seconds(facts) + _reference_seconds(facts),
         eta_seconds=_eta_seconds(facts) if state is StudyState.RUNNING else None,
@@ -44,14 +48,31 @@ def study_summary(
         reference_seconds=_reference_seconds(facts),
         gpus_per_worker=_gpus_per_worker(facts),
         num_workers=row.num_workers,
+        hypervolume_band=band,
     )
 
 
 def best_point(points: Iterable[TrialPoint]) -> TrialPoint | None:
     """The feasible point with the best Δ_MTL, the cheaper one of equals, then the earlier in ``points``."""
-    feasible = [point for point in points if point.is_feasible]
-    best = best_under_budget([(p.delta_mtl or 0.0, p.flops or 0) for p in feasible], None)
-    return None if best is None else feasible[best]
+    return best_of([point for point in points if point.is_feasible])
+
+
+def best_of(points: Sequence[TrialPoint]) -> TrialPoint | None:
+    """The point to take, if all keep to what is asked.
+
+    The best Δ_MTL, by its mean where a point is confirmed. One that is not confirmed must lie above the interval of the
+    best confirmed one: what it has measured once may be luck by as much.
+    """
+    best = _highest(points)
+    confirmed = _highest([point for point in points if point.confirmation is not None])
+    if best is None or confirmed is None or confirmed.confirmation is None or best.confirmation is not None:
+        return best
+    return best if (best.delta_mtl or 0.0) >= confirmed.confirmation.high else confirmed
+
+
+def _highest(points: Sequence[TrialPoint]) -> TrialPoint | None:
+    best = best_under_budget([(point.expected_delta_mtl or 0.0, point.flops or 0) for point in points], None)
+    return None if best is None else points[best]
 
 
 def _trial_seconds(facts: StudyFacts) -> float:
@@ -81,7 +102,8 @@ def _eta_seconds(facts: StudyFacts) -> float | None:
     if not any(t.state is TrialState.COMPLETE and t.number in known for t in facts.trials):
         return None
     spent = sum(known.values()) + sum(point.seconds for point in facts.derived if point.number in known)
-    done = sum(trial.state in DONE_STATES for trial in facts.trials)
-    under_way = sum(t.epoch / t.num_epochs for t in facts.trials if t.state is TrialState.RUNNING and t.num_epochs)
+    asked = [trial for trial in facts.trials if trial.number not in facts.confirms]
+    done = sum(trial.state in DONE_STATES for trial in asked)
+    under_way = sum(t.epoch / t.num_epochs for t in asked if t.state is TrialState.RUNNING and t.num_epochs)
     left = max(0.0, facts.row.num_trials - done - under_way)
     return left * (spent / len(known)) / max(1, facts.row.num_workers)

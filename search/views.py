@@ -1,17 +1,15 @@
 """From rows to the records that views show. Pure: no SQL, no clock but the one handed in."""
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from operator import attrgetter
-from typing import NamedTuple
 
-from search.facts import DerivedFacts, Key, StudyFacts, TrialFacts
-from search.latency_rule import LatencyRule
-from search.pareto import Budgets, Exceeded, ReferenceFrame, hypervolume_history, pareto_front
+from search.confirmation import Key
+from search.facts import DerivedFacts, StudyFacts, TrialFacts
+from search.hypervolumes import hypervolume_band, hypervolume_points
+from search.pareto import ReferenceFrame
+from search.places import NOWHERE, Place, places
 from search.records import (
-    HypervolumePoint,
     ReferencePoint,
     StudyState,
     StudySummary,
@@ -28,10 +26,16 @@ _DRIVEN = (StudyState.PREPARING, StudyState.RUNNING, StudyState.STOPPING)
 
 @dataclass(frozen=True, slots=True)
 class ViewPoints:
-    """All points of a study in order: the trials, and the points derived from those that count."""
+    """All points of a study in order: the trials, the points derived from those that count, and all of the repeats."""
 
     trials: tuple[TrialPoint, ...]
     derived: tuple[TrialPoint, ...]
+    repeats: tuple[TrialPoint, ...]
+
+    @property
+    def of_one_trial(self) -> tuple[TrialPoint, ...]:
+        """All of them, where only one trial was read: its own point, then those derived from it."""
+        return self.trials + self.derived + self.repeats
 
 
 def study_view(facts: StudyFacts, now: datetime) -> StudyView:
@@ -44,12 +48,13 @@ def study_view(facts: StudyFacts, now: datetime) -> StudyView:
     history = hypervolume_points(every_point, frame)
     return StudyView(
         revision=revision(facts.row, now),
-        summary=study_summary(facts, every_point, history, state),
+        summary=study_summary(facts, every_point, history, hypervolume_band(every_point, frame), state),
         points=points.trials,
         references=references,
         hypervolume=history,
         derived=points.derived,
         events=facts.events,
+        repeats=points.repeats,
     )
 
 
@@ -70,41 +75,18 @@ def study_state(row: StudyRow, now: datetime) -> StudyState:
 
 def view_points(facts: StudyFacts, study: StudyState) -> ViewPoints:
     """Every trial in order of its number and every derived point that counts, with their places on the front."""
-    places = _places(facts)
-    trials = {trial.number: _trial_point(trial, facts, study, places) for trial in facts.trials}
-    derived = (
-        _derived_point(point, trials[point.number], facts, places)
+    found = places(facts)
+    trials = {trial.number: _trial_point(trial, facts, study, found) for trial in facts.trials}
+    derived = [
+        _derived_point(point, trials[point.number], facts, found)
         for point in facts.derived
         if (point.number, point.derived) in facts.values
+    ]
+    return ViewPoints(
+        trials=tuple(point for point in trials.values() if point.confirms is None),
+        derived=tuple(point for point in derived if point.confirms is None),
+        repeats=tuple(point for point in (*trials.values(), *derived) if point.confirms is not None),
     )
-    return ViewPoints(tuple(trials.values()), tuple(derived))
-
-
-class _Place(NamedTuple):
-    is_feasible: bool
-    on_front: bool
-    exceeds: tuple[Exceeded, ...]
-
-
-_NOWHERE = _Place(is_feasible=False, on_front=False, exceeds=())
-
-
-def _places(facts: StudyFacts) -> dict[Key, _Place]:
-    """Where each point that counts stands: the front is that of the points that keep every budget."""
-    latency = facts.row.latency
-    budgets = Budgets(flops=facts.row.flop_budget, latency_ms=None if latency is None else latency["budget_ms"])
-    exceeded = {key: budgets.exceeded_by(flops, facts.latencies.get(key)) for key, (_, flops) in facts.values.items()}
-    feasible = [key for key, over in exceeded.items() if not over]
-    front = dict(zip(feasible, pareto_front(_objectives(facts, feasible)), strict=True))
-    return {key: _Place(not over, front.get(key, False), over) for key, over in exceeded.items()}
-
-
-def _objectives(facts: StudyFacts, keys: Sequence[Key]) -> list[tuple[float, ...]]:
-    """What points are compared by. One that nobody timed counts as the slowest of all."""
-    latency = facts.row.latency
-    if latency is None or not LatencyRule(**latency).is_objective:
-        return [facts.values[key] for key in keys]
-    return [(*facts.values[key], facts.latencies.get(key, math.inf)) for key in keys]
 
 
 def reference_points(facts: StudyFacts) -> tuple[ReferencePoint, ...]:
@@ -148,26 +130,10 @@ def reference_frame(study: StudyRow | StudySummary, references: Sequence[Referen
     return None
 
 
-def hypervolume_points(points: Iterable[TrialPoint], frame: ReferenceFrame | None) -> tuple[HypervolumePoint, ...]:
-    """The hypervolume of the feasible front after each complete trial with its derived points, in finishing order."""
-    finished = [point for point in points if point.is_feasible and point.finished_at is not None]
-    if frame is None or not finished:
-        return ()
-    finished.sort(key=attrgetter("finished_at", "number", "derived"))
-    values = [(p.delta_mtl, p.flops) for p in finished if p.delta_mtl is not None and p.flops is not None]
-    # Of the several points of a trial the last one tells what the trial has brought.
-    after = {p.number: (p.finished_at, v) for p, v in zip(finished, hypervolume_history(values, frame), strict=True)}
-    return tuple(
-        HypervolumePoint(num_complete=position, trial=number, finished_at=at, hypervolume=value)
-        for position, (number, (at, value)) in enumerate(after.items(), start=1)
-        if at is not None
-    )
-
-
-def _trial_point(trial: TrialFacts, facts: StudyFacts, study: StudyState, places: Mapping[Key, _Place]) -> TrialPoint:
+def _trial_point(trial: TrialFacts, facts: StudyFacts, study: StudyState, found: Mapping[Key, Place]) -> TrialPoint:
     lost = study is StudyState.LOST and trial.state is TrialState.RUNNING
     key = (trial.number, 0)
-    place = places.get(key, _NOWHERE)
+    place = found.get(key, NOWHERE)
     delta_mtl, flops = facts.values.get(key, (None, None))
     return TrialPoint(
         number=trial.number,
@@ -188,14 +154,15 @@ def _trial_point(trial: TrialFacts, facts: StudyFacts, study: StudyState, places
         seconds=trial.seconds,
         latency_ms=facts.latencies.get(key),
         exceeds=place.exceeds,
+        confirms=facts.confirms.get(trial.number),
+        confirmation=place.confirmation,
+        tied_with=place.tied_with,
     )
 
 
-def _derived_point(
-    point: DerivedFacts, trial: TrialPoint, facts: StudyFacts, places: Mapping[Key, _Place]
-) -> TrialPoint:
+def _derived_point(point: DerivedFacts, trial: TrialPoint, facts: StudyFacts, found: Mapping[Key, Place]) -> TrialPoint:
     key = (point.number, point.derived)
-    place = places.get(key, _NOWHERE)
+    place = found.get(key, NOWHERE)
     return TrialPoint(
         number=point.number,
         derived=point.derived,
@@ -216,4 +183,7 @@ def _derived_point(
         seconds=point.seconds,
         latency_ms=facts.latencies.get(key),
         exceeds=place.exceeds,
+        confirms=facts.confirms.get(point.number),
+        confirmation=place.confirmation,
+        tied_with=place.tied_with,
     )

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from dashboards.figures import front_markers as markers
 from dashboards.figures.theme import DELTA_AXIS, Scheme, base_figure
 from dashboards.formats import FlopUnit, flop_unit, format_delta, format_flops, format_metric, format_share, metric_name
-from dashboards.point_words import asked_and_delivered, place, point_name
+from dashboards.point_words import asked_and_delivered, place, point_name, sureness
 from search.formats import format_latency
 from search.pareto import pareto_front
 from search.records import ReferencePoint, StudyView, TrialPoint, TrialState
@@ -28,9 +28,9 @@ _REFERENCE_NAMES = {"single_task": SINGLE_TASK, "hard_sharing": HARD_SHARING}
 def front_figure(view: StudyView, scheme: Scheme, *, hint: str = "") -> go.Figure:
     """Finished trials with their derived points, the front's staircase, budget line and references.
 
-    Every kind of point has its own marker, so the plot reads without colour; a derived point has the colour of its
-    kind, hollow and smaller. ``customdata`` is the point's label; ``hint`` ends the hover text, such as what a click
-    does.
+    A point that was repeated stands at its mean, with a bar for the 95 % interval. Every kind of point has its own
+    marker, so the plot reads without colour; a derived point has the colour of its kind, hollow and smaller.
+    ``customdata`` is the point's label; ``hint`` ends the hover text, such as what a click does.
     """
     figure = base_figure(scheme, height=_HEIGHT, keep=f"front-{view.summary.name}")
     unit = flop_unit(max(view.summary.single_task_flops, 1))
@@ -81,6 +81,11 @@ def _flops(point: TrialPoint) -> int:
     return point.flops or 0
 
 
+def _delta(point: TrialPoint) -> float:
+    """Where a point is drawn: at its mean over other seeds, if it was repeated."""
+    return point.expected_delta_mtl or 0.0
+
+
 def _flop_window(view: StudyView, points: Sequence[TrialPoint]) -> tuple[float, float]:
     """The FLOPs shown at first: trials, budget and hard sharing.
 
@@ -123,12 +128,12 @@ def _add_staircase(
     """
     if not front:
         return
-    steps = pareto_front([(point.delta_mtl or 0.0, _flops(point)) for point in front])
+    steps = pareto_front([(_delta(point), _flops(point)) for point in front])
     front = [point for point, is_step in zip(front, steps, strict=True) if is_step]
     end = max(right_edge, float(_flops(front[-1])))
     figure.add_scatter(
         x=[_flops(point) / unit.divisor for point in front] + [end / unit.divisor],
-        y=[point.delta_mtl for point in front] + [front[-1].delta_mtl],
+        y=[_delta(point) for point in front] + [_delta(front[-1])],
         mode="lines", line={"color": scheme.good, "width": 2, "shape": "hv"}, opacity=0.55,
         name="Pareto front", hoverinfo="skip",
     )  # fmt: skip
@@ -146,12 +151,20 @@ def _add_points(
         return
     figure.add_scatter(
         x=[_flops(point) / unit.divisor for point in points],
-        y=[point.delta_mtl for point in points],
+        y=[_delta(point) for point in points],
+        error_y=_intervals(points),
         customdata=[point.label for point in points],
         hovertext=[hover_text(point, view) for point in points],
         mode="markers", marker=marker, name=name, hovertemplate="%{hovertext}<extra></extra>",
         legendgroup=name,
     )  # fmt: skip
+
+
+def _intervals(points: Sequence[TrialPoint]) -> dict[str, object] | None:
+    """95 % intervals of the points that were repeated with other seeds."""
+    if all(point.half_width is None for point in points):
+        return None
+    return {"type": "data", "array": [point.half_width or 0.0 for point in points], "thickness": 1.2, "width": 4}
 
 
 def _name_derived_once(figure: go.Figure) -> None:
@@ -167,9 +180,11 @@ def hover_text(point: TrialPoint, view: StudyView) -> str:
     """
     single = next((r.metrics for r in view.references if r.kind == "single_task"), {})
     share = format_share(point.flops, view.summary.single_task_flops)
+    sure = sureness(point)
     lines = [
         f"<b>{point_name(point)}</b> · {place(point)}",
         f"Δ<sub>MTL</sub> {format_delta(point.delta_mtl)}",
+        *([] if sure is None else [sure]),
         f"{asked_and_delivered(point, view)} ({share} of single-task)",
         *([] if point.latency_ms is None else [format_latency(point.latency_ms)]),
     ]
@@ -184,17 +199,17 @@ def _add_number_labels(
     figure: go.Figure, front: Sequence[TrialPoint], unit: FlopUnit, scheme: Scheme, window: tuple[float, float]
 ) -> None:
     """Trial numbers beside the front's points; a point too near the last labelled one stays without."""
-    deltas = [point.delta_mtl or 0.0 for point in front]
+    deltas = [_delta(point) for point in front]
     spread = max(deltas, default=0.0) - min(deltas, default=0.0)
     last: TrialPoint | None = None
     for point in front:
         if last is not None:
             across = (_flops(point) - _flops(last)) / (window[1] - window[0])
-            up = ((point.delta_mtl or 0.0) - (last.delta_mtl or 0.0)) / (spread or 1.0)
+            up = (_delta(point) - _delta(last)) / (spread or 1.0)
             if across < 0.03 and up < 0.1:
                 continue
         figure.add_annotation(
-            x=_flops(point) / unit.divisor, y=point.delta_mtl, text=point.label, showarrow=False,
+            x=_flops(point) / unit.divisor, y=_delta(point), text=point.label, showarrow=False,
             xanchor="right", yanchor="bottom", xshift=-5, yshift=4, font={"size": 12, "color": scheme.good},
         )  # fmt: skip
         last = point

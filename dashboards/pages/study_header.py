@@ -18,6 +18,8 @@ from dashboards.formats import (
 )
 from dashboards.links import STUDIES, trial_path
 from dashboards.pages.studies import finished, progress_percent
+from dashboards.point_words import expected_delta, sureness
+from dashboards.sentences import confirmation_sentence
 from search.cost import StudyCost, study_cost
 from search.formats import format_latency
 from search.records import StudyState, StudySummary, StudyView, TrialPoint, TrialState
@@ -51,7 +53,7 @@ def study_stats(view: StudyView) -> Component:
             stat("Trials finished", f"{finished(summary)} of {summary.num_trials}", _progress(summary)),
             stat("Best Δ_MTL within budget", format_delta(summary.best_delta_mtl), _best(view)),
             stat("FLOP budget", *_budget(summary)),
-            stat("Hypervolume", _hypervolume(summary), _front_size(view)),
+            stat("Hypervolume", _hypervolume(summary), _hypervolume_band(summary) or _front_size(view)),
             stat(f"{cost.device} time spent", format_duration(3600 * cost.device_hours), _shares(cost)),
             stat("Time left", *_time_left(summary)),
         ]
@@ -60,14 +62,14 @@ def study_stats(view: StudyView) -> Component:
 
 def front_points(view: StudyView) -> Component:
     """The front as a table, best Δ_MTL first, requested beside delivered FLOPs."""
-    points = sorted((p for p in view.all_points if p.on_front), key=lambda p: -(p.delta_mtl or 0.0))
+    points = sorted((p for p in view.all_points if p.on_front), key=lambda p: -(p.expected_delta_mtl or 0.0))
     budget = view.summary.flop_budget
     name, last = _last_column(view)
     rows = [
         html.Tr(
             [
                 html.Td(dcc.Link(f"Trial {p.label}", href=trial_path(view.summary.name, p.number, p.derived))),
-                html.Td(format_delta(p.delta_mtl), className="number"),
+                html.Td(expected_delta(p), className="number", title=sureness(p) or "measured once"),
                 html.Td(_short(p.requested(budget)), className="number"),
                 html.Td(_short(p.flops), className="number"),
                 html.Td(last(p), className="number"),
@@ -77,7 +79,8 @@ def front_points(view: StudyView) -> Component:
     ]
     columns = ("Δ_MTL", "FLOPs requested", "delivered", name)
     head = html.Tr([html.Th(""), *(html.Th(column, className="number") for column in columns)])
-    return html.Div(html.Table([html.Thead(head), html.Tbody(rows)], className="plain"), className="scroll")
+    table = html.Div(html.Table([html.Thead(head), html.Tbody(rows)], className="plain"), className="scroll")
+    return html.Div([table, dmc.Text(confirmation_sentence(view), size="xs", c="dimmed", mt=4)])
 
 
 def _last_column(view: StudyView) -> tuple[str, Callable[[TrialPoint], str]]:
@@ -128,6 +131,11 @@ def _budget(summary: StudySummary) -> tuple[str, str]:
 
 def _hypervolume(summary: StudySummary) -> str:
     return NONE if summary.hypervolume is None else f"{summary.hypervolume:.4g}"
+
+
+def _hypervolume_band(summary: StudySummary) -> str | None:
+    band = summary.hypervolume_band
+    return None if band is None else f"{band[0]:.4g} to {band[1]:.4g} over the seeds"
 
 
 def _front_size(view: StudyView) -> str:

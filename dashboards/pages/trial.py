@@ -150,7 +150,7 @@ def site_update(reader: Reader, key: TrialKey, seen: Seen, site: str | None) -> 
 
 def _read(reader: Reader, key: TrialKey) -> tuple[StudyView, TrialDetail, PointDetail]:
     view = reader.view(key.study)
-    if all(point.number != key.number for point in view.points):
+    if all(point.number != key.number for point in view.trials):
         raise StudyNotFoundError(f"Study {key.study} has no such trial.", hint="Its trials are listed on its page.")
     detail = reader.trial(key.study, key.number)
     return view, detail, _network(detail, key.derived)

@@ -22,7 +22,7 @@ from dashboards.formats import (
 )
 from dashboards.links import STUDIES, study_path, trial_path
 from dashboards.pages.trial_latency import latency_card
-from dashboards.point_words import point_name
+from dashboards.point_words import point_name, sureness
 from dashboards.sentences import pull_sentence
 from search.formats import format_latency
 from search.latency_rule import LatencyRule
@@ -31,7 +31,7 @@ from search.records import EpochPoint, PointDetail, StudyView, TaskRecord, Trial
 
 def trial_header(view: StudyView, detail: TrialDetail, chosen: PointDetail) -> Component:
     number = detail.point.number
-    numbers = sorted(point.number for point in view.points)
+    numbers = [point.number for point in view.trials]
     earlier = max((n for n in numbers if n < number), default=None)
     later = min((n for n in numbers if n > number), default=None)
     crumbs = dmc.Breadcrumbs(
@@ -63,7 +63,7 @@ def trial_stats(view: StudyView, detail: TrialDetail, chosen: PointDetail) -> Co
     so_far = None if latest is None else f"after epoch {latest.epoch}"
     return stats(
         [
-            stat("Δ_MTL", format_delta(delta), so_far or _against_hard_sharing(view, point)),
+            stat("Δ_MTL", format_delta(delta), so_far or sureness(point) or _against_hard_sharing(view, point)),
             stat("FLOPs requested", format_flops(point.requested(summary.flop_budget)), _asked(detail, chosen)),
             stat("FLOPs delivered", format_flops(flops), so_far or (share if flops else "2 per multiply-add")),
             *([] if summary.latency is None else [_latency_stat(summary.latency, point)]),

@@ -42,6 +42,7 @@ def _head(manifest: Manifest) -> str:
         "| | |",
         "| --- | --- |",
         f"| Δ_MTL | {manifest.delta_mtl:+.2f} % (mean over tasks, against single-task networks; positive is better) |",
+        f"| with other seeds | {sureness(manifest)} |",
         f"| FLOPs | {flops.value:,} = {share:.1%} of one network per task ({flops.single_task:,}) |",
     ]
     if flops.flop_target is not None:
@@ -61,6 +62,14 @@ def _head(manifest: Manifest) -> str:
         f"FLOP convention: {flops.convention}",
     ]
     return "\n".join(lines)
+
+
+def sureness(manifest: Manifest) -> str:
+    """How far Δ_MTL can be trusted, in words."""
+    sure = manifest.confirmation
+    if sure is None:
+        return "not repeated: Δ_MTL is that of one seed"
+    return f"mean {sure.mean:+.2f} %, 95 % interval {sure.low:+.2f} to {sure.high:+.2f} % ({sure.seeds} seeds)"
 
 
 def _worker_latency(measured: WorkerLatencyEntry) -> str:

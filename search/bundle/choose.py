@@ -5,15 +5,18 @@ from collections.abc import Sequence
 
 from search.errors import NothingToPullError, StudyNotFoundError
 from search.formats import format_latency
-from search.pareto import Budgets, best_under_budget, is_feasible
+from search.pareto import Budgets, is_feasible
 from search.point_label import PointLabel
 from search.records import StudyView, TrialPoint, TrialState
+from search.summary import best_of
 
 
 def choose_point(
     view: StudyView, *, flop_budget: int | None, latency_budget_ms: float | None = None, label: PointLabel | None
 ) -> TrialPoint:
-    """The point asked for, else the one with the best Δ_MTL among all at or under the budget and fast enough.
+    """The point asked for, else the best of all at or under the budget and fast enough.
+
+    The best Δ_MTL: confirmed points count with their mean, others have to lie above a confirmed one's interval.
 
     A point asked for by its number may be slower than the study's own latency budget.
 
@@ -46,10 +49,10 @@ def choose_point(
         latency_budget_ms = view.summary.latency.budget_ms
     budgets = Budgets(latency_ms=latency_budget_ms)
     fast = [point for point in complete if not budgets.exceeded_by(_flops(point), point.latency_ms)]
-    best = best_under_budget([(_delta(point), _flops(point)) for point in fast], flop_budget)
+    best = best_of([point for point in fast if is_feasible(_flops(point), flop_budget)])
     if best is None:
         raise _nothing_fits(view, complete, flop_budget, latency_budget_ms)
-    return fast[best]
+    return best
 
 
 def _nothing_fits(
@@ -78,11 +81,11 @@ def _asked_for(
     view: StudyView, label: PointLabel, flop_budget: int | None, latency_budget_ms: float | None
 ) -> TrialPoint:
     name = view.summary.name
-    trial = next((point for point in view.points if point.number == label.number), None)
+    trial = next((point for point in view.trials if point.number == label.number), None)
     if trial is None:
         raise StudyNotFoundError(
             f"study {name!r} has no trial {label.number}.",
-            hint=f"It has {len(view.points)}; `gatefront front {name}` lists.",
+            hint=f"It has {len(view.trials)}; `gatefront front {name}` lists.",
         )
     if not _is_deployable(trial):
         cause = f" ({trial.cause})" if trial.cause else ""
@@ -106,7 +109,8 @@ def _asked_for(
 
 
 def _derived_point(view: StudyView, label: PointLabel) -> TrialPoint:
-    derived = [point for point in view.derived if point.number == label.number]
+    points = (*view.derived, *view.repeats)
+    derived = [point for point in points if point.derived and point.number == label.number]
     found = next((point for point in derived if point.derived == label.derived), None)
     if found is None:
         known = ", ".join(point.label for point in derived) or "none"
@@ -123,10 +127,6 @@ def _is_deployable(point: TrialPoint) -> bool:
 
 def _flops(point: TrialPoint) -> int:
     return point.flops or 0
-
-
-def _delta(point: TrialPoint) -> float:
-    return float("-inf") if point.delta_mtl is None else point.delta_mtl
 
 
 def _counts(view: StudyView) -> str:

@@ -2,11 +2,13 @@
 
 import platform
 import shlex
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 
 from search.bundle.layout import INPUT_NAME, STUDY_FILE
 from search.bundle.manifest import (
+    ConfirmationEntry,
     DataEntry,
     FlopsEntry,
     InputEntry,
@@ -59,6 +61,7 @@ def describe(
             for reference in source.view.references
         ),
         num_parameters=count_parameters(network),
+        confirmation=_confirmation(source),
         worker_latency=_worker_latency(source),
         no_plan_because=no_plan_because,
         data=DataEntry(
@@ -92,6 +95,11 @@ def _describe_task(task: Task, source: PullSource) -> TaskEntry:
         single_task_value=None if baseline is None else baseline.metrics.get(task.name),
         delta=source.chosen.delta_per_task.get(task.name),
     )
+
+
+def _confirmation(source: PullSource) -> ConfirmationEntry | None:
+    sure = source.chosen.point.confirmation
+    return None if sure is None else ConfirmationEntry(**asdict(sure))
 
 
 def _worker_latency(source: PullSource) -> WorkerLatencyEntry | None:

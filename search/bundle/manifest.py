@@ -85,6 +85,15 @@ class WorkerLatencyEntry(_Record):
     precision: Precision
 
 
+class ConfirmationEntry(_Record):
+    """How sure Δ_MTL is, in percent: mean and 95 % interval over ``seeds`` repeats of the trial with other seeds."""
+
+    mean: float
+    low: float
+    high: float
+    seeds: int = Field(ge=2)
+
+
 class ReferenceEntry(_Record):
     """What sharing nothing, or everything, costs and yields: ``delta_mtl`` in percent."""
 
@@ -109,6 +118,7 @@ class Manifest(_Record):
     ``derived`` is 0 for the trial's own network, else which of those derived from it, counted from 1.
     ``no_plan_because`` is null where architecture.json and weights.safetensors are in the folder, else the reason.
     ``latency`` is what ``gatefront bench`` measured, one entry per setting; all else was written at the pull.
+    ``confirmation`` is null where its trial was not repeated: then ``delta_mtl`` is that of one seed.
     ``worker_latency`` is null where the study does not measure latency.
     """
 
@@ -131,6 +141,7 @@ class Manifest(_Record):
     versions: dict[str, str]
     trained_with: dict[str, str]
     reproduce: tuple[str, ...]
+    confirmation: ConfirmationEntry | None = None
     worker_latency: WorkerLatencyEntry | None = None
     latency: tuple[Latency, ...] = ()
     files: dict[str, FileEntry]

@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 
 from search.bundle import pull_bundle, verify_bundle
+from search.bundle.card import sureness
+from search.bundle.manifest import read_manifest
 from search.commands.options import (
     Database,
     FlopBudgetText,
@@ -14,6 +16,7 @@ from search.commands.options import (
     open_reader,
     settle_study,
 )
+from search.formats import format_flops
 from search.latency_budget import parse_latency_budget
 from search.point_label import PointLabel
 
@@ -43,6 +46,11 @@ def pull(
         latency_budget_ms=None if latency_budget is None else parse_latency_budget(latency_budget),
         trial=label,
         output=output,
+    )
+    manifest = read_manifest(folder)
+    typer.echo(
+        f"Trial {manifest.label}: Δ_MTL {manifest.delta_mtl:+.2f} % at {format_flops(manifest.flops.value)} FLOPs. "
+        f"With other seeds: {sureness(manifest)}."
     )
     typer.echo(f"Wrote {folder}. Its README.md says how to load it; `gatefront verify {folder}` checks it.")
 

@@ -1,5 +1,6 @@
 """status, front: looking at studies."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -67,6 +68,7 @@ def status_document(view: StudyView) -> dict[str, Any]:
         "references": list(view.references),
         "trials": list(view.points),
         "derived": [point_document(view, point) for point in view.derived],
+        "repeats": [point_document(view, point) for point in view.repeats],
         "events": list(view.events),
     }
 
@@ -101,6 +103,8 @@ def _status_lines(view: StudyView) -> list[str]:
     counts = ", ".join(f"{count} {state}" for state, count in sorted(summary.state_counts.items()))
     derived = f"; {len(view.derived)} points derived from them" if view.derived else ""
     lines.append(f"trials: {counts or 'none so far'}{derived}")
+    if view.repeats:
+        lines.append(_repeats_line(view))
     budget = "no cap" if summary.flop_budget is None else _flops_of(summary, summary.flop_budget)
     lines.append(
         f"budget: {budget}{_parameter_cap(summary)}; single-task {format_flops(summary.single_task_flops)} FLOPs, "
@@ -115,11 +119,19 @@ def _status_lines(view: StudyView) -> list[str]:
     outlook = study_outlook(view)
     if outlook is not None and outlook.is_little:
         lines.append(f"outlook: {outlook_sentence(outlook)}")
-    lines.extend(f"trial {point.number} {point.state}: {point.cause}" for point in view.points if point.cause)
+    lines.extend(f"trial {point.number} {point.state}: {point.cause}" for point in view.trials if point.cause)
     lines.extend(
         f"{event.at:%Y-%m-%d %H:%M} UTC {event.kind.replace('_', ' ')}: {event.detail}" for event in view.events
     )
     return lines
+
+
+def _repeats_line(view: StudyView) -> str:
+    """``repeats with other seeds: trial 7, 3 COMPLETE``."""
+    counts = Counter((point.confirms, point.state) for point in view.repeats if not point.derived)
+    return "repeats with other seeds: " + "; ".join(
+        f"of trial {number}, {count} {state}" for (number, state), count in counts.items()
+    )
 
 
 def _latency_line(view: StudyView, rule: LatencyRule) -> str:

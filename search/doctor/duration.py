@@ -21,15 +21,21 @@ def check_duration(plan: StudyPlan, data: MultiTaskData, steps: FirstSteps) -> C
     reference_epochs = capacity.single_task * plan.reference_epochs + capacity.hard_sharing * shared_epochs
     references = seconds_per_step * per_epoch * reference_epochs / capacity.training
     workers = plan_workers(plan.config.study.workers).num_workers
-    total = (per_trial * plan.config.study.trials + references) / workers
+    study = plan.config.study
+    repeats = study.confirm_points * study.confirm_seeds
+    total = (per_trial * (study.trials + repeats) + references) / workers
     return Check(
         "estimated time",
         True,
-        f"{format_hours(total)} for {plan.config.study.trials} trials on {workers} workers, "
+        f"{format_hours(total)} for {study.trials} trials{_and_repeats(repeats)} on {workers} workers, "
         f"{format_hours(per_trial)} per trial (on this machine's {steps.device.type.upper()}); a step of "
         f"{steps.batch_size} samples takes {steps.seconds:.3g} s, reading them {steps.loading_seconds:.3g} s"
         f"{_in_workers(train.num_loader_workers)}",
     )
+
+
+def _and_repeats(count: int) -> str:
+    return f" and {count} repeats of the best" if count else ""
 
 
 def _with_reading(steps: FirstSteps, num_loader_workers: int) -> float:

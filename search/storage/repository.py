@@ -72,12 +72,15 @@ class StudyStore:
         with self._writing() as session:
             self._study_row(session).stop_requested = True
 
-    def open_trial(self, number: int, *, seed: int, num_epochs: int) -> None:
-        """Note that a trial was handed out; one handed out before keeps what is known of it."""
+    def open_trial(self, number: int, *, seed: int, num_epochs: int, confirms: int | None = None) -> None:
+        """Note that a trial was handed out; one handed out before keeps what is known of it.
+
+        ``confirms`` is the trial that it repeats with another seed.
+        """
         with self._writing() as session:
             row = session.get(TrialRow, (self.study, number))
             if row is None:
-                session.add(_new_trial(self.study, number, seed=seed, num_epochs=num_epochs))
+                session.add(_new_trial(self.study, number, seed=seed, num_epochs=num_epochs, confirms=confirms))
             else:
                 row.state = TrialState.QUEUED
 
@@ -156,13 +159,15 @@ class StudyStore:
         with self._writing() as session:
             self._trial_row(session, number).state = TrialState.QUEUED
 
-    def trial_states(self) -> dict[int, TrialState]:
+    def trial_states(self, *, repeats: bool = False) -> dict[int, TrialState]:
+        """Of the trials that were asked for; with ``repeats``, of those that confirm others instead."""
+        kind = TrialRow.confirms.is_not(None) if repeats else TrialRow.confirms.is_(None)
         with Session(self._engine) as session:
-            rows = session.execute(sa.select(TrialRow.number, TrialRow.state).where(TrialRow.study == self.study))
+            rows = session.execute(sa.select(TrialRow.number, TrialRow.state).where(TrialRow.study == self.study, kind))
             return {number: TrialState(state) for number, state in rows}
 
     def told_states(self) -> dict[int, TrialState]:
-        """As :meth:`trial_states`; of a void trial, the state that it was voided from and Optuna is told of."""
+        """Of every trial; of a void one, the state that it was voided from and Optuna is told of."""
         with Session(self._engine) as session:
             state = sa.func.coalesce(TrialRow.voided_from, TrialRow.state)
             rows = session.execute(sa.select(TrialRow.number, state).where(TrialRow.study == self.study))
@@ -231,7 +236,7 @@ class StudyStore:
         return row
 
 
-def _new_trial(study: str, number: int, *, seed: int, num_epochs: int) -> TrialRow:
+def _new_trial(study: str, number: int, *, seed: int, num_epochs: int, confirms: int | None) -> TrialRow:
     return TrialRow(
         study=study,
         number=number,
@@ -242,6 +247,7 @@ def _new_trial(study: str, number: int, *, seed: int, num_epochs: int) -> TrialR
         worker="",
         epoch=0,
         num_epochs=num_epochs,
+        confirms=confirms,
     )
 
 

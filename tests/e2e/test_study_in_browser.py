@@ -29,6 +29,7 @@ name = "tiny"
 flop_budget = "45%"
 trials = 3
 workers = 1
+confirm_points = 0
 [data]
 name = "digits"
 [data.options]

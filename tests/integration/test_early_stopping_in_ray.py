@@ -24,6 +24,7 @@ STUDY = f"""
 [study]
 name = "stopping"
 trials = 5
+confirm_points = 0
 workers = 1
 sampler = "random"
 [data]

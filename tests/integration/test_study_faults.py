@@ -28,6 +28,8 @@ flop_budget = "60%"
 trials = {trials}
 workers = {workers}
 sampler = "random"
+confirm_points = {confirm_points}
+confirm_seeds = 2
 [data]
 name = "digits"
 options = {{train_size = 256, val_size = 128}}
@@ -56,9 +58,10 @@ class Gatefront:
         self.url = f"sqlite:///{self.database}"
         self._children: list[subprocess.Popen[str]] = []
 
-    def study(self, *, trials: int = 2, workers: int = 2, epochs: int = 2, learning_rate: str = "3e-3") -> Path:
+    def study(self, **changes: Any) -> Path:
+        settings = {"trials": 2, "workers": 2, "epochs": 2, "learning_rate": "3e-3", "confirm_points": 0}
         path = self.folder / "study.toml"
-        path.write_text(STUDY.format(trials=trials, workers=workers, epochs=epochs, learning_rate=learning_rate))
+        path.write_text(STUDY.format(**settings | changes))
         return path
 
     def begin(self, *arguments: str) -> subprocess.Popen[str]:
@@ -222,6 +225,29 @@ def test_stopped_study_ends_well_and_goes_on_later(gatefront: Gatefront) -> None
     assert [(trial["number"], trial["state"]) for trial in after["trials"]] == [(n, "COMPLETE") for n in range(2)]
     params = {trial["number"]: trial["params"] for trial in after["trials"]}
     assert all(params[trial["number"]] == trial["params"] for trial in stopped["trials"])
+
+
+@pytest.mark.slow
+def test_the_best_is_repeated_with_other_seeds_and_a_study_can_be_extended(gatefront: Gatefront) -> None:
+    gatefront.run("start", str(gatefront.study(confirm_points=1)), "--plain")
+    rows = gatefront.query("SELECT number, state, confirms, seed FROM gatefront_trials ORDER BY number")
+    assert [(number, state) for number, state, _, _ in rows] == [(n, "COMPLETE") for n in range(4)]
+    best = gatefront.status()["best_trial"]
+    assert [confirms for _, _, confirms, _ in rows] == [None, None, best, best]
+    assert len({seed for *_, seed in rows}) == 4
+    after = gatefront.status()
+    assert (after["state"], after["state_counts"], after["num_done"]) == ("COMPLETE", {"COMPLETE": 2}, 2)
+    assert after["trials"][best]["confirmation"]["seeds"] == 2
+    # The same settings from another seed: not the same network.
+    repeats = [repeat["delta_mtl"] for repeat in after["repeats"]]
+    assert len({*repeats, after["trials"][best]["delta_mtl"]}) > 1
+
+    gatefront.run("extend", "tiny", "--trials", "1")
+    assert gatefront.status()["state"] == "STOPPED"
+    gatefront.run("resume", "--plain")
+    extended = gatefront.status()
+    assert (extended["state"], extended["num_done"]) == ("COMPLETE", 3)
+    assert [trial["number"] for trial in extended["trials"]] == [0, 1, 4]
 
 
 def test_nothing_finished_is_said_on_pull(gatefront: Gatefront) -> None:

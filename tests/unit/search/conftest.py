@@ -12,10 +12,12 @@ import pytest
 from search.config import StudyConfig
 from search.drain import Drain
 from search.messages import AttemptStarted, EpochFinished, Message, TrialFailed, TrialFinished, encode
+from search.queries import StudyReader
 from search.records import StudyState, TrialState
 from search.recovery import Recovery, recover
 from search.result_gate import ResultGate
-from search.sampler_view import SelectiveSampler
+from search.rounds import Progress, Round
+from search.sampler_view import CONFIRMS, SelectiveSampler
 from search.searcher import StudySearcher
 from search.service import open_store
 from search.storage.repository import StudyStore
@@ -115,6 +117,19 @@ class TableStudy:
     recovery: Recovery
     drain: Drain
     searcher: StudySearcher
+    hand_out: Callable[[Round], StudySearcher]
+
+    @property
+    def progress(self) -> Progress:
+        """What there is to do, as the driver would ask."""
+        return Progress(
+            store=self.store,
+            reader=StudyReader(self.url),
+            study=self.study,
+            config=self.config,
+            recovery=self.recovery,
+            drain=self.drain,
+        )
 
     def work(self, ray_id: str, *messages: Message) -> None:
         """Tell the searcher what Ray would, as it would: the last message comes twice more when the trial ends."""
@@ -157,19 +172,25 @@ def open_table_study(tmp_path: Path) -> OpenStudy:
         drain = Drain()
 
         def make_config(trial: optuna.Trial) -> dict[str, Any]:
-            store.open_trial(trial.number, seed=trial.number, num_epochs=3)
+            confirms = trial.user_attrs.get(CONFIRMS)
+            store.open_trial(trial.number, seed=trial.number, num_epochs=3, confirms=confirms)
             return {"trial_number": trial.number, "params": dict(trial.params)}
 
-        searcher = StudySearcher(
-            ask=lambda: ask(study, config),
-            make_config=make_config,
-            gate=ResultGate(study, store, tasks=TASKS, flop_budget=budget, latency=config.latency_rule),
-            adopted=recovery.adopted,
-            limit=recovery.num_left,
-            max_concurrent=max_concurrent,
-            drain=drain,
+        def hand_out(work: Round) -> StudySearcher:
+            return StudySearcher(
+                ask=work.ask,
+                make_config=make_config,
+                gate=ResultGate(study, store, tasks=TASKS, flop_budget=budget, latency=config.latency_rule),
+                adopted=work.adopted,
+                limit=work.limit,
+                max_concurrent=max_concurrent,
+                drain=drain,
+            )
+
+        search = Round(
+            ask=lambda: ask(study, config), adopted=recovery.adopted, limit=recovery.num_left, is_search=True
         )
-        return TableStudy(url, config, store, study, recovery, drain, searcher)
+        return TableStudy(url, config, store, study, recovery, drain, hand_out(search), hand_out)
 
     return open_again
 

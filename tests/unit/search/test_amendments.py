@@ -21,6 +21,19 @@ from search.storage.amendments import extend, unvoid_trial, void_trial
 
 OpenStudy = Callable[..., Any]
 
+GRID = """
+[study]
+name = "table"
+flop_budget = "600"
+trials = {trials}
+sampler = "grid"
+[data]
+name = "digits"
+[gates]
+tau = {{low = 0.0, high = 1.0}}
+lambda_s = {{low = 0.1, high = 10.0, log = true}}
+"""
+
 
 @pytest.fixture(autouse=True)
 def _own_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,6 +133,16 @@ class TestVoid:
         assert (again.recovery.num_done, again.recovery.num_left) == (5, 1)
         assert again.searcher.suggest("a")["trial_number"] == 6
         assert again.searcher.suggest("b") == Searcher.FINISHED
+
+    def test_a_grid_proposes_what_was_void_again(self, open_table_study: OpenStudy) -> None:
+        text = GRID.format(trials=6)
+        study = open_table_study(max_concurrent=9, text=text)
+        points = [study.searcher.suggest(f"ray{n}")["params"] for n in range(6)]
+        for n in range(6):
+            study.finish(f"ray{n}")
+        void_trial(study.store._engine, "table", 2, "the wrong data")
+        again = open_table_study(max_concurrent=9, text=text)
+        assert again.searcher.suggest("a")["params"] == points[2]
 
     def test_what_failed_has_its_cause_again(self, open_table_study: OpenStudy) -> None:
         study = open_table_study()

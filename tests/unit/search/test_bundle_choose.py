@@ -1,5 +1,6 @@
 """Which trial a bundle is made from."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search.bundle.choose import choose_point
+from search.confirmation import Confirmation
 from search.errors import NothingToPullError, PointLabelError, StudyNotFoundError
 from search.point_label import PointLabel
 from search.records import StudyState, StudySummary, StudyView, TrialPoint, TrialState
@@ -82,6 +84,20 @@ def test_best_delta_mtl_under_the_budget_wins() -> None:
     assert choose_point(view, flop_budget=500, label=None).number == 2
     assert choose_point(view, flop_budget=499, label=None).number == 0
     assert choose_point(view, flop_budget=None, label=None).number == 1
+
+
+def test_a_confirmed_network_is_preferred_to_a_lucky_one() -> None:
+    sure = replace(_point(1, 5.0, 900), confirmation=Confirmation(mean=3.0, low=2.0, high=4.0, seeds=3))
+    assert choose_point(_view(sure, _point(2, 3.9, 800)), flop_budget=None, label=None).number == 1
+    assert choose_point(_view(sure, _point(2, 4.1, 800)), flop_budget=None, label=None).number == 2
+    # Where the confirmed one is too dear, what fits is taken.
+    assert choose_point(_view(sure, _point(2, 3.9, 800)), flop_budget=850, label=None).number == 2
+
+
+def test_a_repeat_can_be_asked_for_and_is_not_taken_unasked() -> None:
+    view = replace(_view(_point(1, 5.0, 900)), repeats=(replace(_point(2, 9.0, 900), confirms=1),))
+    assert choose_point(view, flop_budget=None, label=None).number == 1
+    assert choose_point(view, flop_budget=None, label=PointLabel(2)).number == 2
 
 
 def test_equal_delta_mtl_prefers_the_cheaper_then_the_earlier() -> None:

@@ -158,7 +158,7 @@ def test_status_and_front_speak_json(open_table_study: OpenStudy, capsys: pytest
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == (
         "label,trial,derived,delta_mtl,flops_requested,flops,share_of_single_task,flop_budget,num_parameters,"
-        "latency_ms,left,right"
+        "latency_ms,delta_mtl_mean,delta_mtl_low,delta_mtl_high,seeds,tied_with,left,right"
     )
     assert lines[1].startswith("1,1,0,-3.0,600,450,0.45,600,")
 
@@ -204,6 +204,37 @@ def test_derived_points_are_shown_beside_their_trials(
 
     assert run("status") == 0
     assert "best Δ_MTL under 600 -1.50 % (trial 0.2)" in capsys.readouterr().out
+
+
+def test_the_front_says_how_sure_it_is(open_table_study: OpenStudy, capsys: pytest.CaptureFixture[str]) -> None:
+    study = open_table_study(max_concurrent=9)
+    for number, delta_mtl in enumerate((-2.0, -3.0, -4.0, -5.0, -6.0, -7.0)):
+        study.searcher.suggest(f"ray{number}")
+        study.finish(f"ray{number}", delta_mtl=delta_mtl, flops=550 - 10 * number)
+    assert run("front") == 0
+    assert "One seed each: a difference may be luck." in capsys.readouterr().out
+    study.searcher = study.hand_out(next(study.progress.rounds()))
+    for number, delta_mtl in enumerate((-2.5, -2.0, -3.0)):
+        study.searcher.suggest(f"repeat{number}")
+        study.finish(f"repeat{number}", delta_mtl=delta_mtl, flops=550)
+
+    assert run("front") == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"0 \* │ -2\.50 ± 1\.24 ", shown)
+    assert "at the ends of the intervals" not in shown  # hard sharing is not trained here, so there is no hypervolume
+    assert run("front", "--csv") == 0
+    header, *_, last = capsys.readouterr().out.splitlines()
+    row = dict(zip(header.split(","), last.split(","), strict=True))
+    assert (row["label"], row["delta_mtl"], row["delta_mtl_mean"], row["seeds"]) == ("0", "-2.0", "-2.5", "3")
+    assert run("front", "--json") == 0
+    best = json.loads(capsys.readouterr().out)["points"][-1]
+    assert (best["delta_mtl"], best["expected_delta_mtl"], best["confirmation"]["seeds"]) == (-2.0, -2.5, 3)
+    assert run("status", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (len(document["trials"]), document["num_done"]) == (6, 6)
+    assert [(point["number"], point["confirms"]) for point in document["repeats"]] == [(6, 0), (7, 0), (8, 0)]
+    assert run("status") == 0
+    assert "repeats with other seeds: of trial 0, 3 COMPLETE" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
