@@ -35,6 +35,7 @@ STUDY_FILE = """
 name = "table"
 flop_budget = "600"
 trials = 6
+sampler = "tpe"
 [data]
 name = "digits"
 [gates]

@@ -46,4 +46,4 @@ def test_settings_are_to_blame_by_the_kind_of_error(
     assert isinstance(started, AttemptStarted)
     assert isinstance(failed, TrialFailed)
     assert failed.is_deterministic is is_deterministic
-    assert type(error).__name__ in failed.cause or str(error) in failed.cause
+    assert type(error).__name__ in failed.cause or str(error).rstrip(".") in failed.cause
