@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, str] = {
     "pull": "search.commands.bundles",
     "verify": "search.commands.bundles",
     "bench": "search.commands.bench",
+    "compare": "search.commands.compare",
     "resume": "search.commands.run",
     "stop": "search.commands.run",
     "extend": "search.commands.amend",

@@ -26,6 +26,10 @@ class StudyFolders:
         """The doctor's picture of the data."""
         return self.storage / self.study / "contact-sheet.png"
 
+    def system(self, key: str) -> Path:
+        """The checkpoint of one system of a comparison, named by what it is made of."""
+        return self.storage / self.study / "compare" / key[:32]
+
     def trial(self, number: int) -> Path:
         """One trial's checkpoint and, once complete, its network."""
         return self.storage / self.study / "trials" / str(number)

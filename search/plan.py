@@ -18,6 +18,7 @@ from search.knobs import Choices, largest, listed
 from search.param_budget import parse_param_budget
 from search.pareto import is_feasible
 from spaces import BudgetBelowFloorError, Task
+from trainer.config import WeightingName
 from trainer.data import DataDescription, DataSpec, describe_data
 from trainer.metrics import metric_for
 from trainer.weighting import require_weighting, step_cost
@@ -70,12 +71,18 @@ class StudyPlan:
         A trial's total is its own training plus that of the networks that initialised it. Both sides see
         the same samples per epoch, so samples cancel; rounded up.
         """
-        if self.config.train.hard_sharing_epochs is not None:
-            return self.config.train.hard_sharing_epochs
-        capacity = self.largest
-        per_epoch = capacity.hard_sharing * step_cost(self.config.train.weightings[0], len(self.tasks))
-        total = self.trial_flops + self.reference_epochs * capacity.single_task + self.shared_init_epochs * per_epoch
-        return math.ceil(total / per_epoch)
+        return self.config.train.hard_sharing_epochs or self.epochs_of_equal_compute(self.config.train.weightings[0])
+
+    def epochs_of_equal_compute(self, weighting: WeightingName) -> int:
+        """Epochs of hard sharing with this weighting that cost no less than a trial with all that initialised it."""
+        capacity, own = self.largest, self.config.train.weightings[0]
+        hard_sharing = {name: capacity.hard_sharing * step_cost(name, len(self.tasks)) for name in (own, weighting)}
+        total = (
+            self.trial_flops
+            + self.reference_epochs * capacity.single_task
+            + self.shared_init_epochs * hard_sharing[own]
+        )
+        return math.ceil(total / hard_sharing[weighting])
 
     @property
     def trial_flops(self) -> float:

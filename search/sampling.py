@@ -102,8 +102,12 @@ def _flop_target(plan: StudyPlan, capacity: Capacity, params: Params) -> int | N
 
 def reference_train_config(config: StudyConfig, *, epochs: int) -> TrainConfig:
     """The recipe of reference networks: every knob at its centre, the study's own seed."""
-    params = {name: centre(knob) for name, knob in _knobs(config).items()}
-    return _train_config(config, params | {"train.epochs": epochs}, config.study.seed)
+    return _train_config(config, central_params(config) | {"train.epochs": epochs}, config.study.seed)
+
+
+def central_params(config: StudyConfig) -> dict[str, Scalar]:
+    """Every knob at its centre, by its name; a fixed one at its value."""
+    return {name: centre(knob) for name, knob in _knobs(config).items()}
 
 
 def _knobs(config: StudyConfig) -> dict[str, AnyKnob]:

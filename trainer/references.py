@@ -27,7 +27,8 @@ ReferenceKind = Literal["single_task", "hard_sharing"]
 
 _VERSION = 1
 _WEIGHTS, _RECORD = "weights.pt", "reference.json"
-_NOT_PART_OF_THE_RESULT = ("device", "num_threads", "num_loader_workers", "checkpoint_activations")
+NOT_PART_OF_THE_RESULT = ("device", "num_threads", "num_loader_workers", "checkpoint_activations")
+"""Fields of a :class:`TrainConfig` that change how a training runs, and not what it yields."""
 
 
 def train_reference(
@@ -87,7 +88,7 @@ def reference_key(
 ) -> str:
     """SHA-256 of everything that decides a reference: its network and tasks, its data, its recipe and its seed."""
     settings = _own_recipe(kind, config).to_json()
-    recipe = {name: value for name, value in settings.items() if name not in _NOT_PART_OF_THE_RESULT}
+    recipe = {name: value for name, value in settings.items() if name not in NOT_PART_OF_THE_RESULT}
     return hash_json(
         {
             "version": _VERSION,

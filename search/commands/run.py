@@ -111,7 +111,7 @@ def _run(
         with _shown(reader, study, mode):
             yield
 
-    with _signals(drain):
+    with signals(drain):
         state = drive(Sitting(url=url, drain=drain, watch=watch))
     _say_end(reader, seen[0], state)
 
@@ -151,7 +151,7 @@ def _say_end(reader: StudyReader, study: str, state: StudyState) -> None:
 
 
 @contextmanager
-def _signals(drain: Drain) -> Iterator[None]:
+def signals(drain: Drain) -> Iterator[None]:
     """Ctrl-C and SIGTERM ask for a clean end; the second one for a quick one."""
 
     def ask(_signal: int, _frame: FrameType | None) -> None:

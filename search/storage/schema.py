@@ -188,3 +188,16 @@ class ReferenceRow(Base):
     delta_mtl: Mapped[float | None]
     finished_at: Mapped[datetime]
     result: Mapped[dict[str, Any]]
+
+
+class ComparisonRow(Base):
+    """One system of a comparison, trained from one seed. ``key`` is the hash of all that decides the result."""
+
+    __tablename__ = "gatefront_comparisons"
+
+    name: Mapped[str] = mapped_column(_NAME, primary_key=True)
+    system: Mapped[str] = mapped_column(sa.String(100), primary_key=True)
+    seed: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    key: Mapped[str] = mapped_column(sa.String(64))
+    finished_at: Mapped[datetime]
+    result: Mapped[dict[str, Any]]

@@ -64,6 +64,12 @@ def test_flags_grow_deliberately() -> None:
                 *("--threads", "folder"),
             ]
         ),
+        "compare": sorted(
+            [
+                *("--db", "--flop-budget", "--json", "--seeds", "--storage", "--weightings", "--workers"),
+                "file",
+            ]
+        ),
         "resume": ["--db", "--hours", "--plain", "--quiet", "--workers", "study"],
         "stop": ["--db", "study"],
         "extend": ["--db", "--trials", "study"],

@@ -1,0 +1,73 @@
+"""compare: every system on one study's data, in one table."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from search.cluster import local_cluster, plan_workers
+from search.commands.options import AsJson, Database, FlopBudgetText, Storage, StudyFile
+from search.commands.run import Workers, signals
+from search.comparison.ray_workers import ray_workers
+from search.comparison.run import run_comparison
+from search.comparison.systems import DEFAULT_WEIGHTINGS, list_systems, parse_weightings
+from search.comparison.words import comparison_document, comparison_notes, comparison_words
+from search.drain import Drain
+from search.folders import StudyFolders
+from search.json_document import to_text
+from search.ray_references import PreparationStoppedError
+from search.service import Overrides, open_store
+from search.settings import database_url, storage_folder
+from search.storage.comparisons import ComparisonStore
+from search.study_file import read_study_file
+
+Seeds = Annotated[int, typer.Option("--seeds", min=1, help="How many seeds, counted up from the study's own.")]
+Weightings = Annotated[
+    str | None, typer.Option("--weightings", metavar="A,B", help="Hard sharing with each of these weightings.")
+]
+
+
+def compare(  # noqa: PLR0913  # one parameter per option of the command line
+    file: StudyFile,
+    seeds: Seeds = 3,
+    weightings: Weightings = None,
+    flop_budget: FlopBudgetText = None,
+    workers: Workers = None,
+    db: Database = None,
+    storage: Storage = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train single-task networks, hard sharing with several weightings, and InterroGate at the budget; print a table.
+
+    What was trained before is not trained again.
+    """
+    _, config = read_study_file(file)
+    config = Overrides(flop_budget=flop_budget, workers=workers).apply(config)
+    names = DEFAULT_WEIGHTINGS if weightings is None else parse_weightings(weightings)
+    systems = list_systems(names, config.train.weightings[0])
+    engine, _ = open_store(database_url(db))
+    drain, resources = Drain(), plan_workers(config.study.workers)
+    try:
+        with signals(drain), local_cluster(resources):
+            table = run_comparison(
+                config,
+                systems,
+                num_seeds=seeds,
+                store=ComparisonStore(engine, config.study.name),
+                folders=StudyFolders(storage_folder(storage), config.study.name),
+                workers=ray_workers(resources, drain),
+            )
+    except PreparationStoppedError as stopped:
+        typer.echo(f"Stopped: {drain.reason}. Run the same command to go on.", err=True)
+        raise typer.Exit(1) from stopped
+    if as_json:
+        typer.echo(to_text(comparison_document(table)))
+    else:
+        Console(width=200).print(comparison_words(table))
+        for line in comparison_notes():
+            typer.echo(line)
+    complete = {line.system for line in table.lines if line.num_seeds == seeds}
+    failed = [system.name for system in systems if system.name not in complete]
+    if failed:
+        typer.echo(f"Not all seeds of {', '.join(failed)} could be trained; see the warnings above.", err=True)
+        raise typer.Exit(1)

@@ -1,0 +1,66 @@
+"""The systems that are compared: rows of the table, in its order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from search.errors import StudyFileError
+from trainer.config import WeightingName
+from trainer.weighting import WEIGHTINGS
+
+Family = Literal["single_task", "hard_sharing", "interrogate"]
+
+DEFAULT_WEIGHTINGS: tuple[WeightingName, ...] = ("uniform", "dwa", "uncertainty", "rlw", "pcgrad", "cagrad", "mgda-ub")
+"""One row of hard sharing each; ``mgda`` and ``auto-lambda`` cost several times as much per step, and are asked for."""
+
+_NAMES: dict[WeightingName, str] = {
+    "scalar": "task weights",
+    "uniform": "uniform",
+    "dwa": "DWA",
+    "uncertainty": "uncertainty",
+    "rlw": "RLW",
+    "pcgrad": "PCGrad",
+    "cagrad": "CAGrad",
+    "mgda": "MGDA",
+    "mgda-ub": "MGDA-UB",
+    "auto-lambda": "Auto-λ",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """A family of networks, and how the tasks' losses are weighed in training it."""
+
+    family: Family
+    weighting: WeightingName | None = None
+
+    @property
+    def name(self) -> str:
+        """The row's name; unique in a table."""
+        if self.family == "single_task":
+            return "single-task"
+        family = "hard sharing" if self.family == "hard_sharing" else "InterroGate"
+        return f"{family}, {_NAMES[self.weighting or 'scalar']}"
+
+
+def list_systems(weightings: Sequence[WeightingName], own: WeightingName) -> tuple[System, ...]:
+    """Single-task networks, hard sharing with each weighting, and InterroGate with ``own``, the study's."""
+    shared = tuple(System("hard_sharing", weighting) for weighting in dict.fromkeys(weightings))
+    return (System("single_task"), *shared, System("interrogate", own))
+
+
+def parse_weightings(text: str) -> tuple[WeightingName, ...]:
+    """``uniform,dwa`` as names.
+
+    Raises:
+        StudyFileError: a name is unknown.
+    """
+    found: list[WeightingName] = []
+    for word in text.split(","):
+        name = next((known for known in WEIGHTINGS if known == word.strip()), None)
+        if name is None:
+            raise StudyFileError(
+                f"weightings must be known ones, found {word.strip()!r}.", hint=f"Choose from {', '.join(WEIGHTINGS)}."
+            )
+        found.append(name)
+    return tuple(found)
