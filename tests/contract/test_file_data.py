@@ -13,6 +13,12 @@ from PIL import Image
 from scipy.io import savemat
 from torch.utils.data import Dataset
 
+from search.config import StudyConfig
+from search.doctor import examine
+from search.plan import plan_study
+from search.references import References, reference_jobs, train_job
+from search.result_gate import check_result
+from search.sampling import decode, first_points
 from spaces import Architecture, build_gated_network
 from trainer.config import TrainConfig
 from trainer.data import (
@@ -30,6 +36,9 @@ from trainer.data.dataset import OptionValue
 from trainer.data.decoded_split import DecodedSplit
 from trainer.data.loader import epoch_batches, num_samples
 from trainer.loop import train
+from trainer.reporting import ReferenceResult
+from trainer.trial import run_trial
+from trainer.trial_spec import TrialSpec
 
 RNG = np.random.default_rng(0)
 
@@ -280,6 +289,61 @@ def test_a_gated_network_is_trained_a_step(spec: DataSpec, layout: Layout) -> No
     assert outcome.metrics.keys() == {task.name for task in architecture.tasks}
     assert all(np.isfinite(value) for value in outcome.metrics.values())
     assert any(not torch.equal(old, new) for old, new in zip(before, network.parameters(), strict=True))
+
+
+def study_of(spec: DataSpec, layout: Layout) -> StudyConfig:
+    """The smallest study there is on it: one epoch of everything, two samples a batch."""
+    return StudyConfig.model_validate(
+        {
+            "study": {"name": "tiny", "flop_budget": "95%", "trials": 2, "workers": 1},
+            "data": {"name": spec.name, "root": spec.root, "options": {**spec.options, "augment": True}},
+            "network": {"width": 0.125, "resolution": layout.resolution, "decoder_width": 4},
+            "train": {"epochs": 1, "batch_size": 2, "device": "cpu", "hard_sharing_epochs": 1},
+            "gates": {"tau": {"low": 0.0, "high": 1.0}, "finetune_epochs": 1, "shared_init": "random"},
+        }
+    )
+
+
+def test_the_doctor_finds_it_well(
+    spec: DataSpec, layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.doctor.first_steps._OVERFIT_SECONDS", 0.0)  # two samples of noise teach nothing
+    checks = list(examine(study_of(spec, layout), url=f"sqlite:///{tmp_path}/g.db", storage=tmp_path))
+    assert {check.name: check.detail for check in checks if not check.passed} == {}
+    found = {check.name: check for check in checks}
+    assert found["samples"].detail == "2 for training, 1 for validation"
+    for task in describe_data(spec).tasks:
+        assert found[f"labels of {task.name}"].more
+    with Image.open(tmp_path / "tiny" / "contact-sheet.png") as sheet:
+        assert sheet.height > 5 * 160  # two images, the same changed, and one to validate with
+
+
+def never_zero(result: ReferenceResult) -> ReferenceResult:
+    """On a single image of noise a reference may score 0, over which no gain is defined."""
+    return replace(result, metrics={task: score or 1.0 for task, score in result.metrics.items()})
+
+
+@pytest.mark.slow
+def test_a_study_of_two_trials(spec: DataSpec, layout: Layout, tmp_path: Path) -> None:
+    """As a study does it, but in this process: references, two points, and what gates and budget left of them."""
+    plan, cache = plan_study(study_of(spec, layout)), tmp_path / "cache"
+    trained = {job.role: train_job(job, cache) for job in reference_jobs(plan)}
+    references = References(plan=plan, results={role: never_zero(result) for role, result in trained.items()})
+    assert np.isfinite(references.hard_sharing_delta_mtl())
+    for number, point in enumerate(first_points(plan.config)[:2]):
+        settings = decode(plan, point, seed=number)
+        trial = TrialSpec(
+            architecture=settings.capacity.architecture,
+            data=plan.data,
+            train=settings.train,
+            gates=settings.gates,
+            flop_budget=plan.flop_budget,
+            flop_target=settings.flop_target,
+            single_task=references.single_task(settings.capacity),
+        )
+        result = run_trial(trial, work_dir=tmp_path / str(number), cache_dir=cache, reporter=lambda _report: None)
+        check_result(result, tasks=tuple(task.name for task in plan.tasks), flop_budget=plan.flop_budget)
+        assert (tmp_path / str(number) / "network.pt").is_file()
 
 
 def test_an_empty_folder_is_refused(layout: Layout, tmp_path: Path) -> None:
