@@ -1,0 +1,20 @@
+"""Families: other ways to share between tasks, on the same backbones and decoders, counted by the same counter."""
+
+from spaces.families.cross_stitch import CrossStitchNetwork, build_cross_stitch
+from spaces.families.hard_sharing import HardSharingNetwork, build_hard_sharing
+from spaces.families.network import FamilyNetwork
+from spaces.families.registry import FAMILIES, Family, build_family
+from spaces.families.single_task import SingleTaskNetworks, build_single_task
+
+__all__ = [
+    "FAMILIES",
+    "CrossStitchNetwork",
+    "Family",
+    "FamilyNetwork",
+    "HardSharingNetwork",
+    "SingleTaskNetworks",
+    "build_cross_stitch",
+    "build_family",
+    "build_hard_sharing",
+    "build_single_task",
+]

@@ -1,0 +1,79 @@
+"""FamilyNetwork: the form that every family of multi-task networks has here."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, fx, nn
+
+from spaces.architecture import Architecture
+from spaces.encoder import build_encoder
+from spaces.errors import SpaceError
+from spaces.shared_network import build_heads
+
+
+class FamilyNetwork(nn.Module):
+    """``images [batch, c, h, w] -> {task: prediction}``: features of its own for every task, and one decoder each.
+
+    Families differ in ``encoder``, a graph ``images -> one list of features per task``, in task order; the decoders
+    are those of :class:`spaces.shared_network.SharedNetwork`.
+    """
+
+    def __init__(self, architecture: Architecture, encoder: fx.GraphModule, heads: nn.ModuleDict) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.encoder = encoder
+        self.heads = heads
+
+    @property
+    def task_names(self) -> tuple[str, ...]:
+        return self.architecture.task_names
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        features: tuple[Any, ...] = self.encoder(images)
+        return {name: self.heads[name](own) for name, own in zip(self.task_names, features, strict=True)}
+
+    def mixing_parameters(self) -> list[nn.Parameter]:
+        """What decides how tasks mix: a learning rate of its own, no weight decay. Most families have none."""
+        return []
+
+    def load_references(
+        self, single_task: Mapping[str, Mapping[str, Tensor]], hard_sharing: Mapping[str, Tensor] | None
+    ) -> None:
+        """Start from trained networks: state dicts of :class:`spaces.shared_network.SharedNetwork`, same architecture.
+
+        Raises:
+            SpaceError: the family starts from no reference, or from one that is missing.
+        """
+        raise SpaceError(
+            f"{type(self).__name__} starts from no reference network: its layers have other shapes.",
+            hint="Ask Family.starts_from before loading.",
+        )
+
+
+def build_parts(architecture: Architecture) -> tuple[fx.GraphModule, nn.ModuleDict]:
+    """One traced encoder and one decoder per task: what every family is made from.
+
+    Raises:
+        SpaceError: the backbone is unknown, cannot be traced or fits no decoder.
+    """
+    encoder = build_encoder(architecture)
+    return encoder, build_heads(architecture, encoder, architecture.task_names)
+
+
+def part_of_state(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The entries whose names start with ``prefix``, without it."""
+    return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+
+
+def state_of_task(single_task: Mapping[str, Mapping[str, Tensor]], name: str) -> Mapping[str, Tensor]:
+    """The single-task network of one task.
+
+    Raises:
+        SpaceError: there is none.
+    """
+    if name not in single_task:
+        raise SpaceError(
+            f"single_task has no network of task {name!r}, only of {', '.join(single_task) or 'none'}.",
+            hint="Train the single-task references of all tasks first.",
+        )
+    return single_task[name]

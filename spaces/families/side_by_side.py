@@ -1,0 +1,63 @@
+"""One copy of an encoder per task, side by side in one graph, with units between them."""
+
+import copy
+import operator
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor, fx, nn
+
+from spaces.families.network import FamilyNetwork, part_of_state, state_of_task
+
+_TASKS, _UNITS = "tasks", "units"
+
+
+def join_encoders(
+    encoder: fx.GraphModule, task_names: Sequence[str], units: Mapping[str, nn.Module] | None = None
+) -> fx.GraphModule:
+    """``images -> (features of task 1, .., features of task T)``, every task with a copy of ``encoder``.
+
+    ``units`` stand behind the nodes of these names: modules ``x_1, .., x_T -> x_1', .., x_T'``, with whose results
+    every copy goes on. Weights are found below ``tasks.<name>`` and ``units.<node>``.
+    """
+    units = units or {}
+    root, graph = nn.Module(), fx.Graph()
+    root.add_module(_TASKS, nn.ModuleDict({name: copy.deepcopy(encoder) for name in task_names}))
+    root.add_module(_UNITS, nn.ModuleDict(units))
+    known: list[dict[fx.Node, fx.Node]] = [{} for _ in task_names]
+    for node in encoder.graph.nodes:
+        if node.op == "output":
+            graph.output(tuple(fx.node.map_arg(node.args[0], own.__getitem__) for own in known))
+            break
+        if node.op == "placeholder":
+            images = graph.node_copy(node)
+            values = [images] * len(known)
+        else:
+            values = [
+                copy_node(graph, node, own, f"{_TASKS}.{name}") for name, own in zip(task_names, known, strict=True)
+            ]
+        if node.name in units:
+            mixed = graph.call_module(f"{_UNITS}.{node.name}", tuple(values))
+            values = [graph.call_function(operator.getitem, (mixed, t)) for t in range(len(values))]
+        for own, value in zip(known, values, strict=True):
+            own[node] = value
+    return fx.GraphModule(root, graph)
+
+
+def copy_node(graph: fx.Graph, node: fx.Node, known: Mapping[fx.Node, fx.Node], prefix: str) -> fx.Node:
+    """``node`` on the inputs that ``known`` has for its own; its layer or parameter lies below ``prefix``."""
+    copied = graph.node_copy(node, known.__getitem__)
+    if node.op in ("call_module", "get_attr"):
+        copied.target = f"{prefix}.{node.target}"
+    return copied
+
+
+def load_single_task(network: FamilyNetwork, single_task: Mapping[str, Mapping[str, Tensor]]) -> None:
+    """Every task's encoder and decoder take the weights of its single-task network.
+
+    Raises:
+        SpaceError: a task has none.
+    """
+    for name in network.task_names:
+        state = state_of_task(single_task, name)
+        network.encoder.get_submodule(f"{_TASKS}.{name}").load_state_dict(part_of_state(state, "encoder."))
+        network.heads[name].load_state_dict(part_of_state(state, f"heads.{name}."))

@@ -1,0 +1,28 @@
+"""The single-task family: every task a network of its own."""
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from spaces.architecture import Architecture
+from spaces.families.network import FamilyNetwork, build_parts
+from spaces.families.side_by_side import join_encoders, load_single_task
+
+
+class SingleTaskNetworks(FamilyNetwork):
+    """T networks that share nothing but the images: the reference of Δ_MTL, and the most that sharing could save."""
+
+    def load_references(
+        self, single_task: Mapping[str, Mapping[str, Tensor]], hard_sharing: Mapping[str, Tensor] | None
+    ) -> None:
+        load_single_task(self, single_task)
+
+
+def build_single_task(architecture: Architecture) -> SingleTaskNetworks:
+    """All copies of the encoder start from the same weights.
+
+    Raises:
+        SpaceError: the backbone cannot be built.
+    """
+    encoder, heads = build_parts(architecture)
+    return SingleTaskNetworks(architecture, join_encoders(encoder, architecture.task_names), heads)

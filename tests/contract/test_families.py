@@ -1,0 +1,171 @@
+"""What every family of multi-task networks must keep, on every backbone it takes."""
+
+import copy
+import functools
+import json
+
+import pytest
+import torch
+from torch import Tensor
+
+from spaces import Architecture, SpaceError, Task, count_flops
+from spaces.families import FAMILIES, FamilyNetwork, build_family
+
+pytestmark = [pytest.mark.usefixtures("_traced_once"), pytest.mark.xdist_group("families")]
+
+CLASSIFICATION = (
+    Task(name="left", kind="classification", num_outputs=10),
+    Task(name="right", kind="classification", num_outputs=7),
+    Task(name="orientation", kind="classification", num_outputs=4),
+)
+DENSE = (
+    Task(name="semseg", kind="segmentation", num_outputs=5),
+    Task(name="normals", kind="normals", num_outputs=3),
+    Task(name="scene", kind="classification", num_outputs=3),
+)
+SMALL_STEM = {"stem": "small", "width": 0.125}
+
+ARCHITECTURES = {
+    name: Architecture(backbone=backbone, tasks=tasks, in_channels=3, input_size=size, decoder_width=8, **options)  # type: ignore[arg-type]
+    for name, backbone, tasks, size, options in (
+        ("smallconv", "smallconv", CLASSIFICATION, (12, 14), {}),
+        ("smallconv-dense", "smallconv", DENSE, (13, 18), {"width": 2.0}),
+        ("one-task", "smallconv", CLASSIFICATION[:1], (12, 12), {}),
+        ("resnet18-small-stem", "resnet18", DENSE, (16, 24), SMALL_STEM),
+        ("resnet18-output-stride", "resnet18", DENSE, (32, 40), {"output_stride": 8, "width": 0.125}),
+        ("mobilenetv3", "mobilenetv3_small_100", DENSE[1:], (32, 48), {"width": 0.5}),
+        ("regnet", "regnetx_002", CLASSIFICATION[:2], (32, 32), {"width": 0.25}),
+        ("vit", "test_vit2", CLASSIFICATION[:2], (32, 48), {}),
+    )
+}
+
+REFUSED: dict[tuple[str, str], str] = {}
+"""(family, architecture) -> words of the reason."""
+
+CASES = [(family, name) for family in FAMILIES for name in ARCHITECTURES if (family, name) not in REFUSED]
+
+
+@functools.cache
+def _built(family: str, name: str) -> FamilyNetwork:
+    torch.manual_seed(0)
+    return build_family(family, ARCHITECTURES[name])
+
+
+def _network(case: tuple[str, str]) -> FamilyNetwork:
+    """A copy of its own for every test: building one takes longer than all that is tested on it."""
+    return copy.deepcopy(_built(*case))
+
+
+def _images(architecture: Architecture, batch: int = 2) -> Tensor:
+    return torch.randn(batch, architecture.in_channels, *architecture.input_size)
+
+
+def _loss(predictions: dict[str, Tensor]) -> Tensor:
+    return torch.stack([(prediction - 1).square().mean() for prediction in predictions.values()]).sum()
+
+
+@pytest.fixture(params=CASES, ids="-".join)
+def case(request: pytest.FixtureRequest) -> tuple[str, str]:
+    return request.param  # type: ignore[no-any-return]
+
+
+@torch.no_grad()
+def test_predictions_have_the_shapes_of_their_tasks(case: tuple[str, str]) -> None:
+    network, architecture = _network(case).eval(), ARCHITECTURES[case[1]]
+    found = network(_images(architecture, batch=3))
+    assert tuple(found) == network.task_names == architecture.task_names
+    for task in architecture.tasks:
+        size = architecture.input_size if task.is_dense else ()
+        assert found[task.name].shape == (3, task.num_outputs, *size)
+
+
+@torch.no_grad()
+def test_evaluation_is_deterministic_and_looks_at_one_image_at_a_time(case: tuple[str, str]) -> None:
+    network, images = _network(case).eval(), _images(ARCHITECTURES[case[1]])
+    together, again = network(images), network(images)
+    for name, expected in together.items():
+        assert torch.equal(again[name], expected)
+        torch.testing.assert_close(network(images[1:])[name], expected[1:], rtol=1e-4, atol=1e-5)
+
+
+def test_training_moves_every_parameter_and_lowers_the_loss(case: tuple[str, str]) -> None:
+    network, images = _network(case).train(), _images(ARCHITECTURES[case[1]], batch=4)
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
+    losses = []
+    for _ in range(4):
+        loss = _loss(network(images))
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        assert [name for name, parameter in network.named_parameters() if parameter.grad is None] == []
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("family", list(FAMILIES))
+@torch.no_grad()
+def test_a_network_of_the_same_record_takes_the_weights(family: str) -> None:
+    case = (family, "smallconv-dense")
+    network, images = _network(case).eval(), _images(ARCHITECTURES[case[1]])
+    for parameter in network.parameters():
+        parameter.add_(0.01 * torch.randn_like(parameter))
+    record = json.loads(json.dumps(network.architecture.to_json()))
+    rebuilt = build_family(case[0], Architecture.from_json(record)).eval()
+    rebuilt.load_state_dict(network.state_dict())
+    expected = network(images)
+    assert all(torch.equal(found, expected[name]) for name, found in rebuilt(images).items())
+
+
+@torch.no_grad()
+def test_mixing_parameters_are_parameters_of_the_network(case: tuple[str, str]) -> None:
+    network = _network(case)
+    own = {id(parameter) for parameter in network.parameters()}
+    mixing = [id(parameter) for parameter in network.mixing_parameters()]
+    assert len(set(mixing)) == len(mixing) < len(own)
+    assert set(mixing) <= own
+
+
+@pytest.mark.parametrize("family", list(FAMILIES))
+@torch.no_grad()
+def test_torch_can_export_it_for_any_batch(family: str) -> None:
+    architecture = ARCHITECTURES["smallconv-dense"]
+    network = _network((family, "smallconv-dense")).eval()
+    exported = torch.export.export(
+        network, (_images(architecture),), dynamic_shapes=({0: torch.export.Dim("batch", min=1)},)
+    ).module()
+    for batch in (1, 3):
+        images = _images(architecture, batch)
+        found, expected = exported(images), network(images)
+        for task in network.task_names:
+            torch.testing.assert_close(found[task], expected[task], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("case", list(REFUSED), ids="-".join)
+def test_refusals_say_why_and_what_to_do(case: tuple[str, str]) -> None:
+    with pytest.raises(SpaceError, match=REFUSED[case]) as caught:
+        build_family(case[0], ARCHITECTURES[case[1]])
+    assert caught.value.hint
+
+
+def test_unknown_families_are_refused_with_the_known_ones() -> None:
+    with pytest.raises(SpaceError, match=r"'mtann' is unknown\. Choose one of single-task, hard-sharing, cross-stitch"):
+        build_family("mtann", ARCHITECTURES["smallconv"])
+
+
+@pytest.mark.parametrize("family", list(FAMILIES))
+@torch.no_grad()
+def test_flops_are_those_of_the_layers(family: str) -> None:
+    """Counted twice: by the counter, and by hand from the weights and the sizes they work at."""
+    network = _network((family, "smallconv-dense")).eval()
+    images = _images(ARCHITECTURES["smallconv-dense"], batch=1)
+    by_hand = 0
+
+    def add(layer: torch.nn.Module, _: object, output: Tensor) -> None:
+        nonlocal by_hand
+        by_hand += 2 * layer.weight.numel() * output[0, 0].numel()  # type: ignore[operator, union-attr]
+
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
+            module.register_forward_hook(add)
+    network(images)
+    assert count_flops(_network((family, "smallconv-dense")), tuple(images.shape[1:])) == by_hand
