@@ -10,6 +10,8 @@ from search.doctor.evenly import evenly_spaced
 from search.doctor.label_counts import LabelCounts
 from spaces.tasks import Task
 from trainer.data import MultiTaskData, Sample
+from trainer.data.decoded_cache import Decodable
+from trainer.data.decoded_split import DecodedSplit
 from trainer.data.loader import num_samples
 
 _MOST_SAMPLES = 2000
@@ -26,7 +28,7 @@ def check_labels(tasks: Sequence[Task], data: MultiTaskData) -> Iterator[Check]:
     height, width = data.description.input_size
     most = max(1, min(_MOST_SAMPLES, _MOST_PIXELS // (height * width)))
     totals = {"training": num_samples(data.train), "validation": num_samples(data.val)}
-    yield Check("samples", True, _list_totals(totals, most))
+    yield Check("samples", True, _list_totals(totals, most) + _way_of_reading(data.val))
     splits = {"training": data.train, "validation": data.val}
     counts = {name: _count(tasks, split, most) for name, split in splits.items()}
     for task in tasks:
@@ -39,6 +41,13 @@ def _list_totals(totals: Mapping[str, int], most: int) -> str:
         f"{total:,} for {name}" + (f" ({most:,} of them looked at)" if total > most else "")
         for name, total in totals.items()
     )
+
+
+def _way_of_reading(split: Dataset[Sample]) -> str:
+    """Whether decoding is done with; says nothing of data that have no files, or of a class of the user's."""
+    if isinstance(split, DecodedSplit):
+        return "; kept decoded"
+    return "; read from their files each time, see data.cache" if isinstance(split, Decodable) else ""
 
 
 def _count(tasks: Sequence[Task], split: Dataset[Sample], most: int) -> Counts:
@@ -89,7 +98,7 @@ def _describe(split: str, counted: LabelCounts, names: Sequence[str]) -> list[st
     if kind == "depth":
         return [f"{split}  {counted.low:.3g} to {counted.high:.3g}, mean {counted.mean:.3g}"]
     if kind == "normals":
-        return [f"{split}: lengths from {counted.shortest:.4f} to {counted.longest:.4f}"]
+        return [f"{split}  lengths from {counted.shortest:.4f} to {counted.longest:.4f}"]
     if kind in ("edges", "saliency"):
         return [f"{split}  {100 * counted.shares()[0]:.3g} % of the pixels are 1"]
     return _histogram(split, counted, names)

@@ -311,7 +311,7 @@ def test_the_doctor_finds_it_well(
     checks = list(examine(study_of(spec, layout), url=f"sqlite:///{tmp_path}/g.db", storage=tmp_path))
     assert {check.name: check.detail for check in checks if not check.passed} == {}
     found = {check.name: check for check in checks}
-    assert found["samples"].detail == "2 for training, 1 for validation"
+    assert found["samples"].detail == "2 for training, 1 for validation; kept decoded"
     for task in describe_data(spec).tasks:
         assert found[f"labels of {task.name}"].more
     with Image.open(tmp_path / "tiny" / "contact-sheet.png") as sheet:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
 from trainer.cache_folder import obtain_folder
 from trainer.content_hash import hash_file, hash_json
@@ -28,6 +28,7 @@ _CODE = Path(__file__).parent
 logger = logging.getLogger(__name__)
 
 
+@runtime_checkable
 class Decodable(Protocol):
     """A split of files that always reads the same from the same files."""
 
