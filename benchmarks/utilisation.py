@@ -25,6 +25,7 @@ from trainer.trial_spec import TrialSpec
 STUDY = """
 [study]
 name = "utilisation"
+confirm_points = 0
 [data]
 name = "digits"
 options = {train_size = 64, val_size = 64}

@@ -15,8 +15,8 @@ class StudyCost:
     """Worker time in seconds, and what a worker holds of a ``device``: one CPU core, or a GPU or a share of one.
 
     ``worker_seconds`` is of everything that was trained for this study: all trials, whatever became of them, with their
-    derived points, and the references that were not there before. The other figures are parts of it or shares; None
-    where there is nothing yet to share it among. ``device_hours`` is the whole in hours of one device.
+    derived points, repeats, and the references that were not there before. The other figures are parts of it or shares;
+    None where there is nothing yet to share it among. ``device_hours`` is the whole in hours of one device.
     """
 
     device: Literal["CPU", "GPU"]
@@ -33,8 +33,9 @@ def study_cost(view: StudyView) -> StudyCost:
     """The cost of what a view shows. Of trials that are under way, the epochs that were finished count."""
     summary = view.summary
     share = summary.gpus_per_worker
-    timed = [point for point in view.points if point.seconds is not None]
-    in_trials = sum(point.seconds or 0.0 for point in (*timed, *view.derived))
+    timed = [point for point in view.trials if point.seconds is not None]
+    further = [point for point in (*view.derived, *view.repeats) if point.derived]
+    in_trials = sum(point.seconds or 0.0 for point in (*timed, *further))
     num_front = sum(point.on_front for point in view.all_points)
     return StudyCost(
         device="GPU" if share else "CPU",

@@ -9,10 +9,11 @@ from search.cost import GPUS_HELD, cost_line, study_cost
 from search.messages import EpochFinished
 from search.queries import StudyReader
 from search.records import StudyView
-from trainer.reporting import DerivedResult, EpochReport, ReferenceResult
+from trainer.reporting import DerivedResult, EpochReport, ReferenceResult, TrialResult
 
 OpenStudy = Callable[..., Any]
 MakeDerived = Callable[..., DerivedResult]
+MakeTrial = Callable[..., TrialResult]
 
 
 def _view(run: Any) -> StudyView:
@@ -99,3 +100,14 @@ def test_hypervolume_has_a_price_once_there_is_some(open_table_study: OpenStudy)
     view = _view(run)
     assert view.summary.hypervolume == pytest.approx(10.0 * 0.1)
     assert study_cost(view).per_hypervolume == pytest.approx((12.0 + 6.0) / 1.0)
+
+
+def test_repeats_are_trials_that_were_paid_for(open_table_study: OpenStudy, make_trial: MakeTrial) -> None:
+    run = open_table_study()
+    run.searcher.suggest("a")
+    run.finish("a")
+    run.store.open_trial(7, seed=7, num_epochs=3, confirms=0)
+    run.store.complete_trial(7, make_trial(seconds=20.0))
+    cost = study_cost(_view(run))
+    assert cost.worker_seconds == 12.0 + 20.0
+    assert cost.per_trial == (12.0 + 20.0) / 2
