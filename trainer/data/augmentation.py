@@ -81,9 +81,12 @@ class AugmentOptions:
 
 @runtime_checkable
 class ChangesWithEpoch(Protocol):
-    """A split that shows its samples otherwise in each epoch; equal keys show them alike."""
+    """A split that shows its samples otherwise in each epoch; equal keys show them alike.
 
-    def at_epoch(self, key: int) -> Dataset[Sample]: ...
+    Of the labels, those of ``tasks`` are enough; None means all.
+    """
+
+    def at_epoch(self, key: int, tasks: Sequence[Task] | None = None) -> Dataset[Sample]: ...
 
 
 class AugmentedSplit(Dataset[Sample]):
@@ -108,10 +111,12 @@ class AugmentedSplit(Dataset[Sample]):
         generator = Generator().manual_seed((self._key * 2_654_435_761 + index) % 2**63)
         _, height, width = sample.image.shape
         warp = self._augmentation.draw((height, width), generator)
-        return warp_sample(sample, self._tasks, warp, self._augmentation.geometry)
+        asked = {task.name: sample.labels[task.name] for task in self._tasks if task.name in sample.labels}
+        return warp_sample(Sample(sample.image, asked), self._tasks, warp, self._augmentation.geometry)
 
-    def at_epoch(self, key: int) -> "AugmentedSplit":
-        return AugmentedSplit(self._split, self._tasks, self._augmentation, key)
+    def at_epoch(self, key: int, tasks: Sequence[Task] | None = None) -> "AugmentedSplit":
+        # A network of one task needs no other labels, and changing them takes most of the time.
+        return AugmentedSplit(self._split, self._tasks if tasks is None else tasks, self._augmentation, key)
 
     def indices_with(self, task: str) -> Iterable[int]:
         """The samples that may have the task's label."""

@@ -22,7 +22,7 @@ def epoch_batches(
     # A large odd factor keeps the epochs of neighbouring seeds apart.
     key = seed * 1_000_003 + epoch
     if isinstance(dataset, ChangesWithEpoch):
-        dataset = dataset.at_epoch(key)
+        dataset = dataset.at_epoch(key, tasks)
     generator = torch.Generator().manual_seed(key)
     order: list[int] = torch.randperm(num_samples(dataset), generator=generator).tolist()
     num_steps = steps_per_epoch(len(order), batch_size)

@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 
 from spaces.tasks import Task
 from trainer.data import DataDescription, DataError, DataSpec, MultiTaskData, Sample
-from trainer.data.augmentation import Augmentation, AugmentOptions, augment
+from trainer.data.augmentation import Augmentation, AugmentOptions, ChangesWithEpoch, augment
 from trainer.data.dataset import OptionValue
 from trainer.data.loader import epoch_batches, ordered_batches
 from trainer.data.options import parse_options
@@ -114,6 +114,16 @@ def test_labels_change_with_the_image() -> None:
     torch.testing.assert_close(batch.labels["depth"], batch.images, atol=1e-3, rtol=0)
     is_flipped = batch.images[:, 0, 0, 0] > batch.images[:, 0, 0, -1]
     assert 0 < is_flipped.sum() < 12
+
+
+def test_a_single_task_sees_the_same_images_and_its_labels_alone() -> None:
+    train = augment(data(), PUBLISHED).train
+    assert isinstance(train, ChangesWithEpoch)
+    whole, alone, none = train.at_epoch(3), train.at_epoch(3, TASKS), train.at_epoch(3, ())
+    for index in range(12):
+        assert torch.equal(whole[index].image, none[index].image)
+        torch.testing.assert_close(whole[index].labels, alone[index].labels, rtol=0, atol=0, equal_nan=True)
+        assert none[index].labels == {}
 
 
 def test_nothing_is_drawn_outside_of_epochs_or_in_validation() -> None:
