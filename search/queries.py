@@ -5,11 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
+from search.comparison.table import ComparisonTable
 from search.errors import NoDatabaseError, StudyNotFoundError
 from search.facts import read_facts, read_trial_facts
 from search.folders import StudyFolders
@@ -17,6 +19,7 @@ from search.latency import Latency
 from search.point_label import PointLabel
 from search.records import EpochPoint, PointDetail, StudySummary, StudyView, TrialDetail, TrialPoint
 from search.settings import database_url
+from search.storage.comparisons import comparison_revision, list_comparison_names, read_comparison
 from search.storage.derived_points import read_derived_points
 from search.storage.engine import open_readonly_engine, unreachable
 from search.storage.latencies import read_latencies
@@ -24,6 +27,8 @@ from search.storage.migrate import upgrade_older
 from search.storage.schema import DerivedPointRow, EpochRow, ReferenceRow, StudyRow, TrialRow
 from search.views import revision, study_state, study_view, view_points
 from spaces.gate_map import GateMap
+
+Found = TypeVar("Found")
 
 
 class StudyReader:
@@ -97,6 +102,23 @@ class StudyReader:
                 latencies=latencies.get(0, ()),
             )
 
+    def list_comparisons(self) -> tuple[str, ...]:
+        """The names of all comparisons."""
+        with self._reading() as session:
+            return () if session is None else list_comparison_names(session)
+
+    def comparison(self, name: str) -> ComparisonTable:
+        """A comparison as far as it has come. Raises :class:`StudyNotFoundError`."""
+        with self._reading() as session:
+            found = None if session is None else read_comparison(session, name)
+        return _there(found, name)
+
+    def comparison_revision(self, name: str) -> str:
+        """Equal revisions mean an unchanged comparison. Raises :class:`StudyNotFoundError`."""
+        with self._reading() as session:
+            found = None if session is None else comparison_revision(session, name)
+        return _there(found, name)
+
     def _derived_detail(
         self, point: TrialPoint, row: DerivedPointRow, latencies: Mapping[int, tuple[Latency, ...]]
     ) -> PointDetail:
@@ -144,6 +166,14 @@ class StudyReader:
                     hint="`gatefront status` lists the studies; --db names another database.",
                 )
             yield session, row
+
+
+def _there(found: Found | None, name: str) -> Found:
+    if found is None:
+        raise StudyNotFoundError(
+            f"there is no comparison {name!r}.", hint="Make one with `gatefront compare STUDY.toml`."
+        )
+    return found
 
 
 def _trial_detail(

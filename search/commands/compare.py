@@ -18,7 +18,6 @@ from search.json_document import to_text
 from search.ray_references import PreparationStoppedError
 from search.service import Overrides, open_store
 from search.settings import database_url, storage_folder
-from search.storage.comparisons import ComparisonStore
 from search.study_file import read_study_file
 
 Seeds = Annotated[int, typer.Option("--seeds", min=1, help="How many seeds, counted up from the study's own.")]
@@ -53,7 +52,7 @@ def compare(  # noqa: PLR0913  # one parameter per option of the command line
                 config,
                 systems,
                 num_seeds=seeds,
-                store=ComparisonStore(engine, config.study.name),
+                engine=engine,
                 folders=StudyFolders(storage_folder(storage), config.study.name),
                 workers=ray_workers(resources, drain),
             )

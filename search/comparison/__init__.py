@@ -1,6 +1,6 @@
 """Comparing systems: the same data, the same initial weights and as much training, in one table."""
 
 from search.comparison.systems import System, list_systems
-from search.comparison.table import ComparisonTable, Line, comparison_table
+from search.comparison.table import ComparisonTable, Line, Spread, Subject, comparison_table
 
-__all__ = ["ComparisonTable", "Line", "System", "comparison_table", "list_systems"]
+__all__ = ["ComparisonTable", "Line", "Spread", "Subject", "System", "comparison_table", "list_systems"]

@@ -2,8 +2,10 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import sqlalchemy as sa
 
 from search.comparison.jobs import (
     SystemJob,
@@ -13,13 +15,14 @@ from search.comparison.jobs import (
     system_jobs,
 )
 from search.comparison.systems import System
-from search.comparison.table import ComparisonTable, SystemRun, comparison_table
+from search.comparison.table import ComparisonTable, Subject, SystemRun, comparison_table
 from search.config import StudyConfig
 from search.folders import StudyFolders
 from search.plan import StudyPlan
 from search.records import TaskRecord
 from search.references import ReferenceJob
 from search.storage.comparisons import ComparisonStore
+from trainer.content_hash import hash_json
 from trainer.data import load_data
 from trainer.metrics import metric_for
 from trainer.reporting import ReferenceResult
@@ -44,48 +47,55 @@ def run_comparison(
     systems: Sequence[System],
     *,
     num_seeds: int,
-    store: ComparisonStore,
+    engine: sa.Engine,
     folders: StudyFolders,
     workers: Workers,
 ) -> ComparisonTable:
-    """Train what the store does not hold yet; the table of all that could be trained.
+    """Train what the database does not hold yet; the table of all that could be trained.
 
     Raises:
         GatefrontError: the study file asks for what cannot be, or a reference could not be trained.
     """
     plans = seeded_plans(config, num_seeds)
     fingerprint = load_data(plans[0].data, folders.cache).fingerprint
+    store = ComparisonStore(engine, _subject(plans[0]), _setting(config, fingerprint))
+    known = store.begin()
+    positions = {system.name: position for position, system in enumerate(systems)}
     results = _references(plans, folders, workers)
-    runs = {(System("single_task").name, plan.config.study.seed): single_task_run(plan, found.values())
-            for plan, found in zip(plans, results, strict=True)}  # fmt: skip
-    jobs = [
-        job
-        for plan, found in zip(plans, results, strict=True)
-        for job in system_jobs(plan, systems, found, fingerprint=fingerprint)
-    ]
-    known = store.known()
-    runs |= {(job.system.name, job.seed): known[job.key] for job in jobs if job.key in known}
+    runs: list[SystemRun] = []
+    jobs: list[SystemJob] = []
+    for plan, found in zip(plans, results, strict=True):
+        alone = single_task_run(plan, found.values())
+        store.record(alone, hash_json(asdict(alone)), positions[alone.system])
+        runs.append(alone)
+        jobs += system_jobs(plan, systems, found, fingerprint=fingerprint)
+    runs += [known[job.key] for job in jobs if job.key in known]
     missing = [job for job in jobs if job.key not in known]
     logger.info("%d of %d systems are trained already", len(jobs) - len(missing), len(jobs))
     for job, run in workers.train_systems(missing, folders):
         if run is not None:
-            store.record(run, job.key)
-            runs[job.system.name, job.seed] = run
-            logger.info("%s, seed %d: Δ_MTL %+.2f %%", job.system.name, job.seed, run.delta_mtl)
-    seeds = [plan.config.study.seed for plan in plans]
-    ordered = [runs[system.name, seed] for system in systems for seed in seeds if (system.name, seed) in runs]
-    return comparison_table(config.study.name, task_records(plans[0]), ordered)
+            store.record(run, job.key, positions[run.system])
+            runs.append(run)
+            logger.info("%s, seed %d: Δ_MTL %+.2f %%", run.system, run.seed, run.delta_mtl)
+    runs.sort(key=lambda run: (positions[run.system], run.seed))
+    return comparison_table(store.subject, runs)
 
 
-def task_records(plan: StudyPlan) -> list[TaskRecord]:
-    """The tasks as the table shows them."""
-    found = []
+def _subject(plan: StudyPlan) -> Subject:
+    tasks = []
     for task in plan.tasks:
         metric = metric_for(task)
-        found.append(
+        tasks.append(
             TaskRecord(name=task.name, kind=task.kind, metric=metric.label, higher_is_better=metric.higher_is_better)
         )
-    return found
+    return Subject(name=plan.config.study.name, data=plan.config.data.name, tasks=tuple(tasks))
+
+
+def _setting(config: StudyConfig, fingerprint: str) -> str:
+    """Everything that a study file says of its networks and their training, and the budget; not how many trials."""
+    document = config.model_dump(mode="json", include={"network", "train", "gates", "tasks"})
+    budgets = (config.study.flop_budget, config.study.param_budget)
+    return hash_json(document | {"budgets": budgets, "fingerprint": fingerprint})
 
 
 def _references(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from search.comparison.table import SINGLE_TASK
 from search.errors import StudyFileError
 from trainer.config import WeightingName
 from trainer.weighting import WEIGHTINGS
@@ -38,7 +39,7 @@ class System:
     def name(self) -> str:
         """The row's name; unique in a table."""
         if self.family == "single_task":
-            return "single-task"
+            return SINGLE_TASK
         family = "hard sharing" if self.family == "hard_sharing" else "InterroGate"
         return f"{family}, {_NAMES[self.weighting or 'scalar']}"
 

@@ -9,6 +9,8 @@ from scipy.stats import rankdata
 
 from search.records import TaskRecord
 
+SINGLE_TASK = "single-task"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SystemRun:
@@ -58,18 +60,34 @@ class ComparisonTable:
     """A comparison as it stands: complete, or as far as it has come."""
 
     name: str
+    data: str
     tasks: tuple[TaskRecord, ...]
     lines: tuple[Line, ...]
 
+    @property
+    def single_task_flops(self) -> int | None:
+        """What a percentage of FLOPs is of; None until the single-task networks are there."""
+        return next((line.flops for line in self.lines if line.system == SINGLE_TASK), None)
 
-def comparison_table(name: str, tasks: Sequence[TaskRecord], runs: Iterable[SystemRun]) -> ComparisonTable:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What a comparison is about: the study's name, its data, and its tasks."""
+
+    name: str
+    data: str
+    tasks: tuple[TaskRecord, ...]
+
+
+def comparison_table(subject: Subject, runs: Iterable[SystemRun]) -> ComparisonTable:
     """One line per system, in the order in which systems first appear in ``runs``."""
+    tasks = subject.tasks
     by_system: dict[str, list[SystemRun]] = {}
     for run in runs:
         by_system.setdefault(run.system, []).append(run)
     ranks = mean_ranks(tasks, {system: _means(tasks, found) for system, found in by_system.items()})
     lines = tuple(_line(system, found, tasks, ranks[system]) for system, found in by_system.items())
-    return ComparisonTable(name=name, tasks=tuple(tasks), lines=lines)
+    return ComparisonTable(name=subject.name, data=subject.data, tasks=tasks, lines=lines)
 
 
 def mean_ranks(tasks: Sequence[TaskRecord], metrics: Mapping[str, Mapping[str, float]]) -> dict[str, float]:

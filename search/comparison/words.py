@@ -18,7 +18,7 @@ FAIRNESS = (
 
 def comparison_words(table: ComparisonTable) -> Table:
     """The table; ± is one standard deviation over seeds."""
-    single = next((line.flops for line in table.lines if line.system == "single-task"), 0)
+    single = table.single_task_flops
     out = Table(title=f"Systems compared on {table.name}", title_justify="left")
     out.add_column("system", no_wrap=True)
     for task in table.tasks:

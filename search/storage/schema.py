@@ -191,13 +191,18 @@ class ReferenceRow(Base):
 
 
 class ComparisonRow(Base):
-    """One system of a comparison, trained from one seed. ``key`` is the hash of all that decides the result."""
+    """One system of a comparison, trained from one seed, at its ``position`` in the table.
+
+    ``key`` is the hash of all that decides the result, ``setting`` of what all rows of one table have in common.
+    """
 
     __tablename__ = "gatefront_comparisons"
 
     name: Mapped[str] = mapped_column(_NAME, primary_key=True)
     system: Mapped[str] = mapped_column(sa.String(100), primary_key=True)
     seed: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    position: Mapped[int]
+    setting: Mapped[str] = mapped_column(sa.String(64))
     key: Mapped[str] = mapped_column(sa.String(64))
     finished_at: Mapped[datetime]
     result: Mapped[dict[str, Any]]

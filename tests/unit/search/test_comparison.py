@@ -7,20 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from search.comparison import comparison_table, list_systems
+from search.comparison import Subject, comparison_table, list_systems
 from search.comparison.jobs import SystemJob, initial_jobs, seeded_plans, system_jobs, train_system
 from search.comparison.run import Workers, run_comparison
 from search.comparison.systems import DEFAULT_WEIGHTINGS, parse_weightings
 from search.comparison.table import ComparisonTable, SystemRun, mean_ranks
 from search.comparison.words import comparison_document, comparison_words
 from search.config import StudyConfig
-from search.errors import StudyFileError
+from search.errors import StudyFileError, StudyNotFoundError
 from search.folders import StudyFolders
 from search.json_document import to_text
+from search.queries import StudyReader
 from search.records import TaskRecord
 from search.references import ReferenceJob, train_job
 from search.service import open_store
-from search.storage.comparisons import ComparisonStore
 from search.study_file import parse_study
 from trainer.reporting import ReferenceResult
 from trainer.weighting import WEIGHTINGS, step_cost
@@ -82,7 +82,7 @@ def compare(config: StudyConfig, folder: Path, here: Here, names: str, num_seeds
         config,
         list_systems(parse_weightings(names), config.train.weightings[0]),
         num_seeds=num_seeds,
-        store=ComparisonStore(engine, config.study.name),
+        engine=engine,
         folders=StudyFolders(folder, config.study.name),
         workers=here.workers(),
     )
@@ -102,7 +102,7 @@ def test_ranks_are_means_over_tasks_with_ties_shared() -> None:
 
 def test_lines_are_means_over_seeds_with_their_spread() -> None:
     runs = [run_of("a", 0, 80.0, 0.5, 1.0), run_of("b", 0, 70.0, 0.1), run_of("a", 1, 84.0, 0.5, 4.0)]
-    table = comparison_table("x", [UP, DOWN], runs)
+    table = comparison_table(Subject(name="x", data="digits", tasks=(UP, DOWN)), runs)
     assert [(line.system, line.num_seeds) for line in table.lines] == [("a", 2), ("b", 1)]
     first, second = table.lines
     assert (first.metrics["up"].mean, first.delta_mtl.mean) == (82.0, 2.5)
@@ -161,9 +161,21 @@ def test_what_was_trained_is_not_trained_again(trained: tuple[Path, Here, Compar
         replace(line, mean_rank=found.mean_rank)
         for line, found in zip(before.lines, [t for t in table.lines if "DWA" not in t.system], strict=True)
     ]
+    reader = StudyReader(f"sqlite:///{folder}/gatefront.db")
+    assert reader.comparison("tiny") == table
+    assert reader.list_comparisons() == ("tiny",)
+    revision = reader.comparison_revision("tiny")
     changed = Here()
     compare(parse_study(STUDY.replace("epochs = 1\nreference", "epochs = 2\nreference")), folder, changed, "uniform", 1)
     assert changed.systems == [("hard sharing, uniform", 4), ("InterroGate, task weights", 4)]
+    # Another recipe is another table: what the old one had trained does not stand in it.
+    assert [(line.system, line.num_seeds) for line in reader.comparison("tiny").lines] == [
+        ("single-task", 1), ("hard sharing, uniform", 1), ("InterroGate, task weights", 1),
+    ]  # fmt: skip
+    assert reader.comparison_revision("tiny") != revision
+    for read in (reader.comparison, reader.comparison_revision):
+        with pytest.raises(StudyNotFoundError, match=r"no comparison 'other'.*gatefront compare"):
+            read("other")
 
 
 @pytest.mark.xdist_group("comparison")

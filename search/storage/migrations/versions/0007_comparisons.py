@@ -15,6 +15,8 @@ def upgrade() -> None:
         sa.Column("name", sa.String(100), primary_key=True),
         sa.Column("system", sa.String(100), primary_key=True),
         sa.Column("seed", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("position", sa.Integer, nullable=False),
+        sa.Column("setting", sa.String(64), nullable=False),
         sa.Column("key", sa.String(64), nullable=False),
         sa.Column("finished_at", sa.DateTime, nullable=False),
         sa.Column("result", sa.JSON, nullable=False),
