@@ -31,6 +31,10 @@ class AmendmentError(GatefrontError, ValueError):
     """A study cannot be changed as asked."""
 
 
+class LineageError(GatefrontError, ValueError):
+    """A study cannot start from the earlier one that was named."""
+
+
 class NothingToPullError(GatefrontError, RuntimeError):
     """The study has no finished trial that fits the request."""
 

@@ -12,6 +12,7 @@ from ray import tune
 from search.cluster import WorkerResources, local_cluster
 from search.drain import Drain
 from search.folders import StudyFolders
+from search.lineage import INITIAL
 from search.plan import StudyPlan
 from search.queries import StudyReader
 from search.ray_references import PreparationStoppedError, RayReferences
@@ -28,6 +29,7 @@ from search.storage.repository import DONE_STATES, OPEN_STATES, StudyStore
 from search.study_stopping import early_stopping
 from search.trainable import SPEC, TRIAL_NUMBER, RunTrial, make_trainable
 from search.trial_scheduler import TrialScheduler
+from trainer.initial_network import InitialNetwork
 from trainer.trial_spec import TrialSpec
 
 logger = logging.getLogger(__name__)
@@ -157,6 +159,7 @@ def _config_maker(run: StudyRun, references: References) -> Callable[[optuna.Tri
     def make_config(trial: optuna.Trial) -> dict[str, Any]:
         # The references have the study's seed, and each trial one of its own.
         settings = decode(plan, trial.params, seed=plan.config.study.seed + 1 + trial.number)
+        initial = trial.user_attrs.get(INITIAL)
         spec = TrialSpec(
             architecture=settings.capacity.architecture,
             data=plan.data,
@@ -167,6 +170,7 @@ def _config_maker(run: StudyRun, references: References) -> Callable[[optuna.Tri
             param_budget=plan.param_budget,
             single_task=references.single_task(settings.capacity),
             hard_sharing=references.shared_init(settings.capacity),
+            initial=None if initial is None else InitialNetwork.from_json(initial),
         )
         confirms = trial.user_attrs.get(CONFIRMS)
         run.store.open_trial(trial.number, seed=settings.train.seed, num_epochs=spec.num_epochs, confirms=confirms)

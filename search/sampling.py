@@ -100,6 +100,18 @@ def _flop_target(plan: StudyPlan, capacity: Capacity, params: Params) -> int | N
     return capacity.hard_sharing + int(share * (top - capacity.hard_sharing))
 
 
+def share_of_target(plan: StudyPlan, params: Params, flop_target: int) -> float | None:
+    """The ``gates.flop_target`` that stands for so many FLOPs in this study; None if it has no room for a choice.
+
+    Raises:
+        KeyError: the study has no capacity of these parameters.
+    """
+    capacity = _capacity(plan, params)
+    top = capacity.ceiling if plan.flop_budget is None else min(capacity.ceiling, plan.flop_budget)
+    room = top - capacity.hard_sharing
+    return (flop_target - capacity.hard_sharing) / room if room > 0 else None
+
+
 def reference_train_config(config: StudyConfig, *, epochs: int) -> TrainConfig:
     """The recipe of reference networks: every knob at its centre, the study's own seed."""
     return _train_config(config, central_params(config) | {"train.epochs": epochs}, config.study.seed)

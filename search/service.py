@@ -19,6 +19,7 @@ from search.flop_budget import parse_flop_budget
 from search.folders import StudyFolders
 from search.heartbeat import Heartbeat
 from search.latency_rule import LatencyRule
+from search.lineage import begin_from, heirs_of, inherit
 from search.param_budget import parse_param_budget
 from search.plan import StudyPlan, plan_study
 from search.queries import StudyReader
@@ -88,10 +89,15 @@ class Sitting:
     run_trial: RunTrial = train_trial
 
 
-def start_study(text: str, overrides: Overrides, storage: Path, sitting: Sitting) -> StudyState:
+def start_study(
+    text: str, overrides: Overrides, storage: Path, sitting: Sitting, *, earlier: str | None = None
+) -> StudyState:
     """Create the study that ``text`` describes and run it to its end, or until the drain is requested.
 
+    It goes on from the study named ``earlier``, if one is.
+
     Raises:
+        LineageError, StudyNotFoundError: the earlier study is of no use here, or there is none. Nothing was created.
         StudyFileError, DataError, SpaceError: the file asks for what cannot be. Nothing was created.
         StudyExistsError: the database already holds a study of that name.
         ReferenceFailedError: the references could not be trained. The study is FAILED; `resume` tries again.
@@ -102,10 +108,13 @@ def start_study(text: str, overrides: Overrides, storage: Path, sitting: Sitting
     plan = plan_study(config)
     engine, optuna_storage = open_store(sitting.url)
     _refuse_known_name(optuna_storage, config.study.name)
+    inheritance = None if earlier is None else begin_from(plan, text, StudyReader(sitting.url), earlier)
     workers = plan_workers(config.study.workers)
     # Before the study exists: data that cannot be read is wrong input, not a failed study.
     load_data(plan.data, StudyFolders(storage, config.study.name).cache)
-    StudyStore.create(engine, _new_row(plan, text, storage, workers))
+    row = _new_row(plan, text, storage, workers)
+    row.started_from = earlier
+    StudyStore.create(engine, row, began=None if inheritance is None else str(inheritance))
     return _drive(plan, config.study.name, engine, optuna_storage, sitting)
 
 
@@ -200,13 +209,16 @@ def _prepare(
     row = store.load()
     folders = StudyFolders(Path(row.storage_dir), store.study)
     store.set_state(StudyState.PREPARING, "reading the data")
-    study = open_study(optuna_storage, plan.config, num_trials=row.num_trials)
-    study.sampler = SelectiveSampler(study.sampler, store.void_trials)
+    reader = StudyReader(sitting.url)
+    inheritance = None if row.started_from is None else inherit(plan, reader, row.started_from)
+    study = open_study(optuna_storage, plan.config, num_trials=row.num_trials, heirs=heirs_of(inheritance))
+    warm = () if inheritance is None else inheritance.trials
+    study.sampler = SelectiveSampler(study.sampler, store.void_trials, warm)
     recovery = recover(study, store, plan.config, num_trials=row.num_trials, flop_budget=plan.flop_budget)
     run = StudyRun(
         plan=plan,
         store=store,
-        reader=StudyReader(sitting.url),
+        reader=reader,
         study=study,
         recovery=recovery,
         folders=folders,

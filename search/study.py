@@ -1,7 +1,8 @@
 """The Optuna side of a study: its objectives, its sampler, its named constraints."""
 
+import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import optuna
@@ -10,6 +11,7 @@ from optuna.trial import TrialState as OptunaState
 
 from search.config import Objective, StudyConfig
 from search.errors import RefusedResultError
+from search.knobs import Scalar
 from search.pareto import Budgets, Outcome
 from search.samplers import make_sampler
 from search.sampling import first_points, search_space
@@ -24,8 +26,17 @@ _DIRECTIONS: dict[Objective, Literal["maximize", "minimize"]] = {
 _TRAINED, _UNTRAINABLE = -1.0, 1.0
 
 
-def open_study(storage: optuna.storages.BaseStorage, config: StudyConfig, *, num_trials: int) -> optuna.Study:
-    """Create the Optuna study, or load it to go on; the first points are enqueued once."""
+def open_study(
+    storage: optuna.storages.BaseStorage,
+    config: StudyConfig,
+    *,
+    num_trials: int,
+    heirs: Sequence[tuple[Mapping[str, Scalar], Mapping[str, object]]] = (),
+) -> optuna.Study:
+    """Create the Optuna study, or load it to go on; the first points are enqueued once.
+
+    ``heirs`` come before them: parameters with the attributes that say what their trial goes on from.
+    """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
         storage=storage,
@@ -39,8 +50,10 @@ def open_study(storage: optuna.storages.BaseStorage, config: StudyConfig, *, num
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             study.set_metric_names(list(config.study.objectives))
+        for params, attributes in heirs:
+            study.enqueue_trial(dict(params), user_attrs=dict(attributes))
         # The grid begins with its own corners.
-        for point in [] if config.study.sampler == "grid" else first_points(config)[:num_trials]:
+        for point in [] if config.study.sampler == "grid" else first_points(config)[: max(0, num_trials - len(heirs))]:
             study.enqueue_trial(point)
     return study
 
@@ -76,12 +89,22 @@ def tell_complete(study: optuna.Study, trial: optuna.Trial, outcome: Outcome, bu
     values = [outcome.delta_mtl, float(outcome.flops)]
     if len(study.directions) > len(values):
         values.append(_latency(trial, outcome))
-    if budgets.flops is not None:
-        trial.set_constraint(FLOP_CONSTRAINT, outcome.flops / budgets.flops - 1.0)
     if budgets.latency_ms is not None:
-        trial.set_constraint(LATENCY_CONSTRAINT, _latency(trial, outcome) / budgets.latency_ms - 1.0)
-    trial.set_constraint(TRAINED_CONSTRAINT, _TRAINED)
+        _latency(trial, outcome)
+    for name, value in constraints_of(outcome, budgets).items():
+        trial.set_constraint(name, value)
     study.tell(trial, values)
+
+
+def constraints_of(outcome: Outcome, budgets: Budgets) -> dict[str, float]:
+    """What a complete trial is told of each budget, and that it trained: at most 0 is feasible."""
+    found: dict[str, float] = {}
+    if budgets.flops is not None:
+        found[FLOP_CONSTRAINT] = outcome.flops / budgets.flops - 1.0
+    if budgets.latency_ms is not None:
+        slowest = math.inf if outcome.latency_ms is None else outcome.latency_ms
+        found[LATENCY_CONSTRAINT] = slowest / budgets.latency_ms - 1.0
+    return found | {TRAINED_CONSTRAINT: _TRAINED}
 
 
 def _latency(trial: optuna.Trial, outcome: Outcome) -> float:

@@ -17,6 +17,7 @@ from trainer.delivery import deliver
 from trainer.derived import derive_points
 from trainer.finetuning import finetune_cut
 from trainer.gate_training import finetune_config, learn_gates
+from trainer.initial_network import start_from
 from trainer.loop import train
 from trainer.machine import describe_environment, device_name, peak_memory_mib, reset_peak_memory
 from trainer.recalibration import recalibrate_norms
@@ -81,6 +82,8 @@ def _build(spec: TrialSpec) -> InterroGateNetwork:
     single_task = {name: load_state(Path(spec.single_task[name].path)) for name in spec.architecture.task_names}
     hard_sharing = load_state(Path(spec.hard_sharing.path)) if spec.hard_sharing is not None else None
     network.load_references(single_task, hard_sharing)
+    if spec.initial is not None:
+        start_from(network, spec.initial)
     # Asked before hours of training rather than after: this refuses a cost that not even sharing everything meets.
     floor = network.cost.floor
     limit = floor if spec.flop_limit is None else min(spec.flop_limit, floor)

@@ -9,6 +9,7 @@ from spaces.errors import GatefrontError
 from trainer.config import GateConfig, TrainConfig
 from trainer.content_hash import hash_json
 from trainer.data.dataset import DataSpec
+from trainer.initial_network import InitialNetwork
 from trainer.reporting import ReferenceResult
 
 
@@ -42,7 +43,7 @@ class TrialSpec:
     ``hard_sharing`` starts the shared branch; without it that branch starts as the backbone does.
     ``flop_budget`` is in FLOPs (2 per multiply-add); None means the network is not cut. ``flop_target``, at or under
     it, is what this trial asks for; None: whatever its gates choose under the budget. ``param_budget`` caps the
-    parameters of the pruned network; None: no cap.
+    parameters of the pruned network; None: no cap. ``initial`` takes the place of all other initial weights and gates.
     """
 
     architecture: Architecture
@@ -54,6 +55,7 @@ class TrialSpec:
     hard_sharing: TrainedReference | None = None
     flop_target: int | None = None
     param_budget: int | None = None
+    initial: InitialNetwork | None = None
 
     def __post_init__(self) -> None:
         names = self.architecture.task_names
@@ -94,9 +96,11 @@ class TrialSpec:
         for name in ("device", "num_threads", "num_loader_workers", "checkpoint_activations"):
             del document["train"][name]
         del document["data"]["cache"]
-        for reference in (*document["single_task"].values(), document["hard_sharing"]):
+        for reference in (*document["single_task"].values(), document["hard_sharing"], document["initial"]):
             if reference is not None:
                 del reference["path"]
+        if document["initial"] is None:
+            del document["initial"]  # keys of trials without one stay as earlier releases had them
         return hash_json(document | {"data_fingerprint": data_fingerprint})
 
     def to_json(self) -> dict[str, Any]:
@@ -110,12 +114,14 @@ class TrialSpec:
             "param_budget": self.param_budget,
             "single_task": {name: reference.to_json() for name, reference in self.single_task.items()},
             "hard_sharing": self.hard_sharing.to_json() if self.hard_sharing is not None else None,
+            "initial": self.initial.to_json() if self.initial is not None else None,
         }
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "TrialSpec":
         single_task = document["single_task"].items()
         hard_sharing = document["hard_sharing"]
+        initial = document.get("initial")
         return cls(
             architecture=Architecture.from_json(document["architecture"]),
             data=DataSpec.from_json(document["data"]),
@@ -126,4 +132,5 @@ class TrialSpec:
             param_budget=document["param_budget"],
             single_task={name: TrainedReference.from_json(reference) for name, reference in single_task},
             hard_sharing=TrainedReference.from_json(hard_sharing) if hard_sharing is not None else None,
+            initial=InitialNetwork.from_json(initial) if initial is not None else None,
         )

@@ -32,6 +32,7 @@ def study_header(view: StudyView) -> Component:
     about = (
         f"{summary.data} · {summary.backbone} · tasks {format_names([task.name for task in summary.tasks])} "
         f"· created {format_time(summary.created_at)}"
+        + (f" · started from {summary.started_from}" if summary.started_from else "")
     )
     return html.Div(
         [

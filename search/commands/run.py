@@ -35,6 +35,9 @@ from search.study_file import read_study_file
 Trials = Annotated[int | None, typer.Option("--trials", min=1, help="How many trials; default: the study file's.")]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Workers; default: one per GPU or CPU core.")]
 Hours = Annotated[float | None, typer.Option("--hours", min=0.0, help="Stop cleanly after this long; resume goes on.")]
+Earlier = Annotated[
+    str | None, typer.Option("--from", metavar="STUDY", help="Go on from what an earlier study of the same data found.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show only how the study ended.")]
 Plain = Annotated[bool, typer.Option("--plain", help="Plain lines also on a terminal.")]
 
@@ -49,6 +52,7 @@ def start(  # noqa: PLR0913  # one parameter per option of the command line
     workers: Workers = None,
     db: Database = None,
     storage: Storage = None,
+    earlier: Earlier = None,
     quiet: Quiet = False,
     plain: Plain = False,
 ) -> None:
@@ -64,7 +68,7 @@ def start(  # noqa: PLR0913  # one parameter per option of the command line
     folder = storage_folder(storage)
     if not quiet:
         typer.echo(f"Reading {file} and its data ...", err=True)
-    _run(lambda sitting: start_study(text, overrides, folder, sitting), db, hours, _mode(quiet, plain))
+    _run(lambda sitting: start_study(text, overrides, folder, sitting, earlier=earlier), db, hours, _mode(quiet, plain))
 
 
 def resume(

@@ -16,6 +16,7 @@ from search.pareto import Outcome
 from search.records import StudyState, TrialState
 from search.storage.derived_points import replace_derived_points
 from search.storage.epochs import RungEpoch, read_rung_epochs, sum_of_epochs
+from search.storage.events import add_event
 from search.storage.latencies import replace_latencies
 from search.storage.schema import EpochRow, ReferenceRow, StudyRow, TrialRow
 from trainer.reporting import EpochReport, ReferenceResult, TrialResult
@@ -36,12 +37,18 @@ class StudyStore:
         self.study = study
 
     @classmethod
-    def create(cls, engine: sa.Engine, row: StudyRow) -> "StudyStore":
-        """Insert a new study; raises :class:`StudyExistsError` if the name is taken."""
+    def create(cls, engine: sa.Engine, row: StudyRow, *, began: str | None = None) -> "StudyStore":
+        """Insert a new study; raises :class:`StudyExistsError` if the name is taken.
+
+        ``began`` says what it takes over from the study that it started from.
+        """
         name = row.name
         try:
             with Session(engine) as session, session.begin():
                 session.add(row)
+                if began is not None:
+                    session.flush()
+                    add_event(session, name, "started_from", began)
         except sa.exc.IntegrityError as error:
             raise StudyExistsError(
                 f"the database already holds a study {name!r}.",

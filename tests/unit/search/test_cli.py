@@ -43,6 +43,7 @@ def test_flags_grow_deliberately() -> None:
             [
                 "--db",
                 "--flop-budget",
+                "--from",
                 "--hours",
                 "--latency-budget",
                 "--param-budget",

@@ -1,6 +1,6 @@
 """References: what is trained, what is recorded, what a trial gets. Training itself is a stand-in."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ import pytest
 
 from search.plan import StudyPlan, plan_study
 from search.queries import StudyReader
-from search.references import ReferenceJob, References, prepare_references
+from search.references import ReferenceJob, References, prepare_references, train_job
 from search.study_file import parse_study
 from trainer.reporting import ReferenceResult
 
@@ -85,3 +85,49 @@ def test_baselines_are_recorded_with_their_delta(open_table_study: OpenStudy) ->
     assert (hard.kind, hard.delta_mtl) == ("hard_sharing", pytest.approx(-10.0))
     # 2 x (3 single-task + 1 initial) + 1 baseline, 2 s each.
     assert reader.view("table").summary.seconds_spent == pytest.approx(18.0)
+
+
+_TINY = """
+[study]
+name = "{name}"
+flop_budget = "{budget}"
+seed = 0
+[data]
+name = "digits"
+options = {{train_size = 64, val_size = 32}}
+[network]
+stem = "small"
+width = 0.25
+[train]
+epochs = {epochs}
+reference_epochs = 1
+shared_init_epochs = 1
+[gates]
+finetune_epochs = 1
+"""
+
+
+def _train_here(jobs: list[ReferenceJob], cache_dir: Path) -> Iterator[tuple[ReferenceJob, ReferenceResult]]:
+    for job in jobs:
+        yield job, train_job(job, cache_dir)
+
+
+def test_studies_of_one_storage_share_what_is_the_same(open_table_study: OpenStudy, tmp_path: Path) -> None:
+    """Another name, budget and length of trials: the networks that trials start from are trained once."""
+    results = {}
+    for name, budget, epochs in (("first", "90%", 1), ("second", "70%", 3)):
+        text = _TINY.format(name=name, budget=budget, epochs=epochs)
+        plan = plan_study(parse_study(text))
+        run = open_table_study(text=text)
+        results[name] = prepare_references(plan, run.store, tmp_path / "cache", _train_here).results
+    for role, result in results["second"].items():
+        if "/ hard_sharing" not in role:
+            assert result.from_cache
+            assert (result.path, result.metrics) == (results["first"][role].path, results["first"][role].metrics)
+    # The baseline is given as much compute as a trial of its own study, so it is another one.
+    assert not _shared(results, "hard_sharing")
+
+
+def _shared(results: dict[str, Mapping[str, ReferenceResult]], purpose: str) -> bool:
+    keys = [{role: result.key for role, result in found.items() if purpose in role} for found in results.values()]
+    return len(keys) == 2 and keys[0] == keys[1]

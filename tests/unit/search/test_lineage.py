@@ -1,0 +1,238 @@
+"""A study that starts from an earlier one: the same question only, its trials warm the sampler, a network goes on."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from search.cli import main
+from search.errors import LineageError
+from search.lineage import INITIAL, begin_from, heirs_of, inherit
+from search.plan import StudyPlan, plan_study
+from search.queries import StudyReader
+from search.records import StudyState
+from search.sampler_view import SelectiveSampler
+from search.sampling import decode
+from search.storage.amendments import void_trial
+from search.storage.repository import StudyStore
+from search.storage.schema import StudyRow
+from search.study import open_study
+from search.study_difference import first_difference
+from search.study_file import parse_study
+
+OpenStudy = Callable[..., Any]
+
+EARLIER = """
+[study]
+name = "table"
+trials = 4
+[data]
+name = "digits"
+[network]
+backbone = "smallconv"
+width = 1.0
+[train]
+epochs = 3
+[gates]
+sparsity = "expected_flops"
+flop_target = {low = 0.2, high = 1.0}
+lambda_s = {low = 3.0, high = 30.0, log = true}
+"""
+LATER = EARLIER.replace('name = "table"\ntrials = 4', 'name = "later"\ntrials = 3\nflop_budget = "60%"')
+
+
+@pytest.fixture(scope="module")
+def plan() -> StudyPlan:
+    return plan_study(parse_study(LATER))
+
+
+@pytest.fixture(autouse=True)
+def _own_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEFRONT_DB", f"sqlite:///{tmp_path}/gatefront.db")
+    monkeypatch.setenv("GATEFRONT_STORAGE", str(tmp_path / "runs"))
+
+
+@pytest.fixture
+def earlier(open_table_study: OpenStudy, plan: StudyPlan) -> Any:
+    """Four complete trials; the targets of the first three are within the later budget."""
+    study = open_table_study(max_concurrent=9, text=EARLIER)
+    budget = plan.flop_budget
+    assert budget is not None
+    for number, (flops, delta_mtl) in enumerate(
+        ((budget - 20_000, -3.0), (budget - 5_000, -2.0), (budget - 9_000, -6.0), (budget + 9_000, -1.0))
+    ):
+        study.searcher.suggest(f"ray{number}")
+        study.finish(f"ray{number}", delta_mtl=delta_mtl, flops=flops, flop_budget=None, flop_target=flops + 100)
+    return study
+
+
+def test_trials_keep_their_flops_under_another_budget(earlier: Any, plan: StudyPlan) -> None:
+    reader = StudyReader(earlier.url)
+    inheritance = begin_from(plan, LATER, reader, "table")
+    points = {f"table {point.number}": point for point in reader.view("table").points}
+    assert inheritance.trials
+    for trial in inheritance.trials:
+        point = points[trial.user_attrs["inherited_from"]]
+        assert trial.values == [point.delta_mtl, point.flops]
+        settings = decode(plan, trial.params, seed=0)
+        assert settings.flop_target == pytest.approx(point.flop_target, abs=1)
+        assert trial.params["gates.lambda_s"] == point.params["gates.lambda_s"]
+        assert (trial.constraints["flops"] <= 0) == (point.flops <= plan.flop_budget)
+    # Trial 3 asked for more than this study may spend, so this study could not have proposed it.
+    assert "table 3" not in {trial.user_attrs["inherited_from"] for trial in inheritance.trials}
+    assert [trial.number for trial in inheritance.trials] == list(range(-len(inheritance.trials), 0))
+
+
+def test_the_sampler_begins_with_them_and_the_study_does_not_hold_them(earlier: Any, plan: StudyPlan) -> None:
+    inheritance = inherit(plan, StudyReader(earlier.url), "table")
+    study = open_study(optuna.storages.InMemoryStorage(), plan.config, num_trials=3)
+    study.sampler = SelectiveSampler(study.sampler, frozenset, inheritance.trials)
+    assert study.get_trials(states=[optuna.trial.TrialState.COMPLETE]) == []
+    shown = study.sampler._shown(study).get_trials(states=[optuna.trial.TrialState.COMPLETE])
+    assert shown == list(inheritance.trials)
+
+
+@pytest.mark.parametrize("sampler", ["gp", "tpe", "tpe-independent", "nsga2", "random", "grid"])
+def test_every_sampler_can_work_with_them(earlier: Any, plan: StudyPlan, sampler: str) -> None:
+    config = parse_study(LATER.replace("trials = 3", f'trials = 3\nsampler = "{sampler}"'))
+    inheritance = inherit(plan, StudyReader(earlier.url), "table")
+    study = open_study(optuna.storages.InMemoryStorage(), config, num_trials=0)
+    study.sampler = SelectiveSampler(study.sampler, frozenset, inheritance.trials)
+    space = inheritance.trials[0].distributions
+    for _ in range(3):
+        trial = study.ask(dict(space))
+        assert set(trial.params) == set(space)
+        trial.set_constraint("flops", -0.1)
+        trial.set_constraint("trained", -1.0)
+        study.tell(trial, [-2.0, 1e5])
+
+
+def test_the_heir_goes_on_from_the_nearest_network_of_the_front(earlier: Any, plan: StudyPlan, tmp_path: Path) -> None:
+    reader = StudyReader(earlier.url)
+    assert inherit(plan, reader, "table").heir is None, "no file is where the database says"
+    _keep_networks(earlier, tmp_path, range(4))
+    heir = inherit(plan, reader, "table").heir
+    assert heir is not None
+    # Of the front, trial 1 is nearest from below, trial 3 lies farther above.
+    assert heir.initial.label == "table 1"
+    assert heir.initial.path == str(tmp_path / "table" / "trials" / "1" / "network.pt")
+    assert heir.params["gates.flop_target"] == 1.0
+    study = open_study(
+        optuna.storages.InMemoryStorage(), plan.config, num_trials=3, heirs=heirs_of(inherit(plan, reader, "table"))
+    )
+    waiting = study.get_trials()
+    assert len(waiting) == 3
+    first = study.ask()
+    assert first.user_attrs[INITIAL] == heir.initial.to_json()
+    again = open_study(study._storage, plan.config, num_trials=3, heirs=heirs_of(inherit(plan, reader, "table")))
+    assert len(again.get_trials()) == 3
+
+
+def test_a_network_that_is_gone_or_void_is_no_beginning(earlier: Any, plan: StudyPlan, tmp_path: Path) -> None:
+    reader = StudyReader(earlier.url)
+    _keep_networks(earlier, tmp_path, (0, 3))
+    heir = inherit(plan, reader, "table").heir
+    assert heir is not None
+    assert heir.initial.label == "table 3"
+    void_trial(earlier.store._engine, "table", 3, "the wrong data")
+    heir = inherit(plan, reader, "table").heir
+    assert heir is not None
+    assert heir.initial.label == "table 0"
+
+
+def test_void_trials_teach_no_later_study(earlier: Any, plan: StudyPlan) -> None:
+    reader = StudyReader(earlier.url)
+    before = {trial.user_attrs["inherited_from"] for trial in inherit(plan, reader, "table").trials}
+    void_trial(earlier.store._engine, "table", 0, "the wrong data")
+    after = {trial.user_attrs["inherited_from"] for trial in inherit(plan, reader, "table").trials}
+    assert after == before - {"table 0"}
+    for number in (1, 2, 3):
+        void_trial(earlier.store._engine, "table", number, "the wrong data")
+    assert inherit(plan, reader, "table").trials == ()
+    with pytest.raises(LineageError, match="no complete trial"):
+        begin_from(plan, LATER, reader, "table")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "difference"),
+    [
+        ("epochs = 3", "epochs = 4", "train.epochs: 4 here, 3 there"),
+        ("low = 3.0", "low = 2.0", "gates.lambda_s"),
+        ('name = "digits"', 'name = "rooms"', "data.name: rooms here, digits there"),
+        ('name = "digits"', 'name = "digits"\noptions = {train_size = 9}', "data.options"),
+        ("[train]", "[tasks.left]\nweight = 2.0\n[train]", "tasks.left"),
+        ("width = 1.0", "width = 0.5", "network.width: 0.5 here, 1.0 there"),
+        ("[train]", "[latency]\n[train]", "latency.runtime"),
+    ],
+)
+def test_another_question_is_refused_with_the_first_difference(
+    earlier: Any, plan: StudyPlan, old: str, new: str, difference: str
+) -> None:
+    text = LATER.replace(old, new)
+    with pytest.raises(LineageError, match="differs in") as refused:
+        begin_from(plan, text, StudyReader(earlier.url), "table")
+    assert difference in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("epochs = 3", 'epochs = 3\ndevice = "cpu"\nnum_threads = 2'),
+        ("trials = 3", 'trials = 9\nseed = 5\nsampler = "random"\nparam_budget = "2M"\nconfirm_seeds = 5'),
+        ("[train]", "[early_stopping]\n[train]"),
+        ('name = "digits"', 'name = "digits"\nroot = "/elsewhere"'),
+    ],
+)
+def test_budget_search_and_machine_may_differ(old: str, new: str) -> None:
+    assert first_difference(parse_study(LATER.replace(old, new)), parse_study(EARLIER)) is None
+
+
+def test_a_network_over_the_new_cap_on_parameters_teaches_nothing(earlier: Any) -> None:
+    plan = plan_study(parse_study(LATER.replace("trials = 3", 'trials = 3\nparam_budget = "200K"')))
+    assert inherit(plan, StudyReader(earlier.url), "table").trials != ()
+    # The trials of the table have 1234.
+    assert inherit(replace(plan, param_budget=1000), StudyReader(earlier.url), "table").trials == ()
+
+
+def test_where_a_study_comes_from_is_kept_and_shown(
+    earlier: Any, plan: StudyPlan, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _keep_networks(earlier, tmp_path, (1,))
+    inheritance = inherit(plan, StudyReader(earlier.url), "table")
+    row = earlier.store.load()
+    later = {column.name: getattr(row, column.name) for column in StudyRow.__table__.columns}
+    changes = {"name": "later", "started_from": "table", "created_at": datetime.now(UTC), "state": StudyState.STOPPED}
+    StudyStore.create(earlier.store._engine, StudyRow(**later | changes), began=str(inheritance))
+    view = StudyReader(earlier.url).view("later")
+    assert view.summary.started_from == "table"
+    assert view.points == ()
+    (event,) = view.events
+    assert event.kind == "started_from"
+    assert "the first trial goes on from the network of table 1" in event.detail
+    assert main(["status", "later"]) == 0
+    assert "trials warm the sampler" in capsys.readouterr().out
+
+
+def test_starting_from_nothing_is_wrong_input(earlier: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "later.toml"
+    path.write_text(LATER)
+    assert main(["start", str(path), "--from", "no-such-study"]) == 2
+    assert "no-such-study" in capsys.readouterr().err
+    path.write_text(LATER.replace("epochs = 3", "epochs = 4"))
+    assert main(["start", str(path), "--from", "table"]) == 2
+    assert "differs in train.epochs: 4 here, 3 there" in capsys.readouterr().err
+    assert [summary.name for summary in StudyReader(earlier.url).list_studies()] == ["table"]
+
+
+def _keep_networks(study: Any, storage: Path, numbers: Any) -> None:
+    """Files where the database says that the trials' networks are."""
+    with study.store._writing() as session:
+        session.get_one(StudyRow, "table").storage_dir = str(storage)
+    for number in numbers:
+        folder = storage / "table" / "trials" / str(number)
+        folder.mkdir(parents=True)
+        (folder / "network.pt").touch()
