@@ -2,6 +2,7 @@
 
 from spaces.families.cross_stitch import CrossStitchNetwork, build_cross_stitch
 from spaces.families.hard_sharing import HardSharingNetwork, build_hard_sharing
+from spaces.families.mtan import MtanNetwork, build_mtan
 from spaces.families.network import FamilyNetwork
 from spaces.families.registry import FAMILIES, Family, build_family
 from spaces.families.single_task import SingleTaskNetworks, build_single_task
@@ -12,9 +13,11 @@ __all__ = [
     "Family",
     "FamilyNetwork",
     "HardSharingNetwork",
+    "MtanNetwork",
     "SingleTaskNetworks",
     "build_cross_stitch",
     "build_family",
     "build_hard_sharing",
+    "build_mtan",
     "build_single_task",
 ]

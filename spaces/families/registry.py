@@ -8,6 +8,7 @@ from spaces.architecture import Architecture
 from spaces.errors import SpaceError
 from spaces.families.cross_stitch import build_cross_stitch
 from spaces.families.hard_sharing import build_hard_sharing
+from spaces.families.mtan import build_mtan
 from spaces.families.network import FamilyNetwork
 from spaces.families.single_task import build_single_task
 
@@ -33,6 +34,7 @@ FAMILIES: dict[str, Family] = {
         Family("single-task", build_single_task, starts_from=("single_task",)),
         Family("hard-sharing", build_hard_sharing),
         Family("cross-stitch", build_cross_stitch, starts_from=("single_task",)),
+        Family("mtan", build_mtan),
     )
 }
 

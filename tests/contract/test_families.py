@@ -39,7 +39,7 @@ ARCHITECTURES = {
     )
 }
 
-REFUSED: dict[tuple[str, str], str] = {}
+REFUSED = {("mtan", "vit"): r"mtan masks maps \[batch, channels, height, width\]"}
 """(family, architecture) -> words of the reason."""
 
 CASES = [(family, name) for family in FAMILIES for name in ARCHITECTURES if (family, name) not in REFUSED]
