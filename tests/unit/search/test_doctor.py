@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -93,6 +94,15 @@ def test_memory_that_is_given_back_counts() -> None:
     size = 128 * 2**20
     peak = measure_peak(lambda: torch.ones(size, dtype=torch.uint8).sum(), torch.device("cpu"))
     assert peak.highest - peak.before > 0.9 * size
+
+
+def test_mapped_files_do_not_count(tmp_path: Path) -> None:
+    size = 128 * 2**20
+    np.save(tmp_path / "kept.npy", np.zeros(size, np.uint8))
+    without = measure_peak(lambda: None, torch.device("cpu"))
+    kept = np.load(tmp_path / "kept.npy", mmap_mode="r")
+    assert int(kept.sum()) == 0  # every page of it was there
+    assert measure_peak(lambda: None, torch.device("cpu")).highest - without.highest < 0.5 * size
 
 
 @pytest.mark.parametrize(("workers", "fits"), [(1, True), (2, True), (3, False)])
