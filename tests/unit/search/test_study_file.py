@@ -50,6 +50,7 @@ def test_knobs_come_in_three_forms() -> None:
         ("[network]", "[network]\nzzz = 3", r"\[network\]: unknown key 'zzz'.*Known keys: .*width"),
         ("low = 1e-4", "lo = 1e-4", r"\[train.learning_rate\]: unknown key 'lo'.*'low'"),
         ("[gates]", "[tasks.left]\nwieght = 2.0\n[gates]", r"\[tasks.left\]: unknown key 'wieght'.*'weight'"),
+        ("[data.options]", 'cache = "20 GB"\n[data.options]', r"data.cache.*a size such as .20 GiB.*found '20 GB'"),
         ("lambda_s = 3", 'lambda_s = "strong"', r"gates.lambda_s: .*number, found 'strong'"),
         ("lambda_s = 3", "lambda_s = true", r"gates.lambda_s: .*number, found True"),
         ("low = 1e-4", "low = 1.0", r"train.learning_rate: low must be under high, found low = 1.0, high = 0.01"),
