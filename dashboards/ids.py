@@ -36,6 +36,17 @@ STUDY_LATENCY = "study-latency"
 STUDY_LATENCY_SENTENCE = "study-latency-sentence"
 STUDY_LATENCY_BOX = "study-latency-box"
 
+# Comparison page
+COMPARISON_TICK = "comparison-tick"
+COMPARISON_NAME = "comparison-name"
+COMPARISON_SEEN = "comparison-seen"
+COMPARISON_BANNER = "comparison-banner"
+COMPARISON_CONTENT = "comparison-content"
+COMPARISON_LEAD = "comparison-lead"
+COMPARISON_TABLE = "comparison-table"
+COMPARISON_NOTE = "comparison-note"
+COMPARISON_PLOT = "comparison-plot"
+
 # Trial page
 TRIAL_TICK = "trial-tick"
 TRIAL_KEY = "trial-key"

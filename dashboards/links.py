@@ -6,11 +6,16 @@ from urllib.parse import parse_qs, quote, unquote
 STUDIES = "/"
 _POINT = "point"
 _STUDY = re.compile(r"/study/([^/]+)/?")
+_COMPARISON = re.compile(r"/comparison/([^/]+)/?")
 _TRIAL = re.compile(r"/study/([^/]+)/trial/(\d{1,9})/?")
 
 
 def study_path(study: str) -> str:
     return f"/study/{quote(study, safe='')}"
+
+
+def comparison_path(name: str) -> str:
+    return f"/comparison/{quote(name, safe='')}"
 
 
 def trial_path(study: str, number: int, derived: int = 0) -> str:
@@ -27,6 +32,12 @@ def parse_point(search: str | None) -> int:
 def parse_study(pathname: str) -> str | None:
     """The study's name from the address of its page; None for any other address."""
     match = _STUDY.fullmatch(pathname)
+    return unquote(match[1]) if match else None
+
+
+def parse_comparison(pathname: str) -> str | None:
+    """The name from the address of a comparison's page; None for any other address."""
+    match = _COMPARISON.fullmatch(pathname)
     return unquote(match[1]) if match else None
 
 

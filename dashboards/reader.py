@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from search.comparison import ComparisonTable
 from search.records import StudySummary, StudyView, TrialDetail
 
 
@@ -22,6 +23,18 @@ class Reader(Protocol):
 
     def trial(self, study: str, number: int) -> TrialDetail:
         """Everything known of one trial. Raises `StudyNotFoundError`."""
+        ...
+
+    def list_comparisons(self) -> tuple[str, ...]:
+        """The names of all comparisons."""
+        ...
+
+    def comparison(self, name: str) -> ComparisonTable:
+        """A comparison as far as it has come. Raises `StudyNotFoundError`."""
+        ...
+
+    def comparison_revision(self, name: str) -> str:
+        """A cheap token that changes with every run of the comparison. Raises `StudyNotFoundError`."""
         ...
 
     def study_file(self, study: str) -> str:

@@ -10,15 +10,15 @@ from dash import Dash, Input, Output
 from dash.development.base_component import Component
 
 from dashboards import ids
-from dashboards.links import STUDIES, parse_point, parse_study, parse_trial
-from dashboards.pages import not_found, studies, study, trial
+from dashboards.links import STUDIES, parse_comparison, parse_point, parse_study, parse_trial
+from dashboards.pages import comparison, not_found, studies, study, trial
 from dashboards.pages.trial_layout import TrialKey, layout, title
 from dashboards.reader import Reader
 
 
 def register_pages(app: Dash, reader: Reader) -> None:
     """Attach every page's callbacks, and the one that changes pages."""
-    for page in (studies, study, trial):
+    for page in (studies, study, trial, comparison):
         page.register_callbacks(app, reader)
 
     @app.callback(  # type: ignore[untyped-decorator, unused-ignore]
@@ -46,4 +46,7 @@ def page_at(pathname: str, search: str | None = None) -> tuple[Component, str]:
     name = parse_study(pathname)
     if name is not None:
         return study.layout(name), study.title(name)
+    compared = parse_comparison(pathname)
+    if compared is not None:
+        return comparison.layout(compared), comparison.title(compared)
     return not_found.layout(), not_found.TITLE

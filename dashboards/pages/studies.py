@@ -9,9 +9,9 @@ from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
 from dashboards import ids
-from dashboards.components import alert, facts, said, study_badge
+from dashboards.components import alert, card, facts, said, study_badge
 from dashboards.formats import format_delta, format_duration, format_flops, format_names, format_time
-from dashboards.links import study_path
+from dashboards.links import comparison_path, study_path
 from dashboards.polling import INTERVAL_MS, Seen, pause, poll
 from dashboards.reader import Reader
 from dashboards.sentences import NO_STUDIES, study_sentence
@@ -47,31 +47,40 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
 
 def studies_update(reader: Reader, seen: Seen) -> tuple[Any, ...]:
     """Banner, list and what is now shown; `no_update` where nothing changed."""
-    summaries: tuple[StudySummary, ...] = ()
+    found: tuple[tuple[StudySummary, ...], tuple[str, ...]] = ((), ())
 
     def revision() -> str:
-        nonlocal summaries
-        summaries = reader.list_studies()
-        return hashlib.sha256(repr(summaries).encode()).hexdigest()
+        nonlocal found
+        found = (reader.list_studies(), reader.list_comparisons())
+        return hashlib.sha256(repr(found).encode()).hexdigest()
 
     # Without a theme of its own, the list is drawn the same in both colour schemes.
-    look = poll(seen, seen.scheme, revision, lambda: summaries)
+    look = poll(seen, seen.scheme, revision, lambda: found)
     if look.status == "unchanged":
         return no_update, no_update, no_update
     if look.status == "unreachable":
         return alert(look.sentence), no_update, look.seen.to_json()
-    return None, study_list(look.value or ()), look.seen.to_json()
+    return None, study_list(*(look.value or ((), ()))), look.seen.to_json()
 
 
-def study_list(summaries: tuple[StudySummary, ...]) -> Component:
-    if not summaries:
+def study_list(summaries: tuple[StudySummary, ...], comparisons: tuple[str, ...] = ()) -> Component:
+    """A card per study, then links to the comparisons."""
+    if not summaries and not comparisons:
         empty: Component = dmc.Paper(
             [dmc.Text("No study yet", fw=650, size="lg", mb=4), dmc.Text(said(NO_STUDIES), c="dimmed")],
             withBorder=True, radius="md", p="xl", className="empty",
         )  # fmt: skip
         return empty
-    cards: Component = dmc.Stack([_study_card(summary) for summary in summaries], gap="sm")
+    links = (
+        [card("Systems compared", dmc.List([_comparison_link(name) for name in comparisons]))] if comparisons else []
+    )
+    cards: Component = dmc.Stack([*(_study_card(summary) for summary in summaries), *links], gap="sm")
     return cards
+
+
+def _comparison_link(name: str) -> Component:
+    item: Component = dmc.ListItem(dcc.Link(name, href=comparison_path(name)))
+    return item
 
 
 def _study_card(summary: StudySummary) -> Component:

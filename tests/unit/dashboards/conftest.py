@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from search.comparison import ComparisonTable
 from search.errors import StudyNotFoundError
 from search.records import (
     EpochPoint,
@@ -54,6 +55,7 @@ class SampleReader:
         self.override: Callable[[StudyView], StudyView] = lambda view: view
         self.error: Exception | None = None
         self.num_views = 0
+        self.comparisons: dict[str, ComparisonTable] = {}
 
     def grow(self) -> None:
         self.num_finished += 1
@@ -66,6 +68,19 @@ class SampleReader:
         self._check(study)
         self.num_views += 1
         return self._view()
+
+    def list_comparisons(self) -> tuple[str, ...]:
+        self._raise()
+        return tuple(self.comparisons)
+
+    def comparison(self, name: str) -> ComparisonTable:
+        self._raise()
+        if name not in self.comparisons:
+            raise StudyNotFoundError(f"there is no comparison {name!r}.")
+        return self.comparisons[name]
+
+    def comparison_revision(self, name: str) -> str:
+        return str(len(self.comparison(name).lines))
 
     def revision(self, study: str) -> str:
         self._check(study)

@@ -1,0 +1,128 @@
+"""One comparison: every system of the field on one study's data, as a sortable table and on one plot."""
+
+import asyncio
+from typing import Any
+
+import dash_ag_grid as dag
+import dash_mantine_components as dmc
+from dash import Dash, Input, Output, State, dcc, html, no_update
+from dash.development.base_component import Component
+
+from dashboards import ids
+from dashboards.comparison_table import comparison_columns, comparison_rows
+from dashboards.components import alert, card, graph, missing, register_graphs
+from dashboards.figures.comparison import HEIGHT, comparison_figure
+from dashboards.links import study_path
+from dashboards.polling import INTERVAL_MS, Poll, Seen, pause, poll
+from dashboards.reader import Reader
+from dashboards.trial_table import GRID_OPTIONS
+from search.comparison import ComparisonTable
+from search.comparison.published import SOURCE, published_points
+from search.comparison.words import FAIRNESS
+from search.errors import StudyNotFoundError
+from search.records import TrialPoint
+
+_HIDDEN = {"display": "none"}
+
+
+def title(name: str) -> str:
+    return f"{name}, systems compared · gatefront"
+
+
+def layout(name: str) -> Component:
+    table = dag.AgGrid(
+        id=ids.COMPARISON_TABLE,
+        columnDefs=[],
+        rowData=[],
+        getRowId="params.data.system",
+        defaultColDef={"sortable": True, "resizable": True, "wrapHeaderText": True, "autoHeaderHeight": True},
+        dashGridOptions=GRID_OPTIONS | {"domLayout": "autoHeight"},
+        columnSize="responsiveSizeToFit",
+        style={"height": None},
+    )
+    plot = graph(ids.COMPARISON_PLOT, HEIGHT, "Δ_MTL against FLOPs of every system", tools=True)
+    content = [
+        dmc.Title(f"{name}: systems compared", order=1, className="page-title"),
+        html.Div(id=ids.COMPARISON_LEAD),
+        html.Div(card("Systems", table, note="± is one standard deviation over seeds."), className="block"),
+        html.Div(card("Accuracy against cost", html.Div(id=ids.COMPARISON_NOTE), plot), className="block"),
+        html.Div(
+            card("What makes them comparable", dmc.List([dmc.ListItem(rule) for rule in FAIRNESS])), className="block"
+        ),
+    ]
+    return html.Div(
+        [
+            html.Div(id=ids.COMPARISON_BANNER, role="status"),
+            html.Div(content, id=ids.COMPARISON_CONTENT, style={"visibility": "hidden"}),
+            dcc.Store(id=ids.COMPARISON_NAME, data=name),
+            dcc.Store(id=ids.COMPARISON_SEEN),
+            dcc.Interval(id=ids.COMPARISON_TICK, interval=INTERVAL_MS),
+        ]
+    )
+
+
+def register_callbacks(app: Dash, reader: Reader) -> None:
+    @app.callback(  # type: ignore[untyped-decorator, unused-ignore]
+        Output(ids.COMPARISON_BANNER, "children"),
+        Output(ids.COMPARISON_CONTENT, "style"),
+        Output(ids.COMPARISON_LEAD, "children"),
+        Output(ids.COMPARISON_TABLE, "columnDefs"),
+        Output(ids.COMPARISON_TABLE, "rowData"),
+        Output(ids.COMPARISON_NOTE, "children"),
+        Output(ids.next_figure(ids.COMPARISON_PLOT), "data"),
+        Output(ids.COMPARISON_SEEN, "data"),
+        Input(ids.COMPARISON_TICK, "n_intervals"),
+        Input(ids.COLOR_SCHEME, "computedColorScheme"),
+        State(ids.COMPARISON_NAME, "data"),
+        State(ids.COMPARISON_SEEN, "data"),
+        running=pause(ids.COMPARISON_TICK),
+    )
+    async def update(_: int | None, scheme: str | None, name: str, seen: dict[str, str] | None) -> tuple[Any, ...]:
+        return await asyncio.to_thread(comparison_update, reader, name, Seen.from_json(seen), scheme)
+
+    register_graphs(app, ids.COMPARISON_PLOT)
+
+
+_NUM_OUTPUTS = 8
+
+
+def comparison_update(reader: Reader, name: str, seen: Seen, scheme: str | None) -> tuple[Any, ...]:
+    """All outputs of the page, in the order of the callback; `no_update` for what stays."""
+    look: Poll[ComparisonTable] = poll(
+        seen, scheme, lambda: reader.comparison_revision(name), lambda: reader.comparison(name)
+    )
+    keep = (no_update,) * (_NUM_OUTPUTS - 3)
+    if look.status == "unchanged":
+        return (no_update,) * _NUM_OUTPUTS
+    if look.value is None:
+        if look.status == "missing":
+            return missing(look.sentence), _HIDDEN, *keep, look.seen.to_json()
+        return alert(look.sentence), no_update, *keep, look.seen.to_json()
+    table = look.value
+    front, published = _front(reader, name), published_points(table.data)
+    return (
+        None,
+        {},
+        _lead(table, has_study=bool(front)),
+        no_update if seen.revision else comparison_columns(table),
+        comparison_rows(table),
+        dmc.Text(f"Published: {SOURCE}.", size="sm", c="dimmed") if published else None,
+        comparison_figure(table, front, published, look.scheme),
+        look.seen.to_json(),
+    )
+
+
+def _front(reader: Reader, name: str) -> list[TrialPoint]:
+    """The front of the study of the same name, if it was run."""
+    try:
+        return [point for point in reader.view(name).all_points if point.on_front]
+    except StudyNotFoundError:
+        return []
+
+
+def _lead(table: ComparisonTable, *, has_study: bool) -> Component:
+    runs = sum(line.num_seeds for line in table.lines)
+    words = f"{len(table.lines)} systems on {table.data}, {runs} runs so far."
+    link = [" ", dcc.Link("The study's page", href=study_path(table.name))] if has_study else []
+    lead: Component = dmc.Text([words, *link], c="dimmed", mb="sm")
+    return lead
