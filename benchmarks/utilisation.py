@@ -46,12 +46,14 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=12)
     parser.add_argument("--seconds", type=float, default=10.0, help="how long each trial takes")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--sampler", default="auto")
     arguments = parser.parse_args()
+    text = STUDY.replace("confirm_points", f'sampler = "{arguments.sampler}"\nconfirm_points')
     with tempfile.TemporaryDirectory(prefix="gf") as folder:
         url = f"sqlite:///{folder}/gatefront.db"
         sitting = Sitting(url=url, drain=Drain(), run_trial=waiting_trial(arguments.seconds))
         overrides = Overrides(trials=arguments.trials, workers=arguments.workers)
-        state = start_study(STUDY, overrides, Path(folder) / "runs", sitting)
+        state = start_study(text, overrides, Path(folder) / "runs", sitting)
         points = StudyReader(url).view("utilisation").points
     if state is not StudyState.COMPLETE:
         raise SystemExit(f"the study is {state}: {[point.cause for point in points if point.cause]}")

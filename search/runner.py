@@ -9,6 +9,7 @@ from typing import Any
 import optuna
 from ray import tune
 
+from search.ask_ahead import Ask, AskAhead
 from search.cluster import WorkerResources, local_cluster
 from search.drain import Drain
 from search.folders import StudyFolders
@@ -104,8 +105,15 @@ def _doing(run: StudyRun, work: Round) -> str:
 
 
 def _fit(run: StudyRun, references: References, work: Round, name: str) -> None:
-    searcher = _searcher(run, references, work)
-    tuner = tune.Tuner(
+    num_new, num_workers = work.limit - len(work.adopted), run.workers.num_workers
+    with AskAhead(work.ask, limit=num_new, num_workers=num_workers) as ask:
+        searcher = _searcher(run, references, work, ask)
+        _tuner(run, work, searcher, name).fit()
+    searcher.release()
+
+
+def _tuner(run: StudyRun, work: Round, searcher: StudySearcher, name: str) -> tune.Tuner:
+    return tune.Tuner(
         tune.with_resources(_trainable(run), run.workers.as_ray()),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
@@ -123,8 +131,6 @@ def _fit(run: StudyRun, references: References, work: Round, name: str) -> None:
             verbose=0,
         ),
     )
-    tuner.fit()
-    searcher.release()
 
 
 def _trainable(run: StudyRun) -> Callable[[dict[str, Any]], None]:
@@ -132,7 +138,7 @@ def _trainable(run: StudyRun) -> Callable[[dict[str, Any]], None]:
     return make_trainable(run.run_trial, run.folders, rule, gpus=gpus)
 
 
-def _searcher(run: StudyRun, references: References, work: Round) -> StudySearcher:
+def _searcher(run: StudyRun, references: References, work: Round, ask: Ask) -> StudySearcher:
     budget = run.plan.flop_budget
     gate = ResultGate(
         run.study,
@@ -143,7 +149,7 @@ def _searcher(run: StudyRun, references: References, work: Round) -> StudySearch
         latency=run.plan.config.latency_rule,
     )
     return StudySearcher(
-        ask=work.ask,
+        ask=ask,
         make_config=_config_maker(run, references),
         gate=gate,
         adopted=work.adopted,
