@@ -42,7 +42,7 @@ class Progress:
 
     def rounds(self) -> Iterator[Round]:
         """Each is to be run to its end before the next is asked for; none once a drain is requested."""
-        adopted, repeats = self.recovery.adopted, self.recovery.repeats
+        adopted, repeats = self._still_open(self.recovery.adopted), self._still_open(self.recovery.repeats)
         before = None
         while not self.drain.is_requested and before != (before := self._num_ended()):
             left = self.num_left()
@@ -71,6 +71,11 @@ class Progress:
         section = self.config.study
         view = self.reader.view(self.store.study)
         return due_repeats(view, points=section.confirm_points, seeds=section.confirm_seeds)
+
+    def _still_open(self, adopted: Sequence[optuna.Trial]) -> tuple[optuna.Trial, ...]:
+        """Those that this sitting took over and has not finished meanwhile."""
+        states = self.store.told_states()
+        return tuple(trial for trial in adopted if states.get(trial.number) not in DONE_STATES)
 
     def _without(self, repeats: Sequence[optuna.Trial]) -> list[int]:
         """What is due beside the adopted ``repeats`` that a driver was killed over before they had a row of ours."""

@@ -77,18 +77,20 @@ def run_study(run: StudyRun) -> StudyState:
         ReferenceFailedError: a reference could not be trained.
         TuneError: Ray Tune could not go on.
     """
+    ended_early = False
     try:
         if run.has_work:
             with local_cluster(run.workers):
-                _work(run)
+                ended_early = _work(run)
     except PreparationStoppedError:
         logger.info("stopped while references were training")
     finally:
         shutil.rmtree(run.folders.ray, ignore_errors=True)
-    return _conclude(run)
+    return _conclude(run, ended_early=ended_early)
 
 
-def _work(run: StudyRun) -> None:
+def _work(run: StudyRun) -> bool:
+    """Round by round until nothing is left; True if something is, and Ray Tune came to nothing with it."""
     run.store.set_state(StudyState.PREPARING)
     train_all = RayReferences(run.workers, run.drain)
     references = prepare_references(run.plan, run.store, run.folders.cache, train_all)
@@ -96,6 +98,7 @@ def _work(run: StudyRun) -> None:
     for position, work in enumerate(run.progress.rounds()):
         run.store.set_message(_doing(run, work))
         _fit(run, references, work, f"run-{position}")
+    return run.has_work
 
 
 def _doing(run: StudyRun, work: Round) -> str:
@@ -185,15 +188,16 @@ def _config_maker(run: StudyRun, references: References) -> Callable[[optuna.Tri
     return make_config
 
 
-def _conclude(run: StudyRun) -> StudyState:
+def _conclude(run: StudyRun, *, ended_early: bool) -> StudyState:
     states = list(run.store.trial_states().values())
     num_trials = run.store.load().num_trials
     num_done = sum(state in DONE_STATES for state in states)
     num_complete = states.count(TrialState.COMPLETE)
     missing = _missing_repeats(run)
     if num_done < num_trials or missing:
-        reason = run.drain.reason or "Ray Tune ended early"
-        state = StudyState.STOPPED if run.drain.is_requested else StudyState.FAILED
+        # Somebody may extend a study in the seconds that its cluster takes to end.
+        reason = run.drain.reason or ("Ray Tune ended early" if ended_early else "more was asked for as it ended")
+        state = StudyState.FAILED if ended_early else StudyState.STOPPED
         repeats = f", {missing} repeats of the best to come" if missing else ""
         message = f"{num_done} of {num_trials} trials done{repeats}: {reason}."
     elif num_complete == 0:

@@ -183,6 +183,9 @@ def test_a_repeat_that_was_interrupted_goes_on(open_table_study: OpenStudy) -> N
     again.searcher = again.hand_out(work)
     assert [again.searcher.suggest(f"r{n}")["trial_number"] for n in range(work.limit)] == [6, 8]
     assert [(repeat.number, repeat.confirms) for repeat in view(again).repeats] == [(6, 2), (7, 2), (8, 2)]
+    for name in ("r0", "r1"):
+        again.finish(name, delta_mtl=-1.2)
+    assert next(again.progress.rounds(), None) is None
 
 
 def test_a_driver_that_died_between_optuna_and_our_row_repeats_no_more_than_asked(open_table_study: OpenStudy) -> None:
