@@ -1,6 +1,7 @@
 """Families: other ways to share between tasks, on the same backbones and decoders, counted by the same counter."""
 
 from spaces.families.cross_stitch import CrossStitchNetwork, build_cross_stitch
+from spaces.families.etr_nlp import EtrNlpNetwork, build_etr_nlp
 from spaces.families.hard_sharing import HardSharingNetwork, build_hard_sharing
 from spaces.families.mtan import MtanNetwork, build_mtan
 from spaces.families.network import FamilyNetwork
@@ -10,12 +11,14 @@ from spaces.families.single_task import SingleTaskNetworks, build_single_task
 __all__ = [
     "FAMILIES",
     "CrossStitchNetwork",
+    "EtrNlpNetwork",
     "Family",
     "FamilyNetwork",
     "HardSharingNetwork",
     "MtanNetwork",
     "SingleTaskNetworks",
     "build_cross_stitch",
+    "build_etr_nlp",
     "build_family",
     "build_hard_sharing",
     "build_mtan",

@@ -15,7 +15,7 @@ from spaces.families.side_by_side import join_encoders, load_single_task
 from spaces.families.stages import find_stages
 
 OWN_SHARE = 0.9
-"""How much of its own feature a task begins with (Misra et al., section 5.1)."""
+"""How much of its own feature a task begins with, as in the public code of the multi-task survey (Vandenhende et al.)."""
 
 
 class CrossStitchNetwork(FamilyNetwork):

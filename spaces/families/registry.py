@@ -7,6 +7,7 @@ from typing import Literal
 from spaces.architecture import Architecture
 from spaces.errors import SpaceError
 from spaces.families.cross_stitch import build_cross_stitch
+from spaces.families.etr_nlp import build_etr_nlp
 from spaces.families.hard_sharing import build_hard_sharing
 from spaces.families.mtan import build_mtan
 from spaces.families.network import FamilyNetwork
@@ -35,6 +36,7 @@ FAMILIES: dict[str, Family] = {
         Family("hard-sharing", build_hard_sharing),
         Family("cross-stitch", build_cross_stitch, starts_from=("single_task",)),
         Family("mtan", build_mtan),
+        Family("etr-nlp", build_etr_nlp),
     )
 }
 

@@ -39,7 +39,11 @@ ARCHITECTURES = {
     )
 }
 
-REFUSED = {("mtan", "vit"): r"mtan masks maps \[batch, channels, height, width\]"}
+REFUSED = {
+    ("mtan", "vit"): r"mtan masks maps \[batch, channels, height, width\]",
+    ("etr-nlp", "vit"): "etr-nlp cannot divide model_[a-z_]+ of backbone",
+    ("etr-nlp", "regnet"): "etr-nlp cannot divide s2_b1_conv2_conv",
+}
 """(family, architecture) -> words of the reason."""
 
 CASES = [(family, name) for family in FAMILIES for name in ARCHITECTURES if (family, name) not in REFUSED]

@@ -1,0 +1,42 @@
+"""ETR-NLP: what tasks share is fixed by construction, and features come from primitives that no task can distort.
+
+Ding, Lu, Wang, Cheng and Boddeti, "Mitigating Task Interference in Multi-Task Learning via Explicit Task Routing with
+Non-Learnable Primitives" (arXiv 2308.02066).
+"""
+
+from spaces.architecture import Architecture
+from spaces.errors import SpaceError
+from spaces.families.network import FamilyNetwork, build_parts
+from spaces.families.routing import route_encoder
+
+GAMMA = 0.5
+"""The shared part of every layer; the paper's values are not known to us."""
+
+
+class EtrNlpNetwork(FamilyNetwork):
+    """Every layer has a branch that all tasks share, of ``gamma`` of its channels, and one branch per task.
+
+    A task's loss never reaches another task's branches: the shared ones do not read them.
+    """
+
+
+def build_etr_nlp(architecture: Architecture, *, gamma: float = GAMMA) -> EtrNlpNetwork:
+    """An ETR-NLP network on the architecture's backbone; ``gamma`` is the shared part of every layer's channels.
+
+    Raises:
+        SpaceError: ``gamma`` is not between 0 and 1, the backbone cannot be divided by channels, or it has
+            pretrained weights, which fit no divided layer.
+    """
+    if not 0 < gamma < 1:
+        raise SpaceError(
+            f"gamma must be above 0 and below 1, found {gamma}.",
+            hint="Sharing nothing is the family single-task, sharing everything is hard-sharing.",
+        )
+    if architecture.pretrained or architecture.weights is not None:
+        raise SpaceError(
+            "etr-nlp has layers that pretrained weights do not fit.",
+            hint="Set pretrained = false and give no weights, for all families alike if you compare them.",
+        )
+    encoder, heads = build_parts(architecture)
+    name = f"backbone {architecture.backbone!r}"
+    return EtrNlpNetwork(architecture, route_encoder(encoder, architecture.task_names, gamma, name=name), heads)
