@@ -40,7 +40,7 @@ def trial_columns(view: StudyView) -> list[dict[str, Any]]:
         _number("share", "% of single-task", ".1f", 78),
         *([] if view.summary.latency is None else [_number("latency", "Latency (ms)", ".3r", 84)]),
         *_metric_groups(view.summary.tasks),
-        {"field": "front", "headerName": "Front", "minWidth": 98, "width": 98},
+        {"field": "front", "headerName": "Front", "minWidth": 112, "width": 112, "tooltipField": "front"},
         {"field": "derived", "headerName": "Derived points", "minWidth": 84, "width": 84},
         {"field": "epochs", "headerName": "Epochs", "minWidth": 72, "width": 72},
         {"field": "time", "headerName": "Time", "minWidth": 76, "width": 76},
@@ -61,7 +61,7 @@ def standing(point: TrialPoint) -> str:
     if point.state is not TrialState.COMPLETE:
         return ""
     if point.confirms is not None:
-        return f"↻ {place(point)}"
+        return f"↻ seed of {point.confirms}"
     sure = "" if point.confirmation is None else f" {expected_delta(point)}"
     return f"● on it{sure}" if point.on_front else f"{'○' if point.is_feasible else '✕'} {place(point)}{sure}"
 

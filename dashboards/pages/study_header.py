@@ -70,7 +70,7 @@ def front_points(view: StudyView) -> Component:
         html.Tr(
             [
                 html.Td(dcc.Link(f"Trial {p.label}", href=trial_path(view.summary.name, p.number, p.derived))),
-                html.Td(expected_delta(p), className="number", title=sureness(p) or "measured once"),
+                html.Td(expected_delta(p).removesuffix(" %"), className="number", title=sureness(p) or "measured once"),
                 html.Td(_short(p.requested(budget)), className="number"),
                 html.Td(_short(p.flops), className="number"),
                 html.Td(last(p), className="number"),
@@ -78,7 +78,7 @@ def front_points(view: StudyView) -> Component:
         )
         for p in points
     ]
-    columns = ("Δ_MTL", "FLOPs requested", "delivered", name)
+    columns = ("Δ_MTL %", "FLOPs requested", "delivered", name)
     head = html.Tr([html.Th(""), *(html.Th(column, className="number") for column in columns)])
     table = html.Div(html.Table([html.Thead(head), html.Tbody(rows)], className="plain"), className="scroll")
     return html.Div([table, dmc.Text(confirmation_sentence(view), size="xs", c="dimmed", mt=4)])
