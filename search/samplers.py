@@ -30,8 +30,8 @@ class SamplerChoice:
 def choose_sampler(config: StudyConfig, *, num_trials: int) -> SamplerChoice:
     """The sampler that the study file names; for ``"auto"`` the one that suits its trials and knobs.
 
-    Few of both: a Gaussian process, which learns most from each trial, and takes half a second of the driver's time to
-    propose one with 30 known, more later. Few of one: multivariate TPE. Many of both: TPE with each knob by itself.
+    Few of both: a Gaussian process, which learns most from each trial and costs the driver most per proposal, the more
+    trials it knows. Few of one: multivariate TPE. Many of both: TPE with each knob by itself.
     """
     asked = config.study.sampler
     if asked != "auto":
