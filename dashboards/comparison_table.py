@@ -47,7 +47,7 @@ def _fields(field: str, spread: Spread) -> dict[str, float | None]:
 
 def _number(field: str, name: str, spec: str) -> dict[str, Any]:
     formatter = f"params.value == null ? '–' : d3.format('{spec}')(params.value)"
-    return {"field": field, "headerName": name, "type": "rightAligned", "minWidth": 92, "width": 92,
+    return {"field": field, "headerName": name, "type": "rightAligned", "minWidth": 104, "width": 104,
             "valueFormatter": {"function": formatter}}  # fmt: skip
 
 

@@ -32,7 +32,7 @@ def comparison_figure(
     figure.add_hline(y=0.0, line={"color": scheme.muted, "width": 1, "dash": "dot"})
     figure.update_xaxes(title_text=f"FLOPs per image ({unit.name}, 2 per multiply-add)")
     figure.update_yaxes(title_text=DELTA_AXIS)
-    figure.update_layout(margin={"t": 96})
+    figure.update_layout(margin={"t": 64})
     return figure
 
 

@@ -10,7 +10,7 @@ from dash.development.base_component import Component
 
 from dashboards import ids
 from dashboards.comparison_table import comparison_columns, comparison_rows
-from dashboards.components import alert, card, graph, missing, register_graphs
+from dashboards.components import alert, card, graph, missing, register_graphs, said
 from dashboards.figures.comparison import HEIGHT, comparison_figure
 from dashboards.links import study_path
 from dashboards.polling import INTERVAL_MS, Poll, Seen, pause, poll
@@ -47,7 +47,8 @@ def layout(name: str) -> Component:
         html.Div(card("Systems", table, note="± is one standard deviation over seeds."), className="block"),
         html.Div(card("Accuracy against cost", html.Div(id=ids.COMPARISON_NOTE), plot), className="block"),
         html.Div(
-            card("What makes them comparable", dmc.List([dmc.ListItem(rule) for rule in FAIRNESS])), className="block"
+            card("What makes them comparable", dmc.List([dmc.ListItem(said(rule)) for rule in FAIRNESS])),
+            className="block",
         ),
     ]
     return html.Div(
