@@ -80,9 +80,9 @@ def _row(architecture: Architecture, batch: int, device: torch.device, repeats: 
     compact, flops = _compact(architecture)
     images = torch.randn(batch, architecture.in_channels, *architecture.input_size, device=device)
     networks = [network.to(device).train() for network in (shared, gated, frugal, compact)]
-    plain, *others = [_training_step(network, images) for network in networks]
+    plain, *others = [training_step(network, images) for network in networks]
     times = [f"{_ratio(step, plain, device, repeats):.2f}" for step in others]
-    peaks = [_peak_bytes(step, device) for step in (plain, *others)]
+    peaks = [peak_bytes(step, device) for step in (plain, *others)]
     memory = [f"{peak / peaks[0]:.2f}" for peak in peaks[1:]]
     return " | ".join([*times, f"{flops:.2f}", *memory])
 
@@ -104,7 +104,7 @@ def _compact(architecture: Architecture) -> tuple[nn.Module, float]:
     return compact, gated.flops() / gated.cost.hard_sharing
 
 
-def _peak_bytes(step: Callable[[], None], device: torch.device) -> int:
+def peak_bytes(step: Callable[[], None], device: torch.device) -> int:
     """The most memory that a step holds beyond what was there before it."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
@@ -121,7 +121,7 @@ def _peak_bytes(step: Callable[[], None], device: torch.device) -> int:
     return int(max(accumulate(change for _, change in changes)))
 
 
-def _training_step(network: nn.Module, images: Tensor) -> Callable[[], None]:
+def training_step(network: nn.Module, images: Tensor) -> Callable[[], None]:
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4, fused=True)
 
     def step() -> None:
@@ -139,10 +139,10 @@ def _ratio(
     for _ in range(warm_up):
         first()
         second()
-    return statistics.median(_seconds(first, device) / _seconds(second, device) for _ in range(repeats))
+    return statistics.median(seconds(first, device) / seconds(second, device) for _ in range(repeats))
 
 
-def _seconds(action: Callable[[], None], device: torch.device) -> float:
+def seconds(action: Callable[[], None], device: torch.device) -> float:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     started = time.perf_counter()

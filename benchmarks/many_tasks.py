@@ -1,0 +1,92 @@
+"""What 40 tasks cost: a step of 41 branches beside one of hard sharing, in time and in memory.
+
+    python benchmarks/many_tasks.py [--batches 128] [--tasks 40] [--repeats 3] [--device cuda]
+
+CelebA's 40 attributes as a task each, ResNet-20, 64x64. Times are medians of ratios to a step of hard sharing with the
+same batch, the two timed in turn, on a CPU in its own time (limit: 41 branches); memory is the most that a step holds
+beyond weights and optimizer. With several batches the last line is what memory comes to at 128, on a line through the
+two largest.
+"""
+
+import argparse
+import platform
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from training_step import peak_bytes, seconds, training_step
+
+from spaces import Architecture, InterroGateNetwork, Task, build_gated_network, build_shared_network
+
+BATCH = 128
+"""What published work trains CelebA with."""
+
+Step = Callable[[], None]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--batches", type=int, nargs="+", default=[BATCH])
+    parser.add_argument("--tasks", type=int, default=40)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--device", default="cpu")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    device = torch.device(arguments.device)
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{platform.processor() or 'CPU'}, 1 thread"
+    print(f"{name}; torch {torch.__version__}; {arguments.tasks + 1} branches; {arguments.repeats} repeats")
+    print("batch | hard sharing, s | gated | checkpointing | memory, MiB: hard sharing | gated | checkpointing")
+    networks = _networks(arguments.tasks, device)
+    memory: dict[int, list[float]] = {}
+    for batch in sorted(arguments.batches):
+        images = torch.randn(batch, 3, 64, 64, device=device)
+        steps = [training_step(network, images) for network in networks]
+        plain, ratios = _time(steps, device, arguments.repeats)
+        memory[batch] = [peak_bytes(step, device) / 2**20 for step in steps]
+        mebibytes = " | ".join(f"{value:.0f}" for value in memory[batch])
+        print(f"{batch} | {plain:.3f} | {' | '.join(f'{ratio:.1f}' for ratio in ratios)} | {mebibytes}", flush=True)
+    if len(memory) > 1 and BATCH not in memory:
+        print(f"{BATCH}, extrapolated | | | | {' | '.join(f'{value:.0f}' for value in _extrapolate(memory))}")
+
+
+def _networks(num_tasks: int, device: torch.device) -> list[torch.nn.Module]:
+    """Hard sharing, gated, and gated with activation checkpointing."""
+    tasks = tuple(Task(name=f"attribute_{n}", kind="classification", num_outputs=2) for n in range(num_tasks))
+    architecture = Architecture(backbone="resnet20", tasks=tasks, in_channels=3, input_size=(64, 64))
+    frugal: InterroGateNetwork = build_gated_network(architecture)
+    frugal.checkpoint_activations()
+    networks = (build_shared_network(architecture), build_gated_network(architecture), frugal)
+    return [network.to(device).train() for network in networks]
+
+
+def _time(steps: list[Step], device: torch.device, repeats: int) -> tuple[float, list[float]]:
+    """Seconds of the first step, and medians of the others' ratios to it."""
+    for step in steps:
+        step()
+    plain: list[float] = []
+    ratios: list[list[float]] = [[] for _ in steps[1:]]
+    for _ in range(repeats):
+        for found, step in zip(ratios, steps[1:], strict=True):
+            plain.append(_seconds(steps[0], device))
+            found.append(_seconds(step, device) / plain[-1])
+    return statistics.median(plain), [statistics.median(found) for found in ratios]
+
+
+def _seconds(step: Step, device: torch.device) -> float:
+    """Of the CPU where it computes: steps of minutes meet other programs."""
+    if device.type == "cuda":
+        return seconds(step, device)
+    started = time.process_time()
+    step()
+    return time.process_time() - started
+
+
+def _extrapolate(memory: dict[int, list[float]]) -> list[float]:
+    smaller, larger = sorted(memory)[-2:]
+    slope = [(b - a) / (larger - smaller) for a, b in zip(memory[smaller], memory[larger], strict=True)]
+    return [b + rise * (BATCH - larger) for b, rise in zip(memory[larger], slope, strict=True)]
+
+
+if __name__ == "__main__":
+    main()
