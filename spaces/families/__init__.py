@@ -5,6 +5,7 @@ from spaces.families.etr_nlp import EtrNlpNetwork, build_etr_nlp
 from spaces.families.hard_sharing import HardSharingNetwork, build_hard_sharing
 from spaces.families.mtan import MtanNetwork, build_mtan
 from spaces.families.network import FamilyNetwork
+from spaces.families.plain import plain_network
 from spaces.families.registry import FAMILIES, Family, build_family
 from spaces.families.single_task import SingleTaskNetworks, build_single_task
 
@@ -23,4 +24,5 @@ __all__ = [
     "build_hard_sharing",
     "build_mtan",
     "build_single_task",
+    "plain_network",
 ]

@@ -15,7 +15,7 @@ from spaces.families.side_by_side import join_encoders, load_single_task
 from spaces.families.stages import find_stages
 
 OWN_SHARE = 0.9
-"""How much of its own feature a task begins with, as in the public code of the multi-task survey (Vandenhende et al.)."""
+"""How much of its own feature a task begins with: the public code of the multi-task survey (Vandenhende et al.)."""
 
 
 class CrossStitchNetwork(FamilyNetwork):
@@ -45,10 +45,10 @@ class CrossStitchUnit(nn.Module):
         shape = [1] * values[0].dim()
         shape[self.channel_axis] = -1
         mixed = []
-        for row in self.mix.unbind():
-            total = values[0] * row[0].view(shape)
-            for value, weight in zip(values[1:], row[1:], strict=True):
-                total = total + value * weight.view(shape)
+        for i in range(len(values)):
+            total = values[0] * self.mix[i, 0].view(shape)
+            for j, value in enumerate(values[1:], start=1):
+                total = total + value * self.mix[i, j].view(shape)
             mixed.append(total)
         return tuple(mixed)
 

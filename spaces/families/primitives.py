@@ -24,15 +24,17 @@ class PrimitiveBank(nn.Module):
                 hint="Choose a backbone that pads by numbers of zeros, or another family.",
             )
         height, width = convolution.kernel_size
-        self.stride = convolution.stride
-        self.padding = convolution.padding
-        self.dilation = convolution.dilation
+        self.stride = _pair(convolution.stride)
+        self.padding = _pair(convolution.padding)
+        self.dilation = _pair(convolution.dilation)
         self.field = (self.dilation[0] * (height - 1) + 1, self.dilation[1] * (width - 1) + 1)
         if any(2 * padding > field for padding, field in zip(self.padding, self.field, strict=True)):
             raise SpaceError(
                 f"a convolution of field {self.field} pads by {self.padding}: means and maxima cannot.",
                 hint="Choose a backbone that pads by at most half of its kernels, or another family.",
             )
+        self.mean = nn.AvgPool2d(self.field, self.stride, self.padding, count_include_pad=False)
+        self.maximum = nn.MaxPool2d(self.field, self.stride, self.padding)
         middle = (height // 2, width // 2)
         edges = ((0, middle[1]), (height - 1, middle[1]), (middle[0], 0), (middle[0], width - 1))
         self.taps = tuple(dict.fromkeys((middle, *edges)))
@@ -50,6 +52,11 @@ class PrimitiveBank(nn.Module):
         for row, column in self.taps:
             y, x = row * self.dilation[0], column * self.dilation[1]
             views.append(padded[:, :, y : y + down * (height - 1) + 1 : down, x : x + right * (width - 1) + 1 : right])
-        views.append(F.avg_pool2d(feature, self.field, self.stride, self.padding, count_include_pad=False))
-        views.append(F.max_pool2d(feature, self.field, self.stride, self.padding))
+        views += [self.mean(feature), self.maximum(feature)]
         return torch.cat(views, dim=1)
+
+
+def _pair(values: tuple[int, ...]) -> tuple[int, int]:
+    """Torch types a convolution's sizes as tuples of any length."""
+    vertical, horizontal = values
+    return vertical, horizontal

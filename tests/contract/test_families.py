@@ -6,10 +6,10 @@ import json
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from spaces import Architecture, SpaceError, Task, count_flops
-from spaces.families import FAMILIES, FamilyNetwork, build_family
+from spaces import Architecture, PlainNetwork, SpaceError, Task, count_flops
+from spaces.families import FAMILIES, FamilyNetwork, build_family, plain_network
 
 pytestmark = [pytest.mark.usefixtures("_traced_once"), pytest.mark.xdist_group("families")]
 
@@ -129,6 +129,25 @@ def test_mixing_parameters_are_parameters_of_the_network(case: tuple[str, str]) 
     assert set(mixing) <= own
 
 
+@pytest.mark.parametrize("name", ["smallconv", "smallconv-dense", "mobilenetv3"])
+@pytest.mark.parametrize("family", list(FAMILIES))
+@torch.no_grad()
+def test_its_plain_network_is_the_same_function_at_the_same_cost(family: str, name: str) -> None:
+    network, architecture = _network((family, name)).eval(), ARCHITECTURES[name]
+    for norm in network.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            norm.running_mean.normal_(0, 0.3)
+            norm.running_var.uniform_(0.5, 1.5)
+    plain, images = plain_network(network), _images(architecture)
+    rebuilt = PlainNetwork.from_json(json.loads(json.dumps(plain.architecture_json())), plain.tensors())
+    expected = network(images)
+    for task, found, again in zip(plain.task_names, plain(images), rebuilt(images), strict=True):
+        torch.testing.assert_close(found, expected[task], rtol=1e-3, atol=1e-4)
+        assert torch.equal(again, found)
+    shape = tuple(images.shape[1:])
+    assert count_flops(plain, shape) == count_flops(network, shape)
+
+
 @pytest.mark.parametrize("family", list(FAMILIES))
 @torch.no_grad()
 def test_torch_can_export_it_for_any_batch(family: str) -> None:
@@ -164,12 +183,12 @@ def test_flops_are_those_of_the_layers(family: str) -> None:
     images = _images(ARCHITECTURES["smallconv-dense"], batch=1)
     by_hand = 0
 
-    def add(layer: torch.nn.Module, _: object, output: Tensor) -> None:
+    def add(layer: nn.Module, _: object, output: Tensor) -> None:
         nonlocal by_hand
         by_hand += 2 * layer.weight.numel() * output[0, 0].numel()  # type: ignore[operator, union-attr]
 
     for module in network.modules():
-        if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
+        if isinstance(module, nn.Conv2d | nn.Linear):
             module.register_forward_hook(add)
     network(images)
     assert count_flops(_network((family, "smallconv-dense")), tuple(images.shape[1:])) == by_hand

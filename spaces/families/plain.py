@@ -1,0 +1,76 @@
+"""From a trained family to the plain network that bundles hold."""
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from spaces.channels import ChannelRule
+from spaces.encoder import image_shape
+from spaces.families.network import FamilyNetwork
+from spaces.folding import fold_norms
+from spaces.plain_network import PlainNetwork
+from spaces.tracing import trace_network
+
+_ONLY_IN_TRAINING = (nn.Identity, nn.Dropout, nn.Dropout2d)
+
+
+def plain_network(network: FamilyNetwork) -> PlainNetwork:
+    """The same function for inference: torch layers alone, norms folded into convolutions, on the CPU.
+
+    Raises:
+        UntraceableBackboneError: a decoder has control flow that depends on values.
+    """
+    trained = copy.deepcopy(network).cpu().eval()
+    architecture = network.architecture
+    traced = trace_network(_InTaskOrder(trained), image_shape(architecture), name=type(network).__name__)
+    plain = _flatten_names(traced)
+    fold_norms(plain)
+    plain.graph.eliminate_dead_code()
+    plain.delete_all_unused_submodules()
+    plain.recompile()
+    return PlainNetwork(plain, architecture.task_names)
+
+
+class _InTaskOrder(nn.Module):
+    def __init__(self, network: FamilyNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        return tuple(self.network(images).values())
+
+
+def _flatten_names(traced: fx.GraphModule) -> fx.GraphModule:
+    """The same graph with layers called as their nodes, and with what parameters alone make as constants."""
+    root, graph = nn.Module(), fx.Graph()
+    known: dict[fx.Node, fx.Node] = {}
+    constants = _constants(traced)
+    for node in traced.graph.nodes:
+        if node in constants:
+            if any(user not in constants for user in node.users):
+                root.register_buffer(node.name, constants[node])
+                known[node] = graph.get_attr(node.name)
+        elif node.op != "call_module":
+            known[node] = graph.node_copy(node, known.__getitem__)
+        elif isinstance(layer := traced.get_submodule(str(node.target)), _ONLY_IN_TRAINING):
+            known[node] = known[node.all_input_nodes[0]]
+        else:
+            # A copy per call: a layer that all tasks use may be folded with a norm once per use.
+            root.add_module(node.name, copy.deepcopy(layer))
+            arguments = fx.node.map_arg((node.args, node.kwargs), known.__getitem__)
+            known[node] = graph.call_module(node.name, *arguments)
+    return fx.GraphModule(root, graph).eval()
+
+
+def _constants(traced: fx.GraphModule) -> dict[fx.Node, Tensor]:
+    """What is computed from parameters alone, with its value."""
+    interpreter = fx.Interpreter(traced)
+    values: dict[fx.Node, Any] = {}
+    with torch.no_grad():
+        for node in traced.graph.nodes:
+            if node.meta["rule"] is ChannelRule.PARAMETER:
+                interpreter.env = values
+                values[node] = interpreter.run_node(node).detach().clone()
+    return values
