@@ -51,7 +51,8 @@ def score(*batches: tuple[Tensor, Tensor]) -> float:
         (lines((20, 0.9), (60, 0.6)), 1.0),  # a threshold leaves the false line out
         (lines((20, 0.6), (60, 0.9)), 2 / 3),  # none does: precision 1/2, recall 1
         (lines((20, 0.9), rows=slice(0, 48)), 2 * 49 / (96 + 49)),  # recall 49/96: the next pixel is near enough
-        (torch.zeros(1, 1, HEIGHT, WIDTH), 2 * 3 / (3 + 128)),  # all are alike, so all are found: 3 of 128 columns are near the edge
+        # All are alike, so all are found: 3 of 128 columns are near the edge.
+        (torch.zeros(1, 1, HEIGHT, WIDTH), 2 * 3 / (3 + 128)),
     ],
 )
 def test_one_line_by_hand(prediction: Tensor, expected: float) -> None:
