@@ -75,14 +75,20 @@ class StudyPlan:
 
     def epochs_of_equal_compute(self, weighting: WeightingName) -> int:
         """Epochs of hard sharing with this weighting that cost no less than a trial with all that initialised it."""
-        capacity, own = self.largest, self.config.train.weightings[0]
-        hard_sharing = {name: capacity.hard_sharing * step_cost(name, len(self.tasks)) for name in (own, weighting)}
-        total = (
-            self.trial_flops
-            + self.reference_epochs * capacity.single_task
-            + self.shared_init_epochs * hard_sharing[own]
+        per_epoch = self.largest.hard_sharing * step_cost(weighting, len(self.tasks))
+        return math.ceil((self.trial_flops + self.initial_flops) / per_epoch)
+
+    @property
+    def initial_flops(self) -> float:
+        """What the networks that initialise a trial compute for each training sample, counted as in `trial_flops`."""
+        return self.single_task_flops + self.shared_init_epochs * self.largest.hard_sharing * step_cost(
+            self.config.train.weightings[0], len(self.tasks)
         )
-        return math.ceil(total / hard_sharing[weighting])
+
+    @property
+    def single_task_flops(self) -> float:
+        """The part of the single-task networks in ``initial_flops``."""
+        return float(self.reference_epochs * self.largest.single_task)
 
     @property
     def trial_flops(self) -> float:

@@ -1,25 +1,31 @@
 """What it takes to fill a comparison: references first, then one job per system and seed with equal compute."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from search.capacities import CAPACITY_KNOBS
-from search.comparison.systems import System
+from search.comparison.systems import OTHER_FAMILIES, System
 from search.comparison.table import SystemRun
 from search.config import StudyConfig
 from search.knobs import ends
 from search.plan import StudyPlan, plan_study
 from search.references import ReferenceJob, References, reference_jobs
 from search.sampling import central_params, decode, reference_train_config
+from spaces.families import FAMILIES, build_family
+from spaces.flops import count_flops
+from trainer.compatibility import image_shape
 from trainer.config import TrainConfig
 from trainer.content_hash import hash_json
 from trainer.data import load_data
 from trainer.delta_mtl import delta_mtl
+from trainer.families import train_family
 from trainer.references import NOT_PART_OF_THE_RESULT, train_reference
 from trainer.reporting import EpochReport, ReferenceResult
 from trainer.trial import run_trial
 from trainer.trial_spec import TrialSpec
+from trainer.weighting import step_cost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +86,8 @@ def system_jobs(
             yield SystemJob(
                 system=system, seed=plan.config.study.seed, trial=trial, train=train, fingerprint=fingerprint
             )
+        elif system.family in OTHER_FAMILIES:
+            yield _family_job(plan, system, trial, results, fingerprint)
         elif system.family == "interrogate":
             yield SystemJob(
                 system=system,
@@ -90,6 +98,26 @@ def system_jobs(
                 initial_flops=flops,
                 initial_seconds=seconds,
             )
+
+
+def _family_job(
+    plan: StudyPlan, system: System, trial: TrialSpec, results: Mapping[str, ReferenceResult], fingerprint: str
+) -> SystemJob:
+    """As many epochs as InterroGate's row leaves it, once the networks that it starts from are paid."""
+    network = build_family(system.family, trial.architecture)
+    per_epoch = count_flops(network, image_shape(plan.description)) * step_cost(trial.train.weighting, len(plan.tasks))
+    alone = [result for result in results.values() if result.kind == "single_task"]
+    starts_alone = "single_task" in FAMILIES[system.family].starts_from
+    left = plan.trial_flops + plan.initial_flops - (plan.single_task_flops if starts_alone else 0.0)
+    return SystemJob(
+        system=system,
+        seed=plan.config.study.seed,
+        trial=trial,
+        train=reference_train_config(plan.config, epochs=math.ceil(left / per_epoch)),
+        fingerprint=fingerprint,
+        initial_flops=sum(result.train_flops for result in alone) if starts_alone else 0.0,
+        initial_seconds=sum(result.seconds for result in alone) if starts_alone else 0.0,
+    )
 
 
 def single_task_run(plan: StudyPlan, results: Iterable[ReferenceResult]) -> SystemRun:
@@ -116,6 +144,17 @@ def train_system(job: SystemJob, cache_dir: Path, work_dir: Path) -> SystemRun:
         found = run_trial(job.trial, work_dir=work_dir, cache_dir=cache_dir, reporter=_ignore)
         return _run(job, found.metrics, found.flops, found.num_parameters, found.train_flops, found.seconds)
     data = load_data(job.trial.data, cache_dir)
+    if job.system.family in OTHER_FAMILIES:
+        other = train_family(
+            job.system.family,
+            job.trial.architecture,
+            data,
+            job.train,
+            single_task=job.trial.single_task,
+            hard_sharing=job.trial.hard_sharing,
+            work_dir=work_dir,
+        )
+        return _run(job, other.metrics, other.flops, other.num_parameters, other.train_flops, other.seconds)
     shared = train_reference("hard_sharing", job.trial.architecture, None, data, job.train, cache_dir=cache_dir)
     return _run(job, shared.metrics, shared.flops, shared.num_parameters, shared.train_flops, shared.seconds)
 

@@ -14,7 +14,7 @@ from search.comparison.jobs import (
     single_task_run,
     system_jobs,
 )
-from search.comparison.systems import System
+from search.comparison.systems import OTHER_FAMILIES, System
 from search.comparison.table import ComparisonTable, Subject, SystemRun, comparison_table
 from search.config import StudyConfig
 from search.folders import StudyFolders
@@ -22,6 +22,8 @@ from search.plan import StudyPlan
 from search.records import TaskRecord
 from search.references import ReferenceJob
 from search.storage.comparisons import ComparisonStore
+from spaces.errors import SpaceError
+from spaces.families import build_family
 from trainer.content_hash import hash_json
 from trainer.data import load_data
 from trainer.metrics import metric_for
@@ -57,6 +59,7 @@ def run_comparison(
         GatefrontError: the study file asks for what cannot be, or a reference could not be trained.
     """
     plans = seeded_plans(config, num_seeds)
+    systems = buildable(systems, plans[0])
     fingerprint = load_data(plans[0].data, folders.cache).fingerprint
     store = ComparisonStore(engine, _subject(plans[0]), _setting(config, fingerprint))
     known = store.begin()
@@ -79,6 +82,20 @@ def run_comparison(
             logger.info("%s, seed %d: Δ_MTL %+.2f %%", run.system, run.seed, run.delta_mtl)
     runs.sort(key=lambda run: (positions[run.system], run.seed))
     return comparison_table(store.subject, runs)
+
+
+def buildable(systems: Sequence[System], plan: StudyPlan) -> list[System]:
+    """The systems that work on the study's backbone; the others are left out, with the reason."""
+    found = []
+    for system in systems:
+        try:
+            if system.family in OTHER_FAMILIES:
+                build_family(system.family, plan.largest.architecture)
+        except SpaceError as error:
+            logger.warning("%s is left out: %s", system.name, error)
+            continue
+        found.append(system)
+    return found
 
 
 def _subject(plan: StudyPlan) -> Subject:

@@ -9,7 +9,18 @@ from search.errors import StudyFileError
 from trainer.config import WeightingName
 from trainer.weighting import WEIGHTINGS
 
-Family = Literal["single_task", "hard_sharing", "interrogate"]
+Family = Literal["single_task", "hard_sharing", "cross-stitch", "mtan", "etr-nlp", "interrogate"]
+OTHER_FAMILIES: tuple[Family, ...] = ("cross-stitch", "mtan", "etr-nlp")
+"""Families of :mod:`spaces.families`, trained with the study's own weighting."""
+
+_FAMILY_NAMES: dict[Family, str] = {
+    "single_task": SINGLE_TASK,
+    "hard_sharing": "hard sharing",
+    "cross-stitch": "cross-stitch",
+    "mtan": "MTAN",
+    "etr-nlp": "ETR-NLP",
+    "interrogate": "InterroGate",
+}
 
 DEFAULT_WEIGHTINGS: tuple[WeightingName, ...] = ("uniform", "dwa", "uncertainty", "rlw", "pcgrad", "cagrad", "mgda-ub")
 """One row of hard sharing each; ``mgda`` and ``auto-lambda`` cost several times as much per step, and are asked for."""
@@ -38,16 +49,15 @@ class System:
     @property
     def name(self) -> str:
         """The row's name; unique in a table."""
-        if self.family == "single_task":
-            return SINGLE_TASK
-        family = "hard sharing" if self.family == "hard_sharing" else "InterroGate"
-        return f"{family}, {_NAMES[self.weighting or 'scalar']}"
+        family = _FAMILY_NAMES[self.family]
+        return family if self.weighting is None else f"{family}, {_NAMES[self.weighting]}"
 
 
 def list_systems(weightings: Sequence[WeightingName], own: WeightingName) -> tuple[System, ...]:
-    """Single-task networks, hard sharing with each weighting, and InterroGate with ``own``, the study's."""
+    """Single-task networks, hard sharing with each weighting, other families and InterroGate with ``own``."""
     shared = tuple(System("hard_sharing", weighting) for weighting in dict.fromkeys(weightings))
-    return (System("single_task"), *shared, System("interrogate", own))
+    others = tuple(System(family, own) for family in OTHER_FAMILIES)
+    return (System("single_task"), *shared, *others, System("interrogate", own))
 
 
 def parse_weightings(text: str) -> tuple[WeightingName, ...]:

@@ -9,7 +9,7 @@ import pytest
 
 from search.comparison import Subject, comparison_table, list_systems
 from search.comparison.jobs import SystemJob, initial_jobs, seeded_plans, system_jobs, train_system
-from search.comparison.run import Workers, run_comparison
+from search.comparison.run import Workers, buildable, run_comparison
 from search.comparison.systems import DEFAULT_WEIGHTINGS, parse_weightings
 from search.comparison.table import ComparisonTable, SystemRun, mean_ranks
 from search.comparison.words import comparison_document, comparison_words
@@ -114,10 +114,10 @@ def test_lines_are_means_over_seeds_with_their_spread() -> None:
 
 def test_systems_are_named_apart_and_asked_for_by_name() -> None:
     names = [system.name for system in list_systems(WEIGHTINGS, "scalar")]
-    assert len(set(names)) == len(names) == len(WEIGHTINGS) + 2
+    assert len(set(names)) == len(names) == len(WEIGHTINGS) + 5
     assert (names[0], names[-1]) == ("single-task", "InterroGate, task weights")
     assert parse_weightings("dwa, uniform") == ("dwa", "uniform")
-    assert len(list_systems(("dwa", "dwa"), "scalar")) == 3
+    assert len(list_systems(("dwa", "dwa"), "scalar")) == 6
     assert set(DEFAULT_WEIGHTINGS) <= set(WEIGHTINGS)
     with pytest.raises(StudyFileError, match=r"found 'gradnorm'.*uniform"):
         parse_weightings("dwa,gradnorm")
@@ -134,10 +134,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Here, Compa
 def test_every_system_is_trained_from_every_seed(trained: tuple[Path, Here, ComparisonTable]) -> None:
     _, here, table = trained
     assert [(line.system, line.num_seeds) for line in table.lines] == [
-        ("single-task", 2), ("hard sharing, PCGrad", 2), ("InterroGate, task weights", 2),
+        ("single-task", 2), ("hard sharing, PCGrad", 2), ("cross-stitch, task weights", 2), ("MTAN, task weights", 2),
+        ("ETR-NLP, task weights", 2), ("InterroGate, task weights", 2),
     ]  # fmt: skip
     assert len(here.references) == 2 * (3 + 1)  # only the largest capacity's, and no hard sharing
-    single, shared, gated = table.lines
+    single, shared, stitched, mtan, etr, gated = table.lines
     plan = seeded_plans(parse_study(STUDY), 1)[0]
     assert (single.flops, single.delta_mtl.mean) == (plan.largest.single_task, 0.0)
     assert shared.flops == plan.largest.hard_sharing
@@ -147,6 +148,11 @@ def test_every_system_is_trained_from_every_seed(trained: tuple[Path, Here, Comp
     # Hard sharing got no less training than InterroGate with all that initialised it, and not much more.
     per_epoch = shared.train_flops / plan.epochs_of_equal_compute("pcgrad")
     assert gated.train_flops <= shared.train_flops + 1
+    assert stitched.flops == single.flops  # one encoder per task; the mixes between them count as additions do
+    assert shared.flops < mtan.flops
+    for other in (stitched, mtan, etr):
+        assert gated.train_flops <= other.train_flops + 1
+        assert other.train_flops - 3 * other.flops * 192 <= 1.05 * gated.train_flops
     # What is delivered may cost a little less than the budget that the plan counts with.
     assert shared.train_flops - per_epoch <= 1.05 * gated.train_flops
 
@@ -167,10 +173,11 @@ def test_what_was_trained_is_not_trained_again(trained: tuple[Path, Here, Compar
     revision = reader.comparison_revision("tiny")
     changed = Here()
     compare(parse_study(STUDY.replace("epochs = 1\nreference", "epochs = 2\nreference")), folder, changed, "uniform", 1)
-    assert changed.systems == [("hard sharing, uniform", 4), ("InterroGate, task weights", 4)]
+    assert len(changed.systems) == 5
     # Another recipe is another table: what the old one had trained does not stand in it.
     assert [(line.system, line.num_seeds) for line in reader.comparison("tiny").lines] == [
-        ("single-task", 1), ("hard sharing, uniform", 1), ("InterroGate, task weights", 1),
+        ("single-task", 1), ("hard sharing, uniform", 1), ("cross-stitch, task weights", 1), ("MTAN, task weights", 1),
+        ("ETR-NLP, task weights", 1), ("InterroGate, task weights", 1),
     ]  # fmt: skip
     assert reader.comparison_revision("tiny") != revision
     for read in (reader.comparison, reader.comparison_revision):
@@ -183,9 +190,9 @@ def test_the_table_is_told_to_people_and_programs(trained: tuple[Path, Here, Com
     _, _, table = trained
     document = json.loads(to_text(comparison_document(table)))
     assert [system["system"] for system in document["systems"]] == [line.system for line in table.lines]
-    assert len(document["fairness"]) == 3
+    assert len(document["fairness"]) == 4
     words = comparison_words(table)
-    assert words.row_count == 3
+    assert words.row_count == 6
     assert any("±" in str(cell) for cell in words.columns[-7]._cells)
 
 
@@ -209,3 +216,12 @@ def test_interrogate_is_trained_at_the_budget_with_central_knobs(tmp_path: Path)
     assert job.trial.architecture.width == 1.0
     assert job.key == replace(job, train=replace(job.train, num_threads=4)).key
     assert job.key != replace(job, fingerprint="g").key
+
+
+def test_a_family_that_the_backbone_rules_out_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    text = '[study]\nname = "tiny"\n[data]\nname = "rooms"\n[network]\nbackbone = "vit_tiny_patch16_224"\n'
+    (plan,) = seeded_plans(parse_study(text), 1)
+    kept = [system.family for system in buildable(list_systems(("uniform",), "scalar"), plan)]
+    assert {"single_task", "hard_sharing", "interrogate"} <= set(kept)
+    assert "mtan" not in kept
+    assert "MTAN, task weights is left out: mtan masks maps" in caplog.text
