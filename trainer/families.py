@@ -14,7 +14,7 @@ from trainer.compatibility import image_shape, require_match
 from trainer.config import TrainConfig
 from trainer.content_hash import hash_json
 from trainer.data.dataset import MultiTaskData
-from trainer.loop import train
+from trainer.loop import Strategy, train
 from trainer.seeding import seed_everything
 from trainer.training_cost import count_training_flops
 from trainer.trial_spec import TrainedReference
@@ -56,7 +56,9 @@ def train_family(
     _load_references(network, FAMILIES[family].starts_from, single_task, hard_sharing)
     key = hash_json({"family": family, "architecture": architecture.to_json(), "train": config.to_json()})
     slot = CheckpointSlot(path=work_dir / "checkpoint.pt", key=key)
-    outcome = train(network, data, config, tasks=architecture.tasks, slot=slot)
+    # What mixes tasks is drawn to nothing by weight decay, and is no weight.
+    strategy = Strategy(gate_parameters=tuple(network.mixing_parameters()), gate_learning_rate=config.learning_rate)
+    outcome = train(network, data, config, tasks=architecture.tasks, strategy=strategy, slot=slot)
     shape = image_shape(data.description)
     cost = step_cost(config.weighting, len(architecture.tasks))
     return FamilyResult(
