@@ -1,7 +1,6 @@
 """A point in words: its name, its place, and what was asked of it beside what it delivers."""
 
-from dashboards.formats import format_delta, format_flops, format_names
-from search.formats import format_interval
+from dashboards.formats import format_delta, format_flops, format_names, format_signed
 from search.records import StudyView, TrialPoint
 
 
@@ -34,9 +33,11 @@ def asked_and_delivered(point: TrialPoint, view: StudyView) -> str:
 
 
 def expected_delta(point: TrialPoint) -> str:
-    """``-1.60 ± 0.42 %``: the mean over other seeds and its interval; without repeats what was measured."""
+    """``−1.60 ± 0.42 %``: the mean over other seeds and its interval; without repeats what was measured."""
     delta_mtl = point.expected_delta_mtl
-    return format_delta(delta_mtl) if point.half_width is None else f"{format_interval(delta_mtl, point.half_width)} %"
+    if delta_mtl is None or point.half_width is None:
+        return format_delta(delta_mtl)
+    return f"{format_signed(delta_mtl)} ± {point.half_width:.2f} %"
 
 
 def sureness(point: TrialPoint) -> str | None:

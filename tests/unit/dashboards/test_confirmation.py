@@ -52,11 +52,11 @@ def test_without_repeats_there_is_no_bar(view: StudyView) -> None:
 
 def test_words_say_how_sure(confirmed: StudyView) -> None:
     best = confirmed.points[7]
-    assert expected_delta(best) == "-3.60 ± 0.50 %"
-    assert sureness(best) == "mean of 3 other seeds -3.60 ± 0.50 %, tied with 5"
+    assert expected_delta(best) == "−3.60 ± 0.50 %"
+    assert sureness(best) == "mean of 3 other seeds −3.60 ± 0.50 %, tied with 5"
     assert "mean of 3 other seeds" in hover_text(best, confirmed)
     assert sureness(confirmed.points[0]) is None
-    assert "-3.60 ± 0.50" in str(front_points(confirmed))
+    assert "−3.60 ± 0.50" in str(front_points(confirmed))
     assert "0.5 to 0.75 over the seeds" in str(study_stats(confirmed))
 
 
@@ -76,7 +76,7 @@ def test_repeats_stand_in_the_table_and_in_the_report(confirmed: StudyView) -> N
     rows = trial_rows(confirmed)
     assert [row["number"] for row in rows] == list(range(15))
     assert rows[12]["front"] == "↻ seed of 7"
-    assert rows[7]["front"] == "● on it -3.60 ± 0.50 %"
+    assert rows[7]["front"] == "● on it −3.60 ± 0.50 %"
     report = report_html(confirmed, (), "[study]")
     assert "↻ seed of 7" in report
     assert "95 % interval" in report
