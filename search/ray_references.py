@@ -8,42 +8,26 @@ import ray
 from search.cluster import WorkerResources
 from search.drain import Drain
 from search.errors import ReferenceFailedError
+from search.ray_jobs import run_jobs
 from search.references import ReferenceJob, train_job
 from search.worker_memory import keep_to_share, memory_cause, ran_out_of_memory
 from trainer.reporting import ReferenceResult
 
-_POLL_S = 0.5
-# A worker killed by the system is tried again; an error of the training itself is not.
-_MAX_RETRIES = 2
-
-
-class PreparationStoppedError(Exception):
-    """The study was asked to stop before its references were ready."""
-
 
 class RayReferences:
-    """A :data:`search.references.TrainAll` that yields results as workers finish them."""
+    """A :data:`search.references.TrainAll` that yields results as workers finish them.
+
+    A drain ends it with :class:`~search.ray_jobs.PreparationStoppedError`.
+    """
 
     def __init__(self, workers: WorkerResources, drain: Drain) -> None:
+        self._workers = workers
         self._drain = drain
-        self._gpus = workers.gpus_per_worker
-        self._task = ray.remote(_train_in_share).options(
-            num_cpus=1, num_gpus=workers.gpus_per_worker, max_retries=_MAX_RETRIES, retry_exceptions=False
-        )
 
     def __call__(self, jobs: list[ReferenceJob], cache_dir: Path) -> Iterator[tuple[ReferenceJob, ReferenceResult]]:
-        running = {self._task.remote(job, cache_dir, self._gpus): job for job in jobs}
-        try:
-            while running:
-                ready, _ = ray.wait(list(running), timeout=_POLL_S)
-                for reference in ready:
-                    job = running.pop(reference)
-                    yield job, _result(job, reference)
-                if self._drain.is_requested:
-                    raise PreparationStoppedError
-        finally:
-            for reference in running:
-                ray.cancel(reference, force=True)
+        arguments = ((job, (job, cache_dir, self._workers.gpus_per_worker)) for job in jobs)
+        for job, reference in run_jobs(_train_in_share, arguments, self._workers, self._drain):
+            yield job, _result(job, reference)
 
 
 def _train_in_share(job: ReferenceJob, cache_dir: Path, gpus: float) -> ReferenceResult:

@@ -7,15 +7,16 @@ from typing import Literal
 
 from search.capacities import Capacity
 from search.plan import StudyPlan
-from search.sampling import reference_train_config
+from search.sampling import TrialSettings, reference_train_config
 from search.storage.repository import StudyStore
 from spaces import Architecture
 from trainer.config import TrainConfig
 from trainer.data import DataSpec, load_data
 from trainer.delta_mtl import delta_mtl
+from trainer.initial_network import InitialNetwork
 from trainer.references import train_reference
 from trainer.reporting import ReferenceResult
-from trainer.trial_spec import TrainedReference
+from trainer.trial_spec import TrainedReference, TrialSpec
 
 Purpose = Literal["single_task", "shared_init", "hard_sharing"]
 
@@ -66,6 +67,22 @@ class References:
             if job.purpose == "shared_init" and job.architecture == capacity.architecture:
                 return TrainedReference.from_result(self.results[job.role])
         return None
+
+    def trial_spec(self, settings: TrialSettings, *, initial: InitialNetwork | None = None) -> TrialSpec:
+        """What a worker is to train at these settings, under the study's budgets."""
+        capacity = settings.capacity
+        return TrialSpec(
+            architecture=capacity.architecture,
+            data=self.plan.data,
+            train=settings.train,
+            gates=settings.gates,
+            flop_budget=self.plan.flop_budget,
+            flop_target=settings.flop_target,
+            param_budget=self.plan.param_budget,
+            single_task=self.single_task(capacity),
+            hard_sharing=self.shared_init(capacity),
+            initial=initial,
+        )
 
     def hard_sharing_delta_mtl(self) -> float:
         """Δ_MTL of the hard-sharing baseline, in percent."""

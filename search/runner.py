@@ -16,7 +16,8 @@ from search.folders import StudyFolders
 from search.lineage import INITIAL
 from search.plan import StudyPlan
 from search.queries import StudyReader
-from search.ray_references import PreparationStoppedError, RayReferences
+from search.ray_jobs import PreparationStoppedError
+from search.ray_references import RayReferences
 from search.records import StudyState, TrialState
 from search.recovery import Recovery
 from search.references import References, prepare_references
@@ -31,7 +32,6 @@ from search.study_stopping import early_stopping
 from search.trainable import SPEC, TRIAL_NUMBER, RunTrial, make_trainable
 from search.trial_scheduler import TrialScheduler
 from trainer.initial_network import InitialNetwork
-from trainer.trial_spec import TrialSpec
 
 logger = logging.getLogger(__name__)
 
@@ -169,18 +169,7 @@ def _config_maker(run: StudyRun, references: References) -> Callable[[optuna.Tri
         # The references have the study's seed, and each trial one of its own.
         settings = decode(plan, trial.params, seed=plan.config.study.seed + 1 + trial.number)
         initial = trial.user_attrs.get(INITIAL)
-        spec = TrialSpec(
-            architecture=settings.capacity.architecture,
-            data=plan.data,
-            train=settings.train,
-            gates=settings.gates,
-            flop_budget=plan.flop_budget,
-            flop_target=settings.flop_target,
-            param_budget=plan.param_budget,
-            single_task=references.single_task(settings.capacity),
-            hard_sharing=references.shared_init(settings.capacity),
-            initial=None if initial is None else InitialNetwork.from_json(initial),
-        )
+        spec = references.trial_spec(settings, initial=None if initial is None else InitialNetwork.from_json(initial))
         confirms = trial.user_attrs.get(CONFIRMS)
         run.store.open_trial(trial.number, seed=settings.train.seed, num_epochs=spec.num_epochs, confirms=confirms)
         return {TRIAL_NUMBER: trial.number, SPEC: spec.to_json()}

@@ -23,7 +23,7 @@ from search.lineage import begin_from, heirs_of, inherit
 from search.param_budget import parse_param_budget
 from search.plan import StudyPlan, plan_study
 from search.queries import StudyReader
-from search.records import StudyState, TaskRecord
+from search.records import StudyState
 from search.recovery import Recovery, recover
 from search.runner import StudyRun, run_study
 from search.sampler_view import SelectiveSampler
@@ -34,10 +34,10 @@ from search.storage.repository import StudyStore
 from search.storage.schema import StudyRow
 from search.study import open_study
 from search.study_file import parse_study
+from search.task_records import task_records
 from search.trainable import RunTrial
 from spaces.errors import GatefrontError
 from trainer.data import load_data
-from trainer.metrics import metric_for
 from trainer.trial import run_trial as train_trial
 
 logger = logging.getLogger(__name__)
@@ -257,21 +257,10 @@ def _new_row(plan: StudyPlan, text: str, storage: Path, workers: WorkerResources
         hard_sharing_flops=largest.hard_sharing,
         floor_flops=plan.floor,
         ceiling_flops=plan.ceiling,
-        tasks=[asdict(_task_record(plan, name)) for name in (task.name for task in plan.tasks)],
+        tasks=[asdict(task) for task in task_records(plan.tasks)],
         data=config.data.name,
         backbone=", ".join(backbones),
         storage_dir=str(storage),
         state=StudyState.PREPARING,
-        message="",
-        stop_requested=False,
-        driver=None,
-        heartbeat_at=None,
-        revision=0,
         latency=None if config.latency_rule is None else asdict(config.latency_rule),
     )
-
-
-def _task_record(plan: StudyPlan, name: str) -> TaskRecord:
-    (task,) = [task for task in plan.tasks if task.name == name]
-    metric = metric_for(task)
-    return TaskRecord(name=name, kind=task.kind, metric=metric.label, higher_is_better=metric.higher_is_better)

@@ -26,7 +26,6 @@ from search.sampling import decode
 from search.study_file import parse_study
 from trainer.reporting import EpochReport
 from trainer.trial import run_trial
-from trainer.trial_spec import TrialSpec
 
 FOLDER = Path(__file__).parent
 LAMBDA = "lambda_s = {low = 0.1, high = 30.0, log = true}\n"
@@ -99,17 +98,7 @@ def _on_log_scale(plan: StudyPlan, share: float) -> float:
 def _run(
     plan: StudyPlan, references: References, params: Mapping[str, float], *, seed: int, cache: Path
 ) -> dict[str, Any]:
-    settings = decode(plan, params, seed=seed)
-    spec = TrialSpec(
-        architecture=settings.capacity.architecture,
-        data=plan.data,
-        train=settings.train,
-        gates=settings.gates,
-        flop_budget=plan.flop_budget,
-        flop_target=settings.flop_target,
-        single_task=references.single_task(settings.capacity),
-        hard_sharing=references.shared_init(settings.capacity),
-    )
+    spec = references.trial_spec(decode(plan, params, seed=seed))
     epochs: list[EpochReport] = []
     with tempfile.TemporaryDirectory() as folder:
         result = run_trial(spec, work_dir=Path(folder), cache_dir=cache, reporter=epochs.append)

@@ -15,7 +15,7 @@ from search.comparison.words import comparison_document, comparison_notes, compa
 from search.drain import Drain
 from search.folders import StudyFolders
 from search.json_document import to_text
-from search.ray_references import PreparationStoppedError
+from search.ray_jobs import PreparationStoppedError
 from search.service import Overrides, open_store
 from search.settings import database_url, storage_folder
 from search.study_file import read_study_file

@@ -165,18 +165,7 @@ def _central_trial(plan: StudyPlan, references: References) -> TrialSpec:
     params = central_params(plan.config) | {f"network.{k}": getattr(capacity.architecture, k) for k in CAPACITY_KNOBS}
     if target is not None:
         params["gates.flop_target"] = max(ends(target))
-    settings = decode(plan, params, seed=plan.config.study.seed + 1)
-    return TrialSpec(
-        architecture=capacity.architecture,
-        data=plan.data,
-        train=settings.train,
-        gates=settings.gates,
-        flop_budget=plan.flop_budget,
-        flop_target=settings.flop_target,
-        param_budget=plan.param_budget,
-        single_task=references.single_task(capacity),
-        hard_sharing=references.shared_init(capacity),
-    )
+    return references.trial_spec(decode(plan, params, seed=plan.config.study.seed + 1))
 
 
 def _run(

@@ -19,14 +19,13 @@ from search.comparison.table import ComparisonTable, Subject, SystemRun, compari
 from search.config import StudyConfig
 from search.folders import StudyFolders
 from search.plan import StudyPlan
-from search.records import TaskRecord
 from search.references import ReferenceJob
 from search.storage.comparisons import ComparisonStore
+from search.task_records import task_records
 from spaces.errors import SpaceError
 from spaces.families import build_family
 from trainer.content_hash import hash_json
 from trainer.data import load_data
-from trainer.metrics import metric_for
 from trainer.reporting import ReferenceResult
 
 logger = logging.getLogger(__name__)
@@ -61,7 +60,8 @@ def run_comparison(
     plans = seeded_plans(config, num_seeds)
     systems = buildable(systems, plans[0])
     fingerprint = load_data(plans[0].data, folders.cache).fingerprint
-    store = ComparisonStore(engine, _subject(plans[0]), _setting(config, fingerprint))
+    subject = Subject(name=config.study.name, data=config.data.name, tasks=task_records(plans[0].tasks))
+    store = ComparisonStore(engine, subject, _setting(config, fingerprint))
     known = store.begin()
     positions = {system.name: position for position, system in enumerate(systems)}
     results = _references(plans, folders, workers)
@@ -81,7 +81,7 @@ def run_comparison(
             runs.append(run)
             logger.info("%s, seed %d: Δ_MTL %+.2f %%", run.system, run.seed, run.delta_mtl)
     runs.sort(key=lambda run: (positions[run.system], run.seed))
-    return comparison_table(store.subject, runs)
+    return comparison_table(subject, runs)
 
 
 def buildable(systems: Sequence[System], plan: StudyPlan) -> list[System]:
@@ -96,16 +96,6 @@ def buildable(systems: Sequence[System], plan: StudyPlan) -> list[System]:
             continue
         found.append(system)
     return found
-
-
-def _subject(plan: StudyPlan) -> Subject:
-    tasks = []
-    for task in plan.tasks:
-        metric = metric_for(task)
-        tasks.append(
-            TaskRecord(name=task.name, kind=task.kind, metric=metric.label, higher_is_better=metric.higher_is_better)
-        )
-    return Subject(name=plan.config.study.name, data=plan.config.data.name, tasks=tuple(tasks))
 
 
 def _setting(config: StudyConfig, fingerprint: str) -> str:

@@ -243,10 +243,4 @@ def _row(table: RecordedTable, config: StudyConfig, num_workers: int) -> StudyRo
         backbone="simulated",
         storage_dir="",
         state=StudyState.RUNNING,
-        message="",
-        stop_requested=False,
-        driver=None,
-        heartbeat_at=None,
-        revision=0,
-        latency=None,
     )

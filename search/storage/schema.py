@@ -54,11 +54,11 @@ class StudyRow(Base):
     backbone: Mapped[str] = mapped_column(sa.Text)
     storage_dir: Mapped[str] = mapped_column(sa.Text)
     state: Mapped[str] = mapped_column(sa.String(20))
-    message: Mapped[str] = mapped_column(sa.Text)
-    stop_requested: Mapped[bool]
+    message: Mapped[str] = mapped_column(sa.Text, default="")
+    stop_requested: Mapped[bool] = mapped_column(default=False)
     driver: Mapped[str | None] = mapped_column(sa.String(300))
     heartbeat_at: Mapped[datetime | None]
-    revision: Mapped[int] = mapped_column(_BIG)
+    revision: Mapped[int] = mapped_column(_BIG, default=0)
     latency: Mapped[dict[str, Any] | None]
     started_from: Mapped[str | None] = mapped_column(_NAME)
 

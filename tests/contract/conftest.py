@@ -69,11 +69,6 @@ def study_row(name: str = "digits") -> StudyRow:
         backbone="smallconv",
         storage_dir="/data/runs",
         state=StudyState.PREPARING,
-        message="",
-        stop_requested=False,
-        driver=None,
-        heartbeat_at=None,
-        revision=0,
     )
 
 

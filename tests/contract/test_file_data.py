@@ -38,7 +38,6 @@ from trainer.data.loader import epoch_batches, num_samples
 from trainer.loop import train
 from trainer.reporting import ReferenceResult
 from trainer.trial import run_trial
-from trainer.trial_spec import TrialSpec
 
 RNG = np.random.default_rng(0)
 
@@ -331,16 +330,7 @@ def test_a_study_of_two_trials(spec: DataSpec, layout: Layout, tmp_path: Path) -
     references = References(plan=plan, results={role: never_zero(result) for role, result in trained.items()})
     assert np.isfinite(references.hard_sharing_delta_mtl())
     for number, point in enumerate(first_points(plan.config)[:2]):
-        settings = decode(plan, point, seed=number)
-        trial = TrialSpec(
-            architecture=settings.capacity.architecture,
-            data=plan.data,
-            train=settings.train,
-            gates=settings.gates,
-            flop_budget=plan.flop_budget,
-            flop_target=settings.flop_target,
-            single_task=references.single_task(settings.capacity),
-        )
+        trial = references.trial_spec(decode(plan, point, seed=number))
         result = run_trial(trial, work_dir=tmp_path / str(number), cache_dir=cache, reporter=lambda _report: None)
         check_result(result, tasks=tuple(task.name for task in plan.tasks), flop_budget=plan.flop_budget)
         assert (tmp_path / str(number) / "network.pt").is_file()

@@ -218,10 +218,5 @@ def _row(config: StudyConfig, text: str, flop_budget: int | None) -> StudyRow:
         backbone="smallconv",
         storage_dir="/data/runs",
         state=StudyState.RUNNING,
-        message="",
-        stop_requested=False,
-        driver=None,
-        heartbeat_at=None,
-        revision=0,
         latency=None if config.latency_rule is None else asdict(config.latency_rule),
     )

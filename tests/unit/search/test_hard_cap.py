@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ray.tune.search import Searcher
 
-from search import ray_references
+from search import ray_jobs, ray_references
 from search.cluster import WorkerResources
 from search.drain import Drain
 from search.messages import EpochFinished
-from search.ray_references import PreparationStoppedError, RayReferences
+from search.ray_jobs import PreparationStoppedError
+from search.ray_references import RayReferences
 from search.records import TrialState
 from search.runner import DrainStopper
 from trainer.reporting import EpochReport
@@ -70,7 +71,8 @@ def test_references_under_preparation_are_given_up_at_once(durations: list[float
     deadline = clock() + cap
     fake = FakeRay(clock, durations)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ray_references, "ray", fake)
+        for module in (ray_jobs, ray_references):
+            patch.setattr(module, "ray", fake)
         train_all = RayReferences(WorkerResources(2, 0.0), drain)
         jobs: list[Any] = list(range(len(durations)))
         done: list[Any] = []
