@@ -48,13 +48,16 @@ lint: $(INSTALLED)  ## style, types and layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: $(INSTALLED) browser lint  ## everything: style, types, layers, all tests
-	$(BIN)/pytest $(SIDE_BY_SIDE)
-	$(BIN)/pytest $(ONE_BY_ONE)
+test: $(INSTALLED) browser lint  ## style, types, layers, all tests but the soak
+	$(BIN)/pytest -m "not soak" $(SIDE_BY_SIDE)
+	$(BIN)/pytest -m "not soak" $(ONE_BY_ONE)
+
+test-soak: $(INSTALLED) browser  ## tests of minutes: many kills, long load, very large studies
+	$(BIN)/pytest -m soak tests
 
 test-fast: $(INSTALLED) lint  ## the same without slow tests and without a browser
-	$(BIN)/pytest -m "not slow" $(SIDE_BY_SIDE)
-	$(BIN)/pytest -m "not slow" $(filter-out tests/e2e,$(ONE_BY_ONE))
+	$(BIN)/pytest -m "not slow and not soak" $(SIDE_BY_SIDE)
+	$(BIN)/pytest -m "not slow and not soak" $(filter-out tests/e2e,$(ONE_BY_ONE))
 
 pictures: $(INSTALLED) browser  ## the README's pictures: the browser test, run on the demo's study
 	GATEFRONT_PICTURES=docs/pictures $(BIN)/pytest tests/e2e/test_study_in_browser.py
