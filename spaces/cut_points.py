@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import fx
 
-from spaces.channels import ChannelRule, num_channels
+from spaces.channels import ChannelRule, num_channels, tensor_operands
 from spaces.gate_layout import Granularity
 
 
@@ -27,10 +27,14 @@ def gate_places(graph: fx.Graph, granularity: Granularity) -> frozenset[fx.Node]
 
 
 def _leading_out(nodes: Sequence[fx.Node]) -> frozenset[fx.Node]:
-    """Nodes that cost nothing and lead to the output alone: how a feature is handed out."""
+    """Nodes that cost nothing, read one value and lead to the output alone: how a feature is handed out.
+
+    One that reads two values is a residual addition: the last block's body must not pass for a stream of its own.
+    """
     aside: set[fx.Node] = set()
     for node in reversed(nodes):
-        if not node.meta["flops"] and all(user.op == "output" or user in aside for user in node.users):
+        hands_out = not node.meta["flops"] and len(tensor_operands(node)) <= 1
+        if hands_out and all(user.op == "output" or user in aside for user in node.users):
             aside.add(node)
     return frozenset(aside)
 
