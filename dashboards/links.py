@@ -4,6 +4,9 @@ import re
 from urllib.parse import parse_qs, quote, unquote
 
 STUDIES = "/"
+START = "/start"
+SYSTEM = "/system"
+DOWNLOADS = "/downloads/"
 _POINT = "point"
 _STUDY = re.compile(r"/study/([^/]+)/?")
 _COMPARISON = re.compile(r"/comparison/([^/]+)/?")
@@ -12,6 +15,16 @@ _TRIAL = re.compile(r"/study/([^/]+)/trial/(\d{1,9})/?")
 
 def study_path(study: str) -> str:
     return f"/study/{quote(study, safe='')}"
+
+
+def report_path(study: str) -> str:
+    """Where a study's report is downloaded."""
+    return f"{DOWNLOADS}report/{quote(study, safe='')}"
+
+
+def bundle_path(job: str) -> str:
+    """Where the bundle that a job has packed is downloaded."""
+    return f"{DOWNLOADS}bundle/{quote(job, safe='')}"
 
 
 def comparison_path(name: str) -> str:

@@ -3,11 +3,13 @@
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from dashboards.links import DOWNLOADS
+
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 
-_NOT_PAGES = ("/_", "/assets/", "/healthz")
+_NOT_PAGES = ("/_", "/assets/", "/healthz", DOWNLOADS)
 
 
 class PageAddresses:

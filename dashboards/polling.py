@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
-from dash import Output
+from dash import Output, no_update
 from sqlalchemy.exc import SQLAlchemyError
 
+from dashboards.components import alert, missing
 from dashboards.figures.theme import Scheme, scheme_named
 from search.errors import StudyNotFoundError
 from spaces.errors import GatefrontError
@@ -17,7 +18,8 @@ T = TypeVar("T")
 INTERVAL_MS = 2500
 
 # What a store raises when it cannot be reached; anything else is a fault of ours and must not be hidden.
-_UNREACHABLE = (SQLAlchemyError, GatefrontError, OSError)
+UNREACHABLE = (SQLAlchemyError, GatefrontError, OSError)
+_HIDDEN = {"display": "none"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +64,25 @@ def poll(
         return Poll("changed", Seen(current, scheme_name), read())
     except StudyNotFoundError as error:
         return Poll("missing", Seen("", scheme_name), sentence=str(error))
-    except _UNREACHABLE as error:
+    except UNREACHABLE as error:
         since = seen.unreachable_since or f"{now or datetime.now(UTC):%H:%M:%S} UTC"
         return Poll(
             "unreachable", Seen(seen.revision, seen.scheme, since), sentence=_unreachable_sentence(since, error)
         )
+
+
+def nothing_new(look: Poll[T], num_outputs: int) -> tuple[Any, ...]:
+    """What a page's callback answers to a look without a value: there is nothing to draw.
+
+    The page's first outputs are its banner and the style of its content, the last one is what it has `Seen`. A missing
+    study takes the content away, an unreachable database leaves the last view under a banner that says since when.
+    """
+    if look.status == "unchanged":
+        return (no_update,) * num_outputs
+    keep = (no_update,) * (num_outputs - 3)
+    if look.status == "missing":
+        return missing(look.sentence), _HIDDEN, *keep, look.seen.to_json()
+    return alert(look.sentence), no_update, *keep, look.seen.to_json()
 
 
 def pause(tick: str) -> list[tuple[Output, bool, bool]]:

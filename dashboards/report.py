@@ -40,17 +40,21 @@ _HYPERVOLUME_HEIGHT = 260
 
 def write_report(reader: Reader, study: str, path: Path) -> None:
     """Write the report of one study. Raises `StudyNotFoundError`, or `ReportError` if the file cannot be written."""
-    view = reader.view(study)
-    front = sorted((p for p in view.all_points if p.on_front), key=lambda p: -(p.expected_delta_mtl or 0.0))
-    trials = {point.number: reader.trial(study, point.number) for point in front}
-    details = [(trials[point.number], point.derived) for point in front]
-    document = report_html(view, details, reader.study_file(study))
+    document = study_report(reader, study)
     try:
         path.write_text(document, encoding="utf-8")
     except OSError as error:
         raise ReportError(
             f"the report cannot be written to {path}: {error.strerror}.", hint="Choose another -o."
         ) from error
+
+
+def study_report(reader: Reader, study: str) -> str:
+    """The report of one study as it is now. Raises `StudyNotFoundError`."""
+    view = reader.view(study)
+    front = sorted((p for p in view.all_points if p.on_front), key=lambda p: -(p.expected_delta_mtl or 0.0))
+    trials = {point.number: reader.trial(study, point.number) for point in front}
+    return report_html(view, [(trials[point.number], point.derived) for point in front], reader.study_file(study))
 
 
 def report_html(view: StudyView, front: Sequence[tuple[TrialDetail, int]], study_file: str) -> str:

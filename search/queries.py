@@ -25,6 +25,7 @@ from search.storage.engine import open_readonly_engine, unreachable
 from search.storage.latencies import read_latencies
 from search.storage.migrate import upgrade_older
 from search.storage.schema import DerivedPointRow, EpochRow, ReferenceRow, StudyRow, TrialRow
+from search.study_status import StudyStatus, read_study_status
 from search.views import revision, study_state, study_view, view_points
 from spaces.gate_map import GateMap
 
@@ -61,6 +62,11 @@ class StudyReader:
         """Equal revisions mean an unchanged view. Raises :class:`StudyNotFoundError`."""
         with self._reading_study(study) as (_, row):
             return revision(row, datetime.now(UTC))
+
+    def status(self, study: str) -> StudyStatus:
+        """What decides which changes the study can take now. Raises :class:`StudyNotFoundError`."""
+        with self._reading_study(study) as (session, row):
+            return read_study_status(session, row, datetime.now(UTC))
 
     def study_file(self, study: str) -> str:
         """The TOML text that the study was started with. Raises :class:`StudyNotFoundError`."""

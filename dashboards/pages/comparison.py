@@ -10,10 +10,10 @@ from dash.development.base_component import Component
 
 from dashboards import ids
 from dashboards.comparison_table import comparison_columns, comparison_rows
-from dashboards.components import alert, card, graph, missing, register_graphs, said
+from dashboards.components import card, graph, register_graphs, said
 from dashboards.figures.comparison import HEIGHT, comparison_figure
 from dashboards.links import study_path
-from dashboards.polling import INTERVAL_MS, Poll, Seen, pause, poll
+from dashboards.polling import INTERVAL_MS, Poll, Seen, nothing_new, pause, poll
 from dashboards.reader import Reader
 from dashboards.trial_table import GRID_OPTIONS
 from search.comparison import ComparisonTable
@@ -21,8 +21,6 @@ from search.comparison.published import SOURCE, published_points
 from search.comparison.words import FAIRNESS
 from search.errors import StudyNotFoundError
 from search.records import TrialPoint
-
-_HIDDEN = {"display": "none"}
 
 
 def title(name: str) -> str:
@@ -92,13 +90,8 @@ def comparison_update(reader: Reader, name: str, seen: Seen, scheme: str | None)
     look: Poll[ComparisonTable] = poll(
         seen, scheme, lambda: reader.comparison_revision(name), lambda: reader.comparison(name)
     )
-    keep = (no_update,) * (_NUM_OUTPUTS - 3)
-    if look.status == "unchanged":
-        return (no_update,) * _NUM_OUTPUTS
     if look.value is None:
-        if look.status == "missing":
-            return missing(look.sentence), _HIDDEN, *keep, look.seen.to_json()
-        return alert(look.sentence), no_update, *keep, look.seen.to_json()
+        return nothing_new(look, _NUM_OUTPUTS)
     table = look.value
     front, published = _front(reader, name), published_points(table.data)
     return (

@@ -11,7 +11,7 @@ from dash.development.base_component import Component
 from dashboards import ids
 from dashboards.components import alert, card, facts, said, study_badge
 from dashboards.formats import format_delta, format_duration, format_flops, format_names, format_time
-from dashboards.links import comparison_path, study_path
+from dashboards.links import START, comparison_path, study_path
 from dashboards.polling import INTERVAL_MS, Seen, pause, poll
 from dashboards.reader import Reader
 from dashboards.sentences import NO_STUDIES, study_sentence
@@ -20,10 +20,11 @@ from search.records import StudySummary, TrialState
 TITLE = "Studies · gatefront"
 
 
-def layout() -> Component:
+def layout(*, can_act: bool = False) -> Component:
+    start = dcc.Link("Start a study", href=START, className="button") if can_act else None
     return html.Div(
         [
-            dmc.Title("Studies", order=1, className="page-title"),
+            dmc.Group([dmc.Title("Studies", order=1, className="page-title"), start], justify="space-between"),
             html.Div(id=ids.STUDIES_BANNER, role="status"),
             html.Div(id=ids.STUDIES_LIST),
             dcc.Store(id=ids.STUDIES_SEEN),

@@ -8,13 +8,13 @@ import dash_mantine_components as dmc
 from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
-from dashboards import ids
-from dashboards.components import alert, card, graph, missing, reason, register_graphs
+from dashboards import ids, ids_actions
+from dashboards.components import alert, card, graph, reason, register_graphs
 from dashboards.figures.front import front_figure
 from dashboards.figures.hypervolume import hypervolume_figure
 from dashboards.figures.latency import HEIGHT, latency_figure, latency_sentence
 from dashboards.pages.study_header import front_points, study_header, study_stats
-from dashboards.polling import INTERVAL_MS, Poll, Seen, pause, poll
+from dashboards.polling import INTERVAL_MS, Poll, Seen, nothing_new, pause, poll
 from dashboards.reader import Reader
 from dashboards.sentences import front_sentence, hypervolume_sentence, study_sentence
 from dashboards.trial_table import GRID_OPTIONS, table_height, trial_columns, trial_rows
@@ -81,10 +81,12 @@ def _content() -> list[Component]:
     )
     return [
         html.Div(id=ids.STUDY_HEADER),
+        html.Div(id=ids_actions.STUDY_ACTIONS),
         html.Div(id=ids.STUDY_STATS, className="block"),
         html.Div(columns, className="block"),
         html.Div(card("Trials", table, note="Click a row to open the trial."), className="block"),
         html.Div(_latency_card(), id=ids.STUDY_LATENCY_BOX, className="block", style=_HIDDEN),
+        html.Div(id=ids_actions.STUDY_EVENTS, className="block"),
     ]
 
 
@@ -142,13 +144,8 @@ _NUM_OUTPUTS = 16
 def study_update(reader: Reader, study: str, seen: Seen, scheme: str | None) -> tuple[Any, ...]:
     """All outputs of the page, in the order of the callback; `no_update` for what stays."""
     look: Poll[StudyView] = poll(seen, scheme, lambda: reader.revision(study), lambda: reader.view(study))
-    keep = (no_update,) * (_NUM_OUTPUTS - 3)
-    if look.status == "unchanged":
-        return (no_update,) * _NUM_OUTPUTS
     if look.value is None:
-        if look.status == "missing":
-            return missing(look.sentence), _HIDDEN, *keep, look.seen.to_json()
-        return alert(look.sentence), no_update, *keep, look.seen.to_json()
+        return nothing_new(look, _NUM_OUTPUTS)
     view = look.value
     sentence = front_sentence(view)
     # New column definitions would undo a person's sorting, so they are sent with the first rows only.
@@ -160,7 +157,7 @@ def study_update(reader: Reader, study: str, seen: Seen, scheme: str | None) -> 
         study_stats(view),
         front_figure(view, look.scheme, hint="click to open the trial"),
         reason(sentence),
-        front_points(view) if sentence is None else reason("No trial is on the front yet."),
+        front_points(view),
         hypervolume_figure(view, look.scheme),
         reason(hypervolume_sentence(view)),
         columns,

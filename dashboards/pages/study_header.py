@@ -16,7 +16,8 @@ from dashboards.formats import (
     format_share,
     format_time,
 )
-from dashboards.links import STUDIES, trial_path
+from dashboards.links import STUDIES, report_path, trial_path
+from dashboards.nearest_points import nearest_table
 from dashboards.pages.studies import finished, progress_percent
 from dashboards.point_words import expected_delta, sureness
 from dashboards.sentences import confirmation_sentence
@@ -34,12 +35,14 @@ def study_header(view: StudyView) -> Component:
         f"· created {format_time(summary.created_at)}"
         + (f" · started from {summary.started_from}" if summary.started_from else "")
     )
+    title = dmc.Group([dmc.Title(summary.name, order=1, className="page-title"), study_badge(summary.state)], gap="sm")
+    report = html.A(
+        "Download report", href=report_path(summary.name), download=f"{summary.name}-report.html", className="button"
+    )
     return html.Div(
         [
             dmc.Breadcrumbs([dcc.Link("Studies", href=STUDIES), html.Span(summary.name)], className="crumbs"),
-            dmc.Group(
-                [dmc.Title(summary.name, order=1, className="page-title"), study_badge(summary.state)], gap="sm", mb=2
-            ),
+            dmc.Group([title, report], justify="space-between", mb=2),
             dmc.Text(about, size="sm", c="dimmed"),
         ],
         className="page-head",
@@ -61,9 +64,11 @@ def study_stats(view: StudyView) -> Component:
     )
 
 
-def front_points(view: StudyView) -> Component:
-    """The front as a table, best Δ_MTL first, requested beside delivered FLOPs."""
+def front_points(view: StudyView) -> Component | None:
+    """The front as a table, best Δ_MTL first, requested beside delivered FLOPs; without one, what comes nearest."""
     points = sorted((p for p in view.all_points if p.on_front), key=lambda p: -(p.expected_delta_mtl or 0.0))
+    if not points:
+        return nearest_table(view)
     budget = view.summary.flop_budget
     name, last = _last_column(view)
     rows = [
@@ -79,7 +84,7 @@ def front_points(view: StudyView) -> Component:
         for p in points
     ]
     columns = ("Δ_MTL %", "FLOPs requested", "delivered", name)
-    head = html.Tr([html.Th(""), *(html.Th(column, className="number") for column in columns)])
+    head = html.Tr([html.Th("Point"), *(html.Th(column, className="number") for column in columns)])
     table = html.Div(html.Table([html.Thead(head), html.Tbody(rows)], className="plain"), className="scroll")
     return html.Div([table, dmc.Text(confirmation_sentence(view), size="xs", c="dimmed", mt=4)])
 

@@ -6,7 +6,7 @@ from typing import Any
 from dash import ClientsideFunction, Dash, Input, Output, State, no_update
 
 from dashboards import ids
-from dashboards.components import alert, missing, reason, register_graphs
+from dashboards.components import alert, reason, register_graphs
 from dashboards.figures.channel_pattern import channel_pattern_figure, pattern_sentence
 from dashboards.figures.curves import delta_curve_figure, flops_curve_figure, loss_figure, metric_figure
 from dashboards.figures.gate_map import gate_map_figure
@@ -15,7 +15,7 @@ from dashboards.figures.theme import scheme_named
 from dashboards.pages.trial_layout import TrialKey
 from dashboards.pages.trial_networks import networks_card
 from dashboards.pages.trial_parts import pull_card, task_table, trial_facts, trial_header, trial_stats
-from dashboards.polling import Seen, pause, poll
+from dashboards.polling import Seen, nothing_new, pause, poll
 from dashboards.reader import Reader
 from dashboards.sentences import curves_sentence, map_sentence, trial_sentence
 from search.errors import StudyNotFoundError
@@ -91,13 +91,8 @@ _OUTPUTS = (
 def trial_update(reader: Reader, key: TrialKey, seen: Seen, scheme: str | None, site: str | None) -> tuple[Any, ...]:
     """All outputs of the page, in the order of `_OUTPUTS`; `no_update` for what stays."""
     look = poll(seen, scheme, lambda: reader.revision(key.study), lambda: _read(reader, key))
-    if look.status == "unchanged":
-        return (no_update,) * len(_OUTPUTS)
     if look.value is None:
-        keep = (no_update,) * (len(_OUTPUTS) - 3)
-        if look.status == "missing":
-            return missing(look.sentence), _HIDDEN, *keep, look.seen.to_json()
-        return alert(look.sentence), no_update, *keep, look.seen.to_json()
+        return nothing_new(look, len(_OUTPUTS))
     view, detail, chosen = look.value
     tasks, colors = view.summary.tasks, look.scheme
     gate_map = chosen.gate_map
