@@ -13,7 +13,8 @@ class Drain:
 
     def __init__(self, *, max_seconds: float | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._deadline = None if max_seconds is None else clock() + max_seconds
+        self._began = clock()
+        self._max_seconds = max_seconds
         self._soon = threading.Event()
         self._at_once = threading.Event()
         self.reason = ""
@@ -27,10 +28,23 @@ class Drain:
         self._soon.set()
 
     @property
+    def max_seconds(self) -> float | None:
+        """The cap, counted from when the drain was made; None: there is none."""
+        return self._max_seconds
+
+    def cap(self, max_seconds: float | None) -> None:
+        """Change the cap; one that is over already asks for the end."""
+        self._max_seconds = max_seconds
+
+    @property
     def is_requested(self) -> bool:
-        if self._deadline is not None and self._clock() > self._deadline and not self._soon.is_set():
+        if self._is_over() and not self._soon.is_set():
             self.request("the time it was given is over")
         return self._soon.is_set()
+
+    def _is_over(self) -> bool:
+        most = self._max_seconds
+        return most is not None and self._clock() > self._began + most
 
     @property
     def is_at_once(self) -> bool:

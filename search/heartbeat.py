@@ -1,4 +1,4 @@
-"""The driver's heartbeat: a thread that renews the lease and passes a stop request on."""
+"""The driver's heartbeat: a thread that renews the lease and passes a stop request and a changed cap on."""
 
 import logging
 import threading
@@ -12,6 +12,8 @@ from search.storage.lease import HEARTBEAT_S, Lease
 
 logger = logging.getLogger(__name__)
 
+_SECONDS_PER_HOUR = 3600
+
 
 class Heartbeat:
     """Holds a study's lease for the length of a ``with`` block."""
@@ -21,10 +23,12 @@ class Heartbeat:
         self._drain = drain
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="gatefront-heartbeat", daemon=True)
+        seconds = drain.max_seconds
+        self._asked_hours = None if seconds is None else seconds / _SECONDS_PER_HOUR
         self.lost = False
 
     def __enter__(self) -> "Heartbeat":
-        self._lease.acquire()
+        self._lease.acquire(max_hours=self._asked_hours)
         self._thread.start()
         return self
 
@@ -46,6 +50,7 @@ class Heartbeat:
         while not self._ended.wait(HEARTBEAT_S):
             try:
                 stop = self._lease.beat()
+                self._pass_cap_on()
             except LeaseLostError:
                 self.lost = True
                 self._drain.request("another driver has taken the study over")
@@ -58,3 +63,9 @@ class Heartbeat:
             if stop and not asked:
                 asked = True
                 self._drain.request("`gatefront stop` was called")
+
+    def _pass_cap_on(self) -> None:
+        hours = self._lease.max_hours()
+        if hours != self._asked_hours:
+            self._asked_hours = hours
+            self._drain.cap(None if hours is None else hours * _SECONDS_PER_HOUR)

@@ -48,16 +48,17 @@ class TaskRecord:
     higher_is_better: bool
 
 
-EventKind = Literal["extended", "voided", "unvoided", "started_from"]
+EventKind = Literal["started", "resumed", "stop_asked", "hours_set", "extended", "voided", "unvoided", "started_from"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyEvent:
-    """One change that a person made to a study after it began, or what it began from."""
+    """One change that a person made to a study, or what it began from. ``actor`` is empty where nobody kept it."""
 
     at: datetime
     kind: EventKind
     detail: str
+    actor: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +82,9 @@ class StudySummary:
     is timed and what it may take; None: the study does not measure it. ``started_from`` is the study it goes on from.
     ``seconds_spent`` is worker time, ``reference_seconds`` what of it went into references; ``gpus_per_worker`` is the
     share of a GPU that a worker held, 0 on a CPU.
-    ``hypervolume_band`` is None while no point is confirmed.
+    ``hypervolume_band`` is None while no point is confirmed. ``heartbeat_at`` is the driver's last one; its sitting,
+    which began at ``driver_since``, is capped at ``max_hours``; None: no driver, or no cap. One that ``is_kept`` is
+    resumed by the service that started it.
     """
 
     name: str
@@ -111,6 +114,10 @@ class StudySummary:
     gpus_per_worker: float = 0.0
     num_workers: int = 1
     hypervolume_band: tuple[float, float] | None = None
+    heartbeat_at: datetime | None = None
+    driver_since: datetime | None = None
+    max_hours: float | None = None
+    is_kept: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

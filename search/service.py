@@ -23,12 +23,14 @@ from search.lineage import begin_from, heirs_of, inherit
 from search.param_budget import parse_param_budget
 from search.plan import StudyPlan, plan_study
 from search.queries import StudyReader
-from search.records import StudyState
+from search.records import EventKind, StudyState
 from search.recovery import Recovery, recover
 from search.runner import StudyRun, run_study
 from search.sampler_view import SelectiveSampler
+from search.storage.amendments import ask_to_stop
 from search.storage.engine import open_engine, open_optuna_storage, unreachable
-from search.storage.lease import Lease, holds
+from search.storage.events import COMMAND_LINE
+from search.storage.lease import Lease
 from search.storage.migrate import upgrade_schema
 from search.storage.repository import StudyStore
 from search.storage.schema import StudyRow
@@ -81,12 +83,17 @@ def _capped(latency: LatencySection | None, budget_ms: float | None) -> LatencyS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sitting:
-    """How a study is driven this time. ``watch`` is entered once the study can be read, with its name."""
+    """How a study is driven this time, and who asked for that. ``watch`` is entered once the study can be read.
+
+    A study that a service starts ``is_kept``: the service resumes it when its driver is lost.
+    """
 
     url: str
     drain: Drain
     watch: Callable[[str, Recovery], AbstractContextManager[object]] = lambda _study, _recovery: nullcontext()
     run_trial: RunTrial = train_trial
+    actor: str = COMMAND_LINE
+    is_kept: bool = False
 
 
 def start_study(
@@ -115,7 +122,7 @@ def start_study(
     row = _new_row(plan, text, storage, workers)
     row.started_from = earlier
     StudyStore.create(engine, row, began=None if inheritance is None else str(inheritance))
-    return _drive(plan, config.study.name, engine, optuna_storage, sitting)
+    return _drive(plan, "started", engine, optuna_storage, sitting)
 
 
 def resume_study(name: str, sitting: Sitting, *, workers: int | None = None) -> StudyState:
@@ -135,17 +142,13 @@ def resume_study(name: str, sitting: Sitting, *, workers: int | None = None) -> 
         workers=workers or row.num_workers,
     )
     plan = plan_study(asked.apply(parse_study(row.file_text)))
-    return _drive(plan, name, engine, optuna_storage, sitting)
+    return _drive(plan, "resumed", engine, optuna_storage, sitting)
 
 
 def stop_study(name: str, url: str) -> bool:
     """Ask a study's driver to stop after the current epochs. False if no driver is alive to hear it."""
     engine, _ = open_store(url)
-    store = StudyStore(engine, name)
-    if not holds(store.load(), datetime.now(UTC)):
-        return False
-    store.request_stop()
-    return True
+    return ask_to_stop(engine, name)
 
 
 def open_store(url: str) -> tuple[sa.Engine, optuna.storages.RDBStorage]:
@@ -167,14 +170,16 @@ def open_store(url: str) -> tuple[sa.Engine, optuna.storages.RDBStorage]:
 
 def _drive(
     plan: StudyPlan,
-    name: str,
+    begun: EventKind,
     engine: sa.Engine,
     optuna_storage: optuna.storages.RDBStorage,
     sitting: Sitting,
 ) -> StudyState:
+    name = plan.config.study.name
     with Heartbeat(Lease(engine, name), sitting.drain) as heartbeat:
         store = StudyStore(engine, name, guard=heartbeat.check)
         try:
+            store.begin_sitting(begun, _as_asked(plan, sitting), actor=sitting.actor, is_kept=sitting.is_kept)
             run = _prepare(plan, store, optuna_storage, sitting)
             with sitting.watch(name, run.recovery):
                 return run_study(run)
@@ -190,6 +195,12 @@ def _drive(
         except GatefrontError as error:
             _note_failure(store, heartbeat, error)
             raise
+
+
+def _as_asked(plan: StudyPlan, sitting: Sitting) -> str:
+    seconds = sitting.drain.max_seconds
+    cap = "" if seconds is None else f", for at most {seconds / 3600:g} h"
+    return f"{plan.config.study.trials} trials{cap}"
 
 
 def _note_failure(store: StudyStore, heartbeat: Heartbeat, error: GatefrontError) -> None:

@@ -49,6 +49,10 @@ def study_summary(
         gpus_per_worker=_gpus_per_worker(facts),
         num_workers=row.num_workers,
         hypervolume_band=band,
+        heartbeat_at=row.heartbeat_at,
+        driver_since=row.driver_since,
+        max_hours=row.max_hours,
+        is_kept=row.is_kept,
     )
 
 

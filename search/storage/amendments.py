@@ -1,5 +1,6 @@
 """Changes that a person makes to a study from outside, also while its driver runs; each leaves an event."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -9,13 +10,13 @@ from sqlalchemy.orm import Session
 
 from search.errors import AmendmentError, StudyNotFoundError
 from search.records import StudyState, TrialState
-from search.storage.events import add_event
+from search.storage.events import COMMAND_LINE, add_event
 from search.storage.lease import holds
 from search.storage.repository import DONE_STATES
 from search.storage.schema import StudyRow, TrialRow
 
 
-def extend(engine: sa.Engine, study: str, more: int) -> bool:
+def extend(engine: sa.Engine, study: str, more: int, *, actor: str = COMMAND_LINE) -> bool:
     """Raise the number of trials asked for; True if a driver is alive to take them up.
 
     Raises:
@@ -28,14 +29,51 @@ def extend(engine: sa.Engine, study: str, more: int) -> bool:
         # By the database, as two may extend at the same time.
         session.execute(sa.update(StudyRow).where(StudyRow.name == study).values(num_trials=StudyRow.num_trials + more))
         session.refresh(row)
-        add_event(session, study, "extended", f"{_more_trials(more)}, {row.num_trials} in all")
+        add_event(session, study, "extended", f"{_more_trials(more)}, {row.num_trials} in all", actor=actor)
         is_driven = holds(row, datetime.now(UTC))
         if not is_driven and row.state == StudyState.COMPLETE:
             row.state, row.message = StudyState.STOPPED, f"{_more_trials(more)} asked for."
         return is_driven
 
 
-def void_trial(engine: sa.Engine, study: str, number: int, reason: str) -> None:
+def ask_to_stop(engine: sa.Engine, study: str, *, actor: str = COMMAND_LINE) -> bool:
+    """Ask the study's driver to stop after the current epochs. False if none is alive to hear it.
+
+    Raises:
+        StudyNotFoundError: there is no such study.
+    """
+    with _amending(engine, study) as (session, row):
+        if not holds(row, datetime.now(UTC)):
+            return False
+        if not row.stop_requested:
+            row.stop_requested = True
+            add_event(session, study, "stop_asked", "after the current epochs", actor=actor)
+        return True
+
+
+def set_hours(engine: sa.Engine, study: str, hours: float | None, *, actor: str = COMMAND_LINE) -> bool:
+    """Change the cap on the driver's sitting, counted from its begin; None: no cap. False if no driver is alive.
+
+    Raises:
+        StudyNotFoundError: there is no such study.
+        AmendmentError: ``hours`` is negative or no number.
+    """
+    require_hours(hours)
+    with _amending(engine, study) as (session, row):
+        if not holds(row, datetime.now(UTC)):
+            return False
+        row.max_hours = hours
+        add_event(session, study, "hours_set", "no cap" if hours is None else f"at most {hours:g} h", actor=actor)
+        return True
+
+
+def require_hours(hours: float | None) -> None:
+    """Raises :class:`AmendmentError` for what cannot cap a sitting."""
+    if hours is not None and not (math.isfinite(hours) and hours >= 0):
+        raise AmendmentError(f"hours must be a number of at least 0, found {hours}.", hint="Leave it out for no cap.")
+
+
+def void_trial(engine: sa.Engine, study: str, number: int, reason: str, *, actor: str = COMMAND_LINE) -> None:
     """Take a finished trial, with the points derived from it, out of everything that is concluded from the study.
 
     Raises:
@@ -54,10 +92,10 @@ def void_trial(engine: sa.Engine, study: str, number: int, reason: str) -> None:
                 hint="Wait for its end.",
             )
         trial.voided_from, trial.state, trial.void_reason = trial.state, TrialState.VOID, reason.strip()
-        add_event(session, study, "voided", f"trial {number}: {reason.strip()}")
+        add_event(session, study, "voided", f"trial {number}: {reason.strip()}", actor=actor)
 
 
-def unvoid_trial(engine: sa.Engine, study: str, number: int) -> TrialState:
+def unvoid_trial(engine: sa.Engine, study: str, number: int, *, actor: str = COMMAND_LINE) -> TrialState:
     """Take a void back; the trial has the state again that it had before, which is returned.
 
     Raises:
@@ -70,7 +108,7 @@ def unvoid_trial(engine: sa.Engine, study: str, number: int) -> TrialState:
             raise AmendmentError(f"trial {number} of study {study!r} is not void, it is {trial.state}.")
         state = TrialState(trial.voided_from)
         trial.state, trial.voided_from, trial.void_reason = state, None, None
-        add_event(session, study, "unvoided", f"trial {number}")
+        add_event(session, study, "unvoided", f"trial {number}", actor=actor)
         return state
 
 

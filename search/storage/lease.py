@@ -28,8 +28,8 @@ class Lease:
         self._study = study
         self._identity = process_identity()
 
-    def acquire(self) -> None:
-        """Take the lease and clear an old stop request.
+    def acquire(self, *, max_hours: float | None = None) -> None:
+        """Take the lease and clear an old stop request. ``max_hours`` caps the sitting that begins; None: no cap.
 
         Raises:
             StudyNotFoundError: there is no such study.
@@ -50,7 +50,8 @@ class Lease:
                 sa.update(StudyRow)
                 .where(StudyRow.name == self._study, StudyRow.driver.is_not_distinct_from(row.driver))
                 .where(StudyRow.heartbeat_at.is_not_distinct_from(row.heartbeat_at))
-                .values(driver=self._identity, heartbeat_at=now, stop_requested=False, revision=StudyRow.revision + 1)
+                .values(driver=self._identity, heartbeat_at=now, driver_since=now, max_hours=max_hours)
+                .values(stop_requested=False, revision=StudyRow.revision + 1)
             )
             if taken.rowcount != 1:
                 raise StudyBusyError(f"study {self._study!r} was taken by another driver at this moment.")
@@ -70,6 +71,12 @@ class Lease:
                 raise LeaseLostError(f"study {self._study!r} was taken over by another driver.")
             return bool(session.scalar(sa.select(StudyRow.stop_requested).where(mine)))
 
+    def max_hours(self) -> float | None:
+        """The cap on this sitting as it stands now: a person may have changed it."""
+        mine = sa.and_(StudyRow.name == self._study, StudyRow.driver == self._identity)
+        with Session(self._engine) as session:
+            return session.scalar(sa.select(StudyRow.max_hours).where(mine))
+
     def release(self) -> None:
         """Give the study back; does nothing if it was taken over."""
         mine = sa.and_(StudyRow.name == self._study, StudyRow.driver == self._identity)
@@ -77,7 +84,8 @@ class Lease:
             session.execute(
                 sa.update(StudyRow)
                 .where(mine)
-                .values(driver=None, heartbeat_at=None, stop_requested=False, revision=StudyRow.revision + 1)
+                .values(driver=None, heartbeat_at=None, driver_since=None, max_hours=None)
+                .values(stop_requested=False, revision=StudyRow.revision + 1)
             )
 
 

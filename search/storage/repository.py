@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from search.errors import StudyExistsError, StudyNotFoundError
 from search.latency import Latency
 from search.pareto import Outcome
-from search.records import StudyState, TrialState
+from search.records import EventKind, StudyState, TrialState
 from search.storage.derived_points import replace_derived_points
 from search.storage.epochs import RungEpoch, read_rung_epochs, sum_of_epochs
 from search.storage.events import add_event
@@ -65,6 +65,12 @@ class StudyStore:
             session.expunge(row)
             return row
 
+    def begin_sitting(self, kind: EventKind, detail: str, *, actor: str, is_kept: bool) -> None:
+        """A driver has begun, because ``actor`` asked for it."""
+        with self._writing() as session:
+            self._study_row(session).is_kept = is_kept
+            add_event(session, self.study, kind, detail, actor=actor)
+
     def set_state(self, state: StudyState, message: str = "") -> None:
         with self._writing() as session:
             self._study_row(session).state = state
@@ -74,10 +80,6 @@ class StudyStore:
         """What the study does at the moment, in words."""
         with self._writing() as session:
             self._study_row(session).message = message
-
-    def request_stop(self) -> None:
-        with self._writing() as session:
-            self._study_row(session).stop_requested = True
 
     def open_trial(self, number: int, *, seed: int, num_epochs: int, confirms: int | None = None) -> None:
         """Note that a trial was handed out; one handed out before keeps what is known of it.

@@ -31,7 +31,9 @@ class StudyRow(Base):
     """One study. ``revision`` grows with every write; ``driver`` and ``heartbeat_at`` are the driver's lease.
 
     ``latency`` is the study's :class:`~search.latency_rule.LatencyRule`; null where nothing is measured.
-    ``started_from`` names the earlier study of this database that this one goes on from.
+    ``started_from`` names the earlier study of this database that this one goes on from. ``max_hours`` caps the
+    driver's sitting, which began at ``driver_since``; null: no cap. A study that ``is_kept`` was started by a service,
+    which resumes it when its driver is lost.
     """
 
     __tablename__ = "gatefront_studies"
@@ -61,6 +63,9 @@ class StudyRow(Base):
     revision: Mapped[int] = mapped_column(_BIG, default=0)
     latency: Mapped[dict[str, Any] | None]
     started_from: Mapped[str | None] = mapped_column(_NAME)
+    max_hours: Mapped[float | None]
+    driver_since: Mapped[datetime | None]
+    is_kept: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
 
 
 class TrialRow(Base):
@@ -165,7 +170,7 @@ class LatencyRow(Base):
 
 
 class EventRow(Base):
-    """One change that a person made to a study, in the order made."""
+    """One change that a person made to a study, in the order made; ``actor`` says who."""
 
     __tablename__ = "gatefront_events"
 
@@ -174,6 +179,7 @@ class EventRow(Base):
     at: Mapped[datetime]
     kind: Mapped[str] = mapped_column(sa.String(20))
     detail: Mapped[str] = mapped_column(sa.Text)
+    actor: Mapped[str] = mapped_column(sa.String(100), default="", server_default="")
 
 
 class ReferenceRow(Base):

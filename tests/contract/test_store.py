@@ -13,9 +13,17 @@ from alembic.runtime.migration import MigrationContext
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from sqlalchemy.orm import Session
 
-from search.errors import LeaseLostError, StoreError, StudyBusyError, StudyExistsError, StudyNotFoundError
+from search.errors import (
+    AmendmentError,
+    LeaseLostError,
+    StoreError,
+    StudyBusyError,
+    StudyExistsError,
+    StudyNotFoundError,
+)
 from search.queries import StudyReader
 from search.records import StudyState, TrialState
+from search.storage.amendments import ask_to_stop, set_hours
 from search.storage.engine import open_optuna_storage
 from search.storage.lease import LEASE_S, Lease
 from search.storage.migrate import VERSION_TABLE, upgrade_schema
@@ -264,15 +272,41 @@ class TestLease:
         Lease(engine, "digits").acquire()
 
     def test_stop_request_reaches_the_driver_once(self, engine: sa.Engine, new_row: NewRow) -> None:
-        store = StudyStore.create(engine, new_row())
+        StudyStore.create(engine, new_row())
         lease = Lease(engine, "digits")
         lease.acquire()
         assert lease.beat() is False
-        store.request_stop()
+        assert ask_to_stop(engine, "digits", actor="ann")
         assert lease.beat() is True
         lease.release()
         lease.acquire()
         assert lease.beat() is False
+        assert [(event.kind, event.actor) for event in StudyReader(_address(engine)).view("digits").events] == [
+            ("stop_asked", "ann")
+        ]
+
+    def test_changed_cap_reaches_the_running_driver(self, engine: sa.Engine, new_row: NewRow) -> None:
+        StudyStore.create(engine, new_row())
+        assert not set_hours(engine, "digits", 1.0)
+        lease = Lease(engine, "digits")
+        lease.acquire(max_hours=8.0)
+        assert lease.max_hours() == 8.0
+        for hours in (0.5, None):
+            assert set_hours(engine, "digits", hours, actor="ann")
+            assert lease.max_hours() == hours
+        for wrong in (-1.0, math.nan, math.inf):
+            with pytest.raises(AmendmentError, match="at least 0"):
+                set_hours(engine, "digits", wrong)
+        lease.release()
+        assert not set_hours(engine, "digits", 1.0)
+        assert [event.detail for event in StudyReader(_address(engine)).view("digits").events] == [
+            "at most 0.5 h",
+            "no cap",
+        ]
+
+
+def _address(engine: sa.Engine) -> str:
+    return engine.url.render_as_string(hide_password=False)
 
 
 def _is_ours(name: str | None, kind: str, _parents: object) -> bool:

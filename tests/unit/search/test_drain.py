@@ -21,3 +21,19 @@ def test_time_over_is_a_gentle_request() -> None:
     assert not drain.is_at_once
     assert "time" in drain.reason
     assert not Drain(max_seconds=3600.0).is_requested
+
+
+def test_cap_may_change_until_it_has_struck() -> None:
+    now = [100.0]
+    drain = Drain(max_seconds=10.0, clock=lambda: now[0])
+    now[0] = 109.0
+    drain.cap(30.0)
+    now[0] = 129.0
+    assert not drain.is_requested
+    drain.cap(None)
+    now[0] = 1e9
+    assert not drain.is_requested
+    drain.cap(5.0)
+    assert drain.is_requested
+    drain.cap(None)
+    assert drain.is_requested
