@@ -10,12 +10,19 @@ from pathlib import Path
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Gives a path beside ``path`` to write to; it takes the place of ``path`` if the block ends well."""
+    with beside(path) as fresh:
+        yield fresh
+        fresh.replace(path)
+
+
+@contextmanager
+def beside(path: Path) -> Iterator[Path]:
+    """Gives a path in the folder of ``path`` to write to; what is not renamed by the end of the block is removed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     os.close(descriptor)
     fresh = Path(name)
     try:
         yield fresh
-        fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from spaces.errors import GatefrontError
 from spaces.gate_layout import GateLayout
 from spaces.interrogate import InterroGateNetwork, build_gated_network
 from trainer.atomic_file import replacing
+from trainer.checkpoint_files import add_checkpoint_file, checkpoint_files, is_undamaged
 from trainer.reporting import Phase
 
 logger = logging.getLogger(__name__)
@@ -31,7 +32,8 @@ class CheckpointError(GatefrontError, RuntimeError):
 class CheckpointSlot:
     """Where a run keeps its checkpoint. ``key`` names the run: no other run's checkpoint is taken up.
 
-    ``notes`` are numbers that the caller wants back after a resume.
+    ``path`` stands for the files of :mod:`trainer.checkpoint_files`. ``notes`` are numbers that the caller wants back
+    after a resume.
     """
 
     path: Path
@@ -60,30 +62,40 @@ class Checkpoint:
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Replaces the checkpoint at ``path``; a crash on the way leaves the old one."""
-    with replacing(path) as fresh:
-        torch.save({name: getattr(checkpoint, name) for name in Checkpoint.__slots__}, fresh)
+    """Adds a checkpoint beside the last one; a crash on the way leaves that."""
+    document = {name: getattr(checkpoint, name) for name in Checkpoint.__slots__}
+    add_checkpoint_file(path, lambda fresh: torch.save(document, fresh))
 
 
 def read_checkpoint(slot: CheckpointSlot) -> Checkpoint | None:
-    """The checkpoint of this run, on the CPU; None if there is none, or none that can be read.
+    """The newest undamaged checkpoint of this run, on the CPU; None if there is none.
 
     Raises:
         CheckpointError: if the checkpoint there belongs to another run.
     """
-    if not slot.path.exists():
+    for file in checkpoint_files(slot.path):
+        checkpoint = _read_checkpoint_file(file)
+        if checkpoint is None:
+            continue
+        if checkpoint.key != slot.key:
+            raise CheckpointError(
+                f"{file} belongs to another run: its key is {checkpoint.key[:12]}, not {slot.key[:12]}.",
+                hint="Give every run a folder of its own.",
+            )
+        return checkpoint
+    return None
+
+
+def _read_checkpoint_file(file: Path) -> Checkpoint | None:
+    """None for one that was damaged, which the hash in its name tells, or that another release wrote."""
+    if not is_undamaged(file):
+        logger.warning("%s is damaged: its content is not what it is named after. The one before it is used.", file)
         return None
     try:
-        checkpoint = Checkpoint(**torch.load(slot.path, map_location="cpu", weights_only=True))
+        return Checkpoint(**torch.load(file, map_location="cpu", weights_only=True))
     except _DAMAGE as error:
-        logger.warning("%s cannot be read (%s); the run starts again.", slot.path, error)
+        logger.warning("%s cannot be read (%s). The one before it is used.", file, error)
         return None
-    if checkpoint.key != slot.key:
-        raise CheckpointError(
-            f"{slot.path} belongs to another run: its key is {checkpoint.key[:12]}, not {slot.key[:12]}.",
-            hint="Give every run a folder of its own.",
-        )
-    return checkpoint
 
 
 def save_state(state: Mapping[str, Tensor], path: Path) -> None:

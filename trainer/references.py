@@ -13,6 +13,7 @@ from spaces.shared_network import SharedNetwork, build_shared_network
 from spaces.tasks import Task
 from trainer.cache_folder import obtain_folder
 from trainer.checkpoint import CheckpointSlot, save_state
+from trainer.checkpoint_files import remove_checkpoint_files
 from trainer.compatibility import image_shape, require_match
 from trainer.config import TrainConfig
 from trainer.content_hash import hash_file, hash_json
@@ -72,7 +73,7 @@ def train_reference(
         (target / _RECORD).write_text(json.dumps(document, indent=2))
 
     from_cache = obtain_folder(folder, is_intact=_is_intact, build=build)
-    slot.path.unlink(missing_ok=True)
+    remove_checkpoint_files(slot.path)
     record = json.loads((folder / _RECORD).read_text())
     stored = {field.name for field in fields(ReferenceResult)} & record.keys()
     return ReferenceResult(

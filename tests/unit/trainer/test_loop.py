@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 
 from spaces.tasks import Task
 from trainer.checkpoint import CheckpointError, CheckpointSlot
+from trainer.checkpoint_files import checkpoint_files
 from trainer.config import Schedule, TrainConfig, TrainConfigError
 from trainer.data import MultiTaskData, Sample
 from trainer.loop import Strategy, train
@@ -83,7 +84,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(
     reports: list[EpochReport] = []
     for stop_after in (1, 3, None):
         network, recorder = build_tiny(tasks), Recorder(stop_after)
-        if slot.path.exists():
+        if checkpoint_files(slot.path):
             torch.manual_seed(99)  # a new process comes with another random state
         with contextlib.suppress(StopTraining):
             outcome = train(network, digits, config, tasks=tasks, reporter=recorder, slot=slot)
@@ -111,16 +112,32 @@ def test_another_runs_checkpoint_is_refused(digits: MultiTaskData, build_tiny: B
         train(build_tiny(tasks), digits, config, tasks=tasks, slot=CheckpointSlot(path=path, key="two"))
 
 
-def test_damaged_checkpoint_starts_again(
-    digits: MultiTaskData, build_tiny: Build, tmp_path: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("num_damaged", [1, 2])
+@pytest.mark.parametrize("damage", ["cut short", "one bit"])
+def test_damaged_checkpoint_gives_way_to_the_one_before(
+    digits: MultiTaskData,
+    build_tiny: Build,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    damage: str,
+    num_damaged: int,
 ) -> None:
-    tasks, config = digits.description.tasks, dataclasses.replace(CONFIG, epochs=1)
+    tasks, config = digits.description.tasks, dataclasses.replace(CONFIG, epochs=3)
     slot = CheckpointSlot(path=tmp_path / "checkpoint.pt", key="one")
     first = train(build_tiny(tasks), digits, config, tasks=tasks, slot=slot)
-    slot.path.write_bytes(slot.path.read_bytes()[:500])
-    again = train(build_tiny(tasks), digits, config, tasks=tasks, slot=slot)
+    files = checkpoint_files(slot.path)
+    assert len(files) == 2
+    for file in files[:num_damaged]:
+        content = bytearray(file.read_bytes())
+        content[len(content) // 2] ^= 4
+        file.write_bytes(content if damage == "one bit" else content[:500])
+    recorder = Recorder()
+    again = train(build_tiny(tasks), digits, config, tasks=tasks, slot=slot, reporter=recorder)
     assert again.metrics == first.metrics
-    assert "cannot be read" in caplog.text
+    # One damaged file costs its epoch; all of them, the run.
+    assert [report.epoch for report in recorder.reports] == ([3] if num_damaged == 1 else [1, 2, 3])
+    assert caplog.text.count("is damaged") == num_damaged
+    assert set(tmp_path.iterdir()) == set(checkpoint_files(slot.path))
 
 
 def test_missing_labels_train_the_other_tasks_only(digits: MultiTaskData, build_tiny: Build) -> None:
@@ -168,7 +185,7 @@ def test_strategy_sees_progress_and_every_step(digits: MultiTaskData, build_tiny
         return {"extra": torch.tensor(2.0)}
 
     recorder = Recorder()
-    strategy = Strategy(phase="finetune", extra_loss=record, after_step=lambda: steps.append(1))
+    strategy = Strategy(phase="finetune", extra_loss=record, after_step=lambda _: steps.append(1))
     train(build_tiny(tasks), digits, CONFIG, tasks=tasks, strategy=strategy, reporter=recorder)
     assert progress == [step / 80 for step in range(80)]
     assert len(steps) == 80

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from spaces import Architecture, Task, build_gated_network, build_shared_network
 from trainer.checkpoint import CheckpointSlot
+from trainer.checkpoint_files import checkpoint_files
 from trainer.config import TrainConfig, TrainConfigError, WeightingName
 from trainer.data import Batch, MultiTaskData
 from trainer.loop import Strategy, train
@@ -297,7 +298,7 @@ def test_a_run_resumed_after_every_epoch_equals_one_that_never_stopped(
     slot, reports = CheckpointSlot(path=tmp_path / "checkpoint.pt", key="a run"), []
     for _ in range(3):
         network, stopper = build_tiny(tasks), Stopper(stop=True)
-        if slot.path.exists():
+        if checkpoint_files(slot.path):
             torch.manual_seed(99)
         with contextlib.suppress(StopTraining):
             train(network, digits, config, tasks=tasks, reporter=stopper, slot=slot)
