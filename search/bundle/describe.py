@@ -81,7 +81,7 @@ def describe(
 def _describe_task(task: Task, source: PullSource) -> TaskEntry:
     record = next(record for record in source.view.summary.tasks if record.name == task.name)
     baseline = next((point for point in source.view.references if point.kind == "single_task"), None)
-    meaning = output_meaning(task)
+    meaning = output_meaning(task, source.data.description.depth_unit)
     return TaskEntry(
         name=task.name,
         kind=task.kind,

@@ -18,7 +18,6 @@ _MEANINGS: dict[TaskKind, OutputMeaning] = {
     "classification": OutputMeaning("logits", "the class is the index of the largest value over axis 1"),
     "multilabel": OutputMeaning("logits", "an attribute is there where its value along axis 1 is above 0"),
     "segmentation": OutputMeaning("logits", "each pixel's class is the index of the largest value over axis 1"),
-    "depth": OutputMeaning("metres", "each pixel's value is its depth; take values under 0 as 0"),
     "normals": OutputMeaning(
         "vector, not normalised", "divide each pixel's vector over axis 1 by its length to get the surface normal"
     ),
@@ -29,8 +28,10 @@ _MEANINGS: dict[TaskKind, OutputMeaning] = {
 }
 
 
-def output_meaning(task: Task) -> OutputMeaning:
-    """How to read the output of ``task``."""
+def output_meaning(task: Task, depth_unit: str) -> OutputMeaning:
+    """How to read the output of ``task``, where depth labels count ``depth_unit``."""
+    if task.kind == "depth":
+        return OutputMeaning(depth_unit, "each pixel has one value; take values under 0 as 0")
     return _MEANINGS[task.kind]
 
 

@@ -70,6 +70,7 @@ def describe(spec: DataSpec) -> DataDescription:
         num_train=2975,
         num_val=500,
         class_names={"semseg": tuple(_CLASSES.values()), "parts": _PART_CLASSES},
+        depth_unit="pixels of disparity at 256x512",
     )
 
 

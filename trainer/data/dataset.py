@@ -54,7 +54,7 @@ class DataDescription:
     """What a network must know of its data before any of it is read.
 
     ``input_size`` is ``(height, width)`` in pixels. Images arrive as ``(x - mean) / std`` per channel with x in
-    [0, 1]. ``class_names`` has one entry per task with classes.
+    [0, 1]. ``class_names`` has one entry per task with classes. ``depth_unit`` is what depth labels count.
     """
 
     tasks: tuple[Task, ...]
@@ -65,6 +65,7 @@ class DataDescription:
     num_train: int
     num_val: int
     class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    depth_unit: str = "metres"
 
 
 @dataclass(frozen=True, slots=True)

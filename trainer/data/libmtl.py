@@ -59,7 +59,9 @@ def load_nyuv2(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
 
 def describe_cityscapes(spec: DataSpec) -> DataDescription:
     """Tasks ``semseg`` (7 classes) and ``depth`` (inverse) at 128x256, with the published numbers of images."""
-    return _describe(spec, _CITYSCAPES_TASKS, _CITYSCAPES_SIZE, _CITYSCAPES_CLASSES, num_train=2975, num_val=500)
+    size, classes = _CITYSCAPES_SIZE, _CITYSCAPES_CLASSES
+    described = _describe(spec, _CITYSCAPES_TASKS, size, classes, num_train=2975, num_val=500)
+    return replace(described, depth_unit="inverse depth, as in the label files")
 
 
 def load_cityscapes(spec: DataSpec, cache_dir: Path) -> MultiTaskData:

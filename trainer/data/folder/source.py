@@ -56,6 +56,7 @@ def describe(spec: DataSpec) -> DataDescription:
             for name, entry in manifest.tasks.items()
             if entry.kind in ("classification", "multilabel", "segmentation")
         },
+        depth_unit="inverse depth, as in the label files" if manifest.depth_is_inverse else "metres",
     )
 
 
