@@ -16,13 +16,11 @@ from search.plan import StudyPlan
 from search.queries import StudyReader
 from search.records import StudyView, TrialPoint, TrialState
 from search.sampling import search_space, share_of_target
+from search.storage.optuna_tables import INITIAL
 from search.study import constraints_of
 from search.study_difference import first_difference
 from search.study_file import parse_study
 from trainer.initial_network import InitialNetwork
-
-INITIAL = "initial"
-"""The attribute of a trial that goes on from a network of an earlier study: its label and its file."""
 
 _TARGET = "gates.flop_target"
 

@@ -18,6 +18,12 @@ def is_certainly_dead(identity: str) -> bool:
     return _start_time(int(pid)) != start
 
 
+def host_and_process(identity: str) -> str:
+    """``host, process 4711``: an identity as a person reads it; one that is not ours is left as it is."""
+    parts = identity.rsplit("/", 3)
+    return f"{parts[0]}, process {parts[2]}" if len(parts) == 4 else identity
+
+
 def _here() -> tuple[str, str]:
     try:
         namespace = os.readlink("/proc/self/ns/pid")

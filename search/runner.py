@@ -13,7 +13,6 @@ from search.ask_ahead import Ask, AskAhead
 from search.cluster import WorkerResources, local_cluster
 from search.drain import Drain
 from search.folders import StudyFolders
-from search.lineage import INITIAL
 from search.plan import StudyPlan
 from search.queries import StudyReader
 from search.ray_jobs import PreparationStoppedError
@@ -27,6 +26,7 @@ from search.sampler_view import CONFIRMS
 from search.samplers import choose_sampler
 from search.sampling import decode
 from search.searcher import StudySearcher
+from search.storage.optuna_tables import INITIAL
 from search.storage.repository import DONE_STATES, OPEN_STATES, StudyStore
 from search.study_stopping import early_stopping
 from search.trainable import SPEC, TRIAL_NUMBER, RunTrial, make_trainable

@@ -15,6 +15,7 @@ from search.latency_rule import LatencyRule
 from search.messages import AttemptStarted, EpochFinished, Message, TrialFailed, TrialFinished, encode
 from search.process_identity import process_identity
 from search.worker_latency import measure_result
+from search.worker_log import worker_log
 from search.worker_memory import keep_to_share, memory_cause, ran_out_of_memory
 from spaces import BudgetBelowFloorError
 from spaces.errors import GatefrontError
@@ -57,7 +58,10 @@ def make_trainable(
         work_dir = folders.trial(config[TRIAL_NUMBER])
         work_dir.mkdir(parents=True, exist_ok=True)
         _send(AttemptStarted(process_identity()))
-        _send(_attempt(run_and_measure, config[SPEC], work_dir, folders.cache))
+        with worker_log(work_dir):
+            logger.info("trial %d begins in %s", config[TRIAL_NUMBER], process_identity())
+            outcome = _attempt(run_and_measure, config[SPEC], work_dir, folders.cache)
+        _send(outcome)
 
     return train_one_trial
 
@@ -76,6 +80,9 @@ def _attempt(run_trial: RunTrial, spec: Mapping[str, Any], work_dir: Path, cache
 
 
 def _report_epoch(report: EpochReport, /) -> None:
+    metrics = ", ".join(f"{name} {value:.4g}" for name, value in report.metrics.items())
+    where = f"epoch {report.epoch} of {report.num_epochs} ({report.phase})"
+    logger.info("%s, %.1f s: %s", where, report.seconds, metrics)
     _send(EpochFinished(report))
 
 

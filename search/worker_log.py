@@ -1,0 +1,57 @@
+"""The log of one trial, beside its checkpoint: what its workers said, over all attempts."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_NAME = "worker.log"
+_FAILURE = "failure.txt"
+_LAYERS = ("spaces", "trainer", "search")
+# A pathological trial may log without end; what it said last is what a person wants.
+_MOST_BYTES = 1 << 20
+
+
+@contextmanager
+def worker_log(work_dir: Path) -> Iterator[None]:
+    """For the length of the block, this process's lines from INFO on are kept in ``work_dir``."""
+    path = work_dir / _NAME
+    if path.exists() and path.stat().st_size > _MOST_BYTES:
+        path.unlink()
+    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    loggers = [logging.getLogger(name) for name in _LAYERS]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        if logging.lastResort is not None and not logger.hasHandlers():
+            # Warnings go on to standard error, where they went without a log of our own.
+            logger.addHandler(logging.lastResort)
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.removeHandler(handler)
+            logger.setLevel(level)
+        handler.close()
+
+
+def log_tail(work_dir: Path, max_bytes: int = 16_384) -> str:
+    """The last whole lines of the trial's log, then the traceback of its last failure; empty where there is neither.
+
+    Only the end of each file is read. A folder that this machine does not see is as good as an empty one.
+    """
+    parts = [_end_of(work_dir / name, max_bytes) for name in (_NAME, _FAILURE)]
+    return "\n".join(part for part in parts if part)
+
+
+def _end_of(path: Path, max_bytes: int) -> str:
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - max_bytes))
+            text = file.read().decode("utf-8", errors="replace")
+    except OSError:
+        return ""
+    return text if size <= max_bytes else text.partition("\n")[2]
