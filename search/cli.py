@@ -39,14 +39,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         build_app(only)(args=words)
     except GatefrontError as error:
-        typer.echo(f"gatefront: {error.message}", err=True)
-        if error.hint:
-            typer.echo(error.hint, err=True)
-        return 2 if isinstance(error, ValueError) else 1
+        return tell_error(error)
     except SystemExit as ended:
         # Typer ends the process itself, with 2 for a wrong word on the command line.
         return ended.code if isinstance(ended.code, int) else 0
     return 0
+
+
+def tell_error(error: GatefrontError) -> int:
+    """Say it on standard error, the way out on a line of its own; the exit status it has is returned."""
+    typer.echo(f"gatefront: {error.message}", err=True)
+    if error.hint:
+        typer.echo(error.hint, err=True)
+    return 2 if isinstance(error, ValueError) else 1
 
 
 def build_app(only: str | None = None) -> typer.Typer:

@@ -51,6 +51,10 @@ class DriverFailedError(GatefrontError, RuntimeError):
     """The driver cannot go on: the database or Ray failed under it. What was stored is kept; `resume` goes on."""
 
 
+class DriverRefusedError(GatefrontError, ValueError):
+    """A driver that a service started ended at once, because what it was asked for cannot be."""
+
+
 class ReferenceFailedError(GatefrontError, RuntimeError):
     """A reference network could not be trained, so no trial could be judged."""
 

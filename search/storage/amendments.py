@@ -15,6 +15,8 @@ from search.storage.lease import holds
 from search.storage.repository import DONE_STATES
 from search.storage.schema import StudyRow, TrialRow
 
+_DRIVEN = (StudyState.PREPARING, StudyState.RUNNING)
+
 
 def extend(engine: sa.Engine, study: str, more: int, *, actor: str = COMMAND_LINE) -> bool:
     """Raise the number of trials asked for; True if a driver is alive to take them up.
@@ -48,6 +50,20 @@ def ask_to_stop(engine: sa.Engine, study: str, *, actor: str = COMMAND_LINE) -> 
         if not row.stop_requested:
             row.stop_requested = True
             add_event(session, study, "stop_asked", "after the current epochs", actor=actor)
+        return True
+
+
+def let_go(engine: sa.Engine, study: str, *, actor: str) -> bool:
+    """A study whose driver was lost is STOPPED, and nobody resumes it by himself. False if it is driven or has ended.
+
+    Raises:
+        StudyNotFoundError: there is no such study.
+    """
+    with _amending(engine, study) as (session, row):
+        if holds(row, datetime.now(UTC)) or row.state not in _DRIVEN:
+            return False
+        row.state, row.message, row.is_kept = StudyState.STOPPED, "Stopped after its driver was lost.", False
+        add_event(session, study, "stop_asked", "its driver was lost", actor=actor)
         return True
 
 

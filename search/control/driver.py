@@ -1,0 +1,68 @@
+"""A driver as a service starts it: ``python -m search.control.driver`` with its order in the environment."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import typer
+
+from search.cli import tell_error
+from search.commands.run import signals
+from search.control.order import DriverOrder, overrides
+from search.doctor import examine
+from search.drain import Drain
+from search.live import PlainDisplay, watching
+from search.log_lines import show_log_lines
+from search.queries import StudyReader
+from search.records import StudyState
+from search.recovery import Recovery
+from search.service import Sitting, resume_study, start_study
+from search.settings import database_url
+from search.study_file import parse_study
+from spaces.errors import GatefrontError
+
+
+def main() -> int:
+    """Do what the order says. 0: done or stopped, 1: the work failed, 2: the input is wrong."""
+    show_log_lines()
+    order = DriverOrder.take()
+    try:
+        if order.action == "examine":
+            return _examine(order)
+        state = _drive(order)
+    except GatefrontError as error:
+        return tell_error(error)
+    return 0 if state in (StudyState.COMPLETE, StudyState.STOPPED) else 1
+
+
+def _drive(order: DriverOrder) -> StudyState:
+    options, url = order.options, database_url()
+    drain = Drain(max_seconds=None if options.hours is None else options.hours * 3600)
+    reader = StudyReader(url)
+
+    @contextmanager
+    def watch(study: str, _recovery: Recovery) -> Iterator[None]:
+        with watching(reader, study, PlainDisplay(lambda line: typer.echo(line, err=True))):
+            yield
+
+    sitting = Sitting(url=url, drain=drain, watch=watch, actor=order.actor, is_kept=True)
+    with signals(drain):
+        if order.action == "resume":
+            return resume_study(order.study, sitting, workers=options.workers)
+        return start_study(order.text, overrides(options), Path(order.storage), sitting, earlier=options.earlier)
+
+
+def _examine(order: DriverOrder) -> int:
+    """One line of JSON on standard output for each check."""
+    config = overrides(order.options).apply(parse_study(order.text))
+    for check in examine(config, url=database_url(), storage=Path(order.storage)):
+        typer.echo(json.dumps(asdict(check)))
+        sys.stdout.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""StudyFileRules: what a study file that came over the network may ask for."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from search.config import StudyConfig
+from search.control.contract import StartOptions
+from search.errors import StudyFileError
+from search.knobs import listed
+from search.study_file import parse_study
+
+MAX_STUDY_FILE_BYTES = 64 * 1024
+_MOST = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyFileRules:
+    """Who may write a study file may run what it imports, and read what it names: the owner says how far that goes.
+
+    By default a file names registered data sets and backbones only. ``data_roots`` are the folders that ``data.root``
+    and ``network.weights`` must lie in.
+    """
+
+    allow_imports: bool = False
+    data_roots: tuple[Path, ...] = ()
+
+    def check(self, text: str) -> StudyConfig:
+        """The study that the text describes.
+
+        Raises:
+            StudyFileError: it breaks a rule of study files, or asks for more than the owner allows.
+        """
+        if len(text.encode(errors="replace")) > MAX_STUDY_FILE_BYTES:
+            raise StudyFileError(f"the study file has more than {MAX_STUDY_FILE_BYTES} bytes.")
+        config = parse_study(text)
+        for key, name in _names(config):
+            if ":" in name and not self.allow_imports:
+                raise StudyFileError(
+                    f"{key} = {name!r} would import code, which this service does not allow.",
+                    hint="Name a registered one, or have its owner start it with --allow-imports.",
+                )
+        for key, path in (("data.root", config.data.root), ("network.weights", config.network.weights)):
+            if path is not None:
+                self._require_allowed(key, path)
+        return config
+
+    def _require_allowed(self, key: str, path: str) -> None:
+        if "\0" not in path:
+            # Symbolic links are followed first: what counts is where the files really lie.
+            found = Path(path).resolve()
+            if any(found.is_relative_to(root.resolve()) for root in self.data_roots):
+                return
+        raise StudyFileError(
+            f"{key} = {path!r} lies outside what this service allows.",
+            hint="Have its owner name the folder with --data-root.",
+        )
+
+
+def _names(config: StudyConfig) -> Iterator[tuple[str, str]]:
+    yield "data.name", config.data.name
+    for name in listed(config.network.backbone):
+        yield "network.backbone", str(name)
+
+
+def require_options(options: StartOptions) -> None:
+    """Raises :class:`StudyFileError` for numbers that no study can have."""
+    for name, value in asdict(options).items():
+        if name in ("trials", "workers") and value is not None and not 1 <= value <= _MOST:
+            raise StudyFileError(f"{name} must be from 1 to {_MOST}, found {value}.")
+    latency = options.latency_budget_ms
+    if latency is not None and not (math.isfinite(latency) and latency > 0):
+        raise StudyFileError(f"latency_budget_ms must be a number above 0, found {latency}.")
