@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -25,8 +26,25 @@ from search.point_label import PointLabel
 from spaces import PlainNetwork, count_flops, prune_network
 from trainer.checkpoint import load_network
 
+Progress = Callable[[str], None]
+"""Told of every step as it begins, in words such as ``exporting it``."""
 
-def pull_bundle(
+STEPS = (
+    "reading the study and its data",
+    "pruning the trained network",
+    "exporting it",
+    "comparing it with the trained network",
+    "drawing its pictures",
+    "verifying the bundle",
+)
+"""The steps of a pull, in order."""
+
+
+def silent(_step: str) -> None:
+    """The progress of a pull that nobody watches."""
+
+
+def pull_bundle(  # noqa: PLR0913  # one parameter per wish of whoever pulls
     reader: StudySource,
     study: str,
     *,
@@ -35,6 +53,7 @@ def pull_bundle(
     trial: PointLabel | None = None,
     output: Path,
     cache_dir: Path | None = None,
+    progress: Progress = silent,
 ) -> Path:
     """Write the bundle of one network to ``output`` and verify it; nothing appears there if anything fails.
 
@@ -46,6 +65,7 @@ def pull_bundle(
         trial: a trial, or a point derived from one; absent: the best Δ_MTL among all of them at or under the budget.
         output: a folder that does not exist yet, or is empty.
         cache_dir: where the data are cached; absent: where the study cached them.
+        progress: told of each of the ``STEPS`` as it begins.
 
     Raises:
         OutputFolderError: ``output`` holds something already.
@@ -54,6 +74,8 @@ def pull_bundle(
     """
     _check_output(output)
     wanted = Wanted(flop_budget=flop_budget, latency_budget_ms=latency_budget_ms, trial=trial)
+    reading, *writing, verifying = STEPS
+    progress(reading)
     source = gather_source(reader, study, wanted, cache_dir=cache_dir)
     output = output.absolute()
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -61,7 +83,8 @@ def pull_bundle(
     partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
     partial.mkdir()
     try:
-        _write(source, partial)
+        _write(source, partial, writing, progress)
+        progress(verifying)
         verify_bundle(partial)
         partial.rename(output)
     finally:
@@ -76,16 +99,21 @@ def _check_output(output: Path) -> None:
         )
 
 
-def _write(source: PullSource, folder: Path) -> None:
+def _write(source: PullSource, folder: Path, steps: Sequence[str], progress: Progress) -> None:
+    pruning, exporting, comparing, drawing = steps
+    progress(pruning)
     gated = load_network(source.network_path).cpu().eval()
     network = prune_network(gated).eval()
     _check_cost(network, source)
+    progress(exporting)
     exported = export_network(network, source.samples, folder)
+    progress(comparing)
     with torch.no_grad():
         expected = gated(source.samples)
     for name, output in zip(network.task_names, exported.outputs, strict=True):
         if not torch.allclose(output, expected[name], rtol=TOLERANCE, atol=TOLERANCE):
             raise BundleError(f"task {name}: the pruned network's outputs differ from the trained network's.")
+    progress(drawing)
     (folder / STUDY_FILE).write_text(source.study_file)
     _draw(source, folder)
     manifest = describe(source, network, gated.tasks, no_plan_because=exported.no_plan_because)

@@ -16,12 +16,14 @@ from safetensors.torch import load_file, save_file
 from torch import fx, nn
 
 from search.bundle import VerifyReport, pull_bundle, runners, verify_bundle
+from search.bundle.archive import PACKING, archive_bundle
 from search.bundle.bench import bench_bundle
 from search.bundle.bench_settings import BenchSettings
 from search.bundle.export import export_network
 from search.bundle.keep_latency import keep_latency
 from search.bundle.layout import OutputFolderError
 from search.bundle.manifest import Manifest, file_entry, read_manifest, write_manifest
+from search.bundle.pull import STEPS
 from search.cli import main
 from search.errors import BenchError, BundleError, NothingToPullError
 from search.point_label import PointLabel
@@ -265,8 +267,13 @@ def test_the_manifest_tells_what_was_measured(reader: FakeReader, bundle: Path) 
     assert manifest.delta_mtl == 1.0
 
 
-def test_a_derived_point_is_pulled_with_its_own_network_and_numbers(reader: FakeReader, tmp_path: Path) -> None:
-    folder = pull_bundle(reader, "digits", trial=PointLabel(1, 1), output=tmp_path / "derived")
+def test_a_derived_point_is_packed_with_its_own_network_and_numbers(reader: FakeReader, tmp_path: Path) -> None:
+    steps: list[str] = []
+    archive = archive_bundle(reader, "digits", PointLabel(1, 1), tmp_path, progress=steps.append)
+    assert [path.name for path in tmp_path.iterdir()] == [archive.name] == ["digits-1.1.zip"]
+    assert steps == [*STEPS, PACKING]
+    shutil.unpack_archive(archive, tmp_path)
+    folder = tmp_path / "digits-1.1"
     report = verify_bundle(folder)
     assert report.trial == "1.1"
     assert all(check.passed for check in report.checks)

@@ -1,0 +1,39 @@
+"""A bundle as one zip file, for those who download it."""
+
+import shutil
+import zipfile
+from pathlib import Path
+
+from search.bundle.pull import Progress, pull_bundle, silent
+from search.bundle.source import StudySource
+from search.point_label import PointLabel
+
+PACKING = "packing the zip"
+"""The step after those of the pull."""
+
+
+def archive_bundle(
+    reader: StudySource, study: str, trial: PointLabel, folder: Path, *, progress: Progress = silent
+) -> Path:
+    """Pull the network of ``trial`` and pack it into ``folder/STUDY-TRIAL.zip``; the zip holds one folder of that name.
+
+    Raises:
+        NothingToPullError, BundleError: as :func:`~search.bundle.pull.pull_bundle` does. No file is left then.
+    """
+    bundle = folder / f"{study}-{trial}"
+    path = folder / f"{bundle.name}.zip"
+    pull_bundle(reader, study, trial=trial, output=bundle, progress=progress)
+    try:
+        progress(PACKING)
+        _pack(bundle, path)
+    finally:
+        shutil.rmtree(bundle)
+    return path
+
+
+def _pack(bundle: Path, path: Path) -> None:
+    partial = path.with_suffix(".partial")
+    with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for file in sorted(bundle.iterdir()):
+            archive.write(file, f"{bundle.name}/{file.name}")
+    partial.rename(path)
