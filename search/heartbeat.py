@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from search.drain import Drain
 from search.errors import LeaseLostError
 from search.storage.lease import HEARTBEAT_S, Lease
+from search.storage.patience import IMPATIENT, Patience, reason_of
 
 logger = logging.getLogger(__name__)
 
@@ -16,10 +17,15 @@ _SECONDS_PER_HOUR = 3600
 
 
 class Heartbeat:
-    """Holds a study's lease for the length of a ``with`` block."""
+    """Holds a study's lease for the length of a ``with`` block.
 
-    def __init__(self, lease: Lease, drain: Drain) -> None:
+    While the database does not answer, the heart beats on unheard: the lease is kept unless another driver takes it
+    once there is an answer. ``patience`` is for giving it back.
+    """
+
+    def __init__(self, lease: Lease, drain: Drain, patience: Patience = IMPATIENT) -> None:
         self._lease = lease
+        self._patience = patience
         self._drain = drain
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="gatefront-heartbeat", daemon=True)
@@ -38,12 +44,19 @@ class Heartbeat:
         self._ended.set()
         self._thread.join()
         if not self.lost:
-            self._lease.release()
+            self._give_back()
 
     def check(self) -> None:
         """Raises :class:`LeaseLostError` if another driver has taken the study over."""
         if self.lost:
             raise LeaseLostError("another driver has taken the study over while this one was silent.")
+
+    def _give_back(self) -> None:
+        try:
+            self._patience(self._lease.release)
+        except sa.exc.SQLAlchemyError as error:
+            # Nobody is kept out by it: a driver that is gone is told by its process, or by its silent heart.
+            logger.warning("the lease could not be given back: %s", reason_of(error))
 
     def _beat(self) -> None:
         asked = False
@@ -58,7 +71,7 @@ class Heartbeat:
                 return
             except sa.exc.SQLAlchemyError as error:
                 # The lease outlives a short outage; the next beat tries again.
-                logger.warning("the heartbeat could not be written: %s", error)
+                logger.warning("the heartbeat could not be written: %s", reason_of(error))
                 continue
             if stop and not asked:
                 asked = True

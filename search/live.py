@@ -12,9 +12,11 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from search.errors import StoreError
 from search.formats import format_duration, format_flops, format_latency, format_share, format_signed
 from search.queries import StudyReader
 from search.records import StudyView, TrialPoint, TrialState
+from search.storage.patience import is_outage
 from search.storage.repository import DONE_STATES
 
 _POLL_S = 1.0
@@ -158,7 +160,12 @@ def _outcome(point: TrialPoint, view: StudyView, derived: int) -> str:
 def _follow(reader: StudyReader, study: str, display: Display, ended: threading.Event) -> None:
     shown = ""
     while not ended.wait(_POLL_S):
-        revision = reader.revision(study)
-        if revision != shown:
-            display.show(reader.view(study))
-            shown = revision
+        try:
+            revision = reader.revision(study)
+            if revision != shown:
+                display.show(reader.view(study))
+                shown = revision
+        except StoreError as error:
+            if not is_outage(error):
+                raise
+            # The driver says so, and waits; there is nothing to show until there is an answer.

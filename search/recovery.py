@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import optuna
+from optuna.trial import TrialState as OptunaState
 
 from search.config import StudyConfig
 from search.pareto import Budgets
@@ -49,3 +50,14 @@ def recover(
     num_done = sum(state in DONE_STATES for state in store.trial_states().values())
     num_left = max(0, num_trials - num_done)
     return Recovery(num_done, tuple(adopted[:num_left]), num_left, tuple(repeats))
+
+
+def give_up_unowned(study: optuna.Study, store: StudyStore) -> None:
+    """End what Optuna takes for running and nobody was handed; only where no trial of the study is left to do.
+
+    A trial has no owner if the answer to its making was lost with the connection: another one was made in its place.
+    """
+    handed_out = store.told_states()
+    for found in unfinished_trials(study):
+        if found.number not in handed_out:
+            study.tell(found.number, state=OptunaState.FAIL)

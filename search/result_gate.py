@@ -9,6 +9,7 @@ from search.errors import RefusedResultError
 from search.latency_rule import LatencyRule
 from search.messages import AttemptStarted, EpochFinished, Message, TrialFailed, TrialFinished
 from search.pareto import Budgets, Outcome, is_feasible
+from search.storage.patience import Patience
 from search.storage.repository import StudyStore
 from search.study import mark_untrainable, tell_complete, tell_failed, tell_stopped_early
 from trainer.reporting import DerivedResult, TrialResult
@@ -36,6 +37,11 @@ class ResultGate:
         self._param_budget = param_budget
         self._latency = latency
         self._budgets = Budgets(flops=flop_budget, latency_ms=None if latency is None else latency.budget_ms)
+
+    @property
+    def patience(self) -> Patience:
+        """What waits for the database when it does not answer."""
+        return self._store.patience
 
     def receive(self, trial: optuna.Trial, message: Message) -> bool:
         """Take one message in; True if the trial is done with it."""

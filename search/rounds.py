@@ -69,7 +69,7 @@ class Progress:
     def due_repeats(self) -> list[int]:
         """The trials still to repeat, beside the repeats that were handed out before."""
         section = self.config.study
-        view = self.reader.view(self.store.study)
+        view = self.store.patience(lambda: self.reader.view(self.store.study))
         return due_repeats(view, points=section.confirm_points, seeds=section.confirm_seeds)
 
     def _still_open(self, adopted: Sequence[optuna.Trial]) -> tuple[optuna.Trial, ...]:

@@ -18,7 +18,7 @@ from search.queries import StudyReader
 from search.ray_jobs import PreparationStoppedError
 from search.ray_references import RayReferences
 from search.records import StudyState, TrialState
-from search.recovery import Recovery
+from search.recovery import Recovery, give_up_unowned
 from search.references import References, prepare_references
 from search.result_gate import ResultGate
 from search.rounds import Progress, Round
@@ -194,6 +194,8 @@ def _conclude(run: StudyRun, *, ended_early: bool) -> StudyState:
     else:
         state = StudyState.COMPLETE
         message = f"{num_complete} of {num_trials} trials complete{_stopped_early(states)}{_repeated(run)}."
+    if state is StudyState.COMPLETE:
+        give_up_unowned(run.study, run.store)
     run.store.set_state(state, message)
     return state
 

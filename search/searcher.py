@@ -1,6 +1,7 @@
 """StudySearcher: hands trials to Ray Tune and takes their messages back. All decisions on trial states are here."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 import optuna
@@ -8,14 +9,21 @@ from ray.tune.search import Searcher
 
 from search.drain import Drain
 from search.messages import AttemptStarted, decode
+from search.outbox import Outbox
 from search.result_gate import ResultGate
 
 Ask = Callable[[], optuna.Trial]
 MakeConfig = Callable[[optuna.Trial], dict[str, Any]]
 
 
+Handout = tuple[optuna.Trial, dict[str, Any]]
+
+
 class StudySearcher(Searcher):
     """Interrupted trials first, then what ``ask`` gives, until ``limit`` trials were handed out.
+
+    All that touches the database goes through an outbox, in order: in an outage no trial is handed out, what workers
+    say is kept, and those that run train on.
 
     Args:
         ask: the next new trial.
@@ -46,6 +54,8 @@ class StudySearcher(Searcher):
         self._left = limit
         self._max_concurrent = max_concurrent
         self._drain = drain
+        self._outbox = Outbox(gate.patience)
+        self._next: Future[Handout] | None = None
         self._live: dict[str, optuna.Trial] = {}
         self._last_seen: dict[str, object] = {}
         self._attempts: dict[str, int] = {}
@@ -53,17 +63,56 @@ class StudySearcher(Searcher):
         self._stops: dict[str, str] = {}
 
     def suggest(self, trial_id: str) -> Any:
-        """A Ray config; None while as many trials run as may; ``FINISHED`` when all were handed out."""
-        if self._left == 0 or self._drain.is_requested:
+        """A Ray config; None while as many trials run as may, or none can be had; ``FINISHED`` when all are out."""
+        if self._drain.is_requested or (self._left == 0 and self._next is None):
             return Searcher.FINISHED
-        if len(self._live) >= self._max_concurrent:
+        if self._next is None:
+            if not self._outbox.is_settled() or len(self._live) >= self._max_concurrent:
+                return None
+            self._left -= 1
+            self._next = self._outbox.begin(self._prepare)
+        if not self._outbox.has(self._next):
             return None
-        trial = self._adopted.pop(0) if self._adopted else self._ask()
-        self._left -= 1
+        trial, config = self._next.result()
+        self._next = None
         self._live[trial_id] = trial
-        return self._make_config(trial)
+        return config
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        self._outbox.do(lambda: self._receive(trial_id, result))
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        self._outbox.do(lambda: self._end(trial_id, result, error=error))
+
+    def note_cause(self, trial_id: str, cause: str) -> None:
+        """What Ray knows of a worker's death; told before the trial is completed."""
+        self._causes[trial_id] = cause
+
+    def note_stop(self, trial_id: str, cause: str) -> None:
+        """The scheduler stops the trial early; told before the trial is completed."""
+        self._stops[trial_id] = cause
+
+    def release(self) -> None:
+        """Wait until all is stored, and leave every trial that is still out to a resume."""
+        self._outbox.close()
+        for trial_id in list(self._live):
+            self._gate.interrupt(self._live[trial_id])
+            self._forget(trial_id)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing to save: the database is the truth, and a pickle would carry its address."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing to restore."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+    def _prepare(self) -> Handout:
+        trial = self._adopted.pop(0) if self._adopted else self._ask()
+        return trial, self._make_config(trial)
+
+    def _receive(self, trial_id: str, result: dict[str, Any]) -> None:
         trial = self._live.get(trial_id)
         # Ray repeats the last result when a trial ends, and once more on completion.
         if trial is None or self._last_seen.get(trial_id) == result.get("message"):
@@ -77,9 +126,9 @@ class StudySearcher(Searcher):
         if self._gate.receive(trial, message):
             self._forget(trial_id)
 
-    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+    def _end(self, trial_id: str, result: dict[str, Any] | None, *, error: bool) -> None:
         if result and not error:
-            self.on_trial_result(trial_id, result)
+            self._receive(trial_id, result)
         trial = self._live.get(trial_id)
         if trial is None:
             return
@@ -95,29 +144,6 @@ class StudySearcher(Searcher):
         else:
             self._gate.fail(trial, "the worker ended without a result.")
         self._forget(trial_id)
-
-    def note_cause(self, trial_id: str, cause: str) -> None:
-        """What Ray knows of a worker's death; told before the trial is completed."""
-        self._causes[trial_id] = cause
-
-    def note_stop(self, trial_id: str, cause: str) -> None:
-        """The scheduler stops the trial early; told before the trial is completed."""
-        self._stops[trial_id] = cause
-
-    def release(self) -> None:
-        """Leave every trial that is still out to a resume."""
-        for trial_id in list(self._live):
-            self._gate.interrupt(self._live[trial_id])
-            self._forget(trial_id)
-
-    def save(self, checkpoint_path: str) -> None:
-        """Nothing to save: the database is the truth, and a pickle would carry its address."""
-
-    def restore(self, checkpoint_path: str) -> None:
-        """Nothing to restore."""
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {}
 
     def _forget(self, trial_id: str) -> None:
         for known in (self._live, self._last_seen, self._attempts, self._causes, self._stops):

@@ -32,6 +32,8 @@ from search.storage.engine import open_engine, open_optuna_storage, unreachable
 from search.storage.events import COMMAND_LINE
 from search.storage.lease import Lease
 from search.storage.migrate import upgrade_schema
+from search.storage.optuna_storage import StudyStorage
+from search.storage.patience import Patience, reason_of
 from search.storage.repository import StudyStore
 from search.storage.schema import StudyRow
 from search.study import open_study
@@ -151,7 +153,7 @@ def stop_study(name: str, url: str) -> bool:
     return ask_to_stop(engine, name)
 
 
-def open_store(url: str) -> tuple[sa.Engine, optuna.storages.RDBStorage]:
+def open_store(url: str) -> tuple[sa.Engine, StudyStorage]:
     """The database with both schemas in place: Optuna's first, as readers join its tables to ours.
 
     Raises:
@@ -172,12 +174,15 @@ def _drive(
     plan: StudyPlan,
     begun: EventKind,
     engine: sa.Engine,
-    optuna_storage: optuna.storages.RDBStorage,
+    optuna_storage: StudyStorage,
     sitting: Sitting,
 ) -> StudyState:
     name = plan.config.study.name
-    with Heartbeat(Lease(engine, name), sitting.drain) as heartbeat:
-        store = StudyStore(engine, name, guard=heartbeat.check)
+    lease = Lease(engine, name)
+    # From here on an outage is waited for, unless a second Ctrl-C ends the waiting.
+    patience = optuna_storage.patience = Patience(is_over=lambda: sitting.drain.is_at_once)
+    with Heartbeat(lease, sitting.drain, patience) as heartbeat:
+        store = StudyStore(engine, name, guard=heartbeat.check, holder=lease.identity, patience=patience)
         try:
             store.begin_sitting(begun, _as_asked(plan, sitting), actor=sitting.actor, is_kept=sitting.is_kept)
             run = _prepare(plan, store, optuna_storage, sitting)
@@ -190,7 +195,7 @@ def _drive(
             raise failure from error
         except (sa.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
             raise DriverFailedError(
-                f"the database failed: {_last_line(error)}.", hint=f"Go on with `gatefront resume {name}`."
+                f"the database failed: {reason_of(error)}.", hint=f"Go on with `gatefront resume {name}`."
             ) from error
         except GatefrontError as error:
             _note_failure(store, heartbeat, error)
@@ -214,9 +219,7 @@ def _last_line(error: Exception) -> str:
     return lines[-1].rstrip(".") if lines else type(error).__name__
 
 
-def _prepare(
-    plan: StudyPlan, store: StudyStore, optuna_storage: optuna.storages.RDBStorage, sitting: Sitting
-) -> StudyRun:
+def _prepare(plan: StudyPlan, store: StudyStore, optuna_storage: StudyStorage, sitting: Sitting) -> StudyRun:
     row = store.load()
     folders = StudyFolders(Path(row.storage_dir), store.study)
     store.set_state(StudyState.PREPARING, "reading the data")

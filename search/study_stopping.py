@@ -11,8 +11,8 @@ def early_stopping(plan: StudyPlan, store: StudyStore) -> EarlyStopping | None:
     rule = plan.config.early_stopping
     if rule is None or not rule.enabled:
         return None
-    # Another seed of a point of the front is there to say what that point is worth.
-    stopping = EarlyStopping(rule, flop_budget=_budget_at_rungs(plan), is_exempt=store.is_confirmation)
+    # Another seed of a point of the front is there to say what that point is worth. Asked in Ray's loop: nobody waits.
+    stopping = EarlyStopping(rule, flop_budget=_budget_at_rungs(plan), is_exempt=store.as_reader().is_confirmation)
     for epoch in store.rung_epochs(rule.rungs_until(largest(plan.config.train.epochs))):
         stopping.record(*epoch)
     return stopping

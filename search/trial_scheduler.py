@@ -4,11 +4,13 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
 from ray.tune.schedulers import FIFOScheduler
 
 from search.early_stopping import EarlyStopping, Verdict
 from search.messages import EpochFinished, decode
 from search.searcher import StudySearcher
+from search.storage.patience import is_outage, reason_of
 from search.trainable import TRIAL_NUMBER
 from trainer.reporting import EpochReport
 
@@ -56,4 +58,10 @@ class TrialScheduler(FIFOScheduler):
             return None
         if report.delta_mtl is None or report.flops is None:
             return None
-        return self._early_stopping.judge(number, report.epoch, report.delta_mtl, report.flops)
+        try:
+            return self._early_stopping.judge(number, report.epoch, report.delta_mtl, report.flops)
+        except sa.exc.SQLAlchemyError as error:
+            if not is_outage(error):
+                raise
+            logger.warning("trial %d is not judged at epoch %d: %s", number, report.epoch, reason_of(error))
+            return None

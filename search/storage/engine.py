@@ -3,26 +3,34 @@
 from pathlib import Path
 from typing import Any
 
-import optuna
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
 
 from search.errors import NoDatabaseError, StoreError
+from search.storage.optuna_storage import SqliteStorage, StudyStorage, set_pragmas
 
 # A reader may hold SQLite's lock for a moment; 5 s, the default, was seen to fail beside a dashboard.
 _SQLITE_PATIENCE_S = 30
 _POOL_RECYCLE_S = 300
+# Without them a server that is cut off from the network, rather than stopped, is waited for by the quarter of an hour.
+_POSTGRES_LIMITS = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 
 
 def open_engine(url: str) -> sa.Engine:
     """A read-write engine. Creates the folder of a SQLite file; raises :class:`StoreError` for a malformed URL."""
     parsed = _parse(url)
     if parsed.get_backend_name() != "sqlite":
-        return sa.create_engine(parsed, pool_pre_ping=True, pool_recycle=_POOL_RECYCLE_S)
+        return sa.create_engine(parsed, **_server_settings(parsed))
     if parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     engine = sa.create_engine(parsed, connect_args={"timeout": _SQLITE_PATIENCE_S})
-    sa.event.listen(engine, "connect", _set_pragmas)
+    sa.event.listen(engine, "connect", set_pragmas)
     return engine
 
 
@@ -35,9 +43,7 @@ def open_readonly_engine(url: str) -> sa.Engine:
     """
     parsed = _parse(url)
     if parsed.get_backend_name() != "sqlite":
-        return sa.create_engine(
-            parsed, pool_pre_ping=True, pool_recycle=_POOL_RECYCLE_S, isolation_level="REPEATABLE READ"
-        )
+        return sa.create_engine(parsed, isolation_level="REPEATABLE READ", **_server_settings(parsed))
     if not parsed.database:
         raise StoreError("a database in memory cannot be shared.", hint="Name a file: sqlite:///runs/gatefront.db.")
     path = Path(parsed.database)
@@ -52,28 +58,12 @@ def open_readonly_engine(url: str) -> sa.Engine:
     return engine
 
 
-def open_optuna_storage(url: str) -> optuna.storages.RDBStorage:
+def open_optuna_storage(url: str) -> StudyStorage:
     """Optuna's own tables in the same database."""
-    if _parse(url).get_backend_name() == "sqlite":
+    parsed = _parse(url)
+    if parsed.get_backend_name() == "sqlite":
         return SqliteStorage(url, engine_kwargs={"connect_args": {"timeout": _SQLITE_PATIENCE_S}})
-    kwargs = {"pool_pre_ping": True, "pool_recycle": _POOL_RECYCLE_S}
-    return optuna.storages.RDBStorage(url, engine_kwargs=kwargs)
-
-
-class SqliteStorage(optuna.storages.RDBStorage):
-    """RDBStorage with WAL. It rebuilds its engine when unpickled, so the pragmas are attached again there."""
-
-    def __init__(self, url: str, engine_kwargs: dict[str, Any]) -> None:
-        super().__init__(url, engine_kwargs=engine_kwargs)
-        self._attach()
-
-    def __setstate__(self, state: dict[Any, Any]) -> None:
-        super().__setstate__(state)
-        self._attach()
-
-    def _attach(self) -> None:
-        sa.event.listen(self.engine, "connect", _set_pragmas)
-        self.engine.dispose()
+    return StudyStorage(url, engine_kwargs=_server_settings(parsed))
 
 
 def unreachable(url: sa.URL, error: Exception) -> StoreError:
@@ -85,6 +75,13 @@ def unreachable(url: sa.URL, error: Exception) -> StoreError:
     )
 
 
+def _server_settings(url: URL) -> dict[str, Any]:
+    settings: dict[str, Any] = {"pool_pre_ping": True, "pool_recycle": _POOL_RECYCLE_S}
+    if url.get_backend_name() == "postgresql":
+        settings["connect_args"] = {name: value for name, value in _POSTGRES_LIMITS.items() if name not in url.query}
+    return settings
+
+
 def _parse(url: str) -> URL:
     try:
         return make_url(url)
@@ -93,13 +90,6 @@ def _parse(url: str) -> URL:
             f"--db must be a database URL, found {url!r}.",
             hint="Write sqlite:///runs/gatefront.db or postgresql+psycopg://user@host/name.",
         ) from error
-
-
-def _set_pragmas(connection: Any, _record: object) -> None:
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=NORMAL")
-    cursor.close()
 
 
 def _leave_transactions_to_us(connection: Any, _record: object) -> None:

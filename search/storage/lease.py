@@ -1,60 +1,102 @@
-"""The driver's lease on a study: one driver at a time, and readers can tell a silent one."""
+"""The driver's lease on a study: one driver at a time, and readers can tell a silent one.
 
-from datetime import UTC, datetime, timedelta
+Times are the database's. Its clock may jump all the same, so nobody loses a lease by what a clock says: who would take
+a study over watches the heartbeat until it changes, or has not for several beats of the watcher's own steady clock. And
+the holder stands in the condition of every write, so that one that was overtaken in its sleep can change nothing.
+"""
+
+import logging
+import time
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from search.errors import LeaseLostError, StudyBusyError, StudyNotFoundError
 from search.process_identity import is_certainly_dead, process_identity
+from search.storage.clock import database_time
 from search.storage.schema import StudyRow
+
+logger = logging.getLogger(__name__)
 
 HEARTBEAT_S = 3.0
 LEASE_S = 20.0
+WATCH_S = 4 * HEARTBEAT_S
+_LOOK_S = 0.5
 
 
 def holds(row: StudyRow, now: datetime) -> bool:
-    """True while the study's driver is to be taken for alive."""
+    """True while the study's driver is to be taken for alive; ``now`` is the database's time."""
     if row.driver is None or row.heartbeat_at is None:
         return False
-    return now - row.heartbeat_at < timedelta(seconds=LEASE_S) and not is_certainly_dead(row.driver)
+    # A heartbeat of the future is from before the clock was set back.
+    return abs(now - row.heartbeat_at) < timedelta(seconds=LEASE_S) and not is_certainly_dead(row.driver)
 
 
 class Lease:
-    """The right to drive one study, renewed by :meth:`beat`."""
+    """The right to drive one study, renewed by :meth:`beat`.
 
-    def __init__(self, engine: sa.Engine, study: str) -> None:
+    ``watch_seconds``: how long the heart of an earlier driver must not have beaten before its study is taken over.
+    """
+
+    def __init__(self, engine: sa.Engine, study: str, *, watch_seconds: float = WATCH_S) -> None:
         self._engine = engine
         self._study = study
-        self._identity = process_identity()
+        self._watch_seconds = watch_seconds
+        self.identity = process_identity()
 
     def acquire(self, *, max_hours: float | None = None) -> None:
         """Take the lease and clear an old stop request. ``max_hours`` caps the sitting that begins; None: no cap.
 
+        Waits where an earlier driver fell silent that may be alive on another host.
+
         Raises:
             StudyNotFoundError: there is no such study.
-            StudyBusyError: another driver's heartbeat is fresh.
+            StudyBusyError: another driver's heart beats.
         """
-        now = datetime.now(UTC)
+        holder = self._holder()
         with Session(self._engine) as session, session.begin():
-            row = session.get(StudyRow, self._study)
-            if row is None:
-                raise StudyNotFoundError(f"there is no study {self._study!r} in the database.")
-            if holds(row, now):
-                raise StudyBusyError(
-                    f"study {self._study!r} is being run by {_readable(row.driver)}.",
-                    hint=f"Stop it with `gatefront stop {self._study}`, or wait until it has ended.",
-                )
+            now = database_time(session)
             # The old holder stands in the condition: of two drivers that got here, one changes the row.
             taken = session.connection().execute(
                 sa.update(StudyRow)
-                .where(StudyRow.name == self._study, StudyRow.driver.is_not_distinct_from(row.driver))
-                .where(StudyRow.heartbeat_at.is_not_distinct_from(row.heartbeat_at))
-                .values(driver=self._identity, heartbeat_at=now, driver_since=now, max_hours=max_hours)
+                .where(StudyRow.name == self._study, StudyRow.driver.is_not_distinct_from(holder.driver))
+                .where(StudyRow.heartbeat_at.is_not_distinct_from(holder.heartbeat_at))
+                .values(driver=self.identity, heartbeat_at=now, driver_since=now, max_hours=max_hours)
                 .values(stop_requested=False, revision=StudyRow.revision + 1)
             )
             if taken.rowcount != 1:
                 raise StudyBusyError(f"study {self._study!r} was taken by another driver at this moment.")
+
+    def _holder(self) -> StudyRow:
+        """The study with a driver that is gone, or without one."""
+        first, now = self._look()
+        if first.driver is None or is_certainly_dead(first.driver):
+            return first
+        if holds(first, now):
+            raise self._busy(first)
+        logger.warning("%s is silent; watching it for %.0f s.", _readable(first.driver), self._watch_seconds)
+        until = time.monotonic() + self._watch_seconds
+        while time.monotonic() < until:
+            time.sleep(min(_LOOK_S, self._watch_seconds))
+            row, _ = self._look()
+            if (row.driver, row.heartbeat_at) != (first.driver, first.heartbeat_at):
+                raise self._busy(row)
+        return first
+
+    def _look(self) -> tuple[StudyRow, datetime]:
+        with Session(self._engine) as session:
+            row = session.get(StudyRow, self._study)
+            if row is None:
+                raise StudyNotFoundError(f"there is no study {self._study!r} in the database.")
+            session.expunge(row)
+            return row, database_time(session)
+
+    def _busy(self, row: StudyRow) -> StudyBusyError:
+        return StudyBusyError(
+            f"study {self._study!r} is being run by {_readable(row.driver)}.",
+            hint=f"Stop it with `gatefront stop {self._study}`, or wait until it has ended.",
+        )
 
     def beat(self) -> bool:
         """Renew the lease; True if a stop was requested.
@@ -62,10 +104,10 @@ class Lease:
         Raises:
             LeaseLostError: another driver has taken the study over.
         """
-        mine = sa.and_(StudyRow.name == self._study, StudyRow.driver == self._identity)
+        mine = sa.and_(StudyRow.name == self._study, StudyRow.driver == self.identity)
         with Session(self._engine) as session, session.begin():
             renewed = session.connection().execute(
-                sa.update(StudyRow).where(mine).values(heartbeat_at=datetime.now(UTC))
+                sa.update(StudyRow).where(mine).values(heartbeat_at=database_time(session))
             )
             if renewed.rowcount != 1:
                 raise LeaseLostError(f"study {self._study!r} was taken over by another driver.")
@@ -73,13 +115,13 @@ class Lease:
 
     def max_hours(self) -> float | None:
         """The cap on this sitting as it stands now: a person may have changed it."""
-        mine = sa.and_(StudyRow.name == self._study, StudyRow.driver == self._identity)
+        mine = sa.and_(StudyRow.name == self._study, StudyRow.driver == self.identity)
         with Session(self._engine) as session:
             return session.scalar(sa.select(StudyRow.max_hours).where(mine))
 
     def release(self) -> None:
         """Give the study back; does nothing if it was taken over."""
-        mine = sa.and_(StudyRow.name == self._study, StudyRow.driver == self._identity)
+        mine = sa.and_(StudyRow.name == self._study, StudyRow.driver == self.identity)
         with Session(self._engine) as session, session.begin():
             session.execute(
                 sa.update(StudyRow)

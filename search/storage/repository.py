@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from search.errors import StudyExistsError, StudyNotFoundError
+from search.errors import LeaseLostError, StudyExistsError, StudyNotFoundError
 from search.latency import Latency
 from search.pareto import Outcome
 from search.records import EventKind, StudyState, TrialState
@@ -18,6 +18,7 @@ from search.storage.derived_points import replace_derived_points
 from search.storage.epochs import RungEpoch, read_rung_epochs, sum_of_epochs
 from search.storage.events import add_event
 from search.storage.latencies import replace_latencies
+from search.storage.patience import IMPATIENT, Patience, patient
 from search.storage.schema import EpochRow, ReferenceRow, StudyRow, TrialRow
 from trainer.reporting import EpochReport, ReferenceResult, TrialResult
 
@@ -25,16 +26,32 @@ OPEN_STATES = (TrialState.QUEUED, TrialState.RUNNING)
 DONE_STATES = (TrialState.COMPLETE, TrialState.FAILED, TrialState.STOPPED_EARLY)
 
 
+@patient
 class StudyStore:
-    """One study's rows, written by its driver. Each method is one short transaction.
+    """One study's rows, written by its driver. Each method is one short transaction, and may be repeated.
 
-    ``guard`` is called before every write; it raises if this process may no longer write.
+    ``guard`` is called before every write; it raises if this process may no longer write. A write of a ``holder`` is
+    refused with :class:`LeaseLostError` once the study is another's. ``patience`` repeats what an outage cut short.
     """
 
-    def __init__(self, engine: sa.Engine, study: str, *, guard: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        engine: sa.Engine,
+        study: str,
+        *,
+        guard: Callable[[], None] = lambda: None,
+        holder: str | None = None,
+        patience: Patience = IMPATIENT,
+    ) -> None:
         self._engine = engine
         self._guard = guard
+        self._holder = holder
+        self.patience = patience
         self.study = study
+
+    def as_reader(self) -> "StudyStore":
+        """The same study for one who would rather have an error at once than wait."""
+        return StudyStore(self._engine, self.study)
 
     @classmethod
     def create(cls, engine: sa.Engine, row: StudyRow, *, began: str | None = None) -> "StudyStore":
@@ -94,9 +111,11 @@ class StudyStore:
                 row.state = TrialState.QUEUED
 
     def start_attempt(self, number: int, worker: str) -> None:
-        """A worker has begun the trial, or begun it again."""
+        """A worker has begun the trial, or begun it again; told twice of one attempt, it counts it once."""
         with self._writing() as session:
             row = self._trial_row(session, number)
+            if (row.state, row.worker) == (TrialState.RUNNING, worker):
+                return
             row.state = TrialState.RUNNING
             row.worker = worker
             row.attempts += 1
@@ -228,9 +247,14 @@ class StudyStore:
         self._guard()
         with Session(self._engine) as session, session.begin():
             yield session
-            session.execute(
-                sa.update(StudyRow).where(StudyRow.name == self.study).values(revision=StudyRow.revision + 1)
+            mine = [StudyRow.name == self.study]
+            if self._holder is not None:
+                mine.append(StudyRow.driver == self._holder)
+            written = session.connection().execute(
+                sa.update(StudyRow).where(*mine).values(revision=StudyRow.revision + 1)
             )
+            if self._holder is not None and written.rowcount != 1:
+                raise LeaseLostError("another driver has taken the study over while this one was silent.")
 
     def _study_row(self, session: Session) -> StudyRow:
         row = session.get(StudyRow, self.study)

@@ -251,7 +251,7 @@ class TestLease:
         _silence(engine, driver="elsewhere/ns/1/2")
         assert reader.view("digits").summary.state is StudyState.LOST
         assert reader.revision("digits") != running
-        Lease(engine, "digits").acquire()
+        Lease(engine, "digits", watch_seconds=0.1).acquire()
 
     def test_overtaken_driver_notices(self, engine: sa.Engine, new_row: NewRow) -> None:
         StudyStore.create(engine, new_row())

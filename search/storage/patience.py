@@ -1,0 +1,154 @@
+"""Patience with a database that does not answer: what a lost connection cut short is tried again, after pauses."""
+
+import functools
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import optuna
+import psycopg
+import sqlalchemy as sa
+
+from search.errors import StoreError
+
+logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+Cls = TypeVar("Cls", bound=type)
+
+PATIENCE_S = 3600.0
+"""How long a driver waits for its database before it gives the study up to a later `resume`."""
+
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
+# The primary result codes of a file that is locked, unreadable or unwritable at the moment, a full disk's too.
+_SQLITE_OUTAGES = frozenset(
+    (
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+    )
+)
+# Classes of PostgreSQL's states: connection, resources (a full disk, too), operator's intervention, system.
+_POSTGRES_OUTAGES = ("08", "53", "57", "58")
+_POSTGRES_COLLISIONS = ("40001", "40P01", "55P03")  # serialisation, deadlock, lock not available
+
+
+class Patience:
+    """Calls again what failed because the database did not answer.
+
+    Args:
+        seconds: how long one call may wait in all; 0: not at all.
+        is_over: asked before each pause; True ends the waiting.
+    """
+
+    def __init__(self, *, seconds: float = PATIENCE_S, is_over: Callable[[], bool] = lambda: False) -> None:
+        self._seconds = seconds
+        self._is_over = is_over
+        self._num_waiting = 0
+        self._lock = threading.Lock()
+
+    @property
+    def is_waiting(self) -> bool:
+        """True while a call of some thread waits for the database."""
+        return self._num_waiting > 0
+
+    def __call__(self, action: Callable[[], Result]) -> Result:
+        """What ``action`` returns, at its first try or a later one; raises its last error when patience ends."""
+        try:
+            return action()
+        except (sa.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError, StoreError) as error:
+            if not is_outage(error) or self._seconds <= 0:
+                raise
+            logger.warning("the database does not answer: %s. Waiting for it.", reason_of(error))
+        with self._waiting():
+            return self._until_it_answers(action)
+
+    def _until_it_answers(self, action: Callable[[], Result]) -> Result:
+        began, pause = time.monotonic(), _FIRST_PAUSE_S
+        while True:
+            time.sleep(pause)
+            try:
+                result = action()
+            except (sa.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError, StoreError) as error:
+                waited = time.monotonic() - began
+                if not is_outage(error) or waited > self._seconds or self._is_over():
+                    raise
+                pause = min(2 * pause, _LONGEST_PAUSE_S)
+            else:
+                logger.warning("the database answers again, after %.0f s.", time.monotonic() - began)
+                return result
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        with self._lock:
+            self._num_waiting += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._num_waiting -= 1
+
+
+IMPATIENT = Patience(seconds=0.0)
+
+
+def patient(cls: Cls) -> Cls:
+    """Class decorator: each public method is called again by ``self.patience`` while the database does not answer.
+
+    To be used where every method is one transaction that may be repeated.
+    """
+    for name, member in list(vars(cls).items()):
+        if not name.startswith("_") and callable(member):
+            setattr(cls, name, repeated(member))
+    return cls
+
+
+def repeated(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A method that is called again by its object's ``patience``."""
+
+    @functools.wraps(method)
+    def call(self: Any, *arguments: Any, **named: Any) -> Any:
+        patience: Patience = self.patience
+        return patience(lambda: method(self, *arguments, **named))
+
+    return call
+
+
+def is_outage(error: BaseException) -> bool:
+    """True if the database could not be reached, was locked or is full: the same statement may work later."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, sa.exc.DBAPIError):
+            return cause.connection_invalidated or _is_outage_of_driver(cause.orig)
+        if isinstance(cause, sa.exc.TimeoutError):
+            return True  # no connection became free
+        cause = cause.__cause__
+    return False
+
+
+def reason_of(error: BaseException) -> str:
+    """The driver's own words in one line, without the statement and its values."""
+    cause: BaseException = error
+    while not isinstance(cause, sa.exc.DBAPIError) and cause.__cause__ is not None:
+        cause = cause.__cause__
+    lines = str(getattr(cause, "orig", None) or cause).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__
+
+
+def _is_outage_of_driver(error: BaseException | None) -> bool:
+    if isinstance(error, sqlite3.Error):
+        # The upper bits say more than is asked here.
+        return getattr(error, "sqlite_errorcode", 0) & 0xFF in _SQLITE_OUTAGES
+    if isinstance(error, psycopg.Error):
+        state = error.sqlstate
+        if state is None:
+            return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+        return state[:2] in _POSTGRES_OUTAGES or state in _POSTGRES_COLLISIONS
+    return False
