@@ -34,7 +34,7 @@ def _traced_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     Each gets a copy of its own with weights of its own, as without this.
     """
-    for module in ("spaces.interrogate", "spaces.shared_network", "spaces.families.network"):
+    for module in ("spaces.interrogate", "spaces.shared_network", "spaces.families.network", "spaces.families.lomt"):
         monkeypatch.setattr(f"{module}.build_encoder", _copy_of_encoder)
 
 

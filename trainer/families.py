@@ -1,24 +1,47 @@
 """Training a network of another family, from the networks that its paper starts from."""
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-
-from torch import Tensor
+from typing import Any
 
 from spaces.architecture import Architecture
 from spaces.families import FAMILIES, FamilyNetwork, build_family
 from spaces.flops import count_flops, count_parameters
 from trainer.checkpoint import CheckpointSlot, load_state
 from trainer.compatibility import image_shape, require_match
-from trainer.config import TrainConfig
+from trainer.config import TrainConfig, TrainConfigError
 from trainer.content_hash import hash_json
 from trainer.data.dataset import MultiTaskData
+from trainer.lomt import FoundLayers, LayerSearch, search_layers
 from trainer.loop import Strategy, train
 from trainer.seeding import seed_everything
 from trainer.training_cost import count_training_flops
 from trainer.trial_spec import TrainedReference
 from trainer.weighting import step_cost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FamilySpec:
+    """One network of a family to train.
+
+    ``settings`` are its builder's; ``single_task`` are the networks of every task alone, for families that start from
+    them. ``layer_search`` is how lomt finds its layers. With ``compute``, in FLOPs of forward passes per training
+    sample, the network trains for as many epochs as cost no less, whatever ``train.epochs`` is.
+    """
+
+    family: str
+    architecture: Architecture
+    train: TrainConfig
+    single_task: Mapping[str, TrainedReference]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    layer_search: LayerSearch | None = None
+    compute: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.family == "lomt" and self.layer_search is None:
+            raise TrainConfigError("lomt needs a layer_search, found none.", hint="Say how its sparse networks train.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,56 +55,52 @@ class FamilyResult:
     seconds: float
 
 
-def train_family(
-    family: str,
-    architecture: Architecture,
-    data: MultiTaskData,
-    config: TrainConfig,
-    *,
-    single_task: Mapping[str, TrainedReference],
-    hard_sharing: TrainedReference | None,
-    work_dir: Path,
-) -> FamilyResult:
-    """Train, going on from the checkpoint that ``work_dir`` holds.
+def train_family(spec: FamilySpec, data: MultiTaskData, work_dir: Path) -> FamilyResult:
+    """Train, going on from the checkpoints that ``work_dir`` holds. What LOMT's layers cost to find is counted, too.
 
     Raises:
         SpaceError: there is no such family, or it does not work on this backbone.
         DataError: the data does not fit the architecture.
         DivergedError: the training diverged.
     """
-    require_match(architecture, data.description)
+    require_match(spec.architecture, data.description)
     work_dir.mkdir(parents=True, exist_ok=True)
-    seed_everything(config.seed)
-    network = build_family(family, architecture)
-    _load_references(network, FAMILIES[family].starts_from, single_task, hard_sharing)
-    key = hash_json({"family": family, "architecture": architecture.to_json(), "train": config.to_json()})
-    slot = CheckpointSlot(path=work_dir / "checkpoint.pt", key=key)
+    found = _find_layers(spec, data, work_dir)
+    network = _build(spec, found)
+    shape, cost = image_shape(data.description), step_cost(spec.train.weighting, len(spec.architecture.tasks))
+    config = spec.train
+    if spec.compute is not None:
+        config = replace(config, epochs=math.ceil(spec.compute / (cost * count_flops(network, shape))))
+    slot = CheckpointSlot(path=work_dir / "checkpoint.pt", key=_key(spec, network, config))
     # What mixes tasks is drawn to nothing by weight decay, and is no weight.
     strategy = Strategy(gate_parameters=tuple(network.mixing_parameters()), gate_learning_rate=config.learning_rate)
-    outcome = train(network, data, config, tasks=architecture.tasks, strategy=strategy, slot=slot)
-    shape = image_shape(data.description)
-    cost = step_cost(config.weighting, len(architecture.tasks))
+    outcome = train(network, data, config, tasks=spec.architecture.tasks, strategy=strategy, slot=slot)
     return FamilyResult(
         metrics=outcome.metrics,
         flops=count_flops(network.eval(), shape),
         num_parameters=count_parameters(network),
-        train_flops=count_training_flops(network, shape, outcome.num_samples, step_cost=cost),
-        seconds=outcome.seconds,
+        train_flops=found.train_flops + count_training_flops(network, shape, outcome.num_samples, step_cost=cost),
+        seconds=found.seconds + outcome.seconds,
     )
 
 
-def _load_references(
-    network: FamilyNetwork,
-    starts_from: tuple[str, ...],
-    single_task: Mapping[str, TrainedReference],
-    hard_sharing: TrainedReference | None,
-) -> None:
-    if not starts_from:
-        return
-    alone: dict[str, Mapping[str, Tensor]] = {}
-    if "single_task" in starts_from:
-        alone = {name: load_state(Path(reference.path)) for name, reference in single_task.items()}
-    shared = None
-    if "hard_sharing" in starts_from and hard_sharing is not None:
-        shared = load_state(Path(hard_sharing.path))
-    network.load_references(alone, shared)
+def _find_layers(spec: FamilySpec, data: MultiTaskData, work_dir: Path) -> FoundLayers:
+    if spec.layer_search is None:
+        return FoundLayers(attachments={}, train_flops=0.0, seconds=0.0)
+    return search_layers(spec.architecture, data, spec.layer_search, work_dir=work_dir)
+
+
+def _build(spec: FamilySpec, found: FoundLayers) -> FamilyNetwork:
+    seed_everything(spec.train.seed)
+    settings = dict(spec.settings)
+    if spec.layer_search is not None:
+        settings["attachments"] = found.attachments
+    network = build_family(spec.family, spec.architecture, settings)
+    if FAMILIES[spec.family].starts_from:
+        network.load_references({name: load_state(Path(one.path)) for name, one in spec.single_task.items()}, None)
+    return network
+
+
+def _key(spec: FamilySpec, network: FamilyNetwork, config: TrainConfig) -> str:
+    document = {"family": spec.family, "architecture": spec.architecture.to_json(), "settings": network.settings}
+    return hash_json(document | {"train": config.to_json()})

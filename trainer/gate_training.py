@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from spaces.interrogate import InterroGateNetwork
 from spaces.regularizers import hinge_sparsity
@@ -38,7 +39,7 @@ def learn_gates(network: InterroGateNetwork, config: GateConfig, *, target: int 
         lambda_s = config.lambda_s * min(progress / _WARM_UP, 1.0)
         return {SPARSITY: lambda_s * hinge_sparsity(network.channel_gates(), config.tau)}
 
-    def after_step() -> None:
+    def after_step(_: Optimizer) -> None:
         network.clamp_logits(config.max_logit)
         if control is not None:
             control.after_step()

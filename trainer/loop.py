@@ -47,15 +47,15 @@ class Memory(Protocol):
 class Strategy:
     """What one run does beyond minimising its task losses.
 
-    ``gate_parameters`` learn at ``gate_learning_rate``, without decay; ``after_step`` runs after each update;
-    ``memory`` is what must survive a restart beside the network.
+    ``gate_parameters`` learn at ``gate_learning_rate``, without decay; ``after_step`` runs after each update,
+    with the optimizer as it made it; ``memory`` is what must survive a restart beside the network.
     """
 
     phase: Phase = "train"
     gate_parameters: tuple[nn.Parameter, ...] = ()
     gate_learning_rate: float = 0.0
     extra_loss: ExtraLoss | None = None
-    after_step: Callable[[], None] | None = None
+    after_step: Callable[[Optimizer], None] | None = None
     memory: Memory | None = None
 
 
@@ -219,9 +219,9 @@ class _Run:
         if self._config.gradient_clip is not None:
             nn.utils.clip_grad_norm_(self._network.parameters(), self._config.gradient_clip)
         self._optimizer.step()
-        self._schedule.step()
         if self._strategy.after_step is not None:
-            self._strategy.after_step()
+            self._strategy.after_step(self._optimizer)
+        self._schedule.step()
         return terms
 
     def _task_losses(self, batch: Batch, tensors: Mapping[str, Tensor] | None = None) -> tuple[Tensor, ...]:

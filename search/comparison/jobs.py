@@ -1,9 +1,10 @@
 """What it takes to fill a comparison: references first, then one job per system and seed with equal compute."""
 
+import functools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import Any
 
 from search.capacities import CAPACITY_KNOBS
 from search.comparison.systems import OTHER_FAMILIES, System
@@ -13,17 +14,14 @@ from search.knobs import ends
 from search.plan import StudyPlan, plan_study
 from search.references import ReferenceJob, References, reference_jobs
 from search.sampling import central_params, decode, reference_train_config
+from spaces import Architecture
 from spaces.families import FAMILIES, build_family
 from spaces.flops import count_flops
-from trainer.compatibility import image_shape
 from trainer.config import TrainConfig
 from trainer.content_hash import hash_json
-from trainer.data import load_data
-from trainer.delta_mtl import delta_mtl
-from trainer.families import train_family
-from trainer.references import NOT_PART_OF_THE_RESULT, train_reference
-from trainer.reporting import EpochReport, ReferenceResult
-from trainer.trial import run_trial
+from trainer.lomt import LayerSearch
+from trainer.references import NOT_PART_OF_THE_RESULT
+from trainer.reporting import ReferenceResult
 from trainer.trial_spec import TrialSpec
 from trainer.weighting import step_cost
 
@@ -34,7 +32,8 @@ class SystemJob:
 
     ``trial`` is what InterroGate trains, or the architecture, data and references of any other system; ``train`` is the
     recipe of that one. ``fingerprint`` is the data's. ``initial_flops`` and ``initial_seconds`` is what the networks
-    cost that it starts from.
+    cost that it starts from. LOMT looks for layers by ``layer_search``; what its network then costs is known to its
+    worker alone, which trains it for ``compute``, in FLOPs of forward passes per training sample.
     """
 
     system: System
@@ -44,12 +43,21 @@ class SystemJob:
     fingerprint: str
     initial_flops: float = 0.0
     initial_seconds: float = 0.0
+    layer_search: LayerSearch | None = None
+    compute: float | None = None
 
     @property
     def key(self) -> str:
         """Names the job by all that decides its result, wherever it runs."""
-        recipe = {name: value for name, value in self.train.to_json().items() if name not in NOT_PART_OF_THE_RESULT}
-        return hash_json({"system": self.system.name, "trial": self.trial.key(self.fingerprint), "train": recipe})
+        document: dict[str, Any] = {
+            "system": self.system.name,
+            "trial": self.trial.key(self.fingerprint),
+            "train": _recipe(self.train),
+        }
+        if self.layer_search is not None:
+            search = {"train": _recipe(self.layer_search.train), "sparsity": self.layer_search.sparsity}
+            document |= {"layer_search": search, "compute": self.compute}
+        return hash_json(document)
 
 
 def seeded_plans(config: StudyConfig, num_seeds: int) -> list[StudyPlan]:
@@ -100,24 +108,39 @@ def system_jobs(
             )
 
 
+@functools.lru_cache(maxsize=32)
+def family_flops(family: str, architecture: Architecture) -> int:
+    """FLOPs of a family's network with its default settings; building one takes seconds.
+
+    Raises:
+        SpaceError: the family does not work on this backbone.
+    """
+    network = build_family(family, architecture)
+    return count_flops(network, (architecture.in_channels, *architecture.input_size))
+
+
 def _family_job(
     plan: StudyPlan, system: System, trial: TrialSpec, results: Mapping[str, ReferenceResult], fingerprint: str
 ) -> SystemJob:
-    """As many epochs as InterroGate's row leaves it, once the networks that it starts from are paid."""
-    network = build_family(system.family, trial.architecture)
-    per_epoch = count_flops(network, image_shape(plan.description)) * step_cost(trial.train.weighting, len(plan.tasks))
+    """As many epochs as InterroGate's row leaves it, once the single-task networks that it needs are paid."""
     alone = [result for result in results.values() if result.kind == "single_task"]
     starts_alone = "single_task" in FAMILIES[system.family].starts_from
-    left = plan.trial_flops + plan.initial_flops - (plan.single_task_flops if starts_alone else 0.0)
-    return SystemJob(
+    job = SystemJob(
         system=system,
         seed=plan.config.study.seed,
         trial=trial,
-        train=reference_train_config(plan.config, epochs=math.ceil(left / per_epoch)),
+        train=reference_train_config(plan.config, epochs=plan.reference_epochs),
         fingerprint=fingerprint,
         initial_flops=sum(result.train_flops for result in alone) if starts_alone else 0.0,
         initial_seconds=sum(result.seconds for result in alone) if starts_alone else 0.0,
     )
+    total = plan.trial_flops + plan.initial_flops
+    if system.family == "lomt":
+        # Its sparse networks train for as long as the single-task references.
+        return replace(job, layer_search=LayerSearch(train=job.train), compute=total - plan.single_task_flops)
+    left = total - (plan.single_task_flops if starts_alone else 0.0)
+    per_epoch = family_flops(system.family, trial.architecture) * step_cost(trial.train.weighting, len(plan.tasks))
+    return replace(job, train=replace(job.train, epochs=math.ceil(left / per_epoch)))
 
 
 def single_task_run(plan: StudyPlan, results: Iterable[ReferenceResult]) -> SystemRun:
@@ -137,28 +160,6 @@ def single_task_run(plan: StudyPlan, results: Iterable[ReferenceResult]) -> Syst
     )
 
 
-def train_system(job: SystemJob, cache_dir: Path, work_dir: Path) -> SystemRun:
-    """Train one system; runs in a worker, and goes on from what ``work_dir`` or the cache hold of it."""
-    if job.system.family == "interrogate":
-        work_dir.mkdir(parents=True, exist_ok=True)
-        found = run_trial(job.trial, work_dir=work_dir, cache_dir=cache_dir, reporter=_ignore)
-        return _run(job, found.metrics, found.flops, found.num_parameters, found.train_flops, found.seconds)
-    data = load_data(job.trial.data, cache_dir)
-    if job.system.family in OTHER_FAMILIES:
-        other = train_family(
-            job.system.family,
-            job.trial.architecture,
-            data,
-            job.train,
-            single_task=job.trial.single_task,
-            hard_sharing=job.trial.hard_sharing,
-            work_dir=work_dir,
-        )
-        return _run(job, other.metrics, other.flops, other.num_parameters, other.train_flops, other.seconds)
-    shared = train_reference("hard_sharing", job.trial.architecture, None, data, job.train, cache_dir=cache_dir)
-    return _run(job, shared.metrics, shared.flops, shared.num_parameters, shared.train_flops, shared.seconds)
-
-
 def _central_trial(plan: StudyPlan, references: References) -> TrialSpec:
     """InterroGate at the budget, every other knob at its centre."""
     capacity, target = plan.largest, plan.config.gates.target_knob
@@ -168,22 +169,5 @@ def _central_trial(plan: StudyPlan, references: References) -> TrialSpec:
     return references.trial_spec(decode(plan, params, seed=plan.config.study.seed + 1))
 
 
-def _run(
-    job: SystemJob, metrics: Mapping[str, float], flops: int, num_parameters: int, train_flops: float, seconds: float
-) -> SystemRun:
-    delta = delta_mtl(job.trial.architecture.tasks, metrics, job.trial.single_task_metrics())
-    return SystemRun(
-        system=job.system.name,
-        seed=job.seed,
-        metrics=dict(metrics),
-        delta_per_task=delta.per_task,
-        delta_mtl=delta.mean,
-        flops=flops,
-        num_parameters=num_parameters,
-        train_flops=train_flops + job.initial_flops,
-        seconds=seconds + job.initial_seconds,
-    )
-
-
-def _ignore(_: EpochReport, /) -> None:
-    """A row's epochs are not shown."""
+def _recipe(train: TrainConfig) -> dict[str, Any]:
+    return {name: value for name, value in train.to_json().items() if name not in NOT_PART_OF_THE_RESULT}

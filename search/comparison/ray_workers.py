@@ -7,9 +7,10 @@ from pathlib import Path
 import ray
 
 from search.cluster import WorkerResources
-from search.comparison.jobs import SystemJob, train_system
+from search.comparison.jobs import SystemJob
 from search.comparison.run import Workers
 from search.comparison.table import SystemRun
+from search.comparison.training import train_system
 from search.drain import Drain
 from search.folders import StudyFolders
 from search.ray_jobs import run_jobs

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from search.comparison.jobs import (
     SystemJob,
+    family_flops,
     initial_jobs,
     seeded_plans,
     single_task_run,
@@ -23,7 +24,6 @@ from search.references import ReferenceJob
 from search.storage.comparisons import ComparisonStore
 from search.task_records import task_records
 from spaces.errors import SpaceError
-from spaces.families import build_family
 from trainer.content_hash import hash_json
 from trainer.data import load_data
 from trainer.reporting import ReferenceResult
@@ -90,7 +90,7 @@ def buildable(systems: Sequence[System], plan: StudyPlan) -> list[System]:
     for system in systems:
         try:
             if system.family in OTHER_FAMILIES:
-                build_family(system.family, plan.largest.architecture)
+                family_flops(system.family, plan.largest.architecture)
         except SpaceError as error:
             logger.warning("%s is left out: %s", system.name, error)
             continue

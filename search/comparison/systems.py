@@ -9,8 +9,8 @@ from search.errors import StudyFileError
 from trainer.config import WeightingName
 from trainer.weighting import WEIGHTINGS
 
-Family = Literal["single_task", "hard_sharing", "cross-stitch", "mtan", "etr-nlp", "interrogate"]
-OTHER_FAMILIES: tuple[Family, ...] = ("cross-stitch", "mtan", "etr-nlp")
+Family = Literal["single_task", "hard_sharing", "cross-stitch", "mtan", "etr-nlp", "lomt", "interrogate"]
+OTHER_FAMILIES: tuple[Family, ...] = ("cross-stitch", "mtan", "etr-nlp", "lomt")
 """Families of :mod:`spaces.families`, trained with the study's own weighting."""
 
 _FAMILY_NAMES: dict[Family, str] = {
@@ -19,6 +19,7 @@ _FAMILY_NAMES: dict[Family, str] = {
     "cross-stitch": "cross-stitch",
     "mtan": "MTAN",
     "etr-nlp": "ETR-NLP",
+    "lomt": "LOMT",
     "interrogate": "InterroGate",
 }
 

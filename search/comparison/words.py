@@ -12,7 +12,8 @@ FAIRNESS = (
     "Same data, same validation split, same seeds; Δ_MTL and rank on that split, on which nothing was selected.",
     "Hard sharing starts from the backbone's weights and trains for as many epochs as cost no less than InterroGate's "
     "row took with all networks that initialised it; a weighting that needs more backward passes gets fewer epochs.",
-    "Other families start from what their papers start from, and train until they have cost as much in all.",
+    "Other families start from what their papers start from, and train until they have cost as much in all; the sparse "
+    "networks by which LOMT finds its layers count.",
     "Single-task networks train for `reference_epochs`; Δ_MTL is against them.",
 )
 

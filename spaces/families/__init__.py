@@ -3,6 +3,7 @@
 from spaces.families.cross_stitch import CrossStitchNetwork, build_cross_stitch
 from spaces.families.etr_nlp import EtrNlpNetwork, build_etr_nlp
 from spaces.families.hard_sharing import HardSharingNetwork, build_hard_sharing
+from spaces.families.lomt import LomtNetwork, build_lomt
 from spaces.families.mtan import MtanNetwork, build_mtan
 from spaces.families.network import FamilyNetwork
 from spaces.families.plain import plain_network
@@ -16,12 +17,14 @@ __all__ = [
     "Family",
     "FamilyNetwork",
     "HardSharingNetwork",
+    "LomtNetwork",
     "MtanNetwork",
     "SingleTaskNetworks",
     "build_cross_stitch",
     "build_etr_nlp",
     "build_family",
     "build_hard_sharing",
+    "build_lomt",
     "build_mtan",
     "build_single_task",
     "plain_network",

@@ -66,7 +66,8 @@ def build_cross_stitch(architecture: Architecture, *, own_share: float = OWN_SHA
         stage.end.name: _unit(stage.end, len(architecture.tasks), own_share)
         for stage in find_stages(encoder, name=f"backbone {architecture.backbone!r}")
     }
-    return CrossStitchNetwork(architecture, join_encoders(encoder, architecture.task_names, units), heads)
+    joined = join_encoders(encoder, architecture.task_names, units)
+    return CrossStitchNetwork(architecture, joined, heads, {"own_share": own_share})
 
 
 def _unit(end: fx.Node, num_tasks: int, own_share: float) -> CrossStitchUnit:

@@ -39,4 +39,5 @@ def build_etr_nlp(architecture: Architecture, *, gamma: float = GAMMA) -> EtrNlp
         )
     encoder, heads = build_parts(architecture)
     name = f"backbone {architecture.backbone!r}"
-    return EtrNlpNetwork(architecture, route_encoder(encoder, architecture.task_names, gamma, name=name), heads)
+    routed = route_encoder(encoder, architecture.task_names, gamma, name=name)
+    return EtrNlpNetwork(architecture, routed, heads, {"gamma": gamma})

@@ -15,12 +15,20 @@ class FamilyNetwork(nn.Module):
     """``images [batch, c, h, w] -> {task: prediction}``: features of its own for every task, and one decoder each.
 
     Families differ in ``encoder``, a graph ``images -> one list of features per task``, in task order; the decoders
-    are those of :class:`spaces.shared_network.SharedNetwork`.
+    are those of :class:`spaces.shared_network.SharedNetwork`. ``settings`` is what its builder was given beside the
+    architecture, as plain JSON: both together build it again.
     """
 
-    def __init__(self, architecture: Architecture, encoder: fx.GraphModule, heads: nn.ModuleDict) -> None:
+    def __init__(
+        self,
+        architecture: Architecture,
+        encoder: fx.GraphModule,
+        heads: nn.ModuleDict,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__()
         self.architecture = architecture
+        self.settings = dict(settings or {})
         self.encoder = encoder
         self.heads = heads
 

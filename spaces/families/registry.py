@@ -1,19 +1,21 @@
 """Families by name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from inspect import Parameter, signature
+from typing import Any, Literal
 
 from spaces.architecture import Architecture
 from spaces.errors import SpaceError
 from spaces.families.cross_stitch import build_cross_stitch
 from spaces.families.etr_nlp import build_etr_nlp
 from spaces.families.hard_sharing import build_hard_sharing
+from spaces.families.lomt import build_lomt
 from spaces.families.mtan import build_mtan
 from spaces.families.network import FamilyNetwork
 from spaces.families.single_task import build_single_task
 
-Reference = Literal["single_task", "hard_sharing"]
+Reference = Literal["single_task"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +23,11 @@ class Family:
     """A way to make one network of one architecture and all its tasks.
 
     ``starts_from`` names the trained networks that its paper starts from, for ``load_references``; without any, it
-    starts from the backbone's own weights.
+    starts from the backbone's own weights. ``build`` takes the architecture, and settings of the family by name.
     """
 
     name: str
-    build: Callable[[Architecture], FamilyNetwork]
+    build: Callable[..., FamilyNetwork]
     starts_from: tuple[Reference, ...] = ()
 
 
@@ -37,16 +39,25 @@ FAMILIES: dict[str, Family] = {
         Family("cross-stitch", build_cross_stitch, starts_from=("single_task",)),
         Family("mtan", build_mtan),
         Family("etr-nlp", build_etr_nlp),
+        Family("lomt", build_lomt),
     )
 }
 
 
-def build_family(name: str, architecture: Architecture) -> FamilyNetwork:
-    """The network of this family with its default settings.
+def build_family(name: str, architecture: Architecture, settings: Mapping[str, Any] | None = None) -> FamilyNetwork:
+    """The network of this family; ``settings`` are those of its builder, by default as the family's page has them.
 
     Raises:
-        SpaceError: there is no such family, or it does not work on this backbone.
+        SpaceError: there is no such family, it has no such setting, or it does not work on this backbone.
     """
     if name not in FAMILIES:
         raise SpaceError(f"family {name!r} is unknown.", hint=f"Choose one of {', '.join(FAMILIES)}.")
-    return FAMILIES[name].build(architecture)
+    build, given = FAMILIES[name].build, dict(settings or {})
+    known = [
+        parameter.name for parameter in signature(build).parameters.values() if parameter.kind is Parameter.KEYWORD_ONLY
+    ]
+    if unknown := sorted(given.keys() - set(known)):
+        raise SpaceError(
+            f"family {name} has no setting {', '.join(unknown)}.", hint=f"It has {', '.join(known) or 'none'}."
+        )
+    return build(architecture, **given)

@@ -31,13 +31,7 @@ def find_stages(encoder: fx.GraphModule, *, name: str) -> list[Stage]:
     Raises:
         SpaceError: the encoder has no layers, or gives values that have no channels.
     """
-    try:
-        sites = find_sites(encoder, GateLayout(granularity="block")).sites
-    except UntraceableBackboneError as error:
-        raise _no_stages(name, error.message) from error
-    blocks = _without_crossed([site.node for site in sites], encoder.graph)
-    if not blocks:
-        raise _no_stages(name, "none of its layers costs anything.")
+    blocks = find_blocks(encoder, name=name)
     stages: list[list[fx.Node]] = [[]]
     for block, following in zip(blocks, [*blocks[1:], None], strict=True):
         stages[-1].append(block)
@@ -46,6 +40,22 @@ def find_stages(encoder: fx.GraphModule, *, name: str) -> list[Stage]:
     if len(stages) > 1 and len(stages[0]) == 1 and not _is_handed_out(stages[0][0], blocks):
         stages[:2] = [stages[0] + stages[1]]
     return [Stage(tuple(stage)) for stage in stages]
+
+
+def find_blocks(encoder: fx.GraphModule, *, name: str) -> list[fx.Node]:
+    """The nodes that end blocks, in depth order: no other value passes over them.
+
+    Raises:
+        SpaceError: the encoder has no layers, or gives values that have no channels.
+    """
+    try:
+        sites = find_sites(encoder, GateLayout(granularity="block")).sites
+    except UntraceableBackboneError as error:
+        raise _no_stages(name, error.message) from error
+    blocks = _without_crossed([site.node for site in sites], encoder.graph)
+    if not blocks:
+        raise _no_stages(name, "none of its layers costs anything.")
+    return blocks
 
 
 def resolution(node: fx.Node) -> int:

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from spaces import Architecture, PlainNetwork, SpaceError, Task, count_flops
 from spaces.families import FAMILIES, FamilyNetwork, build_family, plain_network
+from spaces.families.attachment import attachment_places
+from spaces.families.network import build_parts
 
 pytestmark = [pytest.mark.usefixtures("_traced_once"), pytest.mark.xdist_group("families")]
 
@@ -41,6 +43,7 @@ ARCHITECTURES = {
 
 REFUSED = {
     ("mtan", "vit"): r"mtan masks maps \[batch, channels, height, width\]",
+    ("lomt", "vit"): r"lomt attaches decoders to maps \[batch, channels, height, width\], but reshape_1 of",
     ("etr-nlp", "vit"): "etr-nlp cannot divide model_[a-z_]+ of backbone",
     ("etr-nlp", "regnet"): "etr-nlp cannot divide s2_b1_conv2_conv",
 }
@@ -52,7 +55,18 @@ CASES = [(family, name) for family in FAMILIES for name in ARCHITECTURES if (fam
 @functools.cache
 def _built(family: str, name: str) -> FamilyNetwork:
     torch.manual_seed(0)
-    return build_family(family, ARCHITECTURES[name])
+    architecture = ARCHITECTURES[name]
+    return build_family(family, architecture, {"attachments": _attachments(architecture)} if family == "lomt" else {})
+
+
+def _attachments(architecture: Architecture) -> dict[str, str]:
+    """Every task at another of its places, and none at the last one if there is a choice, so that layers are cut."""
+    encoder, _ = build_parts(architecture)
+    found = {}
+    for number, task in enumerate(architecture.tasks):
+        places = attachment_places(encoder, architecture, task)
+        found[task.name] = places[min(number, max(len(places) - 2, 0))].name
+    return found
 
 
 def _network(case: tuple[str, str]) -> FamilyNetwork:
@@ -113,8 +127,8 @@ def test_a_network_of_the_same_record_takes_the_weights(family: str) -> None:
     network, images = _network(case).eval(), _images(ARCHITECTURES[case[1]])
     for parameter in network.parameters():
         parameter.add_(0.01 * torch.randn_like(parameter))
-    record = json.loads(json.dumps(network.architecture.to_json()))
-    rebuilt = build_family(case[0], Architecture.from_json(record)).eval()
+    record, settings = json.loads(json.dumps([network.architecture.to_json(), network.settings]))
+    rebuilt = build_family(case[0], Architecture.from_json(record), settings).eval()
     rebuilt.load_state_dict(network.state_dict())
     expected = network(images)
     assert all(torch.equal(found, expected[name]) for name, found in rebuilt(images).items())
@@ -173,6 +187,13 @@ def test_refusals_say_why_and_what_to_do(case: tuple[str, str]) -> None:
 def test_unknown_families_are_refused_with_the_known_ones() -> None:
     with pytest.raises(SpaceError, match=r"'mtann' is unknown\. Choose one of single-task, hard-sharing, cross-stitch"):
         build_family("mtann", ARCHITECTURES["smallconv"])
+
+
+def test_unknown_settings_are_refused_with_the_known_ones() -> None:
+    with pytest.raises(SpaceError, match=r"family etr-nlp has no setting beta, width\. It has gamma"):
+        build_family("etr-nlp", ARCHITECTURES["smallconv"], {"width": 1.0, "gamma": 0.5, "beta": 1})
+    with pytest.raises(SpaceError, match=r"family mtan has no setting gamma\. It has none"):
+        build_family("mtan", ARCHITECTURES["smallconv"], {"gamma": 0.5})
 
 
 @pytest.mark.parametrize("family", list(FAMILIES))

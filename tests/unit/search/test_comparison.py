@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from search.comparison import Subject, comparison_table, list_systems
-from search.comparison.jobs import SystemJob, initial_jobs, seeded_plans, system_jobs, train_system
+from search.comparison.jobs import SystemJob, initial_jobs, seeded_plans, system_jobs
 from search.comparison.run import Workers, buildable, run_comparison
 from search.comparison.systems import DEFAULT_WEIGHTINGS, parse_weightings
 from search.comparison.table import ComparisonTable, SystemRun, mean_ranks
+from search.comparison.training import train_system
 from search.comparison.words import comparison_document, comparison_words
 from search.config import StudyConfig
 from search.errors import StudyFileError, StudyNotFoundError
@@ -114,10 +115,10 @@ def test_lines_are_means_over_seeds_with_their_spread() -> None:
 
 def test_systems_are_named_apart_and_asked_for_by_name() -> None:
     names = [system.name for system in list_systems(WEIGHTINGS, "scalar")]
-    assert len(set(names)) == len(names) == len(WEIGHTINGS) + 5
+    assert len(set(names)) == len(names) == len(WEIGHTINGS) + 6
     assert (names[0], names[-1]) == ("single-task", "InterroGate, task weights")
     assert parse_weightings("dwa, uniform") == ("dwa", "uniform")
-    assert len(list_systems(("dwa", "dwa"), "scalar")) == 6
+    assert len(list_systems(("dwa", "dwa"), "scalar")) == 7
     assert set(DEFAULT_WEIGHTINGS) <= set(WEIGHTINGS)
     with pytest.raises(StudyFileError, match=r"found 'gradnorm'.*uniform"):
         parse_weightings("dwa,gradnorm")
@@ -135,10 +136,10 @@ def test_every_system_is_trained_from_every_seed(trained: tuple[Path, Here, Comp
     _, here, table = trained
     assert [(line.system, line.num_seeds) for line in table.lines] == [
         ("single-task", 2), ("hard sharing, PCGrad", 2), ("cross-stitch, task weights", 2), ("MTAN, task weights", 2),
-        ("ETR-NLP, task weights", 2), ("InterroGate, task weights", 2),
+        ("ETR-NLP, task weights", 2), ("LOMT, task weights", 2), ("InterroGate, task weights", 2),
     ]  # fmt: skip
     assert len(here.references) == 2 * (3 + 1)  # only the largest capacity's, and no hard sharing
-    single, shared, stitched, mtan, etr, gated = table.lines
+    single, shared, stitched, mtan, etr, lomt, gated = table.lines
     plan = seeded_plans(parse_study(STUDY), 1)[0]
     assert (single.flops, single.delta_mtl.mean) == (plan.largest.single_task, 0.0)
     assert shared.flops == plan.largest.hard_sharing
@@ -150,7 +151,8 @@ def test_every_system_is_trained_from_every_seed(trained: tuple[Path, Here, Comp
     assert gated.train_flops <= shared.train_flops + 1
     assert stitched.flops == single.flops  # one encoder per task; the mixes between them count as additions do
     assert shared.flops < mtan.flops
-    for other in (stitched, mtan, etr):
+    assert lomt.flops <= shared.flops  # decoders may read earlier layers, and what none needs is cut off
+    for other in (stitched, mtan, etr, lomt):
         assert gated.train_flops <= other.train_flops + 1
         assert other.train_flops - 3 * other.flops * 192 <= 1.05 * gated.train_flops
     # What is delivered may cost a little less than the budget that the plan counts with.
@@ -173,11 +175,11 @@ def test_what_was_trained_is_not_trained_again(trained: tuple[Path, Here, Compar
     revision = reader.comparison_revision("tiny")
     changed = Here()
     compare(parse_study(STUDY.replace("epochs = 1\nreference", "epochs = 2\nreference")), folder, changed, "uniform", 1)
-    assert len(changed.systems) == 5
+    assert len(changed.systems) == 6
     # Another recipe is another table: what the old one had trained does not stand in it.
     assert [(line.system, line.num_seeds) for line in reader.comparison("tiny").lines] == [
         ("single-task", 1), ("hard sharing, uniform", 1), ("cross-stitch, task weights", 1), ("MTAN, task weights", 1),
-        ("ETR-NLP, task weights", 1), ("InterroGate, task weights", 1),
+        ("ETR-NLP, task weights", 1), ("LOMT, task weights", 1), ("InterroGate, task weights", 1),
     ]  # fmt: skip
     assert reader.comparison_revision("tiny") != revision
     for read in (reader.comparison, reader.comparison_revision):
@@ -192,7 +194,7 @@ def test_the_table_is_told_to_people_and_programs(trained: tuple[Path, Here, Com
     assert [system["system"] for system in document["systems"]] == [line.system for line in table.lines]
     assert len(document["fairness"]) == 4
     words = comparison_words(table)
-    assert words.row_count == 6
+    assert words.row_count == 7
     assert any("±" in str(cell) for cell in words.columns[-7]._cells)
 
 
@@ -219,7 +221,7 @@ def test_interrogate_is_trained_at_the_budget_with_central_knobs(tmp_path: Path)
 
 
 def test_a_family_that_the_backbone_rules_out_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
-    text = '[study]\nname = "tiny"\n[data]\nname = "rooms"\n[network]\nbackbone = "vit_tiny_patch16_224"\n'
+    text = '[study]\nname = "tiny"\n[data]\nname = "rooms"\n[network]\nbackbone = "test_vit2"\n'
     (plan,) = seeded_plans(parse_study(text), 1)
     kept = [system.family for system in buildable(list_systems(("uniform",), "scalar"), plan)]
     assert {"single_task", "hard_sharing", "interrogate"} <= set(kept)

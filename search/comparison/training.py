@@ -1,0 +1,57 @@
+"""Training one system of a comparison, in a worker."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from search.comparison.jobs import SystemJob
+from search.comparison.systems import OTHER_FAMILIES
+from search.comparison.table import SystemRun
+from trainer.data import load_data
+from trainer.delta_mtl import delta_mtl
+from trainer.families import FamilySpec, train_family
+from trainer.references import train_reference
+from trainer.reporting import EpochReport
+from trainer.trial import run_trial
+
+
+def train_system(job: SystemJob, cache_dir: Path, work_dir: Path) -> SystemRun:
+    """Train one system; runs in a worker, and goes on from what ``work_dir`` or the cache hold of it."""
+    if job.system.family == "interrogate":
+        work_dir.mkdir(parents=True, exist_ok=True)
+        found = run_trial(job.trial, work_dir=work_dir, cache_dir=cache_dir, reporter=_ignore)
+        return _run(job, found.metrics, found.flops, found.num_parameters, found.train_flops, found.seconds)
+    data = load_data(job.trial.data, cache_dir)
+    if job.system.family in OTHER_FAMILIES:
+        spec = FamilySpec(
+            family=job.system.family,
+            architecture=job.trial.architecture,
+            train=job.train,
+            single_task=job.trial.single_task,
+            layer_search=job.layer_search,
+            compute=job.compute,
+        )
+        other = train_family(spec, data, work_dir)
+        return _run(job, other.metrics, other.flops, other.num_parameters, other.train_flops, other.seconds)
+    shared = train_reference("hard_sharing", job.trial.architecture, None, data, job.train, cache_dir=cache_dir)
+    return _run(job, shared.metrics, shared.flops, shared.num_parameters, shared.train_flops, shared.seconds)
+
+
+def _run(
+    job: SystemJob, metrics: Mapping[str, float], flops: int, num_parameters: int, train_flops: float, seconds: float
+) -> SystemRun:
+    delta = delta_mtl(job.trial.architecture.tasks, metrics, job.trial.single_task_metrics())
+    return SystemRun(
+        system=job.system.name,
+        seed=job.seed,
+        metrics=dict(metrics),
+        delta_per_task=delta.per_task,
+        delta_mtl=delta.mean,
+        flops=flops,
+        num_parameters=num_parameters,
+        train_flops=train_flops + job.initial_flops,
+        seconds=seconds + job.initial_seconds,
+    )
+
+
+def _ignore(_: EpochReport, /) -> None:
+    """A row's epochs are not shown."""

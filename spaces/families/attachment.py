@@ -1,0 +1,93 @@
+"""LOMT's rule: a task's decoder belongs behind the last block that its own sparse network still uses."""
+
+from bisect import bisect_left
+
+from torch import fx, nn
+from torch.utils._pytree import tree_leaves
+
+from spaces.architecture import Architecture
+from spaces.errors import SpaceError
+from spaces.families.input_groups import count_groups
+from spaces.families.stages import find_blocks, resolution
+from spaces.tasks import Task
+
+MIN_ACTIVE = 0.01
+"""A layer is in use if it reads more than this part of its input channels: the authors' code."""
+
+
+def find_attachment(encoder: fx.GraphModule, architecture: Architecture, task: Task) -> str:
+    """The block, by the name of the node that ends it, behind which ``encoder`` is empty.
+
+    ``encoder`` is that of the task's single-task network, trained with group sparsity. Where all is empty, and where
+    the last block in use is no place for the decoder, it is the first place behind.
+
+    Raises:
+        SpaceError: see :func:`attachment_places`.
+    """
+    blocks = find_blocks(encoder, name=_name(architecture))
+    used = [index for index, share in enumerate(_active_shares(encoder, blocks)) if share > MIN_ACTIVE]
+    last = blocks[used[-1]] if used else blocks[0]
+    places = attachment_places(encoder, architecture, task)
+    position = {block: index for index, block in enumerate(blocks)}
+    return next(place for place in places if position[place] >= position[last]).name
+
+
+def attachment_places(encoder: fx.GraphModule, architecture: Architecture, task: Task) -> list[fx.Node]:
+    """The blocks that a task's decoder may read from, in depth order; the last one is the whole encoder's.
+
+    A dense decoder is not attached where the resolution is finer than on the whole encoder: it would cost more than
+    the blocks that it saves.
+
+    Raises:
+        SpaceError: the encoder's blocks give neither maps nor vectors, or the decoder's trunk is shared.
+    """
+    if architecture.share_decoder:
+        raise SpaceError(
+            "lomt attaches every task's decoder to a layer of its own, but share_decoder makes one trunk of them.",
+            hint="Leave share_decoder out, or choose another family.",
+        )
+    blocks = find_blocks(encoder, name=_name(architecture))
+    others = [block for block in blocks if not _is_map_or_vector(block)]
+    if others:
+        raise SpaceError(
+            f"lomt attaches decoders to maps [batch, channels, height, width], but {others[0].name} of "
+            f"{_name(architecture)} gives other values.",
+            hint="Choose a convolutional backbone, or another family.",
+        )
+    if not task.is_dense:
+        return blocks
+    features = encoder_features(encoder)
+    read = features[-1:] if architecture.decoder == "deeplab" else features
+    finest = max(resolution(feature) for feature in read)
+    return [block for block in blocks if resolution(block) <= finest or block is blocks[-1]]
+
+
+def encoder_features(encoder: fx.GraphModule) -> list[fx.Node]:
+    """What the encoder hands to decoders."""
+    output = next(node for node in reversed(encoder.graph.nodes) if node.op == "output")
+    return list(tree_leaves(output.args[0]))
+
+
+def _active_shares(encoder: fx.GraphModule, blocks: list[fx.Node]) -> list[float]:
+    """Per block, the part of its layers' input channels that is read; what follows the last block belongs to it."""
+    position = {node: index for index, node in enumerate(encoder.graph.nodes)}
+    ends = [position[block] for block in blocks]
+    active, total = [0] * len(blocks), [0] * len(blocks)
+    for node in encoder.graph.nodes:
+        if node.op != "call_module":
+            continue
+        layer = encoder.get_submodule(str(node.target))
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            index = min(bisect_left(ends, position[node]), len(blocks) - 1)
+            used, number = count_groups(layer)
+            active[index] += used
+            total[index] += number
+    return [used / number if number else 0.0 for used, number in zip(active, total, strict=True)]
+
+
+def _is_map_or_vector(block: fx.Node) -> bool:
+    return len(block.meta["batched_shape"]) in (2, 4) and block.meta["channel_axis"] == 1
+
+
+def _name(architecture: Architecture) -> str:
+    return f"backbone {architecture.backbone!r}"

@@ -1,0 +1,79 @@
+"""LOMT's first step: a sparse network per task, whose empty end says to which layer the task's decoder belongs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from spaces.architecture import Architecture
+from spaces.families.attachment import find_attachment
+from spaces.shared_network import build_shared_network
+from spaces.tasks import Task
+from trainer.checkpoint import CheckpointSlot
+from trainer.compatibility import image_shape
+from trainer.config import TrainConfig, TrainConfigError
+from trainer.content_hash import hash_json
+from trainer.data.dataset import MultiTaskData
+from trainer.loop import Strategy, train
+from trainer.proximal import GroupSparsity
+from trainer.seeding import seed_everything
+from trainer.training_cost import count_training_flops
+
+SPARSITY = 1e-3
+"""The upper end of the authors' grid for λ."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerSearch:
+    """How the sparse networks are trained: their recipe, and λ, the strength of group sparsity."""
+
+    train: TrainConfig
+    sparsity: float = SPARSITY
+
+    def __post_init__(self) -> None:
+        if not self.sparsity > 0:
+            raise TrainConfigError(f"lomt's sparsity must be above 0, found {self.sparsity}.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundLayers:
+    """``attachments`` as :func:`spaces.families.build_lomt` takes them, and what it cost to find them."""
+
+    attachments: Mapping[str, str]
+    train_flops: float
+    seconds: float
+
+
+def search_layers(
+    architecture: Architecture, data: MultiTaskData, search: LayerSearch, *, work_dir: Path
+) -> FoundLayers:
+    """Train one sparse network per task, going on from the checkpoints in ``work_dir``, and apply the rule.
+
+    Raises:
+        SpaceError: decoders cannot be attached to this backbone's layers.
+        DivergedError: a training diverged.
+    """
+    attachments: dict[str, str] = {}
+    train_flops = seconds = 0.0
+    for task in architecture.tasks:
+        place, cost, took = _search_layer(architecture, task, data, search, work_dir)
+        attachments[task.name] = place
+        train_flops, seconds = train_flops + cost, seconds + took
+    return FoundLayers(attachments=attachments, train_flops=train_flops, seconds=seconds)
+
+
+def _search_layer(
+    architecture: Architecture, task: Task, data: MultiTaskData, search: LayerSearch, work_dir: Path
+) -> tuple[str, float, float]:
+    """The task's layer, and the FLOPs and seconds of its network."""
+    # As a single-task reference: alone, a task has nothing to be weighed against.
+    task, config = replace(task, weight=1.0), replace(search.train, weighting="scalar")
+    seed_everything(config.seed)
+    network = build_shared_network(architecture, [task.name])
+    recipe = {"task": task.name, "train": config.to_json(), "sparsity": search.sparsity}
+    key = hash_json(recipe | {"architecture": architecture.to_json()})
+    slot = CheckpointSlot(path=work_dir / f"sparse-{task.name}.pt", key=key)
+    # Decoders stay dense: of the encoder's layers one wants to know which the task needs.
+    strategy = Strategy(after_step=GroupSparsity(network.encoder, search.sparsity))
+    outcome = train(network, data, config, tasks=[task], strategy=strategy, slot=slot)
+    cost = count_training_flops(network, image_shape(data.description), outcome.num_samples)
+    return find_attachment(network.encoder, architecture, task), cost, outcome.seconds
