@@ -1,7 +1,7 @@
 """What one read transaction brings of a study: our rows beside Optuna's parameters and values."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from search.pareto import Point
 from search.records import StudyEvent, TrialState
 from search.storage.epochs import read_unfinished_seconds
 from search.storage.events import read_events
-from search.storage.latencies import read_study_latencies
+from search.storage.latencies import among, read_study_latencies
 from search.storage.optuna_tables import STUDIES, TRIAL_PARAMS, TRIAL_VALUES, TRIALS
 from search.storage.schema import DerivedPointRow, ReferenceRow, StudyRow, TrialRow
 
@@ -85,42 +85,41 @@ class StudyFacts:
     unfinished_seconds: float = 0.0
 
 
-def read_facts(session: Session, row: StudyRow) -> StudyFacts:
-    """The whole study."""
-    derived = _read_derived(session, row.name, None)
-    own = _read_own_values(session, row.name)
+def read_facts(session: Session, row: StudyRow, numbers: Collection[int] | None = None) -> StudyFacts:
+    """The whole study; or what is of these trials alone, among the study's references, events and repeats."""
+    derived = _read_derived(session, row.name, numbers)
+    own = _read_own_values(session, row.name, numbers)
+    values: dict[Key, Point] = {(number, 0): point for number, point in own.items()}
+    # A derived point counts from the moment that its trial does.
+    values.update(((d.number, d.derived), (d.delta_mtl, d.flops)) for d in derived if d.number in own)
     return StudyFacts(
         row=row,
-        trials=_read_trials(session, row.name, None),
+        trials=_read_trials(session, row.name, numbers),
         derived=derived,
         references=_read_references(session, row.name),
-        values=_all_values(own, ((d.number, d.derived, d.delta_mtl, d.flops) for d in derived)),
-        latencies=_read_latencies(session, row),
+        values=values,
+        latencies={} if row.latency is None else read_study_latencies(session, row.name, numbers),
         confirms=_read_confirms(session, row.name),
         events=read_events(session, row.name),
         unfinished_seconds=read_unfinished_seconds(session, row.name),
     )
 
 
-def read_trial_facts(session: Session, row: StudyRow, number: int) -> StudyFacts:
-    """One trial among the values of all others: what it takes to say where it stands."""
-    own = _read_own_values(session, row.name)
-    return StudyFacts(
-        row=row,
-        trials=_read_trials(session, row.name, number),
-        derived=_read_derived(session, row.name, number),
-        references=(),
-        values=_all_values(own, _read_derived_values(session, row.name)),
-        latencies=_read_latencies(session, row),
-        confirms=_read_confirms(session, row.name),
-    )
+def read_marks(session: Session, study: str) -> dict[int, str]:
+    """By a trial's number a text that differs after whatever is written of a trial that has ended.
+
+    Of others nothing can be told by it: their epochs and what Optuna knows of them are not looked at.
+    """
+    # One text per trial: thousands of dates would be parsed each time only to be compared.
+    finished_at = sa.func.coalesce(sa.cast(TrialRow.finished_at, sa.Text), "")
+    mark = sa.cast(TrialRow.state, sa.Text).concat(finished_at).concat(sa.func.coalesce(TrialRow.void_reason, ""))
+    rows = session.connection().execute(sa.select(TrialRow.number, mark).where(TrialRow.study == study))
+    return dict(rows.tuples().all())
 
 
-def _read_trials(session: Session, study: str, number: int | None) -> list[TrialFacts]:
-    query = sa.select(*_TRIAL_COLUMNS).where(TrialRow.study == study)
-    if number is not None:
-        query = query.where(TrialRow.number == number)
-    params = _read_params(session, study, number)
+def _read_trials(session: Session, study: str, numbers: Collection[int] | None) -> list[TrialFacts]:
+    query = sa.select(*_TRIAL_COLUMNS).where(TrialRow.study == study, *among(TrialRow.number, numbers))
+    params = _read_params(session, study, numbers)
     return [
         TrialFacts(
             number=row.number,
@@ -139,23 +138,13 @@ def _read_trials(session: Session, study: str, number: int | None) -> list[Trial
     ]
 
 
-def _read_derived(session: Session, study: str, number: int | None) -> list[DerivedFacts]:
+def _read_derived(session: Session, study: str, numbers: Collection[int] | None) -> list[DerivedFacts]:
     *plain, metrics = [getattr(DerivedPointRow, name) for name in DerivedFacts._fields]
-    query = sa.select(*plain, sa.cast(metrics, sa.Text)).where(DerivedPointRow.study == study)
-    if number is not None:
-        query = query.where(DerivedPointRow.number == number)
+    query = sa.select(*plain, sa.cast(metrics, sa.Text)).where(
+        DerivedPointRow.study == study, *among(DerivedPointRow.number, numbers)
+    )
     rows = session.execute(query.order_by(DerivedPointRow.number, DerivedPointRow.derived))
-    return [DerivedFacts._make((*numbers, LazyJson(text))) for *numbers, text in rows]
-
-
-def _read_derived_values(session: Session, study: str) -> Iterable[tuple[int, int, float, int]]:
-    columns = (DerivedPointRow.number, DerivedPointRow.derived, DerivedPointRow.delta_mtl, DerivedPointRow.flops)
-    rows = session.execute(sa.select(*columns).where(DerivedPointRow.study == study))
-    return ((number, derived, delta_mtl, flops) for number, derived, delta_mtl, flops in rows)
-
-
-def _read_latencies(session: Session, row: StudyRow) -> dict[Key, float]:
-    return {} if row.latency is None else read_study_latencies(session, row.name)
+    return [DerivedFacts._make((*plain, LazyJson(text))) for *plain, text in rows]
 
 
 def _read_confirms(session: Session, study: str) -> dict[int, int]:
@@ -167,7 +156,7 @@ def _read_references(session: Session, study: str) -> Sequence[ReferenceRow]:
     return session.scalars(sa.select(ReferenceRow).where(ReferenceRow.study == study).order_by(ReferenceRow.role)).all()
 
 
-def _read_own_values(session: Session, study: str) -> dict[int, Point]:
+def _read_own_values(session: Session, study: str, numbers: Collection[int] | None) -> dict[int, Point]:
     """``(delta_mtl, flops)`` of every COMPLETE trial that Optuna was told values of."""
     delta_mtl, flops = TRIAL_VALUES.alias(), TRIAL_VALUES.alias()
     query = (
@@ -178,28 +167,20 @@ def _read_own_values(session: Session, study: str) -> dict[int, Point]:
         .join(flops, sa.and_(flops.c.trial_id == TRIALS.c.trial_id, flops.c.objective == 1))
         # An early-stopped or voided trial may have values; they are not full-fidelity ones.
         .where(STUDIES.c.study_name == study, TrialRow.state == TrialState.COMPLETE)
+        .where(*among(TRIALS.c.number, numbers))
     )
     return {number: (delta, round(cost)) for number, delta, cost in session.execute(query)}
 
 
-def _all_values(own: Mapping[int, Point], derived: Iterable[tuple[int, int, float, int]]) -> dict[Key, Point]:
-    values: dict[Key, Point] = {(number, 0): point for number, point in own.items()}
-    # A derived point counts from the moment that its trial does.
-    values.update(((number, index), (delta, flops)) for number, index, delta, flops in derived if number in own)
-    return values
-
-
-def _read_params(session: Session, study: str, number: int | None) -> dict[int, dict[str, Any]]:
+def _read_params(session: Session, study: str, numbers: Collection[int] | None) -> dict[int, dict[str, Any]]:
     query = (
         sa.select(
             TRIALS.c.number, TRIAL_PARAMS.c.param_name, TRIAL_PARAMS.c.param_value, TRIAL_PARAMS.c.distribution_json
         )
         .join(STUDIES, STUDIES.c.study_id == TRIALS.c.study_id)
         .join(TRIAL_PARAMS, TRIAL_PARAMS.c.trial_id == TRIALS.c.trial_id)
-        .where(STUDIES.c.study_name == study)
+        .where(STUDIES.c.study_name == study, *among(TRIALS.c.number, numbers))
     )
-    if number is not None:
-        query = query.where(TRIALS.c.number == number)
     found: dict[int, dict[str, Any]] = {}
     for trial, name, value, distribution in session.execute(query):
         found.setdefault(trial, {})[name] = _external(value, distribution)

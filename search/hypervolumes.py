@@ -1,9 +1,9 @@
 """The hypervolume of a study: how it grew, and how far the confirmed points leave it open."""
 
-from collections.abc import Iterable
-from operator import attrgetter
+from collections.abc import Collection, Iterable
+from datetime import datetime
 
-from search.pareto import ReferenceFrame, hypervolume, hypervolume_history
+from search.pareto import ReferenceFrame, RunningHypervolume, hypervolume
 from search.records import HypervolumePoint, TrialPoint
 
 
@@ -12,20 +12,54 @@ def hypervolume_points(points: Iterable[TrialPoint], frame: ReferenceFrame | Non
 
     A confirmed point counts with its mean from the moment on that its trial was finished.
     """
-    finished = [point for point in points if point.is_feasible and point.finished_at is not None]
-    if frame is None or not finished:
-        return ()
-    finished.sort(key=attrgetter("finished_at", "number", "derived"))
-    values = [
-        (p.expected_delta_mtl, p.flops) for p in finished if p.expected_delta_mtl is not None and p.flops is not None
-    ]
-    # Of the several points of a trial the last one tells what the trial has brought.
-    after = {p.number: (p.finished_at, v) for p, v in zip(finished, hypervolume_history(values, frame), strict=True)}
-    return tuple(
-        HypervolumePoint(num_complete=position, trial=number, finished_at=at, hypervolume=value)
-        for position, (number, (at, value)) in enumerate(after.items(), start=1)
-        if at is not None
-    )
+    growing = GrowingHypervolume(frame)
+    growing.add(points)
+    return growing.points
+
+
+class GrowingHypervolume:
+    """The same of points that come in the order in which they finish."""
+
+    def __init__(self, frame: ReferenceFrame | None) -> None:
+        self.frame = frame
+        self._history: list[HypervolumePoint] = []
+        self._latest: tuple[datetime, int, int] | None = None
+        self._running = None if frame is None else RunningHypervolume(frame)
+
+    @property
+    def points(self) -> tuple[HypervolumePoint, ...]:
+        return tuple(self._history)
+
+    def can_take(self, points: Collection[TrialPoint]) -> bool:
+        """Whether all of these finished after those that are in it."""
+        return self._latest is None or all(_order(point) > self._latest for point in points if _counts(point))
+
+    def add(self, points: Iterable[TrialPoint]) -> None:
+        for point in sorted(filter(_counts, points), key=_order):
+            self._add(point)
+
+    def _add(self, point: TrialPoint) -> None:
+        delta_mtl, flops, at = point.expected_delta_mtl, point.flops, point.finished_at
+        if self._running is None or delta_mtl is None or flops is None or at is None:
+            return
+        self._latest = _order(point)
+        value = self._running.add((delta_mtl, flops))
+        # Of the several points of a trial the last one tells what the trial has brought.
+        if self._history and self._history[-1].trial == point.number:
+            self._history.pop()
+        self._history.append(
+            HypervolumePoint(num_complete=len(self._history) + 1, trial=point.number, finished_at=at, hypervolume=value)
+        )
+
+
+def _counts(point: TrialPoint) -> bool:
+    return point.is_feasible and point.finished_at is not None
+
+
+def _order(point: TrialPoint) -> tuple[datetime, int, int]:
+    if point.finished_at is None:
+        raise ValueError(f"point {point.label} has not finished, so it has no place in the order of finishing.")
+    return point.finished_at, point.number, point.derived
 
 
 def hypervolume_band(points: Iterable[TrialPoint], frame: ReferenceFrame | None) -> tuple[float, float] | None:

@@ -84,17 +84,28 @@ def hypervolume(points: Sequence[Point], frame: ReferenceFrame) -> float:
     return float(moocore.hypervolume(scaled, ref=corner))
 
 
+class RunningHypervolume:
+    """The hypervolume of points that come one by one. Only the running front is kept."""
+
+    def __init__(self, frame: ReferenceFrame) -> None:
+        self.value = 0.0
+        self._frame = frame
+        self._front: list[Point] = []
+
+    def add(self, point: Point) -> float:
+        """The hypervolume with this point too."""
+        delta_mtl, flops = point
+        if not any(other[0] >= delta_mtl and other[1] <= flops for other in self._front):
+            kept = [other for other in self._front if not (delta_mtl >= other[0] and flops <= other[1])]
+            self._front = [*kept, point]
+            self.value = hypervolume(self._front, self._frame)
+        return self.value
+
+
 def hypervolume_history(points: Iterable[Point], frame: ReferenceFrame) -> list[float]:
-    """The hypervolume after each point, in the order given. Only the running front is kept."""
-    history: list[float] = []
-    front: list[Point] = []
-    value = 0.0
-    for point in points:
-        if not any(other[0] >= point[0] and other[1] <= point[1] for other in front):
-            front = [other for other in front if not (point[0] >= other[0] and point[1] <= other[1])] + [point]
-            value = hypervolume(front, frame)
-        history.append(value)
-    return history
+    """The hypervolume after each point, in the order given."""
+    running = RunningHypervolume(frame)
+    return [running.add(point) for point in points]
 
 
 def best_under_budget(points: Sequence[Point], flop_budget: int | None) -> int | None:

@@ -34,7 +34,7 @@ def places(facts: StudyFacts) -> dict[Key, Place]:
     samples = repeat_samples(facts.values, facts.confirms)
     found = {key: confirmation(seeds) for key, seeds in samples.items()}
     confirmed = {key: sure for key, sure in found.items() if sure is not None}
-    budgets = _budgets(facts)
+    budgets = budgets_of(facts)
     exceeded = {key: budgets.exceeded_by(flops, facts.latencies.get(key)) for key, (_, flops) in facts.values.items()}
     candidates = [key for key, over in exceeded.items() if not over and key[0] not in facts.confirms]
     front = _front(facts, candidates, confirmed)
@@ -45,7 +45,8 @@ def places(facts: StudyFacts) -> dict[Key, Place]:
     }
 
 
-def _budgets(facts: StudyFacts) -> Budgets:
+def budgets_of(facts: StudyFacts) -> Budgets:
+    """What a point of the study may cost at most."""
     latency = facts.row.latency
     return Budgets(flops=facts.row.flop_budget, latency_ms=None if latency is None else latency["budget_ms"])
 
@@ -54,15 +55,16 @@ def _front(facts: StudyFacts, candidates: Sequence[Key], confirmed: Mapping[Key,
     values = {key: facts.values[key] for key in candidates}
     means = {key: (confirmed[key].mean, flops) for key, (_, flops) in values.items() if key in confirmed}
     once = {key: value for key, value in values.items() if key not in confirmed}
-    front = _nondominated(facts, values | means)
-    for key in _nondominated(facts, means) - front:
+    front = nondominated(facts, values | means)
+    for key in nondominated(facts, means) - front:
         at_best = {key: (confirmed[key].high, values[key][1])}
-        if key in _nondominated(facts, once | at_best):
+        if key in nondominated(facts, once | at_best):
             front.add(key)
     return front
 
 
-def _nondominated(facts: StudyFacts, values: Mapping[Key, Point]) -> set[Key]:
+def nondominated(facts: StudyFacts, values: Mapping[Key, Point]) -> set[Key]:
+    """Those of the points that no other of them is better than, in the study's objectives."""
     on_front = pareto_front([_objectives(facts, key, value) for key, value in values.items()])
     return {key for key, is_on in zip(values, on_front, strict=True) if is_on}
 

@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from search.comparison.table import ComparisonTable
 from search.errors import NoDatabaseError, StudyNotFoundError
-from search.facts import read_facts, read_trial_facts
 from search.folders import StudyFolders
+from search.kept_views import KeptViews
 from search.latency import Latency
 from search.point_label import PointLabel
 from search.records import EpochPoint, PointDetail, StudySummary, StudyView, TrialDetail, TrialPoint
@@ -26,7 +26,9 @@ from search.storage.latencies import read_latencies
 from search.storage.migrate import upgrade_older
 from search.storage.schema import DerivedPointRow, EpochRow, ReferenceRow, StudyRow, TrialRow
 from search.study_status import StudyStatus, read_study_status
-from search.views import revision, study_state, study_view, view_points
+from search.system_view import SystemView, read_system
+from search.trial_trace import TrialTrace, read_trial_trace
+from search.views import revision
 from spaces.gate_map import GateMap
 
 Found = TypeVar("Found")
@@ -36,13 +38,16 @@ class StudyReader:
     """Reads studies from one database. Each call is one short read transaction, so each record is consistent.
 
     The database may not exist yet: then there are no studies. ``StoreError`` if it cannot be reached. One that an
-    earlier gatefront wrote is brought to this release's schema first, the only write of a reader.
+    earlier gatefront wrote is brought to this release's schema first, the only write of a reader. What was read is
+    kept: as long as a reader lives, a look at a study costs what has changed since the last one.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
         self._engine: sa.Engine | None = None
         self._is_current = False
+        self._has_tables = False
+        self._kept = KeptViews()
 
     def list_studies(self) -> tuple[StudySummary, ...]:
         """All studies, the newest first."""
@@ -51,12 +56,12 @@ class StudyReader:
                 return ()
             rows = session.scalars(sa.select(StudyRow).order_by(StudyRow.created_at.desc())).all()
             now = datetime.now(UTC)
-            return tuple(study_view(read_facts(session, row), now).summary for row in rows)
+            return tuple(self._kept.summary(session, row, now) for row in rows)
 
     def view(self, study: str) -> StudyView:
         """One study's page. Raises :class:`StudyNotFoundError`."""
         with self._reading_study(study) as (session, row):
-            return study_view(read_facts(session, row), datetime.now(UTC))
+            return self._kept.view(session, row, datetime.now(UTC))
 
     def revision(self, study: str) -> str:
         """Equal revisions mean an unchanged view. Raises :class:`StudyNotFoundError`."""
@@ -92,8 +97,8 @@ class StudyReader:
             trial = session.get(TrialRow, (study, number))
             if trial is None:
                 raise StudyNotFoundError(f"study {study!r} has no trial {number}.")
-            points = view_points(read_trial_facts(session, row, number), study_state(row, datetime.now(UTC)))
-            own, *derived = points.of_one_trial
+            view = self._kept.view(session, row, datetime.now(UTC))
+            own, *derived = [point for point in (*view.all_points, *view.repeats) if point.number == number]
             rows = {found.derived: found for found in read_derived_points(session, study, number)}
             latencies = read_latencies(session, study, number)
             epochs = session.scalars(
@@ -107,6 +112,19 @@ class StudyReader:
                 pull_command=self._pull_command(study, PointLabel(number)),
                 latencies=latencies.get(0, ()),
             )
+
+    def trace(self, study: str, number: int) -> TrialTrace:
+        """Where a trial came from, where it ran and what it said there. Raises :class:`StudyNotFoundError`."""
+        with self._reading_study(study) as (session, row):
+            trial = session.get(TrialRow, (study, number))
+            if trial is None:
+                raise StudyNotFoundError(f"study {study!r} has no trial {number}.")
+            return read_trial_trace(session, row, trial)
+
+    def system(self) -> SystemView:
+        """The database's health, and what drives and trains at the moment. ``StoreError`` if it cannot be reached."""
+        with self._reading() as session:
+            return read_system(self.url, session, datetime.now(UTC))
 
     def list_comparisons(self) -> tuple[str, ...]:
         """The names of all comparisons."""
@@ -157,8 +175,9 @@ class StudyReader:
                 upgrade_older(self._engine, self.url)
                 self._is_current = True
             with Session(self._engine) as session:
-                found = sa.inspect(session.connection()).has_table(ReferenceRow.__tablename__)
-                yield session if found else None
+                if not self._has_tables:
+                    self._has_tables = sa.inspect(session.connection()).has_table(ReferenceRow.__tablename__)
+                yield session if self._has_tables else None
         except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
             raise unreachable(self._engine.url, error) from error
 

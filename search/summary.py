@@ -10,6 +10,8 @@ from search.pareto import best_under_budget
 from search.records import HypervolumePoint, StudyState, StudySummary, TaskRecord, TrialPoint, TrialState
 from search.storage.repository import DONE_STATES
 
+_ENDED_WELL = (TrialState.COMPLETE, TrialState.STOPPED_EARLY)
+
 
 def study_summary(
     facts: StudyFacts,
@@ -57,8 +59,11 @@ def study_summary(
 
 
 def best_point(points: Iterable[TrialPoint]) -> TrialPoint | None:
-    """The feasible point with the best Δ_MTL, the cheaper one of equals, then the earlier in ``points``."""
-    return best_of([point for point in points if point.is_feasible])
+    """The feasible point with the best Δ_MTL, the cheaper one of equals, then the earlier in ``points``.
+
+    It is on the front, or it was confirmed: another point is not worth a look.
+    """
+    return best_of([point for point in points if point.is_feasible and (point.on_front or point.confirmation)])
 
 
 def best_of(points: Sequence[TrialPoint]) -> TrialPoint | None:
@@ -101,13 +106,19 @@ def _eta_seconds(facts: StudyFacts) -> float | None:
 
     Trials stopped early count with the little they took: about as many of those to come will be.
     """
-    ended = (TrialState.COMPLETE, TrialState.STOPPED_EARLY)
-    known = {t.number: t.seconds for t in facts.trials if t.state in ended and t.seconds is not None}
-    if not any(t.state is TrialState.COMPLETE and t.number in known for t in facts.trials):
+    known: dict[int, float] = {}
+    is_any_complete, left = False, float(facts.row.num_trials)
+    for trial in facts.trials:
+        if trial.seconds is not None and trial.state in _ENDED_WELL:
+            known[trial.number] = trial.seconds
+            is_any_complete = is_any_complete or trial.state is TrialState.COMPLETE
+        if trial.number in facts.confirms:
+            continue
+        if trial.state in DONE_STATES:
+            left -= 1
+        elif trial.state is TrialState.RUNNING and trial.num_epochs:
+            left -= trial.epoch / trial.num_epochs
+    if not is_any_complete:
         return None
     spent = sum(known.values()) + sum(point.seconds for point in facts.derived if point.number in known)
-    asked = [trial for trial in facts.trials if trial.number not in facts.confirms]
-    done = sum(trial.state in DONE_STATES for trial in asked)
-    under_way = sum(t.epoch / t.num_epochs for t in asked if t.state is TrialState.RUNNING and t.num_epochs)
-    left = max(0.0, facts.row.num_trials - done - under_way)
-    return left * (spent / len(known)) / max(1, facts.row.num_workers)
+    return max(0.0, left) * (spent / len(known)) / max(1, facts.row.num_workers)

@@ -1,6 +1,6 @@
 """From rows to the records that views show. Pure: no SQL, no clock but the one handed in."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,6 +10,7 @@ from search.hypervolumes import hypervolume_band, hypervolume_points
 from search.pareto import ReferenceFrame
 from search.places import NOWHERE, Place, places
 from search.records import (
+    HypervolumePoint,
     ReferencePoint,
     StudyState,
     StudySummary,
@@ -32,20 +33,22 @@ class ViewPoints:
     derived: tuple[TrialPoint, ...]
     repeats: tuple[TrialPoint, ...]
 
-    @property
-    def of_one_trial(self) -> tuple[TrialPoint, ...]:
-        """All of them, where only one trial was read: its own point, then those derived from it."""
-        return self.trials + self.derived + self.repeats
-
 
 def study_view(facts: StudyFacts, now: datetime) -> StudyView:
     """The whole study page as one record."""
+    points = view_points(facts, study_state(facts.row, now))
+    frame = reference_frame(facts.row, reference_points(facts))
+    return assembled_view(facts, points, hypervolume_points(points.trials + points.derived, frame), now)
+
+
+def assembled_view(
+    facts: StudyFacts, points: ViewPoints, history: tuple[HypervolumePoint, ...], now: datetime
+) -> StudyView:
+    """The page of points and a hypervolume that are known already."""
     state = study_state(facts.row, now)
     references = reference_points(facts)
     frame = reference_frame(facts.row, references)
-    points = view_points(facts, state)
     every_point = points.trials + points.derived
-    history = hypervolume_points(every_point, frame)
     return StudyView(
         revision=revision(facts.row, now),
         summary=study_summary(facts, every_point, history, hypervolume_band(every_point, frame), state),
@@ -76,16 +79,25 @@ def study_state(row: StudyRow, now: datetime) -> StudyState:
 def view_points(facts: StudyFacts, study: StudyState) -> ViewPoints:
     """Every trial in order of its number and every derived point that counts, with their places on the front."""
     found = places(facts)
-    trials = {trial.number: _trial_point(trial, facts, study, found) for trial in facts.trials}
-    derived = [
-        _derived_point(point, trials[point.number], facts, found)
+    trials = {trial.number: trial_point(trial, facts, study, found) for trial in facts.trials}
+    derived = (
+        derived_point(point, trials[point.number], facts, found)
         for point in facts.derived
         if (point.number, point.derived) in facts.values
-    ]
+    )
+    return ordered_points(trials.values(), derived)
+
+
+def ordered_points(trials: Iterable[TrialPoint], derived: Iterable[TrialPoint]) -> ViewPoints:
+    """``trials`` and ``derived`` are in order of their numbers, repeats among them."""
+    trials, derived = tuple(trials), tuple(derived)
+    repeats = tuple(point for point in (*trials, *derived) if point.confirms is not None)
+    if not repeats:
+        return ViewPoints(trials=trials, derived=derived, repeats=())
     return ViewPoints(
-        trials=tuple(point for point in trials.values() if point.confirms is None),
+        trials=tuple(point for point in trials if point.confirms is None),
         derived=tuple(point for point in derived if point.confirms is None),
-        repeats=tuple(point for point in (*trials.values(), *derived) if point.confirms is not None),
+        repeats=repeats,
     )
 
 
@@ -130,7 +142,8 @@ def reference_frame(study: StudyRow | StudySummary, references: Sequence[Referen
     return None
 
 
-def _trial_point(trial: TrialFacts, facts: StudyFacts, study: StudyState, found: Mapping[Key, Place]) -> TrialPoint:
+def trial_point(trial: TrialFacts, facts: StudyFacts, study: StudyState, found: Mapping[Key, Place]) -> TrialPoint:
+    """A trial's own point, at the place that was ``found`` for it."""
     lost = study is StudyState.LOST and trial.state is TrialState.RUNNING
     key = (trial.number, 0)
     place = found.get(key, NOWHERE)
@@ -160,7 +173,8 @@ def _trial_point(trial: TrialFacts, facts: StudyFacts, study: StudyState, found:
     )
 
 
-def _derived_point(point: DerivedFacts, trial: TrialPoint, facts: StudyFacts, found: Mapping[Key, Place]) -> TrialPoint:
+def derived_point(point: DerivedFacts, trial: TrialPoint, facts: StudyFacts, found: Mapping[Key, Place]) -> TrialPoint:
+    """A point derived from a trial; it has the trial's state and times."""
     key = (point.number, point.derived)
     place = found.get(key, NOWHERE)
     return TrialPoint(

@@ -37,11 +37,9 @@ def read_rung_epochs(session: Session, study: str, rungs: Sequence[int]) -> list
 
 def read_unfinished_seconds(session: Session, study: str) -> float:
     """Seconds that the epochs of trials took that have not ended."""
-    query = (
-        sa.select(sa.func.sum(EpochRow.seconds))
-        .join(TrialRow, sa.and_(TrialRow.study == EpochRow.study, TrialRow.number == EpochRow.number))
-        .where(EpochRow.study == study, TrialRow.seconds.is_(None))
-    )
+    unfinished = sa.select(TrialRow.number).where(TrialRow.study == study, TrialRow.seconds.is_(None))
+    # Not a join: SQLite would go through every epoch of the study.
+    query = sa.select(sa.func.sum(EpochRow.seconds)).where(EpochRow.study == study, EpochRow.number.in_(unfinished))
     return session.scalar(query) or 0.0
 
 

@@ -1,7 +1,8 @@
 """Measured latencies in the database: those of `gatefront bench`, a row each, and those in the workers' results."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, fields
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -18,15 +19,25 @@ def replace_latencies(session: Session, study: str, number: int, derived: int, l
         session.merge(LatencyRow(study=study, number=number, derived=derived, **asdict(latency)))
 
 
-def read_study_latencies(session: Session, study: str) -> dict[tuple[int, int], float]:
-    """``{(number, derived): milliseconds}`` of what a study's workers timed; ``derived`` 0 is a trial's own network."""
+def among(column: sa.ColumnElement[int] | Any, numbers: Collection[int] | None) -> tuple[sa.ColumnElement[bool], ...]:
+    """The condition that a trial is one of these; none at all for None."""
+    return () if numbers is None else (column.in_(numbers),)
+
+
+def read_study_latencies(
+    session: Session, study: str, numbers: Collection[int] | None = None
+) -> dict[tuple[int, int], float]:
+    """``{(number, derived): milliseconds}`` of what a study's workers timed, or of these trials' networks alone.
+
+    ``derived`` 0 is a trial's own network.
+    """
     own = sa.select(TrialRow.number, sa.literal(0), TrialRow.result["latency_ms"].as_float())
     derived = sa.select(
         DerivedPointRow.number, DerivedPointRow.derived, DerivedPointRow.result["latency_ms"].as_float()
     )
     rows = [
-        *session.execute(own.where(TrialRow.study == study)),
-        *session.execute(derived.where(DerivedPointRow.study == study)),
+        *session.execute(own.where(TrialRow.study == study, *among(TrialRow.number, numbers))),
+        *session.execute(derived.where(DerivedPointRow.study == study, *among(DerivedPointRow.number, numbers))),
     ]
     return {(number, index): latency for number, index, latency in rows if latency is not None}
 

@@ -211,6 +211,7 @@ def test_the_page_of_a_study_reads_no_gate_map(study: Study, url: str) -> None:
     complete(study, result(-4.0, 50 * UNIT, derived(1, -5.0, 40 * UNIT)))
     reader = StudyReader(url)
     reader.view("digits")
+    study[0].set_message("one more look")
     assert reader._engine is not None
     statements: list[str] = []
     sa.event.listen(reader._engine, "before_cursor_execute", lambda *call: statements.append(call[2]))
