@@ -4,17 +4,17 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-import dash_mantine_components as dmc
-from dash import Dash, dcc, html
-from dash.development.base_component import Component
+from dash import Dash
 from fastapi import FastAPI
 from fastapi.middleware.trustedhost import TrustedHostMiddleware
 
-from dashboards import ids
-from dashboards.links import STUDIES
+from dashboards.bundle_jobs import BundleJobs, Pack, pack_bundle
+from dashboards.downloads import add_downloads
+from dashboards.frame import frame
 from dashboards.page_addresses import PageAddresses
 from dashboards.reader import Reader
 from dashboards.router import register_pages
+from search.control.contract import StudyControl
 
 _ASSETS = Path(__file__).parent / "assets"
 _LOG = logging.getLogger(__name__)
@@ -34,9 +34,17 @@ _INDEX = """<!DOCTYPE html>
 </html>"""
 
 
-def create_app(reader: Reader, *, allowed_hosts: Sequence[str] = ("*",)) -> Dash:
+def create_app(
+    reader: Reader,
+    control: StudyControl | None = None,
+    *,
+    allowed_hosts: Sequence[str] = ("*",),
+    pack: Pack = pack_bundle,
+) -> Dash:
     """A Dash app on FastAPI that shows the studies of ``reader``; ``app.server`` is the ASGI application.
 
+    With a ``control`` its pages also start and change studies; without one they only show them. ``pack`` makes the zip
+    of a network's bundle.
     Nothing is loaded from another host: every script and style comes from the installed packages.
     ``/healthz`` answers without touching the store. Requests that name another host than the ``allowed_hosts``
     are refused: a foreign web page could otherwise point its own name at a loopback address and read along.
@@ -59,8 +67,10 @@ def create_app(reader: Reader, *, allowed_hosts: Sequence[str] = ("*",)) -> Dash
         on_error=_log_and_raise,
         meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
     )
-    app.layout = _frame()
-    register_pages(app, reader)
+    app.layout = frame(can_act=control is not None)
+    bundles = BundleJobs(reader, pack)
+    register_pages(app, reader, control, bundles)
+    add_downloads(server, reader, bundles.path_of)
     server.add_middleware(PageAddresses)
     server.add_middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts))
     return app
@@ -70,31 +80,3 @@ def _log_and_raise(error: Exception) -> None:
     # Dash's FastAPI backend answers 500 and says nothing anywhere.
     _LOG.error("A page could not be updated.", exc_info=error)
     raise error
-
-
-def _frame() -> Component:
-    header = html.Header(
-        html.Div(
-            [
-                dcc.Link([html.Img(src="/assets/logo.svg", alt="", className="logo"), "gatefront"], href=STUDIES,
-                         className="brand"),
-                dmc.ColorSchemeToggle(
-                    id=ids.COLOR_SCHEME, lightIcon="☾", darkIcon="☀", variant="subtle", color="gray", size="lg",
-                    **{"aria-label": "switch between light and dark"},
-                ),
-            ],
-            className="frame",
-        ),
-        className="top",
-    )  # fmt: skip
-    frame: Component = dmc.MantineProvider(
-        [
-            dcc.Location(id=ids.ADDRESS, refresh="callback-nav"),
-            dcc.Store(id=ids.TITLE),
-            header,
-            html.Main(id=ids.PAGE, className="frame"),
-        ],
-        theme={"primaryColor": "blue", "headings": {"fontWeight": "650"}},
-        defaultColorScheme="light",
-    )
-    return frame

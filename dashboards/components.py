@@ -10,6 +10,7 @@ from dash.development.base_component import Component
 from dashboards.ids import next_figure
 from dashboards.links import STUDIES
 from search.records import StudyState, TrialState
+from spaces.errors import GatefrontError
 
 Children = Component | str | Sequence[Component | str] | None
 
@@ -90,6 +91,18 @@ def alert(sentence: str | None, color: str = "orange") -> Component | None:
     return dmc.Alert(said(sentence), color=color, variant="light", radius="md", mb="md") if sentence else None
 
 
+def problem(error: Exception) -> Component:
+    """An error as a person reads it: what is wrong, and the way out on a line of its own."""
+    if isinstance(error, GatefrontError):
+        lines = [error.message, error.hint]
+    else:
+        lines = [f"The database cannot be reached: {str(error).strip().partition(chr(10))[0]}"]
+    box: Component = dmc.Alert(
+        [html.Div(said(line)) for line in lines if line], color="red", variant="light", radius="md", mt="sm"
+    )
+    return box
+
+
 def missing(sentence: str) -> Component:
     """The page for a study or trial that is not there: the sentence, and the way to those that are."""
     return html.Div(
@@ -135,7 +148,7 @@ def graph(component_id: str, height: int | None, label: str, *, tools: bool = Fa
         style={"height": "100%"} if height is None else {},
     )
     box: Component = html.Div(
-        [dcc.Store(id=next_figure(component_id)), plot], role="group", className="graph", **_labelled(label)
+        [dcc.Store(id=next_figure(component_id)), plot], role="group", className="graph", **labelled(label)
     )
     return box
 
@@ -156,7 +169,8 @@ def register_graphs(app: Dash, *graphs: str) -> None:
         )
 
 
-def _labelled(label: str) -> dict[str, Any]:
+def labelled(label: str) -> dict[str, Any]:
+    """The name that a screen reader says, as properties of a component."""
     return {"aria-label": label}
 
 

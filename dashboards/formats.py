@@ -75,6 +75,14 @@ def format_count(number: int | None) -> str:
     return NONE if number is None else f"{number:,}".replace(",", "\u202f")
 
 
+def format_bytes(number: int) -> str:
+    """``512 B``, ``1.4 MB``, ``20.3 GB``: powers of ten, as disks are sold."""
+    for name, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if number >= size:
+            return f"{number / size:.1f} {name}"
+    return f"{number} B"
+
+
 def format_duration(seconds: float | None) -> str:
     """``42 s``, ``3 min 20 s``, ``2 h 5 min``, ``3 d 4 h``."""
     if seconds is None:

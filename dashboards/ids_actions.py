@@ -1,5 +1,7 @@
 """Ids of what a person does: dialogs, the start form, downloads, the system page."""
 
+from typing import Any
+
 # Study page
 STUDY_ACTIONS = "study-actions"
 STUDY_ACTION_REASONS = "study-action-reasons"
@@ -19,6 +21,8 @@ TRIAL_BUNDLE_BUTTON = "trial-bundle-button"
 TRIAL_BUNDLE_JOB = "trial-bundle-job"
 TRIAL_BUNDLE_TICK = "trial-bundle-tick"
 TRIAL_BUNDLE_STATE = "trial-bundle-state"
+TRIAL_BUNDLE_LINK = "trial-bundle-link"
+TRIAL_ORIGIN = "trial-origin"
 TRIAL_LOG = "trial-log"
 
 # Start form
@@ -56,6 +60,6 @@ def dialog_part(key: str, part: str) -> str:
     return f"dialog-{key}-{part}"
 
 
-def task_weight(task: str) -> dict[str, str]:
-    """The field for one task's weight in the loss."""
+def task_weight(task: Any) -> dict[str, Any]:
+    """The field for one task's weight in the loss; Dash's ``ALL`` stands for every task."""
     return {"type": "start-task-weight", "task": task}

@@ -1,9 +1,13 @@
 """Reader: what the dashboards ask of a study store. `search.queries.StudyReader` is the real one."""
 
+from pathlib import Path
 from typing import Protocol
 
 from search.comparison import ComparisonTable
 from search.records import StudySummary, StudyView, TrialDetail
+from search.study_status import StudyStatus
+from search.system_view import SystemView
+from search.trial_trace import TrialTrace
 
 
 class Reader(Protocol):
@@ -39,4 +43,24 @@ class Reader(Protocol):
 
     def study_file(self, study: str) -> str:
         """The study file's TOML text as it was given."""
+        ...
+
+    def status(self, study: str) -> StudyStatus:
+        """What decides which changes the study can take now. Raises `StudyNotFoundError`."""
+        ...
+
+    def trace(self, study: str, number: int) -> TrialTrace:
+        """Where a trial came from, where it ran and what it said there. Raises `StudyNotFoundError`."""
+        ...
+
+    def system(self) -> SystemView:
+        """The database's health, and what drives and trains at the moment."""
+        ...
+
+    def network_path(self, study: str, number: int, derived: int = 0) -> Path:
+        """Where a trained network lies. Raises `StudyNotFoundError`."""
+        ...
+
+    def cache_dir(self, study: str) -> Path:
+        """Where the study's data are cached. Raises `StudyNotFoundError`."""
         ...

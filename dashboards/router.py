@@ -10,16 +10,34 @@ from dash import Dash, Input, Output
 from dash.development.base_component import Component
 
 from dashboards import ids
-from dashboards.links import STUDIES, parse_comparison, parse_point, parse_study, parse_trial
-from dashboards.pages import comparison, not_found, studies, study, trial
+from dashboards.bundle_jobs import BundleJobs
+from dashboards.links import START, STUDIES, SYSTEM, parse_comparison, parse_point, parse_study, parse_trial
+from dashboards.pages import (
+    comparison,
+    not_found,
+    start,
+    studies,
+    study,
+    study_actions,
+    system,
+    trial,
+    trial_bundle,
+    trial_extras,
+)
 from dashboards.pages.trial_layout import TrialKey, layout, title
 from dashboards.reader import Reader
+from search.control.contract import StudyControl
 
 
-def register_pages(app: Dash, reader: Reader) -> None:
-    """Attach every page's callbacks, and the one that changes pages."""
-    for page in (studies, study, trial, comparison):
+def register_pages(app: Dash, reader: Reader, control: StudyControl | None, bundles: BundleJobs) -> None:
+    """Attach every page's callbacks, and the one that changes pages. Without a control nothing can be changed."""
+    for page in (studies, study, trial, comparison, system):
         page.register_callbacks(app, reader)
+    for page in (study_actions, trial_extras):
+        page.register_callbacks(app, reader, control)
+    trial_bundle.register_callbacks(app, bundles)
+    if control is not None:
+        start.register_callbacks(app, control)
 
     @app.callback(  # type: ignore[untyped-decorator, unused-ignore]
         Output(ids.PAGE, "children"),
@@ -28,17 +46,21 @@ def register_pages(app: Dash, reader: Reader) -> None:
         Input(ids.ADDRESS, "search"),
     )
     async def show(pathname: str | None, search: str | None) -> tuple[Component, str]:
-        return await asyncio.to_thread(page_at, pathname or STUDIES, search)
+        if control is not None and pathname == START:
+            return await asyncio.to_thread(start.layout, reader), start.TITLE
+        return await asyncio.to_thread(page_at, pathname or STUDIES, search, can_act=control is not None)
 
     app.clientside_callback(  # type: ignore[no-untyped-call]
         "function (title) { document.title = title; }", Output(ids.TITLE, "clear_data"), Input(ids.TITLE, "data")
     )
 
 
-def page_at(pathname: str, search: str | None = None) -> tuple[Component, str]:
-    """The page's layout and its title."""
+def page_at(pathname: str, search: str | None = None, *, can_act: bool = False) -> tuple[Component, str]:
+    """The page's layout and its title. Who cannot act is not invited to."""
     if pathname == STUDIES:
-        return studies.layout(), studies.TITLE
+        return studies.layout(can_act=can_act), studies.TITLE
+    if pathname == SYSTEM:
+        return system.layout(), system.TITLE
     named = parse_trial(pathname)
     if named is not None:
         key = TrialKey(*named, parse_point(search))

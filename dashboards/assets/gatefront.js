@@ -29,6 +29,22 @@ window.dash_clientside = Object.assign({}, window.dash_clientside, {
       }
       return Object.assign({}, next, { layout: layout });
     },
+    // The opening button opens a dialog, the cancelling one closes it; neither leaves an old error in it.
+    openDialog: function () {
+      const button = window.dash_clientside.callback_context.triggered_id;
+      return [String(button).endsWith("-open"), null];
+    },
+    // A packed bundle is saved once, without another click; its link stays.
+    saveBundle: function () {
+      window.setTimeout(function () {
+        const link = document.getElementById("trial-bundle-link");
+        if (link && !link.dataset.saved) {
+          link.dataset.saved = "yes";
+          link.click();
+        }
+      }, 0);
+      return window.dash_clientside.no_update;
+    },
     // A cell of the gate map carries its site's name.
     chooseSite: function (event) {
       const site = event && event.points[0].customdata;

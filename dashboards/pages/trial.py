@@ -14,7 +14,7 @@ from dashboards.figures.task_deltas import task_deltas_figure
 from dashboards.figures.theme import scheme_named
 from dashboards.pages.trial_layout import TrialKey
 from dashboards.pages.trial_networks import networks_card
-from dashboards.pages.trial_parts import pull_card, task_table, trial_facts, trial_header, trial_stats
+from dashboards.pages.trial_parts import pull_row, task_table, trial_facts, trial_header, trial_stats
 from dashboards.polling import Seen, nothing_new, pause, poll
 from dashboards.reader import Reader
 from dashboards.sentences import curves_sentence, map_sentence, trial_sentence
@@ -109,7 +109,7 @@ def trial_update(reader: Reader, key: TrialKey, seen: Seen, scheme: str | None, 
         task_table(view, detail, chosen),
         task_deltas_figure(chosen.delta_per_task, tasks, colors),
         {} if chosen.delta_per_task else _HIDDEN,
-        pull_card(detail, chosen),
+        pull_row(detail, chosen),
         reason(curves_sentence(detail)),
         {} if detail.epochs else _HIDDEN,
         metric_figure(detail.epochs, tasks, colors),

@@ -6,8 +6,9 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from dashboards import ids
+from dashboards import ids, ids_actions
 from dashboards.components import card, graph
+from dashboards.pages.trial_bundle import bundle_parts
 from dashboards.polling import INTERVAL_MS
 from search.point_label import PointLabel
 
@@ -40,14 +41,26 @@ def layout(key: TrialKey) -> Component:
 def _content() -> list[Component]:
     return [
         html.Div(id=ids.TRIAL_HEADER),
+        html.Div(id=ids_actions.TRIAL_ACTIONS),
         html.Div(id=ids.TRIAL_STATS, className="block"),
         html.Div(id=ids.TRIAL_NETWORKS, className="block"),
-        html.Div(id=ids.TRIAL_PULL, className="block"),
+        html.Div(_pull_card(), className="block"),
         html.Div(_gate_card(), className="block"),
         html.Div(_task_card(), className="block"),
         html.Div(_curves_card(), className="block"),
+        html.Div(id=ids_actions.TRIAL_ORIGIN, className="block"),
         html.Div(id=ids.TRIAL_FACTS, className="block"),
+        html.Div(id=ids_actions.TRIAL_LOG, className="block"),
     ]
+
+
+def _pull_card() -> Component:
+    return card(
+        "Pull this network",
+        html.Div(id=ids.TRIAL_PULL),
+        *bundle_parts(),
+        note="A folder with the pruned network, its weights, metrics and checksums; it loads without gatefront.",
+    )
 
 
 def _gate_card() -> Component:

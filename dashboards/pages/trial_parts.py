@@ -21,6 +21,7 @@ from dashboards.formats import (
     metric_name,
 )
 from dashboards.links import STUDIES, study_path, trial_path
+from dashboards.pages.trial_bundle import bundle_button
 from dashboards.pages.trial_latency import latency_card
 from dashboards.point_words import point_name, sureness
 from dashboards.sentences import pull_sentence
@@ -133,24 +134,21 @@ def _metric(metrics: Mapping[str, float], task: TaskRecord) -> str:
     return format_metric(metrics.get(task.name), task.metric)
 
 
-def pull_card(detail: TrialDetail, chosen: PointDetail) -> Component:
-    """The exact command that writes this network's bundle, with a button that copies it."""
+def pull_row(detail: TrialDetail, chosen: PointDetail) -> Component:
+    """The exact command that writes this network's bundle, with a button that copies it, and one for a zip."""
     sentence = pull_sentence(detail)
     if sentence:
-        return card("Pull this network", reason(sentence))
-    return card(
-        "Pull this network",
-        html.Div(
-            [
-                html.Code(chosen.pull_command, id=ids.TRIAL_PULL_COMMAND, className="command"),
-                dmc.CopyButton(
-                    "Copy command", id=ids.TRIAL_COPY, value=chosen.pull_command, copiedChildren="Copied ✓",
-                    color="blue", copiedColor="teal", timeout=2000,
-                ),
-            ],
-            className="pull",
-        ),
-        note="Writes a folder with the pruned network, its weights, metrics and checksums; it loads without gatefront.",
+        return html.Div(reason(sentence))
+    return html.Div(
+        [
+            html.Code(chosen.pull_command, id=ids.TRIAL_PULL_COMMAND, className="command"),
+            dmc.CopyButton(
+                "Copy command", id=ids.TRIAL_COPY, value=chosen.pull_command, copiedChildren="Copied ✓",
+                color="blue", copiedColor="teal", timeout=2000,
+            ),
+            bundle_button(),
+        ],
+        className="pull",
     )  # fmt: skip
 
 

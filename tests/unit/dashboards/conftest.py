@@ -1,14 +1,18 @@
 """A sample study that grows, and the fixtures that hand it out. Also used by the browser tests."""
 
 import math
+import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from search.comparison import ComparisonTable
+from search.control.contract import StartOptions
+from search.doctor.check import Check
 from search.errors import StudyNotFoundError
 from search.records import (
     EpochPoint,
@@ -23,6 +27,10 @@ from search.records import (
     TrialPoint,
     TrialState,
 )
+from search.study_status import StudyStatus
+from search.system_view import DatabaseHealth, RunningTrial, StudyLoad, SystemView
+from search.trial_trace import TrialTrace
+from spaces.errors import GatefrontError
 from spaces.gate_map import GateMap, GateSite
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -93,6 +101,35 @@ class SampleReader:
                 return sample_trial(point, [derived for derived in self._view().derived if derived.number == number])
         raise StudyNotFoundError(f"study {study!r} has no trial {number}.")
 
+    def status(self, study: str) -> StudyStatus:
+        self._check(study)
+        summary = self._view().summary
+        ended = (TrialState.COMPLETE, TrialState.FAILED, TrialState.STOPPED_EARLY)
+        num_done = sum(summary.state_counts.get(state, 0) for state in ended)
+        return StudyStatus(
+            state=summary.state, num_trials=summary.num_trials, num_done=num_done, events=self._view().events
+        )
+
+    def trace(self, study: str, number: int) -> TrialTrace:
+        point = self.trial(study, number).point
+        return TrialTrace(
+            confirms=point.confirms, confirmed_by=(), started_from=None, initial="", references=("a", "b", "hard"),
+            worker="node-1, process 4711", log="" if point.epoch == 0 else f"epoch {point.epoch} of 8: left 80.1\n",
+            log_dir=f"/data/runs/digits/trials/{number}",
+        )  # fmt: skip
+
+    def system(self) -> SystemView:
+        self._raise()
+        return sample_system(self._view())
+
+    def network_path(self, study: str, number: int, derived: int = 0) -> Path:
+        self._check(study)
+        return Path("/data/runs/digits/trials") / str(number) / "network.pt"
+
+    def cache_dir(self, study: str) -> Path:
+        self._check(study)
+        return Path("/data/runs/cache")
+
     def study_file(self, study: str) -> str:
         self._check(study)
         return '[study]\nname = "digits"\nflop_budget = "45%"\n'
@@ -108,6 +145,52 @@ class SampleReader:
     def _raise(self) -> None:
         if self.error is not None:
             raise self.error
+
+
+class SampleControl:
+    """A `StudyControl` that notes what it is asked. ``held`` keeps the doctor before its last check until it is set."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[object, ...]] = []
+        self.error: GatefrontError | None = None
+        self.last_passes = True
+        self.held = threading.Event()
+        self.held.set()
+
+    def examine(self, text: str, options: StartOptions) -> Iterator[Check]:
+        self._note("examine", text, options)
+        yield Check("networks", True, "floor 38.9 %, ceiling 100 % of single-task.")
+        yield Check("disk", True, "20.1 GB free, about 0.2 GB needed.")
+        self.held.wait(60)
+        yield Check("first steps", self.last_passes, "one batch can be learned by heart.", ("left: 2.1 to 0.01",))
+
+    def start(self, text: str, options: StartOptions, *, actor: str) -> str:
+        self._note("start", text, options, actor)
+        return "digits"
+
+    def resume(self, study: str, *, workers: int | None = None, hours: float | None = None, actor: str) -> None:
+        self._note("resume", study, workers, hours, actor)
+
+    def stop(self, study: str, *, actor: str) -> None:
+        self._note("stop", study, actor)
+
+    def extend(self, study: str, more: int, *, actor: str) -> bool:
+        self._note("extend", study, more, actor)
+        return True
+
+    def set_hours(self, study: str, hours: float | None, *, actor: str) -> None:
+        self._note("set_hours", study, hours, actor)
+
+    def void(self, study: str, number: int, reason: str, *, actor: str) -> None:
+        self._note("void", study, number, reason, actor)
+
+    def unvoid(self, study: str, number: int, *, actor: str) -> None:
+        self._note("unvoid", study, number, actor)
+
+    def _note(self, *call: object) -> None:
+        if self.error is not None:
+            raise self.error
+        self.calls.append(call)
 
 
 def sample_view(num_finished: int = NUM_TRIALS) -> StudyView:
@@ -139,6 +222,30 @@ def sample_view(num_finished: int = NUM_TRIALS) -> StudyView:
         hypervolume=history,
         derived=derived,
     )
+
+
+def sample_system(view: StudyView) -> SystemView:
+    summary = view.summary
+    running = [point for point in view.points if point.state is TrialState.RUNNING]
+    load = StudyLoad(
+        study="digits", state=summary.state, message="", driver="node-0, process 17", heartbeat_at=START,
+        num_workers=2, num_running=len(running), num_queued=0, num_left=summary.num_trials - len(view.points),
+    )  # fmt: skip
+    database = DatabaseHealth(
+        kind="SQLite", address="sqlite:////data/gatefront.db", latency_ms=0.4, num_bytes=1_400_000, schema="0008"
+    )
+    return SystemView(
+        database=database,
+        loads=(load,) if summary.state is StudyState.RUNNING else (),
+        running=tuple(
+            RunningTrial(
+                study="digits", number=point.number, worker="node-1, process 4711", epoch=point.epoch,
+                num_epochs=8, attempts=1, started_at=point.started_at, is_lost=False,
+            )
+            for point in running
+        ),
+        folders=(("digits", Path("/data/runs")),),
+    )  # fmt: skip
 
 
 def sample_references() -> tuple[ReferencePoint, ...]:
@@ -265,6 +372,11 @@ def _epoch(epoch: int, point: TrialPoint) -> EpochPoint:
 @pytest.fixture
 def reader() -> SampleReader:
     return SampleReader()
+
+
+@pytest.fixture
+def control() -> SampleControl:
+    return SampleControl()
 
 
 @pytest.fixture

@@ -1,0 +1,88 @@
+"""Jobs: slow work in threads of its own, whose progress a page asks for."""
+
+import logging
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from spaces.errors import GatefrontError
+
+logger = logging.getLogger(__name__)
+_KEPT = 16
+
+Report = Callable[[Any], None]
+Work = Callable[[Report], Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobState:
+    """How far a job is: what it has reported, and once it ``is_done`` its result or the error it ended with."""
+
+    reports: tuple[Any, ...]
+    is_done: bool
+    result: Any = None
+    error: str = ""
+
+
+@dataclass(slots=True)
+class _Job:
+    discard: Callable[[Any], None]
+    reports: list[Any] = field(default_factory=list)
+    is_done: bool = False
+    result: Any = None
+    error: str = ""
+
+
+class Jobs:
+    """At most ``at_once`` jobs run, further ones wait; the latest are remembered. Thread-safe.
+
+    A name is a secret of the page that started the job: who does not know it cannot ask for it. Threads do not keep the
+    server from ending.
+    """
+
+    def __init__(self, *, at_once: int) -> None:
+        self._turn = threading.Semaphore(at_once)
+        self._lock = threading.Lock()
+        self._jobs: OrderedDict[str, _Job] = OrderedDict()
+
+    def start(self, work: Work, *, discard: Callable[[Any], None] = lambda _result: None) -> str:
+        """The new job's name. ``work`` is handed what notes progress; ``discard`` gets a forgotten result."""
+        name = secrets.token_urlsafe(16)
+        job = _Job(discard)
+        with self._lock:
+            self._jobs[name] = job
+            forgotten = self._forget()
+        for old in forgotten:
+            old.discard(old.result)
+        threading.Thread(target=self._run, args=(job, work), name="gatefront-job", daemon=True).start()
+        return name
+
+    def look(self, name: str) -> JobState | None:
+        """How far the job is; None for one that is not remembered."""
+        with self._lock:
+            job = self._jobs.get(name)
+        if job is None:
+            return None
+        # Read first: what is reported before the end is then not missed.
+        is_done = job.is_done
+        return JobState(reports=tuple(job.reports), is_done=is_done, result=job.result, error=job.error)
+
+    def _run(self, job: _Job, work: Work) -> None:
+        with self._turn:
+            try:
+                job.result = work(job.reports.append)
+            except GatefrontError as error:
+                job.error = str(error)
+            except Exception:  # whatever a job raises ends that job, and is told to the person and to the log
+                logger.exception("A job failed.")
+                job.error = "This failed for a reason that gatefront does not know; the server's log has it."
+            job.is_done = True
+
+    def _forget(self) -> list[_Job]:
+        """The oldest jobs over the limit that have ended; those under way are never forgotten."""
+        ended = [name for name, job in self._jobs.items() if job.is_done]
+        excess = max(0, len(self._jobs) - _KEPT)
+        return [self._jobs.pop(name) for name in ended[:excess]]
