@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, str] = {
     "stop": "search.commands.run",
     "extend": "search.commands.amend",
     "void": "search.commands.amend",
+    "db": "search.commands.db",
 }
 """Each command's module, which has a function of the command's name."""
 

@@ -58,12 +58,13 @@ def open_readonly_engine(url: str) -> sa.Engine:
     return engine
 
 
-def open_optuna_storage(url: str) -> StudyStorage:
-    """Optuna's own tables in the same database."""
+def open_optuna_storage(url: str, *, is_old: bool = False) -> StudyStorage:
+    """Optuna's own tables in the same database. With ``is_old`` they may be an earlier Optuna's, to be upgraded."""
     parsed = _parse(url)
     if parsed.get_backend_name() == "sqlite":
-        return SqliteStorage(url, engine_kwargs={"connect_args": {"timeout": _SQLITE_PATIENCE_S}})
-    return StudyStorage(url, engine_kwargs=_server_settings(parsed))
+        settings: dict[str, Any] = {"connect_args": {"timeout": _SQLITE_PATIENCE_S}}
+        return SqliteStorage(url, settings, skip_compatibility_check=is_old)
+    return StudyStorage(url, _server_settings(parsed), skip_compatibility_check=is_old)
 
 
 def unreachable(url: sa.URL, error: Exception) -> StoreError:

@@ -22,7 +22,7 @@ def upgrade_schema(engine: sa.Engine) -> None:
     Raises:
         StoreError: the database cannot be reached, or a newer gatefront wrote it.
     """
-    config, scripts = _migrations()
+    config, scripts = load_migrations()
     try:
         with engine.begin() as connection:
             _refuse_newer(connection, scripts)
@@ -39,7 +39,7 @@ def upgrade_older(reading: sa.Engine, url: str) -> None:
     Raises:
         StoreError: it cannot be written, or a newer gatefront wrote it.
     """
-    _, scripts = _migrations()
+    _, scripts = load_migrations()
     with reading.connect() as connection:
         current = _revision(connection)
     if current is None or current == scripts.get_current_head():
@@ -51,7 +51,8 @@ def upgrade_older(reading: sa.Engine, url: str) -> None:
         writing.dispose()
 
 
-def _migrations() -> tuple[Config, ScriptDirectory]:
+def load_migrations() -> tuple[Config, ScriptDirectory]:
+    """Every step from an empty database to this release's schema."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     return config, ScriptDirectory.from_config(config)

@@ -35,8 +35,8 @@ _REPEATED = (
 class StudyStorage(optuna.storages.RDBStorage):
     """``RDBStorage`` that waits for its database. It rebuilds its engine when unpickled: what hangs on it does not."""
 
-    def __init__(self, url: str, engine_kwargs: dict[str, Any]) -> None:
-        super().__init__(url, engine_kwargs=engine_kwargs)
+    def __init__(self, url: str, engine_kwargs: dict[str, Any], *, skip_compatibility_check: bool = False) -> None:
+        super().__init__(url, engine_kwargs=engine_kwargs, skip_compatibility_check=skip_compatibility_check)
         self.patience: Patience = IMPATIENT
 
     def set_trial_state_values(self, trial_id: int, state: OptunaState, values: Sequence[float] | None = None) -> bool:
@@ -56,8 +56,8 @@ for _name in _REPEATED:
 class SqliteStorage(StudyStorage):
     """A storage in a SQLite file, readable while it is written."""
 
-    def __init__(self, url: str, engine_kwargs: dict[str, Any]) -> None:
-        super().__init__(url, engine_kwargs)
+    def __init__(self, url: str, engine_kwargs: dict[str, Any], *, skip_compatibility_check: bool = False) -> None:
+        super().__init__(url, engine_kwargs, skip_compatibility_check=skip_compatibility_check)
         self._attach()
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
