@@ -1,0 +1,114 @@
+"""A driver of a study of quick, deterministic trials, to do things to: ``quick_study.py start|resume URL STORAGE``.
+
+Everything is real but the training of trials: Ray, the database, references, checkpoints on the disk. Trials stand
+still while the storage folder holds a file ``hold``, and write down every epoch that they train.
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from search.commands.run import signals
+from search.drain import Drain
+from search.service import Overrides, Sitting, resume_study, start_study
+from spaces.errors import GatefrontError
+from spaces.gate_map import GateMap
+from trainer.atomic_file import replacing
+from trainer.reporting import EpochReport, Reporter, TrialResult
+from trainer.trial_spec import TrialSpec
+
+NAME = "quick"
+NUM_EPOCHS = 4
+STUDY = """
+[study]
+name = "quick"
+trials = {trials}
+workers = 2
+sampler = "random"
+confirm_points = 0
+[data]
+name = "digits"
+options = {{train_size = 64, val_size = 64}}
+[network]
+stem = "small"
+[train]
+epochs = 3
+reference_epochs = 1
+hard_sharing_epochs = 1
+[gates]
+tau = 0.2
+lambda_s = {{low = 0.3, high = 3.0}}
+finetune_epochs = 1
+"""
+
+
+def quick_trial(spec: TrialSpec, /, *, work_dir: Path, cache_dir: Path, reporter: Reporter) -> TrialResult:
+    """Worth what its seed says, whatever happens to it on the way."""
+    storage = work_dir.parents[2]
+    checkpoint = work_dir / "epochs"
+    done = int(checkpoint.read_text()) if checkpoint.exists() else 0
+    metrics = dict.fromkeys(spec.architecture.task_names, 50.0)
+    for epoch in range(done + 1, spec.num_epochs + 1):
+        time.sleep(float(os.environ.get("QUICK_EPOCH_S", "0.05")))
+        while (storage / "hold").exists():
+            time.sleep(0.02)
+        with replacing(checkpoint) as fresh:
+            fresh.write_text(str(epoch))
+        with (work_dir / "trained.log").open("a") as log:
+            log.write(f"{epoch} {os.getpid()}\n")
+        reporter(
+            EpochReport(
+                epoch=epoch,
+                num_epochs=spec.num_epochs,
+                phase="train",
+                losses={},
+                metrics=metrics,
+                learning_rate=0.1,
+                seconds=0.05,
+                delta_mtl=-1.0,
+                flops=1000,
+            )
+        )
+    delta, flops = worth(spec.train.seed - 1)
+    return TrialResult(
+        metrics=metrics,
+        delta_per_task=dict.fromkeys(metrics, delta),
+        delta_mtl=delta,
+        flops=flops,
+        flop_budget=spec.flop_budget,
+        flops_before_cut=1000,
+        num_parameters=10,
+        gate_map=GateMap(tasks=tuple(metrics), sites=()),
+        seconds=0.2,
+        device="cpu",
+        train_flops=1.0,
+        peak_memory_mib=1.0,
+        environment={},
+        network_path="none.pt",
+    )
+
+
+def worth(number: int) -> tuple[float, int]:
+    """Δ_MTL and FLOPs of a trial by its number: a cloud of points, some of them on its front."""
+    return -(number * 37 % 101) / 10.0, 1000 + number * 53 % 97
+
+
+def main(command: str, url: str, storage: str, trials: str = "12") -> int:
+    drain = Drain()
+    sitting = Sitting(url=url, drain=drain, run_trial=quick_trial)
+    try:
+        with signals(drain):
+            if command == "start":
+                state = start_study(STUDY.format(trials=trials), Overrides(), Path(storage), sitting)
+            else:
+                state = resume_study(NAME, sitting)
+    except GatefrontError as error:
+        sys.stderr.write(f"{type(error).__name__}: {error.message}\n")
+        return 1
+    sys.stdout.write(f"{state}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
