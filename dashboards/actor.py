@@ -1,6 +1,4 @@
-"""Who asks: the name that changes are recorded under."""
+"""Who changes are recorded under where nobody is known by name."""
 
-from contextvars import ContextVar
-
-ACTOR: ContextVar[str] = ContextVar("actor", default="dashboard")
-"""Set for the length of a request by whoever knows the person, such as a login; threads are handed the value."""
+ACTOR = "dashboard"
+"""A service that knows its callers puts their names in its place."""

@@ -5,6 +5,7 @@ import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,7 +58,9 @@ class Jobs:
             forgotten = self._forget()
         for old in forgotten:
             old.discard(old.result)
-        threading.Thread(target=self._run, args=(job, work), name="gatefront-job", daemon=True).start()
+        # In the context of whoever asked, so that the work is still done in their name.
+        context = copy_context()
+        threading.Thread(target=context.run, args=(self._run, job, work), name="gatefront-job", daemon=True).start()
         return name
 
     def look(self, name: str) -> JobState | None:

@@ -17,7 +17,10 @@ def study_refusals(status: StudyStatus) -> dict[str, str]:
     elif status.state in _DRIVEN:
         refused["resume"] = "its driver is at work"
     else:
-        refused |= dict.fromkeys(("stop", "hours"), _NO_DRIVER)
+        refused["hours"] = _NO_DRIVER
+        # One that was lost may be about to be resumed by the service: stopping ends that.
+        if status.state is not StudyState.LOST:
+            refused["stop"] = _NO_DRIVER
     if status.state is StudyState.COMPLETE and status.num_done >= status.num_trials:
         refused["resume"] = "all its trials are done; add some first"
     return refused

@@ -1,11 +1,10 @@
 """A study file's text and the fields of the start form: each follows the other, and comments and order stay."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
-from tomlkit.items import Table
 
 from search.errors import StudyFileError
 from search.study_file import parse_study
@@ -116,10 +115,10 @@ def _set(text: str, tables: tuple[str, ...], key: str, value: Any) -> str:
                 return text
             section[name] = tomlkit.table(is_super_table=position < len(tables) - 1)
         section = section[name]
-        if not isinstance(section, Table) and not hasattr(section, "remove"):
+        if not isinstance(section, MutableMapping):
             raise StudyFileError(f"{name} must be a table, found {section!r}.", hint=f"Write [{name}].")
     if value is not None:
         section[key] = value
     elif key in section:
-        section.remove(key)
+        del section[key]
     return tomlkit.dumps(document)

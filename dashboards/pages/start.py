@@ -155,7 +155,7 @@ def start_update(
         check_job, start_job = examinations.examine(text, options), None
     elif changed == ids_actions.START_BUTTON and check_job is not None:
         try:
-            start_job = examinations.start(check_job, text, options, actor=ACTOR.get())
+            start_job = examinations.start(check_job, text, options, actor=ACTOR)
         except GatefrontError as error:
             said = problem(error)
     examined = None if check_job is None else examinations.look(check_job)

@@ -145,21 +145,21 @@ def study_acts(control: StudyControl) -> tuple[Callable[..., str], ...]:
     """What each dialog does once it is confirmed, in their order, and the sentence for it."""
 
     def stop(study: str) -> str:
-        control.stop(study, actor=ACTOR.get())
+        control.stop(study, actor=ACTOR)
         return "The driver was asked to stop."
 
     def resume(study: str, workers: float | str | None, hours: float | str | None) -> str:
         number = _number(workers)
-        control.resume(study, workers=None if number is None else int(number), hours=_number(hours), actor=ACTOR.get())
+        control.resume(study, workers=None if number is None else int(number), hours=_number(hours), actor=ACTOR)
         return "A driver is starting; the study shows when it is at work."
 
     def extend(study: str, more: float | str | None) -> str:
-        is_driven = control.extend(study, int(_number(more) or 0), actor=ACTOR.get())
+        is_driven = control.extend(study, int(_number(more) or 0), actor=ACTOR)
         return "The driver takes them up." if is_driven else "They wait until the study is resumed."
 
     def set_hours(study: str, hours: float | str | None) -> str:
         cap = _number(hours)
-        control.set_hours(study, cap, actor=ACTOR.get())
+        control.set_hours(study, cap, actor=ACTOR)
         return "The cap was taken away." if cap is None else f"The sitting is capped at {cap:g} h."
 
     return stop, resume, extend, set_hours

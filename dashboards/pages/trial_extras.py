@@ -76,11 +76,11 @@ def _register_buttons(app: Dash, reader: Reader, control: StudyControl) -> None:
         return await asyncio.to_thread(allowed, reader, key[0], key[1])
 
     def void(key: tuple[str, int, int], reason: str | None) -> str:
-        control.void(key[0], key[1], reason or "", actor=ACTOR.get())
+        control.void(key[0], key[1], reason or "", actor=ACTOR)
         return "The trial is void."
 
     def unvoid(key: tuple[str, int, int]) -> str:
-        control.unvoid(key[0], key[1], actor=ACTOR.get())
+        control.unvoid(key[0], key[1], actor=ACTOR)
         return "The trial counts again."
 
     for dialog, act in ((_VOID, void), (_UNVOID, unvoid)):

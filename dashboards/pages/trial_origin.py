@@ -38,7 +38,7 @@ def _origin(study: str, trace: TrialTrace) -> list[tuple[str, Children]]:
     rows: list[tuple[str, Children]] = []
     if trace.started_from is not None:
         rows.append(("Its study started from", dcc.Link(trace.started_from, href=study_path(trace.started_from))))
-    rows.append(("Began with the weights of", trace.initial or _references(trace)))
+    rows.append(("Began with", trace.initial or _references(trace)))
     if trace.confirms is not None:
         rows.append(("Repeats", _trial_link(study, trace.confirms)))
     if trace.confirmed_by:

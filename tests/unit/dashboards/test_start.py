@@ -1,0 +1,180 @@
+"""The start page: fields and text, and that nothing is started that the doctor has not passed as it stands."""
+
+import base64
+import threading
+import time
+from typing import Any
+
+import pytest
+from dash import no_update
+
+from dashboards import ids_actions
+from dashboards.examinations import Examinations
+from dashboards.pages.start import form_update, start_update
+from dashboards.pages.start_form import FIELD_IDS, MAX_BYTES, uploaded_text
+from dashboards.study_text import FIRST_TEXT
+from search.control.contract import StartOptions, StudyControl
+from search.errors import StudyExistsError, StudyFileError
+
+OPTIONS = StartOptions(hours=2.0)
+FIELDS = list(FIELD_IDS)
+
+
+def address_of(raw: bytes) -> str:
+    return f"data:application/octet-stream;base64,{base64.b64encode(raw).decode()}"
+
+
+def words(thing: Any) -> str:
+    return str(thing.to_plotly_json()) if hasattr(thing, "to_plotly_json") else str(thing)
+
+
+class Form:
+    """The page's state between two requests of the browser."""
+
+    def __init__(self, control: StudyControl) -> None:
+        self.examinations = Examinations(control)
+        self.text = FIRST_TEXT
+        self.jobs: tuple[Any, Any] = (None, None)
+        self.checks = self.state = self.where = None
+        self.is_disabled, self.stands = True, True
+
+    def press(self, changed: str) -> None:
+        out = start_update(self.examinations, changed, self.text, OPTIONS, *self.jobs)
+        self.jobs, self.checks, self.state = (out[0], out[1]), out[2], out[3]
+        self.is_disabled, self.stands, self.where = out[4], out[5], out[6]
+
+    def follow(self) -> None:
+        """Tick until there is nothing to wait for."""
+        deadline = time.monotonic() + 60
+        while not self.stands:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+            self.press(ids_actions.START_TICK)
+
+
+def test_checks_appear_one_by_one_and_then_the_study_can_be_started(control: Any) -> None:
+    control.held.clear()
+    form = Form(control)
+    form.press(ids_actions.START_CHECK)
+    deadline = time.monotonic() + 60
+    while "disk" not in words(form.checks):
+        assert time.monotonic() < deadline
+        form.press(ids_actions.START_TICK)
+    assert "looking on" in words(form.checks)
+    assert "first steps" not in words(form.checks)
+    assert form.is_disabled
+    control.held.set()
+    form.follow()
+    assert "Everything has passed." in words(form.checks)
+    assert not form.is_disabled
+    form.press(ids_actions.START_BUTTON)
+    assert form.is_disabled
+    form.follow()
+    assert form.where == "/study/digits"
+    assert control.calls == [("examine", FIRST_TEXT, OPTIONS), ("start", FIRST_TEXT, OPTIONS, "dashboard")]
+
+
+def test_a_change_makes_the_checks_worthless(control: Any) -> None:
+    form = Form(control)
+    form.press(ids_actions.START_CHECK)
+    form.follow()
+    assert not form.is_disabled
+    form.text += "\n"
+    form.press(ids_actions.START_TEXT)
+    assert form.is_disabled
+    assert "has changed since" in words(form.checks)
+    # A browser that asks all the same is refused by the server.
+    form.press(ids_actions.START_BUTTON)
+    assert "was not checked as it stands" in words(form.state)
+    assert all(call[0] == "examine" for call in control.calls)
+
+
+def test_a_failed_check_starts_nothing(control: Any) -> None:
+    control.last_passes = False
+    form = Form(control)
+    form.press(ids_actions.START_CHECK)
+    form.follow()
+    assert form.is_disabled
+    assert "Not everything has passed" in words(form.checks)
+    form.press(ids_actions.START_BUTTON)
+    assert all(call[0] == "examine" for call in control.calls)
+
+
+def test_an_error_of_the_doctor_or_the_start_is_said(control: Any) -> None:
+    form = Form(control)
+    control.error = StudyFileError("[study] lacks name.", hint="Add name.")
+    form.press(ids_actions.START_CHECK)
+    form.follow()
+    assert "[study] lacks name. Add name." in words(form.checks)
+    control.error = None
+    form.press(ids_actions.START_CHECK)
+    form.follow()
+    control.error = StudyExistsError("the database already holds a study 'my-study'.", hint="Give it another name.")
+    form.press(ids_actions.START_BUTTON)
+    form.follow()
+    assert "Give it another name." in words(form.state)
+    assert form.where is no_update
+    assert not form.is_disabled
+
+
+def test_the_page_answers_while_a_start_takes_long(control: Any) -> None:
+    go_on = threading.Event()
+
+    def slow(*_: Any, **__: Any) -> str:
+        go_on.wait(60)
+        return "digits"
+
+    control.start = slow
+    form = Form(control)
+    form.press(ids_actions.START_CHECK)
+    form.follow()
+    form.press(ids_actions.START_BUTTON)
+    form.press(ids_actions.START_TICK)
+    assert "A driver is starting" in words(form.state)
+    assert form.is_disabled
+    assert form.where is no_update
+    go_on.set()
+    form.follow()
+    assert form.where == "/study/digits"
+
+
+def test_a_field_writes_into_the_text_and_the_text_into_the_fields() -> None:
+    text, wrong, _, tasks, *values = form_update(ids_actions.START_BUDGET, "60%", FIRST_TEXT, None)
+    assert 'flop_budget = "60%"       # of the single-task cost' in text
+    assert wrong is None
+    assert "orientation" in words(tasks)
+    assert values == [no_update] * len(FIELDS)
+    _, _, _, tasks, *values = form_update(ids_actions.START_TEXT, None, text.replace('"digits"', '"rooms"'), None)
+    assert dict(zip(FIELDS, values, strict=True)) == {
+        "name": "my-study", "flop_budget": "60%", "trials": 12, "workers": "", "data": "rooms", "root": "",
+        "backbone": "smallconv",
+    }  # fmt: skip
+    assert "normals" in words(tasks)
+
+
+def test_what_is_wrong_with_the_text_is_said_while_it_is_written() -> None:
+    assert "not valid TOML" in words(form_update(ids_actions.START_TEXT, None, "[study", None)[1])
+    unknown = FIRST_TEXT.replace("trials", "trails")
+    assert "Did you mean" in words(form_update(ids_actions.START_TEXT, None, unknown, None)[1])
+    nowhere = form_update(ids_actions.START_DATA, "celebs", FIRST_TEXT, None)
+    assert "celebs" in nowhere[0]
+    assert "unknown" in words(nowhere[1])
+
+
+def test_weights_of_tasks_go_into_the_text() -> None:
+    out = form_update(ids_actions.task_weight("left"), 0.5, FIRST_TEXT, None)
+    assert "[tasks.left]\nweight = 0.5" in out[0]
+
+
+def test_an_uploaded_file_becomes_the_text() -> None:
+    text = form_update(ids_actions.START_UPLOAD, "x", FIRST_TEXT, address_of(b'[study]\r\nname = "mine"\r\n'))[0]
+    assert text == '[study]\nname = "mine"\n'
+
+
+@pytest.mark.parametrize("raw", [b"\xff\xfe\x00", b"x" * (MAX_BYTES + 1)])
+def test_what_is_no_text_is_not_taken(raw: bytes) -> None:
+    with pytest.raises(StudyFileError):
+        uploaded_text(address_of(raw))
+    out = form_update(ids_actions.START_UPLOAD, "x", FIRST_TEXT, address_of(raw))
+    assert out[0] is no_update
+    assert out[2] is not None

@@ -1,0 +1,140 @@
+"""The system page, the downloads, the trial's origin and log, and the points nearest to a budget."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dash import no_update
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from sqlalchemy.exc import OperationalError
+
+from dashboards.app import create_app
+from dashboards.disk_uses import DiskUses
+from dashboards.downloads import add_downloads, report_response
+from dashboards.nearest_points import nearest_points, nearest_table
+from dashboards.pages.system import system_update
+from dashboards.pages.trial_bundle import _NUM_STEPS
+from dashboards.pages.trial_origin import log_card, origin_cards
+from dashboards.polling import Seen
+from dashboards.router import page_at
+from search.bundle.archive import PACKING
+from search.bundle.pull import STEPS
+from search.records import StudyView, TrialState
+
+UNREACHABLE = OperationalError("SELECT 1", {}, Exception("connection refused"))
+
+
+def words(thing: Any) -> str:
+    return str(thing.to_plotly_json()) if hasattr(thing, "to_plotly_json") else str(thing)
+
+
+@pytest.fixture
+def disks() -> DiskUses:
+    return DiskUses(lambda _folder: 20_300_000)
+
+
+def test_system_page_shows_drivers_workers_queue_and_database(reader: Any, disks: DiskUses, view: StudyView) -> None:
+    reader.num_finished = 7
+    now = view.summary.created_at + timedelta(seconds=4)
+    shown = words(system_update(reader, disks, Seen(), now)[2])
+    for said in ("SQLite", "answers in 0.4 ms", "1.4 MB", "schema 0008", "2 of 2", "node-0, process 17", "4 s ago",
+                 "digits, trial 7", "node-1, process 4711", "3 of 8", "/data/runs/digits"):  # fmt: skip
+        assert said in shown
+
+
+def test_system_page_without_work_says_so(reader: Any, disks: DiskUses) -> None:
+    shown = words(system_update(reader, disks, Seen())[2])
+    assert "No study is being driven." in shown
+    assert "No trial trains at the moment." in shown
+
+
+def test_system_page_keeps_the_last_view_while_the_database_is_away(
+    reader: Any, disks: DiskUses, view: StudyView
+) -> None:
+    now = view.summary.created_at
+    seen = Seen.from_json(system_update(reader, disks, Seen(), now)[-1])
+    reader.error = UNREACHABLE
+    banner, style, content, last = system_update(reader, disks, seen, now)
+    assert "cannot be reached since" in words(banner)
+    assert style is content is no_update
+    reader.error = None
+    assert system_update(reader, disks, Seen.from_json(last), now)[0] is None
+
+
+def test_the_report_is_a_file_to_save(reader: Any) -> None:
+    found = report_response(reader, "digits")
+    assert found.status_code == 200
+    assert found.headers["content-disposition"] == 'attachment; filename="digits-report.html"'
+    assert b"Pareto front" in found.body
+    assert report_response(reader, "nope").status_code == 404
+    reader.error = UNREACHABLE
+    assert report_response(reader, "digits").status_code == 503
+
+
+def test_downloads_have_addresses_of_their_own(reader: Any, tmp_path: Path) -> None:
+    (tmp_path / "digits-7.zip").write_bytes(b"zip")
+    server = FastAPI()
+    add_downloads(server, reader, lambda job: tmp_path / "digits-7.zip" if job == "known" else None)
+    client = TestClient(server)
+    found = client.get("/downloads/bundle/known")
+    assert (found.status_code, found.content) == (200, b"zip")
+    assert 'filename="digits-7.zip"' in found.headers["content-disposition"]
+    assert client.get("/downloads/bundle/..%2f..%2fetc%2fpasswd").status_code == 404
+    assert client.get("/downloads/bundle/other").status_code == 404
+
+
+def test_the_app_serves_downloads_beside_its_pages(reader: Any) -> None:
+    client = TestClient(create_app(reader).server)  # type: ignore[arg-type]  # it is an ASGI application
+    assert b"Pareto front" in client.get("/downloads/report/digits").content
+    assert b"_dash-config" in client.get("/study/digits").content
+
+
+def test_progress_of_a_bundle_counts_every_step() -> None:
+    assert len([*STEPS, PACKING]) == _NUM_STEPS
+
+
+def test_who_cannot_act_is_not_invited_to() -> None:
+    assert "Start a study" not in words(page_at("/")[0])
+    assert "Start a study" in words(page_at("/", can_act=True)[0])
+
+
+def test_origin_cost_and_log_of_a_trial(reader: Any) -> None:
+    view, detail, trace = reader.view("digits"), reader.trial("digits", 7), reader.trace("digits", 7)
+    shown = words(origin_cards(view, detail, trace))
+    # Its own 37.6 s and twice 6.2 s for what was derived from it.
+    for said in ("the study's 3 references", "node-1, process 4711", "50 s", "12 s", "1 CPU core", "514.0 GFLOPs"):
+        assert said in shown
+    repeat = replace(trace, confirms=4, confirmed_by=(9, 10), initial="rooms 7.1", started_from="rooms")
+    shown = words(origin_cards(view, detail, repeat))
+    for said in ("/study/digits/trial/4", "/study/digits/trial/10", "rooms 7.1", "/study/rooms"):
+        assert said in shown
+    assert "epoch 8 of 8" in words(log_card(trace))
+    assert "There is no log" in words(log_card(replace(trace, log="")))
+
+
+def over_budget(view: StudyView) -> StudyView:
+    points = tuple(
+        replace(point, is_feasible=False, on_front=False, exceeds=("flops",))
+        if point.state is TrialState.COMPLETE else point
+        for point in view.points
+    )  # fmt: skip
+    return replace(view, points=points, derived=(), summary=replace(view.summary, flop_budget=1_060_000))
+
+
+def test_where_nothing_keeps_to_the_budget_the_least_excess_comes_first(view: StudyView) -> None:
+    assert nearest_points(view) == []
+    view = over_budget(view)
+    found = nearest_points(view)
+    assert [point.number for point in found] == [0, 6, 9, 1, 11]
+    shown = words(nearest_table(view))
+    assert "1.04 % FLOPs" in shown
+    assert "miss it by least" in shown
+
+
+def test_nothing_finished_is_nothing_near(view: StudyView) -> None:
+    empty = replace(view, points=(), derived=())
+    assert nearest_points(empty) == []
+    assert "No trial is on the front yet." in words(nearest_table(empty))
