@@ -14,9 +14,10 @@ from search.confirmation import Key
 from search.lazy_json import LazyJson
 from search.pareto import Point
 from search.records import StudyEvent, TrialState
-from search.storage.epochs import read_unfinished_seconds
+from search.storage.among import among
+from search.storage.epochs import read_stopped, read_unfinished_seconds
 from search.storage.events import read_events
-from search.storage.latencies import among, read_study_latencies
+from search.storage.latencies import read_study_latencies
 from search.storage.optuna_tables import STUDIES, TRIAL_PARAMS, TRIAL_VALUES, TRIALS
 from search.storage.schema import DerivedPointRow, ReferenceRow, StudyRow, TrialRow
 
@@ -49,6 +50,7 @@ class TrialFacts:
     seconds: float | None
     result: Mapping[str, Any]
     params: Mapping[str, Any]
+    stopped_at: Point | None = None
 
 
 class DerivedFacts(NamedTuple):
@@ -120,6 +122,7 @@ def read_marks(session: Session, study: str) -> dict[int, str]:
 def _read_trials(session: Session, study: str, numbers: Collection[int] | None) -> list[TrialFacts]:
     query = sa.select(*_TRIAL_COLUMNS).where(TrialRow.study == study, *among(TrialRow.number, numbers))
     params = _read_params(session, study, numbers)
+    stopped = read_stopped(session, study, numbers)
     return [
         TrialFacts(
             number=row.number,
@@ -133,6 +136,7 @@ def _read_trials(session: Session, study: str, numbers: Collection[int] | None) 
             seconds=row.seconds,
             result=row.result or {},
             params=params.get(row.number, {}),
+            stopped_at=stopped.get(row.number),
         )
         for row in session.execute(query.order_by(TrialRow.number))
     ]

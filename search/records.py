@@ -129,7 +129,8 @@ class TrialPoint:
     median time of a forward pass, if the study measures it. A complete point is feasible if it ``exceeds`` no budget.
     A repeat ``confirms`` another trial and is on no front. ``delta_mtl`` is what this network was measured to do; what
     repeats with other seeds say of it is its ``confirmation``, and ``tied_with`` the neighbours on the front that
-    they cannot tell it from.
+    they cannot tell it from. ``stopped_at`` is Δ_MTL and FLOPs of a trial that was stopped early, as they
+    stood after its last epoch.
     """
 
     number: int
@@ -154,6 +155,7 @@ class TrialPoint:
     confirms: int | None = None
     confirmation: Confirmation | None = None
     tied_with: tuple[str, ...] = ()
+    stopped_at: tuple[float, int] | None = None
 
     @property
     def expected_delta_mtl(self) -> float | None:

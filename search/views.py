@@ -170,6 +170,7 @@ def trial_point(trial: TrialFacts, facts: StudyFacts, study: StudyState, found: 
         confirms=facts.confirms.get(trial.number),
         confirmation=place.confirmation,
         tied_with=place.tied_with,
+        stopped_at=trial.stopped_at,
     )
 
 

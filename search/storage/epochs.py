@@ -1,12 +1,13 @@
 """Epochs in the database as early stopping needs them: what each trial was worth and cost while its gates learned."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from search.records import TrialState
+from search.storage.among import among
 from search.storage.schema import EpochRow, TrialRow
 
 
@@ -33,6 +34,18 @@ def read_rung_epochs(session: Session, study: str, rungs: Sequence[int]) -> list
         for number, epoch, delta_mtl, flops in session.execute(query)
         if delta_mtl is not None and flops is not None
     ]
+
+
+def read_stopped(session: Session, study: str, numbers: Collection[int] | None = None) -> dict[int, tuple[float, int]]:
+    """Δ_MTL and FLOPs of every trial that was stopped early, after its last epoch; or of those of these trials."""
+    query = (
+        sa.select(TrialRow.number, EpochRow.delta_mtl, EpochRow.flops)
+        .join(EpochRow, sa.and_(EpochRow.study == TrialRow.study, EpochRow.number == TrialRow.number))
+        .where(TrialRow.study == study, TrialRow.state == TrialState.STOPPED_EARLY, EpochRow.epoch == TrialRow.epoch)
+        .where(*among(TrialRow.number, numbers))
+    )
+    rows = session.execute(query)
+    return {number: (delta, flops) for number, delta, flops in rows if delta is not None and flops is not None}
 
 
 def read_unfinished_seconds(session: Session, study: str) -> float:

@@ -2,12 +2,12 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, fields
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from search.latency import Latency
+from search.storage.among import among
 from search.storage.schema import DerivedPointRow, LatencyRow, TrialRow
 
 _COLUMNS = tuple(field.name for field in fields(Latency))
@@ -17,11 +17,6 @@ def replace_latencies(session: Session, study: str, number: int, derived: int, l
     """Write measurements of one network; each replaces an earlier one of its setting."""
     for latency in latencies:
         session.merge(LatencyRow(study=study, number=number, derived=derived, **asdict(latency)))
-
-
-def among(column: sa.ColumnElement[int] | Any, numbers: Collection[int] | None) -> tuple[sa.ColumnElement[bool], ...]:
-    """The condition that a trial is one of these; none at all for None."""
-    return () if numbers is None else (column.in_(numbers),)
 
 
 def read_study_latencies(
