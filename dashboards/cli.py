@@ -12,11 +12,28 @@ import typer
 
 from dashboards.errors import AddressInUseError
 from search.queries import StudyReader
-from search.settings import database_url
+from search.settings import database_url, storage_folder
 
 Database = Annotated[
     str | None, typer.Option("--db", help="Database URL; default ./runs/gatefront.db or GATEFRONT_DB.")
 ]
+Storage = Annotated[
+    Path | None, typer.Option("--storage", metavar="DIR", help="Folder; default: GATEFRONT_STORAGE, else ./runs.")
+]
+TokensFile = Annotated[
+    Path | None, typer.Option("--tokens", metavar="FILE", help="Who may use it: NAME read|write TOKEN, one a line.")
+]
+AllowImports = Annotated[
+    bool, typer.Option("--allow-imports", help="Let study files name classes and backbones that are imported.")
+]
+DataRoots = Annotated[
+    list[Path] | None,
+    typer.Option("--data-root", metavar="DIR", help="Let study files read files in here; may be given again."),
+]
+RayAddress = Annotated[
+    str | None, typer.Option("--address", metavar="http://HEAD:8265", help="Run studies as jobs of this Ray cluster.")
+]
+Watch = Annotated[bool, typer.Option(help="Resume a study that was started here when its driver is lost.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -25,24 +42,32 @@ def register(app: typer.Typer) -> None:
     app.command("report")(report)
 
 
-def serve(
+def serve(  # noqa: PLR0913  # one parameter per option of the command line
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)] = 8050,
     db: Database = None,
+    storage: Storage = None,
+    tokens: TokensFile = None,
+    allow_imports: AllowImports = False,
+    data_root: DataRoots = None,
+    address: RayAddress = None,
+    watch: Watch = True,
 ) -> None:
-    """Show the studies in the browser, live."""
-    import uvicorn
-
-    from dashboards.app import create_app
+    """Show the studies in the browser, live, and let pages and programs start and change them."""
+    from dashboards.serving import ServeOptions, serve_studies
 
     listening = listen(host, port)
-    warning = exposure_warning(host)
-    if warning:
-        typer.echo(warning, err=True)
-    app = create_app(StudyReader(database_url(db)), allowed_hosts=allowed_hosts(host))
-    address = f"[{host}]" if ":" in host else host
-    typer.echo(f"The studies are at http://{address}:{listening.getsockname()[1]}/ (Ctrl-C ends this).", err=True)
-    uvicorn.Server(uvicorn.Config(app.server, log_level="warning")).run(sockets=[listening])
+    options = ServeOptions(
+        host=host,
+        url=database_url(db),
+        storage=storage_folder(storage),
+        tokens=tokens,
+        allow_imports=allow_imports,
+        data_roots=tuple(data_root or ()),
+        address=address,
+        watch=watch,
+    )
+    serve_studies(options, listening)
 
 
 def report(
@@ -67,16 +92,6 @@ def listen(host: str, port: int) -> socket.socket:
             f"--host {host} --port {port}: this address cannot be listened on ({error.strerror or error}).",
             hint="Choose another --port; 0 takes a free one.",
         ) from error
-
-
-def exposure_warning(host: str) -> str | None:
-    """The sentence for a host that others can reach; None for loopback."""
-    if is_loopback(host):
-        return None
-    return (
-        f"Warning: the dashboard listens on {host} without a password. "
-        "Whoever reaches this address can read every study of the database."
-    )
 
 
 def allowed_hosts(host: str) -> list[str]:

@@ -9,3 +9,7 @@ class AddressInUseError(GatefrontError, RuntimeError):
 
 class ReportError(GatefrontError, RuntimeError):
     """A report that cannot be written."""
+
+
+class OpenAddressError(GatefrontError, ValueError):
+    """Others could reach the service, and nobody would be asked who they are."""

@@ -1,4 +1,4 @@
-"""The Ray cluster of one study. The only ``ray.init`` of the repository."""
+"""The Ray cluster of one study: its own on this machine, or one that is there. The only ``ray.init`` here."""
 
 import contextlib
 import logging
@@ -9,9 +9,12 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import ray
 import torch
+
+from search.errors import DriverFailedError
 
 _PROJECT_ROOT = Path(__file__).resolve().parent.parent
 # Unix sockets lie under Ray's folder, and their paths may have 107 bytes; a session's own part takes about 70.
@@ -41,15 +44,28 @@ class WorkerResources:
         return {"cpu": 1.0, "gpu": self.gpus_per_worker} if self.gpus_per_worker else {"cpu": 1.0}
 
 
-def plan_workers(asked: int | None) -> WorkerResources:
+def plan_workers(asked: int | None, address: str | None = None) -> WorkerResources:
     """As many workers as asked for, else one per GPU, else one per CPU core this process may use.
 
     More workers than GPUs share them: as many on each, or one fewer on some. All have the same share, so that Ray
-    finds a place for every one.
+    finds a place for every one. With an ``address`` GPUs and cores are those of the cluster there.
+
+    Raises:
+        DriverFailedError: there is no cluster at the address.
     """
-    num_gpus = torch.cuda.device_count()
-    num_workers = asked or num_gpus or len(os.sched_getaffinity(0))
+    num_cpus, num_gpus = _count_here() if address is None else _count_there(address)
+    num_workers = asked or num_gpus or num_cpus
     return WorkerResources(num_workers, _gpu_share(num_workers, num_gpus))
+
+
+def _count_here() -> tuple[int, int]:
+    return len(os.sched_getaffinity(0)), torch.cuda.device_count()
+
+
+def _count_there(address: str) -> tuple[int, int]:
+    with _joined(address):
+        found = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    return max(1, int(found.get("CPU", 1))), int(found.get("GPU", 0))
 
 
 def _gpu_share(num_workers: int, num_gpus: int) -> float:
@@ -60,11 +76,50 @@ def _gpu_share(num_workers: int, num_gpus: int) -> float:
 
 
 @contextlib.contextmanager
+def cluster(workers: WorkerResources, address: str | None = None) -> Iterator[None]:
+    """Ray for the length of the block: on this machine, or the cluster at the ``address``.
+
+    Raises:
+        DriverFailedError: there is no cluster at the address.
+    """
+    with local_cluster(workers) if address is None else _shared_cluster(workers, address):
+        yield
+
+
+@contextlib.contextmanager
+def _shared_cluster(workers: WorkerResources, address: str) -> Iterator[None]:
+    _set_environment(workers)
+    # Sent along, so that the cluster's workers run the code that the driver does, whatever they have installed.
+    modules = [str(_PROJECT_ROOT / name) for name in ("spaces", "trainer", "search")]
+    with _joined(address, {"py_modules": modules, "env_vars": dict(_ENVIRONMENT)}):
+        yield
+
+
+@contextlib.contextmanager
+def _joined(address: str, runtime_env: dict[str, Any] | None = None) -> Iterator[None]:
+    try:
+        ray.init(
+            address=address,
+            runtime_env=runtime_env,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = str(error).strip().partition("\n")[0].rstrip(".")
+        raise DriverFailedError(
+            f"the Ray cluster at {address} cannot be joined: {reason}.",
+            hint="Check --address, and that RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH is the cluster's.",
+        ) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+@contextlib.contextmanager
 def local_cluster(workers: WorkerResources) -> Iterator[None]:
     """Ray on this machine for the length of the block, never another cluster that happens to run here."""
-    # By default one worker is started after the other, each waiting for the one before.
-    for name, value in (_ENVIRONMENT | {"TUNE_MAX_PENDING_TRIALS_PG": str(workers.num_workers)}).items():
-        os.environ.setdefault(name, value)
+    _set_environment(workers)
     temp_dir = _make_temp_dir()
     try:
         # Ray puts the driver's working directory first on each worker's path: a folder named `trainer`
@@ -83,6 +138,12 @@ def local_cluster(workers: WorkerResources) -> Iterator[None]:
     finally:
         ray.shutdown()
         shutil.rmtree(temp_dir, ignore_errors=True)
+
+
+def _set_environment(workers: WorkerResources) -> None:
+    # By default one worker is started after the other, each waiting for the one before.
+    for name, value in (_ENVIRONMENT | {"TUNE_MAX_PENDING_TRIALS_PG": str(workers.num_workers)}).items():
+        os.environ.setdefault(name, value)
 
 
 def _make_temp_dir() -> Path:

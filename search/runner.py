@@ -10,7 +10,7 @@ import optuna
 from ray import tune
 
 from search.ask_ahead import Ask, AskAhead
-from search.cluster import WorkerResources, local_cluster
+from search.cluster import WorkerResources, cluster
 from search.drain import Drain
 from search.folders import StudyFolders
 from search.plan import StudyPlan
@@ -52,6 +52,7 @@ class StudyRun:
     workers: WorkerResources
     drain: Drain
     run_trial: RunTrial
+    address: str | None = None
 
     @property
     def progress(self) -> Progress:
@@ -80,7 +81,7 @@ def run_study(run: StudyRun) -> StudyState:
     ended_early = False
     try:
         if run.has_work:
-            with local_cluster(run.workers):
+            with cluster(run.workers, run.address):
                 ended_early = _work(run)
     except PreparationStoppedError:
         logger.info("stopped while references were training")

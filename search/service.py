@@ -87,7 +87,8 @@ def _capped(latency: LatencySection | None, budget_ms: float | None) -> LatencyS
 class Sitting:
     """How a study is driven this time, and who asked for that. ``watch`` is entered once the study can be read.
 
-    A study that a service starts ``is_kept``: the service resumes it when its driver is lost.
+    A study that a service starts ``is_kept``: the service resumes it when its driver is lost. ``address`` is the Ray
+    cluster to train on; None: one of its own on this machine.
     """
 
     url: str
@@ -96,6 +97,7 @@ class Sitting:
     run_trial: RunTrial = train_trial
     actor: str = COMMAND_LINE
     is_kept: bool = False
+    address: str | None = None
 
 
 def start_study(
@@ -118,7 +120,7 @@ def start_study(
     engine, optuna_storage = open_store(sitting.url)
     _refuse_known_name(optuna_storage, config.study.name)
     inheritance = None if earlier is None else begin_from(plan, text, StudyReader(sitting.url), earlier)
-    workers = plan_workers(config.study.workers)
+    workers = plan_workers(config.study.workers, sitting.address)
     # Before the study exists: data that cannot be read is wrong input, not a failed study.
     load_data(plan.data, StudyFolders(storage, config.study.name).cache)
     row = _new_row(plan, text, storage, workers)
@@ -236,9 +238,10 @@ def _prepare(plan: StudyPlan, store: StudyStore, optuna_storage: StudyStorage, s
         study=study,
         recovery=recovery,
         folders=folders,
-        workers=plan_workers(plan.config.study.workers),
+        workers=plan_workers(plan.config.study.workers, sitting.address),
         drain=sitting.drain,
         run_trial=sitting.run_trial,
+        address=sitting.address,
     )
     if run.has_work:
         # Here once, before many workers ask for it at the same time.

@@ -4,6 +4,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from types import FrameType
 from typing import Annotated
 
@@ -38,6 +39,10 @@ Hours = Annotated[float | None, typer.Option("--hours", min=0.0, help="Stop clea
 Earlier = Annotated[
     str | None, typer.Option("--from", metavar="STUDY", help="Go on from what an earlier study of the same data found.")
 ]
+Address = Annotated[
+    str | None,
+    typer.Option("--address", metavar="HOST:6379", help="Train on the Ray cluster there, not on one of its own."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show only how the study ended.")]
 Plain = Annotated[bool, typer.Option("--plain", help="Plain lines also on a terminal.")]
 
@@ -53,6 +58,7 @@ def start(  # noqa: PLR0913  # one parameter per option of the command line
     db: Database = None,
     storage: Storage = None,
     earlier: Earlier = None,
+    address: Address = None,
     quiet: Quiet = False,
     plain: Plain = False,
 ) -> None:
@@ -68,7 +74,12 @@ def start(  # noqa: PLR0913  # one parameter per option of the command line
     folder = storage_folder(storage)
     if not quiet:
         typer.echo(f"Reading {file} and its data ...", err=True)
-    _run(lambda sitting: start_study(text, overrides, folder, sitting, earlier=earlier), db, hours, _mode(quiet, plain))
+    _run(
+        lambda sitting: start_study(text, overrides, folder, replace(sitting, address=address), earlier=earlier),
+        db,
+        hours,
+        _mode(quiet, plain),
+    )
 
 
 def resume(
@@ -76,12 +87,19 @@ def resume(
     workers: Workers = None,
     hours: Hours = None,
     db: Database = None,
+    address: Address = None,
     quiet: Quiet = False,
     plain: Plain = False,
 ) -> None:
     """Go on with a study that was stopped, or whose driver died, until all its trials are done."""
     name = settle_study(open_reader(db), study)
-    _run(lambda sitting: resume_study(name, sitting, workers=workers), db, hours, _mode(quiet, plain), say_plan=True)
+    _run(
+        lambda sitting: resume_study(name, replace(sitting, address=address), workers=workers),
+        db,
+        hours,
+        _mode(quiet, plain),
+        say_plan=True,
+    )
 
 
 def stop(study: StudyName = None, db: Database = None) -> None:

@@ -48,7 +48,7 @@ def _drive(order: DriverOrder) -> StudyState:
         with watching(reader, study, PlainDisplay(lambda line: typer.echo(line, err=True))):
             yield
 
-    sitting = Sitting(url=url, drain=drain, watch=watch, actor=order.actor, is_kept=True)
+    sitting = Sitting(url=url, drain=drain, watch=watch, actor=order.actor, is_kept=True, address=order.address)
     with signals(drain):
         if order.action == "resume":
             return resume_study(order.study, sitting, workers=options.workers)

@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +20,7 @@ from search.doctor.check import Check
 from search.errors import DriverFailedError, StudyBusyError, StudyExistsError
 from search.service import open_store
 from search.storage import amendments
+from search.storage.clock import database_time
 from search.storage.lease import holds
 from search.storage.repository import StudyStore
 from search.storage.schema import StudyRow
@@ -80,7 +80,7 @@ class LocalControl:
         row = StudyStore(self._engine, study).load()
         order = replace(self._order("resume", study, actor, options=options), storage=row.storage_dir)
         with self._beginning_of(study):
-            if holds(row, datetime.now(UTC)):
+            if self._is_driven(study):
                 raise StudyBusyError(f"study {study!r} is being run already.", hint="Stop it first.")
             self._await(self._launcher.launch(order), study)
 
@@ -177,8 +177,9 @@ class LocalControl:
             return session.get(StudyRow, study)
 
     def _is_driven(self, study: str) -> bool:
-        row = self._row(study)
-        return row is not None and holds(row, datetime.now(UTC))
+        with Session(self._engine) as session:
+            row = session.get(StudyRow, study)
+            return row is not None and holds(row, database_time(session))
 
 
 def _check(options: StartOptions) -> None:

@@ -20,7 +20,8 @@ SERVICE_SECRETS = ("GATEFRONT_TOKENS", "GATEFRONT_TOKEN")
 class DriverOrder:
     """``text`` is the study file of a study to start or examine; a study to resume has its own in the database.
 
-    Holds no secret: with Ray it can be read in the list of jobs.
+    Holds no secret: with Ray it can be read in the list of jobs. ``address`` is the Ray cluster to train on; None: one
+    of the driver's own.
     """
 
     action: Literal["start", "resume", "examine"]
@@ -28,6 +29,7 @@ class DriverOrder:
     actor: str
     storage: str
     text: str = ""
+    address: str | None = None
     options: StartOptions = field(default_factory=StartOptions)
 
     def to_text(self) -> str:

@@ -8,8 +8,10 @@ import pytest
 import typer
 
 from dashboards.app import create_app
-from dashboards.cli import allowed_hosts, exposure_warning, is_loopback, listen, register
-from dashboards.errors import AddressInUseError
+from dashboards.cli import allowed_hosts, is_loopback, listen, register
+from dashboards.errors import AddressInUseError, OpenAddressError
+from dashboards.serving import require_tokens
+from search.rest.tokens import Tokens
 
 
 def request(app: Any, path: str, body: dict[str, Any] | None = None, host: bytes = b"localhost") -> tuple[int, bytes]:
@@ -109,16 +111,17 @@ def test_a_fault_is_logged_not_swallowed(reader: Any, caplog: pytest.LogCaptureF
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.8.0.1"])
-def test_loopback_needs_no_warning(host: str) -> None:
+def test_loopback_needs_no_tokens(host: str) -> None:
     assert is_loopback(host)
-    assert exposure_warning(host) is None
+    require_tokens(host, Tokens())
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.4", "studies.example"])
-def test_any_other_host_is_warned_of(host: str) -> None:
-    warning = exposure_warning(host)
-    assert warning is not None
-    assert host in warning
+def test_any_other_host_is_not_served_without_tokens(host: str) -> None:
+    with pytest.raises(OpenAddressError, match="there are no tokens") as caught:
+        require_tokens(host, Tokens())
+    assert host in str(caught.value)
+    require_tokens(host, Tokens.parse([f"ann write {'x' * 24}"], source="test"))
 
 
 def test_a_foreign_name_for_loopback_is_refused(reader: Any) -> None:

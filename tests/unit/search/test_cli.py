@@ -41,6 +41,7 @@ def test_flags_grow_deliberately() -> None:
         "flops": ["--json", "file"],
         "start": sorted(
             [
+                "--address",
                 "--db",
                 "--flop-budget",
                 "--from",
@@ -71,7 +72,7 @@ def test_flags_grow_deliberately() -> None:
                 "file",
             ]
         ),
-        "resume": ["--db", "--hours", "--plain", "--quiet", "--workers", "study"],
+        "resume": ["--address", "--db", "--hours", "--plain", "--quiet", "--workers", "study"],
         "stop": ["--db", "study"],
         "extend": ["--db", "--trials", "study"],
         "void": ["--db", "--reason", "--trial", "--undo", "study"],

@@ -1,0 +1,81 @@
+"""serve_studies: `gatefront serve` once its words are read."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+import uvicorn
+
+from dashboards.cli import allowed_hosts, is_loopback
+from dashboards.errors import OpenAddressError
+from dashboards.service import create_service
+from search.control import LocalControl, ProcessLauncher, StudyFileRules
+from search.control.launcher import Launcher
+from search.control.watch import StudyWatch
+from search.queries import StudyReader
+from search.rest.asgi import Asgi
+from search.rest.bundle_jobs import BundleJobs
+from search.rest.tokens import Tokens, load_tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeOptions:
+    """What the owner of a service decides. ``address`` is a Ray cluster's; None: drivers are processes beside it."""
+
+    host: str
+    url: str
+    storage: Path
+    tokens: Path | None = None
+    allow_imports: bool = False
+    data_roots: tuple[Path, ...] = ()
+    address: str | None = None
+    watch: bool = True
+
+
+def serve_studies(options: ServeOptions, listening: socket.socket) -> None:
+    """Answer until interrupted.
+
+    Raises:
+        OpenAddressError: others can reach the address, and there are no tokens.
+        TokenError: the tokens cannot be read.
+    """
+    tokens = load_tokens(options.tokens)
+    require_tokens(options.host, tokens)
+    with service(options, tokens) as app:
+        shown = f"[{options.host}]" if ":" in options.host else options.host
+        typer.echo(f"The studies are at http://{shown}:{listening.getsockname()[1]}/ (Ctrl-C ends this).", err=True)
+        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listening])
+
+
+@contextmanager
+def service(options: ServeOptions, tokens: Tokens) -> Iterator[Asgi]:
+    """The application, with what it does in the background for the length of the block."""
+    rules = StudyFileRules(allow_imports=options.allow_imports, data_roots=options.data_roots)
+    control = LocalControl(options.url, options.storage, _launcher(options), rules=rules)
+    jobs = BundleJobs(options.url)
+    with ExitStack() as stack:
+        stack.callback(jobs.close)
+        if options.watch:
+            stack.enter_context(StudyWatch(options.url, control))
+        hosts = allowed_hosts(options.host)
+        yield create_service(StudyReader(options.url), control, jobs, tokens, allowed_hosts=hosts)
+
+
+def require_tokens(host: str, tokens: Tokens) -> None:
+    """Raises :class:`OpenAddressError` if anybody on the network could start studies."""
+    if not tokens and not is_loopback(host):
+        raise OpenAddressError(
+            f"--host {host} can be reached by others, and there are no tokens: anybody could start studies.",
+            hint="Name a file with --tokens, set GATEFRONT_TOKENS, or listen on 127.0.0.1.",
+        )
+
+
+def _launcher(options: ServeOptions) -> Launcher:
+    if options.address is None:
+        return ProcessLauncher(options.url)
+    from search.control.ray_launcher import RayJobLauncher
+
+    return RayJobLauncher(options.url, options.address)

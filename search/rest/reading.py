@@ -1,0 +1,122 @@
+"""Routes that read studies and comparisons. None is ``async``: each reads the database in a thread of its own."""
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import PlainTextResponse
+
+from search.errors import StudyNotFoundError
+from search.front_table import front_points
+from search.point_label import PointLabel
+from search.queries import StudyReader
+from search.records import TrialState
+from search.rest.comparison_models import Comparison, comparison_model
+from search.rest.model import LabelPath, Limit, NumberPath, Offset, Page, StudyPath
+from search.rest.problems import RESPONSES
+from search.rest.replies import Replies
+from search.rest.study_models import Event, Front, Reference, Study, StudyDetail, study_detail, study_model
+from search.rest.trial_models import GateMap, Trial, TrialPage, gate_map_model, trial_model, trial_page
+
+States = Annotated[list[TrialState] | None, Query(alias="state", description="Only trials in one of these states.")]
+
+
+def reading_routes(reader: StudyReader) -> APIRouter:
+    """Everything that is asked with GET, but bundles."""
+    routes = APIRouter(responses=RESPONSES)
+    replies = Replies()
+    _add_lists(routes, reader)
+    _add_study(routes, reader, replies)
+    _add_trials(routes, reader, replies)
+    return routes
+
+
+def _add_lists(routes: APIRouter, reader: StudyReader) -> None:
+    @routes.get("/studies", tags=["studies"])
+    def list_studies(limit: Limit = 100, offset: Offset = 0) -> Page[Study]:
+        """All studies, the newest first."""
+        return _page(reader.list_studies(), study_model, limit, offset)
+
+    @routes.get("/comparisons", tags=["comparisons"])
+    def list_comparisons(limit: Limit = 100, offset: Offset = 0) -> Page[str]:
+        """The names of all comparisons."""
+        return _page(reader.list_comparisons(), str, limit, offset)
+
+    @routes.get("/comparisons/{name}", tags=["comparisons"])
+    def comparison(name: StudyPath) -> Comparison:
+        """A comparison as far as it has come."""
+        return comparison_model(reader.comparison(name))
+
+
+def _add_study(routes: APIRouter, reader: StudyReader, replies: Replies) -> None:
+    @routes.get("/studies/{study}", tags=["studies"], response_model=StudyDetail)
+    def study(study: StudyPath, request: Request) -> Response:
+        """One study: its state, how far it is, what it has found."""
+        return replies.reply(request, reader.revision(study), lambda: study_detail(reader.view(study)))
+
+    @routes.get("/studies/{study}/file", tags=["studies"], response_class=PlainTextResponse)
+    def study_file(study: StudyPath) -> str:
+        """The study file as it was given."""
+        return reader.study_file(study)
+
+    @routes.get("/studies/{study}/events", tags=["studies"])
+    def events(study: StudyPath, limit: Limit = 100, offset: Offset = 0) -> Page[Event]:
+        """What was changed about the study, and by whom, the first change first."""
+        return _page(reader.view(study).events, Event.model_validate, limit, offset)
+
+    @routes.get("/studies/{study}/front", tags=["studies"], response_model=Front)
+    def front(study: StudyPath, request: Request) -> Response:
+        """The study's Pareto front."""
+        return replies.reply(request, reader.revision(study), lambda: _front(reader, study))
+
+
+def _add_trials(routes: APIRouter, reader: StudyReader, replies: Replies) -> None:
+    @routes.get("/studies/{study}/trials", tags=["trials"], response_model=Page[Trial])
+    def trials(
+        study: StudyPath, request: Request, states: States = None, limit: Limit = 100, offset: Offset = 0
+    ) -> Response:
+        """Trials in order of their numbers, those that repeat others too."""
+
+        def make() -> Page[Trial]:
+            points = [point for point in reader.view(study).trials if not states or point.state in states]
+            return _page(points, trial_model, limit, offset)
+
+        return replies.reply(request, reader.revision(study), make)
+
+    @routes.get("/studies/{study}/trials/{number}", tags=["trials"], response_model=TrialPage)
+    def trial(study: StudyPath, number: NumberPath, request: Request) -> Response:
+        """Everything known of one trial, but its gates."""
+        return replies.reply(request, reader.revision(study), lambda: trial_page(reader.trial(study, number)))
+
+    @routes.get("/studies/{study}/trials/{label}/gates", tags=["trials"], response_model=GateMap)
+    def gates(study: StudyPath, label: LabelPath, request: Request) -> Response:
+        """Which channels each task keeps for itself in the network of a trial, or of a point derived from one."""
+        return replies.reply(request, reader.revision(study), lambda: _gates(reader, study, PointLabel.parse(label)))
+
+
+def _page(items: Sequence[Any], make: Callable[[Any], Any], limit: int, offset: int) -> Page[Any]:
+    part = tuple(make(item) for item in items[offset : offset + limit])
+    return Page(items=part, total=len(items), limit=limit, offset=offset)
+
+
+def _front(reader: StudyReader, study: str) -> Front:
+    view = reader.view(study)
+    summary = view.summary
+    return Front(
+        revision=view.revision,
+        study=summary.name,
+        flop_budget=summary.flop_budget,
+        single_task_flops=summary.single_task_flops,
+        best_label=summary.best_label,
+        hypervolume=summary.hypervolume,
+        hypervolume_band=summary.hypervolume_band,
+        references=tuple(map(Reference.model_validate, view.references)),
+        points=tuple(map(trial_model, front_points(view))),
+    )
+
+
+def _gates(reader: StudyReader, study: str, label: PointLabel) -> GateMap:
+    for network in reader.trial(study, label.number).networks:
+        if network.point.derived == label.derived and network.gate_map is not None:
+            return gate_map_model(study, str(label), network.gate_map)
+    raise StudyNotFoundError(f"study {study!r} has no gates of {label}.", hint="Only a complete trial has them.")
