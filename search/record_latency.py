@@ -21,6 +21,8 @@ def record_latency(url: str, manifest: Manifest, measured: Iterable[Latency]) ->
     Raises:
         StoreError: there is a database, and it cannot be used.
     """
+    if manifest.trial is None:
+        return f"{manifest.origin} is no trial, and the database keeps latencies of trials alone."
     try:
         detail = StudyReader(url).trial(manifest.study, manifest.trial)
     except (StudyNotFoundError, NoDatabaseError) as error:

@@ -20,7 +20,7 @@ from trainer.reporting import Phase
 
 logger = logging.getLogger(__name__)
 
-_DAMAGE = (RuntimeError, UnpicklingError, EOFError, KeyError, TypeError, ValueError)
+DAMAGE = (RuntimeError, UnpicklingError, EOFError, KeyError, TypeError, ValueError)
 """What torch.load and the constructors raise when a file was cut short or is something else."""
 
 
@@ -93,7 +93,7 @@ def _read_checkpoint_file(file: Path) -> Checkpoint | None:
         return None
     try:
         return Checkpoint(**torch.load(file, map_location="cpu", weights_only=True))
-    except _DAMAGE as error:
+    except DAMAGE as error:
         logger.warning("%s cannot be read (%s). The one before it is used.", file, error)
         return None
 
@@ -101,7 +101,7 @@ def _read_checkpoint_file(file: Path) -> Checkpoint | None:
 def save_state(state: Mapping[str, Tensor], path: Path) -> None:
     """Writes a state dict, on the CPU, atomically."""
     with replacing(path) as fresh:
-        torch.save(_portable(state), fresh)
+        torch.save(portable(state), fresh)
 
 
 def load_state(path: Path) -> dict[str, Tensor]:
@@ -110,7 +110,7 @@ def load_state(path: Path) -> dict[str, Tensor]:
     Raises:
         CheckpointError: if the file is missing or damaged.
     """
-    state: dict[str, Tensor] = _load(path)
+    state: dict[str, Tensor] = load_document(path)
     return state
 
 
@@ -119,7 +119,7 @@ def save_network(network: InterroGateNetwork, path: Path) -> None:
     document = {
         "architecture": network.architecture.to_json(),
         "layout": asdict(network.layout),
-        "state": _portable(network.state_dict()),
+        "state": portable(network.state_dict()),
     }
     with replacing(path) as fresh:
         torch.save(document, fresh)
@@ -131,7 +131,7 @@ def load_network(path: Path) -> InterroGateNetwork:
     Raises:
         CheckpointError: if the file is missing or damaged.
     """
-    document = _load(path)
+    document = load_document(path)
     try:
         architecture = Architecture.from_json(document["architecture"])
         # Every weight is in the file, so none is fetched only to be replaced.
@@ -139,22 +139,28 @@ def load_network(path: Path) -> InterroGateNetwork:
         network = build_gated_network(untrained, GateLayout(**document["layout"]))
         network.architecture = architecture
         network.load_state_dict(document["state"])
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise CheckpointError(f"{path} does not hold a gated network: {error}") from error
     network.freeze_gates()
     return network.eval()
 
 
-def _portable(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def portable(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The state as files hold it."""
     # On a GPU weights are stored channels last; files hold the plain layout.
     return {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
 
 
-def _load(path: Path) -> Any:
+def load_document(path: Path) -> Any:
+    """What ``torch.save`` wrote, on the CPU.
+
+    Raises:
+        CheckpointError: if the file is missing or damaged.
+    """
     try:
         # weights_only: a file of weights may come from elsewhere, and a full unpickling would run its code.
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise CheckpointError(f"{path} does not exist.") from error
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise CheckpointError(f"{path} cannot be read: {error}", hint="Train again to replace it.") from error

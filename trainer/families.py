@@ -14,11 +14,12 @@ from trainer.compatibility import image_shape, require_match
 from trainer.config import TrainConfig, TrainConfigError
 from trainer.content_hash import hash_json
 from trainer.data.dataset import MultiTaskData
+from trainer.family_file import save_family
 from trainer.lomt import FoundLayers, LayerSearch, search_layers
 from trainer.loop import Strategy, train
 from trainer.seeding import seed_everything
 from trainer.training_cost import count_training_flops
-from trainer.trial_spec import TrainedReference
+from trainer.trial_spec import NETWORK_FILE, TrainedReference
 from trainer.weighting import step_cost
 
 
@@ -56,7 +57,9 @@ class FamilyResult:
 
 
 def train_family(spec: FamilySpec, data: MultiTaskData, work_dir: Path) -> FamilyResult:
-    """Train, going on from the checkpoints that ``work_dir`` holds. What LOMT's layers cost to find is counted, too.
+    """Train, going on from the checkpoints that ``work_dir`` holds, and write ``work_dir/network.pt``.
+
+    What LOMT's layers cost to find is counted, too.
 
     Raises:
         SpaceError: there is no such family, or it does not work on this backbone.
@@ -75,9 +78,10 @@ def train_family(spec: FamilySpec, data: MultiTaskData, work_dir: Path) -> Famil
     # What mixes tasks is drawn to nothing by weight decay, and is no weight.
     strategy = Strategy(gate_parameters=tuple(network.mixing_parameters()), gate_learning_rate=config.learning_rate)
     outcome = train(network, data, config, tasks=spec.architecture.tasks, strategy=strategy, slot=slot)
+    save_family(spec.family, network.cpu().eval(), work_dir / NETWORK_FILE)
     return FamilyResult(
         metrics=outcome.metrics,
-        flops=count_flops(network.eval(), shape),
+        flops=count_flops(network, shape),
         num_parameters=count_parameters(network),
         train_flops=found.train_flops + count_training_flops(network, shape, outcome.num_samples, step_cost=cost),
         seconds=found.seconds + outcome.seconds,

@@ -26,10 +26,10 @@ from trainer.runtime import resolve_runtime
 from trainer.seeding import seed_everything
 from trainer.training_cost import count_training_flops
 from trainer.trial_reporter import TrialReporter
-from trainer.trial_spec import TrialSpec
+from trainer.trial_spec import NETWORK_FILE, TrialSpec
 from trainer.weighting import step_cost
 
-CHECKPOINT_FILE, LEARNED_FILE, NETWORK_FILE = "checkpoint.pt", "learned.pt", "network.pt"
+CHECKPOINT_FILE, LEARNED_FILE = "checkpoint.pt", "learned.pt"
 
 logger = logging.getLogger(__name__)
 

@@ -12,6 +12,9 @@ from trainer.data.dataset import DataSpec
 from trainer.initial_network import InitialNetwork
 from trainer.reporting import ReferenceResult
 
+NETWORK_FILE = "network.pt"
+"""What a trial delivers, in its folder."""
+
 
 class TrialSpecError(GatefrontError, ValueError):
     """A trial's parts do not fit each other."""

@@ -23,7 +23,14 @@ _REFERENCES = {"single_task": "one network per task", "hard_sharing": "one encod
 
 def write_card(manifest: Manifest) -> str:
     """The card's Markdown text."""
-    parts = [_head(manifest), _tasks(manifest), _pictures(), _use(manifest), _files(manifest), _origin(manifest)]
+    parts = [
+        _head(manifest),
+        _tasks(manifest),
+        _pictures(manifest),
+        _use(manifest),
+        _files(manifest),
+        _origin(manifest),
+    ]
     if manifest.latency:
         parts.insert(2, latency_section(manifest.latency))
     return "\n\n".join(parts) + "\n"
@@ -34,9 +41,9 @@ def _head(manifest: Manifest) -> str:
     names = ", ".join(task.name for task in manifest.tasks)
     share = flops.value / flops.single_task
     lines = [
-        f"# {manifest.study}, trial {manifest.label}",
+        f"# {manifest.study}, {'trial ' if manifest.system is None else ''}{manifest.label}",
         "",
-        f"A plain network for {len(manifest.tasks)} tasks in one forward pass ({names}), found and pruned by "
+        f"A plain network for {len(manifest.tasks)} tasks in one forward pass ({names}), {_making(manifest)} by "
         "gatefront. It has no gates and needs no gatefront to run.",
         "",
         "| | |",
@@ -64,6 +71,10 @@ def _head(manifest: Manifest) -> str:
     return "\n".join(lines)
 
 
+def _making(manifest: Manifest) -> str:
+    return "found and pruned" if manifest.family == "interrogate" else f"of the family {manifest.family}, trained"
+
+
 def sureness(manifest: Manifest) -> str:
     """How far Δ_MTL can be trusted, in words."""
     sure = manifest.confirmation
@@ -84,7 +95,11 @@ def _tasks(manifest: Manifest) -> str:
         "## What it was measured to do",
         "",
         f"On the validation split of `{data.name}` ({data.num_val:,} samples; {data.num_train:,} for training). "
-        "The trial was chosen on this split, so expect a little less on new data.",
+        + (
+            "The trial was chosen on this split, so expect a little less on new data."
+            if manifest.system is None
+            else "Nothing was selected on this split."
+        ),
         "",
         "| task | metric | this network | single-task | change |",
         "| --- | --- | ---: | ---: | ---: |",
@@ -99,11 +114,12 @@ def _task_row(task: TaskEntry) -> str:
     return f"| {task.name} | {task.metric} ({better}) | {task.value:.4g} | {single} | {delta} |"
 
 
-def _pictures() -> str:
-    return (
-        f"![Δ_MTL against FLOPs: the study's trials and this one]({FRONT_PICTURE})\n\n"
-        f"![Which channels each task keeps for itself, and what each site costs]({GATE_MAP_PICTURE})"
-    )
+def _pictures(manifest: Manifest) -> str:
+    others = "the study's trials" if manifest.system is None else "the systems compared"
+    pictures = [f"![Δ_MTL against FLOPs: {others} and this one]({FRONT_PICTURE})"]
+    if manifest.family == "interrogate":
+        pictures.append(f"![Which channels each task keeps for itself, and what each site costs]({GATE_MAP_PICTURE})")
+    return "\n\n".join(pictures)
 
 
 def _use(manifest: Manifest) -> str:
@@ -178,13 +194,19 @@ def _origin(manifest: Manifest) -> str:
     commands = "\n".join(manifest.reproduce)
     return f"""## Where it comes from
 
-Study `{manifest.study}`, trial {manifest.trial}{_derived(manifest)}, seed {manifest.seed}.
+{_origin_words(manifest)}, seed {manifest.seed}.
 Pulled {manifest.created_at}, exported with {versions}.
 To run it again:
 
 ```
 {commands}
 ```"""
+
+
+def _origin_words(manifest: Manifest) -> str:
+    if manifest.system is not None:
+        return f"Comparison `{manifest.study}`, {manifest.system}"
+    return f"Study `{manifest.study}`, trial {manifest.trial}{_derived(manifest)}"
 
 
 def _derived(manifest: Manifest) -> str:

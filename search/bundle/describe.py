@@ -19,32 +19,24 @@ from search.bundle.manifest import (
 )
 from search.bundle.outputs import output_meaning, output_shape
 from search.bundle.source import PullSource
+from search.records import TaskRecord
 from spaces import FLOP_CONVENTION, PlainNetwork, count_parameters
 from spaces.tasks import Task
+from trainer.data import DataDescription, MultiTaskData
 
 
 def describe(
     source: PullSource, network: PlainNetwork, tasks: tuple[Task, ...], *, no_plan_because: str | None
 ) -> Manifest:
     """The manifest of the network in ``source``, with no files entered yet. ``tasks`` are in its order."""
-    description, summary, point = source.data.description, source.view.summary, source.chosen.point
-    height, width = description.input_size
+    summary, point = source.view.summary, source.chosen.point
     return Manifest(
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         study=summary.name,
         trial=point.number,
         derived=point.derived,
         seed=source.trial.seed,
-        input=InputEntry(
-            name=INPUT_NAME,
-            channels=description.in_channels,
-            height=height,
-            width=width,
-            batch="any",
-            dtype="float32",
-            mean=description.mean,
-            std=description.std,
-        ),
+        input=describe_input(source.data.description),
         tasks=tuple(_describe_task(task, source) for task in tasks),
         delta_mtl=point.delta_mtl or 0.0,
         flops=FlopsEntry(
@@ -64,35 +56,80 @@ def describe(
         confirmation=_confirmation(source),
         worker_latency=_worker_latency(source),
         no_plan_because=no_plan_because,
-        data=DataEntry(
-            name=source.data_name,
-            fingerprint=source.data.fingerprint,
-            num_train=description.num_train,
-            num_val=description.num_val,
-            measured_on="validation split",
-        ),
-        versions=_versions(),
+        data=describe_data(source.data_name, source.data),
+        versions=versions(),
         trained_with={**source.trial.environment, "device": source.trial.device},
         reproduce=_commands(source),
         files={},
     )
 
 
-def _describe_task(task: Task, source: PullSource) -> TaskEntry:
-    record = next(record for record in source.view.summary.tasks if record.name == task.name)
-    baseline = next((point for point in source.view.references if point.kind == "single_task"), None)
-    meaning = output_meaning(task, source.data.description.depth_unit)
+def describe_input(description: DataDescription) -> InputEntry:
+    """The images that the network takes."""
+    height, width = description.input_size
+    return InputEntry(
+        name=INPUT_NAME,
+        channels=description.in_channels,
+        height=height,
+        width=width,
+        batch="any",
+        dtype="float32",
+        mean=description.mean,
+        std=description.std,
+    )
+
+
+def describe_data(name: str, data: MultiTaskData) -> DataEntry:
+    """What the network was trained and measured on."""
+    return DataEntry(
+        name=name,
+        fingerprint=data.fingerprint,
+        num_train=data.description.num_train,
+        num_val=data.description.num_val,
+        measured_on="validation split",
+    )
+
+
+def describe_task(
+    task: Task,
+    record: TaskRecord,
+    description: DataDescription,
+    *,
+    value: float,
+    single: float | None,
+    delta: float | None,
+) -> TaskEntry:
+    """One output; ``single`` is the single-task network's value of the same metric."""
+    meaning = output_meaning(task, description.depth_unit)
     return TaskEntry(
         name=task.name,
         kind=task.kind,
-        output_shape=output_shape(task, source.data.description.input_size),
+        output_shape=output_shape(task, description.input_size),
         units=meaning.units,
         how_to_read=meaning.how_to_read,
-        class_names=tuple(source.data.description.class_names.get(task.name, ())),
+        class_names=tuple(description.class_names.get(task.name, ())),
         metric=record.metric,
         higher_is_better=record.higher_is_better,
+        value=value,
+        single_task_value=single,
+        delta=delta,
+    )
+
+
+def versions() -> dict[str, str]:
+    """What exported the network."""
+    names = ("gatefront", "torch", "onnx", "onnxruntime")
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}
+
+
+def _describe_task(task: Task, source: PullSource) -> TaskEntry:
+    baseline = next((point for point in source.view.references if point.kind == "single_task"), None)
+    return describe_task(
+        task,
+        next(record for record in source.view.summary.tasks if record.name == task.name),
+        source.data.description,
         value=source.chosen.point.metrics[task.name],
-        single_task_value=None if baseline is None else baseline.metrics.get(task.name),
+        single=None if baseline is None else baseline.metrics.get(task.name),
         delta=source.chosen.delta_per_task.get(task.name),
     )
 
@@ -114,11 +151,6 @@ def _worker_latency(source: PullSource) -> WorkerLatencyEntry | None:
         batch=rule.batch,
         precision=rule.precision,
     )
-
-
-def _versions() -> dict[str, str]:
-    names = ("gatefront", "torch", "onnx", "onnxruntime")
-    return {"python": platform.python_version(), **{name: version(name) for name in names}}
 
 
 def _commands(source: PullSource) -> tuple[str, ...]:

@@ -62,7 +62,8 @@ class FlopsEntry(_Record):
     """FLOPs of one forward pass at batch 1; ``requested`` is the budget in words, ``flop_budget`` in FLOPs.
 
     Those two are what this pull asked for; ``flop_target`` is what this network was made for, null if without a bound.
-    ``floor`` is the cheapest network of the study: everything shared at the smallest capacity.
+    ``floor`` is the cheapest network of the study, everything shared at the smallest capacity; of a comparison the
+    cheapest system.
     """
 
     value: int
@@ -115,6 +116,8 @@ class DataEntry(_Record):
 class Manifest(_Record):
     """``manifest.json``. ``manifest_sha256`` is the hash of this document with that one field empty.
 
+    ``trial`` is null for a system of a comparison, which ``system`` names. ``family`` is how its tasks share; networks
+    of other families than InterroGate have no gate map.
     ``derived`` is 0 for the trial's own network, else which of those derived from it, counted from 1.
     ``no_plan_because`` is null where architecture.json and weights.safetensors are in the folder, else the reason.
     ``latency`` is what ``gatefront bench`` measured, one entry per setting; all else was written at the pull.
@@ -127,8 +130,10 @@ class Manifest(_Record):
     manifest_sha256: str = ""
     created_at: str
     study: str
-    trial: int
+    trial: int | None
     derived: int = Field(default=0, ge=0)
+    system: str | None = None
+    family: str = "interrogate"
     seed: int
     input: InputEntry
     tasks: tuple[TaskEntry, ...]
@@ -149,7 +154,14 @@ class Manifest(_Record):
     @property
     def label(self) -> str:
         """The network's name within its study: ``7``, or ``7.2`` for the second point derived from trial 7."""
-        return str(PointLabel(self.trial, self.derived))
+        return self.system or str(PointLabel(self.trial or 0, self.derived))
+
+    @property
+    def origin(self) -> str:
+        """What delivered the network, in words."""
+        if self.system is not None:
+            return f"{self.system} of comparison {self.study}"
+        return f"trial {self.label} of study {self.study}"
 
 
 def write_manifest(manifest: Manifest, folder: Path) -> None:

@@ -8,6 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
+from search.comparison.table import ComparisonTable
 from search.records import StudyView, TrialPoint
 from spaces.gate_map import GateMap, GateSite
 
@@ -46,6 +47,24 @@ def draw_front(view: StudyView, trial: TrialPoint, path: Path, *, flop_budget: i
     plot.set(xlabel="FLOPs per image (2 per multiply-add)", ylabel="Δ_MTL in % (single-task = 0)")
     plot.set_title(f"{view.summary.name}: accuracy against cost", loc="left")
     figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=9)
+    _save(figure, path)
+
+
+def draw_systems(table: ComparisonTable, system: str, path: Path) -> None:
+    """Δ_MTL against FLOPs: the systems of a comparison, means over seeds, this one marked."""
+    figure, axes = _canvas(7.2, 4.6)
+    plot = axes[0]
+    for line in table.lines:
+        marker, size, colour = ("*", 260, _CHOSEN) if line.system == system else ("o", 30, _MUTED)
+        place = (line.flops, line.delta_mtl.mean)
+        plot.errorbar(*place, yerr=line.delta_mtl.deviation or 0.0, color=colour, linewidth=1.0, zorder=2)
+        plot.scatter(*place, marker=marker, s=size, color=colour, zorder=3)
+        plot.annotate(line.system, place, (6, 4), textcoords="offset points", fontsize=8)
+    plot.axhline(0, color=_MUTED, linewidth=0.8, zorder=0)
+    plot.margins(x=0.16, y=0.14)
+    plot.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_flops(value)))
+    plot.set(xlabel="FLOPs per image (2 per multiply-add)", ylabel="Δ_MTL in % (single-task = 0)")
+    plot.set_title(f"{table.name}: systems compared, mean over seeds ± one deviation", loc="left")
     _save(figure, path)
 
 

@@ -1,7 +1,5 @@
 """Pulling: from a study to a verified folder that a person deploys."""
 
-import os
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,10 +13,10 @@ from search.bundle.layout import (
     FRONT_PICTURE,
     GATE_MAP_PICTURE,
     STUDY_FILE,
-    OutputFolderError,
 )
 from search.bundle.manifest import file_entry, write_manifest
 from search.bundle.pictures import draw_front, draw_gate_map, format_flops
+from search.bundle.placing import placing, require_free
 from search.bundle.source import PullSource, StudySource, Wanted, gather_source
 from search.bundle.verify import TOLERANCE, verify_bundle
 from search.errors import BundleError
@@ -72,31 +70,17 @@ def pull_bundle(  # noqa: PLR0913  # one parameter per wish of whoever pulls
         NothingToPullError: no finished trial fits.
         BundleError: the exported network does not do what the trial was measured to do.
     """
-    _check_output(output)
+    require_free(output)
     wanted = Wanted(flop_budget=flop_budget, latency_budget_ms=latency_budget_ms, trial=trial)
     reading, *writing, verifying = STEPS
     progress(reading)
     source = gather_source(reader, study, wanted, cache_dir=cache_dir)
     output = output.absolute()
-    output.parent.mkdir(parents=True, exist_ok=True)
-    # Written beside its place and renamed once it is proven, so that a folder of that name is always whole.
-    partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
-    partial.mkdir()
-    try:
+    with placing(output) as partial:
         _write(source, partial, writing, progress)
         progress(verifying)
         verify_bundle(partial)
-        partial.rename(output)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return output
-
-
-def _check_output(output: Path) -> None:
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise OutputFolderError(
-            f"output {output} exists and is not an empty folder.", hint="Name another folder; nothing is overwritten."
-        )
 
 
 def _write(source: PullSource, folder: Path, steps: Sequence[str], progress: Progress) -> None:

@@ -91,7 +91,7 @@ def gather_source(reader: StudySource, study: str, wanted: Wanted, *, cache_dir:
         network_path=network_path,
         data_name=section.name,
         data=data,
-        samples=_first_images(data),
+        samples=first_images(data),
         requested=requested,
         flop_budget=budget,
     )
@@ -106,7 +106,8 @@ def _settle_budget(view: StudyView, asked: str | None, trial: PointLabel | None)
     return view.summary.flop_budget_text, view.summary.flop_budget
 
 
-def _first_images(data: MultiTaskData) -> Tensor:
+def first_images(data: MultiTaskData) -> Tensor:
+    """The first images of the validation split, ``[images, channels, height, width]``."""
     count = min(NUM_SAMPLES, data.description.num_val)
     # At least two, so that no exporter mistakes the batch axis for a constant of one.
     return torch.stack([data.val[index % count].image for index in range(max(2, count))]).float()

@@ -46,12 +46,13 @@ class Check:
 class VerifyReport:
     """All checks of one bundle; a report that is returned has passed every one of them.
 
-    ``trial`` is ``"7"``, or ``"7.2"`` for a point derived from it.
+    ``trial`` is ``"7"``, or ``"7.2"`` for a point derived from it; ``origin`` says it in words.
     """
 
     folder: Path
     study: str
     trial: str
+    origin: str
     checks: tuple[Check, ...]
 
 
@@ -79,7 +80,9 @@ def verify_bundle(folder: Path) -> VerifyReport:
     checks += [_outputs_check(name, run, samples, expected) for name, run in runs.items()]
     checks += _cost_checks(exported, samples, manifest)
     _raise_failures(folder, checks)
-    return VerifyReport(folder=folder, study=manifest.study, trial=manifest.label, checks=tuple(checks))
+    return VerifyReport(
+        folder=folder, study=manifest.study, trial=manifest.label, origin=manifest.origin, checks=tuple(checks)
+    )
 
 
 def require_intact(folder: Path, manifest: Manifest) -> list[Check]:

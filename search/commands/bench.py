@@ -88,7 +88,7 @@ def _lines(folder: Path, report: BenchReport, *, saved: bool, not_recorded: str 
     if saved:
         yield f"Kept in {folder}: manifest.json and README.md."
     yield (
-        f"Recorded with trial {report.manifest.label} of study {report.manifest.study}."
+        f"Recorded with {report.manifest.origin}."
         if not_recorded is None
         else f"Not recorded in the database: {not_recorded}"
     )

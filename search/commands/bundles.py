@@ -60,4 +60,4 @@ def verify(folder: Folder) -> None:
     report = verify_bundle(folder)
     for check in report.checks:
         typer.echo(f"{'ok  ' if check.passed else 'FAIL'} {check.name}: {check.detail}")
-    typer.echo(f"{report.folder} is what trial {report.trial} of study {report.study} delivered.")
+    typer.echo(f"{report.folder} is what {report.origin} delivered.")

@@ -1,19 +1,23 @@
 """compare: every system on one study's data, in one table."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from search.bundle.manifest import read_manifest
 from search.cluster import local_cluster, plan_workers
 from search.commands.options import AsJson, Database, FlopBudgetText, Storage, StudyFile
 from search.commands.run import Workers, signals
+from search.comparison.pull import pull_system
 from search.comparison.ray_workers import ray_workers
 from search.comparison.run import run_comparison
 from search.comparison.systems import DEFAULT_WEIGHTINGS, list_systems, parse_weightings
 from search.comparison.words import comparison_document, comparison_notes, comparison_words
 from search.drain import Drain
 from search.folders import StudyFolders
+from search.formats import format_flops
 from search.json_document import to_text
 from search.ray_jobs import PreparationStoppedError
 from search.service import Overrides, open_store
@@ -25,6 +29,11 @@ Weightings = Annotated[
     str | None, typer.Option("--weightings", metavar="A,B", help="Hard sharing with each of these weightings.")
 ]
 
+Pull = Annotated[
+    str | None, typer.Option("--pull", metavar="SYSTEM", help="Write this row's network to -o, of the first seed.")
+]
+Output = Annotated[Path | None, typer.Option("-o", "--output", help="With --pull: the folder to write.")]
+
 
 def compare(  # noqa: PLR0913  # one parameter per option of the command line
     file: StudyFile,
@@ -35,12 +44,17 @@ def compare(  # noqa: PLR0913  # one parameter per option of the command line
     db: Database = None,
     storage: Storage = None,
     as_json: AsJson = False,
+    pull: Pull = None,
+    output: Output = None,
 ) -> None:
     """Train single-task networks, hard sharing with several weightings, and InterroGate at the budget; print a table.
 
-    What was trained before is not trained again.
+    What was trained before is not trained again. With --pull nothing is trained: a row's network becomes a bundle.
     """
-    _, config = read_study_file(file)
+    text, config = read_study_file(file)
+    if pull is not None:
+        _pull(text, pull, output, StudyFolders(storage_folder(storage), config.study.name), db)
+        return
     config = Overrides(flop_budget=flop_budget, workers=workers).apply(config)
     names = DEFAULT_WEIGHTINGS if weightings is None else parse_weightings(weightings)
     systems = list_systems(names, config.train.weightings[0])
@@ -69,3 +83,16 @@ def compare(  # noqa: PLR0913  # one parameter per option of the command line
     if failed:
         typer.echo(f"Not all seeds of {', '.join(failed)} could be trained; see the warnings above.", err=True)
         raise typer.Exit(1)
+
+
+def _pull(text: str, system: str, output: Path | None, folders: StudyFolders, db: str | None) -> None:
+    if output is None:
+        raise typer.BadParameter("--pull needs a folder to write.", param_hint="-o")
+    engine, _ = open_store(database_url(db))
+    folder = pull_system(engine, text, system, folders=folders, output=output)
+    manifest = read_manifest(folder)
+    typer.echo(
+        f"{manifest.label}, seed {manifest.seed}: Δ_MTL {manifest.delta_mtl:+.2f} % at "
+        f"{format_flops(manifest.flops.value)} FLOPs."
+    )
+    typer.echo(f"Wrote {folder}. Its README.md says how to load it; `gatefront verify {folder}` checks it.")

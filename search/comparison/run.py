@@ -17,6 +17,7 @@ from search.comparison.jobs import (
 )
 from search.comparison.systems import OTHER_FAMILIES, System
 from search.comparison.table import ComparisonTable, Subject, SystemRun, comparison_table
+from search.comparison.training import keep_single_task
 from search.config import StudyConfig
 from search.folders import StudyFolders
 from search.plan import StudyPlan
@@ -69,7 +70,9 @@ def run_comparison(
     jobs: list[SystemJob] = []
     for plan, found in zip(plans, results, strict=True):
         alone = single_task_run(plan, found.values())
-        store.record(alone, hash_json(asdict(alone)), positions[alone.system])
+        key = hash_json(asdict(alone))
+        keep_single_task(plan.largest.architecture, found.values(), folders.system(key))
+        store.record(alone, key, positions[alone.system])
         runs.append(alone)
         jobs += system_jobs(plan, systems, found, fingerprint=fingerprint)
     runs += [known[job.key] for job in jobs if job.key in known]

@@ -1,17 +1,22 @@
 """Training one system of a comparison, in a worker."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from search.comparison.jobs import SystemJob
 from search.comparison.systems import OTHER_FAMILIES
 from search.comparison.table import SystemRun
+from spaces import Architecture
+from spaces.families import build_family
+from trainer.checkpoint import load_state
 from trainer.data import load_data
 from trainer.delta_mtl import delta_mtl
 from trainer.families import FamilySpec, train_family
+from trainer.family_file import save_family
 from trainer.references import train_reference
-from trainer.reporting import EpochReport
+from trainer.reporting import EpochReport, ReferenceResult
 from trainer.trial import run_trial
+from trainer.trial_spec import NETWORK_FILE
 
 
 def train_system(job: SystemJob, cache_dir: Path, work_dir: Path) -> SystemRun:
@@ -33,7 +38,30 @@ def train_system(job: SystemJob, cache_dir: Path, work_dir: Path) -> SystemRun:
         other = train_family(spec, data, work_dir)
         return _run(job, other.metrics, other.flops, other.num_parameters, other.train_flops, other.seconds)
     shared = train_reference("hard_sharing", job.trial.architecture, None, data, job.train, cache_dir=cache_dir)
+    _keep("hard-sharing", job.trial.architecture, work_dir, hard_sharing=shared.path)
     return _run(job, shared.metrics, shared.flops, shared.num_parameters, shared.train_flops, shared.seconds)
+
+
+def keep_single_task(architecture: Architecture, results: Iterable[ReferenceResult], work_dir: Path) -> None:
+    """Write the single-task networks as one network of their family, unless it is there already."""
+    if not (work_dir / NETWORK_FILE).exists():
+        paths = {result.tasks[0]: result.path for result in results if result.kind == "single_task"}
+        _keep("single-task", architecture, work_dir, single_task=paths)
+
+
+def _keep(
+    family: str,
+    architecture: Architecture,
+    work_dir: Path,
+    *,
+    single_task: Mapping[str, str] | None = None,
+    hard_sharing: str | None = None,
+) -> None:
+    network = build_family(family, architecture)
+    alone = {name: load_state(Path(path)) for name, path in (single_task or {}).items()}
+    network.load_references(alone, None if hard_sharing is None else load_state(Path(hard_sharing)))
+    work_dir.mkdir(parents=True, exist_ok=True)
+    save_family(family, network, work_dir / NETWORK_FILE)
 
 
 def _run(

@@ -61,6 +61,12 @@ def read_comparison(session: Session, name: str) -> ComparisonTable | None:
     return comparison_table(subject, [SystemRun.from_json(row.result["run"]) for row in rows])
 
 
+def read_run(session: Session, name: str, system: str) -> tuple[SystemRun, str] | None:
+    """The run of a system from the first of its seeds, with its key; None if there is none."""
+    row = session.scalars(_rows(name).where(ComparisonRow.system == system)).first()
+    return None if row is None else (SystemRun.from_json(row.result["run"]), row.key)
+
+
 def comparison_revision(session: Session, name: str) -> str | None:
     """Changes with every run that is stored; None if there is none."""
     latest = sa.select(sa.func.count(), sa.func.max(ComparisonRow.finished_at)).where(ComparisonRow.name == name)

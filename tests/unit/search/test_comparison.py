@@ -1,28 +1,38 @@
 """A comparison: what is trained with how much compute, what the table says, and what is not trained again."""
 
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
+from search.bundle import verify_bundle
+from search.bundle.layout import OutputFolderError
+from search.bundle.manifest import Manifest, read_manifest
 from search.comparison import Subject, comparison_table, list_systems
 from search.comparison.jobs import SystemJob, initial_jobs, seeded_plans, system_jobs
+from search.comparison.pull import pull_system
 from search.comparison.run import Workers, buildable, run_comparison
 from search.comparison.systems import DEFAULT_WEIGHTINGS, parse_weightings
 from search.comparison.table import ComparisonTable, SystemRun, mean_ranks
 from search.comparison.training import train_system
 from search.comparison.words import comparison_document, comparison_words
 from search.config import StudyConfig
-from search.errors import StudyFileError, StudyNotFoundError
+from search.errors import NothingToPullError, StudyFileError, StudyNotFoundError
 from search.folders import StudyFolders
 from search.json_document import to_text
 from search.queries import StudyReader
 from search.records import TaskRecord
 from search.references import ReferenceJob, train_job
 from search.service import open_store
+from search.storage.schema import ComparisonRow
 from search.study_file import parse_study
+from spaces import count_flops
+from trainer.family_file import load_delivered
 from trainer.reporting import ReferenceResult
 from trainer.weighting import WEIGHTINGS, step_cost
 
@@ -160,8 +170,9 @@ def test_every_system_is_trained_from_every_seed(trained: tuple[Path, Here, Comp
 
 
 @pytest.mark.xdist_group("comparison")
-def test_what_was_trained_is_not_trained_again(trained: tuple[Path, Here, ComparisonTable]) -> None:
-    folder, _, before = trained
+def test_what_was_trained_is_not_trained_again(trained: tuple[Path, Here, ComparisonTable], tmp_path: Path) -> None:
+    first, _, before = trained
+    folder = shutil.copytree(first, tmp_path / "copy")  # what is trained here is not for the other tests
     again = Here()
     table = compare(parse_study(STUDY), folder, again, "pcgrad,dwa", 2)
     assert again.systems == [("hard sharing, DWA", 4), ("hard sharing, DWA", 5)]  # they had failed
@@ -196,6 +207,75 @@ def test_the_table_is_told_to_people_and_programs(trained: tuple[Path, Here, Com
     words = comparison_words(table)
     assert words.row_count == 7
     assert any("±" in str(cell) for cell in words.columns[-7]._cells)
+
+
+def pulled(trained: tuple[Path, Here, ComparisonTable], system: str, output: Path) -> Manifest:
+    folder, *_ = trained
+    engine, _ = open_store(f"sqlite:///{folder}/gatefront.db")
+    place = pull_system(engine, STUDY, system, folders=StudyFolders(folder, "tiny"), output=output)
+    report = verify_bundle(place)
+    assert all(check.passed for check in report.checks)
+    manifest = read_manifest(place)
+    assert report.origin == f"{manifest.system} of comparison tiny"
+    assert ((place / "gate_map.png").exists(), "gate_map.png" in (place / "README.md").read_text()) == (
+        manifest.family == "interrogate",
+    ) * 2
+    return manifest
+
+
+@pytest.mark.xdist_group("comparison")
+@pytest.mark.parametrize(
+    ("asked", "family", "position"),
+    [
+        ("cross-stitch", "cross-stitch", 2),
+        ("MTAN, task weights", "mtan", 3),
+        ("lomt", "lomt", 5),
+        ("Inter", "interrogate", 6),
+    ],
+)
+def test_a_row_s_network_becomes_a_bundle(
+    trained: tuple[Path, Here, ComparisonTable], tmp_path: Path, asked: str, family: str, position: int
+) -> None:
+    line = trained[-1].lines[position]
+    manifest = pulled(trained, asked, tmp_path / "bundle")
+    assert (manifest.family, manifest.system, manifest.trial, manifest.seed) == (family, line.system, None, 4)
+    assert manifest.tasks[0].single_task_value == trained[-1].lines[0].metrics[manifest.tasks[0].name].mean
+    assert f"--pull '{line.system}' -o FOLDER" in manifest.reproduce[1]
+
+
+@pytest.mark.xdist_group("comparison")
+def test_every_row_keeps_its_networks(trained: tuple[Path, Here, ComparisonTable]) -> None:
+    """Of every seed, and each gives the metrics' order and cost again that the table has."""
+    folder, _, table = trained
+    engine, _ = open_store(f"sqlite:///{folder}/gatefront.db")
+    with Session(engine) as session:
+        rows = session.scalars(sa.select(ComparisonRow).where(ComparisonRow.name == "tiny")).all()
+        found = [(row.system, row.key, row.result["run"]["flops"]) for row in rows]
+    assert len(found) == 2 * len(table.lines)
+    for _, key, flops in found:
+        delivered = load_delivered(StudyFolders(folder, "tiny").system(key) / "network.pt")
+        architecture = delivered.architecture
+        assert count_flops(delivered.make_plain(), (architecture.in_channels, *architecture.input_size)) == flops
+
+
+@pytest.mark.xdist_group("comparison")
+def test_rows_that_cannot_be_pulled_are_refused(trained: tuple[Path, Here, ComparisonTable], tmp_path: Path) -> None:
+    folder, *_ = trained
+    engine, _ = open_store(f"sqlite:///{folder}/gatefront.db")
+    folders, output = StudyFolders(folder, "tiny"), tmp_path / "bundle"
+    with pytest.raises(StudyNotFoundError, match=r"no system begins with 'ours'.*single-task; hard sharing, PCGrad"):
+        pull_system(engine, STUDY, "ours", folders=folders, output=output)
+    with pytest.raises(StudyNotFoundError, match=r"several systems begin with ''"):
+        pull_system(engine, STUDY, "", folders=folders, output=output)
+    with pytest.raises(StudyNotFoundError, match="no comparison 'other'"):
+        pull_system(engine, STUDY, "lomt", folders=StudyFolders(folder, "other"), output=output)
+    with pytest.raises(NothingToPullError, match=r"LOMT, task weights is not at .*--storage"):
+        pull_system(engine, STUDY, "lomt", folders=StudyFolders(tmp_path, "tiny"), output=output)
+    assert not output.exists()
+    output.mkdir()
+    (output / "mine").touch()
+    with pytest.raises(OutputFolderError):
+        pull_system(engine, STUDY, "lomt", folders=folders, output=output)
 
 
 @pytest.mark.parametrize("weighting", ["uniform", "pcgrad", "auto-lambda"])

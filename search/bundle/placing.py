@@ -1,0 +1,35 @@
+"""A bundle's folder appears whole or not at all."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from search.bundle.layout import OutputFolderError
+
+
+def require_free(output: Path) -> None:
+    """Refuse a place where something is already.
+
+    Raises:
+        OutputFolderError: ``output`` exists and is not an empty folder.
+    """
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise OutputFolderError(
+            f"output {output} exists and is not an empty folder.", hint="Name another folder; nothing is overwritten."
+        )
+
+
+@contextmanager
+def placing(output: Path) -> Iterator[Path]:
+    """A folder to write to, which becomes ``output`` where the block ends without an error."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    # Written beside its place and renamed once it is proven, so that a folder of that name is always whole.
+    partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
+    partial.mkdir()
+    try:
+        yield partial
+        partial.rename(output)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
