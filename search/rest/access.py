@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from fastapi.responses import RedirectResponse, Response
 
-from search.rest.asgi import Asgi, BodyTooLargeError, Message, Receive, Scope, Send, bounded, header
+from search.rest.asgi import Asgi, BodyTooLargeError, Receive, Scope, Send, header, read_body, replay
 from search.rest.caller import CALLER, Caller
 from search.rest.failures import Failures
 from search.rest.login import LOGIN, LOGOUT, login_page, read_form
@@ -49,42 +49,30 @@ class AccessGate:
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            refused = await self._judge(scope, bounded(receive, self._most_body_bytes))
-            if refused is not None:
-                await refused(scope, receive, send)
-                return
-            await self._pass_on(scope, receive, send)
+            # Read before anything looks at it: an application would answer in its own way to a body that breaks off.
+            body = await read_body(receive, self._most_body_bytes) if _has_body(scope) else b""
+            refused = self._judge(scope, body)
         except BodyTooLargeError:
-            await self._too_large()(scope, receive, send)
+            refused = self._too_large()
+        if refused is None:
+            await self._pass_on(scope, replay(body, receive), send)
+        else:
+            await refused(scope, receive, send)
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
-        begun = False
-
-        async def watched(message: Message) -> None:
-            nonlocal begun
-            begun = True
-            await send(message)
-
         mark = CALLER.set(scope.get("state", {}).get("caller"))
         try:
-            await self._app(scope, bounded(receive, self._most_body_bytes), watched)
-        except BodyTooLargeError:
-            if begun:
-                raise
-            await self._too_large()(scope, receive, send)
+            await self._app(scope, receive, send)
         finally:
             CALLER.reset(mark)
 
-    async def _judge(self, scope: Scope, receive: Receive) -> Response | None:
+    def _judge(self, scope: Scope, body: bytes) -> Response | None:
         """The answer to who is not let in; None for one who is, whose name stands in the scope then."""
         path, method = scope["path"], scope["method"]
-        length = header(scope, b"content-length")
-        if length is not None and (not length.isdecimal() or int(length) > self._most_body_bytes):
-            return self._too_large()
         if path.startswith(_OPEN) and method in _SAFE:
             return None
         if self._tokens and path == LOGIN:
-            return await self._log_in(scope, receive)
+            return self._log_in(scope, body)
         found = self._identify(scope)
         if isinstance(found, Response):
             return found
@@ -123,13 +111,13 @@ class AccessGate:
             return problem(401, "this token is not known.", "Ask the service's owner.", {"WWW-Authenticate": "Bearer"})
         return caller
 
-    async def _log_in(self, scope: Scope, receive: Receive) -> Response:
+    def _log_in(self, scope: Scope, body: bytes) -> Response:
         if scope["method"] != "POST":
             return login_page("/")
         refused = _refuse_foreign(scope)
         if refused is not None:
             return refused
-        token, next_path = read_form(await _read(receive))
+        token, next_path = read_form(body)
         found = self._check(scope, token)
         if isinstance(found, Response):
             wrong = "This token is not known." if found.status_code == 401 else "Too many wrong tokens; wait a minute."
@@ -208,12 +196,5 @@ def _address(scope: Scope) -> str:
     return str(client[0]) if client else ""
 
 
-async def _read(receive: Receive) -> bytes:
-    body = b""
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            return body
-        body += bytes(message.get("body", b""))
-        if not message.get("more_body"):
-            return body
+def _has_body(scope: Scope) -> bool:
+    return header(scope, b"content-length") not in (None, "0") or header(scope, b"transfer-encoding") is not None

@@ -22,16 +22,30 @@ def header(scope: Scope, name: bytes) -> str | None:
     return None
 
 
-def bounded(receive: Receive, most_bytes: int) -> Receive:
-    """The same body; :class:`BodyTooLargeError` as soon as it is longer."""
+async def read_body(receive: Receive, most_bytes: int) -> bytes:
+    """The whole body; :class:`BodyTooLargeError` as soon as it is longer, so that no more than that is ever kept."""
+    parts: list[bytes] = []
     size = 0
-
-    async def read() -> Message:
-        nonlocal size
+    while True:
         message = await receive()
-        size += len(message.get("body", b""))
+        part = bytes(message.get("body", b""))
+        size += len(part)
         if size > most_bytes:
             raise BodyTooLargeError
-        return message
+        parts.append(part)
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+def replay(body: bytes, receive: Receive) -> Receive:
+    """The body that was read already, then whatever comes."""
+    is_first = True
+
+    async def read() -> Message:
+        nonlocal is_first
+        if is_first:
+            is_first = False
+            return {"type": "http.request", "body": body, "more_body": False}
+        return await receive()
 
     return read
