@@ -7,8 +7,8 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from dashboards.app import create_app
 from search.control.contract import StudyControl
 from search.queries import StudyReader
-from search.rest import create_rest
 from search.rest.access import AccessGate
+from search.rest.app import create_rest
 from search.rest.asgi import Asgi, Receive, Scope, Send
 from search.rest.bundle_jobs import BundleJobs
 from search.rest.guarded_control import GuardedControl

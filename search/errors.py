@@ -7,6 +7,10 @@ class StudyFileError(GatefrontError, ValueError):
     """The study file cannot be read, or a value in it breaks a rule."""
 
 
+class ServerOptionError(GatefrontError, ValueError):
+    """What was asked of a service cannot be asked so."""
+
+
 class StudyNotFoundError(GatefrontError, ValueError):
     """No study, or no trial, of that name in the database."""
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import sqlalchemy as sa
 import typer
 
-from search.commands.options import Database, StudyName, open_reader, settle_study
+from search.commands.options import Database, Server, StudyName, open_reader, settle_study
 from search.errors import AmendmentError
 from search.point_label import PointLabel
 from search.storage.amendments import extend as extend_study
@@ -18,8 +18,14 @@ Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept and shown
 Undo = Annotated[bool, typer.Option("--undo", help="Take an earlier void back.")]
 
 
-def extend(trials: MoreTrials, study: StudyName = None, db: Database = None) -> None:
+def extend(trials: MoreTrials, study: StudyName = None, db: Database = None, server: Server = None) -> None:
     """Ask for more trials of a study. One that runs takes them up; else `resume` trains them."""
+    if server is not None:
+        from search.commands.remote import extend_remote
+
+        is_driven = extend_remote(server, study, trials, db=db)
+        typer.echo(f"{trials} more asked for." + ("" if is_driven else " `gatefront resume` trains them."))
+        return
     name, engine = _open(study, db)
     if extend_study(engine, name, trials):
         typer.echo(f"{name} is running and goes on to {trials} more. Should it end first: `gatefront resume {name}`.")
@@ -28,10 +34,21 @@ def extend(trials: MoreTrials, study: StudyName = None, db: Database = None) -> 
 
 
 def void(
-    trial: TrialNumber, study: StudyName = None, reason: Reason = "", undo: Undo = False, db: Database = None
+    trial: TrialNumber,
+    study: StudyName = None,
+    reason: Reason = "",
+    undo: Undo = False,
+    db: Database = None,
+    server: Server = None,
 ) -> None:
     """Take a finished trial out of front, best, bundles and sampling, with a reason; --undo takes that back."""
     number = _whole_trial(trial)
+    if server is not None:
+        from search.commands.remote import void_remote
+
+        name = void_remote(server, study, number, reason, undo=undo, db=db)
+        typer.echo(f"Trial {number} of {name} is {'void no longer' if undo else 'VOID'}.")
+        return
     name, engine = _open(study, db)
     if undo:
         state = unvoid_trial(engine, name, number)

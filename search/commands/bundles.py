@@ -12,6 +12,7 @@ from search.commands.options import (
     Database,
     FlopBudgetText,
     LatencyBudgetText,
+    Server,
     StudyName,
     open_reader,
     settle_study,
@@ -34,19 +35,22 @@ def pull(
     latency_budget: LatencyBudgetText = None,
     trial: TrialLabel = None,
     db: Database = None,
+    server: Server = None,
 ) -> None:
     """Write the best pruned network under a budget as a folder that runs without gatefront."""
     label = None if trial is None else PointLabel.parse(trial)
-    reader = open_reader(db)
-    name = settle_study(reader, study)
-    folder = pull_bundle(
-        reader,
-        name,
-        flop_budget=flop_budget,
-        latency_budget_ms=None if latency_budget is None else parse_latency_budget(latency_budget),
-        trial=label,
-        output=output,
-    )
+    latency_ms = None if latency_budget is None else parse_latency_budget(latency_budget)
+    if server is None:
+        reader = open_reader(db)
+        name = settle_study(reader, study)
+        folder = pull_bundle(
+            reader, name, flop_budget=flop_budget, latency_budget_ms=latency_ms, trial=label, output=output
+        )
+    else:
+        from search.commands.remote import pull_from
+
+        wanted = {"trial": trial, "flop_budget": flop_budget, "latency_budget_ms": latency_ms}
+        folder = pull_from(server, study, wanted, output, db=db)
     manifest = read_manifest(folder)
     typer.echo(
         f"Trial {manifest.label}: Δ_MTL {manifest.delta_mtl:+.2f} % at {format_flops(manifest.flops.value)} FLOPs. "

@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from search.commands.options import AsJson, Database, StudyName, open_reader, settle_study
+from search.commands.options import AsJson, Database, Server, StudyName, open_reader, settle_study
 from search.cost import cost_line, study_cost
 from search.formats import format_flops, format_latency, format_share, format_signed
 from search.front_table import front_csv, front_document, front_notes, front_points, front_table, point_document
@@ -17,6 +17,10 @@ from search.latency_rule import LatencyRule
 from search.live import num_done, progress_line
 from search.outlook import outlook_sentence, study_outlook
 from search.records import EventKind, StudySummary, StudyView, TrialState
+
+if TYPE_CHECKING:
+    from search.queries import StudyReader
+    from search.remote import RemoteReader
 
 _EVENTS: Mapping[EventKind, str] = {
     "extended": "extended",
@@ -27,9 +31,9 @@ _EVENTS: Mapping[EventKind, str] = {
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print comma-separated values and nothing else.")]
 
 
-def status(study: StudyName = None, as_json: AsJson = False, db: Database = None) -> None:
+def status(study: StudyName = None, as_json: AsJson = False, db: Database = None, server: Server = None) -> None:
     """Show one study, or the list of all if there are several and none is named."""
-    reader = open_reader(db)
+    reader = _reader(db, server)
     studies = reader.list_studies()
     if study is None and len(studies) != 1:
         _show_list(studies, as_json)
@@ -42,9 +46,11 @@ def status(study: StudyName = None, as_json: AsJson = False, db: Database = None
         typer.echo(line)
 
 
-def front(study: StudyName = None, as_json: AsJson = False, as_csv: AsCsv = False, db: Database = None) -> None:
+def front(
+    study: StudyName = None, as_json: AsJson = False, as_csv: AsCsv = False, db: Database = None, server: Server = None
+) -> None:
     """Show a study's Pareto front: the points that are best at their cost, under the budget."""
-    reader = open_reader(db)
+    reader = _reader(db, server)
     view = reader.view(settle_study(reader, study))
     if as_json:
         typer.echo(to_text(front_document(view)))
@@ -55,6 +61,15 @@ def front(study: StudyName = None, as_json: AsJson = False, as_csv: AsCsv = Fals
             _console().print(front_table(view))
         for line in front_notes(view):
             typer.echo(line)
+
+
+def _reader(db: str | None, server: str | None) -> "StudyReader | RemoteReader":
+    if server is None:
+        return open_reader(db)
+    # Who asks no service does not wait for what speaks to one.
+    from search.commands.remote import remote_reader
+
+    return remote_reader(server, db=db)
 
 
 def status_document(view: StudyView) -> dict[str, Any]:

@@ -1,12 +1,13 @@
 """Options that several commands share, and the study they mean when none is named."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import typer
 
 from search.errors import StudyNotFoundError
 from search.queries import StudyReader
+from search.records import StudySummary
 from search.settings import database_url
 
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.toml", help="The study file.", show_default=False)]
@@ -31,6 +32,9 @@ LatencyBudgetText = Annotated[
         "--latency-budget", metavar="20ms|0.5s", help="Most time of a forward pass, as [latency] measures it."
     ),
 ]
+Server = Annotated[
+    str | None, typer.Option("--server", metavar="URL", help="Ask the service there; GATEFRONT_TOKEN is your token.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 
@@ -38,7 +42,13 @@ def open_reader(db: str | None) -> StudyReader:
     return StudyReader(database_url(db))
 
 
-def settle_study(reader: StudyReader, name: str | None) -> str:
+class StudyLister(Protocol):
+    """Knows which studies there are."""
+
+    def list_studies(self) -> tuple[StudySummary, ...]: ...
+
+
+def settle_study(reader: StudyLister, name: str | None) -> str:
     """The study named, or the only one there is.
 
     Raises:

@@ -4,7 +4,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from types import FrameType
 from typing import Annotated
 
@@ -16,6 +16,7 @@ from search.commands.options import (
     FlopBudgetText,
     LatencyBudgetText,
     ParamBudgetText,
+    Server,
     Storage,
     StudyFile,
     StudyName,
@@ -59,11 +60,11 @@ def start(  # noqa: PLR0913  # one parameter per option of the command line
     storage: Storage = None,
     earlier: Earlier = None,
     address: Address = None,
+    server: Server = None,
     quiet: Quiet = False,
     plain: Plain = False,
 ) -> None:
     """Start a study and run it to its end. Ctrl-C stops it after the current epochs; `resume` goes on."""
-    text, _ = read_study_file(file)
     overrides = Overrides(
         flop_budget=flop_budget,
         param_budget=param_budget,
@@ -71,6 +72,13 @@ def start(  # noqa: PLR0913  # one parameter per option of the command line
         trials=trials,
         workers=workers,
     )
+    if server is not None:
+        from search.commands.remote import start_remote
+
+        options = asdict(overrides) | {"hours": hours, "earlier": earlier}
+        start_remote(server, file, options, db=db, storage=storage, address=address)
+        return
+    text, _ = read_study_file(file)
     folder = storage_folder(storage)
     if not quiet:
         typer.echo(f"Reading {file} and its data ...", err=True)
@@ -82,16 +90,22 @@ def start(  # noqa: PLR0913  # one parameter per option of the command line
     )
 
 
-def resume(
+def resume(  # noqa: PLR0913  # one parameter per option of the command line
     study: StudyName = None,
     workers: Workers = None,
     hours: Hours = None,
     db: Database = None,
     address: Address = None,
+    server: Server = None,
     quiet: Quiet = False,
     plain: Plain = False,
 ) -> None:
     """Go on with a study that was stopped, or whose driver died, until all its trials are done."""
+    if server is not None:
+        from search.commands.remote import resume_remote
+
+        resume_remote(server, study, {"workers": workers, "hours": hours}, db=db, address=address)
+        return
     name = settle_study(open_reader(db), study)
     _run(
         lambda sitting: resume_study(name, replace(sitting, address=address), workers=workers),
@@ -102,8 +116,13 @@ def resume(
     )
 
 
-def stop(study: StudyName = None, db: Database = None) -> None:
+def stop(study: StudyName = None, db: Database = None, server: Server = None) -> None:
     """Ask a running study to stop after the current epochs."""
+    if server is not None:
+        from search.commands.remote import stop_remote
+
+        stop_remote(server, study, db=db)
+        return
     name = settle_study(open_reader(db), study)
     if stop_study(name, database_url(db)):
         typer.echo(f"{name} stops after the current epochs. Go on later with `gatefront resume {name}`.")

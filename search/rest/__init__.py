@@ -1,6 +1,4 @@
-"""The HTTP interface under ``/api/v1``: what the command line does, for programs of any kind."""
+"""The HTTP interface under ``/api/v1``: what the command line does, for programs of any kind.
 
-from search.rest.app import create_rest
-from search.rest.caller import Caller
-
-__all__ = ["Caller", "create_rest"]
+:func:`search.rest.app.create_rest` makes it, :class:`search.rest.access.AccessGate` decides who may use it.
+"""

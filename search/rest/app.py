@@ -10,10 +10,9 @@ from search.rest.bundle_jobs import BundleJobs
 from search.rest.bundles import bundle_routes
 from search.rest.changes import changing_routes
 from search.rest.metrics import metrics_routes
+from search.rest.paths import PREFIX
 from search.rest.problems import add_problems
 from search.rest.reading import reading_routes
-
-PREFIX = "/api/v1"
 
 
 def create_rest(reader: StudyReader, control: StudyControl, jobs: BundleJobs) -> FastAPI:

@@ -83,6 +83,16 @@ def _add_trials(routes: APIRouter, reader: StudyReader, replies: Replies) -> Non
 
         return replies.reply(request, reader.revision(study), make)
 
+    @routes.get("/studies/{study}/points", tags=["trials"], response_model=Page[Trial])
+    def points(study: StudyPath, request: Request, limit: Limit = 1000, offset: Offset = 0) -> Response:
+        """Every network: trials, the points derived from them, and what repeats others with other seeds."""
+
+        def make() -> Page[Trial]:
+            view = reader.view(study)
+            return _page([*view.points, *view.derived, *view.repeats], trial_model, limit, offset)
+
+        return replies.reply(request, reader.revision(study), make)
+
     @routes.get("/studies/{study}/trials/{number}", tags=["trials"], response_model=TrialPage)
     def trial(study: StudyPath, number: NumberPath, request: Request) -> Response:
         """Everything known of one trial, but its gates."""

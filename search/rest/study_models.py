@@ -59,6 +59,8 @@ class Study(Model):
     backbone: str
     started_from: str | None
     num_workers: int
+    gpus_per_worker: float
+    reference_seconds: float
     heartbeat_at: datetime | None
     driver_since: datetime | None
     max_hours: float | None

@@ -50,15 +50,16 @@ def test_flags_grow_deliberately() -> None:
                 "--param-budget",
                 "--plain",
                 "--quiet",
+                "--server",
                 "--storage",
                 "--trials",
                 "--workers",
                 "file",
             ]
         ),
-        "status": ["--db", "--json", "study"],
-        "front": ["--csv", "--db", "--json", "study"],
-        "pull": ["--db", "--flop-budget", "--latency-budget", "--output", "--trial", "-o", "study"],
+        "status": ["--db", "--json", "--server", "study"],
+        "front": ["--csv", "--db", "--json", "--server", "study"],
+        "pull": ["--db", "--flop-budget", "--latency-budget", "--output", "--server", "--trial", "-o", "study"],
         "verify": ["folder"],
         "bench": sorted(
             [
@@ -72,10 +73,10 @@ def test_flags_grow_deliberately() -> None:
                 "file",
             ]
         ),
-        "resume": ["--address", "--db", "--hours", "--plain", "--quiet", "--workers", "study"],
-        "stop": ["--db", "study"],
-        "extend": ["--db", "--trials", "study"],
-        "void": ["--db", "--reason", "--trial", "--undo", "study"],
+        "resume": ["--address", "--db", "--hours", "--plain", "--quiet", "--server", "--workers", "study"],
+        "stop": ["--db", "--server", "study"],
+        "extend": ["--db", "--server", "--trials", "study"],
+        "void": ["--db", "--reason", "--server", "--trial", "--undo", "study"],
     }
 
 

@@ -15,8 +15,8 @@ from search.control.launcher import DriverEnd
 from search.control.order import DriverOrder
 from search.messages import TrialFailed
 from search.queries import StudyReader
-from search.rest import create_rest
 from search.rest.access import AccessGate
+from search.rest.app import create_rest
 from search.rest.bundle_jobs import BundleJobs
 from search.rest.tokens import Tokens
 

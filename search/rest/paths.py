@@ -1,0 +1,3 @@
+"""Where the interface lies."""
+
+PREFIX = "/api/v1"
