@@ -15,6 +15,7 @@ import ray
 import torch
 
 from search.errors import DriverFailedError
+from search.own_signals import own_signals
 
 _PROJECT_ROOT = Path(__file__).resolve().parent.parent
 # Unix sockets lie under Ray's folder, and their paths may have 107 bytes; a session's own part takes about 70.
@@ -98,12 +99,13 @@ def _shared_cluster(workers: WorkerResources, address: str) -> Iterator[None]:
 @contextlib.contextmanager
 def _joined(address: str, runtime_env: dict[str, Any] | None = None) -> Iterator[None]:
     try:
-        ray.init(
-            address=address,
-            runtime_env=runtime_env,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
+        with own_signals():
+            ray.init(
+                address=address,
+                runtime_env=runtime_env,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
     except (OSError, RuntimeError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0].rstrip(".")
         raise DriverFailedError(
@@ -124,7 +126,7 @@ def local_cluster(workers: WorkerResources) -> Iterator[None]:
     try:
         # Ray puts the driver's working directory first on each worker's path: a folder named `trainer`
         # there would hide ours.
-        with contextlib.chdir(_PROJECT_ROOT):
+        with contextlib.chdir(_PROJECT_ROOT), own_signals():
             ray.init(
                 address="local",
                 num_cpus=workers.num_workers,

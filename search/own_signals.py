@@ -1,0 +1,27 @@
+"""Signals stay ours while a library starts that would take them."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_OURS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def own_signals() -> Iterator[None]:
+    """Put back the handlers of Ctrl-C and SIGTERM that the block replaces.
+
+    ``ray.init`` takes SIGTERM to end the process, where a driver means to come to a clean end: containers and clusters
+    stop what they run with it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set handlers, so nothing in the block can
+        return
+    before = {number: signal.getsignal(number) for number in _OURS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if handler is not None:
+                signal.signal(number, handler)
