@@ -1,0 +1,197 @@
+"""A team's service: a study started, lost, resumed, stopped and pulled over HTTP, by real drivers and a real bundle."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import pytest
+import uvicorn
+
+from dashboards.cli import listen
+from dashboards.serving import ServeOptions, service
+from search.bundle import verify_bundle
+from search.cli import main
+from search.control.watch import StudyWatch
+from search.queries import StudyReader
+from search.records import StudyState, StudyView
+from search.rest.tokens import Tokens
+from search.storage.engine import open_engine
+from search.storage.repository import StudyStore
+
+READER, WRITER = "reader-token-of-a-test-1234", "writer-token-of-a-test-5678"
+TIMEOUT_S = 300
+
+STUDY = """
+[study]
+name = "tiny"
+flop_budget = "60%"
+trials = 9
+workers = 1
+sampler = "random"
+confirm_points = 0
+[data]
+name = "digits"
+options = {train_size = 256, val_size = 128}
+[network]
+backbone = "smallconv"
+stem = "small"
+[train]
+epochs = 1
+reference_epochs = 1
+hard_sharing_epochs = 1
+[gates]
+lambda_s = {low = 0.3, high = 3.0}
+finetune_epochs = 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    address: str
+    url: str
+    folder: Path
+
+    def view(self) -> StudyView:
+        return StudyReader(self.url).view("tiny")
+
+    def run(self, *words: str) -> int:
+        """A command of the command line, against this service."""
+        return main([*words, "--server", self.address])
+
+    def wait_for(self, state: StudyState) -> StudyView:
+        """Until the study is in that state, or failed."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while (view := self.view()).summary.state is not state:
+            assert view.summary.state is not StudyState.FAILED, view.summary.message
+            assert time.monotonic() < deadline, self.log()
+            time.sleep(0.2)
+        return view
+
+    def driver(self) -> int:
+        identity = StudyStore(open_engine(self.url), "tiny").load().driver
+        assert identity is not None
+        return int(identity.split("/")[-2])
+
+    def log(self) -> str:
+        return (self.folder / "runs" / "tiny" / "driver.log").read_text()
+
+
+@pytest.fixture
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+    monkeypatch.setenv("GATEFRONT_TOKEN", WRITER)
+    url = f"sqlite:///{tmp_path}/gatefront.db"
+    tokens = Tokens.parse([f"rita read {READER}", f"wim write {WRITER}"], source="test")
+    # The test itself looks for lost studies, when it knows that there is one.
+    options = ServeOptions(host="127.0.0.1", url=url, storage=tmp_path / "runs", watch=False)
+    listening = listen("127.0.0.1", 0)
+    with service(options, tokens) as app:
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        found = Service(f"http://127.0.0.1:{listening.getsockname()[1]}", url, tmp_path)
+        yield found
+        _end_driver(found)
+        server.should_exit = True
+        thread.join(30)
+
+
+def _end_driver(served: Service) -> None:
+    if StudyReader(served.url).list_studies() and StudyStore(open_engine(served.url), "tiny").load().driver:
+        os.kill(served.driver(), signal.SIGKILL)
+
+
+@pytest.mark.slow
+def test_a_study_is_started_lost_resumed_stopped_and_pulled_over_http(
+    served: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str], resume_lost: Callable[[Service], None]
+) -> None:
+    file = tmp_path / "study.toml"
+    file.write_text(STUDY)
+    assert served.run("start", str(file), "--trials", "1") == 0
+    _is_hidden(WRITER, served)
+
+    os.kill(served.driver(), signal.SIGKILL)
+    served.wait_for(StudyState.LOST)
+    resume_lost(served)
+
+    # Asleep while it is asked: else a fast driver might have finished by then.
+    driver = served.driver()
+    os.kill(driver, signal.SIGSTOP)
+    assert served.run("stop", "tiny") == 0
+    os.kill(driver, signal.SIGCONT)
+    served.wait_for(StudyState.STOPPED)
+    resume_lost(served)
+    assert served.view().summary.state is StudyState.STOPPED
+
+    assert served.run("resume", "tiny") == 0
+    view = served.wait_for(StudyState.COMPLETE)
+    assert len(view.points) == 1
+    assert [(event.kind, event.actor) for event in view.events] == [
+        ("started", "wim"),
+        ("resumed", "service"),
+        ("stop_asked", "wim"),
+        ("resumed", "wim"),
+    ]
+
+    capsys.readouterr()
+    assert served.run("front", "tiny") == 0
+    assert "Pareto front of tiny" in capsys.readouterr().out
+    assert served.run("status", "--json") == 0
+    assert '"num_done": 1' in capsys.readouterr().out
+    assert served.run("pull", "tiny", "-o", str(tmp_path / "bundle")) == 0
+    assert all(check.passed for check in verify_bundle(tmp_path / "bundle").checks)
+    assert served.run("void", "tiny", "--trial", "0", "--reason", "a broken GPU") == 0
+    assert served.run("pull", "tiny", "-o", str(tmp_path / "none")) == 1
+    assert "VOID" in served.view().points[0].state
+
+
+@pytest.fixture
+def resume_lost() -> Callable[[Service], None]:
+    """What the service's watch does when it looks."""
+    from search.control import LocalControl, ProcessLauncher
+
+    def look(served: Service) -> None:
+        control = LocalControl(served.url, served.folder / "runs", ProcessLauncher(served.url))
+        StudyWatch(served.url, control).look()
+
+    return look
+
+
+def _is_hidden(secret: str, served: Service) -> None:
+    """Not on a command line, not in the driver's environment, not in a file."""
+    own = Path("/proc") / str(served.driver())
+    assert secret.encode() not in (own / "cmdline").read_bytes() + (own / "environ").read_bytes()
+    written = [path for path in served.folder.rglob("*") if path.is_file()]
+    assert not [path for path in written if secret.encode() in path.read_bytes()]
+
+
+def test_who_may_not_is_told_so(
+    served: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "study.toml"
+    file.write_text(STUDY)
+    monkeypatch.setenv("GATEFRONT_TOKEN", READER)
+    assert served.run("status", "--json") == 0
+    assert served.run("start", str(file)) == 2
+    assert "rita may read" in capsys.readouterr().err
+    monkeypatch.delenv("GATEFRONT_TOKEN")
+    assert served.run("status") == 2
+    assert "Set GATEFRONT_TOKEN" in capsys.readouterr().err
+    assert main(["status", "--server", "http://127.0.0.1:9", "--db", served.url]) == 2
+    assert main(["status", "--server", "http://127.0.0.1:9"]) == 1
+
+
+def test_pages_and_rest_share_one_login(served: Service) -> None:
+    with httpx2.Client(base_url=served.address) as browser:
+        assert browser.get("/", headers={"Accept": "text/html"}).status_code == 401
+        origin = {"Origin": served.address}
+        assert browser.post("/login", data={"token": READER}, headers=origin).status_code == 303
+        assert "gatefront" in browser.get("/").text
+        assert browser.get("/api/v1/studies").json()["items"] == []
+        update = {"output": "page.children", "inputs": [], "changedPropIds": []}
+        assert browser.post("/_dash-update-component", json=update).status_code == 403
+        assert browser.post("/api/v1/doctor", json={"study_file": STUDY}, headers=origin).status_code == 403
