@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, str] = {
     "extend": "search.commands.amend",
     "void": "search.commands.amend",
     "db": "search.commands.db",
+    "gc": "search.commands.gc",
 }
 """Each command's module, which has a function of the command's name."""
 

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
+from search.disk_quota import parse_disk_quota
 from search.early_stopping import StoppingRule
 from search.errors import StudyFileError
 from search.flop_budget import parse_flop_budget
@@ -29,7 +30,7 @@ class StudySection(StrictModel):
     ``param_budget`` caps the delivered network's parameters, e.g. ``"2M"``; absent: no cap. ``objectives`` may name
     ``"latency"`` beside the two that every study has. ``grid_points`` is how many values of a range the grid has.
     Once the search is done, the trials of the best ``confirm_points`` points are repeated with ``confirm_seeds`` other
-    seeds.
+    seeds. ``disk_quota`` is what the study's own folder may take, e.g. ``"40G"``; absent: what the disk has.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
@@ -42,6 +43,7 @@ class StudySection(StrictModel):
     grid_points: Annotated[int, Field(ge=2)] = 5
     confirm_points: Annotated[int, Field(ge=0)] = 1
     confirm_seeds: Annotated[int, Field(ge=2)] = 3
+    disk_quota: str | None = None
 
     objectives: list[Objective] = Field(default_factory=lambda: list(_TWO_OBJECTIVES))
 
@@ -63,6 +65,13 @@ class StudySection(StrictModel):
     def _parses(cls, text: str | None) -> str | None:
         if text is not None:
             parse_flop_budget(text)
+        return text
+
+    @field_validator("disk_quota")
+    @classmethod
+    def _is_a_size(cls, text: str | None) -> str | None:
+        if text is not None:
+            parse_disk_quota(text)
         return text
 
     @field_validator("param_budget")

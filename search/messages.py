@@ -36,7 +36,14 @@ class TrialFailed:
     is_deterministic: bool = False
 
 
-Message = AttemptStarted | EpochFinished | TrialFinished | TrialFailed
+@dataclass(frozen=True, slots=True)
+class TrialInterrupted:
+    """The trial cannot go on here and now, through no fault of its own; a resume goes on with it."""
+
+    cause: str
+
+
+Message = AttemptStarted | EpochFinished | TrialFinished | TrialFailed | TrialInterrupted
 
 
 def encode(message: Message) -> dict[str, str]:
@@ -54,6 +61,8 @@ def decode(result: Mapping[str, Any]) -> Message | None:
         return AttemptStarted(document["worker"])
     if kind == "EpochFinished":
         return EpochFinished(EpochReport(**document["report"]))
+    if kind == "TrialInterrupted":
+        return TrialInterrupted(document["cause"])
     if kind == "TrialFinished":
         return TrialFinished(_trial_result(document["result"]))
     return TrialFailed(document["cause"], document["is_deterministic"])

@@ -2,13 +2,15 @@
 
 import logging
 import math
+from collections.abc import Callable
 
 import optuna
 
 from search.errors import RefusedResultError
 from search.latency_rule import LatencyRule
-from search.messages import AttemptStarted, EpochFinished, Message, TrialFailed, TrialFinished
+from search.messages import AttemptStarted, EpochFinished, Message, TrialFailed, TrialFinished, TrialInterrupted
 from search.pareto import Budgets, Outcome, is_feasible
+from search.records import TrialState
 from search.storage.patience import Patience
 from search.storage.repository import StudyStore
 from search.study import mark_untrainable, tell_complete, tell_failed, tell_stopped_early
@@ -18,7 +20,10 @@ logger = logging.getLogger(__name__)
 
 
 class ResultGate:
-    """Checks, stores and tells. Our row is written first: if the driver dies in between, a resume tells from it."""
+    """Checks, stores and tells. Our row is written first: if the driver dies in between, a resume tells from it.
+
+    ``on_end`` is called once both know that a trial has ended.
+    """
 
     def __init__(
         self,
@@ -29,6 +34,7 @@ class ResultGate:
         flop_budget: int | None,
         param_budget: int | None = None,
         latency: LatencyRule | None = None,
+        on_end: Callable[[int, TrialState], None] = lambda _number, _state: None,
     ) -> None:
         self._study = study
         self._store = store
@@ -36,6 +42,7 @@ class ResultGate:
         self._flop_budget = flop_budget
         self._param_budget = param_budget
         self._latency = latency
+        self._on_end = on_end
         self._budgets = Budgets(flops=flop_budget, latency_ms=None if latency is None else latency.budget_ms)
 
     @property
@@ -51,7 +58,9 @@ class ResultGate:
         if isinstance(message, EpochFinished):
             self._store.record_epoch(trial.number, message.report)
             return False
-        if isinstance(message, TrialFailed):
+        if isinstance(message, TrialInterrupted):
+            self.interrupt(trial)
+        elif isinstance(message, TrialFailed):
             self.fail(trial, message.cause, is_deterministic=message.is_deterministic)
         else:
             self._complete(trial, message)
@@ -64,11 +73,13 @@ class ResultGate:
             mark_untrainable(trial)
         self._store.fail_trial(trial.number, cause)
         tell_failed(self._study, trial, self._budgets)
+        self._on_end(trial.number, TrialState.FAILED)
 
     def stop_early(self, trial: optuna.Trial, cause: str) -> None:
         """The trial was judged not to be worth its remaining epochs; it is done, and on no front."""
         self._store.stop_trial_early(trial.number, cause)
         tell_stopped_early(self._study, trial)
+        self._on_end(trial.number, TrialState.STOPPED_EARLY)
 
     def interrupt(self, trial: optuna.Trial) -> None:
         """The trial was stopped with the study; Optuna keeps it RUNNING until a resume goes on with it."""
@@ -89,6 +100,7 @@ class ResultGate:
         result = message.result
         self._store.complete_trial(trial.number, result)
         tell_complete(self._study, trial, Outcome(result.delta_mtl, result.flops, result.latency_ms), self._budgets)
+        self._on_end(trial.number, TrialState.COMPLETE)
 
 
 def check_result(

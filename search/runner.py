@@ -13,11 +13,14 @@ from search.ask_ahead import Ask, AskAhead
 from search.cluster import WorkerResources, cluster
 from search.drain import Drain
 from search.folders import StudyFolders
+from search.gc.keeper import DiskKeeper
+from search.gc.sweep import studies_from
+from search.gc.trial_bytes import trial_bytes
 from search.plan import StudyPlan
 from search.queries import StudyReader
 from search.ray_jobs import PreparationStoppedError
 from search.ray_references import RayReferences
-from search.records import StudyState, TrialState
+from search.records import StudyState, StudyView, TrialState
 from search.recovery import Recovery, give_up_unowned
 from search.references import References, prepare_references
 from search.result_gate import ResultGate
@@ -26,6 +29,7 @@ from search.sampler_view import CONFIRMS
 from search.samplers import choose_sampler
 from search.sampling import decode
 from search.searcher import StudySearcher
+from search.settings import disk_quota
 from search.storage.optuna_tables import INITIAL
 from search.storage.repository import DONE_STATES, OPEN_STATES, StudyStore
 from search.study_stopping import early_stopping
@@ -93,13 +97,34 @@ def run_study(run: StudyRun) -> StudyState:
 def _work(run: StudyRun) -> bool:
     """Round by round until nothing is left; True if something is, and Ray Tune came to nothing with it."""
     run.store.set_state(StudyState.PREPARING)
+    keeper = _disk_keeper(run)
+    keeper.begin()
+    keeper.before_trial()
     train_all = RayReferences(run.workers, run.drain)
     references = prepare_references(run.plan, run.store, run.folders.cache, train_all)
     run.store.set_state(StudyState.RUNNING)
     for position, work in enumerate(run.progress.rounds()):
         run.store.set_message(_doing(run, work))
-        _fit(run, references, work, f"run-{position}")
+        _fit(run, references, work, keeper, f"run-{position}")
     return run.has_work
+
+
+def _disk_keeper(run: StudyRun) -> DiskKeeper:
+    def view() -> StudyView:
+        return run.store.patience(lambda: run.reader.view(run.store.study))
+
+    def heirs() -> tuple[str, ...]:
+        return run.store.patience(lambda: studies_from(run.reader, run.store.study))
+
+    return DiskKeeper(
+        folders=run.folders,
+        view=view,
+        heirs=heirs,
+        drain=run.drain,
+        quota=disk_quota(run.plan.config.study.disk_quota),
+        trial_bytes=trial_bytes(run.plan),
+        num_workers=run.workers.num_workers,
+    )
 
 
 def _doing(run: StudyRun, work: Round) -> str:
@@ -108,10 +133,10 @@ def _doing(run: StudyRun, work: Round) -> str:
     return "repeating the best trials with other seeds"
 
 
-def _fit(run: StudyRun, references: References, work: Round, name: str) -> None:
+def _fit(run: StudyRun, references: References, work: Round, keeper: DiskKeeper, name: str) -> None:
     num_new, num_workers = work.limit - len(work.adopted), run.workers.num_workers
     with AskAhead(work.ask, limit=num_new, num_workers=num_workers) as ask:
-        searcher = _searcher(run, references, work, ask)
+        searcher = _searcher(run, references, work, keeper, ask)
         _tuner(run, work, searcher, name).fit()
     searcher.release()
 
@@ -142,7 +167,7 @@ def _trainable(run: StudyRun) -> Callable[[dict[str, Any]], None]:
     return make_trainable(run.run_trial, run.folders, rule, gpus=gpus)
 
 
-def _searcher(run: StudyRun, references: References, work: Round, ask: Ask) -> StudySearcher:
+def _searcher(run: StudyRun, references: References, work: Round, keeper: DiskKeeper, ask: Ask) -> StudySearcher:
     budget = run.plan.flop_budget
     gate = ResultGate(
         run.study,
@@ -151,8 +176,9 @@ def _searcher(run: StudyRun, references: References, work: Round, ask: Ask) -> S
         flop_budget=budget,
         param_budget=run.plan.param_budget,
         latency=run.plan.config.latency_rule,
+        on_end=keeper.trial_ended,
     )
-    return StudySearcher(
+    searcher = StudySearcher(
         ask=ask,
         make_config=_config_maker(run, references),
         gate=gate,
@@ -161,6 +187,8 @@ def _searcher(run: StudyRun, references: References, work: Round, ask: Ask) -> S
         max_concurrent=run.workers.num_workers,
         drain=run.drain,
     )
+    searcher.before_trial = keeper.before_trial
+    return searcher
 
 
 def _config_maker(run: StudyRun, references: References) -> Callable[[optuna.Trial], dict[str, Any]]:

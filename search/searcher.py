@@ -8,7 +8,7 @@ import optuna
 from ray.tune.search import Searcher
 
 from search.drain import Drain
-from search.messages import AttemptStarted, decode
+from search.messages import AttemptStarted, TrialInterrupted, decode
 from search.outbox import Outbox
 from search.result_gate import ResultGate
 
@@ -33,6 +33,8 @@ class StudySearcher(Searcher):
         limit: how many trials to hand out, adopted ones included.
         max_concurrent: no more trials at a time, so that each is sampled with all that is known by then.
         drain: once requested, nothing new is handed out and unfinished trials are left to a resume.
+
+    ``before_trial`` is called before a trial is handed out, and may request the drain.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class StudySearcher(Searcher):
         self._left = limit
         self._max_concurrent = max_concurrent
         self._drain = drain
+        self.before_trial: Callable[[], None] = lambda: None
         self._outbox = Outbox(gate.patience)
         self._next: Future[Handout] | None = None
         self._live: dict[str, optuna.Trial] = {}
@@ -69,6 +72,8 @@ class StudySearcher(Searcher):
         if self._next is None:
             if not self._outbox.is_settled() or len(self._live) >= self._max_concurrent:
                 return None
+            if not self._has_room():
+                return Searcher.FINISHED
             self._left -= 1
             self._next = self._outbox.begin(self._prepare)
         if not self._outbox.has(self._next):
@@ -108,6 +113,10 @@ class StudySearcher(Searcher):
     def __getstate__(self) -> dict[str, Any]:
         return {}
 
+    def _has_room(self) -> bool:
+        self.before_trial()
+        return not self._drain.is_requested
+
     def _prepare(self) -> Handout:
         trial = self._adopted.pop(0) if self._adopted else self._ask()
         return trial, self._make_config(trial)
@@ -123,6 +132,9 @@ class StudySearcher(Searcher):
         self._last_seen[trial_id] = result["message"]
         if isinstance(message, AttemptStarted):
             self._attempts[trial_id] = self._attempts.get(trial_id, 0) + 1
+        if isinstance(message, TrialInterrupted):
+            # What stopped this trial stops the others, too: the study ends cleanly and waits for a resume.
+            self._drain.request(message.cause)
         if self._gate.receive(trial, message):
             self._forget(trial_id)
 

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from search.disk_quota import parse_disk_quota
+
 DEFAULT_URL = "sqlite:///runs/gatefront.db"
 DEFAULT_STORAGE = Path("runs")
 
@@ -24,3 +26,13 @@ def database_url(option: str | None = None) -> str:
 def storage_folder(option: Path | None = None) -> Path:
     """The option, else ``GATEFRONT_STORAGE``, else ``./runs``; absolute, as workers run elsewhere."""
     return (option or Path(os.environ.get("GATEFRONT_STORAGE") or DEFAULT_STORAGE)).resolve()
+
+
+def disk_quota(asked: str | None) -> int | None:
+    """Bytes that a study's folder may take: ``GATEFRONT_DISK_QUOTA``, else what its file asks for; None: no quota.
+
+    Raises:
+        StudyFileError: it is no size.
+    """
+    text = os.environ.get("GATEFRONT_DISK_QUOTA") or asked
+    return None if text is None else parse_disk_quota(text)

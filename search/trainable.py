@@ -9,11 +9,21 @@ from typing import Any, Protocol
 
 from ray import tune
 
+from search.claim import Claim, TrialTakenError
 from search.cost import GPUS_HELD
 from search.folders import StudyFolders
 from search.latency_rule import LatencyRule
-from search.messages import AttemptStarted, EpochFinished, Message, TrialFailed, TrialFinished, encode
+from search.messages import (
+    AttemptStarted,
+    EpochFinished,
+    Message,
+    TrialFailed,
+    TrialFinished,
+    TrialInterrupted,
+    encode,
+)
 from search.process_identity import process_identity
+from search.worker_disk import ran_out_of_disk
 from search.worker_latency import measure_result
 from search.worker_log import worker_log
 from search.worker_memory import keep_to_share, memory_cause, ran_out_of_memory
@@ -68,9 +78,20 @@ def make_trainable(
 
 def _attempt(run_trial: RunTrial, spec: Mapping[str, Any], work_dir: Path, cache_dir: Path) -> Message:
     try:
-        result = run_trial(TrialSpec.from_json(spec), work_dir=work_dir, cache_dir=cache_dir, reporter=_report_epoch)
+        claim = Claim(work_dir)
+
+        def report(epoch: EpochReport, /) -> None:
+            claim.check()
+            _report_epoch(epoch)
+
+        result = run_trial(TrialSpec.from_json(spec), work_dir=work_dir, cache_dir=cache_dir, reporter=report)
+        claim.check()
     except Exception as error:  # whatever a trial raises fails that trial, and no other
         logger.exception("trial in %s failed", work_dir)
+        if isinstance(error, TrialTakenError):
+            return TrialInterrupted(error.message)
+        if ran_out_of_disk(error, work_dir):
+            return TrialInterrupted(f"the disk of {work_dir} is full")
         (work_dir / "failure.txt").write_text(traceback.format_exc(), encoding="utf-8")
         if ran_out_of_memory(error):
             trial = TrialSpec.from_json(spec)

@@ -1,0 +1,233 @@
+"""What goes from a study's disk is what nobody can need, and the front can be pulled whatever happens to it."""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from search.disk_quota import parse_disk_quota
+from search.drain import Drain
+from search.errors import StudyFileError
+from search.folders import StudyFolders
+from search.gc import disk_use, plan_sweep, sweep
+from search.gc import keeper as keeper_module
+from search.gc.files import FileKind, trial_files
+from search.gc.keeper import DiskKeeper
+from search.gc.rule import kept_networks
+from search.pareto import pareto_front
+from search.queries import StudyReader
+from search.records import StudyView, TrialState
+
+RESUME = ("checkpoint-000003-" + "0" * 32 + ".pt", "learned.pt", "derived-1.json", ".checkpoint.pt-abc123")
+NETWORKS = ("network.pt", "derived-1.pt")
+OTHERS = ("failure.txt", "worker.log", "worker.txt", "notes of mine.pt")
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> StudyFolders:
+    return StudyFolders(tmp_path, "table")
+
+
+def _fill(folders: StudyFolders, number: int, size: int = 10) -> None:
+    folders.trial(number).mkdir(parents=True)
+    for name in (*RESUME, *NETWORKS, *OTHERS):
+        (folders.trial(number) / name).write_bytes(b"x" * size)
+
+
+def _names(folders: StudyFolders, number: int) -> set[str]:
+    return {path.name for path in folders.trial(number).iterdir()}
+
+
+@pytest.fixture
+def view(open_table_study: Callable[..., Any], make_derived: Callable[..., Any]) -> StudyView:
+    """Trials 0 to 4: on the front, dominated by it, failed, stopped with the study, voided."""
+    run = open_table_study(max_concurrent=9)
+    for number in range(5):
+        run.searcher.suggest(f"ray{number}")
+    run.finish("ray0", delta_mtl=-1.0, flops=400, derived=(make_derived(1, delta_mtl=-2.0, flops=300),))
+    run.finish("ray1", delta_mtl=-9.0, flops=500, derived=(make_derived(1, delta_mtl=-9.5, flops=450),))
+    run.work("ray2", _failed())
+    run.finish("ray4", delta_mtl=0.0, flops=100)
+    _void(run, 4)
+    return StudyReader(run.url).view("table")
+
+
+def _failed() -> Any:
+    from search.messages import TrialFailed
+
+    return TrialFailed("no reason")
+
+
+def _void(run: Any, number: int) -> None:
+    from search.storage.amendments import void_trial
+    from search.storage.engine import open_engine
+
+    void_trial(open_engine(run.url), "table", number, "wrong labels")
+
+
+def test_only_what_is_useless_goes_by_itself(folders: StudyFolders, view: StudyView) -> None:
+    for number in range(5):
+        _fill(folders, number)
+    (folders.trial(0).parent / "not a trial").mkdir()
+    everything = {*RESUME, *NETWORKS, *OTHERS}
+    planned = plan_sweep(folders, view, networks=False)
+    assert all(file.path.exists() for file in planned.files)
+    assert sweep(planned) == planned
+    assert _names(folders, 0) == _names(folders, 1) == _names(folders, 4) == everything - set(RESUME)
+    assert _names(folders, 2) == set(OTHERS)
+    # Trial 3 is to be gone on with.
+    assert _names(folders, 3) == everything
+    assert plan_sweep(folders, view, networks=False).files == ()
+
+
+def test_networks_go_from_far_behind_the_front_only(folders: StudyFolders, view: StudyView) -> None:
+    _fill(folders, 0)
+    _fill(folders, 1)
+    # Dominated, but the best there is if trial 0 should not count.
+    assert plan_sweep(folders, view, networks=True).num_networks == 0
+    assert {(0, 0), (0, 1), (1, 0)} <= kept_networks(view)
+    assert (1, 0) not in kept_networks(view, spare=0)
+
+
+def test_nothing_goes_that_another_study_goes_on_from(folders: StudyFolders, view: StudyView) -> None:
+    many = _view_of(view, [(-float(n), 100 + n) for n in range(9)])
+    for number in range(9):
+        _fill(folders, number)
+    assert plan_sweep(folders, many, networks=True).num_networks > 0
+    assert plan_sweep(folders, many, networks=True, heirs=["another"]).num_networks == 0
+
+
+@given(
+    values=st.lists(st.tuples(st.integers(-6, 0), st.integers(1, 6)), min_size=1, max_size=9),
+    derived=st.integers(1, 3),
+)
+def test_whichever_two_trials_fall_the_new_front_is_kept(values: list[tuple[int, int]], derived: int) -> None:
+    points = {(place // derived, place % derived): (float(delta), flops) for place, (delta, flops) in enumerate(values)}
+    kept = kept_networks(_bare_view(points))
+    numbers = sorted({number for number, _ in points})
+    for fallen in itertools.combinations(numbers, min(2, len(numbers))):
+        rest = {key: value for key, value in points.items() if key[0] not in fallen}
+        front = pareto_front(list(rest.values()))
+        assert {key for key, is_on in zip(rest, front, strict=True) if is_on} <= kept
+
+
+def test_bytes_are_told_apart(folders: StudyFolders, view: StudyView) -> None:
+    assert disk_use(folders).total == 0
+    _fill(folders, 0, size=1000)
+    folders.ray.mkdir(parents=True)
+    (folders.ray / "state.json").write_bytes(b"y" * 500)
+    use = disk_use(folders, quota=7)
+    assert (use.networks, use.resume_points) == (2000, 4000)
+    assert use.other == 4000 + 500
+    assert use.total == sum(file.num_bytes for file in trial_files(folders)) + 500
+    assert use.free > 0
+    assert use.quota == 7
+    assert sum(file.kind is FileKind.OTHER for file in trial_files(folders)) == len(OTHERS)
+
+
+class TestKeeper:
+    @pytest.fixture
+    def keeper(self, folders: StudyFolders, view: StudyView) -> DiskKeeper:
+        many = _view_of(view, [(-float(n), 100 + n) for n in range(9)])
+        for number in range(9):
+            _fill(folders, number, size=1000)
+        now = itertools.count(step=100)
+        return DiskKeeper(
+            folders=folders,
+            view=lambda: many,
+            heirs=tuple,
+            drain=Drain(),
+            quota=None,
+            trial_bytes=1000,
+            num_workers=2,
+            clock=lambda: float(next(now)),
+        )
+
+    def test_without_pressure_only_resume_points_go(self, keeper: DiskKeeper) -> None:
+        keeper.begin()
+        keeper.before_trial()
+        use = disk_use(keeper.folders)
+        assert (use.resume_points, use.networks) == (0, 18000)
+        assert not keeper.drain.is_requested
+
+    def test_a_trial_that_ended_leaves_its_networks(self, keeper: DiskKeeper) -> None:
+        keeper.trial_ended(1, TrialState.COMPLETE)
+        keeper.trial_ended(2, TrialState.FAILED)
+        assert _names(keeper.folders, 1) == {*NETWORKS, *OTHERS}
+        assert _names(keeper.folders, 2) == set(OTHERS)
+        assert RESUME[0] in _names(keeper.folders, 3)
+
+    def test_under_pressure_far_networks_go_and_the_study_goes_on(self, keeper: DiskKeeper) -> None:
+        keeper.begin()
+        keeper.quota = disk_use(keeper.folders).total + 1000
+        keeper.before_trial()
+        # Each of the nine points dominates the next: three of them stay.
+        assert disk_use(keeper.folders).networks == 3000
+        assert (keeper.folders.network(0)).exists()
+        assert not keeper.drain.is_requested
+
+    def test_a_full_quota_ends_the_study_with_its_reason(self, keeper: DiskKeeper) -> None:
+        keeper.quota = 10_000
+        keeper.before_trial()
+        assert keeper.drain.is_requested
+        assert "disk_quota" in keeper.drain.reason
+        assert "9.77 KiB" in keeper.drain.reason
+
+    def test_a_full_disk_ends_the_study_and_a_freed_one_does_not(
+        self, keeper: DiskKeeper, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        real = keeper_module.disk_use
+        monkeypatch.setattr(keeper_module, "disk_use", lambda *a: replace(real(*a), free=keeper_module._RESERVE))
+        keeper.before_trial()
+        assert "only 64 MiB left" in keeper.drain.reason
+        keeper.drain = Drain()
+        monkeypatch.undo()
+        keeper.before_trial()
+        assert not keeper.drain.is_requested
+
+
+@pytest.mark.parametrize(("text", "size"), [("40G", 40 * 2**30), ("500 MiB", 500 * 2**20), ("0.5T", 2**39)])
+def test_quotas_are_read_as_people_write_them(text: str, size: int) -> None:
+    assert parse_disk_quota(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "40", "40g", "-1G", "0G", "G", "1e3M", "40GB"])
+def test_what_is_no_quota_is_refused(text: str) -> None:
+    with pytest.raises(StudyFileError, match="disk_quota"):
+        parse_disk_quota(text)
+
+
+def _view_of(view: StudyView, values: list[tuple[float, int]]) -> StudyView:
+    """The view with complete trials of these values instead, their places on the front put right."""
+    on_front = pareto_front(values)
+    pattern = view.points[0]
+    points = tuple(
+        replace(pattern, number=number, delta_mtl=delta, flops=flops, on_front=is_on)
+        for number, ((delta, flops), is_on) in enumerate(zip(values, on_front, strict=True))
+    )
+    return replace(view, points=points, derived=(), repeats=())
+
+
+def _bare_view(points: dict[tuple[int, int], tuple[float, int]]) -> Any:
+    from types import SimpleNamespace
+
+    front = pareto_front(list(points.values()))
+    rows = tuple(
+        SimpleNamespace(
+            number=number,
+            derived=derived,
+            state=TrialState.COMPLETE,
+            expected_delta_mtl=delta,
+            flops=flops,
+            on_front=is_on,
+            confirmation=None,
+            latency_ms=None,
+        )
+        for ((number, derived), (delta, flops)), is_on in zip(points.items(), front, strict=True)
+    )
+    return SimpleNamespace(all_points=rows, points=(), repeats=(), best=None)
