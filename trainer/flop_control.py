@@ -1,10 +1,13 @@
 """FlopControl: gates driven to a wanted cost by dual ascent on what they are expected to cost."""
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 from spaces.budget import project_to_budget
 from spaces.expected_cost import expected_flops
 from spaces.interrogate import InterroGateNetwork
+from trainer.loss_shares import LossShares
 
 _APPROACH = 0.9  # share of the steps in which the wanted cost sinks from the first one to the target
 _BINARISE = (0.3, 0.9)  # share of the steps in which the temperature falls
@@ -12,6 +15,7 @@ _COLDEST = 0.25
 _DUAL_STEPS = 5.0  # a residual of one encoder that lasted the whole run would raise lambda by this many rho
 _SETTLE = 0.9  # from this share of the steps on, the gates are held at the target
 _STEPS_BETWEEN = 10  # ... every so many steps
+_LOSS = "loss of task "
 
 
 class FlopControl:
@@ -23,6 +27,9 @@ class FlopControl:
     Meanwhile the temperature of E falls, so that what is expected comes close to what the hard gates cost. What is
     still missing in the last tenth is made up by projection: the logits nearest to zero change sign until the
     hard gates cost what was asked, and the weights train on under the very gates that will be frozen.
+
+    E presses on each task's gates by the task's share of the loss. A gate is then kept for what it saves of its own
+    task's loss, relatively, which is what Δ_MTL counts; else tasks with small losses give up all that is theirs.
 
     A method of multipliers (Hestenes 1969; Bertsekas, "Constrained Optimization and Lagrange Multiplier Methods"):
     the hinge of InterroGate (arXiv 2402.16848, Eq. 4) only approximates a wanted cost.
@@ -37,11 +44,15 @@ class FlopControl:
         self._multiplier = 0.0
         self._first_cost: float | None = None
         self._residual: Tensor | None = None
+        self._loss_shares = LossShares()
 
-    def loss(self, progress: float) -> Tensor:
-        """The penalty at this step; ``progress`` is the share of the run's steps done, 0..1."""
+    def loss(self, progress: float, losses: Sequence[Tensor]) -> Tensor:
+        """The penalty at this step; ``progress`` is the share of the run's steps done, ``losses`` are the tasks'."""
         expected = expected_flops(
-            self._network.cost, self._network.channel_gates(), temperature=temperature_at(progress)
+            self._network.cost,
+            self._network.channel_gates(),
+            temperature=temperature_at(progress),
+            pressure=self._loss_shares.update(losses),
         )
         if self._first_cost is None:
             self._first_cost = float(expected.detach())
@@ -61,12 +72,14 @@ class FlopControl:
 
     def state(self) -> dict[str, float]:
         """What a checkpoint must keep for the run to go on as if it had never stopped."""
-        return {"multiplier": self._multiplier, "first_cost": self._first_cost or 0.0, "step": float(self._step)}
+        numbers = {"multiplier": self._multiplier, "first_cost": self._first_cost or 0.0, "step": float(self._step)}
+        return numbers | {f"{_LOSS}{task}": loss for task, loss in enumerate(self._loss_shares.state())}
 
     def restore(self, state: dict[str, float]) -> None:
         self._multiplier = state["multiplier"]
         self._first_cost = state["first_cost"] or None
         self._step = int(state["step"])
+        self._loss_shares.restore([loss for key, loss in state.items() if key.startswith(_LOSS)])
 
 
 def temperature_at(progress: float) -> float:

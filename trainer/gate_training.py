@@ -1,6 +1,6 @@
 """The two phases of a trial as strategies of the one loop: learn the gates, then fine-tune with gates frozen."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from torch import Tensor, nn
@@ -33,9 +33,9 @@ def learn_gates(network: InterroGateNetwork, config: GateConfig, *, target: int 
             )
         control = FlopControl(network, target, rho=config.lambda_s, num_steps=num_steps)
 
-    def sparsity(progress: float) -> Mapping[str, Tensor]:
+    def sparsity(progress: float, losses: Sequence[Tensor]) -> Mapping[str, Tensor]:
         if control is not None:
-            return {SPARSITY: control.loss(progress)}
+            return {SPARSITY: control.loss(progress, losses)}
         lambda_s = config.lambda_s * min(progress / _WARM_UP, 1.0)
         return {SPARSITY: lambda_s * hinge_sparsity(network.channel_gates(), config.tau)}
 

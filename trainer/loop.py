@@ -30,9 +30,9 @@ _EVALUATION_BATCHES = 4  # an evaluation keeps no activations, so its batches ma
 
 
 class ExtraLoss(Protocol):
-    """Named terms added to the task losses; ``progress`` is the share of the run's steps done, 0..1."""
+    """Named terms added to the task losses, which it is told, detached; ``progress`` is the share of steps done."""
 
-    def __call__(self, progress: float, /) -> Mapping[str, Tensor]: ...
+    def __call__(self, progress: float, losses: Sequence[Tensor], /) -> Mapping[str, Tensor]: ...
 
 
 class Memory(Protocol):
@@ -211,7 +211,8 @@ class _Run:
         )
         terms = dict(zip((task.name for task in self._tasks), losses, strict=True))
         if self._strategy.extra_loss is not None:
-            extra = self._strategy.extra_loss(step / (self._config.epochs * self.steps_per_epoch))
+            progress = step / (self._config.epochs * self.steps_per_epoch)
+            extra = self._strategy.extra_loss(progress, [loss.detach() for loss in losses])
             total = torch.stack(list(extra.values())).sum()
             if total.requires_grad:
                 total.backward()  # type: ignore[no-untyped-call]

@@ -75,3 +75,17 @@ def test_opening_a_gate_never_lowers_it(seed: int) -> None:
     expected_flops(cost, gates).backward()  # type: ignore[no-untyped-call]
     assert all(bool((gate.alpha.grad >= 0).all()) for gate in gates if gate.alpha.grad is not None)
     assert all(gate.alpha.grad is not None for gate in gates)
+
+
+@given(pressure=st.lists(st.floats(0, 5), min_size=3, max_size=3), seed=st.integers(0, 99), whole=st.booleans())
+def test_pressure_scales_each_tasks_gradient_and_not_the_value(pressure: list[float], seed: int, whole: bool) -> None:
+    torch.manual_seed(seed)
+    cost, gates = _model([4, 3], 1, 3, whole)
+    for gate in gates:
+        torch.nn.init.normal_(gate.alpha, std=2)
+    alphas = [gate.alpha for gate in gates]
+    even, pressed = expected_flops(cost, gates), expected_flops(cost, gates, pressure=torch.tensor(pressure).double())
+    assert float(pressed.detach()) == pytest.approx(float(even.detach()))
+    before, after = torch.autograd.grad(even, alphas), torch.autograd.grad(pressed, alphas)
+    for plain, scaled in zip(before, after, strict=True):
+        assert torch.allclose(scaled, torch.tensor(pressure).double()[:, None] * plain)

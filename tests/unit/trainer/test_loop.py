@@ -160,7 +160,7 @@ def test_missing_labels_train_the_other_tasks_only(digits: MultiTaskData, build_
 def test_divergence_names_loss_epoch_step_and_value(digits: MultiTaskData, build_tiny: Build) -> None:
     tasks = digits.description.tasks
 
-    def explode(progress: float) -> dict[str, Tensor]:
+    def explode(progress: float, _losses: Sequence[Tensor]) -> dict[str, Tensor]:
         # 20 steps per epoch, 4 epochs: step 25 is the 6th of the second epoch.
         return {"sparsity": torch.tensor(torch.nan if progress >= 25 / 80 else 0.0)}
 
@@ -180,8 +180,10 @@ def test_divergence_in_the_data_names_the_task(digits: MultiTaskData, build_tiny
 def test_strategy_sees_progress_and_every_step(digits: MultiTaskData, build_tiny: Build) -> None:
     tasks, progress, steps = digits.description.tasks, [], []
 
-    def record(value: float) -> dict[str, Tensor]:
+    def record(value: float, losses: Sequence[Tensor]) -> dict[str, Tensor]:
         progress.append(value)
+        assert len(losses) == len(tasks)
+        assert not any(loss.requires_grad for loss in losses)
         return {"extra": torch.tensor(2.0)}
 
     recorder = Recorder()

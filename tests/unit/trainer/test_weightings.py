@@ -317,7 +317,7 @@ def test_gated_networks_learn_with_it_and_keep_their_sparsity_term(digits: Multi
     strategy = Strategy(
         gate_parameters=tuple(network.gate_parameters()),
         gate_learning_rate=0.1,
-        extra_loss=lambda _progress: {"push": 50.0 * sum(gate.alpha.mean() for gate in network.channel_gates())},  # type: ignore[dict-item]
+        extra_loss=lambda *_: {"push": 50.0 * sum(gate.alpha.mean() for gate in network.channel_gates())},  # type: ignore[dict-item]
     )
     config = TrainConfig(epochs=1, batch_size=128, device="cpu", weighting=name)
     train(network, digits, config, tasks=tasks, strategy=strategy)
