@@ -31,7 +31,12 @@ def frame(*, can_act: bool) -> Component:
             html.Header(html.Div([brand, nav, scheme], className="frame"), className="top"),
             html.Main(id=ids.PAGE, className="frame", tabIndex=-1),
         ],
-        theme={"primaryColor": "blue", "headings": {"fontWeight": "650"}},
+        theme={
+            "primaryColor": "blue",
+            "primaryShade": 8,
+            "respectReducedMotion": True,
+            "headings": {"fontWeight": "650"},
+        },
         defaultColorScheme="light",
     )
     return whole

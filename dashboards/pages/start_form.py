@@ -119,10 +119,13 @@ def _pair(left: Component, right: Component) -> Component:
 
 
 def _file_card() -> Component:
-    upload = dcc.Upload(
-        html.Span(["Drop a study file here, or ", html.Span("choose one", className="like-link")]),
-        id=ids_actions.START_UPLOAD, accept=".toml,text/plain", multiple=False, className="upload",
-        max_size=MAX_BYTES,
+    # The label opens the file dialog, and names the field for those who do not see it.
+    upload = html.Label(
+        dcc.Upload(
+            html.Span(["Drop a study file here, or ", html.Span("choose one", className="like-link")]),
+            id=ids_actions.START_UPLOAD, accept=".toml,text/plain", multiple=False, className="upload",
+            max_size=MAX_BYTES, disable_click=True,
+        )
     )  # fmt: skip
     area = dmc.Textarea(
         id=ids_actions.START_TEXT, label="Study file (TOML)", value=FIRST_TEXT, autosize=True, minRows=16, maxRows=28,
@@ -144,7 +147,7 @@ def _sitting_card(studies: Sequence[str]) -> Component:
         "This start",
         _pair(
             dmc.NumberInput(
-                id=ids_actions.START_HOURS, label="Hours at most", min=0.01, step=0.5, debounce=400,
+                id=ids_actions.START_HOURS, label="Hours at most", min=0.01, step=0.5,
                 description="The study stops cleanly after so long, and can be resumed; empty: no cap.",
             ),
             dmc.Select(

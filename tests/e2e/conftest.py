@@ -7,6 +7,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,6 +20,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from dashboards.app import create_app
 from dashboards.cli import listen
 from dashboards.reader import Reader
+from search.point_label import PointLabel
 
 _FLAGS = (
     "--no-sandbox",
@@ -29,6 +32,16 @@ _FLAGS = (
     "--disable-sync",
 )
 _PICTURES = "GATEFRONT_PICTURES"
+
+
+@dataclass(frozen=True, slots=True)
+class Acting:
+    """Where the pages are, what they show and act on, and what holds a bundle's packing until it is set."""
+
+    address: str
+    reader: Any
+    control: Any
+    packing: threading.Event
 
 
 @pytest.fixture(scope="module")
@@ -66,26 +79,43 @@ def page(context: BrowserContext) -> Iterator[Page]:
     assert not faults
 
 
+@contextmanager
+def serving(application: Any) -> Iterator[str]:
+    """Serve an ASGI application from a thread for the length of the block, at the address handed out."""
+    listening = listen("127.0.0.1", 0)
+    server = uvicorn.Server(uvicorn.Config(application, log_level="warning"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 30
+    while not server.started and time.monotonic() < deadline:
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    server.should_exit = True
+    thread.join(timeout=10)
+
+
 @pytest.fixture
 def serve() -> Iterator[Callable[[Reader], str]]:
-    """Serve a reader's studies from a thread; the address is handed back."""
-    servers: list[tuple[uvicorn.Server, threading.Thread]] = []
+    """Serve a reader's studies; the address is handed back."""
+    with ExitStack() as servers:
+        yield lambda reader: servers.enter_context(serving(create_app(reader).server))
 
-    def start(reader: Reader) -> str:
-        listening = listen("127.0.0.1", 0)
-        server = uvicorn.Server(uvicorn.Config(create_app(reader).server, log_level="warning"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-        thread.start()
-        servers.append((server, thread))
-        deadline = time.monotonic() + 30
-        while not server.started and time.monotonic() < deadline:
-            time.sleep(0.05)
-        return f"http://127.0.0.1:{listening.getsockname()[1]}"
 
-    yield start
-    for server, thread in servers:
-        server.should_exit = True
-        thread.join(timeout=10)
+@pytest.fixture(scope="module")
+def acting(sample: ModuleType) -> Iterator[Acting]:
+    """One server for a whole module, whose pages may act on the sample study."""
+    reader, control, packing = sample.SampleReader(), sample.SampleControl(), threading.Event()
+
+    def pack(_reader: Reader, study: str, label: PointLabel, folder: Path, progress: Callable[[str], None]) -> Path:
+        progress("reading the study and its data")
+        progress("pruning the trained network")
+        packing.wait(60)
+        path = folder / f"{study}-{label}.zip"
+        path.write_bytes(b"a bundle")
+        return path
+
+    with serving(create_app(reader, control, pack=pack).server) as address:
+        yield Acting(address, reader, control, packing)
 
 
 @pytest.fixture(scope="session")
