@@ -19,6 +19,7 @@ from search.config import (
     TrainSection,
 )
 from search.early_stopping import StoppingRule
+from search.family_section import FamilySection
 from search.gates_section import GatesSection
 from search.plan import plan_study
 from search.study_file import parse_study
@@ -31,8 +32,19 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "network": NetworkSection,
     "train": TrainSection,
     "gates": GatesSection,
+    "family": FamilySection,
     "latency": LatencySection,
     "early_stopping": StoppingRule,
+}
+UNPICKLING = {
+    "torch.load",
+    "torch.jit.load",
+    "pickle.load",
+    "pickle.loads",
+    "cloudpickle.load",
+    "cloudpickle.loads",
+    "joblib.load",
+    "dill.load",
 }
 MAX_FILE_LINES = 300
 MAX_FUNCTION_LINES = 60
@@ -140,6 +152,22 @@ def test_study_file_that_is_shown_can_be_started(name: str) -> None:
     plan = plan_study(parse_study(text))
     assert plan.flop_budget is not None
     assert plan.floor <= plan.flop_budget < plan.ceiling
+
+
+def test_files_of_weights_are_never_unpickled() -> None:
+    """A file of weights may come from anywhere, and a full unpickling runs what it says."""
+    places = [*_sources(), *(ROOT / "benchmarks").rglob("*.py"), *(ROOT / "tests").rglob("*.py")]
+    calls = [
+        (f"{path.relative_to(ROOT)}:{call.lineno}", ast.unparse(call))
+        for path in places
+        for call in ast.walk(ast.parse(path.read_text()))
+        if isinstance(call, ast.Call) and ast.unparse(call.func) in UNPICKLING
+    ]
+    loads = [(place, text) for place, text in calls if "torch.load" in text]
+    assert any(place.startswith("trainer/checkpoint.py") for place, _ in loads)
+    assert [place for place, text in loads if "weights_only=True" not in text] == []
+    others = [place for place, text in calls if "torch.load" not in text and not place.startswith("tests/")]
+    assert others == []
 
 
 def test_links_between_documents_lead_somewhere() -> None:
