@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from search.errors import StudyFileError
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+LONGEST_AMOUNT = 40
+"""Characters that the database keeps of one; far fewer than a number that is none any more."""
+
 _PATTERN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT%]?)\s*", re.IGNORECASE)
 
 
 def read_amount(text: str) -> float | None:
     """A number with an optional unit of thousands; None if it is something else."""
     match = _PATTERN.fullmatch(text)
-    if match is None or match[2] == "%":
+    if match is None or match[2] == "%" or len(text) > LONGEST_AMOUNT:
         return None
     return float(match[1]) * _UNITS[match[2].upper()]
 
@@ -33,7 +36,7 @@ class FlopBudget:
 def parse_flop_budget(text: str) -> FlopBudget:
     """Raises :class:`StudyFileError` if ``text`` is not a positive number with ``%``, K, M, G, T or no unit."""
     match = _PATTERN.fullmatch(text)
-    if match is None or float(match[1]) <= 0:
+    if match is None or len(text) > LONGEST_AMOUNT or float(match[1]) <= 0:
         raise StudyFileError(
             f"flop_budget must be a positive amount or percentage, found {text!r}.",
             hint='Write "45%" (of the single-task cost), "60M" or "1.2G".',

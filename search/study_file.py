@@ -34,6 +34,9 @@ def parse_study(text: str) -> StudyConfig:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise StudyFileError(f"the study file is not valid TOML: {error}.") from error
+    except (RecursionError, ValueError) as error:
+        # Thousands of brackets in each other, or a number of thousands of digits.
+        raise StudyFileError("the study file is nested too deeply, or holds a number that is too long.") from error
     try:
         return StudyConfig.model_validate(document)
     except ValidationError as error:

@@ -12,6 +12,7 @@ from search.knobs import listed
 from search.study_file import parse_study
 
 MAX_STUDY_FILE_BYTES = 64 * 1024
+_LONGEST_LINE = 2000
 _MOST = 2**31 - 1
 
 
@@ -34,7 +35,11 @@ class StudyFileRules:
         """
         if len(text.encode(errors="replace")) > MAX_STUDY_FILE_BYTES:
             raise StudyFileError(f"the study file has more than {MAX_STUDY_FILE_BYTES} bytes.")
+        if max(map(len, text.splitlines()), default=0) > _LONGEST_LINE:
+            # A name of thousands of dots takes tomllib minutes.
+            raise StudyFileError(f"the study file has a line of more than {_LONGEST_LINE} characters.")
         config = parse_study(text)
+        _require_storable(config)
         for key, name in _names(config):
             if ":" in name and not self.allow_imports:
                 raise StudyFileError(
@@ -62,6 +67,13 @@ def _names(config: StudyConfig) -> Iterator[tuple[str, str]]:
     yield "data.name", config.data.name
     for name in listed(config.network.backbone):
         yield "network.backbone", str(name)
+
+
+def _require_storable(config: StudyConfig) -> None:
+    section = config.study
+    for name, value in (("seed", section.seed), ("trials", section.trials), ("workers", section.workers)):
+        if value is not None and value > _MOST:
+            raise StudyFileError(f"study.{name} must be at most {_MOST}, found {value}.")
 
 
 def require_options(options: StartOptions) -> None:
