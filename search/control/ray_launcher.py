@@ -5,7 +5,7 @@ import secrets
 from dataclasses import replace
 
 from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 
 from search.control.launcher import DriverEnd
 from search.control.order import ORDER_VARIABLE, DriverOrder
@@ -28,7 +28,7 @@ class RayJobLauncher:
     """
 
     def __init__(self, url: str, address: str) -> None:
-        self._url = make_url(url).set(password=None).render_as_string(hide_password=False)
+        self._url = _without_password(url)
         self._address = address
         self._client: JobSubmissionClient | None = None
 
@@ -84,6 +84,20 @@ class RayJob:
         return DriverEnd(
             exit_status=_exit_status(info), log=log[-_TAIL_CHARACTERS:], log_place=f"`ray job logs {self.job_id}`"
         )
+
+
+def _without_password(url: str) -> str:
+    found = make_url(url)
+    # `URL.set` takes None for "as it was".
+    bare = URL.create(
+        found.drivername,
+        username=found.username,
+        host=found.host,
+        port=found.port,
+        database=found.database,
+        query=found.query,
+    )
+    return bare.render_as_string(hide_password=False)
 
 
 def _exit_status(info: JobDetails) -> int:
