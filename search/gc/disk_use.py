@@ -1,12 +1,11 @@
 """DiskUse: how many bytes a study takes, and for what."""
 
-import os
 import shutil
 from collections import Counter
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from search.disk_use import folder_bytes
 from search.folders import StudyFolders
 from search.gc.files import FileKind, trial_files
 
@@ -38,7 +37,7 @@ def disk_use(folders: StudyFolders, quota: int | None = None) -> DiskUse:
     return DiskUse(
         networks=found[FileKind.NETWORK],
         resume_points=found[FileKind.RESUME_POINT],
-        other=_bytes_under(folders.trial(0).parent.parent) - trials + found[FileKind.OTHER],
+        other=folder_bytes(folders.trial(0).parent.parent) - trials + found[FileKind.OTHER],
         free=free_bytes(folders.storage),
         quota=quota,
     )
@@ -48,12 +47,3 @@ def free_bytes(folder: Path) -> int:
     """What the folder's disk has left; of the first one above it that is there."""
     existing = next(place for place in (folder, *folder.parents) if place.exists())
     return shutil.disk_usage(existing).free
-
-
-def _bytes_under(folder: Path) -> int:
-    total = 0
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            with suppress(FileNotFoundError):  # files come and go while a study runs
-                total += (Path(parent) / name).lstat().st_size
-    return total
