@@ -95,7 +95,7 @@ def _without_password(url: str) -> str:
         host=found.host,
         port=found.port,
         database=found.database,
-        query=found.query,
+        query={name: value for name, value in found.query.items() if name != "password"},
     )
     return bare.render_as_string(hide_password=False)
 
