@@ -76,8 +76,8 @@ def format_count(number: int | None) -> str:
 
 
 def format_bytes(number: int) -> str:
-    """``512 B``, ``1.4 MB``, ``20.3 GB``: powers of ten, as disks are sold."""
-    for name, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+    """``512 B``, ``1.3 MiB``, ``20.3 GiB``: powers of 1024, as quotas are written."""
+    for name, size in (("TiB", 2**40), ("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
         if number >= size:
             return f"{number / size:.1f} {name}"
     return f"{number} B"

@@ -1,6 +1,7 @@
 """SystemView: the health of the database, and what drives and trains at the moment, over all studies."""
 
 import time
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from search.process_identity import host_and_process
 from search.records import StudyState, TrialState
+from search.settings import disk_quota
 from search.storage.migrate import VERSION_TABLE
 from search.storage.schema import StudyRow, TrialRow
 from search.views import study_state
@@ -64,28 +66,46 @@ class RunningTrial:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StudyDisk:
+    """A study's own folder, and the bytes that it may hold; None: no quota."""
+
+    study: str
+    folder: Path
+    quota: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SystemView:
-    """One consistent read. ``folders`` names every study's storage folder, to ask what lies in it."""
+    """One consistent read, ``at`` a moment of the database's clock. ``disks`` names every study's folder."""
+
+    at: datetime
 
     database: DatabaseHealth
     loads: tuple[StudyLoad, ...]
     running: tuple[RunningTrial, ...]
-    folders: tuple[tuple[str, Path], ...]
+    disks: tuple[StudyDisk, ...]
 
 
 def read_system(url: str, session: Session | None, now: datetime) -> SystemView:
     """``session`` None: there is no database of ours yet."""
     if session is None:
-        return SystemView(database=_no_database(url), loads=(), running=(), folders=())
+        return SystemView(at=now, database=_no_database(url), loads=(), running=(), disks=())
     database = _database_health(url, session)
     rows = session.scalars(sa.select(StudyRow).order_by(StudyRow.created_at.desc())).all()
     live = [(row, state) for row in rows if (state := study_state(row, now)) in _LIVE]
     return SystemView(
+        at=now,
         database=database,
         loads=tuple(_load(session, row, state) for row, state in live),
         running=tuple(trial for row, state in live for trial in _running(session, row, state)),
-        folders=tuple((row.name, Path(row.storage_dir)) for row in rows),
+        disks=tuple(_disk(row) for row in rows),
     )
+
+
+def _disk(row: StudyRow) -> StudyDisk:
+    # The file was checked when the study began; what else it says does not matter here.
+    asked = tomllib.loads(row.file_text).get("study", {}).get("disk_quota")
+    return StudyDisk(study=row.name, folder=Path(row.storage_dir) / row.name, quota=disk_quota(asked))
 
 
 def _no_database(url: str) -> DatabaseHealth:

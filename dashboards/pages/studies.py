@@ -10,12 +10,12 @@ from dash.development.base_component import Component
 
 from dashboards import ids
 from dashboards.components import alert, card, facts, said, study_badge
-from dashboards.formats import format_delta, format_duration, format_flops, format_names, format_time
+from dashboards.formats import NONE, format_delta, format_duration, format_flops, format_names, format_time
 from dashboards.links import START, comparison_path, study_path
 from dashboards.polling import INTERVAL_MS, Seen, pause, poll
 from dashboards.reader import Reader
 from dashboards.sentences import NO_STUDIES, study_sentence
-from search.records import StudySummary, TrialState
+from search.records import StudyState, StudySummary, TrialState
 
 TITLE = "Studies · gatefront"
 
@@ -93,6 +93,7 @@ def _study_card(summary: StudySummary) -> Component:
     about = (
         f"{summary.data} · {summary.backbone} · "
         f"{format_names([task.name for task in summary.tasks])} · created {format_time(summary.created_at)}"
+        + (f" · started from {summary.started_from}" if summary.started_from else "")
     )
     progress = dmc.Progress(
         value=progress_percent(summary), size="sm", radius="xl", mb="sm", **{"aria-label": "progress"}
@@ -116,6 +117,7 @@ def _facts(summary: StudySummary) -> list[tuple[str, str]]:
     words = [f"{counts[state]} {word}" for state, word in named if counts.get(state)]
     trials = ", ".join([f"{finished(summary)} of {summary.num_trials}", *words])
     budget = "none" if summary.flop_budget is None else f"{format_flops(summary.flop_budget)}"
+    held = summary.gpus_per_worker
     best = format_delta(summary.best_delta_mtl)
     if summary.best_label is not None:
         best += f" (trial {summary.best_label})"
@@ -123,8 +125,15 @@ def _facts(summary: StudySummary) -> list[tuple[str, str]]:
         ("Trials finished", trials),
         ("Best Δ_MTL within budget", best),
         ("FLOP budget", budget),
-        ("Compute spent", format_duration(summary.seconds_spent)),
+        (f"{'GPU' if held else 'CPU'} time spent", format_duration(summary.seconds_spent * (held or 1.0))),
+        ("Time left", _time_left(summary)),
     ]
+
+
+def _time_left(summary: StudySummary) -> str:
+    if summary.state not in (StudyState.PREPARING, StudyState.RUNNING, StudyState.STOPPING):
+        return NONE
+    return "not known yet" if summary.eta_seconds is None else format_duration(summary.eta_seconds)
 
 
 def finished(summary: StudySummary) -> int:

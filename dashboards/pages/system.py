@@ -3,8 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import datetime
 from typing import Any
 
 import dash_mantine_components as dmc
@@ -18,10 +17,11 @@ from dashboards.formats import NONE, format_bytes, format_duration
 from dashboards.links import study_path, trial_path
 from dashboards.polling import INTERVAL_MS, Seen, nothing_new, pause, poll
 from dashboards.reader import Reader
-from search.system_view import DatabaseHealth, RunningTrial, StudyLoad, SystemView
+from search.system_view import DatabaseHealth, RunningTrial, StudyDisk, StudyLoad, SystemView
 
 TITLE = "System · gatefront"
 _NUM_OUTPUTS = 4
+_NEARLY_FULL_PERCENT = 90
 
 
 def layout() -> Component:
@@ -52,17 +52,16 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
         return await asyncio.to_thread(system_update, reader, disks, Seen.from_json(seen))
 
 
-def system_update(reader: Reader, disks: DiskUses, seen: Seen, now: datetime | None = None) -> tuple[Any, ...]:
+def system_update(reader: Reader, disks: DiskUses, seen: Seen) -> tuple[Any, ...]:
     """Banner, the content's style, the content and what is now shown; `no_update` where nothing changed."""
-    moment = now or datetime.now(UTC)
     content: Component | None = None
 
     def revision() -> str:
         nonlocal content
         system = reader.system()
-        used = [(study, folder / study, disks.of(folder / study)) for study, folder in system.folders]
-        content = system_content(system, used, moment)
-        shown = (system.loads, system.running, used, system.database.num_bytes, moment.replace(microsecond=0))
+        used = [(disk, disks.of(disk.folder)) for disk in system.disks]
+        content = system_content(system, used)
+        shown = (system.loads, system.running, used, system.database.num_bytes, system.at.replace(microsecond=0))
         return hashlib.sha256(repr(shown).encode()).hexdigest()
 
     # Without a figure of its own, the page is drawn the same in both colour schemes.
@@ -72,13 +71,13 @@ def system_update(reader: Reader, disks: DiskUses, seen: Seen, now: datetime | N
     return None, {}, look.value, look.seen.to_json()
 
 
-def system_content(system: SystemView, used: Sequence[tuple[str, Path, int | None]], now: datetime) -> Component:
+def system_content(system: SystemView, used: Sequence[tuple[StudyDisk, int | None]]) -> Component:
     """The whole page under its title."""
     return html.Div(
         [
             html.Div(_figures(system), className="block"),
-            html.Div(_loads_card(system.loads, now), className="block"),
-            html.Div(_workers_card(system.running, now), className="block"),
+            html.Div(_loads_card(system.loads, system.at), className="block"),
+            html.Div(_workers_card(system.running, system.at), className="block"),
             html.Div(_disk_card(used), className="block"),
         ]
     )
@@ -156,13 +155,29 @@ def _epochs(trial: RunningTrial) -> Children:
     return [f"{trial.epoch} of {trial.num_epochs}", bar]
 
 
-def _disk_card(used: Sequence[tuple[str, Path, int | None]]) -> Component:
+def _disk_card(used: Sequence[tuple[StudyDisk, int | None]]) -> Component:
     if not used:
         return card("Disk", reason("No study has a folder yet."))
     rows: list[Sequence[Children]] = [
-        (study, str(folder), "being counted" if size is None else format_bytes(size)) for study, folder, size in used
+        (
+            disk.study,
+            str(disk.folder),
+            "being counted" if size is None else format_bytes(size),
+            "none" if disk.quota is None else format_bytes(disk.quota),
+            _share(disk, size),
+        )
+        for disk, size in used
     ]
-    return card("Disk", _table("disk", ("Study", "Folder", "#Holds"), rows), note="What each study keeps on disk.")
+    head = ("Study", "Folder", "#Holds", "#Quota", "#Used")
+    return card("Disk", _table("disk", head, rows), note="What each study's own folder holds.")
+
+
+def _share(disk: StudyDisk, size: int | None) -> str:
+    """Of the quota, with a sign where little is left."""
+    if size is None or not disk.quota:
+        return NONE
+    share = 100 * size / disk.quota
+    return f"{'▲ ' if share >= _NEARLY_FULL_PERCENT else ''}{share:.0f} %"
 
 
 def _table(label: str, head: Sequence[str], rows: Sequence[Sequence[Children]]) -> Component:

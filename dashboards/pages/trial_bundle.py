@@ -9,6 +9,7 @@ from dash.development.base_component import Component
 from dashboards import ids, ids_actions
 from dashboards.bundle_jobs import BundleJobs
 from dashboards.components import alert, labelled
+from dashboards.formats import format_bytes
 from dashboards.jobs import JobState
 from dashboards.links import bundle_path
 from search.point_label import PointLabel
@@ -65,11 +66,8 @@ def bundle_state(job: str, state: JobState) -> Component | None:
     if state.error:
         return alert(f"The bundle could not be packed. {state.error}")
     if state.is_done:
-        size = state.result.stat().st_size
-        link = html.A(
-            f"{state.result.name}, {size / 1e6:.1f} MB", href=bundle_path(job), download=state.result.name,
-            id=ids_actions.TRIAL_BUNDLE_LINK,
-        )  # fmt: skip
+        words = f"{state.result.name}, {format_bytes(state.result.stat().st_size)}"
+        link = html.A(words, href=bundle_path(job), download=state.result.name, id=ids_actions.TRIAL_BUNDLE_LINK)
         return html.Div(["The bundle is packed and verified: ", link], className="bundle-state")
     step = state.reports[-1] if state.reports else "waiting for another bundle"
     bar = dmc.Progress(

@@ -27,6 +27,7 @@ def store(engine: sa.Engine, new_row: NewRow, tmp_path: Path) -> StudyStore:
     """Trial 0 has failed, 1 trains, 2 waits, 3 repeats 0; a driver is alive."""
     row = new_row()
     row.storage_dir = str(tmp_path / "runs")
+    row.file_text = '[study]\nname = "digits"\ndisk_quota = "2G"\n'
     store = StudyStore.create(engine, row)
     Lease(engine, "digits").acquire()
     store.set_state(StudyState.RUNNING)
@@ -40,7 +41,7 @@ def store(engine: sa.Engine, new_row: NewRow, tmp_path: Path) -> StudyStore:
 
 def test_nothing_is_there_before_the_first_study(url: str) -> None:
     system = StudyReader(url).system()
-    assert (system.loads, system.running, system.folders) == ((), (), ())
+    assert (system.loads, system.running, system.disks) == ((), (), ())
     assert system.database.latency_ms is None
 
 
@@ -55,7 +56,8 @@ def test_who_drives_and_who_trains(store: StudyStore, url: str, tmp_path: Path) 
     (running,) = system.running
     assert (running.number, running.worker, running.attempts) == (1, "node-2, process 4711", 1)
     assert not running.is_lost
-    assert system.folders == (("digits", tmp_path / "runs"),)
+    (disk,) = system.disks
+    assert (disk.study, disk.folder, disk.quota) == ("digits", tmp_path / "runs" / "digits", 2 * 2**30)
 
 
 def test_a_void_trial_is_to_be_replaced(store: StudyStore, engine: sa.Engine, url: str) -> None:
@@ -68,7 +70,7 @@ def test_a_study_that_is_over_has_no_load(store: StudyStore, url: str) -> None:
     store.set_state(StudyState.STOPPED)
     system = StudyReader(url).system()
     assert (system.loads, system.running) == ((), ())
-    assert [name for name, _ in system.folders] == ["digits"]
+    assert [disk.study for disk in system.disks] == ["digits"]
 
 
 def test_health_of_the_database(store: StudyStore, url: str) -> None:

@@ -28,7 +28,7 @@ from search.records import (
     TrialState,
 )
 from search.study_status import StudyStatus
-from search.system_view import DatabaseHealth, RunningTrial, StudyLoad, SystemView
+from search.system_view import DatabaseHealth, RunningTrial, StudyDisk, StudyLoad, SystemView
 from search.trial_trace import TrialTrace
 from spaces.errors import GatefrontError
 from spaces.gate_map import GateMap, GateSite
@@ -235,6 +235,7 @@ def sample_system(view: StudyView) -> SystemView:
         kind="SQLite", address="sqlite:////data/gatefront.db", latency_ms=0.4, num_bytes=1_400_000, schema="0008"
     )
     return SystemView(
+        at=START + timedelta(seconds=4),
         database=database,
         loads=(load,) if summary.state is StudyState.RUNNING else (),
         running=tuple(
@@ -244,7 +245,7 @@ def sample_system(view: StudyView) -> SystemView:
             )
             for point in running
         ),
-        folders=(("digits", Path("/data/runs")),),
+        disks=(StudyDisk(study="digits", folder=Path("/data/runs/digits"), quota=22_000_000),),
     )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """The system page, the downloads, the trial's origin and log, and the points nearest to a budget."""
 
+import time
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +36,20 @@ def disks() -> DiskUses:
     return DiskUses(lambda _folder: 20_300_000)
 
 
-def test_system_page_shows_drivers_workers_queue_and_database(reader: Any, disks: DiskUses, view: StudyView) -> None:
+def test_system_page_shows_drivers_workers_queue_and_database(reader: Any, disks: DiskUses) -> None:
     reader.num_finished = 7
-    now = view.summary.created_at + timedelta(seconds=4)
-    shown = words(system_update(reader, disks, Seen(), now)[2])
-    for said in ("SQLite", "answers in 0.4 ms", "1.4 MB", "schema 0008", "2 of 2", "node-0, process 17", "4 s ago",
+    shown = words(system_update(reader, disks, Seen())[2])
+    for said in ("being counted", "21.0 MiB",
+                 "SQLite", "answers in 0.4 ms", "1.3 MiB", "schema 0008", "2 of 2", "node-0, process 17", "4 s ago",
                  "digits, trial 7", "node-1, process 4711", "3 of 8", "/data/runs/digits"):  # fmt: skip
         assert said in shown
+
+
+def test_disk_use_is_held_against_the_quota(reader: Any, disks: DiskUses) -> None:
+    folder = reader.system().disks[0].folder
+    while disks.of(folder) is None:
+        time.sleep(0.01)
+    assert "\u25b2 92 %" in words(system_update(reader, disks, Seen())[2])
 
 
 def test_system_page_without_work_says_so(reader: Any, disks: DiskUses) -> None:
@@ -51,17 +58,14 @@ def test_system_page_without_work_says_so(reader: Any, disks: DiskUses) -> None:
     assert "No trial trains at the moment." in shown
 
 
-def test_system_page_keeps_the_last_view_while_the_database_is_away(
-    reader: Any, disks: DiskUses, view: StudyView
-) -> None:
-    now = view.summary.created_at
-    seen = Seen.from_json(system_update(reader, disks, Seen(), now)[-1])
+def test_system_page_keeps_the_last_view_while_the_database_is_away(reader: Any, disks: DiskUses) -> None:
+    seen = Seen.from_json(system_update(reader, disks, Seen())[-1])
     reader.error = UNREACHABLE
-    banner, style, content, last = system_update(reader, disks, seen, now)
+    banner, style, content, last = system_update(reader, disks, seen)
     assert "cannot be reached since" in words(banner)
     assert style is content is no_update
     reader.error = None
-    assert system_update(reader, disks, Seen.from_json(last), now)[0] is None
+    assert system_update(reader, disks, Seen.from_json(last))[0] is None
 
 
 def test_the_report_is_a_file_to_save(reader: Any) -> None:
