@@ -19,6 +19,7 @@ from search.latency import Latency
 from search.point_label import PointLabel
 from search.records import EpochPoint, PointDetail, StudySummary, StudyView, TrialDetail, TrialPoint
 from search.settings import database_url
+from search.storage.clock import database_time
 from search.storage.comparisons import comparison_revision, list_comparison_names, read_comparison
 from search.storage.derived_points import read_derived_points
 from search.storage.engine import open_readonly_engine, unreachable
@@ -55,23 +56,23 @@ class StudyReader:
             if session is None:
                 return ()
             rows = session.scalars(sa.select(StudyRow).order_by(StudyRow.created_at.desc())).all()
-            now = datetime.now(UTC)
+            now = database_time(session)
             return tuple(self._kept.summary(session, row, now) for row in rows)
 
     def view(self, study: str) -> StudyView:
         """One study's page. Raises :class:`StudyNotFoundError`."""
         with self._reading_study(study) as (session, row):
-            return self._kept.view(session, row, datetime.now(UTC))
+            return self._kept.view(session, row, database_time(session))
 
     def revision(self, study: str) -> str:
         """Equal revisions mean an unchanged view. Raises :class:`StudyNotFoundError`."""
-        with self._reading_study(study) as (_, row):
-            return revision(row, datetime.now(UTC))
+        with self._reading_study(study) as (session, row):
+            return revision(row, database_time(session))
 
     def status(self, study: str) -> StudyStatus:
         """What decides which changes the study can take now. Raises :class:`StudyNotFoundError`."""
         with self._reading_study(study) as (session, row):
-            return read_study_status(session, row, datetime.now(UTC))
+            return read_study_status(session, row, database_time(session))
 
     def study_file(self, study: str) -> str:
         """The TOML text that the study was started with. Raises :class:`StudyNotFoundError`."""
@@ -97,7 +98,7 @@ class StudyReader:
             trial = session.get(TrialRow, (study, number))
             if trial is None:
                 raise StudyNotFoundError(f"study {study!r} has no trial {number}.")
-            view = self._kept.view(session, row, datetime.now(UTC))
+            view = self._kept.view(session, row, database_time(session))
             own, *derived = [point for point in (*view.all_points, *view.repeats) if point.number == number]
             rows = {found.derived: found for found in read_derived_points(session, study, number)}
             latencies = read_latencies(session, study, number)
@@ -124,7 +125,8 @@ class StudyReader:
     def system(self) -> SystemView:
         """The database's health, and what drives and trains at the moment. ``StoreError`` if it cannot be reached."""
         with self._reading() as session:
-            return read_system(self.url, session, datetime.now(UTC))
+            now = datetime.now(UTC) if session is None else database_time(session)
+            return read_system(self.url, session, now)
 
     def list_comparisons(self) -> tuple[str, ...]:
         """The names of all comparisons."""

@@ -3,13 +3,13 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from search.errors import AmendmentError, StudyNotFoundError
 from search.records import StudyState, TrialState
+from search.storage.clock import database_time
 from search.storage.events import COMMAND_LINE, add_event
 from search.storage.lease import holds
 from search.storage.repository import DONE_STATES
@@ -32,7 +32,7 @@ def extend(engine: sa.Engine, study: str, more: int, *, actor: str = COMMAND_LIN
         session.execute(sa.update(StudyRow).where(StudyRow.name == study).values(num_trials=StudyRow.num_trials + more))
         session.refresh(row)
         add_event(session, study, "extended", f"{_more_trials(more)}, {row.num_trials} in all", actor=actor)
-        is_driven = holds(row, datetime.now(UTC))
+        is_driven = holds(row, database_time(session))
         if not is_driven and row.state == StudyState.COMPLETE:
             row.state, row.message = StudyState.STOPPED, f"{_more_trials(more)} asked for."
         return is_driven
@@ -45,7 +45,7 @@ def ask_to_stop(engine: sa.Engine, study: str, *, actor: str = COMMAND_LINE) -> 
         StudyNotFoundError: there is no such study.
     """
     with _amending(engine, study) as (session, row):
-        if not holds(row, datetime.now(UTC)):
+        if not holds(row, database_time(session)):
             return False
         if not row.stop_requested:
             row.stop_requested = True
@@ -60,7 +60,7 @@ def let_go(engine: sa.Engine, study: str, *, actor: str) -> bool:
         StudyNotFoundError: there is no such study.
     """
     with _amending(engine, study) as (session, row):
-        if holds(row, datetime.now(UTC)) or row.state not in _DRIVEN:
+        if holds(row, database_time(session)) or row.state not in _DRIVEN:
             return False
         row.state, row.message, row.is_kept = StudyState.STOPPED, "Stopped after its driver was lost.", False
         add_event(session, study, "stop_asked", "its driver was lost", actor=actor)
@@ -76,7 +76,7 @@ def set_hours(engine: sa.Engine, study: str, hours: float | None, *, actor: str 
     """
     require_hours(hours)
     with _amending(engine, study) as (session, row):
-        if not holds(row, datetime.now(UTC)):
+        if not holds(row, database_time(session)):
             return False
         row.max_hours = hours
         add_event(session, study, "hours_set", "no cap" if hours is None else f"at most {hours:g} h", actor=actor)
