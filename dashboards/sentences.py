@@ -153,6 +153,8 @@ def map_sentence(detail: TrialDetail) -> str | None:
         return None
     if detail.point.state in (TrialState.QUEUED, TrialState.RUNNING):
         return "The gate map appears when the trial has finished: until then its gates still move."
+    if detail.point.state is TrialState.COMPLETE:
+        return "This trial's family has no gates: what its tasks share is not chosen channel by channel."
     return "This trial did not finish, so it has no final gates to show."
 
 

@@ -7,6 +7,7 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 from search.disk_quota import parse_disk_quota
 from search.early_stopping import StoppingRule
 from search.errors import StudyFileError
+from search.family_section import INTERROGATE, FamilySection
 from search.flop_budget import parse_flop_budget
 from search.gates_section import GatesSection
 from search.knobs import FloatChoice, FloatKnob, IntChoice, IntKnob, NameChoice, ScheduleName, StrictModel, word_form
@@ -196,6 +197,7 @@ class StudyConfig(StrictModel):
     network: NetworkSection = NetworkSection()
     train: TrainSection = TrainSection()
     gates: GatesSection = GatesSection()
+    family: FamilySection = FamilySection()
     tasks: dict[str, TaskSection] = Field(default_factory=dict)
     latency: LatencySection | None = None
     early_stopping: StoppingRule | None = None
@@ -206,6 +208,20 @@ class StudyConfig(StrictModel):
             raise StudyFileError(
                 'study.objectives names "latency", and nothing says how it is measured.',
                 hint="Add a [latency] table; it may be empty.",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _families_have_their_keys(self) -> "StudyConfig":
+        if INTERROGATE not in self.family.names and self.gates.model_fields_set:
+            raise StudyFileError(
+                f"[gates] has no effect with family.name {', '.join(self.family.names)}.",
+                hint='Leave the table out, or add "interrogate" to the choices of [family].',
+            )
+        if len(self.family.names) > 1 and self.study.sampler == "grid":
+            raise StudyFileError(
+                'sampler = "grid" takes one family: each has knobs of its own, and no grid has all of them.',
+                hint="Choose another sampler, or make one study per family.",
             )
         return self
 

@@ -15,7 +15,7 @@ from search.pareto import Budgets, Outcome
 from search.plan import StudyPlan
 from search.queries import StudyReader
 from search.records import StudyView, TrialPoint, TrialState
-from search.sampling import search_space, share_of_target
+from search.sampling import FAMILY, search_space, share_of_target
 from search.storage.optuna_tables import INITIAL
 from search.study import constraints_of
 from search.study_difference import first_difference
@@ -126,6 +126,8 @@ def _as_trial(
 
 def _heir(plan: StudyPlan, view: StudyView, reader: StudyReader) -> Heir | None:
     """Of the front's networks that are still there, the one nearest to what this study may spend."""
+    if plan.config.family.others:
+        return None  # only InterroGate's networks have gates to go on with
     space = search_space(plan.config)
     limit = plan.ceiling if plan.flop_budget is None else plan.flop_budget
     front = [point for point in view.all_points if point.on_front and _has_few_parameters(plan, point)]
@@ -144,6 +146,8 @@ def _translated(
     """The point's parameters in this study, at this target or, for None, at the highest; None if it has none such."""
     if point.state is not TrialState.COMPLETE:
         return None
+    if FAMILY in space:
+        space = search_space(plan.config, str(point.params.get(FAMILY)))
     params = {name: point.params.get(name) for name in space}
     if _TARGET in space:
         try:

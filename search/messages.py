@@ -74,4 +74,5 @@ def _trial_result(fields: Mapping[str, Any]) -> TrialResult:
 
 
 def _with_gate_map(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {**fields, "gate_map": GateMap.from_json(fields["gate_map"])}
+    document = fields["gate_map"]
+    return {**fields, "gate_map": None if document is None else GateMap.from_json(document)}

@@ -13,11 +13,14 @@ from search.capacities import (
 )
 from search.config import StudyConfig
 from search.errors import StudyFileError
+from search.family_cost import least_flops, most_flops
+from search.family_section import INTERROGATE, FamilyName
 from search.flop_budget import parse_flop_budget
 from search.knobs import Choices, largest, listed
 from search.param_budget import parse_param_budget
 from search.pareto import is_feasible
 from spaces import BudgetBelowFloorError, Task
+from spaces.families import FAMILIES
 from trainer.config import WeightingName
 from trainer.data import DataDescription, DataSpec, describe_data
 from trainer.metrics import metric_for
@@ -60,7 +63,7 @@ class StudyPlan:
     @property
     def shared_init_epochs(self) -> int:
         """Epochs of the hard-sharing network that the shared branch starts from; 0 if it starts from random weights."""
-        if self.config.gates.shared_init == "random":
+        if self.config.gates.shared_init == "random" or INTERROGATE not in self.config.family.names:
             return 0
         return self.config.train.shared_init_epochs or self.reference_epochs
 
@@ -76,7 +79,15 @@ class StudyPlan:
     def epochs_of_equal_compute(self, weighting: WeightingName) -> int:
         """Epochs of hard sharing with this weighting that cost no less than a trial with all that initialised it."""
         per_epoch = self.largest.hard_sharing * step_cost(weighting, len(self.tasks))
+        if INTERROGATE not in self.config.family.names:
+            return math.ceil(max(map(self._family_compute, self.config.family.others)) / per_epoch)
         return math.ceil((self.trial_flops + self.initial_flops) / per_epoch)
+
+    def _family_compute(self, name: FamilyName) -> float:
+        """As ``trial_flops`` with all that initialised it, for a trial of another family."""
+        dearest = max(step_cost(weighting, len(self.tasks)) for weighting in self.config.train.weightings)
+        own = dearest * largest(self.config.train.epochs) * most_flops(self.config.family, name, self.largest)
+        return own + (self.single_task_flops if name == "lomt" or FAMILIES[name].starts_from else 0.0)
 
     @property
     def initial_flops(self) -> float:
@@ -120,7 +131,7 @@ def plan_study(config: StudyConfig) -> StudyPlan:
     if config.latency_rule is not None:
         config.latency_rule.require_runnable()
     for name in config.train.weightings:
-        require_weighting(name, for_gates=True)
+        require_weighting(name, for_gates=INTERROGATE in config.family.names)
     data = config.data.as_spec()
     description = describe_data(data)
     _check_task_names(config, [task.name for task in description.tasks])
@@ -138,6 +149,7 @@ def plan_study(config: StudyConfig) -> StudyPlan:
         param_budget=None if config.study.param_budget is None else parse_param_budget(config.study.param_budget),
     )
     _check_budget(plan)
+    _check_families(plan)
     return _without_hopeless_capacities(plan)
 
 
@@ -179,6 +191,20 @@ def _check_budget(plan: StudyPlan) -> None:
             hint=f"Ask for at least {math.ceil(share * 1000) / 10:.1f}% of the single-task cost, "
             "or list a smaller width, resolution or decoder_width in [network].",
         )
+
+
+def _check_families(plan: StudyPlan) -> None:
+    """Every family must work on every backbone, and be under the budget at one capacity at least."""
+    section = plan.config.family
+    for name in section.others:
+        least = min(least_flops(section, name, capacity) for capacity in plan.capacities)
+        # LOMT's network may turn out cheaper than hard sharing, which is what it is before its layers are known.
+        if name != "lomt" and not is_feasible(least, plan.flop_budget):
+            raise BudgetBelowFloorError(
+                f"flop_budget {plan.config.study.flop_budget!r} is {plan.flop_budget:,} FLOPs, the cheapest network of "
+                f"family {name} has {least:,}.",
+                hint="Raise it, leave the family out, or list a smaller width or decoder_width in [network].",
+            )
 
 
 def _without_hopeless_capacities(plan: StudyPlan) -> StudyPlan:

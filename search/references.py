@@ -82,6 +82,7 @@ class References:
             single_task=self.single_task(capacity),
             hard_sharing=self.shared_init(capacity),
             initial=initial,
+            family=settings.family,
         )
 
     def hard_sharing_delta_mtl(self) -> float:

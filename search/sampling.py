@@ -2,33 +2,46 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from optuna.distributions import BaseDistribution
 
 from search.capacities import CAPACITY_KNOBS, Capacity
 from search.config import ScheduleChoices, StudyConfig, WeightingChoices
+from search.family_section import INTERROGATE, FamilyName
 from search.gates_section import GatesSection, GranularityChoices
 from search.knobs import AnyKnob, Choices, FloatRange, IntRange, Scalar, ScheduleName, centre, distribution, resolve
 from search.plan import StudyPlan
 from trainer.config import GateConfig, TrainConfig
+from trainer.family_choice import FamilyChoice
 
 Params = Mapping[str, Any]
+FAMILY = "family.name"
+_OWNERS: dict[str, FamilyName] = {"family.gamma": "etr-nlp", "family.sparsity": "lomt"}
+"""Knobs that one family alone has; those of [gates] are InterroGate's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialSettings:
-    """One point of the search space, decoded. ``flop_target`` is in FLOPs; None: no more than the budget."""
+    """One point of the search space, decoded. ``flop_target`` is in FLOPs; None: no more than the budget.
+
+    ``family`` is None for InterroGate; for any other ``gates`` mean nothing.
+    """
 
     capacity: Capacity
     train: TrainConfig
     gates: GateConfig
     flop_target: int | None
+    family: FamilyChoice | None = None
 
 
-def search_space(config: StudyConfig) -> dict[str, BaseDistribution]:
-    """What Optuna samples, by knob name (``network.width``, ``gates.tau.left``, ...); fixed knobs are left out."""
-    space = {name: distribution(knob) for name, knob in _knobs(config).items()}
+def search_space(config: StudyConfig, family: str | None = None) -> dict[str, BaseDistribution]:
+    """What Optuna samples, by knob name (``network.width``, ``gates.tau.left``, ...); fixed knobs are left out.
+
+    ``family``: only what trials of that one have; None: of all. ``family.name`` comes first where there is a choice.
+    """
+    space = {name: distribution(knob) for name, knob in _knobs(config).items() if _is_of(name, family)}
     return {name: found for name, found in space.items() if found is not None}
 
 
@@ -39,6 +52,25 @@ def first_points(config: StudyConfig) -> list[dict[str, Scalar]]:
     weakest one and the highest τ all is left to the tasks, the other end. Knobs not named are left to the sampler.
     Empty if there is nothing to spread.
     """
+    # In turn, so that a short study tries every family.
+    turns = zip_longest(*(_first_of(config, name) for name in config.family.names))
+    points = [point for turn in turns for point in turn if point is not None]
+    return [point for position, point in enumerate(points) if point not in points[:position]]
+
+
+def _first_of(config: StudyConfig, family: FamilyName) -> list[dict[str, Scalar]]:
+    """Those of one family; beside others each has one at least."""
+    chosen: dict[str, Scalar] = {FAMILY: family} if len(config.family.names) > 1 else {}
+    if family == INTERROGATE:
+        found = _first_gated(config)
+    elif family == "etr-nlp" and distribution(config.family.gamma) is not None:
+        found = [{"family.gamma": value} for value in _low_middle_high(config.family.gamma)]
+    else:
+        found = []
+    return [chosen | point for point in found or ([{}] if chosen else [])]
+
+
+def _first_gated(config: StudyConfig) -> list[dict[str, Scalar]]:
     knobs = _cost_knobs(config.gates)
     spread = {name: _low_middle_high(knob) for name, knob in knobs.items() if distribution(knob) is not None}
     steps = range(3) if spread else ()
@@ -48,7 +80,7 @@ def first_points(config: StudyConfig) -> list[dict[str, Scalar]]:
         highest = points[-1] if points else {}
         points = [{**point, "gates.lambda_s": strongest} for point in points or [{}]]
         points.append({**highest, "gates.lambda_s": weakest})
-    return [point for position, point in enumerate(points) if point not in points[:position]]
+    return points
 
 
 def decode(plan: StudyPlan, params: Params, *, seed: int) -> TrialSettings:
@@ -58,6 +90,11 @@ def decode(plan: StudyPlan, params: Params, *, seed: int) -> TrialSettings:
     gates = config.gates
     knobs = _knobs(config)
     capacity = _capacity(plan, params)
+    family = str(_at(FAMILY, knobs, params))
+    if family != INTERROGATE:
+        nothing = GateConfig(tau=(1.0,) * len(plan.tasks), lambda_s=0.0, finetune_epochs=0)
+        choice = _family_choice(plan, family, params)
+        return TrialSettings(capacity=capacity, train=train, gates=nothing, flop_target=None, family=choice)
     return TrialSettings(
         capacity=capacity,
         train=train,
@@ -79,6 +116,17 @@ def decode(plan: StudyPlan, params: Params, *, seed: int) -> TrialSettings:
             derived_epochs=gates.derived_epochs,
         ),
     )
+
+
+def _family_choice(plan: StudyPlan, family: str, params: Params) -> FamilyChoice:
+    knobs = _knobs(plan.config)
+    if family == "etr-nlp":
+        return FamilyChoice(name=family, settings={"gamma": float(_at("family.gamma", knobs, params))})
+    if family == "lomt":
+        sparsity = float(_at("family.sparsity", knobs, params))
+        # As long as the single-task references, which they are but for their sparsity.
+        return FamilyChoice(name=family, sparsity=sparsity, search_epochs=plan.reference_epochs)
+    return FamilyChoice(name=family)
 
 
 def _tau(plan: StudyPlan, params: Params) -> tuple[float, ...]:
@@ -123,8 +171,9 @@ def central_params(config: StudyConfig) -> dict[str, Scalar]:
 
 
 def _knobs(config: StudyConfig) -> dict[str, AnyKnob]:
-    network, train, gates = config.network, config.train, config.gates
+    network, train, gates, family = config.network, config.train, config.gates, config.family
     knobs: dict[str, AnyKnob] = {
+        FAMILY: family.name if isinstance(family.name, str) else Choices[str](choices=list(family.names)),
         "network.backbone": network.backbone,
         "network.resolution": network.resolution,
         "network.width": network.width,
@@ -135,6 +184,8 @@ def _knobs(config: StudyConfig) -> dict[str, AnyKnob]:
         "train.weight_decay": train.weight_decay,
         "train.schedule": _word_knob(train.schedule),
         "train.weighting": _word_knob(train.weighting),
+        "family.gamma": family.gamma,
+        "family.sparsity": family.sparsity,
         "gates.lambda_s": gates.lambda_s,
         "gates.learning_rate": gates.learning_rate,
         "gates.initial_logit": gates.initial_logit,
@@ -148,6 +199,14 @@ def _knobs(config: StudyConfig) -> dict[str, AnyKnob]:
     if train.gradient_clip is not None:
         knobs["train.gradient_clip"] = train.gradient_clip
     return knobs
+
+
+def _is_of(knob: str, family: str | None) -> bool:
+    """True if trials of this family have the knob."""
+    if family is None:
+        return True
+    owner = INTERROGATE if knob.startswith("gates.") else _OWNERS.get(knob, family)
+    return owner == family
 
 
 def _word_knob(knob: str | ScheduleChoices | GranularityChoices | WeightingChoices) -> AnyKnob:

@@ -14,7 +14,7 @@ from search.errors import RefusedResultError
 from search.knobs import Scalar
 from search.pareto import Budgets, Outcome
 from search.samplers import make_sampler
-from search.sampling import first_points, search_space
+from search.sampling import FAMILY, first_points, search_space
 
 FLOP_CONSTRAINT, LATENCY_CONSTRAINT, TRAINED_CONSTRAINT = "flops", "latency", "trained"
 _DIRECTIONS: dict[Objective, Literal["maximize", "minimize"]] = {
@@ -60,7 +60,22 @@ def open_study(
 
 def ask(study: optuna.Study, config: StudyConfig) -> optuna.Trial:
     """The next trial with all its parameters: an enqueued one if there is one, else a sampled one."""
-    return study.ask(search_space(config))
+    if len(config.family.names) == 1:
+        return study.ask(search_space(config))
+    trial = study.ask()
+    _complete(trial, config)
+    return trial
+
+
+def _complete(trial: optuna.Trial, config: StudyConfig) -> None:
+    """Sample what the trial lacks; behind the choice of a family only what that family has."""
+    space = search_space(config)
+    if FAMILY in space:
+        _suggest(trial, FAMILY, space[FAMILY])
+        space = search_space(config, str(trial.params[FAMILY]))
+    for name, distribution in space.items():
+        if name not in trial.params:
+            _suggest(trial, name, distribution)
 
 
 def unfinished_trials(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
@@ -72,9 +87,7 @@ def unfinished_trials(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
 def adopt(study: optuna.Study, found: optuna.trial.FrozenTrial, config: StudyConfig) -> optuna.Trial:
     """An unfinished trial's handle, with the parameters that a driver killed inside ``ask`` had not sampled yet."""
     trial = optuna.Trial(study, found._trial_id)
-    for name, distribution in search_space(config).items():
-        if name not in found.params:
-            _suggest(trial, name, distribution)
+    _complete(trial, config)
     return trial
 
 

@@ -16,8 +16,8 @@ from search.bundle.runners import Action, onnx_runner, torch_runner
 from search.bundle.timing import time_in_turn, torch_threads
 from search.host_lock import host_lock
 from search.latency_rule import LatencyRule
-from spaces import PlainNetwork, prune_network
-from trainer.checkpoint import load_network
+from spaces import PlainNetwork
+from trainer.family_file import load_delivered
 from trainer.reporting import DerivedResult, TrialResult
 
 Network = TypeVar("Network", TrialResult, DerivedResult)
@@ -37,8 +37,8 @@ def measure_result(result: TrialResult, rule: LatencyRule) -> TrialResult:
 
 def measure_file(path: Path, rule: LatencyRule) -> float:
     """Median wall time of one forward pass of the pruned network, in milliseconds, on this machine's CPU."""
-    gated = load_network(path)
-    network, architecture = prune_network(gated), gated.architecture
+    delivered = load_delivered(path)
+    network, architecture = delivered.make_plain(), delivered.architecture
     images = torch.randn(rule.batch, architecture.in_channels, *architecture.input_size)
     settings = BenchSettings(
         runtimes=(rule.runtime,), threads=rule.threads, batches=(rule.batch,), precision=rule.precision

@@ -1,7 +1,7 @@
 """Training a network of another family, from the networks that its paper starts from."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from trainer.data.dataset import MultiTaskData
 from trainer.family_file import save_family
 from trainer.lomt import FoundLayers, LayerSearch, search_layers
 from trainer.loop import Strategy, train
+from trainer.reporting import Reporter
 from trainer.seeding import seed_everything
 from trainer.training_cost import count_training_flops
 from trainer.trial_spec import NETWORK_FILE, TrainedReference
@@ -56,7 +57,11 @@ class FamilyResult:
     seconds: float
 
 
-def train_family(spec: FamilySpec, data: MultiTaskData, work_dir: Path) -> FamilyResult:
+Begin = Callable[[int, int], Reporter | None]
+"""Told of the network's FLOPs and parameters before it is trained; gives who is told of its epochs."""
+
+
+def train_family(spec: FamilySpec, data: MultiTaskData, work_dir: Path, *, begin: Begin | None = None) -> FamilyResult:
     """Train, going on from the checkpoints that ``work_dir`` holds, and write ``work_dir/network.pt``.
 
     What LOMT's layers cost to find is counted, too.
@@ -71,18 +76,20 @@ def train_family(spec: FamilySpec, data: MultiTaskData, work_dir: Path) -> Famil
     found = _find_layers(spec, data, work_dir)
     network = _build(spec, found)
     shape, cost = image_shape(data.description), step_cost(spec.train.weighting, len(spec.architecture.tasks))
-    config = spec.train
+    config, flops, num_parameters = spec.train, count_flops(network, shape), count_parameters(network)
     if spec.compute is not None:
-        config = replace(config, epochs=math.ceil(spec.compute / (cost * count_flops(network, shape))))
+        config = replace(config, epochs=math.ceil(spec.compute / (cost * flops)))
+    reporter = None if begin is None else begin(flops, num_parameters)
     slot = CheckpointSlot(path=work_dir / "checkpoint.pt", key=_key(spec, network, config))
     # What mixes tasks is drawn to nothing by weight decay, and is no weight.
     strategy = Strategy(gate_parameters=tuple(network.mixing_parameters()), gate_learning_rate=config.learning_rate)
-    outcome = train(network, data, config, tasks=spec.architecture.tasks, strategy=strategy, slot=slot)
+    tasks = spec.architecture.tasks
+    outcome = train(network, data, config, tasks=tasks, strategy=strategy, reporter=reporter, slot=slot)
     save_family(spec.family, network.cpu().eval(), work_dir / NETWORK_FILE)
     return FamilyResult(
         metrics=outcome.metrics,
-        flops=count_flops(network, shape),
-        num_parameters=count_parameters(network),
+        flops=flops,
+        num_parameters=num_parameters,
         train_flops=found.train_flops + count_training_flops(network, shape, outcome.num_samples, step_cost=cost),
         seconds=found.seconds + outcome.seconds,
     )

@@ -80,7 +80,7 @@ class DerivedResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialResult:
-    """What one trial delivers, measured on the pruned network on the validation split.
+    """What one trial delivers, measured on the pruned network on the validation split. Other families have no gates.
 
     ``delta_mtl`` is in percent, positive is better than single-task. ``delta_per_task`` are its terms.
     ``flop_target`` is what this trial asked for, at or under ``flop_budget``; None: whatever its gates choose
@@ -95,7 +95,7 @@ class TrialResult:
     flop_budget: int | None
     flops_before_cut: int
     num_parameters: int
-    gate_map: GateMap
+    gate_map: GateMap | None
     seconds: float
     device: str
     train_flops: float

@@ -15,6 +15,7 @@ from trainer.data.loader import num_samples, steps_per_epoch
 from trainer.data.registry import load_data
 from trainer.delivery import deliver
 from trainer.derived import derive_points
+from trainer.family_trial import run_family_trial
 from trainer.finetuning import finetune_cut
 from trainer.gate_training import finetune_config, learn_gates
 from trainer.initial_network import start_from
@@ -45,6 +46,8 @@ def run_trial(spec: TrialSpec, *, work_dir: Path, cache_dir: Path, reporter: Rep
         BudgetBelowFloorError: if even sharing everything costs more than the budget.
         DataError, CheckpointError, TrainConfigError: if data, references or device are not what the spec says.
     """
+    if spec.family is not None:
+        return run_family_trial(spec, spec.family, work_dir=work_dir, cache_dir=cache_dir, reporter=reporter)
     data = load_data(spec.data, cache_dir)
     require_match(spec.architecture, data.description)
     device = resolve_runtime(spec.train).device
@@ -115,7 +118,7 @@ def _train_in_phases(
             data,
             finetune_config(spec.train, spec.gates),
             phase="finetune",
-            reporter=TrialReporter(spec, network, reporter, epochs_before=spec.train.epochs),
+            reporter=TrialReporter(spec, network.flops, reporter, epochs_before=spec.train.epochs),
             slot=replace(slot, notes=notes),
         )
         seconds, train_flops = seconds + outcome.seconds, train_flops + cost
@@ -154,7 +157,7 @@ def _learn_and_cut(
         spec.train,
         tasks=spec.architecture.tasks,
         strategy=learn_gates(network, spec.gates, target=spec.flop_target, num_steps=num_steps),
-        reporter=TrialReporter(spec, network, reporter),
+        reporter=TrialReporter(spec, network.flops, reporter),
         slot=slot,
     )
     notes = {

@@ -1,21 +1,21 @@
 """What only a trial knows of an epoch: its place in the whole, Δ_MTL, and the cost right now."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
-from spaces.interrogate import InterroGateNetwork
 from trainer.delta_mtl import delta_mtl
 from trainer.reporting import EpochReport, Reporter
 from trainer.trial_spec import TrialSpec
 
 
 class TrialReporter:
-    """Hands epochs of one phase on to ``reporter``; ``epochs_before`` belong to the phases before it."""
+    """Hands epochs of one phase on, with what the network costs now; ``epochs_before`` are those of phases before."""
 
     def __init__(
-        self, spec: TrialSpec, network: InterroGateNetwork, reporter: Reporter, *, epochs_before: int = 0
+        self, spec: TrialSpec, flops: Callable[[], int], reporter: Reporter, *, epochs_before: int = 0
     ) -> None:
         self._spec = spec
-        self._network = network
+        self._flops = flops
         self._reporter = reporter
         self._epochs_before = epochs_before
 
@@ -28,6 +28,6 @@ class TrialReporter:
                 epoch=self._epochs_before + report.epoch,
                 num_epochs=spec.num_epochs,
                 delta_mtl=delta.mean,
-                flops=self._network.flops(),
+                flops=self._flops(),
             )
         )

@@ -9,6 +9,7 @@ from spaces.errors import GatefrontError
 from trainer.config import GateConfig, TrainConfig
 from trainer.content_hash import hash_json
 from trainer.data.dataset import DataSpec
+from trainer.family_choice import FamilyChoice
 from trainer.initial_network import InitialNetwork
 from trainer.reporting import ReferenceResult
 
@@ -47,6 +48,7 @@ class TrialSpec:
     ``flop_budget`` is in FLOPs (2 per multiply-add); None means the network is not cut. ``flop_target``, at or under
     it, is what this trial asks for; None: whatever its gates choose under the budget. ``param_budget`` caps the
     parameters of the pruned network; None: no cap. ``initial`` takes the place of all other initial weights and gates.
+    ``family`` trains another family in place of InterroGate, to which ``gates`` then mean nothing.
     """
 
     architecture: Architecture
@@ -59,6 +61,7 @@ class TrialSpec:
     flop_target: int | None = None
     param_budget: int | None = None
     initial: InitialNetwork | None = None
+    family: FamilyChoice | None = None
 
     def __post_init__(self) -> None:
         names = self.architecture.task_names
@@ -73,6 +76,8 @@ class TrialSpec:
             raise TrialSpecError(
                 f"flop_target must be at most the flop_budget of {self.flop_budget:,}, found {self.flop_target:,}."
             )
+        if self.family is not None and self.initial is not None:
+            raise TrialSpecError(f"initial is a network of InterroGate, the trial's family is {self.family.name}.")
         for name in names:
             if name not in self.single_task or name not in self.single_task[name].metrics:
                 raise TrialSpecError(
@@ -81,7 +86,9 @@ class TrialSpec:
 
     @property
     def num_epochs(self) -> int:
-        """Epochs over all phases: gates learn, the network is fine-tuned, points are derived."""
+        """Epochs over all phases: gates learn, the network is fine-tuned, points are derived; or LOMT's two steps."""
+        if self.family is not None:
+            return self.train.epochs + len(self.architecture.tasks) * self.family.search_epochs
         return self.train.epochs + self.gates.finetune_epochs + self.gates.derived_points * self.gates.derived_epochs
 
     @property
@@ -104,6 +111,8 @@ class TrialSpec:
                 del reference["path"]
         if document["initial"] is None:
             del document["initial"]  # keys of trials without one stay as earlier releases had them
+        if document["family"] is None:
+            del document["family"]
         return hash_json(document | {"data_fingerprint": data_fingerprint})
 
     def to_json(self) -> dict[str, Any]:
@@ -118,13 +127,14 @@ class TrialSpec:
             "single_task": {name: reference.to_json() for name, reference in self.single_task.items()},
             "hard_sharing": self.hard_sharing.to_json() if self.hard_sharing is not None else None,
             "initial": self.initial.to_json() if self.initial is not None else None,
+            "family": self.family.to_json() if self.family is not None else None,
         }
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "TrialSpec":
         single_task = document["single_task"].items()
         hard_sharing = document["hard_sharing"]
-        initial = document.get("initial")
+        initial, family = document.get("initial"), document.get("family")
         return cls(
             architecture=Architecture.from_json(document["architecture"]),
             data=DataSpec.from_json(document["data"]),
@@ -136,4 +146,5 @@ class TrialSpec:
             single_task={name: TrainedReference.from_json(reference) for name, reference in single_task},
             hard_sharing=TrainedReference.from_json(hard_sharing) if hard_sharing is not None else None,
             initial=InitialNetwork.from_json(initial) if initial is not None else None,
+            family=FamilyChoice.from_json(family) if family is not None else None,
         )

@@ -23,21 +23,23 @@ from search.records import TaskRecord
 from spaces import FLOP_CONVENTION, PlainNetwork, count_parameters
 from spaces.tasks import Task
 from trainer.data import DataDescription, MultiTaskData
+from trainer.family_file import Delivered
 
 
 def describe(
-    source: PullSource, network: PlainNetwork, tasks: tuple[Task, ...], *, no_plan_because: str | None
+    source: PullSource, network: PlainNetwork, delivered: Delivered, *, no_plan_because: str | None
 ) -> Manifest:
-    """The manifest of the network in ``source``, with no files entered yet. ``tasks`` are in its order."""
+    """The manifest of the network in ``source``, with no files entered yet; ``delivered`` is what it was made from."""
     summary, point = source.view.summary, source.chosen.point
     return Manifest(
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         study=summary.name,
         trial=point.number,
         derived=point.derived,
+        family=delivered.family,
         seed=source.trial.seed,
         input=describe_input(source.data.description),
-        tasks=tuple(_describe_task(task, source) for task in tasks),
+        tasks=tuple(_describe_task(task, source) for task in delivered.architecture.tasks),
         delta_mtl=point.delta_mtl or 0.0,
         flops=FlopsEntry(
             value=point.flops or 0,

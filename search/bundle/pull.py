@@ -21,8 +21,8 @@ from search.bundle.source import PullSource, StudySource, Wanted, gather_source
 from search.bundle.verify import TOLERANCE, verify_bundle
 from search.errors import BundleError
 from search.point_label import PointLabel
-from spaces import PlainNetwork, count_flops, prune_network
-from trainer.checkpoint import load_network
+from spaces import PlainNetwork, count_flops
+from trainer.family_file import Delivered, load_delivered
 
 Progress = Callable[[str], None]
 """Told of every step as it begins, in words such as ``exporting it``."""
@@ -86,21 +86,21 @@ def pull_bundle(  # noqa: PLR0913  # one parameter per wish of whoever pulls
 def _write(source: PullSource, folder: Path, steps: Sequence[str], progress: Progress) -> None:
     pruning, exporting, comparing, drawing = steps
     progress(pruning)
-    gated = load_network(source.network_path).cpu().eval()
-    network = prune_network(gated).eval()
+    delivered = load_delivered(source.network_path)
+    network = delivered.make_plain()
     _check_cost(network, source)
     progress(exporting)
     exported = export_network(network, source.samples, folder)
     progress(comparing)
     with torch.no_grad():
-        expected = gated(source.samples)
+        expected = delivered.network(source.samples)
     for name, output in zip(network.task_names, exported.outputs, strict=True):
         if not torch.allclose(output, expected[name], rtol=TOLERANCE, atol=TOLERANCE):
             raise BundleError(f"task {name}: the pruned network's outputs differ from the trained network's.")
     progress(drawing)
     (folder / STUDY_FILE).write_text(source.study_file)
-    _draw(source, folder)
-    manifest = describe(source, network, gated.tasks, no_plan_because=exported.no_plan_because)
+    _draw(source, delivered, folder)
+    manifest = describe(source, network, delivered, no_plan_because=exported.no_plan_because)
     (folder / CARD).write_text(write_card(manifest))
     files = {path.name: file_entry(path) for path in sorted(folder.iterdir())}
     write_manifest(manifest.model_copy(update={"files": files}), folder)
@@ -116,10 +116,12 @@ def _check_cost(network: PlainNetwork, source: PullSource) -> None:
         )
 
 
-def _draw(source: PullSource, folder: Path) -> None:
+def _draw(source: PullSource, delivered: Delivered, folder: Path) -> None:
     point, summary = source.chosen.point, source.view.summary
     budget = source.flop_budget if source.flop_budget is not None else summary.flop_budget
     draw_front(source.view, point, folder / FRONT_PICTURE, flop_budget=budget)
+    if delivered.family != "interrogate":
+        return
     if source.chosen.gate_map is None:
         raise BundleError(f"trial {point.label} has no gate map in the database.")
     title = (

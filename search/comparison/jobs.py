@@ -1,6 +1,5 @@
 """What it takes to fill a comparison: references first, then one job per system and seed with equal compute."""
 
-import functools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,13 +9,13 @@ from search.capacities import CAPACITY_KNOBS
 from search.comparison.systems import OTHER_FAMILIES, System
 from search.comparison.table import SystemRun
 from search.config import StudyConfig
+from search.family_cost import family_flops
+from search.family_section import FamilySection
 from search.knobs import ends
 from search.plan import StudyPlan, plan_study
 from search.references import ReferenceJob, References, reference_jobs
 from search.sampling import central_params, decode, reference_train_config
-from spaces import Architecture
-from spaces.families import FAMILIES, build_family
-from spaces.flops import count_flops
+from spaces.families import FAMILIES
 from trainer.config import TrainConfig
 from trainer.content_hash import hash_json
 from trainer.lomt import LayerSearch
@@ -63,12 +62,15 @@ class SystemJob:
 def seeded_plans(config: StudyConfig, num_seeds: int) -> list[StudyPlan]:
     """The study once per seed, counted up from its own; without derived points, as one row is one network.
 
+    Whatever [family] says: every family has its row.
+
     Raises:
         GatefrontError: see :func:`search.plan.plan_study`.
     """
     first, gates = config.study.seed, config.gates.model_copy(update={"derived_points": 0})
     sections = [config.study.model_copy(update={"seed": first + step}) for step in range(num_seeds)]
-    return [plan_study(config.model_copy(update={"study": section, "gates": gates})) for section in sections]
+    common = {"gates": gates, "family": FamilySection()}
+    return [plan_study(config.model_copy(update={"study": section, **common})) for section in sections]
 
 
 def initial_jobs(plan: StudyPlan) -> list[ReferenceJob]:
@@ -106,17 +108,6 @@ def system_jobs(
                 initial_flops=flops,
                 initial_seconds=seconds,
             )
-
-
-@functools.lru_cache(maxsize=32)
-def family_flops(family: str, architecture: Architecture) -> int:
-    """FLOPs of a family's network with its default settings; building one takes seconds.
-
-    Raises:
-        SpaceError: the family does not work on this backbone.
-    """
-    network = build_family(family, architecture)
-    return count_flops(network, (architecture.in_channels, *architecture.input_size))
 
 
 def _family_job(

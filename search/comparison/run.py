@@ -9,7 +9,6 @@ import sqlalchemy as sa
 
 from search.comparison.jobs import (
     SystemJob,
-    family_flops,
     initial_jobs,
     seeded_plans,
     single_task_run,
@@ -19,6 +18,7 @@ from search.comparison.systems import OTHER_FAMILIES, System
 from search.comparison.table import ComparisonTable, Subject, SystemRun, comparison_table
 from search.comparison.training import keep_single_task
 from search.config import StudyConfig
+from search.family_cost import family_flops
 from search.folders import StudyFolders
 from search.plan import StudyPlan
 from search.references import ReferenceJob

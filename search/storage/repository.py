@@ -153,7 +153,7 @@ class StudyStore:
             row = self._trial_row(session, number)
             row.state, row.cause = TrialState.COMPLETE, ""
             row.finished_at, row.seconds = datetime.now(UTC), result.seconds
-            row.result, row.gate_map = _jsonable(document), _jsonable(gate_map)
+            row.result, row.gate_map = _jsonable(document), None if gate_map is None else _jsonable(gate_map)
             replace_derived_points(session, self.study, number, result.derived)
 
     def fail_trial(self, number: int, cause: str) -> None:

@@ -145,3 +145,8 @@ def test_a_complete_trial_needs_no_sentence(view: StudyView, trial_of: Callable[
 
 def test_attempts_are_counted(trial_in: TrialInState) -> None:
     assert "It was tried 3 times." in (trial_sentence(replace(trial_in(TrialState.FAILED), attempts=3)) or "")
+
+
+def test_a_family_without_gates_says_why_there_is_no_map(trial_in: TrialInState) -> None:
+    complete = replace(trial_in(TrialState.COMPLETE), gate_map=None)
+    assert "has no gates" in (map_sentence(complete) or "")

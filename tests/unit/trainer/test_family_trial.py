@@ -1,0 +1,118 @@
+"""Trials of other families: run by the same call, with exact costs, kept and loaded again."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from spaces import BudgetBelowFloorError, count_flops, count_parameters
+from spaces.architecture import Architecture
+from spaces.families import build_family
+from trainer.checkpoint import CheckpointError
+from trainer.config import GateConfig, TrainConfig
+from trainer.data import DataSpec, load_data
+from trainer.family_choice import FamilyChoice
+from trainer.family_file import load_delivered
+from trainer.initial_network import InitialNetwork
+from trainer.references import train_reference
+from trainer.reporting import EpochReport
+from trainer.trial import run_trial
+from trainer.trial_spec import TrainedReference, TrialSpec, TrialSpecError
+
+DATA = DataSpec(name="rooms", options={"train_size": 48, "val_size": 16, "height": 16, "width": 24})
+TRAIN = TrainConfig(epochs=2, batch_size=16, learning_rate=1e-2)
+SHAPE = (3, 16, 24)
+FAMILIES = {
+    "hard-sharing": FamilyChoice(name="hard-sharing"),
+    "cross-stitch": FamilyChoice(name="cross-stitch"),
+    "etr-nlp": FamilyChoice(name="etr-nlp", settings={"gamma": 0.25}),
+    "lomt": FamilyChoice(name="lomt", sparsity=1e-9, search_epochs=1),
+}
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def spec(cache: Path) -> TrialSpec:
+    data = load_data(DATA, cache)
+    tasks = data.description.tasks[:2]
+    architecture = Architecture(backbone="smallconv", tasks=tasks, in_channels=3, input_size=SHAPE[1:], decoder_width=8)
+    references = {
+        task.name: train_reference(
+            "single_task", architecture, task.name, data, replace(TRAIN, epochs=1), cache_dir=cache
+        )
+        for task in tasks
+    }
+    return TrialSpec(
+        architecture=architecture,
+        data=DATA,
+        train=TRAIN,
+        gates=GateConfig(tau=(1.0, 1.0), lambda_s=0.0, finetune_epochs=0),
+        flop_budget=None,
+        single_task={name: TrainedReference.from_result(found) for name, found in references.items()},
+    )
+
+
+@pytest.mark.parametrize("name", list(FAMILIES))
+def test_a_trial_delivers_the_family_s_network(name: str, spec: TrialSpec, cache: Path, tmp_path: Path) -> None:
+    trial = replace(spec, family=FAMILIES[name])
+    trial = TrialSpec.from_json(json.loads(json.dumps(trial.to_json())))
+    reports: list[EpochReport] = []
+    result = run_trial(trial, work_dir=tmp_path, cache_dir=cache, reporter=reports.append)
+    expected = build_family(name, spec.architecture, FAMILIES[name].settings)
+    assert (result.gate_map, result.derived, result.flop_target) == (None, (), None)
+    assert result.flops == result.flops_before_cut == count_flops(expected, SHAPE)
+    assert result.num_parameters == count_parameters(expected)
+    searched = 2 if name == "lomt" else 0  # one epoch for the sparse network of each task
+    assert [report.epoch for report in reports] == [searched + 1, searched + 2]
+    assert {report.num_epochs for report in reports} == {trial.num_epochs} == {searched + 2}
+    assert {report.flops for report in reports} == {result.flops}
+    assert reports[-1].delta_mtl == result.delta_mtl
+    delivered = load_delivered(Path(result.network_path))
+    assert delivered.family == name
+    images = torch.randn(2, *SHAPE)
+    with torch.no_grad():
+        expected_outputs, plain = delivered.network(images), delivered.make_plain()
+        for task, output in zip(plain.task_names, plain(images), strict=True):
+            torch.testing.assert_close(output, expected_outputs[task], rtol=1e-3, atol=1e-4)
+    again: list[EpochReport] = []
+    assert run_trial(trial, work_dir=tmp_path, cache_dir=cache, reporter=again.append).metrics == result.metrics
+    assert again == []
+
+
+@pytest.mark.parametrize("budget", [{"flop_budget": 1000}, {"param_budget": 10}], ids=["flops", "parameters"])
+def test_a_network_over_the_budget_is_not_trained(
+    budget: dict[str, int], spec: TrialSpec, cache: Path, tmp_path: Path
+) -> None:
+    reports: list[EpochReport] = []
+    trial = replace(spec, family=FAMILIES["hard-sharing"], **budget)  # type: ignore[arg-type]
+    with pytest.raises(BudgetBelowFloorError, match=r"the hard-sharing network has .* at this capacity, the budget is"):
+        run_trial(trial, work_dir=tmp_path, cache_dir=cache, reporter=reports.append)
+    assert reports == []
+
+
+def test_families_are_told_apart_and_interrogate_s_keys_stay(spec: TrialSpec) -> None:
+    keys = {replace(spec, family=family).key("data") for family in (None, *FAMILIES.values())}
+    assert len(keys) == len(FAMILIES) + 1
+    document = spec.to_json()
+    assert document.pop("family") is None
+    assert TrialSpec.from_json(document).key("data") == spec.key("data")  # as earlier releases wrote it
+
+
+def test_gates_of_an_earlier_network_are_for_interrogate(spec: TrialSpec) -> None:
+    with pytest.raises(TrialSpecError, match=r"initial is a network of InterroGate, the trial's family is lomt"):
+        replace(spec, family=FAMILIES["lomt"], initial=InitialNetwork(label="x", path="x.pt"))
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "network.pt"
+    with pytest.raises(CheckpointError, match=r"network\.pt does not exist"):
+        load_delivered(path)
+    torch.save({"architecture": {}, "family": "mtan", "settings": {}, "state": {}}, path)
+    with pytest.raises(CheckpointError, match=r"network\.pt does not hold a network of a family"):
+        load_delivered(path)

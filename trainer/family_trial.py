@@ -1,0 +1,77 @@
+"""One trial of another family: trained by the one loop, its cost known before, its network kept."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from spaces import BudgetBelowFloorError
+from trainer.compatibility import require_match
+from trainer.data.registry import load_data
+from trainer.delta_mtl import delta_mtl
+from trainer.families import FamilySpec, train_family
+from trainer.family_choice import FamilyChoice
+from trainer.lomt import LayerSearch
+from trainer.machine import describe_environment, device_name, peak_memory_mib, reset_peak_memory
+from trainer.reporting import Reporter, TrialResult
+from trainer.runtime import resolve_runtime
+from trainer.trial_reporter import TrialReporter
+from trainer.trial_spec import NETWORK_FILE, TrialSpec
+
+
+def run_family_trial(
+    spec: TrialSpec, family: FamilyChoice, *, work_dir: Path, cache_dir: Path, reporter: Reporter
+) -> TrialResult:
+    """As :func:`trainer.trial.run_trial`. There are no gates: the cost is what the family has at this capacity.
+
+    Raises:
+        BudgetBelowFloorError: the network costs more than the budgets; before it is trained.
+    """
+    data = load_data(spec.data, cache_dir)
+    require_match(spec.architecture, data.description)
+    device = resolve_runtime(spec.train).device
+    reset_peak_memory(device)
+
+    def begin(flops: int, num_parameters: int) -> Reporter:
+        _require_within_budgets(spec, family, flops, num_parameters)
+        return TrialReporter(spec, lambda: flops, reporter, epochs_before=spec.num_epochs - spec.train.epochs)
+
+    trained = train_family(_family_spec(spec, family), data, work_dir, begin=begin)
+    delta = delta_mtl(spec.architecture.tasks, trained.metrics, spec.single_task_metrics())
+    return TrialResult(
+        metrics=trained.metrics,
+        delta_per_task=delta.per_task,
+        delta_mtl=delta.mean,
+        flops=trained.flops,
+        flop_budget=spec.flop_budget,
+        flops_before_cut=trained.flops,
+        num_parameters=trained.num_parameters,
+        gate_map=None,
+        seconds=trained.seconds,
+        device=device_name(device),
+        train_flops=trained.train_flops,
+        peak_memory_mib=peak_memory_mib(device),
+        environment=describe_environment(),
+        network_path=str(work_dir / NETWORK_FILE),
+    )
+
+
+def _family_spec(spec: TrialSpec, family: FamilyChoice) -> FamilySpec:
+    search = None
+    if family.sparsity is not None:
+        search = LayerSearch(train=replace(spec.train, epochs=family.search_epochs), sparsity=family.sparsity)
+    return FamilySpec(
+        family=family.name,
+        architecture=spec.architecture,
+        train=spec.train,
+        single_task=spec.single_task,
+        settings=family.settings,
+        layer_search=search,
+    )
+
+
+def _require_within_budgets(spec: TrialSpec, family: FamilyChoice, flops: int, num_parameters: int) -> None:
+    for found, budget, unit in ((flops, spec.flop_budget, "FLOPs"), (num_parameters, spec.param_budget, "parameters")):
+        if budget is not None and found > budget:
+            raise BudgetBelowFloorError(
+                f"the {family.name} network has {found:,} {unit} at this capacity, the budget is {budget:,}.",
+                hint="Another width, backbone or decoder_width costs less.",
+            )
