@@ -13,6 +13,7 @@ from search.rest.metrics import metrics_routes
 from search.rest.paths import PREFIX
 from search.rest.problems import add_problems
 from search.rest.reading import reading_routes
+from search.rest.replies import ForgetAfterChanges, Replies
 
 
 def create_rest(reader: StudyReader, control: StudyControl, jobs: BundleJobs) -> FastAPI:
@@ -30,8 +31,10 @@ def create_rest(reader: StudyReader, control: StudyControl, jobs: BundleJobs) ->
         redoc_url=None,
     )
     add_problems(app)
-    app.include_router(reading_routes(reader), prefix=PREFIX)
+    replies = Replies()
+    app.add_middleware(ForgetAfterChanges, replies=replies)
+    app.include_router(reading_routes(reader, replies), prefix=PREFIX)
     app.include_router(changing_routes(control, reader), prefix=PREFIX)
     app.include_router(bundle_routes(reader, jobs), prefix=PREFIX)
-    app.include_router(metrics_routes(reader))
+    app.include_router(metrics_routes(reader, replies))
     return app

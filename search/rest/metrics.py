@@ -1,10 +1,11 @@
 """What Prometheus asks for: studies and trials by state, what the fronts are worth, and how the drivers are."""
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -12,18 +13,23 @@ from prometheus_client.registry import Collector
 from search.queries import StudyReader
 from search.records import StudyState, StudySummary, TrialState
 from search.rest.problems import RESPONSES
+from search.rest.replies import Replies
 
 
-def metrics_routes(reader: StudyReader) -> APIRouter:
+def metrics_routes(reader: StudyReader, replies: Replies) -> APIRouter:
     """``/healthz`` and ``/metrics``."""
     routes = APIRouter(tags=["service"], responses=RESPONSES)
     registry = CollectorRegistry()
     registry.register(StudyMetrics(reader))
 
     @routes.get("/metrics", response_class=Response)
-    def metrics() -> Response:
+    async def metrics(request: Request) -> Response:
         """In Prometheus' text format."""
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+        def now() -> str:
+            return str(time.time_ns())
+
+        return await replies.reply(request, now, lambda: generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     @routes.get("/healthz", response_class=Response)
     async def healthz() -> Response:

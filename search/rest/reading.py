@@ -1,5 +1,6 @@
-"""Routes that read studies and comparisons. None is ``async``: each reads the database in a thread of its own."""
+"""Routes that read studies and comparisons. What is not kept already is read from the database in a thread."""
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
@@ -21,21 +22,24 @@ from search.rest.trial_models import GateMap, Trial, TrialPage, gate_map_model, 
 States = Annotated[list[TrialState] | None, Query(alias="state", description="Only trials in one of these states.")]
 
 
-def reading_routes(reader: StudyReader) -> APIRouter:
+def reading_routes(reader: StudyReader, replies: Replies) -> APIRouter:
     """Everything that is asked with GET, but bundles."""
     routes = APIRouter(responses=RESPONSES)
-    replies = Replies()
-    _add_lists(routes, reader)
+    _add_lists(routes, reader, replies)
     _add_study(routes, reader, replies)
     _add_trials(routes, reader, replies)
     return routes
 
 
-def _add_lists(routes: APIRouter, reader: StudyReader) -> None:
-    @routes.get("/studies", tags=["studies"])
-    def list_studies(limit: Limit = 100, offset: Offset = 0) -> Page[Study]:
+def _add_lists(routes: APIRouter, reader: StudyReader, replies: Replies) -> None:
+    @routes.get("/studies", tags=["studies"], response_model=Page[Study])
+    async def list_studies(request: Request, limit: Limit = 100, offset: Offset = 0) -> Response:
         """All studies, the newest first."""
-        return _page(reader.list_studies(), study_model, limit, offset)
+
+        def make() -> Page[Study]:
+            return _page(reader.list_studies(), study_model, limit, offset)
+
+        return await replies.reply(request, _now, make)
 
     @routes.get("/comparisons", tags=["comparisons"])
     def list_comparisons(limit: Limit = 100, offset: Offset = 0) -> Page[str]:
@@ -50,29 +54,33 @@ def _add_lists(routes: APIRouter, reader: StudyReader) -> None:
 
 def _add_study(routes: APIRouter, reader: StudyReader, replies: Replies) -> None:
     @routes.get("/studies/{study}", tags=["studies"], response_model=StudyDetail)
-    def study(study: StudyPath, request: Request) -> Response:
+    async def study(study: StudyPath, request: Request) -> Response:
         """One study: its state, how far it is, what it has found."""
-        return replies.reply(request, reader.revision(study), lambda: study_detail(reader.view(study)))
+        return await replies.reply(request, lambda: reader.revision(study), lambda: study_detail(reader.view(study)))
 
     @routes.get("/studies/{study}/file", tags=["studies"], response_class=PlainTextResponse)
     def study_file(study: StudyPath) -> str:
         """The study file as it was given."""
         return reader.study_file(study)
 
-    @routes.get("/studies/{study}/events", tags=["studies"])
-    def events(study: StudyPath, limit: Limit = 100, offset: Offset = 0) -> Page[Event]:
+    @routes.get("/studies/{study}/events", tags=["studies"], response_model=Page[Event])
+    async def events(study: StudyPath, request: Request, limit: Limit = 100, offset: Offset = 0) -> Response:
         """What was changed about the study, and by whom, the first change first."""
-        return _page(reader.view(study).events, Event.model_validate, limit, offset)
+
+        def make() -> Page[Event]:
+            return _page(reader.view(study).events, Event.model_validate, limit, offset)
+
+        return await replies.reply(request, lambda: reader.revision(study), make)
 
     @routes.get("/studies/{study}/front", tags=["studies"], response_model=Front)
-    def front(study: StudyPath, request: Request) -> Response:
+    async def front(study: StudyPath, request: Request) -> Response:
         """The study's Pareto front."""
-        return replies.reply(request, reader.revision(study), lambda: _front(reader, study))
+        return await replies.reply(request, lambda: reader.revision(study), lambda: _front(reader, study))
 
 
 def _add_trials(routes: APIRouter, reader: StudyReader, replies: Replies) -> None:
     @routes.get("/studies/{study}/trials", tags=["trials"], response_model=Page[Trial])
-    def trials(
+    async def trials(
         study: StudyPath, request: Request, states: States = None, limit: Limit = 100, offset: Offset = 0
     ) -> Response:
         """Trials in order of their numbers, those that repeat others too."""
@@ -81,32 +89,41 @@ def _add_trials(routes: APIRouter, reader: StudyReader, replies: Replies) -> Non
             points = [point for point in reader.view(study).trials if not states or point.state in states]
             return _page(points, trial_model, limit, offset)
 
-        return replies.reply(request, reader.revision(study), make)
+        return await replies.reply(request, lambda: reader.revision(study), make)
 
     @routes.get("/studies/{study}/points", tags=["trials"], response_model=Page[Trial])
-    def points(study: StudyPath, request: Request, limit: Limit = 1000, offset: Offset = 0) -> Response:
+    async def points(study: StudyPath, request: Request, limit: Limit = 1000, offset: Offset = 0) -> Response:
         """Every network: trials, the points derived from them, and what repeats others with other seeds."""
 
         def make() -> Page[Trial]:
             view = reader.view(study)
             return _page([*view.points, *view.derived, *view.repeats], trial_model, limit, offset)
 
-        return replies.reply(request, reader.revision(study), make)
+        return await replies.reply(request, lambda: reader.revision(study), make)
 
     @routes.get("/studies/{study}/trials/{number}", tags=["trials"], response_model=TrialPage)
-    def trial(study: StudyPath, number: NumberPath, request: Request) -> Response:
+    async def trial(study: StudyPath, number: NumberPath, request: Request) -> Response:
         """Everything known of one trial, but its gates."""
-        return replies.reply(request, reader.revision(study), lambda: trial_page(reader.trial(study, number)))
+        return await replies.reply(
+            request, lambda: reader.revision(study), lambda: trial_page(reader.trial(study, number))
+        )
 
     @routes.get("/studies/{study}/trials/{label}/gates", tags=["trials"], response_model=GateMap)
-    def gates(study: StudyPath, label: LabelPath, request: Request) -> Response:
+    async def gates(study: StudyPath, label: LabelPath, request: Request) -> Response:
         """Which channels each task keeps for itself in the network of a trial, or of a point derived from one."""
-        return replies.reply(request, reader.revision(study), lambda: _gates(reader, study, PointLabel.parse(label)))
+        return await replies.reply(
+            request, lambda: reader.revision(study), lambda: _gates(reader, study, PointLabel.parse(label))
+        )
 
 
 def _page(items: Sequence[Any], make: Callable[[Any], Any], limit: int, offset: int) -> Page[Any]:
     part = tuple(make(item) for item in items[offset : offset + limit])
     return Page(items=part, total=len(items), limit=limit, offset=offset)
+
+
+def _now() -> str:
+    """A revision of what has none."""
+    return str(time.time_ns())
 
 
 def _front(reader: StudyReader, study: str) -> Front:
