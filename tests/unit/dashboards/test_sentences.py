@@ -147,6 +147,9 @@ def test_attempts_are_counted(trial_in: TrialInState) -> None:
     assert "It was tried 3 times." in (trial_sentence(replace(trial_in(TrialState.FAILED), attempts=3)) or "")
 
 
-def test_a_family_without_gates_says_why_there_is_no_map(trial_in: TrialInState) -> None:
-    complete = replace(trial_in(TrialState.COMPLETE), gate_map=None)
-    assert "has no gates" in (map_sentence(complete) or "")
+def test_a_family_without_gates_says_why_there_is_no_map(
+    view: StudyView, trial_of: Callable[[TrialPoint], TrialDetail]
+) -> None:
+    complete = trial_of(next(point for point in view.points if point.state is TrialState.COMPLETE))
+    assert map_sentence(complete) is None
+    assert "has no gates" in (map_sentence(replace(complete, gate_map=None)) or "")

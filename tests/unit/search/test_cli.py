@@ -69,7 +69,18 @@ def test_flags_grow_deliberately() -> None:
         ),
         "compare": sorted(
             [
-                *("--db", "--flop-budget", "--json", "--seeds", "--storage", "--weightings", "--workers"),
+                *(
+                    "--db",
+                    "--flop-budget",
+                    "--json",
+                    "--output",
+                    "--pull",
+                    "--seeds",
+                    "--storage",
+                    "--weightings",
+                    "--workers",
+                ),
+                "-o",
                 "file",
             ]
         ),
