@@ -1,12 +1,14 @@
 """The table of trials: columns and rows for AG Grid, plain JSON types."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dashboards.components import state_label
 from dashboards.formats import flop_unit, format_duration, metric_name, metric_unit
 from dashboards.links import trial_path
 from dashboards.point_words import expected_delta, place
+from search.point_label import PointLabel
 from search.records import StudyView, TaskRecord, TrialPoint, TrialState
 
 # The grid takes its colours from Mantine's variables, so it follows the light and the dark scheme by itself.
@@ -31,7 +33,7 @@ def trial_columns(view: StudyView) -> list[dict[str, Any]]:
     unit = flop_unit(view.summary.single_task_flops)
     return [
         {"field": "link", "headerName": "Trial", "cellRenderer": "markdown", "minWidth": 80, "width": 80,
-         "comparator": {"function": "trialOrder"}, "sort": "desc"},
+         "sort": "desc"},
         {"field": "state", "headerName": "State", "minWidth": 116, "width": 116},
         _number("delta_mtl", "Δ_MTL (%)", "+.2f", 84),
         {"headerName": unit.name, "children": [
@@ -48,12 +50,58 @@ def trial_columns(view: StudyView) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def trial_rows(view: StudyView) -> list[dict[str, Any]]:
+def trial_rows(view: StudyView, trials: Sequence[TrialPoint] | None = None) -> list[dict[str, Any]]:
+    """A row per trial, of all of them in order or of those given."""
     unit = flop_unit(view.summary.single_task_flops)
+    shown = view.trials if trials is None else trials
+    numbers = {point.number for point in shown}
     derived: dict[int, list[TrialPoint]] = {}
-    for point in (point for point in (*view.derived, *view.repeats) if point.derived):
-        derived.setdefault(point.number, []).append(point)
-    return [_row(view, point, derived.get(point.number, []), unit.divisor) for point in view.trials]
+    for point in (*view.derived, *view.repeats):
+        if point.derived and point.number in numbers:
+            derived.setdefault(point.number, []).append(point)
+    return [_row(view, point, derived.get(point.number, []), unit.divisor) for point in shown]
+
+
+def trial_window(view: StudyView, request: Mapping[str, Any], selected: frozenset[str] | None = None) -> dict[str, Any]:
+    """The rows that the grid asks for, sorted as it says, and how many there are; only ``selected`` trials if any."""
+    trials = list(view.trials)
+    if selected is not None:
+        numbers = {PointLabel.parse(label).number for label in selected}
+        trials = [point for point in trials if point.number in numbers]
+    # The last criterion first: sorting is stable.
+    for criterion in reversed(request.get("sortModel") or []):
+        key = _sort_key(view, criterion["colId"])
+        known = [point for point in trials if key(point) is not None]
+        known.sort(key=key, reverse=criterion["sort"] == "desc")
+        trials = [*known, *(point for point in trials if key(point) is None)]
+    window = trials[request["startRow"] : request["endRow"]]
+    return {"rowData": trial_rows(view, window), "rowCount": len(trials)}
+
+
+def _sort_key(view: StudyView, column: str) -> Callable[[TrialPoint], Any]:
+    """What a column is sorted by; None, the last of all, where a trial has nothing there."""
+    task = column.removeprefix("metric_")
+    if task != column:
+        return lambda point: point.metrics.get(task)
+    keys: dict[str, Callable[[TrialPoint], Any]] = {
+        "state": lambda point: state_label(point.state),
+        "delta_mtl": lambda point: point.delta_mtl,
+        "requested": lambda point: point.requested(view.summary.flop_budget),
+        "flops": lambda point: point.flops,
+        "share": lambda point: point.flops,
+        "latency": lambda point: point.latency_ms,
+        "front": lambda point: standing(point) or None,
+        "derived": _num_derived(view),
+        "epochs": lambda point: point.epoch,
+        "time": lambda point: point.seconds,
+        "cause": lambda point: point.cause or None,
+    }
+    return keys.get(column, lambda point: point.number)
+
+
+def _num_derived(view: StudyView) -> Callable[[TrialPoint], int | None]:
+    counts = Counter(point.number for point in (*view.derived, *view.repeats) if point.derived)
+    return lambda point: counts.get(point.number)
 
 
 def standing(point: TrialPoint) -> str:

@@ -2,12 +2,15 @@
 // The last figure the server sent for each plot.
 const gatefrontSent = {};
 
+// A click on the link goes its own way, one on a box ticks it.
+const notARow = (event) => event.colId === "link" || event.colId === "ag-Grid-SelectionColumn";
+
 window.dash_clientside = Object.assign({}, window.dash_clientside, {
   gatefront: {
     // A point of the front carries its name as customdata, "7" or "7.2"; a row of the table has its trial's as its id.
     openTrial: function (event, study) {
       if (!event) return window.dash_clientside.no_update;
-      const label = event.points ? event.points[0].customdata : event.colId === "link" ? undefined : event.rowId;
+      const label = event.points ? event.points[0].customdata : notARow(event) ? undefined : event.rowId;
       if (label === undefined || label === null) return window.dash_clientside.no_update;
       const [number, derived] = String(label).split(".");
       return "/study/" + encodeURIComponent(study) + "/trial/" + number + (derived ? "?point=" + derived : "");
@@ -50,12 +53,5 @@ window.dash_clientside = Object.assign({}, window.dash_clientside, {
       const site = event && event.points[0].customdata;
       return site ? site : window.dash_clientside.no_update;
     },
-  },
-});
-
-// Sorts the column of links by the trial's number.
-window.dashAgGridFunctions = Object.assign({}, window.dashAgGridFunctions, {
-  trialOrder: function (a, b, first, second) {
-    return first.data.number - second.data.number;
   },
 });

@@ -1,126 +1,248 @@
-"""The Pareto front: Δ_MTL against FLOPs, with the budget and the two references."""
+"""The Pareto front: Δ_MTL against what a network costs, with budgets, references and what it is compared with."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import plotly.graph_objects as go
 
+from dashboards.choosing import Choice, chosen_best, complete_points, front_of, kept_by_floors, knee, thinned
+from dashboards.cost_axis import CostAxis, cost_axis
 from dashboards.figures import front_markers as markers
+from dashboards.figures.front_points import add_points, delta, hover_text, place_of
+from dashboards.figures.front_references import (
+    HARD_SHARING,
+    PUBLISHED,
+    RIVALS,
+    SINGLE_TASK,
+    add_published,
+    add_reference,
+    add_rivals,
+)
 from dashboards.figures.theme import DELTA_AXIS, Scheme, base_figure
-from dashboards.formats import FlopUnit, flop_unit, format_delta, format_flops, format_metric, format_share, metric_name
-from dashboards.point_words import asked_and_delivered, place, point_name, sureness
-from search.formats import format_latency
+from search.comparison import Line
+from search.comparison.published import PublishedPoint
 from search.pareto import pareto_front
-from search.records import ReferencePoint, StudyView, TrialPoint, TrialState
+from search.records import StudyView, TrialPoint
+
+__all__ = (
+    "BELOW_FLOOR",
+    "BEST",
+    "DERIVED",
+    "DOMINATED",
+    "FRONT",
+    "HARD_SHARING",
+    "KNEE",
+    "MOST_DOMINATED",
+    "OVER_BUDGET",
+    "PUBLISHED",
+    "RIVALS",
+    "SINGLE_TASK",
+    "STOPPED",
+    "YOUR_BUDGET",
+    "Layers",
+    "front_figure",
+    "hover_text",
+)  # fmt: skip
 
 FRONT = "On the front"
 DOMINATED = "Dominated"
 OVER_BUDGET = "Over budget"
+BELOW_FLOOR = "Below a floor"
 BEST = "Best within budget"
 DERIVED = "Derived from a trial"
-SINGLE_TASK = "Single-task networks"
-HARD_SHARING = "Hard sharing"
+STOPPED = "Stopped early"
+KNEE = "Knee"
+YOUR_BUDGET = "your-budget"
+MOST_DOMINATED = 400
+"""Of each kind of points off the front at most so many are drawn: a browser is slow with tens of thousands."""
 
 _HEIGHT = 520
-_REFERENCE_NAMES = {"single_task": SINGLE_TASK, "hard_sharing": HARD_SHARING}
 
 
-def front_figure(view: StudyView, scheme: Scheme, *, hint: str = "") -> go.Figure:
-    """Finished trials with their derived points, the front's staircase, budget line and references.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layers:
+    """What is drawn under the study's own points."""
+
+    published: Sequence[PublishedPoint] = ()
+    rivals: Sequence[Line] = ()
+    has_stopped: bool = False
+
+
+def front_figure(
+    view: StudyView,
+    scheme: Scheme,
+    *,
+    hint: str = "",
+    choice: Choice | None = None,
+    layers: Layers | None = None,
+    line_at: float | None = None,
+) -> go.Figure:
+    """Finished trials with their derived points, the front's staircase, budget lines and references.
 
     A point that was repeated stands at its mean, with a bar for the 95 % interval. Every kind of point has its own
     marker, so the plot reads without colour; a derived point has the colour of its kind, hollow and smaller.
-    ``customdata`` is the point's label; ``hint`` ends the hover text, such as what a click does.
+    ``customdata`` is the point's label; ``hint`` ends the hover text, such as what a click does. The ``choice`` says
+    which point is the best, and its floors take points off the front. ``line_at`` is the cost at which a line stands
+    that can be dragged, named `YOUR_BUDGET`.
     """
-    figure = base_figure(scheme, height=_HEIGHT, keep=f"front-{view.summary.name}")
-    unit = flop_unit(max(view.summary.single_task_flops, 1))
-    points = plotted_points(view.all_points)
-    front = sorted((point for point in points if point.on_front), key=_flops)
-    window = _flop_window(view, points)
-    _add_budget(figure, view, unit, scheme, window)
-    _add_staircase(figure, front, unit, scheme, float(view.summary.flop_budget or window[1]))
-    dominated = [point for point in points if point.is_feasible and not point.on_front]
-    over = [point for point in points if not point.is_feasible]
-    _add_points(figure, DERIVED, _derived(dominated), view, unit, markers.derived_dominated(scheme))
-    _add_points(figure, DOMINATED, _own(dominated), view, unit, markers.dominated(scheme))
-    _add_points(figure, OVER_BUDGET, over, view, unit, markers.over_budget(scheme))
-    _add_points(figure, FRONT, _own(front), view, unit, markers.on_front(scheme))
-    _add_points(figure, DERIVED, _derived(front), view, unit, markers.derived_on_front(scheme))
-    _add_number_labels(figure, front, unit, scheme, window)
-    best = [point for point in points if point.label == view.summary.best_label]
-    _add_points(figure, BEST, best, view, unit, markers.best(scheme))
+    chosen = choice or Choice()
+    axis = cost_axis(view, chosen.axis)
+    figure = base_figure(scheme, height=_HEIGHT, keep=f"front-{view.summary.name}-{axis.name}")
+    points = complete_points(view, axis)
+    kept = kept_by_floors(points, view, chosen.floors)
+    front = front_of(kept, axis, is_plain=not chosen.floors)
+    window = _window(view, points, axis, line_at)
+    _add_budget(figure, axis, scheme, window)
+    _add_your_budget(figure, line_at, axis, scheme)
+    _add_staircase(figure, front, axis, scheme, axis.budget or window[1])
+    _add_others(figure, view, axis, scheme, _Off(points, kept, front), chosen.selected)
+    _add_front(figure, view, axis, scheme, front, chosen.selected)
+    best = chosen_best(view, kept, axis, chosen)
+    add_points(figure, BEST, [] if best is None else [best], view, axis, markers.best(scheme))
     _name_derived_once(figure)
     if hint:
         figure.update_traces(hovertemplate=f"%{{hovertext}}<br><i>{hint}</i><extra></extra>", selector=_is_trials)
-    for reference in view.references:
-        _add_reference(figure, reference, view, unit, scheme, window)
-    _set_axes(figure, unit, window)
+    _add_layers(figure, view, axis, scheme, layers or Layers(), window)
+    figure.update_xaxes(title_text=axis.title, range=[window[0] / axis.divisor, window[1] / axis.divisor])
+    figure.update_yaxes(title_text=DELTA_AXIS)
     # Room for the tools above the legend.
     figure.update_layout(margin={"t": 64})
     return figure
 
 
-def plotted_points(points: Sequence[TrialPoint]) -> list[TrialPoint]:
-    """The points that have a place on the plot: complete, with both objectives."""
-    return [
-        point
-        for point in points
-        if point.state is TrialState.COMPLETE and point.delta_mtl is not None and point.flops is not None
-    ]
+class _Off:
+    """The points off the front, of each kind a sample that is not too large to draw."""
+
+    def __init__(self, points: Sequence[TrialPoint], kept: Sequence[TrialPoint], front: Sequence[TrialPoint]) -> None:
+        on_front = {(point.number, point.derived) for point in front}
+        kinds: dict[str, list[TrialPoint]] = {"dominated": [], "derived": [], "over": [], "below": []}
+        keeps = None if kept is points else {(point.number, point.derived) for point in kept}
+        for point in points:
+            key = (point.number, point.derived)
+            if key in on_front:
+                continue
+            if not point.is_feasible:
+                kinds["over"].append(point)
+            elif keeps is not None and key not in keeps:
+                kinds["below"].append(point)
+            else:
+                kinds["derived" if point.derived else "dominated"].append(point)
+        self.by_kind = {kind: thinned(found, MOST_DOMINATED) for kind, found in kinds.items()}
+        self.number = sum(map(len, kinds.values()))
+        self.shown = sum(map(len, self.by_kind.values()))
 
 
-def _own(points: Sequence[TrialPoint]) -> list[TrialPoint]:
-    return [point for point in points if not point.derived]
+def thinned_sentence(view: StudyView) -> str | None:
+    """How many of the points off the front are drawn; None if all are."""
+    points = complete_points(view, cost_axis(view, "flops"))
+    off = _Off(points, points, [point for point in points if point.on_front])
+    if off.shown == off.number:
+        return None
+    return f"Of {off.number:,} points off the front, a fixed sample of {off.shown:,} is drawn; the front is whole."
 
 
-def _derived(points: Sequence[TrialPoint]) -> list[TrialPoint]:
-    return [point for point in points if point.derived]
+def _add_others(
+    figure: go.Figure, view: StudyView, axis: CostAxis, scheme: Scheme, off: _Off, selected: frozenset[str] | None
+) -> None:
+    for name, points, marker in (
+        (DERIVED, off.by_kind["derived"], markers.derived_dominated(scheme)),
+        (DOMINATED, off.by_kind["dominated"], markers.dominated(scheme)),
+        (BELOW_FLOOR, off.by_kind["below"], markers.below_floor(scheme)),
+        (OVER_BUDGET, off.by_kind["over"], markers.over_budget(scheme)),
+    ):
+        add_points(figure, name, points, view, axis, marker, selected)
 
 
-def _flops(point: TrialPoint) -> int:
-    return point.flops or 0
+def _add_front(
+    figure: go.Figure,
+    view: StudyView,
+    axis: CostAxis,
+    scheme: Scheme,
+    front: Sequence[TrialPoint],
+    selected: frozenset[str] | None,
+) -> None:
+    own, derived = [point for point in front if not point.derived], [point for point in front if point.derived]
+    add_points(figure, FRONT, own, view, axis, markers.on_front(scheme), selected)
+    add_points(figure, DERIVED, derived, view, axis, markers.derived_on_front(scheme), selected)
+    _add_number_labels(figure, front, axis, scheme)
+    bend = knee(front, axis)
+    add_points(figure, KNEE, [] if bend is None else [bend], view, axis, markers.knee(scheme))
 
 
-def _delta(point: TrialPoint) -> float:
-    """Where a point is drawn: at its mean over other seeds, if it was repeated."""
-    return point.expected_delta_mtl or 0.0
+def _add_layers(
+    figure: go.Figure, view: StudyView, axis: CostAxis, scheme: Scheme, layers: Layers, window: tuple[float, float]
+) -> None:
+    for reference in view.references:
+        add_reference(figure, reference, view, axis, scheme, window[1])
+    add_published(figure, layers.published, axis, scheme)
+    add_rivals(figure, layers.rivals, axis, scheme)
+    stopped = [point for point in view.points if point.stopped_at is not None]
+    if layers.has_stopped and stopped and axis.name == "flops":
+        _add_stopped(figure, thinned(stopped, MOST_DOMINATED), axis, scheme)
 
 
-def _flop_window(view: StudyView, points: Sequence[TrialPoint]) -> tuple[float, float]:
-    """The FLOPs shown at first: trials, budget and hard sharing.
+def _add_stopped(figure: go.Figure, points: Sequence[TrialPoint], axis: CostAxis, scheme: Scheme) -> None:
+    """Trials that were stopped early, where they stood then: a few epochs say less than a whole training."""
+    stood = [point.stopped_at or (0.0, 0) for point in points]
+    figure.add_trace(
+        go.Scatter(
+            x=[flops / axis.divisor for _, flops in stood], y=[value for value, _ in stood],
+            mode="markers", marker=markers.stopped(scheme), name=STOPPED, customdata=[point.label for point in points],
+            hovertext=[f"<b>Trial {point.label}</b> · stopped early, as it stood after {point.epoch} of "
+                       f"{point.num_epochs} epochs" for point in points],
+            hovertemplate="%{hovertext}<extra></extra>",
+        )
+    )  # fmt: skip
+
+
+def _window(view: StudyView, points: Sequence[TrialPoint], axis: CostAxis, chosen: float | None) -> tuple[float, float]:
+    """The costs shown at first: trials, budgets and hard sharing.
 
     The single-task cost is left out where it would squeeze the trials into less than half of the width:
     a budget is often less than half of it. A double click shows everything.
     """
-    summary = view.summary
-    anchors = [float(_flops(point)) for point in points] + [float(summary.floor_flops)]
-    anchors += [float(reference.flops) for reference in view.references if reference.kind == "hard_sharing"]
-    if summary.flop_budget is not None:
-        anchors.append(float(summary.flop_budget))
+    costs = {reference.kind: axis.of_reference(reference) for reference in view.references}
+    floor = float(view.summary.floor_flops) if axis.name == "flops" else None
+    found = [axis.cost(point) for point in points] + [floor, costs.get("hard_sharing"), axis.budget, chosen]
+    anchors = [cost for cost in found if cost is not None] or [0.0]
     low, high = min(anchors), max(anchors)
-    if high - low >= 0.45 * (summary.single_task_flops - low):
-        high = max(high, float(summary.single_task_flops))
-    padding = 0.09 * ((high - low) or high)
+    single = float(view.summary.single_task_flops) if axis.name == "flops" else costs.get("single_task")
+    if single is not None and high - low >= 0.45 * (single - low):
+        high = max(high, single)
+    padding = 0.09 * ((high - low) or high or 1.0)
     return low - padding, high + padding
 
 
-def _add_budget(
-    figure: go.Figure, view: StudyView, unit: FlopUnit, scheme: Scheme, window: tuple[float, float]
-) -> None:
-    budget = view.summary.flop_budget
-    if budget is None:
+def _add_budget(figure: go.Figure, axis: CostAxis, scheme: Scheme, window: tuple[float, float]) -> None:
+    if axis.budget is None:
         return
-    x = budget / unit.divisor
-    figure.add_vrect(x0=x, x1=10 * window[1] / unit.divisor, fillcolor=scheme.shade, line_width=0, layer="below")
+    x = axis.budget / axis.divisor
+    figure.add_vrect(x0=x, x1=10 * window[1] / axis.divisor, fillcolor=scheme.shade, line_width=0, layer="below")
     figure.add_vline(x=x, line={"color": scheme.bad, "width": 1.5, "dash": "dash"})
     figure.add_annotation(
         x=x, y=0.0, xref="x", yref="paper", yanchor="bottom", xanchor="right", xshift=-6, yshift=4, showarrow=False,
-        text=f"budget {format_flops(budget)}", font={"color": scheme.bad, "size": 12},
+        text=f"budget {axis.written(axis.budget)}", font={"color": scheme.bad, "size": 12},
+    )  # fmt: skip
+
+
+def _add_your_budget(figure: go.Figure, budget: float | None, axis: CostAxis, scheme: Scheme) -> None:
+    """The line that a person drags; it is the only one that moves."""
+    if budget is None:
+        return
+    x = budget / axis.divisor
+    figure.add_shape(
+        type="line", x0=x, x1=x, y0=0.0, y1=1.0, xref="x", yref="paper", editable=True, name=YOUR_BUDGET,
+        line={"color": scheme.good, "width": 4, "dash": "dot"}, opacity=0.8,
+    )  # fmt: skip
+    figure.add_annotation(
+        x=x, y=1.0, xref="x", yref="paper", yanchor="top", xanchor="right", xshift=-6, showarrow=False,
+        text=f"↔ {axis.written(budget)}", font={"color": scheme.good, "size": 12},
     )  # fmt: skip
 
 
 def _add_staircase(
-    figure: go.Figure, front: Sequence[TrialPoint], unit: FlopUnit, scheme: Scheme, right_edge: float
+    figure: go.Figure, front: Sequence[TrialPoint], axis: CostAxis, scheme: Scheme, right_edge: float
 ) -> None:
     """What is attained at each cost: flat until a costlier front point does better.
 
@@ -128,43 +250,16 @@ def _add_staircase(
     """
     if not front:
         return
-    steps = pareto_front([(_delta(point), _flops(point)) for point in front])
+    steps = pareto_front([(delta(point), axis.cost(point) or 0.0) for point in front])
     front = [point for point, is_step in zip(front, steps, strict=True) if is_step]
-    end = max(right_edge, float(_flops(front[-1])))
-    figure.add_scatter(
-        x=[_flops(point) / unit.divisor for point in front] + [end / unit.divisor],
-        y=[_delta(point) for point in front] + [_delta(front[-1])],
-        mode="lines", line={"color": scheme.good, "width": 2, "shape": "hv"}, opacity=0.55,
-        name="Pareto front", hoverinfo="skip",
+    across, up = place_of(front, axis)
+    figure.add_trace(
+        go.Scatter(
+            x=[*across, max(right_edge / axis.divisor, across[-1])], y=[*up, up[-1]],
+            mode="lines", line={"color": scheme.good, "width": 2, "shape": "hv"}, opacity=0.55,
+            name="Pareto front", hoverinfo="skip",
+        )
     )  # fmt: skip
-
-
-def _add_points(
-    figure: go.Figure,
-    name: str,
-    points: Sequence[TrialPoint],
-    view: StudyView,
-    unit: FlopUnit,
-    marker: dict[str, object],
-) -> None:
-    if not points:
-        return
-    figure.add_scatter(
-        x=[_flops(point) / unit.divisor for point in points],
-        y=[_delta(point) for point in points],
-        error_y=_intervals(points),
-        customdata=[point.label for point in points],
-        hovertext=[hover_text(point, view) for point in points],
-        mode="markers", marker=marker, name=name, hovertemplate="%{hovertext}<extra></extra>",
-        legendgroup=name,
-    )  # fmt: skip
-
-
-def _intervals(points: Sequence[TrialPoint]) -> dict[str, object] | None:
-    """95 % intervals of the points that were repeated with other seeds."""
-    if all(point.half_width is None for point in points):
-        return None
-    return {"type": "data", "array": [point.half_width or 0.0 for point in points], "thickness": 1.2, "width": 4}
 
 
 def _name_derived_once(figure: go.Figure) -> None:
@@ -173,84 +268,25 @@ def _name_derived_once(figure: go.Figure) -> None:
         trace.showlegend = False
 
 
-def hover_text(point: TrialPoint, view: StudyView) -> str:
-    """Both objectives, what was asked, and every task's metric beside its single-task value.
-
-    A dominated derived point says no metrics: a long study has tens of thousands, and its page would be mostly those.
-    """
-    single = next((r.metrics for r in view.references if r.kind == "single_task"), {})
-    share = format_share(point.flops, view.summary.single_task_flops)
-    sure = sureness(point)
-    lines = [
-        f"<b>{point_name(point)}</b> · {place(point)}",
-        f"Δ<sub>MTL</sub> {format_delta(point.delta_mtl)}",
-        *([] if sure is None else [sure]),
-        f"{asked_and_delivered(point, view)} ({share} of single-task)",
-        *([] if point.latency_ms is None else [format_latency(point.latency_ms)]),
-    ]
-    for task in () if point.derived and not point.on_front else view.summary.tasks:
-        value = format_metric(point.metrics.get(task.name), task.metric)
-        alone = format_metric(single.get(task.name), task.metric)
-        lines.append(f"{task.name}: {metric_name(task.metric)} {value} (alone {alone})")
-    return "<br>".join(lines)
-
-
-def _add_number_labels(
-    figure: go.Figure, front: Sequence[TrialPoint], unit: FlopUnit, scheme: Scheme, window: tuple[float, float]
-) -> None:
+def _add_number_labels(figure: go.Figure, front: Sequence[TrialPoint], axis: CostAxis, scheme: Scheme) -> None:
     """Trial numbers beside the front's points; a point too near the last labelled one stays without."""
-    deltas = [_delta(point) for point in front]
-    spread = max(deltas, default=0.0) - min(deltas, default=0.0)
-    last: TrialPoint | None = None
-    for point in front:
-        if last is not None:
-            across = (_flops(point) - _flops(last)) / (window[1] - window[0])
-            up = (_delta(point) - _delta(last)) / (spread or 1.0)
-            if across < 0.03 and up < 0.1:
-                continue
-        figure.add_annotation(
-            x=_flops(point) / unit.divisor, y=_delta(point), text=point.label, showarrow=False,
-            xanchor="right", yanchor="bottom", xshift=-5, yshift=4, font={"size": 12, "color": scheme.good},
+    across, up = place_of(front, axis)
+    width, height = _span(across), _span(up)
+    last: int | None = None
+    annotations = []
+    for index, point in enumerate(front):
+        if last is not None and across[index] - across[last] < 0.03 * width and up[index] - up[last] < 0.1 * height:
+            continue
+        annotations.append(
+            {"x": across[index], "y": up[index], "text": point.label, "showarrow": False, "xanchor": "right",
+             "yanchor": "bottom", "xshift": -5, "yshift": 4, "font": {"size": 12, "color": scheme.good}}
         )  # fmt: skip
-        last = point
+        last = index
+    figure.update_layout(annotations=[*figure.layout.annotations, *annotations])
 
 
-def _add_reference(
-    figure: go.Figure,
-    reference: ReferencePoint,
-    view: StudyView,
-    unit: FlopUnit,
-    scheme: Scheme,
-    window: tuple[float, float],
-) -> None:
-    name = _REFERENCE_NAMES[reference.kind]
-    metrics = "<br>".join(
-        f"{task.name}: {metric_name(task.metric)} {format_metric(reference.metrics.get(task.name), task.metric)}"
-        for task in view.summary.tasks
-    )
-    figure.add_scatter(
-        x=[reference.flops / unit.divisor], y=[reference.delta_mtl], mode="markers", name=name,
-        marker={"symbol": "star" if reference.kind == "single_task" else "diamond", "size": 13, "color": scheme.text},
-        hovertext=[f"<b>{name}</b><br>Δ<sub>MTL</sub> {format_delta(reference.delta_mtl)}<br>"
-                   f"{format_flops(reference.flops)}<br>{metrics}"],
-        hovertemplate="%{hovertext}<extra></extra>",
-    )  # fmt: skip
-    if reference.kind == "single_task":
-        figure.add_hline(y=reference.delta_mtl, line={"color": scheme.muted, "width": 1, "dash": "dot"})
-        if reference.flops > window[1]:
-            figure.add_annotation(
-                x=0.01, xref="paper", y=reference.delta_mtl, xanchor="left", yanchor="bottom", showarrow=False,
-                text=f"single-task level (at {format_flops(reference.flops)} →)",
-                font={"size": 12, "color": scheme.muted},
-            )  # fmt: skip
-
-
-def _set_axes(figure: go.Figure, unit: FlopUnit, window: tuple[float, float]) -> None:
-    figure.update_xaxes(
-        title_text=f"FLOPs per image ({unit.name}, 2 per multiply-add)",
-        range=[window[0] / unit.divisor, window[1] / unit.divisor],
-    )
-    figure.update_yaxes(title_text=DELTA_AXIS)
+def _span(values: Sequence[float]) -> float:
+    return (max(values) - min(values) if values else 0.0) or 1.0
 
 
 def _is_trials(trace: Any) -> bool:

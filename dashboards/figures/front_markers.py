@@ -27,3 +27,18 @@ def over_budget(scheme: Scheme) -> Marker:
 
 def best(scheme: Scheme) -> Marker:
     return {"symbol": "circle-open", "size": 20, "color": scheme.good, "line": {"width": 2}}
+
+
+def below_floor(scheme: Scheme) -> Marker:
+    """A task loses more than was allowed."""
+    return {"symbol": "line-ew-open", "size": 8, "color": scheme.muted, "line": {"width": 1.5}}
+
+
+def stopped(scheme: Scheme) -> Marker:
+    """Where a trial stood when it was stopped early."""
+    return {"symbol": "triangle-down-open", "size": 8, "color": scheme.muted, "line": {"width": 1.2}}
+
+
+def knee(scheme: Scheme) -> Marker:
+    """The bend of the front."""
+    return {"symbol": "square-open", "size": 20, "color": scheme.text, "line": {"width": 1.5}}

@@ -1,5 +1,7 @@
 """The gate-sharing map: which fraction of its channels each task keeps for itself, site by site in depth order."""
 
+from itertools import accumulate, pairwise
+
 import plotly.graph_objects as go
 
 from dashboards.figures.theme import Scheme, base_figure
@@ -12,32 +14,34 @@ _MOST_LEVEL_NAMES = 8
 
 
 def gate_map_figure(
-    gate_map: GateMap, scheme: Scheme, *, keep: str, chosen: str | None = None, hint: str = ""
+    gate_map: GateMap, scheme: Scheme, *, keep: str, chosen: str | None = None, hint: str = "", by_flops: bool = False
 ) -> go.Figure:
     """Heat map, tasks x sites, 0 % = everything shared, 100 % = everything the task's own.
 
     ``customdata`` is the site's name; the ``chosen`` site is framed. The scale is cividis: it rises in
-    lightness too, so it reads without colour.
+    lightness too, so it reads without colour. ``by_flops`` makes each site as wide as what it costs in one branch.
     """
     sites = gate_map.sites
+    edges = _edges(gate_map, by_flops=by_flops)
     percent = [[100 * site.own_fraction(t) for site in sites] for t in range(len(gate_map.tasks))]
     figure = base_figure(scheme, height=150 + _ROW_HEIGHT * len(gate_map.tasks), keep=keep)
     figure.add_heatmap(
-        z=percent, x=list(range(len(sites))), y=list(gate_map.tasks), zmin=0, zmax=100,
+        z=percent, x=edges, y=list(gate_map.tasks), zmin=0, zmax=100,
         colorscale="Cividis", xgap=1.5, ygap=3,
         customdata=[[site.name for site in sites] for _ in gate_map.tasks],
         hovertext=[[_hover(gate_map, s, t) for s in range(len(sites))] for t in range(len(gate_map.tasks))],
         hovertemplate=f"%{{hovertext}}{f'<br><i>{hint}</i>' * bool(hint)}<extra></extra>",
-        texttemplate="%{z:.0f}" if len(sites) <= _MOST_NUMBERS else None, textfont={"size": 11},
+        texttemplate="%{z:.0f}" if len(sites) <= _MOST_NUMBERS and not by_flops else None, textfont={"size": 11},
         colorbar={"title": {"text": "own channels (%)", "side": "right", "font": {"size": 12}}, "thickness": 12,
                   "outlinewidth": 0, "len": 1.0, "tickvals": [0, 25, 50, 75, 100], "tickfont": {"size": 11}},
     )  # fmt: skip
     step = -(-len(sites) // _MOST_NAMES)
     figure.update_xaxes(
-        title_text="gate site, from the image to the heads",
-        tickvals=list(range(0, len(sites), step)), ticktext=[site.name for site in sites[::step]],
+        title_text=f"gate site, from the image to the heads{', as wide as its FLOPs' * by_flops}",
+        tickvals=[(left + right) / 2 for left, right in pairwise(edges)][::step],
+        ticktext=[site.name for site in sites[::step]],
         tickangle=0 if len(sites) <= _MOST_LEVEL_NAMES else -45,
-        showgrid=False, showline=False, ticks="", range=[-0.5, len(sites) - 0.5],
+        showgrid=False, showline=False, ticks="", range=[edges[0], edges[-1]],
     )  # fmt: skip
     figure.update_yaxes(
         autorange="reversed",
@@ -47,7 +51,7 @@ def gate_map_figure(
         ticklabelstandoff=8,
         tickfont={"size": 13, "color": scheme.text},
     )
-    _frame(figure, gate_map, scheme, chosen)
+    _frame(figure, gate_map, scheme, chosen, edges)
     figure.update_layout(margin={"l": 20, "r": 10, "t": 12, "b": 20})
     return figure
 
@@ -61,10 +65,17 @@ def _hover(gate_map: GateMap, s: int, t: int) -> str:
     )
 
 
-def _frame(figure: go.Figure, gate_map: GateMap, scheme: Scheme, chosen: str | None) -> None:
+def _edges(gate_map: GateMap, *, by_flops: bool) -> list[float]:
+    """Where each site begins, and the last one ends; as wide in all as there are sites."""
+    costs = [site.flops_per_channel * site.num_channels if by_flops else 1.0 for site in gate_map.sites]
+    scale = len(costs) / (sum(costs) or 1.0)
+    return [-0.5, *(scale * end - 0.5 for end in accumulate(costs))]
+
+
+def _frame(figure: go.Figure, gate_map: GateMap, scheme: Scheme, chosen: str | None, edges: list[float]) -> None:
     for index, site in enumerate(gate_map.sites):
         if site.name == chosen:
             figure.add_shape(
-                type="rect", x0=index - 0.5, x1=index + 0.5, y0=-0.5, y1=len(gate_map.tasks) - 0.5,
+                type="rect", x0=edges[index], x1=edges[index + 1], y0=-0.5, y1=len(gate_map.tasks) - 0.5,
                 line={"color": scheme.bad, "width": 3},
             )  # fmt: skip

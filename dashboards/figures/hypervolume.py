@@ -1,32 +1,82 @@
 """Hypervolume of the front over finished trials: is the search still gaining?"""
 
+from collections.abc import Sequence
+from itertools import accumulate, islice, pairwise
+from typing import Literal
+
 import plotly.graph_objects as go
 
 from dashboards.figures.theme import Scheme, base_figure
-from search.records import StudyView
+from search.records import HypervolumePoint, StudyView
+
+Over = Literal["trials", "cost"]
+
+_MOST_MARKED = 200
 
 
-def hypervolume_figure(view: StudyView, scheme: Scheme) -> go.Figure:
-    """A staircase over the number of finished trials; flat parts gained nothing. It fills its box."""
-    figure = base_figure(scheme, height=None, keep=f"hypervolume-{view.summary.name}")
-    points = view.hypervolume
-    figure.add_scatter(
-        x=[point.num_complete for point in points],
-        y=[point.hypervolume for point in points],
-        customdata=[point.trial for point in points],
-        mode="lines+markers", line={"shape": "hv", "color": scheme.good, "width": 2}, marker={"size": 5},
-        hovertemplate="after %{x} finished trials<br>hypervolume %{y:.4g}<br>last: trial %{customdata}<extra></extra>",
+def hypervolume_figure(view: StudyView, scheme: Scheme, over: Over = "trials") -> go.Figure:
+    """A staircase over the number of finished trials, or over the hours spent; flat parts gained nothing.
+
+    Of a long history only its steps are drawn, and its end, with the band that the confirmed
+    points leave open. It fills its box.
+    """
+    figure = base_figure(scheme, height=None, keep=f"hypervolume-{view.summary.name}-{over}")
+    points = steps(view.hypervolume)
+    spent = hours_spent(view) if over == "cost" else {}
+    across = [spent.get(point.trial, 0.0) if over == "cost" else point.num_complete for point in points]
+    figure.add_trace(
+        go.Scatter(
+            x=across, y=[point.hypervolume for point in points],
+            customdata=[[point.trial, point.num_complete] for point in points], error_y=_band(view, len(points)),
+            mode="lines+markers", line={"shape": "hv", "color": scheme.good, "width": 2}, marker={"size": 5},
+            hovertemplate="after %{customdata[1]} finished trials<br>hypervolume %{y:.4g}"
+                          "<br>last: trial %{customdata[0]}<extra></extra>",
+        )
     )  # fmt: skip
-    most = max((point.num_complete for point in points), default=1)
-    figure.update_xaxes(title_text="Finished trials", tickformat="d", range=[0, most + 1], dtick=_step(most))
+    most = max(across, default=1)
+    if over == "cost":
+        figure.update_xaxes(title_text="Hours of all workers", rangemode="tozero")
+    else:
+        figure.update_xaxes(title_text="Finished trials", tickformat="d", range=[0, most + 1], dtick=_step(int(most)))
     figure.update_yaxes(title_text="Hypervolume", rangemode="tozero")
     figure.update_layout(showlegend=False, margin={"l": 60, "r": 12, "t": 8, "b": 44})
     return figure
 
 
+def steps(points: Sequence[HypervolumePoint]) -> list[HypervolumePoint]:
+    """Of many points those at which the hypervolume changed, the first and the last: the others say nothing more."""
+    if len(points) <= _MOST_MARKED:
+        return list(points)
+    changed = [after for before, after in pairwise(points) if after.hypervolume != before.hypervolume]
+    return list(dict.fromkeys((points[0], *changed, points[-1])))
+
+
+def hours_spent(view: StudyView) -> dict[int, float]:
+    """By trial, what all workers had spent when it finished: every trial that had ended, and the references."""
+    own = [point for point in view.trials if point.finished_at is not None and point.seconds is not None]
+    seconds = {point.number: point.seconds or 0.0 for point in own}
+    for point in (*view.derived, *view.repeats):
+        if point.derived and point.number in seconds:
+            seconds[point.number] += point.seconds or 0.0
+    own.sort(key=lambda point: (point.finished_at or view.summary.created_at, point.number))
+    spent = accumulate((seconds[point.number] for point in own), initial=view.summary.reference_seconds)
+    return {point.number: total / 3600 for point, total in zip(own, islice(spent, 1, None), strict=True)}
+
+
+def _band(view: StudyView, size: int) -> dict[str, object] | None:
+    """At the end alone: the hypervolume with the confirmed points at the ends of their intervals."""
+    band = view.summary.hypervolume_band
+    if band is None or not size:
+        return None
+    value = view.hypervolume[-1].hypervolume
+    rest = [0.0] * (size - 1)
+    return {"type": "data", "symmetric": False, "array": [*rest, max(0.0, band[1] - value)],
+            "arrayminus": [*rest, max(0.0, value - band[0])], "thickness": 1.5, "width": 5}  # fmt: skip
+
+
 def _step(most: int) -> int:
     """A whole number of trials per tick, about six ticks."""
-    for step in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000):
+    for step in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000):
         if most / step <= 6:
             return step
     return 5000

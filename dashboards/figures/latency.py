@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 from scipy.stats import spearmanr
 
+from dashboards.choosing import thinned
 from dashboards.figures import front_markers as markers
 from dashboards.figures.theme import Scheme, base_figure
 from dashboards.formats import FlopUnit, flop_unit, format_flops
@@ -13,6 +14,7 @@ from search.formats import format_latency
 from search.records import StudyView, TrialPoint, TrialState
 
 HEIGHT = 300
+_MOST_OFF = 600
 
 
 def latency_figure(view: StudyView, scheme: Scheme) -> go.Figure:
@@ -20,6 +22,8 @@ def latency_figure(view: StudyView, scheme: Scheme) -> go.Figure:
     figure = base_figure(scheme, height=HEIGHT, keep=f"latency-{view.summary.name}")
     unit = flop_unit(max(view.summary.single_task_flops, 1))
     points = measured_points(view)
+    front = [point for point in points if point.on_front]
+    points = [*front, *thinned([point for point in points if not point.on_front], _MOST_OFF)]
     kinds = (
         ("Dominated", [p for p in points if p.is_feasible and not p.on_front], markers.dominated(scheme)),
         ("Over budget", [p for p in points if not p.is_feasible], markers.over_budget(scheme)),

@@ -1,23 +1,25 @@
 """One study: the live front, its hypervolume, its trials, and their latency if it is measured."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
-import dash_ag_grid as dag
 import dash_mantine_components as dmc
 from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
-from dashboards import ids, ids_actions
-from dashboards.components import alert, card, graph, reason, register_graphs
-from dashboards.figures.front import front_figure
-from dashboards.figures.hypervolume import hypervolume_figure
+from dashboards import front_ids, ids, ids_actions
+from dashboards.components import alert, card, graph, labelled, reason, register_graphs
+from dashboards.drawn import ShownPoints
+from dashboards.figures.hypervolume import Over, hypervolume_figure
 from dashboards.figures.latency import HEIGHT, latency_figure, latency_sentence
+from dashboards.figures.theme import Scheme, scheme_named
+from dashboards.pages import study_front, study_pair, study_points
 from dashboards.pages.study_header import front_points, study_header, study_stats
 from dashboards.polling import INTERVAL_MS, Poll, Seen, nothing_new, pause, poll
 from dashboards.reader import Reader
 from dashboards.sentences import front_sentence, hypervolume_sentence, study_sentence
-from dashboards.trial_table import GRID_OPTIONS, table_height, trial_columns, trial_rows
+from dashboards.trial_table import table_height, trial_columns
 from search.records import StudyView
 
 _HIDDEN = {"display": "none"}
@@ -34,26 +36,26 @@ def layout(study: str) -> Component:
             html.Div(_content(), id=ids.STUDY_CONTENT, style={"visibility": "hidden"}),
             dcc.Store(id=ids.STUDY_NAME, data=study),
             dcc.Store(id=ids.STUDY_SEEN),
+            dcc.Store(id=front_ids.POINTS),
             dcc.Interval(id=ids.STUDY_TICK, interval=INTERVAL_MS),
         ]
     )
 
 
 def _content() -> list[Component]:
-    front = card(
-        "Pareto front",
-        html.Div(id=ids.STUDY_FRONT_SENTENCE),
-        graph(ids.STUDY_FRONT, 520, "Δ_MTL against FLOPs of every finished trial", tools=True),
-        note="Accuracy against cost. Click a point to open its trial.",
-        h="100%",
-    )
+    over = dmc.SegmentedControl(
+        id=front_ids.HYPERVOLUME_AXIS, value="trials", size="xs", mb="xs",
+        data=[{"value": "trials", "label": "over trials"}, {"value": "cost", "label": "over cost"}],
+        **labelled("what the hypervolume is drawn over"),
+    )  # fmt: skip
     side = dmc.Stack(
         [
             card("On the front", html.Div(id=ids.STUDY_FRONT_POINTS, className="front-points")),
             card(
                 "Hypervolume",
                 html.Div(id=ids.STUDY_HYPERVOLUME_SENTENCE),
-                graph(ids.STUDY_HYPERVOLUME, None, "Hypervolume of the front over finished trials"),
+                over,
+                graph(ids.STUDY_HYPERVOLUME, None, "Hypervolume of the front over finished trials, or over their cost"),
                 note="The area the front gains over hard sharing.",
                 className="fills",
             ),
@@ -61,30 +63,20 @@ def _content() -> list[Component]:
         className="side",
     )
     columns = dmc.Grid(
-        [dmc.GridCol(front, span={"base": 12, "lg": 8}), dmc.GridCol(side, span={"base": 12, "lg": 4})], gutter="md"
-    )
-    table = dag.AgGrid(
-        id=ids.STUDY_TRIALS,
-        columnDefs=[],
-        rowData=[],
-        getRowId="params.data.id",
-        defaultColDef={
-            "sortable": True,
-            "resizable": True,
-            "suppressMovable": True,
-            "wrapHeaderText": True,
-            "autoHeaderHeight": True,
-        },
-        dashGridOptions=GRID_OPTIONS,
-        columnSize="responsiveSizeToFit",
-        style={"height": "120px"},
+        [
+            dmc.GridCol(study_front.front_card(), span={"base": 12, "lg": 8}),
+            dmc.GridCol(side, span={"base": 12, "lg": 4}),
+        ],
+        gutter="md",
     )
     return [
         html.Div(id=ids.STUDY_HEADER),
         html.Div(id=ids_actions.STUDY_ACTIONS),
         html.Div(id=ids.STUDY_STATS, className="block"),
         html.Div(columns, className="block"),
-        html.Div(card("Trials", table, note="Click a row to open the trial."), className="block"),
+        html.Div(study_pair.pair_card(), className="block"),
+        html.Div(study_points.parameters_card(), className="block"),
+        html.Div(study_points.table_card(), className="block"),
         html.Div(_latency_card(), id=ids.STUDY_LATENCY_BOX, className="block", style=_HIDDEN),
         html.Div(id=ids_actions.STUDY_EVENTS, className="block"),
     ]
@@ -105,13 +97,13 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
         Output(ids.STUDY_CONTENT, "style"),
         Output(ids.STUDY_HEADER, "children"),
         Output(ids.STUDY_STATS, "children"),
-        Output(ids.next_figure(ids.STUDY_FRONT), "data"),
+        Output(front_ids.POINTS, "data"),
         Output(ids.STUDY_FRONT_SENTENCE, "children"),
         Output(ids.STUDY_FRONT_POINTS, "children"),
         Output(ids.next_figure(ids.STUDY_HYPERVOLUME), "data"),
         Output(ids.STUDY_HYPERVOLUME_SENTENCE, "children"),
         Output(ids.STUDY_TRIALS, "columnDefs"),
-        Output(ids.STUDY_TRIALS, "rowData"),
+        Output(front_ids.ROWS, "data"),
         Output(ids.STUDY_TRIALS, "style"),
         Output(ids.STUDY_LATENCY_BOX, "style"),
         Output(ids.STUDY_LATENCY_SENTENCE, "children"),
@@ -121,12 +113,30 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
         Input(ids.COLOR_SCHEME, "computedColorScheme"),
         State(ids.STUDY_NAME, "data"),
         State(ids.STUDY_SEEN, "data"),
+        State(front_ids.HYPERVOLUME_AXIS, "value"),
+        State(front_ids.POINTS, "data"),
         running=pause(ids.STUDY_TICK),
     )
-    async def update(_: int | None, scheme: str | None, study: str, seen: dict[str, str] | None) -> tuple[Any, ...]:
-        return await asyncio.to_thread(study_update, reader, study, Seen.from_json(seen), scheme)
+    async def update(
+        _: int | None, scheme: str | None, study: str, seen: dict[str, str] | None, over: Over,
+        shown: dict[str, str] | None,
+    ) -> tuple[Any, ...]:  # fmt: skip
+        return await asyncio.to_thread(study_update, reader, study, Seen.from_json(seen), scheme, over, shown)
 
-    register_graphs(app, ids.STUDY_FRONT, ids.STUDY_HYPERVOLUME, ids.STUDY_LATENCY)
+    @app.callback(  # type: ignore[untyped-decorator, unused-ignore]
+        Output(ids.next_figure(ids.STUDY_HYPERVOLUME), "data", allow_duplicate=True),
+        Input(front_ids.HYPERVOLUME_AXIS, "value"),
+        State(ids.STUDY_NAME, "data"),
+        State(ids.STUDY_SEEN, "data"),
+        prevent_initial_call=True,
+    )
+    async def hypervolume(over: Over, study: str, seen: dict[str, str] | None) -> Any:
+        scheme = scheme_named(Seen.from_json(seen).scheme)
+        return await asyncio.to_thread(lambda: hypervolume_figure(reader.view(study), scheme, over))
+
+    register_graphs(app, ids.STUDY_HYPERVOLUME, ids.STUDY_LATENCY)
+    for part in (study_front, study_points, study_pair):
+        part.register_callbacks(app, reader)
     clicks = ((ids.STUDY_FRONT, "clickData"), (ids.STUDY_LATENCY, "clickData"), (ids.STUDY_TRIALS, "cellClicked"))
     for component, event in clicks:
         app.clientside_callback(  # type: ignore[no-untyped-call]
@@ -141,12 +151,23 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
 _NUM_OUTPUTS = 16
 
 
-def study_update(reader: Reader, study: str, seen: Seen, scheme: str | None) -> tuple[Any, ...]:
-    """All outputs of the page, in the order of the callback; `no_update` for what stays."""
+def study_update(
+    reader: Reader,
+    study: str,
+    seen: Seen,
+    scheme: str | None,
+    over: Over = "trials",
+    shown: Mapping[str, str] | None = None,
+) -> tuple[Any, ...]:
+    """All outputs of the page, in the order of the callback; `no_update` for what stays.
+
+    What shows finished points is drawn by callbacks of its own, which the `ShownPoints` set off when they change.
+    """
     look: Poll[StudyView] = poll(seen, scheme, lambda: reader.revision(study), lambda: reader.view(study))
     if look.value is None:
         return nothing_new(look, _NUM_OUTPUTS)
     view = look.value
+    points = ShownPoints.of(view, look.scheme.name)
     sentence = front_sentence(view)
     # New column definitions would undo a person's sorting, so they are sent with the first rows only.
     columns = no_update if seen.revision else trial_columns(view)
@@ -155,16 +176,21 @@ def study_update(reader: Reader, study: str, seen: Seen, scheme: str | None) -> 
         {},
         study_header(view),
         study_stats(view),
-        front_figure(view, look.scheme, hint="click to open the trial"),
+        no_update if points.to_json() == shown else points.to_json(),
         reason(sentence),
         front_points(view),
-        hypervolume_figure(view, look.scheme),
+        hypervolume_figure(view, look.scheme, over),
         reason(hypervolume_sentence(view)),
         columns,
-        trial_rows(view),
+        look.seen.revision,
         table_height(view),
-        _HIDDEN if view.summary.latency is None else {},
-        reason(latency_sentence(view)),
-        latency_figure(view, look.scheme),
+        *_latency(view, look.scheme),
         look.seen.to_json(),
     )
+
+
+def _latency(view: StudyView, scheme: Scheme) -> tuple[Any, ...]:
+    """Whether the card is shown, its sentence and its figure; nothing for a study that measures no latency."""
+    if view.summary.latency is None:
+        return _HIDDEN, None, None
+    return {}, reason(latency_sentence(view)), latency_figure(view, scheme)

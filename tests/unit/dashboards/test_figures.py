@@ -15,6 +15,7 @@ from dashboards.figures.front import (
     DOMINATED,
     FRONT,
     HARD_SHARING,
+    KNEE,
     OVER_BUDGET,
     SINGLE_TASK,
     front_figure,
@@ -169,7 +170,7 @@ def test_hover_names_both_objectives_and_every_task(view: StudyView) -> None:
 def test_hint_ends_the_hover_of_trials_only(view: StudyView) -> None:
     figure = front_figure(view, LIGHT, hint="click me")
     hinted = {found.name for found in figure.data if "click me" in (found.hovertemplate or "")}
-    assert hinted == {FRONT, DOMINATED, BEST, DERIVED}
+    assert hinted == {FRONT, DOMINATED, BEST, DERIVED, KNEE}
     assert "click me" in gate_map_figure(MAP, LIGHT, keep="a", hint="click me").data[0].hovertemplate
 
 

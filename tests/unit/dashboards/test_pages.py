@@ -49,7 +49,7 @@ def test_study_page_follows_the_study_and_keeps_the_columns(reader: Any) -> None
     second = study_update(reader, "digits", seen_after(first), "light")
     assert "5 of 12" in text_of(second[3])
     assert second[9] is no_update
-    assert len(second[10]) == len(first[10]) + 1
+    assert second[10] != first[10]  # the table asks for its rows again
 
 
 def test_study_page_shows_head_figures_and_front(reader: Any) -> None:
@@ -235,7 +235,7 @@ def test_study_page_names_derived_points_of_the_front(reader: Any) -> None:
     assert "1.150 M" in points
     assert "1.148 M" in points
     assert "7 points on the front" in text_of(outputs[3])
-    row = outputs[10][7]
+    row = trial_rows(reader.view("digits"))[7]
     assert row["derived"] == "2, ● 7.2"
     assert row["requested"] == pytest.approx(1.215)
 

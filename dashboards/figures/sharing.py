@@ -1,0 +1,178 @@
+"""Pictures of what tasks share: who shares with whom, where they part, what it costs, how two networks differ."""
+
+import plotly.graph_objects as go
+
+from dashboards.figures.theme import Scheme, base_figure
+from dashboards.formats import flop_unit, format_flops
+from spaces.gate_map import GateMap
+from spaces.sharing import Flow, Stage, affinity, flows, site_flops, stages
+
+FLOW_HEIGHT = 380
+_MOST_NUMBERS = 24
+_MOST_NAMES = 30
+_ROW_HEIGHT = 44
+
+
+def affinity_figure(gate_map: GateMap, scheme: Scheme) -> go.Figure:
+    """Tasks x tasks: what part of a branch, by FLOPs, both take from the shared one; on the diagonal each one alone."""
+    matrix = [[100 * value for value in row] for row in affinity(gate_map)]
+    tasks = list(gate_map.tasks)
+    figure = base_figure(scheme, height=150 + 52 * len(tasks), keep="affinity")
+    words = [
+        [f"{one} takes {value:.0f} % of a branch from the shared one" if one == other
+         else f"{one} and {other} both take {value:.0f} % of a branch from the shared one"
+         for other, value in zip(tasks, row, strict=True)]
+        for one, row in zip(tasks, matrix, strict=True)
+    ]  # fmt: skip
+    figure.add_trace(
+        go.Heatmap(
+            z=matrix, x=tasks, y=tasks, zmin=0, zmax=100, colorscale="Cividis", xgap=3, ygap=3, hovertext=words,
+            hovertemplate="%{hovertext}<extra></extra>", texttemplate="%{z:.0f}", textfont={"size": 13},
+            colorbar=_colorbar("shared by both (%)"),
+        )
+    )  # fmt: skip
+    _bare(figure, scheme)
+    figure.update_xaxes(tickfont={"size": 13, "color": scheme.text})
+    return figure
+
+
+def flow_figure(gate_map: GateMap, scheme: Scheme) -> go.Figure:
+    """From stage to stage: the shared trunk, and each task's ribbon where its features leave it or come back.
+
+    Every task has the same width, as a share of its own features.
+    """
+    found = stages(gate_map)
+    tasks = gate_map.tasks
+    figure = base_figure(scheme, height=FLOW_HEIGHT, keep="flow")
+    links = flows(found, len(tasks))
+    used = sorted({end for link in links for end in _ends(link)})
+    place = {end: index for index, end in enumerate(used)}
+    last = max(len(found) - 1, 1)
+    figure.add_trace(
+        go.Sankey(
+            arrangement="fixed",
+            node={
+                "label": [_node_name(tasks, lane, found[stage], stage in (0, last)) for stage, lane in used],
+                "x": [0.001 + 0.998 * stage / last for stage, _ in used],
+                "y": [(lane + 0.5) / (len(tasks) + 1) for _, lane in used],
+                "color": [scheme.muted if lane == 0 else scheme.task_color(lane - 1) for _, lane in used],
+                "customdata": [f"{'shared' if not lane else tasks[lane - 1]} in {found[stage].name}"
+                               for stage, lane in used],
+                "hovertemplate": "%{customdata}<extra></extra>", "pad": 8, "thickness": 10, "line": {"width": 0},
+            },
+            link={
+                "source": [place[_ends(link)[0]] for link in links],
+                "target": [place[_ends(link)[1]] for link in links],
+                "value": [link.share for link in links],
+                "color": [_translucent(scheme.task_color(link.task)) for link in links],
+                "customdata": [_link_words(link, tasks, found) for link in links],
+                "hovertemplate": "%{customdata}<extra></extra>",
+            },
+        )
+    )  # fmt: skip
+    figure.update_layout(margin={"l": 12, "r": 12, "t": 12, "b": 12})
+    return figure
+
+
+def _ends(link: Flow) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The nodes, as stage and lane; lane 0 is the shared trunk."""
+    own = link.task + 1
+    return (link.stage, own if link.from_own else 0), (link.stage + 1, own if link.to_own else 0)
+
+
+def _node_name(tasks: tuple[str, ...], lane: int, stage: Stage, is_end: bool) -> str:
+    if lane:
+        return tasks[lane - 1] if is_end else ""
+    return f"shared, {stage.name}" if is_end else stage.name
+
+
+def _link_words(link: Flow, tasks: tuple[str, ...], found: tuple[Stage, ...]) -> str:
+    words = {
+        (False, False): "stays in the shared branch",
+        (False, True): "leaves the shared branch",
+        (True, False): "comes back to the shared branch",
+        (True, True): "stays its own",
+    }[link.from_own, link.to_own]
+    return (
+        f"{tasks[link.task]}: {100 * link.share:.0f} % {words}, {found[link.stage].name} → {found[link.stage + 1].name}"
+    )
+
+
+def _translucent(color: str) -> str:
+    red, green, blue = (int(color[start : start + 2], 16) for start in (1, 3, 5))
+    return f"rgba({red},{green},{blue},0.45)"
+
+
+def flops_figure(gate_map: GateMap, scheme: Scheme) -> go.Figure:
+    """Stacked bars per site: the shared branch's FLOPs, then what each task computes alone."""
+    sites = gate_map.sites
+    costs = [site_flops(site) for site in sites]
+    unit = flop_unit(max((cost.total for cost in costs), default=1.0))
+    figure = base_figure(scheme, height=300, keep="flops-per-site")
+    rows = [("shared", [cost.shared for cost in costs], scheme.muted)]
+    rows += [(task, [cost.own[t] for cost in costs], scheme.task_color(t)) for t, task in enumerate(gate_map.tasks)]
+    patterns = ("", "/", "\\", "x", "-", "|", "+", ".")
+    for index, (name, values, color) in enumerate(rows):
+        figure.add_trace(
+            go.Bar(
+                x=list(range(len(sites))), y=[value / unit.divisor for value in values], name=name,
+                customdata=[site.name for site in sites], hovertext=[format_flops(value) for value in values],
+                hovertemplate=f"%{{customdata}}, {name}: %{{hovertext}}<extra></extra>",
+                marker={"color": color, "pattern": {"shape": patterns[index % len(patterns)], "size": 5}},
+            )
+        )  # fmt: skip
+    _name_sites(figure, gate_map)
+    figure.update_yaxes(title_text=f"per site ({unit.name})")
+    figure.update_layout(barmode="stack", bargap=0.15, margin={"t": 44})
+    return figure
+
+
+def difference_figure(one: GateMap, other: GateMap, names: tuple[str, str], scheme: Scheme) -> go.Figure:
+    """Tasks x sites: how many points more of its channels a task keeps for itself in the second network.
+
+    For networks of the same sites. The scale runs from orange over the middle to blue: both ends differ in lightness
+    from it, and for every kind of colour vision from each other.
+    """
+    percent = [
+        [100 * (b.own_fraction(t) - a.own_fraction(t)) for a, b in zip(one.sites, other.sites, strict=True)]
+        for t in range(len(one.tasks))
+    ]
+    figure = base_figure(scheme, height=150 + _ROW_HEIGHT * len(one.tasks), keep="difference")
+    middle = "#f4f4f4" if scheme.name == "light" else "#2e2e2e"
+    figure.add_trace(
+        go.Heatmap(
+            z=percent, x=list(range(len(one.sites))), y=list(one.tasks), zmin=-100, zmax=100, xgap=1.5, ygap=3,
+            colorscale=[[0, scheme.bad], [0.5, middle], [1, scheme.good]],
+            customdata=[[site.name for site in one.sites] for _ in one.tasks],
+            hovertemplate=f"<b>%{{customdata}}</b> · %{{y}}<br>{names[1]} keeps %{{z:+.0f}} points of its channels "
+                          f"more than {names[0]}<extra></extra>",
+            texttemplate="%{z:+.0f}" if len(one.sites) <= _MOST_NUMBERS else None, textfont={"size": 11},
+            colorbar=_colorbar("own channels, points") | {"tickvals": [-100, -50, 0, 50, 100]},
+        )
+    )  # fmt: skip
+    _name_sites(figure, one)
+    _bare(figure, scheme)
+    return figure
+
+
+def _colorbar(title: str) -> dict[str, object]:
+    return {"title": {"text": title, "side": "right", "font": {"size": 12}}, "thickness": 12, "outlinewidth": 0,
+            "len": 1.0, "tickvals": [0, 25, 50, 75, 100], "tickfont": {"size": 11}}  # fmt: skip
+
+
+def _name_sites(figure: go.Figure, gate_map: GateMap) -> None:
+    step = -(-len(gate_map.sites) // _MOST_NAMES)
+    figure.update_xaxes(
+        title_text="gate site, from the image to the heads", tickvals=list(range(0, len(gate_map.sites), step)),
+        ticktext=[site.name for site in gate_map.sites[::step]], tickangle=-45, showgrid=False, ticks="",
+        range=[-0.5, len(gate_map.sites) - 0.5],
+    )  # fmt: skip
+
+
+def _bare(figure: go.Figure, scheme: Scheme) -> None:
+    figure.update_xaxes(showline=False, ticks="", showgrid=False)
+    figure.update_yaxes(
+        autorange="reversed", showgrid=False, showline=False, ticks="", ticklabelstandoff=8,
+        tickfont={"size": 13, "color": scheme.text},
+    )  # fmt: skip
+    figure.update_layout(margin={"l": 20, "r": 10, "t": 12, "b": 20})
