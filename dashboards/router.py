@@ -51,7 +51,10 @@ def register_pages(app: Dash, reader: Reader, control: StudyControl | None, bund
         return await asyncio.to_thread(page_at, pathname or STUDIES, search, can_act=control is not None)
 
     app.clientside_callback(  # type: ignore[no-untyped-call]
-        "function (title) { document.title = title; }", Output(ids.TITLE, "clear_data"), Input(ids.TITLE, "data")
+        # A page that a button or a point leads to begins at its top, as one behind a link does.
+        "function (title) { document.title = title; window.scrollTo(0, 0); }",
+        Output(ids.TITLE, "clear_data"),
+        Input(ids.TITLE, "data"),
     )
 
 
