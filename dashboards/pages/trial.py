@@ -5,13 +5,14 @@ from typing import Any
 
 from dash import ClientsideFunction, Dash, Input, Output, State, no_update
 
-from dashboards import ids
+from dashboards import front_ids, ids
 from dashboards.components import alert, reason, register_graphs
 from dashboards.figures.channel_pattern import channel_pattern_figure, pattern_sentence
 from dashboards.figures.curves import delta_curve_figure, flops_curve_figure, loss_figure, metric_figure
 from dashboards.figures.gate_map import gate_map_figure
 from dashboards.figures.task_deltas import task_deltas_figure
 from dashboards.figures.theme import scheme_named
+from dashboards.pages import trial_sharing
 from dashboards.pages.trial_layout import TrialKey
 from dashboards.pages.trial_networks import networks_card
 from dashboards.pages.trial_parts import pull_row, task_table, trial_facts, trial_header, trial_stats
@@ -47,12 +48,19 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
         Output(ids.TRIAL_PATTERN_SENTENCE, "children"),
         Input(ids.TRIAL_SITE, "value"),
         Input(ids.TRIAL_SEEN, "data"),
+        Input(front_ids.WIDTH, "value"),
         State(ids.TRIAL_KEY, "data"),
         prevent_initial_call=True,
     )
-    async def show_site(site: str | None, seen: dict[str, str] | None, key: tuple[str, int, int]) -> tuple[Any, ...]:
-        return await asyncio.to_thread(site_update, reader, TrialKey(*key), Seen.from_json(seen), site)
+    async def show_site(
+        site: str | None, seen: dict[str, str] | None, width: str | None, key: tuple[str, int, int]
+    ) -> tuple[Any, ...]:
+        by_flops = width == "flops"
+        return await asyncio.to_thread(
+            lambda: site_update(reader, TrialKey(*key), Seen.from_json(seen), site, by_flops=by_flops)
+        )
 
+    trial_sharing.register_callbacks(app, reader)
     register_graphs(app, ids.TRIAL_MAP, ids.TRIAL_PATTERN, *_PLOTS)
     app.clientside_callback(  # type: ignore[no-untyped-call]
         ClientsideFunction("gatefront", "chooseSite"),
@@ -121,7 +129,9 @@ def trial_update(reader: Reader, key: TrialKey, seen: Seen, scheme: str | None, 
     )
 
 
-def site_update(reader: Reader, key: TrialKey, seen: Seen, site: str | None) -> tuple[Any, ...]:
+def site_update(
+    reader: Reader, key: TrialKey, seen: Seen, site: str | None, *, by_flops: bool = False
+) -> tuple[Any, ...]:
     """The gate map with the chosen site framed, its channel pattern and the same in words."""
     if site is None:
         return (no_update,) * 3
@@ -137,6 +147,7 @@ def site_update(reader: Reader, key: TrialKey, seen: Seen, site: str | None) -> 
             keep=f"map-{key.study}-{key.number}.{key.derived}",
             chosen=site,
             hint="click to see its channels",
+            by_flops=by_flops,
         ),
         channel_pattern_figure(gate_map.tasks, chosen, colors),
         pattern_sentence(gate_map.tasks, chosen),

@@ -6,9 +6,10 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from dashboards import ids, ids_actions
-from dashboards.components import card, graph
+from dashboards import front_ids, ids, ids_actions
+from dashboards.components import card, graph, labelled
 from dashboards.pages.trial_bundle import bundle_parts
+from dashboards.pages.trial_sharing_card import sharing_card
 from dashboards.polling import INTERVAL_MS
 from search.point_label import PointLabel
 
@@ -46,6 +47,7 @@ def _content() -> list[Component]:
         html.Div(id=ids.TRIAL_NETWORKS, className="block"),
         html.Div(_pull_card(), className="block"),
         html.Div(_gate_card(), className="block"),
+        sharing_card(),
         html.Div(_task_card(), className="block"),
         html.Div(_curves_card(), className="block"),
         html.Div(id=ids_actions.TRIAL_ORIGIN, className="block"),
@@ -68,11 +70,17 @@ def _gate_card() -> Component:
         id=ids.TRIAL_SITE, label="Channels of gate site", allowDeselect=False, searchable=True,
         maw=360, mt="sm", comboboxProps={"withinPortal": True},
     )  # fmt: skip
+    width = dmc.SegmentedControl(
+        id=front_ids.WIDTH, value="equal", size="xs", mb="xs",
+        data=[{"value": "equal", "label": "sites alike"}, {"value": "flops", "label": "as wide as their FLOPs"}],
+        **labelled("how wide a site is drawn"),
+    )  # fmt: skip
     return card(
         "What the tasks share",
         html.Div(id=ids.TRIAL_MAP_SENTENCE),
         html.Div(
             [
+                width,
                 html.Div(graph(ids.TRIAL_MAP, 280, "Gate map: own channels per task and gate site"), className="wide"),
                 site,
                 html.Div(id=ids.TRIAL_PATTERN_SENTENCE, className="pattern-sentence"),

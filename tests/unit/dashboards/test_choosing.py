@@ -1,0 +1,216 @@
+"""Choosing from a front: under a budget, with floors, along another axis, two points compared, many points selected."""
+
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dashboards.choosing import (
+    Choice,
+    chosen_best,
+    complete_points,
+    front_of,
+    kept_by_floors,
+    knee,
+    task_deltas,
+    thinned,
+)
+from dashboards.choosing_words import best_sentence, difference_sentences, sharing_sentence
+from dashboards.cost_axis import cost_axis
+from dashboards.drawn import Drawn, ShownPoints
+from dashboards.figures.front import BELOW_FLOOR, BEST, STOPPED, YOUR_BUDGET, Layers, front_figure
+from dashboards.figures.gate_map import gate_map_figure
+from dashboards.figures.hypervolume import hours_spent, hypervolume_figure
+from dashboards.figures.points import importance_figure, parallel_figure
+from dashboards.figures.sharing import affinity_figure, difference_figure, flops_figure, flow_figure
+from dashboards.figures.theme import scheme_named
+from dashboards.pages.study_front import Asked, front_update, read_floors
+from dashboards.pages.study_pair import chosen_pair, pair_update
+from dashboards.pages.study_points import rows_answer, selection_sentence
+from dashboards.pages.trial_layout import TrialKey
+from dashboards.pages.trial_sharing import sharing_update
+from dashboards.polling import Seen
+from search.errors import StoreError
+from search.importance import parameter_importances
+from search.records import StudyView, TrialState
+
+LIGHT = scheme_named("light")
+
+
+def trace(figure: Any, name: str) -> Any:
+    return next(found for found in figure.data if found.name == name)
+
+
+def test_less_budget_chooses_another_point(view: StudyView) -> None:
+    axis = cost_axis(view, "flops")
+    points = complete_points(view, axis)
+    best = chosen_best(view, points, axis, Choice(budget=1_170_000.0))
+    assert best is not None
+    assert best.label == "5"
+    assert chosen_best(view, points, axis, Choice()) == view.best
+    assert chosen_best(view, points, axis, Choice(budget=1.0)) is None
+    assert "no finished point" in best_sentence(None, axis, Choice(budget=1.0))
+
+
+def test_floors_take_points_away_and_choose_again(view: StudyView) -> None:
+    axis = cost_axis(view, "flops")
+    points = complete_points(view, axis)
+    losses = {point.label: -min(task_deltas(view, point).values()) for point in points}
+    kept = kept_by_floors(points, view, {"left": 5.0})
+    assert {point.label for point in kept} == {label for label, loss in losses.items() if loss <= 5.0}
+    figure = front_figure(view, LIGHT, choice=Choice(floors={"left": 5.0}))
+    assert set(trace(figure, BELOW_FLOOR).customdata) == {point.label for point in points} - {p.label for p in kept}
+    assert trace(figure, BEST).customdata[0] in {point.label for point in kept}
+    assert read_floors([{"task": "left"}, {"task": "right"}], [5, ""]) == {"left": 5.0}
+
+
+@pytest.mark.parametrize("name", ["flops", "parameters"])
+def test_nothing_dominates_a_front_along_any_axis(view: StudyView, name: Any) -> None:
+    axis = cost_axis(view, name)
+    points = complete_points(view, axis)
+    front = front_of(points, axis, is_plain=False)
+    for point in front:
+        cost, worth = axis.cost(point) or 0, point.delta_mtl or 0
+        assert not any((axis.cost(p) or 0) <= cost and (p.delta_mtl or 0) > worth for p in points)
+    assert knee(front, axis) in front
+    assert axis.title.startswith("FLOPs" if name == "flops" else "Parameters")
+
+
+@given(st.integers(0, 60), st.integers(1, 40))
+def test_a_sample_is_no_larger_than_asked_and_stays_while_points_come(number: int, most: int) -> None:
+    few = [fake(n) for n in range(number)]
+    many = [*few, fake(number)]
+    assert len(thinned(few, most)) == min(number, most)
+    # One more point takes the place of one at most.
+    assert len({p.number for p in thinned(few, most)} - {p.number for p in thinned(many, most)}) <= 1
+
+
+def fake(number: int) -> Any:
+    return type("Fake", (), {"number": number, "derived": 0})()
+
+
+def test_only_the_budget_of_one_s_own_can_be_dragged(reader: Any) -> None:
+    view = reader.view("digits")
+    figure, low, high, step, value, best, _ = front_update(reader, "digits", "light", Asked())
+    assert [shape.name for shape in figure.layout.shapes if shape.editable] == [YOUR_BUDGET]
+    assert low < value <= high
+    assert step > 0
+    assert value == pytest.approx(view.summary.flop_budget / 1e6)
+    assert "gatefront pull digits --trial 7" in str(best)
+    lower = front_update(reader, "digits", "light", Asked(budget=1.17))
+    assert "gatefront pull digits --trial 5" in str(lower[5])
+    assert list(trace(lower[0], BEST).customdata) == ["5"]
+    # As near to the study's own budget as a person can drag a line.
+    assert "--trial 7" in str(front_update(reader, "digits", "light", Asked(budget=value - step / 3))[5])
+
+
+def test_stopped_trials_stand_where_they_stopped(view: StudyView) -> None:
+    points = tuple(
+        replace(point, stopped_at=(-20.0, 1_300_000)) if point.state is TrialState.STOPPED_EARLY else point
+        for point in view.points
+    )
+    stopped = trace(front_figure(replace(view, points=points), LIGHT, layers=Layers(has_stopped=True)), STOPPED)
+    assert (list(stopped.customdata), list(stopped.y)) == (["8"], [-20.0])
+
+
+def test_two_points_in_words_and_bars(reader: Any) -> None:
+    options, one, _, other, words, bars, difference, style = pair_update(reader, "digits", "light", None, None)
+    labels = [option["value"] for option in options]
+    assert one == "7"
+    assert other == labels[labels.index("7") - 1]
+    assert [trace.name for trace in bars.data] == [other, one]
+    assert style == {}
+    assert "kFLOPs more" in str(words)
+    assert min(map(min, difference.data[0].z)) < 0
+    assert chosen_pair(reader.view("digits"), [], None, None) == (None, None)
+
+
+def test_the_difference_names_what_is_bought(view: StudyView, trial_of: Any) -> None:
+    points = {point.label: point for point in view.points}
+    one, other = trial_of(points["5"]).networks[0], trial_of(points["7"]).networks[0]
+    said = " ".join(difference_sentences(view, one, other))
+    assert "7 takes 44.00 kFLOPs more" in said
+    assert "it buys" in said
+    assert "Their gates are the same." in " ".join(difference_sentences(view, one, one))
+    assert "share the most" in sharing_sentence(one.gate_map)
+
+
+def test_figures_of_sharing_hold_the_map_s_values(view: StudyView, trial_of: Any) -> None:
+    gate_map = trial_of(view.points[7]).gate_map
+    assert len(affinity_figure(gate_map, LIGHT).data[0].z) == 3
+    assert [bar.name for bar in flops_figure(gate_map, LIGHT).data] == ["shared", "left", "right", "orientation"]
+    links = flow_figure(gate_map, LIGHT).data[0].link
+    assert len(links.source) == len(links.target) == len(links.value)
+    assert not any(any(row) for row in difference_figure(gate_map, gate_map, ("a", "b"), LIGHT).data[0].z)
+    edges = gate_map_figure(gate_map, LIGHT, keep="x", by_flops=True).data[0].x
+    costs = [site.flops_per_channel * site.num_channels for site in gate_map.sites]
+    shares = [(right - left) / (edges[-1] - edges[0]) for left, right in pairwise(edges)]
+    assert shares == pytest.approx([cost / sum(costs) for cost in costs])
+
+
+def test_sharing_of_a_trial_page(reader: Any) -> None:
+    style, words, *figures = sharing_update(reader, TrialKey("digits", 7), Seen("12", "light"))
+    assert style == {}
+    assert "share the most" in str(words)
+    assert len(figures) == 3
+    assert sharing_update(reader, TrialKey("digits", 3), Seen("12", "light"))[0] == {"display": "none"}
+
+
+def test_parameters_that_decide_have_the_larger_share(view: StudyView) -> None:
+    shares = parameter_importances(view)
+    assert set(shares) == {"delta_mtl", "flops"}
+    assert sum(shares["delta_mtl"].values()) == pytest.approx(1)
+    bars = importance_figure(shares, LIGHT).data
+    assert [bar.name for bar in bars] == ["for Δ_MTL", "for FLOPs"]
+    few = replace(view, points=view.points[:3])
+    assert parameter_importances(few) == {}
+    assert len(importance_figure({}, LIGHT).data) == 0
+
+
+def test_selected_lines_stand_out(view: StudyView) -> None:
+    lines = parallel_figure(view, LIGHT, selected=frozenset({"5"})).data[0]
+    colors = dict(zip(lines.customdata, lines.line.color, strict=True))
+    assert colors["5"] == 1
+    assert {color for label, color in colors.items() if label != "5"} == {0}
+
+
+def test_the_table_has_the_rows_asked_for(reader: Any) -> None:
+    request = {"startRow": 0, "endRow": 3, "sortModel": [{"colId": "delta_mtl", "sort": "desc"}]}
+    answer = rows_answer(reader, "digits", request, None)
+    assert ([row["id"] for row in answer["rowData"]], answer["rowCount"]) == (["7", "10", "5"], 12)
+    last = rows_answer(reader, "digits", request | {"startRow": 10, "endRow": 100}, None)["rowData"]
+    assert {row["id"] for row in last} == {"3", "8"}  # without a value they are the last, whichever way
+    selected = {"labels": ["7.2", "5"], "source": "plot"}
+    assert rows_answer(reader, "digits", request, selected)["rowCount"] == 2
+    assert rows_answer(reader, "digits", request, selected | {"source": "table"})["rowCount"] == 12
+    assert selection_sentence(selected) == "2 points selected in the plot."
+
+
+def test_hours_count_every_trial_that_ended(view: StudyView) -> None:
+    spent = hours_spent(view)
+    assert max(spent.values()) == pytest.approx(
+        sum(point.seconds or 0 for point in (*view.points, *view.derived)) / 3600
+    )
+    across = list(hypervolume_figure(view, LIGHT, "cost").data[0].x)
+    assert across == sorted(across)
+
+
+def test_a_drawing_is_made_once_and_not_kept_while_the_database_is_away() -> None:
+    drawn: Drawn[int] = Drawn()
+    assert [drawn.once("a", lambda: 1, 0), drawn.once("a", lambda: 2, 0)] == [1, 1]
+
+    def away() -> int:
+        raise StoreError("away")
+
+    assert [drawn.once("b", away, 0), drawn.once("b", lambda: 3, 0)] == [0, 3]
+
+
+def test_points_are_others_when_a_trial_ends_and_not_when_an_epoch_does(make_reader: Any) -> None:
+    view = make_reader(5).view("digits")
+    same = replace(view, revision="later", points=(*view.points[:-1], replace(view.points[-1], epoch=4)))
+    assert ShownPoints.of(view, "light") == ShownPoints.of(same, "light")
+    assert ShownPoints.of(view, "light") != ShownPoints.of(make_reader(6).view("digits"), "light")
+    assert ShownPoints.of(view, "light") != ShownPoints.of(view, "dark")
