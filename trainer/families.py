@@ -107,6 +107,8 @@ def _build(spec: FamilySpec, found: FoundLayers) -> FamilyNetwork:
     if spec.layer_search is not None:
         settings["attachments"] = found.attachments
     network = build_family(spec.family, spec.architecture, settings)
+    if spec.train.checkpoint_activations:
+        network.checkpoint_activations()
     if FAMILIES[spec.family].starts_from:
         network.load_references({name: load_state(Path(one.path)) for name, one in spec.single_task.items()}, None)
     return network

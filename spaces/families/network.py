@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, fx, nn
 
 from spaces.architecture import Architecture
 from spaces.encoder import build_encoder
 from spaces.errors import SpaceError
+from spaces.segments import SegmentedRun
 from spaces.shared_network import build_heads
 
 
@@ -31,14 +33,21 @@ class FamilyNetwork(nn.Module):
         self.settings = dict(settings or {})
         self.encoder = encoder
         self.heads = heads
+        self._segmented: SegmentedRun | None = None
 
     @property
     def task_names(self) -> tuple[str, ...]:
         return self.architecture.task_names
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        features: tuple[Any, ...] = self.encoder(images)
+        recompute = self.training and torch.is_grad_enabled()
+        encode = self._segmented if recompute and self._segmented is not None else self.encoder
+        features: tuple[Any, ...] = encode(images)
         return {name: self.heads[name](own) for name, own in zip(self.task_names, features, strict=True)}
+
+    def checkpoint_activations(self) -> None:
+        """In training keep few of the encoder's values and compute the rest again in the backward pass."""
+        self._segmented = SegmentedRun(self.encoder)
 
     def mixing_parameters(self) -> list[nn.Parameter]:
         """What decides how tasks mix: a learning rate of its own, no weight decay. Most families have none."""
