@@ -10,6 +10,7 @@ earlier ones were answered, and each is timed from when it was due: a service th
 import argparse
 import asyncio
 import multiprocessing
+import os
 import random
 import statistics
 import subprocess
@@ -40,11 +41,14 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="gf") as folder:
         url = f"sqlite:///{folder}/gatefront.db"
-        with writing(url, arguments.trials, arguments.reports) as written, serving(url, Path(folder)) as address:
-            before = written.value
+        with (
+            writing(url, arguments.trials, arguments.reports) as written,
+            serving(url, Path(folder)) as (address, service),
+        ):
+            before, spent = written.value, cpu_seconds(service)
             asked = ask_all(address, arguments.rate, arguments.seconds, arguments.trials)
             waits, statuses = asyncio.run(asked)
-            writes = written.value - before
+            writes, spent = written.value - before, cpu_seconds(service) - spent
     ordered = sorted(waits)
     shown = {name: 1e3 * ordered[int(share * (len(ordered) - 1))] for name, share in
              (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("most", 1.0))}  # fmt: skip
@@ -53,6 +57,7 @@ def main() -> None:
         ", ".join(f"{name} {value:.0f} ms" for name, value in shown.items()),
         f"mean {1e3 * statistics.mean(waits):.0f} ms",
     )
+    print(f"the service took {spent / arguments.seconds:.0%} of a core, {1e3 * spent / len(waits):.1f} ms per request")
     print("answers:", ", ".join(f"{count} of status {status}" for status, count in sorted(statuses.items())))
     if set(statuses) != {200}:
         raise SystemExit("not every request was answered")
@@ -95,7 +100,8 @@ def paths(trial: int) -> tuple[str, ...]:
 
 
 @contextmanager
-def serving(url: str, folder: Path) -> Iterator[str]:
+def serving(url: str, folder: Path) -> Iterator[tuple[str, int]]:
+    """A service's address and its process."""
     with listen("127.0.0.1", 0) as free:
         port = free.getsockname()[1]
     words = ["serve", "--port", str(port), "--db", url, "--storage", str(folder), "--no-watch"]
@@ -103,10 +109,16 @@ def serving(url: str, folder: Path) -> Iterator[str]:
     try:
         address = f"http://127.0.0.1:{port}"
         _await(address, service)
-        yield address
+        yield address, service.pid
     finally:
         service.terminate()
         service.wait()
+
+
+def cpu_seconds(process: int) -> float:
+    """That a process of Linux has used so far, in its own code and in the kernel's."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _await(address: str, service: "subprocess.Popen[bytes]") -> None:
