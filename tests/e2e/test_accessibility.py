@@ -14,7 +14,6 @@ PAGES = {
     "/": "digits",
     "/study/digits": "What was changed",
     "/study/digits/trial/6": "epoch 8 of 8",
-    "/study/digits/trial/3": "epoch 2 of 8",
     "/start": "Tasks and their weights in the loss",
     "/system": "node-0, process 17",
     "/nowhere": "No page has this address",

@@ -1,4 +1,4 @@
-"""What a person does on the pages, in a browser, on a laptop and on a phone."""
+"""What a person does on the pages, in a browser: each begins on a laptop and goes on on a phone."""
 
 import re
 from collections.abc import Iterator
@@ -14,15 +14,8 @@ from sqlalchemy.exc import OperationalError
 from search.control.contract import NotRunningError
 from search.records import StudyEvent, StudyView, TrialState
 
-LAPTOP: ViewportSize = {"width": 1366, "height": 860}
 PHONE: ViewportSize = {"width": 390, "height": 844}
 UNREACHABLE = OperationalError("SELECT 1", {}, Exception("connection refused"))
-
-
-@pytest.fixture(params=[LAPTOP, PHONE], ids=["laptop", "phone"])
-def sized(request: pytest.FixtureRequest, page: Page) -> Page:
-    page.set_viewport_size(request.param)
-    return page
 
 
 @pytest.fixture
@@ -42,35 +35,43 @@ def button(page: Page, name: str) -> Any:
     return page.get_by_role("button", name=name, exact=True)
 
 
-def test_a_study_is_started_from_fields(sized: Page, pages: Any) -> None:
+def go_on_on_a_phone(page: Page) -> None:
+    """The same page in a small window, where nothing may stick out at the side."""
+    page.set_viewport_size(PHONE)
+    page.wait_for_function("() => document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_a_study_is_started_from_fields(page: Page, pages: Any) -> None:
     pages.control.held.clear()
-    sized.goto(pages.address)
-    sized.get_by_role("main").get_by_role("link", name="Start a study").click()
-    expect(sized).to_have_title("Start a study · gatefront")
-    text = sized.get_by_label("Study file (TOML)")
-    expect(sized.get_by_label("orientation")).to_have_value("1")
-    sized.get_by_label("FLOP budget").fill("60%")
+    page.goto(pages.address)
+    page.get_by_role("main").get_by_role("link", name="Start a study").click()
+    expect(page).to_have_title("Start a study · gatefront")
+    text = page.get_by_label("Study file (TOML)")
+    expect(page.get_by_label("orientation")).to_have_value("1")
+    page.get_by_label("FLOP budget").fill("60%")
     expect(text).to_have_value(re.compile('flop_budget = "60%"'))
-    sized.get_by_label("Name of the study").fill("mine")
+    page.get_by_label("Name of the study").fill("mine")
     expect(text).to_have_value(re.compile('name = "mine"'))
-    expect(button(sized, "Start the study")).to_be_disabled()
-    button(sized, "Check it").click()
-    expect(sized.get_by_text("disk passed: 20.1 GB free")).to_be_visible()
-    expect(sized.get_by_text("first steps")).to_have_count(0)
-    expect(button(sized, "Start the study")).to_be_disabled()
-    assert sized.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    expect(button(page, "Start the study")).to_be_disabled()
+    button(page, "Check it").click()
+    expect(page.get_by_text("disk passed: 20.1 GB free")).to_be_visible()
+    expect(page.get_by_text("first steps")).to_have_count(0)
+    expect(button(page, "Start the study")).to_be_disabled()
+    go_on_on_a_phone(page)
     pages.control.held.set()
-    expect(sized.get_by_text("Everything has passed.", exact=True)).to_be_visible()
-    button(sized, "Start the study").click()
-    expect(sized).to_have_url(re.compile("/study/digits$"))
+    expect(page.get_by_text("Everything has passed.", exact=True)).to_be_visible()
+    button(page, "Start the study").click()
+    expect(page).to_have_url(re.compile("/study/digits$"))
+    expect(page.locator("#study-stats")).to_be_visible()
+    assert page.evaluate("window.scrollY") == 0
     (_, checked, _), (_, started, options, actor) = pages.control.calls
     assert checked == started
     assert 'name = "mine"' in started
     assert (options.hours, actor) == (None, "dashboard")
-    sized.go_back()
-    expect(sized.get_by_role("heading", name="Start a study")).to_be_visible()
-    sized.go_back()
-    expect(sized.get_by_role("heading", name="Studies", exact=True)).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("heading", name="Start a study")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("heading", name="Studies", exact=True)).to_be_visible()
 
 
 def test_a_study_file_is_uploaded_changed_and_checked_again(page: Page, pages: Any, tmp_path: Path) -> None:
@@ -93,17 +94,17 @@ def test_a_study_file_is_uploaded_changed_and_checked_again(page: Page, pages: A
     assert pages.control.calls[0][2].hours == 2.0
 
 
-def test_a_study_is_stopped_extended_and_capped_each_confirmed(sized: Page, pages: Any) -> None:
-    sized.goto(pages.address + "/study/digits")
-    expect(button(sized, "Resume …")).to_be_disabled()
-    expect(sized.get_by_text("Resume: its driver is at work.")).to_be_visible()
-    button(sized, "Stop …").click()
-    dialog = sized.get_by_role("dialog", name="Stop this study?")
+def test_a_study_is_stopped_extended_and_capped_each_confirmed(page: Page, pages: Any) -> None:
+    page.goto(pages.address + "/study/digits")
+    expect(button(page, "Resume …")).to_be_disabled()
+    expect(page.get_by_text("Resume: its driver is at work.")).to_be_visible()
+    button(page, "Stop …").click()
+    dialog = page.get_by_role("dialog", name="Stop this study?")
     expect(dialog).to_be_visible()
     dialog.get_by_role("button", name="Cancel").click()
     expect(dialog).to_be_hidden()
     assert pages.control.calls == []
-    button(sized, "Stop …").click()
+    button(page, "Stop …").click()
     pages.control.error = NotRunningError(
         "no driver of 'digits' is alive.", hint="`gatefront resume digits` starts one."
     )
@@ -112,15 +113,16 @@ def test_a_study_is_stopped_extended_and_capped_each_confirmed(sized: Page, page
     pages.control.error = None
     dialog.get_by_role("button", name="Stop the study").click()
     expect(dialog).to_be_hidden()
-    expect(sized.get_by_text("The driver was asked to stop.")).to_be_visible()
-    button(sized, "Add trials …").click()
-    sized.get_by_label("More trials").fill("8")
-    sized.get_by_role("dialog").get_by_role("button", name="Add trials", exact=True).click()
-    expect(sized.get_by_text("The driver takes them up.")).to_be_visible()
-    button(sized, "Hour cap …").click()
-    sized.get_by_label("Hours at most").and_(sized.locator("#study-hours")).fill("1.5")
-    button(sized, "Set the cap").click()
-    expect(sized.get_by_text("The sitting is capped at 1.5 h.")).to_be_visible()
+    expect(page.get_by_text("The driver was asked to stop.")).to_be_visible()
+    go_on_on_a_phone(page)
+    button(page, "Add trials …").click()
+    page.get_by_label("More trials").fill("8")
+    page.get_by_role("dialog").get_by_role("button", name="Add trials", exact=True).click()
+    expect(page.get_by_text("The driver takes them up.")).to_be_visible()
+    button(page, "Hour cap …").click()
+    page.get_by_label("Hours at most").and_(page.locator("#study-hours")).fill("1.5")
+    button(page, "Set the cap").click()
+    expect(page.get_by_text("The sitting is capped at 1.5 h.")).to_be_visible()
     assert pages.control.calls == [
         ("stop", "digits", "dashboard"),
         ("extend", "digits", 8, "dashboard"),
@@ -140,6 +142,7 @@ def test_a_stopped_study_is_resumed_and_its_changes_are_listed(page: Page, pages
     page.goto(pages.address + "/study/digits")
     expect(page.locator("#study-events")).to_contain_text("ada")
     expect(page.locator("#study-events")).to_contain_text("asked to stop")
+    go_on_on_a_phone(page)
     expect(button(page, "Stop …")).to_be_disabled()
     button(page, "Resume …").click()
     page.get_by_label("Workers").fill("3")
@@ -148,38 +151,40 @@ def test_a_stopped_study_is_resumed_and_its_changes_are_listed(page: Page, pages
     assert pages.control.calls == [("resume", "digits", 3, None, "dashboard")]
 
 
-def test_a_trial_is_declared_void_and_taken_back(sized: Page, pages: Any) -> None:
-    sized.goto(pages.address + "/study/digits/trial/6")
-    button(sized, "Declare void …").click()
-    sized.get_by_label("Reason").fill("the labels were wrong")
-    button(sized, "Declare void").click()
-    expect(sized.get_by_text("The trial is void.")).to_be_visible()
+def test_a_trial_is_declared_void_and_taken_back(page: Page, pages: Any) -> None:
+    page.goto(pages.address + "/study/digits/trial/6")
+    button(page, "Declare void …").click()
+    page.get_by_label("Reason").fill("the labels were wrong")
+    button(page, "Declare void").click()
+    expect(page.get_by_text("The trial is void.")).to_be_visible()
 
     def voided(view: StudyView) -> StudyView:
         points = tuple(replace(p, state=TrialState.VOID) if p.number == 6 else p for p in view.points)
         return replace(view, points=points, revision="void")
 
     pages.reader.override = voided
-    expect(button(sized, "Declare void …")).to_be_disabled()
-    button(sized, "Take the void back …").click()
-    button(sized, "Take it back").click()
-    expect(sized.get_by_text("The trial counts again.")).to_be_visible()
+    go_on_on_a_phone(page)
+    expect(button(page, "Declare void …")).to_be_disabled()
+    button(page, "Take the void back …").click()
+    button(page, "Take it back").click()
+    expect(page.get_by_text("The trial counts again.")).to_be_visible()
     assert pages.control.calls == [
         ("void", "digits", 6, "the labels were wrong", "dashboard"),
         ("unvoid", "digits", 6, "dashboard"),
     ]
 
 
-def test_a_bundle_is_packed_step_by_step_and_saved(sized: Page, pages: Any) -> None:
+def test_a_bundle_is_packed_step_by_step_and_saved(page: Page, pages: Any) -> None:
     pages.packing.clear()
-    sized.goto(pages.address + "/study/digits/trial/6")
-    button(sized, "Download as zip").click()
-    expect(sized.get_by_text("Step 2 of 7: pruning the trained network")).to_be_visible()
-    with sized.expect_download() as download:
+    page.goto(pages.address + "/study/digits/trial/6")
+    button(page, "Download as zip").click()
+    expect(page.get_by_text("Step 2 of 7: pruning the trained network")).to_be_visible()
+    go_on_on_a_phone(page)
+    with page.expect_download() as download:
         pages.packing.set()
     assert download.value.suggested_filename == "digits-6.zip"
     assert Path(download.value.path()).read_bytes() == b"a bundle"
-    expect(sized.get_by_role("link", name="digits-6.zip")).to_be_visible()
+    expect(page.get_by_role("link", name="digits-6.zip")).to_be_visible()
 
 
 def test_the_report_is_saved_and_the_trial_says_where_it_came_from(page: Page, pages: Any) -> None:
@@ -193,18 +198,18 @@ def test_the_report_is_saved_and_the_trial_says_where_it_came_from(page: Page, p
     expect(page.locator("#trial-log")).to_contain_text("epoch 8 of 8")
 
 
-def test_the_system_page_follows_and_keeps_the_last_view(sized: Page, pages: Any) -> None:
-    sized.goto(pages.address)
-    sized.get_by_role("navigation", name="pages").get_by_role("link", name="System").click()
-    expect(sized.get_by_text("node-0, process 17")).to_be_visible()
-    expect(sized.get_by_role("link", name="digits, trial 7")).to_be_visible()
-    assert sized.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+def test_the_system_page_follows_and_keeps_the_last_view(page: Page, pages: Any) -> None:
+    page.goto(pages.address)
+    page.get_by_role("navigation", name="pages").get_by_role("link", name="System").click()
+    expect(page.get_by_text("node-0, process 17")).to_be_visible()
+    expect(page.get_by_role("link", name="digits, trial 7")).to_be_visible()
+    go_on_on_a_phone(page)
     pages.reader.error = UNREACHABLE
-    expect(sized.get_by_role("alert")).to_contain_text("cannot be reached since")
-    expect(sized.get_by_text("node-0, process 17")).to_be_visible()
+    expect(page.get_by_role("alert")).to_contain_text("cannot be reached since")
+    expect(page.get_by_text("node-0, process 17")).to_be_visible()
     pages.reader.error, pages.reader.num_finished = None, 12
-    expect(sized.get_by_text("No study is being driven.")).to_be_visible()
-    expect(sized.get_by_role("alert")).to_have_count(0)
+    expect(page.get_by_text("No study is being driven.")).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)
 
 
 def test_a_keyboard_is_enough(page: Page, pages: Any) -> None:
