@@ -96,7 +96,8 @@ def listen(host: str, port: int) -> socket.socket:
 
 def allowed_hosts(host: str) -> list[str]:
     """The names under which the dashboards may be asked for: on loopback only loopback's own."""
-    return ["127.0.0.1", "localhost", host] if is_loopback(host) and ":" not in host else ["*"]
+    # With brackets, as an IPv6 address stands in an address of the web, and without.
+    return ["127.0.0.1", "localhost", "[::1]", "::1", host] if is_loopback(host) else ["*"]
 
 
 def is_loopback(host: str) -> bool:

@@ -125,9 +125,10 @@ def test_any_other_host_is_not_served_without_tokens(host: str) -> None:
 
 
 def test_a_foreign_name_for_loopback_is_refused(reader: Any) -> None:
-    app = create_app(reader, allowed_hosts=allowed_hosts("127.0.0.1"))
-    assert request(app, "/", host=b"127.0.0.1:8050")[0] == 200
-    assert request(app, "/", host=b"evil.example:8050")[0] == 400
+    for address, own in (("127.0.0.1", b"127.0.0.1:8050"), ("localhost", b"localhost"), ("::1", b"[::1]:8050")):
+        app = create_app(reader, allowed_hosts=allowed_hosts(address))
+        assert request(app, "/", host=own)[0] == 200
+        assert request(app, "/", host=b"evil.example:8050")[0] == 400
     assert allowed_hosts("0.0.0.0") == ["*"]
 
 
