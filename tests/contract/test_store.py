@@ -3,6 +3,7 @@
 import math
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import optuna
@@ -24,6 +25,7 @@ from search.errors import (
 from search.queries import StudyReader
 from search.records import StudyState, TrialState
 from search.storage.amendments import ask_to_stop, set_hours
+from search.storage.condition import examine_database
 from search.storage.engine import open_optuna_storage
 from search.storage.lease import LEASE_S, Lease
 from search.storage.migrate import VERSION_TABLE, upgrade_schema
@@ -190,6 +192,16 @@ def test_trial_detail_keeps_gaps_out_of_curves(study: tuple[StudyStore, optuna.S
     assert f"--trial {number}" in detail.pull_command
     with pytest.raises(StudyNotFoundError, match="no trial 99"):
         StudyReader(url).trial("digits", 99)
+
+
+def test_a_result_without_gates_is_stored_whole(study: tuple[StudyStore, optuna.Study], url: str) -> None:
+    """Families other than InterroGate have none; what an earlier attempt had is gone."""
+    store, found = study
+    number = _complete(store, found, 1.0, 100)
+    store.complete_trial(number, replace(_result(1.5, 90), gate_map=None))
+    detail = StudyReader(url).trial(store.study, number)
+    assert (detail.gate_map, detail.point.state, detail.flops_before_cut) == (None, TrialState.COMPLETE, 100)
+    assert examine_database(url).problems == ()
 
 
 def test_repeated_epoch_replaces_the_first(study: tuple[StudyStore, optuna.Study], url: str) -> None:

@@ -85,6 +85,21 @@ def test_a_trial_delivers_the_family_s_network(name: str, spec: TrialSpec, cache
     assert again == []
 
 
+def test_checkpointed_activations_change_nothing(spec: TrialSpec, cache: Path, tmp_path: Path) -> None:
+    frugal = replace(spec.train, checkpoint_activations=True)
+    results = [
+        run_trial(
+            replace(spec, family=FAMILIES["cross-stitch"], train=train),
+            work_dir=tmp_path / str(train.checkpoint_activations),
+            cache_dir=cache,
+            reporter=lambda _: None,
+        )
+        for train in (spec.train, frugal)
+    ]
+    assert results[0].metrics == pytest.approx(results[1].metrics, rel=1e-4)
+    assert results[0].train_flops == results[1].train_flops
+
+
 @pytest.mark.parametrize("budget", [{"flop_budget": 1000}, {"param_budget": 10}], ids=["flops", "parameters"])
 def test_a_network_over_the_budget_is_not_trained(
     budget: dict[str, int], spec: TrialSpec, cache: Path, tmp_path: Path
