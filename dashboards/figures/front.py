@@ -54,7 +54,7 @@ DERIVED = "Derived from a trial"
 STOPPED = "Stopped early"
 KNEE = "Knee"
 YOUR_BUDGET = "your-budget"
-MOST_DOMINATED = 400
+MOST_DOMINATED = 300
 """Of each kind of points off the front at most so many are drawn: a browser is slow with tens of thousands."""
 
 _HEIGHT = 520
@@ -129,17 +129,15 @@ class _Off:
             else:
                 kinds["derived" if point.derived else "dominated"].append(point)
         self.by_kind = {kind: thinned(found, MOST_DOMINATED) for kind, found in kinds.items()}
-        self.number = sum(map(len, kinds.values()))
-        self.shown = sum(map(len, self.by_kind.values()))
 
 
-def thinned_sentence(view: StudyView) -> str | None:
-    """How many of the points off the front are drawn; None if all are."""
-    points = complete_points(view, cost_axis(view, "flops"))
-    off = _Off(points, points, [point for point in points if point.on_front])
-    if off.shown == off.number:
+def thinned_sentence(figure: go.Figure, points: Sequence[TrialPoint]) -> str | None:
+    """How many of the points that have a place on the figure are drawn; None if all are."""
+    traces = [trace for trace in figure.data if trace.customdata is not None and trace.name != STOPPED]
+    shown = len({label for trace in traces for label in trace.customdata})
+    if shown == len(points):
         return None
-    return f"Of {off.number:,} points off the front, a fixed sample of {off.shown:,} is drawn; the front is whole."
+    return f"Of {len(points):,} points {shown:,} are drawn: the whole front, and of the others a fixed sample."
 
 
 def _add_others(

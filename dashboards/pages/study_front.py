@@ -194,7 +194,13 @@ def front_update(reader: Reader, study: str, scheme: str, asked: Asked) -> tuple
     best = best_panel(reader, view, chosen_best(view, points, axis, choice), axis, choice)
     scaled = (low / axis.divisor, high / axis.divisor, (high - low) / axis.divisor / _STEPS)
     is_set = asked.budget is not None and not asked.is_new_axis
-    return figure, *scaled, no_update if is_set else value / axis.divisor, best, reason(thinned_sentence(view))
+    return (
+        figure,
+        *scaled,
+        no_update if is_set else value / axis.divisor,
+        best,
+        reason(thinned_sentence(figure, all_points)),
+    )
 
 
 def budget_range(view: StudyView, axis: CostAxis, points: Sequence[TrialPoint]) -> tuple[float, float]:

@@ -21,7 +21,7 @@ from dashboards.choosing import (
 from dashboards.choosing_words import best_sentence, difference_sentences, sharing_sentence
 from dashboards.cost_axis import cost_axis
 from dashboards.drawn import Drawn, ShownPoints
-from dashboards.figures.front import BELOW_FLOOR, BEST, STOPPED, YOUR_BUDGET, Layers, front_figure
+from dashboards.figures.front import BELOW_FLOOR, BEST, STOPPED, YOUR_BUDGET, Layers, front_figure, thinned_sentence
 from dashboards.figures.gate_map import gate_map_figure
 from dashboards.figures.hypervolume import hours_spent, hypervolume_figure
 from dashboards.figures.points import importance_figure, parallel_figure
@@ -214,3 +214,13 @@ def test_points_are_others_when_a_trial_ends_and_not_when_an_epoch_does(make_rea
     assert ShownPoints.of(view, "light") == ShownPoints.of(same, "light")
     assert ShownPoints.of(view, "light") != ShownPoints.of(make_reader(6).view("digits"), "light")
     assert ShownPoints.of(view, "light") != ShownPoints.of(view, "dark")
+
+
+def test_a_plot_that_leaves_points_out_says_how_many(view: StudyView, monkeypatch: pytest.MonkeyPatch) -> None:
+    points = complete_points(view, cost_axis(view, "flops"))
+    assert thinned_sentence(front_figure(view, LIGHT), points) is None
+    monkeypatch.setattr("dashboards.figures.front.MOST_DOMINATED", 1)
+    number_on_front = sum(point.on_front for point in points)
+    said = thinned_sentence(front_figure(view, LIGHT), points)
+    assert said is not None
+    assert said.startswith(f"Of {len(points)} points {number_on_front + 2} are drawn")
