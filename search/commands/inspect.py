@@ -16,13 +16,17 @@ from search.json_document import to_text
 from search.latency_rule import LatencyRule
 from search.live import num_done, progress_line
 from search.outlook import outlook_sentence, study_outlook
-from search.records import EventKind, StudySummary, StudyView, TrialState
+from search.records import EventKind, StudyEvent, StudySummary, StudyView, TrialState
 
 if TYPE_CHECKING:
     from search.queries import StudyReader
     from search.remote import RemoteReader
 
 _EVENTS: Mapping[EventKind, str] = {
+    "started": "started",
+    "resumed": "resumed",
+    "stop_asked": "asked to stop",
+    "hours_set": "hours capped",
     "extended": "extended",
     "voided": "declared void",
     "unvoided": "void no longer",
@@ -135,10 +139,14 @@ def _status_lines(view: StudyView) -> list[str]:
     if outlook is not None and outlook.is_little:
         lines.append(f"outlook: {outlook_sentence(outlook)}")
     lines.extend(f"trial {point.number} {point.state}: {point.cause}" for point in view.trials if point.cause)
-    lines.extend(
-        f"{event.at:%Y-%m-%d %H:%M} UTC {event.kind.replace('_', ' ')}: {event.detail}" for event in view.events
-    )
+    lines.extend(_event_line(event) for event in view.events)
     return lines
+
+
+def _event_line(event: StudyEvent) -> str:
+    """``2026-03-01 12:00 UTC extended by ann: 6 more trials, 18 in all``."""
+    actor = f" by {event.actor}" if event.actor else ""
+    return f"{event.at:%Y-%m-%d %H:%M} UTC {_EVENTS[event.kind]}{actor}: {event.detail}"
 
 
 def _repeats_line(view: StudyView) -> str:
