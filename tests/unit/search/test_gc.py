@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from search.bundle.choose import choose_point
 from search.disk_quota import parse_disk_quota
 from search.drain import Drain
 from search.errors import StudyFileError
@@ -100,6 +101,17 @@ def test_nothing_goes_that_another_study_goes_on_from(folders: StudyFolders, vie
         _fill(folders, number)
     assert plan_sweep(folders, many, networks=True).num_networks > 0
     assert plan_sweep(folders, many, networks=True, heirs=["another"]).num_networks == 0
+
+
+def test_what_a_budget_asks_for_can_be_pulled_afterwards(folders: StudyFolders, view: StudyView) -> None:
+    many = _view_of(view, [(-float(n * 7 % 10), 100 + n) for n in range(20)])
+    for number in range(20):
+        _fill(folders, number)
+    assert sweep(plan_sweep(folders, many, networks=True)).num_networks > 0
+    for budget in [None, *range(100, 120)]:
+        point = choose_point(many, flop_budget=budget, label=None)
+        assert folders.network(point.number, point.derived).is_file()
+    assert all(folders.network(point.number).is_file() for point in many.points if point.on_front)
 
 
 @given(
