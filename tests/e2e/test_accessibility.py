@@ -44,6 +44,8 @@ def pages(acting: Any, sample: Any) -> Any:
 def test_no_grave_finding_in_either_scheme(page: Page, pages: Any, path: str) -> None:
     page.goto(pages.address + path)
     expect(page.get_by_role("main").get_by_text(PAGES[path]).first).to_be_visible()
+    # A slider has its value with the first figure.
+    page.wait_for_function("() => !document.querySelector('[role=slider]:not([aria-valuenow])')")
     assert findings(page) == []
     page.get_by_label("switch between light and dark").click()
     expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", "dark")
