@@ -8,12 +8,14 @@ from pathlib import Path
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
+from dashboards.choosing_words import sharing_sentence
 from dashboards.components import state_label
 from dashboards.errors import ReportError
 from dashboards.figures.front import front_figure
 from dashboards.figures.gate_map import gate_map_figure
 from dashboards.figures.hypervolume import hypervolume_figure
 from dashboards.figures.latency import HEIGHT, latency_figure, latency_sentence
+from dashboards.figures.sharing import FLOW_HEIGHT, flow_figure
 from dashboards.figures.theme import Scheme, scheme_named
 from dashboards.formats import (
     format_count,
@@ -134,6 +136,9 @@ def _front_point(view: StudyView, detail: TrialDetail, derived: int, scheme: Sch
     if network.gate_map is not None:
         figure = gate_map_figure(network.gate_map, scheme, keep=f"map-{point.label}")
         parts.append(_plot(figure, int(figure.layout.height)))
+        parts.append(f"<p>{escape(sharing_sentence(network.gate_map))}</p>")
+        flow = flow_figure(network.gate_map, scheme)
+        parts.append(_plot(flow, FLOW_HEIGHT))
     return _section(f"{point_name(point)}: what its tasks share", *parts)
 
 
