@@ -125,13 +125,15 @@ def plan_study(config: StudyConfig) -> StudyPlan:
         SpaceError: a network cannot be built as [network] and [gates] ask.
         StudyFileError: a table names a task that the data does not have, or latencies cannot be measured here.
         MetricError: a task names a metric that its kind does not have.
-        TrainConfigError: a weighting cannot train networks with gates.
+        TrainConfigError: a weighting does not go with gates or with activation checkpointing.
         BudgetBelowFloorError: a budget is under the cheapest network of the study.
     """
     if config.latency_rule is not None:
         config.latency_rule.require_runnable()
     for name in config.train.weightings:
-        require_weighting(name, for_gates=INTERROGATE in config.family.names)
+        require_weighting(
+            name, for_gates=INTERROGATE in config.family.names, checkpoints=config.train.checkpoint_activations
+        )
     data = config.data.as_spec()
     description = describe_data(data)
     _check_task_names(config, [task.name for task in description.tasks])

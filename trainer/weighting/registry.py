@@ -26,8 +26,14 @@ def build_weighting(name: WeightingName, network: nn.Module, tasks: Sequence[Tas
     return _from_torchjd(name, network, len(tasks), num_steps)
 
 
-def require_weighting(name: WeightingName, *, for_gates: bool) -> None:
-    """Raises :class:`TrainConfigError` for a method that networks with gates cannot be trained with."""
+def require_weighting(name: WeightingName, *, for_gates: bool, checkpoints: bool) -> None:
+    """Raises :class:`TrainConfigError` for a method that does not go with gates, or with activation checkpointing."""
+    if checkpoints and name == "auto-lambda":
+        raise TrainConfigError(
+            'train.weighting "auto-lambda" looks ahead with other weights than the network\'s own, and with '
+            "train.checkpoint_activations its gradients would be computed again with the wrong ones.",
+            hint="Leave checkpoint_activations out, or choose another weighting.",
+        )
     if for_gates and name == "mgda-ub":
         raise TrainConfigError(
             'train.weighting "mgda-ub" needs one representation that all decoders read; with gates every task has its '
