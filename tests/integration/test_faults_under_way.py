@@ -219,7 +219,7 @@ def test_driver_killed_at_twenty_random_moments(make_study: Callable[..., QuickS
     moments = random.Random(7)
     driver = study.drive("start")
     for _ in range(20):
-        goal = study.trained + moments.randint(0, 6)
+        goal = study.trained + moments.randint(1, 6)
         delay = moments.random() * 0.3
         study.wait(driver, lambda goal=goal: study.trained >= goal, "the next moment")  # type: ignore[misc]
         time.sleep(delay)
