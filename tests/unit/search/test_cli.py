@@ -88,6 +88,8 @@ def test_flags_grow_deliberately() -> None:
         "stop": ["--db", "--server", "study"],
         "extend": ["--db", "--server", "--trials", "study"],
         "void": ["--db", "--reason", "--server", "--trial", "--undo", "study"],
+        "gc": ["--db", "--dry-run", "--json", "study"],
+        "db": ["--db", "--json", "action"],
     }
 
 
