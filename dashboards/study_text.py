@@ -39,8 +39,10 @@ backbone = "smallconv"
 stem = "small"
 
 [gates]
-tau = {low = 0.0, high = 0.8}
-lambda_s = {low = 0.3, high = 10.0, log = true}
+sparsity = "expected_flops"              # each trial is trained towards a cost ...
+flop_target = {low = 0.3, high = 1.0}    # ... between sharing everything (0) and the budget (1)
+lambda_s = {low = 3.0, high = 30.0, log = true}
+finetune_epochs = 3
 """
 
 
