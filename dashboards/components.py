@@ -33,12 +33,9 @@ _STUDY_STATES = {
     StudyState.FAILED: ("✕", "failed", "orange"),
     StudyState.LOST: ("?", "driver lost", "orange"),
 }
-_NO_TOOLS: Any = {"displayModeBar": False}
-_TOOLS: Any = {
-    "displaylogo": False,
-    "modeBarButtons": [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
-    "toImageButtonOptions": {"format": "svg"},
-}
+ZOOMING = ("zoom2d", "pan2d", "resetScale2d")
+SELECTING = ("select2d", *ZOOMING)
+_FORMATS = ("png", "svg", "csv")
 
 
 def state_label(state: TrialState) -> str:
@@ -125,10 +122,11 @@ def said(sentence: str) -> list[Component | str]:
     return [dmc.Code(part) if index % 2 else part for index, part in enumerate(parts) if part]
 
 
-def graph(component_id: str, height: int | None, label: str, *, tools: bool = False) -> Component:
+def graph(component_id: str, height: int | None, label: str, *, tools: Sequence[str] = ()) -> Component:
     """A plot that starts blank, at its final height so that the page does not jump, and is named for screen readers.
 
-    Without a height it fills its box. Dragging zooms and a double click zooms out, with or without the ``tools``.
+    Without a height it fills its box. Dragging zooms and a double click zooms out, with or without the ``tools``, which
+    are Plotly's names of buttons. Under it are buttons that save it; ``assets/export.js`` answers them.
     """
     blank = {
         "data": [],
@@ -143,14 +141,28 @@ def graph(component_id: str, height: int | None, label: str, *, tools: bool = Fa
     plot = dcc.Graph(
         id=component_id,
         figure=blank,
-        config=_TOOLS if tools else _NO_TOOLS,
+        config={"displayModeBar": bool(tools), "displaylogo": False, "modeBarButtons": [list(tools)]},
         responsive=True if height is None else "auto",
         style={"height": "100%"} if height is None else {},
     )
     box: Component = html.Div(
-        [dcc.Store(id=next_figure(component_id)), plot], role="group", className="graph", **labelled(label)
+        [dcc.Store(id=next_figure(component_id)), plot, _saving(label)],
+        role="group",
+        className="graph tools" if tools else "graph",
+        **labelled(label),
     )
     return box
+
+
+def _saving(label: str) -> Component:
+    row: Component = html.Span([_save_button(kind, label) for kind in _FORMATS], className="saving")
+    return row
+
+
+def _save_button(kind: str, label: str) -> Component:
+    props: dict[str, Any] = {"data-save": kind} | labelled(f"save as {kind.upper()}: {label}")
+    button: Component = html.Button(kind.upper(), type="button", **props)
+    return button
 
 
 def register_graphs(app: Dash, *graphs: str) -> None:

@@ -30,6 +30,8 @@ window.dash_clientside = Object.assign({}, window.dash_clientside, {
           layout[name] = Object.assign({}, layout[name], { range: now.range, autorange: false });
         }
       }
+      // What dragging does is the person's choice too.
+      if (shown.layout.dragmode && shown.layout.dragmode !== last.layout.dragmode) layout.dragmode = shown.layout.dragmode;
       return Object.assign({}, next, { layout: layout });
     },
     // The opening button opens a dialog, the cancelling one closes it; neither leaves an old error in it.

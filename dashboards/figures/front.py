@@ -106,8 +106,6 @@ def front_figure(
     _add_layers(figure, view, axis, scheme, layers or Layers(), window)
     figure.update_xaxes(title_text=axis.title, range=[window[0] / axis.divisor, window[1] / axis.divisor])
     figure.update_yaxes(title_text=DELTA_AXIS)
-    # Room for the tools above the legend.
-    figure.update_layout(margin={"t": 64})
     return figure
 
 
@@ -225,13 +223,16 @@ def _add_budget(figure: go.Figure, axis: CostAxis, scheme: Scheme, window: tuple
 
 
 def _add_your_budget(figure: go.Figure, budget: float | None, axis: CostAxis, scheme: Scheme) -> None:
-    """The line that a person drags; it is the only one that moves."""
+    """The line that a person drags; it is the only one that moves.
+
+    Thick and without gaps: a browser takes hold of a line only where it is drawn.
+    """
     if budget is None:
         return
     x = budget / axis.divisor
     figure.add_shape(
         type="line", x0=x, x1=x, y0=0.0, y1=1.0, xref="x", yref="paper", editable=True, name=YOUR_BUDGET,
-        line={"color": scheme.good, "width": 4, "dash": "dot"}, opacity=0.8,
+        line={"color": scheme.good, "width": 8}, opacity=0.45,
     )  # fmt: skip
     figure.add_annotation(
         x=x, y=1.0, xref="x", yref="paper", yanchor="top", xanchor="right", xshift=-6, showarrow=False,

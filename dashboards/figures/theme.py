@@ -85,6 +85,7 @@ def _layout(scheme: Scheme) -> dict[str, object]:
             "font": {"size": 12}, "itemsizing": "constant",
         },
         "dragmode": "zoom",
+        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": scheme.muted, "activecolor": scheme.good},
     }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from dash.development.base_component import Component
 
 from dashboards import ids
 from dashboards.comparison_table import comparison_columns, comparison_rows
-from dashboards.components import card, graph, register_graphs, said
+from dashboards.components import ZOOMING, card, graph, register_graphs, said
 from dashboards.figures.comparison import HEIGHT, comparison_figure
 from dashboards.links import study_path
 from dashboards.polling import INTERVAL_MS, Poll, Seen, nothing_new, pause, poll
@@ -38,7 +38,7 @@ def layout(name: str) -> Component:
         columnSize="responsiveSizeToFit",
         style={"height": None},
     )
-    plot = graph(ids.COMPARISON_PLOT, HEIGHT, "Δ_MTL against FLOPs of every system", tools=True)
+    plot = graph(ids.COMPARISON_PLOT, HEIGHT, "Δ_MTL against FLOPs of every system", tools=ZOOMING)
     content = [
         dmc.Title(f"{name}: systems compared", order=1, className="page-title"),
         html.Div(id=ids.COMPARISON_LEAD),

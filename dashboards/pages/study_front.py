@@ -12,7 +12,7 @@ from dash.development.base_component import Component
 from dashboards import front_ids, ids
 from dashboards.choosing import Choice, chosen_best, complete_points, kept_by_floors
 from dashboards.choosing_words import best_sentence
-from dashboards.components import card, graph, labelled, reason, register_graphs
+from dashboards.components import SELECTING, card, graph, labelled, reason, register_graphs
 from dashboards.cost_axis import AxisName, CostAxis, axis_names, cost_axis
 from dashboards.drawn import Drawn, ShownPoints
 from dashboards.figures.front import Layers, front_figure, thinned_sentence
@@ -53,7 +53,7 @@ def front_card() -> Component:
     )  # fmt: skip
     budget = html.Div(
         [
-            dmc.Text("Your budget: drag the dotted line, or this", size="xs", c="dimmed"),
+            dmc.Text("Your budget: drag the thick line, or this", size="xs", c="dimmed"),
             dmc.Slider(
                 id=front_ids.BUDGET, min=0, max=1, step=0.01, value=None, updatemode="mouseup", size="sm",
                 thumbLabel="your budget", mb="xs", precision=3,
@@ -65,12 +65,12 @@ def front_card() -> Component:
         "Pareto front",
         html.Div(id=ids.STUDY_FRONT_SENTENCE),
         dmc.Group([axis, layers], justify="space-between", gap="sm", mb="xs"),
-        graph(ids.STUDY_FRONT, 520, "Δ_MTL against FLOPs of every finished trial", tools=True),
+        graph(ids.STUDY_FRONT, 520, "Δ_MTL against FLOPs of every finished trial", tools=SELECTING),
         html.Div(id=front_ids.THINNED),
         budget,
-        dmc.Group(id=front_ids.FLOORS, gap="sm", align="end"),
+        dmc.Group(id=front_ids.FLOORS, gap="sm", align="end", mb="xs"),
         html.Div(id=front_ids.BEST, role="status", className="best"),
-        note="Accuracy against cost. Click a point to open its trial.",
+        note="Accuracy against cost. Click a point to open its trial; frame points to select them.",
         h="100%",
     )
 
@@ -168,7 +168,7 @@ def controls(reader: Reader, study: str) -> tuple[Any, ...]:
     floors = [
         dmc.NumberInput(
             id={"type": front_ids.FLOOR, "task": task.name}, label=f"{task.name} may lose at most", suffix=" %",
-            size="xs", w=150, min=0, step=0.5, value="", placeholder="any", debounce=400,
+            size="xs", w=190, min=0, step=0.5, value="", placeholder="any", debounce=400,
         )
         for task in view.summary.tasks
     ]  # fmt: skip
