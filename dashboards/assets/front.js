@@ -4,21 +4,42 @@
   const plotOf = (id) => document.querySelector("#" + CSS.escape(id) + " .js-plotly-plot");
   const labelled = (points) => points.map((point) => point.customdata).filter((label) => typeof label === "string");
 
+  // The line named "your-budget" is dragged here: Plotly moves a shape only after a click has made it the active one.
+  const budgetLine = (node) => {
+    const line = node.closest && node.closest("#study-front .shapelayer path");
+    const plot = line && plotOf("study-front");
+    const shape = plot && (plot.layout.shapes || [])[line.dataset.index];
+    return shape && shape.name === "your-budget" ? { line: line, x: shape.x0, axis: plot._fullLayout.xaxis } : null;
+  };
+  document.addEventListener("pointerdown", function (event) {
+    const held = budgetLine(event.target);
+    if (!held) return;
+    event.preventDefault();
+    const way = (now) => now.clientX - event.clientX;
+    const drag = (now) => held.line.setAttribute("transform", "translate(" + way(now) + ")");
+    const letGo = function (now) {
+      document.removeEventListener("pointermove", drag);
+      document.removeEventListener("pointercancel", letGo);
+      document.removeEventListener("pointerup", letGo);
+      if (now.type === "pointercancel") return held.line.removeAttribute("transform");
+      const there = held.axis.p2d(held.axis.d2p(held.x) + way(now));
+      if (way(now)) window.dash_clientside.set_props("front-budget", { value: Number(there.toPrecision(6)) });
+    };
+    document.addEventListener("pointermove", drag);
+    document.addEventListener("pointercancel", letGo);
+    document.addEventListener("pointerup", letGo);
+  });
+  document.addEventListener("click", (event) => budgetLine(event.target) && event.stopPropagation(), true);
+
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
     gatefrontPoints: {
-      // The line named "your-budget" was moved: where it stands now.
-      dragBudget: function (change, figure) {
-        if (!change || !figure) return none();
-        const shapes = figure.layout.shapes || [];
-        const index = shapes.findIndex((shape) => shape.name === "your-budget");
-        const ends = ["x0", "x1"].map((end) => change["shapes[" + index + "]." + end]).filter((x) => x !== undefined);
-        return index < 0 || !ends.length ? none() : ends.reduce((a, b) => a + b) / ends.length;
-      },
       // Points that were framed in the plot; framing nothing, or a double click, takes the selection back.
+      // Without a frame nobody has framed: so Plotly says that it has drawn the plot again.
       selectInPlot: function (event) {
         if (event === undefined) return none();
         const labels = event ? labelled(event.points) : [];
-        return labels.length ? { labels: labels, source: "plot" } : null;
+        if (labels.length) return { labels: labels, source: "plot" };
+        return event === null || event.range ? null : none();
       },
       // Lines that keep to every brushed range.
       selectLines: function (change, id) {

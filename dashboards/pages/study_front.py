@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import ALL, ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
+from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
 
 from dashboards import front_ids, ids
@@ -127,13 +127,6 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
         )
 
     register_graphs(app, ids.STUDY_FRONT)
-    app.clientside_callback(  # type: ignore[no-untyped-call]
-        ClientsideFunction("gatefrontPoints", "dragBudget"),
-        Output(front_ids.BUDGET, "value", allow_duplicate=True),
-        Input(ids.STUDY_FRONT, "relayoutData"),
-        State(ids.STUDY_FRONT, "figure"),
-        prevent_initial_call=True,
-    )
 
 
 def selected_labels(selected: Mapping[str, Any] | None) -> frozenset[str] | None:
