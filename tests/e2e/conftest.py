@@ -73,6 +73,7 @@ def page(context: BrowserContext) -> Iterator[Page]:
     faults: list[str] = []
     page = context.new_page()
     page.on("pageerror", lambda error: faults.append(f"script error: {error}"))
+    page.on("console", lambda said: faults.append(f"console: {said.text}") if said.type == "error" else None)
     page.on("response", lambda answer: faults.append(f"{answer.status} {answer.url}") if answer.status >= 400 else None)
     page.on("request", lambda sent: faults.append(f"elsewhere: {sent.url}") if _is_elsewhere(sent.url) else None)
     yield page
