@@ -34,7 +34,7 @@ def trial_columns(view: StudyView) -> list[dict[str, Any]]:
     return [
         {"field": "link", "headerName": "Trial", "cellRenderer": "markdown", "minWidth": 80, "width": 80,
          "sort": "desc"},
-        {"field": "state", "headerName": "State", "minWidth": 116, "width": 116},
+        {"field": "state", "headerName": "State", "minWidth": 132, "width": 132},
         _number("delta_mtl", "Δ_MTL (%)", "+.2f", 84),
         {"headerName": unit.name, "children": [
             _number("requested", "requested", ".4r", 88), _number("flops", "delivered", ".4r", 88),

@@ -235,7 +235,7 @@ def _add_your_budget(figure: go.Figure, budget: float | None, axis: CostAxis, sc
         line={"color": scheme.good, "width": 8}, opacity=0.45,
     )  # fmt: skip
     figure.add_annotation(
-        x=x, y=1.0, xref="x", yref="paper", yanchor="top", xanchor="right", xshift=-6, showarrow=False,
+        x=x, y=0.0, xref="x", yref="paper", yanchor="bottom", xanchor="right", xshift=-6, yshift=22, showarrow=False,
         text=f"↔ {axis.written(budget)}", font={"color": scheme.good, "size": 12},
     )  # fmt: skip
 
