@@ -24,7 +24,7 @@ from trainer.trial_spec import TrialSpec
         (MemoryError(), True),
         (DivergedError("the loss of left is nan."), True),
         (BudgetBelowFloorError("the budget is under the floor."), True),
-        (OSError(28, "No space left on device"), False),
+        (OSError(5, "Input/output error"), False),
         (DataError("an image is damaged."), False),
         (RuntimeError("CUDA out of memory, or so this text says"), False),
     ],
