@@ -13,12 +13,12 @@ TRIALS ?= 10
 SERVE ?= 1
 PORT ?= 8050
 
-# Unit and contract tests run side by side; each process takes one thread. `make test JOBS=8` on a larger machine.
+# Tests run side by side; each process takes one thread. `make test JOBS=8` on a larger machine.
 # A module with expensive fixtures is an `xdist_group`: one process runs all of it and builds them once.
 JOBS ?= 2
 SIDE_BY_SIDE := -n $(JOBS) --dist loadgroup tests/contract tests/unit
-# These start Ray, servers and a browser of their own, and want the machine for themselves.
-ONE_BY_ONE := tests/integration tests/e2e tests/test_repository.py
+# These start Ray, servers and browsers of their own, mostly wait for them, and share what a file sets up.
+FILE_BY_FILE := -n $(JOBS) --dist loadfile tests/integration tests/e2e tests/test_repository.py
 
 # One thread per process: a study's workers already share the cores out among themselves.
 export OMP_NUM_THREADS := 1
@@ -50,14 +50,14 @@ lint: $(INSTALLED)  ## style, types and layers
 
 test: $(INSTALLED) browser lint  ## style, types, layers, all tests but the soak
 	$(BIN)/pytest -m "not soak" $(SIDE_BY_SIDE)
-	$(BIN)/pytest -m "not soak" $(ONE_BY_ONE)
+	$(BIN)/pytest -m "not soak" $(FILE_BY_FILE)
 
 test-soak: $(INSTALLED) browser  ## tests of minutes: many kills, long load, very large studies
 	$(BIN)/pytest -m soak tests
 
 test-fast: $(INSTALLED) lint  ## the same without slow tests and without a browser
 	$(BIN)/pytest -m "not slow and not soak" $(SIDE_BY_SIDE)
-	$(BIN)/pytest -m "not slow and not soak" $(filter-out tests/e2e,$(ONE_BY_ONE))
+	$(BIN)/pytest -m "not slow and not soak" $(filter-out tests/e2e,$(FILE_BY_FILE))
 
 pictures: $(INSTALLED) browser  ## the README's pictures: the browser test, run on the demo's study
 	GATEFRONT_PICTURES=docs/pictures $(BIN)/pytest tests/e2e/test_study_in_browser.py

@@ -43,7 +43,7 @@ def test_a_table_is_printed_and_what_was_trained_is_kept(tmp_path: Path) -> None
     document = json.loads(first.stdout)
     assert [system["system"] for system in document["systems"]] == [
         "single-task", "hard sharing, uniform", "hard sharing, PCGrad", "cross-stitch, task weights",
-        "MTAN, task weights", "ETR-NLP, task weights", "InterroGate, task weights",
+        "MTAN, task weights", "ETR-NLP, task weights", "LOMT, task weights", "InterroGate, task weights",
     ]  # fmt: skip
     assert json.loads(second.stdout) == document
-    assert "6 of 6 systems are trained already" in second.stderr
+    assert "7 of 7 systems are trained already" in second.stderr
