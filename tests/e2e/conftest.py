@@ -68,8 +68,11 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 
 @pytest.fixture
-def page(context: BrowserContext) -> Iterator[Page]:
-    """A page on which every script error, failed request and request to another host fails the test."""
+def page(context: BrowserContext, serve: Callable[[Reader], str]) -> Iterator[Page]:
+    """A page on which every script error, failed request and request to another host fails the test.
+
+    It rests on `serve`, so that it is closed before its server stops: a page whose server has gone reports an error.
+    """
     faults: list[str] = []
     page = context.new_page()
     page.on("pageerror", lambda error: faults.append(f"script error: {error}"))
@@ -77,6 +80,7 @@ def page(context: BrowserContext) -> Iterator[Page]:
     page.on("response", lambda answer: faults.append(f"{answer.status} {answer.url}") if answer.status >= 400 else None)
     page.on("request", lambda sent: faults.append(f"elsewhere: {sent.url}") if _is_elsewhere(sent.url) else None)
     yield page
+    page.close()
     assert not faults
 
 

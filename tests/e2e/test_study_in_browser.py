@@ -124,7 +124,8 @@ def test_from_a_started_study_to_a_copied_pull_command(
         _open_best_point(page, study.name, StudyReader(environment["GATEFRONT_DB"]))
         gate_map = page.locator(".mantine-Paper-root", has=page.locator("#trial-map"))
         picture(page, "gate-map", full_page=True, clip=gate_map.evaluate(_BOX))
-    command = _copied_command(page, study.name)
+        command = _copied_command(page, study.name)
+        page.close()  # before its server, whose absence it would report
     bundle = tmp_path / "bundle"
     words = [*shlex.split(command)[1:-1], str(bundle)]
     done = subprocess.run([_GATEFRONT, *words], env=environment, cwd=tmp_path, capture_output=True, timeout=_PATIENCE_S)
