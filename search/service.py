@@ -184,6 +184,7 @@ def _drive(
     # From here on an outage is waited for, unless a second Ctrl-C ends the waiting.
     patience = optuna_storage.patience = Patience(is_over=lambda: sitting.drain.is_at_once)
     with Heartbeat(lease, sitting.drain, patience) as heartbeat:
+        optuna_storage.write_for(name, lease.identity)
         store = StudyStore(engine, name, guard=heartbeat.check, holder=lease.identity, patience=patience)
         try:
             store.begin_sitting(begun, _as_asked(plan, sitting), actor=sitting.actor, is_kept=sitting.is_kept)

@@ -33,6 +33,18 @@ def holds(row: StudyRow, now: datetime) -> bool:
     return abs(now - row.heartbeat_at) < timedelta(seconds=LEASE_S) and not is_certainly_dead(row.driver)
 
 
+def require_holder(connection: sa.Connection, study: str, holder: str) -> None:
+    """To be called inside a transaction that has written: the study is the ``holder``'s until that is committed.
+
+    Raises:
+        LeaseLostError: it is another driver's by now.
+    """
+    mine = sa.select(StudyRow.name).where(StudyRow.name == study, StudyRow.driver == holder)
+    # PostgreSQL keeps who would take it over waiting for the lock; SQLite has one writer at a time anyway.
+    if connection.scalar(mine.with_for_update(read=True)) is None:
+        raise LeaseLostError(f"study {study!r} was taken over by another driver.")
+
+
 class Lease:
     """The right to drive one study, renewed by :meth:`beat`.
 

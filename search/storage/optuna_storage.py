@@ -1,4 +1,4 @@
-"""Optuna's tables in the study's database, with patience for its outages and, for SQLite, with WAL."""
+"""Optuna's tables in the study's database: with patience for outages, a guard for drivers and, for SQLite, with WAL."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState as OptunaState
 
+from search.storage.lease import require_holder
 from search.storage.patience import IMPATIENT, Patience, repeated
 
 # What Optuna's cache in front of a storage calls, which is what a study calls. Each is one transaction; all may be
@@ -38,6 +39,16 @@ class StudyStorage(optuna.storages.RDBStorage):
     def __init__(self, url: str, engine_kwargs: dict[str, Any], *, skip_compatibility_check: bool = False) -> None:
         super().__init__(url, engine_kwargs=engine_kwargs, skip_compatibility_check=skip_compatibility_check)
         self.patience: Patience = IMPATIENT
+
+    def write_for(self, study: str, holder: str) -> None:
+        """From now on each write is refused with :class:`LeaseLostError` once the study is not the ``holder``'s."""
+
+        def check(connection: sa.Connection, _cursor: Any, _sql: str, _values: Any, context: Any, _many: bool) -> None:
+            if context is not None and (context.isinsert or context.isupdate or context.isdelete):
+                require_holder(connection, study, holder)
+
+        # After the statement, as SQLite is locked from the first write on; the transaction is undone if this raises.
+        sa.event.listen(self.engine, "after_cursor_execute", check)
 
     def set_trial_state_values(self, trial_id: int, state: OptunaState, values: Sequence[float] | None = None) -> bool:
         """As Optuna's. A trial that is in this state already was told by a call whose answer was lost."""

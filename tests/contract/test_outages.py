@@ -225,6 +225,69 @@ class TestLeaseUnderFaults:
         assert store.load().state == StudyState.RUNNING
         assert store.trial_states() == {}
 
+    def test_an_overtaken_driver_changes_nothing_of_optunas(self, engine: sa.Engine, url: str, new_row: NewRow) -> None:
+        StudyStore.create(engine, new_row())
+        space = {"x": optuna.distributions.FloatDistribution(0, 1)}
+        studies = []
+        for driver in ("overtaken/ns/1/2", ELSEWHERE):
+            _hold(engine, driver, datetime.now(UTC))
+            storage = open_optuna_storage(url)
+            storage.write_for("digits", driver)
+            studies.append(optuna.create_study(storage=storage, study_name="digits", load_if_exists=True))
+            studies[-1].enqueue_trial({"x": 0.5})
+        # The second one drives by now, and the first one has not noticed.
+        overtaken, driving = studies
+        trial = driving.ask(space)
+        seen = optuna.Trial(overtaken, trial._trial_id)
+        writes: list[Callable[[], object]] = [
+            lambda: overtaken.ask(space),
+            lambda: overtaken.tell(trial.number, 1.0),
+            lambda: overtaken.tell(trial.number, state=optuna.trial.TrialState.FAIL),
+            lambda: overtaken.enqueue_trial({"x": 0.1}),
+            lambda: overtaken.set_user_attr("key", 1),
+            lambda: seen.suggest_float("y", 0, 1),
+            lambda: seen.set_user_attr("key", 1),
+            lambda: seen.set_constraint("flops", 1.0),
+        ]
+        before = _optunas_rows(engine)
+        for write in writes:
+            with pytest.raises(LeaseLostError, match="taken over"):
+                write()
+        assert _optunas_rows(engine) == before
+        driving.tell(trial, 2.0)
+        assert [found.value for found in overtaken.get_trials() if found.state.is_finished()] == [2.0]
+
+    def test_who_would_take_over_waits_for_a_write_of_optunas(
+        self, engine: sa.Engine, url: str, new_row: NewRow
+    ) -> None:
+        """So that what the earlier driver told last is there when the next one looks."""
+        StudyStore.create(engine, new_row())
+        _hold(engine, "first/ns/1/2", datetime.now(UTC))
+        storage = open_optuna_storage(url)
+        storage.write_for("digits", "first/ns/1/2")
+        study = optuna.create_study(storage=storage, study_name="digits")
+        told, taken = threading.Event(), threading.Event()
+        order: list[str] = []
+
+        def take_over() -> None:
+            told.wait()
+            _hold(engine, ELSEWHERE, datetime.now(UTC))
+            order.append("taken")
+            taken.set()
+
+        @sa.event.listens_for(storage.engine, "commit")
+        def linger(_connection: sa.Connection) -> None:
+            if not told.is_set():
+                told.set()
+                assert not taken.wait(0.3)
+                order.append("written")
+
+        thread = threading.Thread(target=take_over)
+        thread.start()
+        study.set_user_attr("key", 1)
+        thread.join()
+        assert order == ["written", "taken"]
+
     def test_a_driver_keeps_its_lease_through_an_outage(
         self, engine: sa.Engine, new_row: NewRow, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -276,6 +339,16 @@ def test_a_full_disk_is_an_outage_and_a_missing_table_is_not(tmp_path: Path) -> 
 def _hold(engine: sa.Engine, driver: str, at: datetime) -> None:
     with Session(engine) as session, session.begin():
         session.execute(sa.update(StudyRow).values(driver=driver, heartbeat_at=at))
+
+
+def _optunas_rows(engine: sa.Engine) -> list[tuple[object, ...]]:
+    tables = ("studies", "study_user_attributes", "trials", "trial_params", "trial_values", "trial_user_attributes")
+    found: list[tuple[object, ...]] = []
+    with engine.connect() as connection:
+        for table in (*tables, "trial_system_attributes"):
+            rows = connection.execute(sa.text(f"SELECT * FROM {table}"))
+            found += sorted((table, *map(str, row)) for row in rows)
+    return found
 
 
 def _heartbeat_at(engine: sa.Engine) -> datetime | None:
