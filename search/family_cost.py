@@ -24,8 +24,12 @@ def least_flops(section: FamilySection, name: FamilyName, capacity: Capacity) ->
 
 def most_flops(section: FamilySection, name: FamilyName, capacity: Capacity) -> int:
     """As :func:`least_flops`, the most."""
-    gamma = min(ends(section.gamma)) if name == "etr-nlp" else None
-    return family_flops(name, capacity.architecture, gamma)
+    return family_flops(name, capacity.architecture, dearest_settings(section, name).get("gamma"))
+
+
+def dearest_settings(section: FamilySection, name: FamilyName) -> dict[str, float]:
+    """What the builder of a family is given for the network of :func:`most_flops`."""
+    return {"gamma": min(ends(section.gamma))} if name == "etr-nlp" else {}
 
 
 @functools.lru_cache(maxsize=64)

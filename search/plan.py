@@ -83,11 +83,17 @@ class StudyPlan:
             return math.ceil(max(map(self._family_compute, self.config.family.others)) / per_epoch)
         return math.ceil((self.trial_flops + self.initial_flops) / per_epoch)
 
-    def _family_compute(self, name: FamilyName) -> float:
-        """As ``trial_flops`` with all that initialised it, for a trial of another family."""
+    def family_trial_flops(self, name: FamilyName) -> float:
+        """As ``trial_flops``, for a trial of this family; LOMT's with the sparse networks that find its layers."""
+        if name == INTERROGATE:
+            return self.trial_flops
         dearest = max(step_cost(weighting, len(self.tasks)) for weighting in self.config.train.weightings)
         own = dearest * largest(self.config.train.epochs) * most_flops(self.config.family, name, self.largest)
-        return own + (self.single_task_flops if name == "lomt" or FAMILIES[name].starts_from else 0.0)
+        return own + (self.single_task_flops if name == "lomt" else 0.0)
+
+    def _family_compute(self, name: FamilyName) -> float:
+        """As ``family_trial_flops`` with all that initialised it."""
+        return self.family_trial_flops(name) + (self.single_task_flops if FAMILIES[name].starts_from else 0.0)
 
     @property
     def initial_flops(self) -> float:

@@ -1,5 +1,7 @@
 """How long will the study take?"""
 
+from collections.abc import Sequence
+
 from search.cluster import plan_workers
 from search.doctor.check import Check
 from search.doctor.first_steps import FirstSteps
@@ -10,32 +12,56 @@ from trainer.data import MultiTaskData
 from trainer.data.loader import num_samples
 
 
-def check_duration(plan: StudyPlan, data: MultiTaskData, steps: FirstSteps) -> Check:
-    """Trials at the measured speed, references in proportion to their FLOPs; evaluation and start-up come on top."""
-    train = plan.config.train
-    per_epoch = max(1, num_samples(data.train) // largest(train.batch_size))
-    seconds_per_step = _with_reading(steps, train.num_loader_workers)
-    capacity = plan.largest
-    per_trial = seconds_per_step * per_epoch * plan.trial_flops / capacity.training
-    shared_epochs = plan.shared_init_epochs + plan.hard_sharing_epochs
-    reference_epochs = capacity.single_task * plan.reference_epochs + capacity.hard_sharing * shared_epochs
-    references = seconds_per_step * per_epoch * reference_epochs / capacity.training
+def check_duration(plan: StudyPlan, data: MultiTaskData, steps: Sequence[FirstSteps]) -> Check:
+    """Trials at the measured speed of their family, references by their FLOPs; evaluation and start-up come on top.
+
+    ``steps`` is one for each family of the study. Of several, the search may come to prefer any: the hours are from
+    those of a study of the fastest to those of one of the slowest.
+    """
+    per_epoch = max(1, num_samples(data.train) // largest(plan.config.train.batch_size))
+    speeds = [_seconds_per_flop(one, plan) * per_epoch for one in steps]
+    per_trial = [speed * plan.family_trial_flops(one.family) for speed, one in zip(speeds, steps, strict=True)]
+    references = speeds[0] * _reference_flops(plan)
     workers = plan_workers(plan.config.study.workers).num_workers
     study = plan.config.study
     repeats = study.confirm_points * study.confirm_seeds
-    total = (per_trial * (study.trials + repeats) + references) / workers
+    totals = [(seconds * (study.trials + repeats) + references) / workers for seconds in per_trial]
+    first, *others = steps
+    where = f"{study.trials} trials{_and_repeats(repeats)} on {workers} workers"
+    machine = f"(on this machine's {first.device.type.upper()})"
+    loading = f"{first.loading_seconds:.3g} s{_in_workers(plan.config.train.num_loader_workers)}"
+    if not others:
+        return Check(
+            "estimated time",
+            True,
+            f"{format_hours(totals[0])} for {where}, {format_hours(per_trial[0])} per trial {machine}; a step of "
+            f"{first.batch_size} samples takes {first.seconds:.3g} s, reading them {loading}",
+        )
     return Check(
         "estimated time",
         True,
-        f"{format_hours(total)} for {study.trials} trials{_and_repeats(repeats)} on {workers} workers, "
-        f"{format_hours(per_trial)} per trial (on this machine's {steps.device.type.upper()}); a step of "
-        f"{steps.batch_size} samples takes {steps.seconds:.3g} s, reading them {steps.loading_seconds:.3g} s"
-        f"{_in_workers(train.num_loader_workers)}",
+        f"{format_hours(min(totals))} to {format_hours(max(totals))} for {where} {machine}, by the family they are of; "
+        f"reading {first.batch_size} samples takes {loading}",
+        tuple(
+            f"{one.family}: {format_hours(seconds)} per trial, a step takes {one.seconds:.3g} s"
+            for one, seconds in zip(steps, per_trial, strict=True)
+        ),
     )
+
+
+def _reference_flops(plan: StudyPlan) -> int:
+    """What all references compute for each training sample."""
+    shared_epochs = plan.shared_init_epochs + plan.hard_sharing_epochs
+    return plan.largest.single_task * plan.reference_epochs + plan.largest.hard_sharing * shared_epochs
 
 
 def _and_repeats(count: int) -> str:
     return f" and {count} repeats of the best" if count else ""
+
+
+def _seconds_per_flop(steps: FirstSteps, plan: StudyPlan) -> float:
+    """Of a batch, per FLOP that is counted for one of its samples."""
+    return _with_reading(steps, plan.config.train.num_loader_workers) / steps.flops
 
 
 def _with_reading(steps: FirstSteps, num_loader_workers: int) -> float:

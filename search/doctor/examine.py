@@ -7,7 +7,7 @@ from search.config import StudyConfig
 from search.doctor.check import Check
 from search.doctor.contact_sheet import draw_contact_sheet
 from search.doctor.duration import check_duration
-from search.doctor.first_steps import take_first_steps
+from search.doctor.first_steps import FirstSteps, take_first_steps
 from search.doctor.label_checks import check_labels
 from search.doctor.memory import check_memory
 from search.doctor.surroundings import check_database, check_disk, check_networks
@@ -30,7 +30,10 @@ def examine(config: StudyConfig, *, url: str, storage: Path) -> Iterator[Check]:
     data = load_data(plan.data, folders.cache)
     yield from check_labels(plan.tasks, data)
     yield draw_contact_sheet(plan.tasks, data, folders.contact_sheet)
-    steps = take_first_steps(plan, data)
-    yield steps.check_overfit()
+    families = config.family.names
+    steps: list[FirstSteps] = []
+    for family in families:
+        steps.append(take_first_steps(plan, data, family))
+        yield steps[-1].check_overfit(beside_others=len(families) > 1)
     yield check_memory(plan, steps)
     yield check_duration(plan, data, steps)

@@ -1,6 +1,7 @@
 """Does every worker have the memory that a training step needs?"""
 
 import math
+from collections.abc import Sequence
 
 import torch
 
@@ -11,17 +12,22 @@ from search.doctor.peak_memory import available_bytes
 from search.plan import StudyPlan
 
 
-def check_memory(plan: StudyPlan, steps: FirstSteps) -> Check:
-    """Workers on one device share its memory; loader workers and the driver come on top."""
+def check_memory(plan: StudyPlan, steps: Sequence[FirstSteps]) -> Check:
+    """Of the families' networks the largest counts. Workers on one device share its memory.
+
+    Loader workers and the driver come on top.
+    """
+    worst = max(steps, key=lambda one: one.peak_bytes)
     workers = plan_workers(plan.config.study.workers).num_workers
-    sharing = math.ceil(workers / torch.cuda.device_count()) if steps.device.type == "cuda" else workers
-    available = available_bytes(steps.device)
-    place = "machine" if steps.device.type == "cpu" else "GPU"
-    needed = f"about {_gibibytes(steps.peak_bytes)} per worker, {sharing} of them on this {place}"
+    sharing = math.ceil(workers / torch.cuda.device_count()) if worst.device.type == "cuda" else workers
+    available = available_bytes(worst.device)
+    place = "machine" if worst.device.type == "cpu" else "GPU"
+    family = f" ({worst.family})" if len(steps) > 1 else ""
+    needed = f"about {_gibibytes(worst.peak_bytes)} per worker{family}, {sharing} of them on this {place}"
     detail = f"{needed}, {_gibibytes(available)} available"
-    if steps.num_measured < steps.batch_size:
-        detail += f" (scaled up from {steps.num_measured} to {steps.batch_size} samples)"
-    fits = sharing * steps.peak_bytes <= available
+    if worst.num_measured < worst.batch_size:
+        detail += f" (scaled up from {worst.num_measured} to {worst.batch_size} samples)"
+    fits = sharing * worst.peak_bytes <= available
     if not fits:
         detail += "; use fewer workers, a smaller batch_size or checkpoint_activations"
     return Check("estimated memory", fits, detail)

@@ -6,6 +6,8 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from search.doctor.check import Check
+from search.family_cost import least_flops, most_flops
+from search.family_section import FamilyName
 from search.formats import format_flops, format_share
 from search.plan import StudyPlan
 from search.service import open_store
@@ -16,7 +18,7 @@ _MIN_FREE_BYTES = 512 * 2**20
 
 
 def check_networks(plan: StudyPlan) -> Check:
-    """Floor, ceiling and budget."""
+    """Floor, ceiling and budget; of other families what their networks cost at the largest capacity."""
     whole = plan.largest.single_task
     budget = "no cap" if plan.flop_budget is None else f"{format_flops(plan.flop_budget)} FLOPs"
     return Check(
@@ -24,7 +26,14 @@ def check_networks(plan: StudyPlan) -> Check:
         True,
         f"capacities: {len(plan.capacities)}; floor {format_flops(plan.floor)} "
         f"({format_share(plan.floor, whole)}), ceiling {format_flops(plan.ceiling)}, budget {budget}",
+        tuple(_family_cost(plan, name) for name in plan.config.family.others),
     )
+
+
+def _family_cost(plan: StudyPlan, name: FamilyName) -> str:
+    least, most = (count(plan.config.family, name, plan.largest) for count in (least_flops, most_flops))
+    cost = f"{format_flops(least)} to {format_flops(most)}" if least < most else format_flops(most)
+    return f"{name}: {'at most ' if name == 'lomt' else ''}{cost} ({format_share(most, plan.largest.single_task)})"
 
 
 def check_disk(plan: StudyPlan, storage: Path) -> Check:

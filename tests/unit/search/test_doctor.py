@@ -1,6 +1,9 @@
 """The doctor finds what is wrong before hours are spent."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,11 +11,21 @@ import torch
 from PIL import Image
 
 from search.cli import main
-from search.config import StudyConfig
+from search.config import StudyConfig, TrainSection
+from search.doctor.duration import check_duration
 from search.doctor.first_steps import FirstSteps
 from search.doctor.memory import check_memory
 from search.doctor.peak_memory import Peak, measure_peak
-from search.plan import plan_study
+from search.doctor.trainee import Trainee
+from search.family_cost import family_flops, most_flops
+from search.family_section import FamilyName
+from search.formats import format_hours
+from search.plan import StudyPlan, plan_study
+from search.study_file import parse_study
+from spaces import build_gated_network, count_parameters
+from spaces.families import build_family
+from trainer.data import load_data
+from trainer.data.loader import num_samples
 
 STUDY = """
 [study]
@@ -26,6 +39,14 @@ options = {train_size = 256, val_size = 128}
 [network]
 stem = "small"
 """
+MIXED = (
+    STUDY.replace('flop_budget = "60%"\n', "")
+    + """
+[family]
+name = {choices = ["interrogate", "cross-stitch", "etr-nlp", "lomt"]}
+gamma = {low = 0.25, high = 0.75}
+"""
+)
 DOCTOR = "search.doctor"
 
 
@@ -55,7 +76,7 @@ def test_healthy_study_passes_every_check(tmp_path: Path, capsys: pytest.Capture
 def test_a_network_too_large_to_learn_here_is_only_timed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(f"{DOCTOR}.first_steps._OVERFIT_SECONDS", 0.0)
+    monkeypatch.setattr(f"{DOCTOR}.trainee._OVERFIT_SECONDS", 0.0)
     monkeypatch.setattr(f"{DOCTOR}.first_steps._CPU_FLOPS_PER_STEP", 1.0)
     assert doctor(tmp_path, STUDY + '[train]\ndevice = "cpu"\n') == 0
     out = capsys.readouterr().out
@@ -109,8 +130,77 @@ def test_mapped_files_do_not_count(tmp_path: Path) -> None:
 def test_workers_share_the_machine(workers: int, fits: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(f"{DOCTOR}.memory.available_bytes", lambda _device: 2 * 2**30)
     config = StudyConfig.model_validate({"study": {"name": "tiny", "workers": workers}, "data": {"name": "digits"}})
-    steps = FirstSteps(
-        device=torch.device("cpu"), losses=(1.0,), num_overfit=1, batch_size=8, num_measured=8, seconds=1.0,
-        peak_bytes=2**30, loading_seconds=0.0,
-    )  # fmt: skip
-    assert check_memory(plan_study(config), steps).passed == fits
+    assert check_memory(plan_study(config), [steps_of("interrogate")]).passed == fits
+
+
+def steps_of(family: FamilyName, **seen: Any) -> FirstSteps:
+    as_usual: dict[str, Any] = {
+        "flops": 10, "device": torch.device("cpu"), "losses": (1.0,), "num_overfit": 1, "batch_size": 8,
+        "num_measured": 8, "seconds": 1.0, "peak_bytes": 2**30, "loading_seconds": 0.0,
+    }  # fmt: skip
+    return FirstSteps(family=family, **(as_usual | seen))
+
+
+@pytest.fixture(scope="module")
+def mixed() -> StudyPlan:
+    return plan_study(parse_study(MIXED))
+
+
+def test_what_is_tried_is_what_the_study_trains(mixed: StudyPlan) -> None:
+    architecture = mixed.largest.architecture
+    expected = {
+        "interrogate": build_gated_network(architecture),
+        "cross-stitch": build_family("cross-stitch", architecture),
+        "etr-nlp": build_family("etr-nlp", architecture, {"gamma": 0.25}),  # the dearest it may become
+        "lomt": build_family("lomt", architecture),
+    }
+    for family in mixed.config.family.names:
+        trainee = Trainee(mixed, family)
+        assert trainee.parameter_bytes == 4 * count_parameters(expected.pop(family))
+        if family != "interrogate":
+            assert trainee.flops == most_flops(mixed.config.family, family, mixed.largest)
+    assert not expected
+
+
+def test_every_family_is_tried(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{DOCTOR}.trainee._OVERFIT_SECONDS", 0.0)
+    assert doctor(tmp_path, MIXED) == 0
+    out = capsys.readouterr().out
+    for family in ("interrogate", "cross-stitch", "etr-nlp", "lomt"):
+        assert f"one-batch overfit, {family}: " in out
+        assert re.search(rf"^ +{family}: .* per trial, a step takes", out, re.MULTILINE)
+    assert re.search(r"^ +etr-nlp: .* to .*\(", out, re.MULTILINE)
+    assert re.search(r"^ +lomt: at most ", out, re.MULTILINE)
+
+
+def test_the_hours_are_those_of_the_families(mixed: StudyPlan) -> None:
+    """A second per FLOP and batch for one family, three for the other; the references at the speed of the first."""
+    data = load_data(mixed.data, Path())
+    batches = num_samples(data.train) // 64
+    steps = [steps_of("cross-stitch"), steps_of("lomt", seconds=30.0)]
+    plan = replace(mixed, config=mixed.config.model_copy(update={"train": TrainSection(epochs=3, reference_epochs=2)}))
+    capacity = plan.largest
+    crossed = 0.1 * batches * 3 * family_flops("cross-stitch", capacity.architecture)
+    layered = 3.0 * batches * (3 * family_flops("lomt", capacity.architecture) + 2 * capacity.single_task)
+    shared_epochs = plan.shared_init_epochs + plan.hard_sharing_epochs
+    references = 0.1 * batches * (2 * capacity.single_task + shared_epochs * capacity.hard_sharing)
+    check = check_duration(plan, data, steps)
+    low, high = (format_hours((5 * each + references) / 1) for each in (crossed, layered))  # 2 trials, 3 repeats
+    assert check.detail.startswith(f"{low} to {high} for 2 trials and 3 repeats")
+    assert [line.split(" per")[0] for line in check.more] == [
+        f"cross-stitch: {format_hours(crossed)}", f"lomt: {format_hours(layered)}"
+    ]  # fmt: skip
+    alone = check_duration(plan, data, steps[1:])
+    assert f"{format_hours(layered)} per trial" in alone.detail
+    assert alone.more == ()
+
+
+def test_the_largest_family_needs_the_memory(mixed: StudyPlan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{DOCTOR}.memory.available_bytes", lambda _device: 2 * 2**30)
+    steps = [steps_of("etr-nlp"), steps_of("cross-stitch", peak_bytes=3 * 2**30)]
+    assert check_memory(mixed, steps[:1]).passed
+    check = check_memory(mixed, steps)
+    assert not check.passed
+    assert "about 3 GiB per worker (cross-stitch)" in check.detail
