@@ -175,9 +175,9 @@ def test_every_family_is_tried(
     assert re.search(r"^ +lomt: at most ", out, re.MULTILINE)
 
 
-def test_the_hours_are_those_of_the_families(mixed: StudyPlan) -> None:
+def test_the_hours_are_those_of_the_families(mixed: StudyPlan, tmp_path: Path) -> None:
     """A second per FLOP and batch for one family, three for the other; the references at the speed of the first."""
-    data = load_data(mixed.data, Path())
+    data = load_data(mixed.data, tmp_path)
     batches = num_samples(data.train) // 64
     steps = [steps_of("cross-stitch"), steps_of("lomt", seconds=30.0)]
     plan = replace(mixed, config=mixed.config.model_copy(update={"train": TrainSection(epochs=3, reference_epochs=2)}))
