@@ -38,3 +38,10 @@ FLOW = "sharing-flow"
 FLOPS = "sharing-flops"
 WORDS_OF_MAP = "sharing-words"
 SHARING_BOX = "sharing-box"
+
+# Trial page: the gates over training
+COURSE = "course-map"
+COURSE_BOX = "course-box"
+COURSE_MAP_BOX = "course-map-box"
+COURSE_EPOCH = "course-epoch"
+COURSE_SENTENCE = "course-sentence"

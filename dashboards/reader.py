@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Protocol
 
 from search.comparison import ComparisonTable
+from search.gate_course import GateCourse
 from search.records import StudySummary, StudyView, TrialDetail
 from search.study_status import StudyStatus
 from search.system_view import SystemView
@@ -27,6 +28,10 @@ class Reader(Protocol):
 
     def trial(self, study: str, number: int) -> TrialDetail:
         """Everything known of one trial. Raises `StudyNotFoundError`."""
+        ...
+
+    def gate_course(self, study: str, number: int) -> GateCourse:
+        """How a trial's gates stood after each of its epochs. Raises `StudyNotFoundError`."""
         ...
 
     def list_comparisons(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from spaces.gate_counts import GateCounts
 from spaces.gate_map import GateMap
 from trainer.reporting import DerivedResult, EpochReport, TrialResult
 
@@ -60,12 +61,17 @@ def decode(result: Mapping[str, Any]) -> Message | None:
     if kind == "AttemptStarted":
         return AttemptStarted(document["worker"])
     if kind == "EpochFinished":
-        return EpochFinished(EpochReport(**document["report"]))
+        return EpochFinished(_epoch_report(document["report"]))
     if kind == "TrialInterrupted":
         return TrialInterrupted(document["cause"])
     if kind == "TrialFinished":
         return TrialFinished(_trial_result(document["result"]))
     return TrialFailed(document["cause"], document["is_deterministic"])
+
+
+def _epoch_report(fields: Mapping[str, Any]) -> EpochReport:
+    gates = fields["gates"]
+    return EpochReport(**{**fields, "gates": None if gates is None else GateCounts.from_json(gates)})
 
 
 def _trial_result(fields: Mapping[str, Any]) -> TrialResult:

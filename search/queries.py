@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from search.comparison.table import ComparisonTable
 from search.errors import NoDatabaseError, StudyNotFoundError
 from search.folders import StudyFolders
+from search.gate_course import GateCourse
 from search.kept_views import KeptViews
 from search.latency import Latency
 from search.point_label import PointLabel
@@ -23,6 +24,7 @@ from search.storage.clock import database_time
 from search.storage.comparisons import comparison_revision, list_comparison_names, read_comparison
 from search.storage.derived_points import read_derived_points
 from search.storage.engine import open_readonly_engine, unreachable
+from search.storage.epoch_gates import read_gate_course
 from search.storage.latencies import read_latencies
 from search.storage.migrate import upgrade_older
 from search.storage.schema import DerivedPointRow, EpochRow, ReferenceRow, StudyRow, TrialRow
@@ -95,9 +97,7 @@ class StudyReader:
     def trial(self, study: str, number: int) -> TrialDetail:
         """Everything known of one trial. Raises :class:`StudyNotFoundError`."""
         with self._reading_study(study) as (session, row):
-            trial = session.get(TrialRow, (study, number))
-            if trial is None:
-                raise StudyNotFoundError(f"study {study!r} has no trial {number}.")
+            trial = _trial_row(session, study, number)
             view = self._kept.view(session, row, database_time(session))
             own, *derived = [point for point in (*view.all_points, *view.repeats) if point.number == number]
             rows = {found.derived: found for found in read_derived_points(session, study, number)}
@@ -114,13 +114,15 @@ class StudyReader:
                 latencies=latencies.get(0, ()),
             )
 
+    def gate_course(self, study: str, number: int) -> GateCourse:
+        """How a trial's gates stood after each of its epochs. Raises :class:`StudyNotFoundError`."""
+        with self._reading_study(study) as (session, _):
+            return read_gate_course(session, _trial_row(session, study, number))
+
     def trace(self, study: str, number: int) -> TrialTrace:
         """Where a trial came from, where it ran and what it said there. Raises :class:`StudyNotFoundError`."""
         with self._reading_study(study) as (session, row):
-            trial = session.get(TrialRow, (study, number))
-            if trial is None:
-                raise StudyNotFoundError(f"study {study!r} has no trial {number}.")
-            return read_trial_trace(session, row, trial)
+            return read_trial_trace(session, row, _trial_row(session, study, number))
 
     def system(self) -> SystemView:
         """The database's health, and what drives and trains at the moment. ``StoreError`` if it cannot be reached."""
@@ -193,6 +195,13 @@ class StudyReader:
                     hint="`gatefront status` lists the studies; --db names another database.",
                 )
             yield session, row
+
+
+def _trial_row(session: Session, study: str, number: int) -> TrialRow:
+    found = session.get(TrialRow, (study, number))
+    if found is None:
+        raise StudyNotFoundError(f"study {study!r} has no trial {number}.")
+    return found
 
 
 def _there(found: Found | None, name: str) -> Found:

@@ -81,7 +81,7 @@ def _derive(
             data,
             derived_config(spec.train, spec.gates, index),
             phase="derive",
-            reporter=TrialReporter(spec, network.flops, reporter, epochs_before=before),
+            reporter=TrialReporter(spec, network, reporter, epochs_before=before),
         )
     else:
         network.freeze_gates()

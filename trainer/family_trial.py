@@ -32,7 +32,7 @@ def run_family_trial(
 
     def begin(flops: int, num_parameters: int) -> Reporter:
         _require_within_budgets(spec, family, flops, num_parameters)
-        return TrialReporter(spec, lambda: flops, reporter, epochs_before=spec.num_epochs - spec.train.epochs)
+        return TrialReporter(spec, flops, reporter, epochs_before=spec.num_epochs - spec.train.epochs)
 
     trained = train_family(_family_spec(spec, family), data, work_dir, begin=begin)
     delta = delta_mtl(spec.architecture.tasks, trained.metrics, spec.single_task_metrics())

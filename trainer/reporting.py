@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from spaces.gate_counts import GateCounts
 from spaces.gate_map import GateMap
 
 Phase = Literal["train", "finetune", "derive"]
@@ -12,7 +13,10 @@ Phase = Literal["train", "finetune", "derive"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochReport:
-    """One finished epoch. ``epoch`` counts from 1 over all phases; ``flops`` is the pruned network's, now."""
+    """One finished epoch. ``epoch`` counts from 1 over all phases; ``flops`` is the pruned network's, now.
+
+    ``gates`` are the hard gates as they stand then; None for a network without gates.
+    """
 
     epoch: int
     num_epochs: int
@@ -23,6 +27,7 @@ class EpochReport:
     seconds: float
     delta_mtl: float | None = None
     flops: int | None = None
+    gates: GateCounts | None = None
 
 
 class Reporter(Protocol):

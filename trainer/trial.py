@@ -118,7 +118,7 @@ def _train_in_phases(
             data,
             finetune_config(spec.train, spec.gates),
             phase="finetune",
-            reporter=TrialReporter(spec, network.flops, reporter, epochs_before=spec.train.epochs),
+            reporter=TrialReporter(spec, network, reporter, epochs_before=spec.train.epochs),
             slot=replace(slot, notes=notes),
         )
         seconds, train_flops = seconds + outcome.seconds, train_flops + cost
@@ -157,7 +157,7 @@ def _learn_and_cut(
         spec.train,
         tasks=spec.architecture.tasks,
         strategy=learn_gates(network, spec.gates, target=spec.flop_target, num_steps=num_steps),
-        reporter=TrialReporter(spec, network.flops, reporter),
+        reporter=TrialReporter(spec, network, reporter),
         slot=slot,
     )
     notes = {

@@ -1,26 +1,30 @@
-"""What only a trial knows of an epoch: its place in the whole, Δ_MTL, and the cost right now."""
+"""What only a trial knows of an epoch: its place in the whole, Δ_MTL, and its cost and gates right now."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
+from spaces.gate_counts import GateCounts
+from spaces.interrogate import InterroGateNetwork
 from trainer.delta_mtl import delta_mtl
 from trainer.reporting import EpochReport, Reporter
 from trainer.trial_spec import TrialSpec
 
 
 class TrialReporter:
-    """Hands epochs of one phase on, with what the network costs now; ``epochs_before`` are those of phases before."""
+    """Hands epochs of one phase on, with what the ``network`` costs now; ``epochs_before`` are those of phases before.
+
+    A network without gates is given by what it costs.
+    """
 
     def __init__(
-        self, spec: TrialSpec, flops: Callable[[], int], reporter: Reporter, *, epochs_before: int = 0
+        self, spec: TrialSpec, network: InterroGateNetwork | int, reporter: Reporter, *, epochs_before: int = 0
     ) -> None:
         self._spec = spec
-        self._flops = flops
+        self._network = network
         self._reporter = reporter
         self._epochs_before = epochs_before
 
     def __call__(self, report: EpochReport, /) -> None:
-        spec = self._spec
+        spec, network = self._spec, self._network
         delta = delta_mtl(spec.architecture.tasks, report.metrics, spec.single_task_metrics())
         self._reporter(
             replace(
@@ -28,6 +32,7 @@ class TrialReporter:
                 epoch=self._epochs_before + report.epoch,
                 num_epochs=spec.num_epochs,
                 delta_mtl=delta.mean,
-                flops=self._flops(),
+                flops=network if isinstance(network, int) else network.flops(),
+                gates=None if isinstance(network, int) else GateCounts.of(network.gate_map()),
             )
         )

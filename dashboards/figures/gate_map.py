@@ -5,6 +5,7 @@ from itertools import accumulate, pairwise
 import plotly.graph_objects as go
 
 from dashboards.figures.theme import Scheme, base_figure
+from spaces.gate_counts import GateCounts
 from spaces.gate_map import GateMap
 
 _ROW_HEIGHT = 44
@@ -14,22 +15,28 @@ _MOST_LEVEL_NAMES = 8
 
 
 def gate_map_figure(
-    gate_map: GateMap, scheme: Scheme, *, keep: str, chosen: str | None = None, hint: str = "", by_flops: bool = False
+    gate_map: GateMap | GateCounts,
+    scheme: Scheme,
+    *,
+    keep: str,
+    chosen: str | None = None,
+    hint: str = "",
+    by_flops: bool = False,
 ) -> go.Figure:
     """Heat map, tasks x sites, 0 % = everything shared, 100 % = everything the task's own.
 
     ``customdata`` is the site's name; the ``chosen`` site is framed. The scale is cividis: it rises in
     lightness too, so it reads without colour. ``by_flops`` makes each site as wide as what it costs in one branch.
     """
-    sites = gate_map.sites
-    edges = _edges(gate_map, by_flops=by_flops)
-    percent = [[100 * site.own_fraction(t) for site in sites] for t in range(len(gate_map.tasks))]
-    figure = base_figure(scheme, height=150 + _ROW_HEIGHT * len(gate_map.tasks), keep=keep)
+    counts = gate_map if isinstance(gate_map, GateCounts) else GateCounts.of(gate_map)
+    sites, tasks = counts.sites, list(counts.tasks)
+    edges = _edges(counts, by_flops=by_flops)
+    figure = base_figure(scheme, height=map_height(len(tasks)), keep=keep)
     figure.add_heatmap(
-        z=percent, x=edges, y=list(gate_map.tasks), zmin=0, zmax=100,
-        colorscale="Cividis", xgap=1.5, ygap=3,
-        customdata=[[site.name for site in sites] for _ in gate_map.tasks],
-        hovertext=[[_hover(gate_map, s, t) for s in range(len(sites))] for t in range(len(gate_map.tasks))],
+        z=[[100 * site.own_fraction(t) for site in sites] for t in range(len(tasks))], x=edges, y=tasks,
+        zmin=0, zmax=100, colorscale="Cividis", xgap=1.5, ygap=3,
+        customdata=[[site.name for site in sites] for _ in tasks],
+        hovertext=[[_hover(counts, s, t) for s in range(len(sites))] for t in range(len(tasks))],
         hovertemplate=f"%{{hovertext}}{f'<br><i>{hint}</i>' * bool(hint)}<extra></extra>",
         texttemplate="%{z:.0f}" if len(sites) <= _MOST_NUMBERS and not by_flops else None, textfont={"size": 11},
         colorbar={"title": {"text": "own channels (%)", "side": "right", "font": {"size": 12}}, "thickness": 12,
@@ -51,31 +58,35 @@ def gate_map_figure(
         ticklabelstandoff=8,
         tickfont={"size": 13, "color": scheme.text},
     )
-    _frame(figure, gate_map, scheme, chosen, edges)
+    _frame(figure, counts, scheme, chosen, edges)
     figure.update_layout(margin={"l": 20, "r": 10, "t": 12, "b": 20})
     return figure
 
 
-def _hover(gate_map: GateMap, s: int, t: int) -> str:
-    site = gate_map.sites[s]
-    own = site.own[t].count("1")
+def map_height(num_tasks: int) -> int:
+    """Pixels that a map of so many tasks is high."""
+    return 150 + _ROW_HEIGHT * num_tasks
+
+
+def _hover(counts: GateCounts, s: int, t: int) -> str:
+    site = counts.sites[s]
     return (
-        f"<b>{site.name}</b> · {gate_map.tasks[t]}<br>{own} of {site.num_channels} channels are its own "
+        f"<b>{site.name}</b> · {counts.tasks[t]}<br>{site.own[t]} of {site.num_channels} channels are its own "
         f"({100 * site.own_fraction(t):.0f} %)"
     )
 
 
-def _edges(gate_map: GateMap, *, by_flops: bool) -> list[float]:
+def _edges(counts: GateCounts, *, by_flops: bool) -> list[float]:
     """Where each site begins, and the last one ends; as wide in all as there are sites."""
-    costs = [site.flops_per_channel * site.num_channels if by_flops else 1.0 for site in gate_map.sites]
+    costs = [site.flops_per_channel * site.num_channels if by_flops else 1.0 for site in counts.sites]
     scale = len(costs) / (sum(costs) or 1.0)
     return [-0.5, *(scale * end - 0.5 for end in accumulate(costs))]
 
 
-def _frame(figure: go.Figure, gate_map: GateMap, scheme: Scheme, chosen: str | None, edges: list[float]) -> None:
-    for index, site in enumerate(gate_map.sites):
+def _frame(figure: go.Figure, counts: GateCounts, scheme: Scheme, chosen: str | None, edges: list[float]) -> None:
+    for index, site in enumerate(counts.sites):
         if site.name == chosen:
             figure.add_shape(
-                type="rect", x0=edges[index], x1=edges[index + 1], y0=-0.5, y1=len(gate_map.tasks) - 0.5,
+                type="rect", x0=edges[index], x1=edges[index + 1], y0=-0.5, y1=len(counts.tasks) - 0.5,
                 line={"color": scheme.bad, "width": 3},
             )  # fmt: skip

@@ -12,7 +12,7 @@ from dashboards.figures.curves import delta_curve_figure, flops_curve_figure, lo
 from dashboards.figures.gate_map import gate_map_figure
 from dashboards.figures.task_deltas import task_deltas_figure
 from dashboards.figures.theme import scheme_named
-from dashboards.pages import trial_sharing
+from dashboards.pages import trial_course, trial_sharing
 from dashboards.pages.trial_layout import TrialKey
 from dashboards.pages.trial_networks import networks_card
 from dashboards.pages.trial_parts import pull_row, task_table, trial_facts, trial_header, trial_stats
@@ -60,6 +60,7 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
             lambda: site_update(reader, TrialKey(*key), Seen.from_json(seen), site, by_flops=by_flops)
         )
 
+    trial_course.register_callbacks(app, reader)
     trial_sharing.register_callbacks(app, reader)
     register_graphs(app, ids.TRIAL_MAP, ids.TRIAL_PATTERN, *_PLOTS)
     app.clientside_callback(  # type: ignore[no-untyped-call]

@@ -9,6 +9,7 @@ from dash.development.base_component import Component
 from dashboards import front_ids, ids, ids_actions
 from dashboards.components import card, graph, labelled
 from dashboards.pages.trial_bundle import bundle_parts
+from dashboards.pages.trial_course_card import course_card
 from dashboards.pages.trial_sharing_card import sharing_card
 from dashboards.polling import INTERVAL_MS
 from search.point_label import PointLabel
@@ -47,6 +48,7 @@ def _content() -> list[Component]:
         html.Div(id=ids.TRIAL_NETWORKS, className="block"),
         html.Div(_pull_card(), className="block"),
         html.Div(_gate_card(), className="block"),
+        course_card(),
         sharing_card(),
         html.Div(_task_card(), className="block"),
         html.Div(_curves_card(), className="block"),

@@ -1,6 +1,7 @@
-"""Epochs in the database as early stopping needs them: what each trial was worth and cost while its gates learned."""
+"""Epochs in the database: written as workers report them, read as early stopping and cost need them."""
 
-from collections.abc import Collection, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -8,7 +9,9 @@ from sqlalchemy.orm import Session
 
 from search.records import TrialState
 from search.storage.among import among
+from search.storage.epoch_gates import write_epoch_gates
 from search.storage.schema import EpochRow, TrialRow
+from trainer.reporting import EpochReport
 
 
 class RungEpoch(NamedTuple):
@@ -18,6 +21,27 @@ class RungEpoch(NamedTuple):
     epoch: int
     delta_mtl: float
     flops: int
+
+
+def write_epoch(session: Session, trial: TrialRow, report: EpochReport) -> None:
+    """Note a finished epoch and how the gates stood after it; a repeated one replaces the earlier row."""
+    session.merge(
+        EpochRow(
+            study=trial.study,
+            number=trial.number,
+            epoch=report.epoch,
+            attempt=trial.attempts,
+            phase=report.phase,
+            losses=_finite(report.losses),
+            metrics=_finite(report.metrics),
+            learning_rate=report.learning_rate,
+            seconds=report.seconds,
+            delta_mtl=_finite_or_none(report.delta_mtl),
+            flops=report.flops,
+        )
+    )
+    if report.gates is not None and report.gates.sites:
+        write_epoch_gates(session, trial, report.epoch, report.gates)
 
 
 def read_rung_epochs(session: Session, study: str, rungs: Sequence[int]) -> list[RungEpoch]:
@@ -60,3 +84,12 @@ def sum_of_epochs(session: Session, study: str, number: int) -> float:
     """Seconds that one trial's epochs took, over all its sittings."""
     total = sa.select(sa.func.sum(EpochRow.seconds)).where(EpochRow.study == study, EpochRow.number == number)
     return session.scalar(total) or 0.0
+
+
+def _finite(values: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: _finite_or_none(value) for name, value in values.items()}
+
+
+def _finite_or_none(value: float | None) -> float | None:
+    # PostgreSQL's JSON has no NaN, and a gap in a curve says the same.
+    return value if value is not None and math.isfinite(value) else None

@@ -1,6 +1,5 @@
 """StudyStore: all writes to our tables. Every write raises the revision, so readers can skip unchanged views."""
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -15,11 +14,11 @@ from search.latency import Latency
 from search.pareto import Outcome
 from search.records import EventKind, StudyState, TrialState
 from search.storage.derived_points import replace_derived_points
-from search.storage.epochs import RungEpoch, read_rung_epochs, sum_of_epochs
+from search.storage.epochs import RungEpoch, read_rung_epochs, sum_of_epochs, write_epoch
 from search.storage.events import add_event
 from search.storage.latencies import replace_latencies
 from search.storage.patience import IMPATIENT, Patience, patient
-from search.storage.schema import EpochRow, ReferenceRow, StudyRow, TrialRow
+from search.storage.schema import ReferenceRow, StudyRow, TrialRow
 from trainer.reporting import EpochReport, ReferenceResult, TrialResult
 
 OPEN_STATES = (TrialState.QUEUED, TrialState.RUNNING)
@@ -125,21 +124,7 @@ class StudyStore:
         with self._writing() as session:
             row = self._trial_row(session, number)
             row.epoch, row.num_epochs = report.epoch, report.num_epochs
-            session.merge(
-                EpochRow(
-                    study=self.study,
-                    number=number,
-                    epoch=report.epoch,
-                    attempt=row.attempts,
-                    phase=report.phase,
-                    losses=_finite(report.losses),
-                    metrics=_finite(report.metrics),
-                    learning_rate=report.learning_rate,
-                    seconds=report.seconds,
-                    delta_mtl=_finite_or_none(report.delta_mtl),
-                    flops=report.flops,
-                )
-            )
+            write_epoch(session, row, report)
 
     def complete_trial(self, number: int, result: TrialResult) -> None:
         """Store a checked result with its derived points; those of an earlier result of the trial go.
@@ -286,12 +271,3 @@ def _new_trial(study: str, number: int, *, seed: int, num_epochs: int, confirms:
 
 def _jsonable(document: Mapping[str, Any]) -> dict[str, Any]:
     return {key: dict(value) if isinstance(value, Mapping) else value for key, value in document.items()}
-
-
-def _finite(values: Mapping[str, float]) -> dict[str, float | None]:
-    return {name: _finite_or_none(value) for name, value in values.items()}
-
-
-def _finite_or_none(value: float | None) -> float | None:
-    # PostgreSQL's JSON has no NaN, and a gap in a curve says the same.
-    return value if value is not None and math.isfinite(value) else None

@@ -24,7 +24,12 @@ class UtcDateTime(sa.TypeDecorator[datetime]):
 
 
 class Base(DeclarativeBase):
-    type_annotation_map = {datetime: UtcDateTime, dict[str, Any]: sa.JSON, list[dict[str, Any]]: sa.JSON}  # noqa: RUF012
+    type_annotation_map = {  # noqa: RUF012
+        datetime: UtcDateTime,
+        dict[str, Any]: sa.JSON,
+        list[dict[str, Any]]: sa.JSON,
+        list[list[int]]: sa.JSON,
+    }
 
 
 class StudyRow(Base):
@@ -72,7 +77,7 @@ class TrialRow(Base):
     """One trial, by the number Optuna gave it. ``result`` is what the worker delivered, the gate map apart.
 
     ``confirms`` is the trial of which this one is another seed. A void trial has its ``void_reason``, and the state
-    that it was ``voided_from``.
+    that it was ``voided_from``. ``gate_layout`` is what its :class:`EpochGatesRow` are counts of.
     """
 
     __tablename__ = "gatefront_trials"
@@ -94,6 +99,7 @@ class TrialRow(Base):
     confirms: Mapped[int | None]
     void_reason: Mapped[str | None] = mapped_column(sa.Text)
     voided_from: Mapped[str | None] = mapped_column(sa.String(20))
+    gate_layout: Mapped[dict[str, Any] | None]
 
 
 class EpochRow(Base):
@@ -112,6 +118,24 @@ class EpochRow(Base):
     seconds: Mapped[float]
     delta_mtl: Mapped[float | None]
     flops: Mapped[int | None] = mapped_column(_BIG)
+
+    __table_args__ = (
+        sa.ForeignKeyConstraint(["study", "number"], ["gatefront_trials.study", "gatefront_trials.number"]),
+    )
+
+
+class EpochGatesRow(Base):
+    """How many channels of each site each task kept for itself after an epoch: ``own[site][task]``.
+
+    A table of its own, so that what reads epochs does not go through it. Sites and tasks are in the trial's layout.
+    """
+
+    __tablename__ = "gatefront_epoch_gates"
+
+    study: Mapped[str] = mapped_column(_NAME, primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    epoch: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    own: Mapped[list[list[int]]]
 
     __table_args__ = (
         sa.ForeignKeyConstraint(["study", "number"], ["gatefront_trials.study", "gatefront_trials.number"]),

@@ -7,11 +7,14 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from search.errors import StudyNotFoundError
+from search.gate_course import EpochGates
 from search.queries import StudyReader
 from search.records import TrialState
 from search.storage.epochs import RungEpoch
 from search.storage.repository import DONE_STATES, StudyStore
-from search.storage.schema import StudyRow, TrialRow
+from search.storage.schema import EpochGatesRow, StudyRow, TrialRow
+from spaces.gate_counts import GateCounts, SiteCounts
 from trainer.reporting import EpochReport, Phase
 
 # One PostgreSQL server for all tests.
@@ -21,7 +24,13 @@ NewRow = Callable[..., StudyRow]
 
 
 def _epoch(
-    epoch: int, delta_mtl: float | None, flops: int | None, *, phase: Phase = "train", seconds: float = 2.0
+    epoch: int,
+    delta_mtl: float | None,
+    flops: int | None,
+    *,
+    phase: Phase = "train",
+    seconds: float = 2.0,
+    gates: GateCounts | None = None,
 ) -> EpochReport:
     return EpochReport(
         epoch=epoch,
@@ -33,7 +42,16 @@ def _epoch(
         seconds=seconds,
         delta_mtl=delta_mtl,
         flops=flops,
+        gates=gates,
     )
+
+
+def _gates(*own: tuple[int, int]) -> GateCounts:
+    sites = (
+        SiteCounts(name=f"layer{depth}.conv", num_channels=1536, flops_per_channel=1.5e9, own=counts)
+        for depth, counts in enumerate(own)
+    )
+    return GateCounts(tasks=("left", "right"), sites=tuple(sites))
 
 
 @pytest.fixture
@@ -94,3 +112,41 @@ def test_another_seed_is_known_as_such(engine: sa.Engine, store: StudyStore) -> 
     with Session(engine) as session, session.begin():
         session.execute(sa.update(TrialRow).where(TrialRow.number == 3).values(confirms=0))
     assert [store.is_confirmation(number) for number in range(4)] == [False, False, False, True]
+
+
+def test_gates_of_every_epoch_come_back_as_they_were_reported(store: StudyStore, url: str) -> None:
+    wide, narrow, cut = _gates((1536, 0), (7, 1536)), _gates((12, 0), (0, 3)), _gates((0, 0), (0, 3))
+    store.record_epoch(1, _epoch(1, 0.0, 5, gates=wide))
+    # The worker died behind its second epoch, and the next attempt ended it with other gates.
+    store.record_epoch(1, _epoch(2, 0.0, 5, gates=wide))
+    store.record_epoch(1, _epoch(2, 0.0, 5, gates=narrow))
+    store.record_epoch(1, _epoch(3, 0.0, 5, phase="finetune", gates=cut))
+    course = StudyReader(url).gate_course("digits", 1)
+    assert course.num_epochs == 9
+    assert course.epochs == (
+        EpochGates(epoch=1, phase="train", gates=wide),
+        EpochGates(epoch=2, phase="train", gates=narrow),
+        EpochGates(epoch=3, phase="finetune", gates=cut),
+    )
+
+
+def test_trials_without_gates_and_those_before_them_have_no_course(store: StudyStore, url: str) -> None:
+    store.record_epoch(1, _epoch(1, 0.0, 5))
+    store.record_epoch(2, _epoch(1, 0.0, 5, gates=GateCounts(tasks=("left",), sites=())))
+    for number in (1, 2, 3):
+        assert StudyReader(url).gate_course("digits", number).epochs == ()
+    with pytest.raises(StudyNotFoundError, match="no trial 9"):
+        StudyReader(url).gate_course("digits", 9)
+
+
+def test_gates_of_an_epoch_take_a_few_hundred_bytes(engine: sa.Engine, store: StudyStore) -> None:
+    """Of a network of 50 sites and three tasks: ten thousand trials of tens of epochs stay within a few hundred MB."""
+    sites = (
+        SiteCounts(name=f"stage{depth}.block.conv", num_channels=512, flops_per_channel=1.0, own=(500, 7, 64))
+        for depth in range(50)
+    )
+    store.record_epoch(1, _epoch(1, 0.0, 5, gates=GateCounts(tasks=("a", "b", "c"), sites=tuple(sites))))
+    with Session(engine) as session:
+        size = session.scalar(sa.select(sa.func.length(sa.cast(EpochGatesRow.own, sa.Text))))
+    assert size is not None
+    assert 0 < size < 900

@@ -14,6 +14,7 @@ from search.comparison import ComparisonTable
 from search.control.contract import StartOptions
 from search.doctor.check import Check
 from search.errors import StudyNotFoundError
+from search.gate_course import EpochGates, GateCourse
 from search.records import (
     EpochPoint,
     HypervolumePoint,
@@ -31,6 +32,7 @@ from search.study_status import StudyStatus
 from search.system_view import DatabaseHealth, RunningTrial, StudyDisk, StudyLoad, SystemView
 from search.trial_trace import TrialTrace
 from spaces.errors import GatefrontError
+from spaces.gate_counts import GateCounts
 from spaces.gate_map import GateMap, GateSite
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -100,6 +102,9 @@ class SampleReader:
             if point.number == number:
                 return sample_trial(point, [derived for derived in self._view().derived if derived.number == number])
         raise StudyNotFoundError(f"study {study!r} has no trial {number}.")
+
+    def gate_course(self, study: str, number: int) -> GateCourse:
+        return sample_gate_course(self.trial(study, number))
 
     def status(self, study: str) -> StudyStatus:
         self._check(study)
@@ -327,6 +332,16 @@ def sample_gate_map(number: int = 7) -> GateMap:
             )
         sites.append(GateSite(name=name, own=tuple(own), flops_per_channel=1500.0))
     return GateMap(tasks=tuple(task.name for task in TASKS), sites=tuple(sites))
+
+
+def sample_gate_course(detail: TrialDetail) -> GateCourse:
+    """Gates close from epoch to epoch; the last two are the trial's own, cut and frozen. Trial 0 is an old one."""
+    number = detail.point.number
+    gates = [GateCounts.of(sample_gate_map(number + 2 * max(0, 7 - epoch))) for epoch in range(1, 9)]
+    epochs = tuple(
+        EpochGates(epoch=epoch.epoch, phase=epoch.phase, gates=gates[epoch.epoch - 1]) for epoch in detail.epochs
+    )
+    return GateCourse(num_epochs=8, epochs=epochs if number else ())
 
 
 def sample_trial(point: TrialPoint, derived: Sequence[TrialPoint] = ()) -> TrialDetail:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from search.messages import AttemptStarted, EpochFinished, Message, TrialFailed, TrialFinished, decode, encode
+from spaces.gate_counts import GateCounts
 from spaces.gate_map import GateMap, GateSite
 from trainer.reporting import DerivedResult, EpochReport, TrialResult
 
@@ -20,6 +21,7 @@ EPOCH = EpochReport(
     delta_mtl=-5.0,
     flops=10**13,
 )
+GATES = GateMap(tasks=("left",), sites=(GateSite(name="conv1", own=("10",), flops_per_channel=5.0),))
 RESULT = TrialResult(
     metrics={"left": 90.0},
     delta_per_task={"left": -1.0},
@@ -28,7 +30,7 @@ RESULT = TrialResult(
     flop_budget=None,
     flops_before_cut=10**13,
     num_parameters=5,
-    gate_map=GateMap(tasks=("left",), sites=(GateSite(name="conv1", own=("10",), flops_per_channel=5.0),)),
+    gate_map=GATES,
     seconds=12.0,
     device="cpu",
     train_flops=1e12,
@@ -61,6 +63,7 @@ DERIVED = tuple(
     [
         AttemptStarted("host/ns/1/2"),
         EpochFinished(EPOCH),
+        EpochFinished(replace(EPOCH, gates=GateCounts.of(GATES))),
         TrialFinished(RESULT),
         TrialFinished(replace(RESULT, flop_target=10**13, derived=DERIVED)),
         TrialFailed("why: τ"),

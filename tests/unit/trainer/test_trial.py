@@ -10,6 +10,7 @@ import torch
 
 from spaces.errors import BudgetBelowFloorError
 from spaces.flops import count_flops
+from spaces.gate_counts import GateCounts
 from spaces.interrogate import build_gated_network
 from spaces.pruning import prune_network
 from trainer.checkpoint import CheckpointError, load_network
@@ -97,6 +98,20 @@ def test_result_is_of_the_pruned_network_on_disk(spec: TrialSpec, cache_dir: Pat
     assert result.delta_mtl == delta_mtl(spec.architecture.tasks, result.metrics, spec.single_task_metrics()).mean
 
 
+def test_gates_are_reported_with_every_epoch_until_those_that_are_delivered(finished: Finished) -> None:
+    result, reports = finished
+    assert result.gate_map is not None
+    final = GateCounts.of(result.gate_map)
+    assert [report.gates for report in reports[3:]] == [final, final]
+    # What the gates learned last was over the budget and was cut: nothing opens, something closes.
+    last = reports[2].gates
+    assert last is not None
+    pairs = list(zip(last.sites, final.sites, strict=True))
+    closed = [a - b for was, now in pairs for a, b in zip(was.own, now.own, strict=True)]
+    assert min(closed) >= 0 < max(closed)
+    assert [dataclasses.replace(was, own=now.own) for was, now in pairs] == list(final.sites)
+
+
 def test_cost_is_accounted(spec: TrialSpec, finished: Finished) -> None:
     result, reports = finished
     learning = count_flops(build_gated_network(spec.architecture), (1, 12, 14))
@@ -138,6 +153,9 @@ def test_without_budget_nothing_is_cut(spec: TrialSpec, cache_dir: Path, tmp_pat
     result = run_trial(free, work_dir=tmp_path, cache_dir=cache_dir, reporter=recorder)
     assert result.flops == result.flops_before_cut
     assert result.flop_budget is None
+    # Nothing was projected, so the gates that the last epoch reported are the trial's own.
+    assert result.gate_map is not None
+    assert recorder.reports[-1].gates == GateCounts.of(result.gate_map)
     assert [report.phase for report in recorder.reports] == ["train"]
 
 

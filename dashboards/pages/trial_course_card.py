@@ -1,0 +1,37 @@
+"""The place of the gates over training: a slider over the epochs and the map as it then was."""
+
+import dash_mantine_components as dmc
+from dash import html
+from dash.development.base_component import Component
+
+from dashboards import front_ids
+from dashboards.components import card, graph
+from dashboards.figures.gate_map import map_height
+
+_HIDDEN = {"display": "none"}
+_FEW_TASKS = 3
+
+
+def course_card() -> Component:
+    """Hidden for a network without gates."""
+    slider = dmc.Slider(
+        id=front_ids.COURSE_EPOCH, min=0, max=1, step=1, value=None, updatemode="drag", size="sm", mb="md", mt="xs",
+        thumbLabel="epoch whose gates are shown",
+    )  # fmt: skip
+    label = "Gate map after the chosen epoch: own channels per task and gate site"
+    return html.Div(
+        card(
+            "The gates while they trained",
+            html.Div(id=front_ids.COURSE_SENTENCE, role="status"),
+            html.Div(
+                [slider, html.Div(graph(front_ids.COURSE, map_height(_FEW_TASKS), label), className="wide")],
+                id=front_ids.COURSE_MAP_BOX,
+                style=_HIDDEN,
+            ),
+            note="The same map after every epoch. Drag the slider, or use the arrow keys; at its marks the gates were "
+            "cut and frozen.",
+        ),
+        id=front_ids.COURSE_BOX,
+        className="block",
+        style=_HIDDEN,
+    )
