@@ -124,6 +124,7 @@ def _disk_keeper(run: StudyRun) -> DiskKeeper:
         quota=disk_quota(run.plan.config.study.disk_quota),
         trial_bytes=trial_bytes(run.plan),
         num_workers=run.workers.num_workers,
+        repeated=run.plan.config.study.confirm_points,
     )
 
 

@@ -11,6 +11,7 @@ from search.formats import format_bytes
 from search.gc.disk_use import DiskUse, disk_use
 from search.gc.sweep import Sweep, plan_sweep, studies_from, sweep
 from search.json_document import to_text
+from search.study_file import parse_study
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="List what would go, and leave it.")]
 
@@ -22,7 +23,8 @@ def gc(study: StudyName = None, dry_run: DryRun = False, as_json: AsJson = False
     view = reader.view(name)
     folders = StudyFolders(Path(view.summary.storage_dir), name)
     heirs = studies_from(reader, name)
-    found = plan_sweep(folders, view, networks=True, heirs=heirs)
+    repeated = parse_study(reader.study_file(name)).study.confirm_points
+    found = plan_sweep(folders, view, networks=True, heirs=heirs, repeated=repeated)
     if not dry_run:
         found = sweep(found)
     use = disk_use(folders)

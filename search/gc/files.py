@@ -10,8 +10,9 @@ from search.confirmation import Key
 from search.folders import StudyFolders
 
 _NETWORK = re.compile(r"network\.pt|derived-(\d+)\.pt")
-# Beside checkpoints: what the second phase starts from, finished derived points, and what a killed worker left half.
-_RESUME = re.compile(r"checkpoint-\d+-[0-9a-f]+\.pt|learned\.pt|derived-\d+\.json|\..*\.(?:pt|json)-\w+")
+# Beside checkpoints, also of LOMT's sparse networks: what the second phase starts from, finished derived points, and
+# what a killed worker left half.
+_RESUME = re.compile(r"(?:checkpoint|sparse-.+)-\d+-[0-9a-f]+\.pt|learned\.pt|derived-\d+\.json|\..*\.(?:pt|json)-\w+")
 
 
 class FileKind(StrEnum):

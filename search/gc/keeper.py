@@ -28,7 +28,8 @@ _RESERVE = 64 * 2**20
 class DiskKeeper:
     """Takes away what ended trials leave behind, and ends the study cleanly before its quota or its disk is full.
 
-    ``trial_bytes`` is what a trial under way takes at most, ``num_workers`` how many there are at a time.
+    ``trial_bytes`` is what a trial under way takes at most, ``num_workers`` how many there are at a time, ``repeated``
+    how many trials are repeated at the study's end.
     """
 
     folders: StudyFolders
@@ -38,6 +39,7 @@ class DiskKeeper:
     quota: int | None
     trial_bytes: int
     num_workers: int
+    repeated: int = 0
     clock: Callable[[], float] = time.monotonic
     _looked_at: float | None = field(default=None, init=False)
 
@@ -57,7 +59,9 @@ class DiskKeeper:
         self._looked_at = now
         use, needed = disk_use(self.folders, self.quota), self.num_workers * self.trial_bytes
         if self.quota is not None and use.total + needed > _PRESSURE * self.quota:
-            gone = sweep(plan_sweep(self.folders, self.view(), networks=True, heirs=self.heirs()))
+            gone = sweep(
+                plan_sweep(self.folders, self.view(), networks=True, heirs=self.heirs(), repeated=self.repeated)
+            )
             if gone.files:
                 logger.info("%s taken away, %d networks among it", format_bytes(gone.num_bytes), gone.num_networks)
             use = disk_use(self.folders, self.quota)

@@ -25,9 +25,12 @@ def spent_files(files: Iterable[TrialFile], states: Mapping[int, TrialState]) ->
             yield file
 
 
-def distant_networks(files: Iterable[TrialFile], view: StudyView) -> Iterator[TrialFile]:
-    """Networks of complete trials that are far from the front, and of seeds that only confirm."""
-    kept = kept_networks(view)
+def distant_networks(files: Iterable[TrialFile], view: StudyView, *, repeated: int = 0) -> Iterator[TrialFile]:
+    """Networks of complete trials that are far from the front, and of seeds that only confirm.
+
+    ``repeated``: so many trials may still fall when they are repeated, beside those that are declared void.
+    """
+    kept = kept_networks(view, spare=_SPARE_TRIALS + repeated)
     complete = {point.number for point in view.trials if point.state is TrialState.COMPLETE}
     for file in files:
         if file.kind is FileKind.NETWORK and file.key[0] in complete and file.key not in kept:

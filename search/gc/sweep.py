@@ -28,15 +28,17 @@ class Sweep:
         return sum(file.kind is FileKind.NETWORK for file in self.files)
 
 
-def plan_sweep(folders: StudyFolders, view: StudyView, *, networks: bool, heirs: Iterable[str] = ()) -> Sweep:
+def plan_sweep(
+    folders: StudyFolders, view: StudyView, *, networks: bool, heirs: Iterable[str] = (), repeated: int = 0
+) -> Sweep:
     """What would go; with ``networks`` also those far from the front.
 
-    ``heirs`` are studies that started from this one: their trials may go on from any network of it, so all stay.
+    ``repeated`` is how many trials the study repeats at its end, which the front may lose by that. ``heirs`` are studies that started from this one: their trials may go on from any network of it, so all stay.
     """
     files = list(trial_files(folders))
     going = list(spent_files(files, {point.number: point.state for point in view.trials}))
     if networks and not tuple(heirs):
-        going += distant_networks(files, view)
+        going += distant_networks(files, view, repeated=repeated)
     return Sweep(tuple(going))
 
 

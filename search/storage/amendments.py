@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from search.errors import AmendmentError, StudyNotFoundError
+from search.front_promise import front_can_be_pulled
 from search.records import StudyState, TrialState
 from search.storage.clock import database_time
 from search.storage.events import COMMAND_LINE, add_event
@@ -94,11 +95,12 @@ def void_trial(engine: sa.Engine, study: str, number: int, reason: str, *, actor
 
     Raises:
         StudyNotFoundError: there is no such study or trial.
-        AmendmentError: there is no reason given, or the trial is not finished or is void already.
+        AmendmentError: there is no reason given, the trial is not finished or is void already, or what would come to
+            the front in its place cannot be pulled any more.
     """
     if not reason.strip():
         raise AmendmentError("--reason is missing: a void trial says why it is.", hint='Add --reason "...".')
-    with _amending(engine, study) as (session, _):
+    with _amending(engine, study) as (session, row):
         trial = _trial(session, study, number)
         if trial.state == TrialState.VOID:
             raise AmendmentError(f"trial {number} of study {study!r} is void already: {trial.void_reason}")
@@ -107,7 +109,8 @@ def void_trial(engine: sa.Engine, study: str, number: int, reason: str, *, actor
                 f"trial {number} of study {study!r} is {trial.state}: only a finished trial can be void.",
                 hint="Wait for its end.",
             )
-        trial.voided_from, trial.state, trial.void_reason = trial.state, TrialState.VOID, reason.strip()
+        with front_can_be_pulled(session, row, number):
+            trial.voided_from, trial.state, trial.void_reason = trial.state, TrialState.VOID, reason.strip()
         add_event(session, study, "voided", f"trial {number}: {reason.strip()}", actor=actor)
 
 
@@ -116,14 +119,15 @@ def unvoid_trial(engine: sa.Engine, study: str, number: int, *, actor: str = COM
 
     Raises:
         StudyNotFoundError: there is no such study or trial.
-        AmendmentError: the trial is not void.
+        AmendmentError: the trial is not void, or it would stand on the front and its network was taken away.
     """
-    with _amending(engine, study) as (session, _):
+    with _amending(engine, study) as (session, row):
         trial = _trial(session, study, number)
         if trial.state != TrialState.VOID or trial.voided_from is None:
             raise AmendmentError(f"trial {number} of study {study!r} is not void, it is {trial.state}.")
         state = TrialState(trial.voided_from)
-        trial.state, trial.voided_from, trial.void_reason = state, None, None
+        with front_can_be_pulled(session, row, number):
+            trial.state, trial.voided_from, trial.void_reason = state, None, None
         add_event(session, study, "unvoided", f"trial {number}", actor=actor)
         return state
 

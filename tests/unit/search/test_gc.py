@@ -1,19 +1,21 @@
 """What goes from a study's disk is what nobody can need, and the front can be pulled whatever happens to it."""
 
 import itertools
+import random
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
 from search.bundle.choose import choose_point
 from search.disk_quota import parse_disk_quota
 from search.drain import Drain
-from search.errors import StudyFileError
+from search.errors import AmendmentError, StudyFileError
 from search.folders import StudyFolders
 from search.gc import disk_use, plan_sweep, sweep
 from search.gc import keeper as keeper_module
@@ -23,6 +25,9 @@ from search.gc.rule import kept_networks
 from search.pareto import pareto_front
 from search.queries import StudyReader
 from search.records import StudyView, TrialState
+from search.storage.amendments import unvoid_trial, void_trial
+from search.storage.engine import open_engine
+from search.storage.schema import StudyRow
 
 RESUME = ("checkpoint-000003-" + "0" * 32 + ".pt", "learned.pt", "derived-1.json", ".checkpoint.pt-abc123")
 NETWORKS = ("network.pt", "derived-1.pt")
@@ -32,6 +37,93 @@ OTHERS = ("failure.txt", "worker.log", "worker.txt", "notes of mine.pt")
 @pytest.fixture
 def folders(tmp_path: Path) -> StudyFolders:
     return StudyFolders(tmp_path, "table")
+
+
+@dataclass
+class Points:
+    """A study whose networks lie on a disk, and what a person does to its trials."""
+
+    run: Any
+    url: str
+    folders: StudyFolders
+
+    @property
+    def front(self) -> set[tuple[int, int]]:
+        return {(p.number, p.derived) for p in StudyReader(self.url).view("table").all_points if p.on_front}
+
+    def can_be_pulled(self, key: tuple[int, int]) -> bool:
+        return self.folders.network(*key).is_file()
+
+    def gc(self) -> int:
+        view = StudyReader(self.url).view("table")
+        return sweep(plan_sweep(self.folders, view, networks=True)).num_networks
+
+    def void(self, number: int) -> None:
+        void_trial(open_engine(self.url), "table", number, "wrong labels")
+
+    def unvoid(self, number: int) -> None:
+        unvoid_trial(open_engine(self.url), "table", number)
+
+
+@pytest.fixture
+def points(open_table_study: Callable[..., Any], make_derived: Callable[..., Any], folders: StudyFolders) -> Points:
+    """Six trials, each worse than the one before in both of its points."""
+    run = open_table_study(max_concurrent=9)
+    engine = open_engine(run.url)
+    with engine.begin() as connection:
+        connection.execute(sa.update(StudyRow).values(storage_dir=str(folders.storage)))
+    for number in range(6):
+        run.searcher.suggest(f"ray{number}")
+        derived = (make_derived(1, delta_mtl=-3.0 - number, flops=300 + number),)
+        run.finish(f"ray{number}", delta_mtl=-1.0 - number, flops=400 + number, derived=derived)
+        _fill(folders, number)
+    return Points(run, run.url, folders)
+
+
+class TestVoidsAfterwards:
+    def test_voids_go_on_until_a_network_is_missed_and_say_what_else_must_be_void(self, points: Points) -> None:
+        assert points.gc() == 6
+        points.void(0)
+        points.void(1)
+        assert points.front == {(2, 0), (2, 1)}
+        with pytest.raises(AmendmentError, match=r"3, 3\.1 would stand on the front") as refused:
+            points.void(2)
+        assert "void first: 3, 4, 5." in (refused.value.hint or "")
+        assert points.front == {(2, 0), (2, 1)}
+        for number in range(3, 6):
+            points.void(number)
+        points.void(2)
+        assert points.front == set()
+        with pytest.raises(AmendmentError, match="network, which was taken away"):
+            points.unvoid(5)
+        points.unvoid(1)
+        assert points.front == {(1, 0), (1, 1)}
+        # Behind the front nobody misses its network.
+        points.unvoid(5)
+        assert points.front == {(1, 0), (1, 1)}
+
+    def test_back_and_forth_the_front_can_be_pulled(self, points: Points) -> None:
+        chance = random.Random(3)
+        refused = 0
+        for step in range(60):
+            number = chance.randrange(6)
+            is_void = number in points.run.store.void_trials()
+            try:
+                (points.unvoid if is_void else points.void)(number)
+            except AmendmentError:
+                refused += 1
+            if step % 7 == 6:
+                points.gc()
+            assert all(points.can_be_pulled(key) for key in points.front)
+        assert 0 < refused < 50
+
+    def test_where_the_storage_cannot_be_seen_nothing_is_refused(self, points: Points) -> None:
+        trials = points.folders.trial(0).parent
+        trials.rename(trials.with_name("elsewhere"))
+        for number in range(6):
+            points.void(number)
+        points.unvoid(5)
+        assert points.front == {(5, 0), (5, 1)}
 
 
 def _fill(folders: StudyFolders, number: int, size: int = 10) -> None:
@@ -65,9 +157,6 @@ def _failed() -> Any:
 
 
 def _void(run: Any, number: int) -> None:
-    from search.storage.amendments import void_trial
-    from search.storage.engine import open_engine
-
     void_trial(open_engine(run.url), "table", number, "wrong labels")
 
 
@@ -140,6 +229,14 @@ def test_bytes_are_told_apart(folders: StudyFolders, view: StudyView) -> None:
     assert use.free > 0
     assert use.quota == 7
     assert sum(file.kind is FileKind.OTHER for file in trial_files(folders)) == len(OTHERS)
+
+
+def test_what_may_fall_when_it_is_repeated_is_counted_with(folders: StudyFolders, view: StudyView) -> None:
+    many = _view_of(view, [(-float(n), 100 + n) for n in range(9)])
+    for number in range(9):
+        _fill(folders, number)
+    going = [plan_sweep(folders, many, networks=True, repeated=repeated).num_networks for repeated in range(3)]
+    assert [before - after for before, after in itertools.pairwise(going)] == [1, 1]
 
 
 class TestKeeper:
