@@ -33,7 +33,8 @@ def plan_sweep(
 ) -> Sweep:
     """What would go; with ``networks`` also those far from the front.
 
-    ``repeated`` is how many trials the study repeats at its end, which the front may lose by that. ``heirs`` are studies that started from this one: their trials may go on from any network of it, so all stay.
+    ``repeated`` is how many trials the study repeats at its end, which the front may lose by that. ``heirs`` are
+    studies that started from this one: their trials may go on from any network of it, so all stay.
     """
     files = list(trial_files(folders))
     going = list(spent_files(files, {point.number: point.state for point in view.trials}))
