@@ -61,10 +61,17 @@ Begin = Callable[[int, int], Reporter | None]
 """Told of the network's FLOPs and parameters before it is trained; gives who is told of its epochs."""
 
 
-def train_family(spec: FamilySpec, data: MultiTaskData, work_dir: Path, *, begin: Begin | None = None) -> FamilyResult:
+def train_family(
+    spec: FamilySpec,
+    data: MultiTaskData,
+    work_dir: Path,
+    *,
+    begin: Begin | None = None,
+    search_reporter: Reporter | None = None,
+) -> FamilyResult:
     """Train, going on from the checkpoints that ``work_dir`` holds, and write ``work_dir/network.pt``.
 
-    What LOMT's layers cost to find is counted, too.
+    What LOMT's layers cost to find is counted, too; ``search_reporter`` is told of those epochs, before ``begin``.
 
     Raises:
         SpaceError: there is no such family, or it does not work on this backbone.
@@ -73,7 +80,7 @@ def train_family(spec: FamilySpec, data: MultiTaskData, work_dir: Path, *, begin
     """
     require_match(spec.architecture, data.description)
     work_dir.mkdir(parents=True, exist_ok=True)
-    found = _find_layers(spec, data, work_dir)
+    found = _find_layers(spec, data, work_dir, search_reporter)
     network = _build(spec, found)
     shape, cost = image_shape(data.description), step_cost(spec.train.weighting, len(spec.architecture.tasks))
     config, flops, num_parameters = spec.train, count_flops(network, shape), count_parameters(network)
@@ -95,10 +102,10 @@ def train_family(spec: FamilySpec, data: MultiTaskData, work_dir: Path, *, begin
     )
 
 
-def _find_layers(spec: FamilySpec, data: MultiTaskData, work_dir: Path) -> FoundLayers:
+def _find_layers(spec: FamilySpec, data: MultiTaskData, work_dir: Path, reporter: Reporter | None) -> FoundLayers:
     if spec.layer_search is None:
         return FoundLayers(attachments={}, train_flops=0.0, seconds=0.0)
-    return search_layers(spec.architecture, data, spec.layer_search, work_dir=work_dir)
+    return search_layers(spec.architecture, data, spec.layer_search, work_dir=work_dir, reporter=reporter)
 
 
 def _build(spec: FamilySpec, found: FoundLayers) -> FamilyNetwork:

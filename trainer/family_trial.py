@@ -11,7 +11,7 @@ from trainer.families import FamilySpec, train_family
 from trainer.family_choice import FamilyChoice
 from trainer.lomt import LayerSearch
 from trainer.machine import describe_environment, device_name, peak_memory_mib, reset_peak_memory
-from trainer.reporting import Reporter, TrialResult
+from trainer.reporting import EpochReport, Reporter, TrialResult
 from trainer.runtime import resolve_runtime
 from trainer.trial_reporter import TrialReporter
 from trainer.trial_spec import NETWORK_FILE, TrialSpec
@@ -34,7 +34,11 @@ def run_family_trial(
         _require_within_budgets(spec, family, flops, num_parameters)
         return TrialReporter(spec, flops, reporter, epochs_before=spec.num_epochs - spec.train.epochs)
 
-    trained = train_family(_family_spec(spec, family), data, work_dir, begin=begin)
+    def report_search(report: EpochReport, /) -> None:
+        # A network of one task alone: there is no Δ_MTL yet, and no cost of the network to come.
+        reporter(replace(report, num_epochs=spec.num_epochs))
+
+    trained = train_family(_family_spec(spec, family), data, work_dir, begin=begin, search_reporter=report_search)
     delta = delta_mtl(spec.architecture.tasks, trained.metrics, spec.single_task_metrics())
     return TrialResult(
         metrics=trained.metrics,

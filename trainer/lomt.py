@@ -15,6 +15,7 @@ from trainer.content_hash import hash_json
 from trainer.data.dataset import MultiTaskData
 from trainer.loop import Strategy, train
 from trainer.proximal import GroupSparsity
+from trainer.reporting import EpochReport, Reporter
 from trainer.seeding import seed_everything
 from trainer.training_cost import count_training_flops
 
@@ -44,9 +45,17 @@ class FoundLayers:
 
 
 def search_layers(
-    architecture: Architecture, data: MultiTaskData, search: LayerSearch, *, work_dir: Path
+    architecture: Architecture,
+    data: MultiTaskData,
+    search: LayerSearch,
+    *,
+    work_dir: Path,
+    reporter: Reporter | None = None,
 ) -> FoundLayers:
     """Train one sparse network per task, going on from the checkpoints in ``work_dir``, and apply the rule.
+
+    The reporter is told of one network after the other: its epochs count over all of them, its metrics are of the
+    one task.
 
     Raises:
         SpaceError: decoders cannot be attached to this backbone's layers.
@@ -54,15 +63,31 @@ def search_layers(
     """
     attachments: dict[str, str] = {}
     train_flops = seconds = 0.0
-    for task in architecture.tasks:
-        place, cost, took = _search_layer(architecture, task, data, search, work_dir)
+    for position, task in enumerate(architecture.tasks):
+        told = None if reporter is None else _counting_from(position, architecture, search, reporter)
+        place, cost, took = _search_layer(architecture, task, data, search, work_dir, told)
         attachments[task.name] = place
         train_flops, seconds = train_flops + cost, seconds + took
     return FoundLayers(attachments=attachments, train_flops=train_flops, seconds=seconds)
 
 
+def _counting_from(position: int, architecture: Architecture, search: LayerSearch, reporter: Reporter) -> Reporter:
+    """Epochs of the network at this position, from 0, as those of all networks together."""
+    epochs = search.train.epochs
+
+    def report(own: EpochReport, /) -> None:
+        reporter(replace(own, epoch=position * epochs + own.epoch, num_epochs=len(architecture.tasks) * epochs))
+
+    return report
+
+
 def _search_layer(
-    architecture: Architecture, task: Task, data: MultiTaskData, search: LayerSearch, work_dir: Path
+    architecture: Architecture,
+    task: Task,
+    data: MultiTaskData,
+    search: LayerSearch,
+    work_dir: Path,
+    reporter: Reporter | None,
 ) -> tuple[str, float, float]:
     """The task's layer, and the FLOPs and seconds of its network."""
     # As a single-task reference: alone, a task has nothing to be weighed against.
@@ -73,7 +98,7 @@ def _search_layer(
     key = hash_json(recipe | {"architecture": architecture.to_json()})
     slot = CheckpointSlot(path=work_dir / f"sparse-{task.name}.pt", key=key)
     # Decoders stay dense: of the encoder's layers one wants to know which the task needs.
-    strategy = Strategy(after_step=GroupSparsity(network.encoder, search.sparsity))
-    outcome = train(network, data, config, tasks=[task], strategy=strategy, slot=slot)
+    strategy = Strategy(phase="sparse", after_step=GroupSparsity(network.encoder, search.sparsity))
+    outcome = train(network, data, config, tasks=[task], strategy=strategy, reporter=reporter, slot=slot)
     cost = count_training_flops(network, image_shape(data.description), outcome.num_samples)
     return find_attachment(network.encoder, architecture, task), cost, outcome.seconds

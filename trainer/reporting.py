@@ -7,8 +7,9 @@ from typing import Literal, Protocol
 from spaces.gate_counts import GateCounts
 from spaces.gate_map import GateMap
 
-Phase = Literal["train", "finetune", "derive"]
-"""Gates learn; the cut network trains on; it is cut further and trains on, once per derived point."""
+Phase = Literal["sparse", "train", "finetune", "derive"]
+"""LOMT looks for layers with a sparse network per task; the network trains, its gates with it; the cut network trains
+on; it is cut further and trains on, once per derived point."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,12 @@ from dashboards.formats import flop_unit, format_flops
 from search.records import EpochPoint, TaskRecord
 
 _HEIGHT = 270
-# Gates learn before the first of them.
-_BANDS = (("finetune", "fine-tune", 0.6), ("derive", "then derived points", 0.3))
+# The network itself learns, and its gates, where there is none.
+_BANDS = (
+    ("sparse", "sparse networks, one per task", 0.6),
+    ("finetune", "fine-tune", 0.6),
+    ("derive", "then derived points", 0.3),
+)
 
 
 def loss_figure(epochs: Sequence[EpochPoint], tasks: Sequence[TaskRecord], scheme: Scheme) -> go.Figure:

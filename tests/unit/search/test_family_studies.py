@@ -1,12 +1,16 @@
 """Studies of other families, and studies that choose among families."""
 
 import math
+from pathlib import Path
 
 import optuna
 import pytest
+import torch
 
 from search.config import StudyConfig
 from search.errors import StudyFileError
+from search.folders import StudyFolders
+from search.gc.files import FileKind, files_of_trial
 from search.messages import TrialFinished, decode, encode
 from search.plan import StudyPlan, plan_study
 from search.references import reference_jobs
@@ -15,6 +19,7 @@ from search.sampling import decode as decode_params
 from search.study import adopt, ask, open_study
 from search.study_file import parse_study
 from spaces import BudgetBelowFloorError, SpaceError
+from trainer.checkpoint_files import add_checkpoint_file
 from trainer.config import TrainConfigError
 from trainer.family_choice import FamilyChoice
 from trainer.reporting import TrialResult
@@ -147,6 +152,14 @@ def test_weightings_that_gates_rule_out_are_there_for_others() -> None:
     assert plan_study(study_of("hard-sharing", head=head)).config.train.weightings == ("mgda-ub",)
     with pytest.raises(TrainConfigError):
         plan_study(parse_study(head))
+
+
+def test_checkpoints_of_sparse_networks_go_when_the_trial_has_ended(tmp_path: Path) -> None:
+    folders = StudyFolders(tmp_path, "f")
+    folders.trial(3).mkdir(parents=True)
+    add_checkpoint_file(folders.trial(3) / "sparse-left-hand.pt", lambda fresh: torch.save({}, fresh))
+    (found,) = files_of_trial(folders, 3)
+    assert (found.kind, found.key) == (FileKind.RESUME_POINT, (3, 0))
 
 
 def test_a_result_without_gates_reaches_the_driver() -> None:

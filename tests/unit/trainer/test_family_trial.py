@@ -69,9 +69,13 @@ def test_a_trial_delivers_the_family_s_network(name: str, spec: TrialSpec, cache
     assert result.flops == result.flops_before_cut == count_flops(expected, SHAPE)
     assert result.num_parameters == count_parameters(expected)
     searched = 2 if name == "lomt" else 0  # one epoch for the sparse network of each task
-    assert [report.epoch for report in reports] == [searched + 1, searched + 2]
+    assert [report.epoch for report in reports] == list(range(1, searched + 3))
+    assert [report.phase for report in reports] == ["sparse"] * searched + ["train"] * 2
     assert {report.num_epochs for report in reports} == {trial.num_epochs} == {searched + 2}
-    assert {report.flops for report in reports} == {result.flops}
+    assert {report.flops for report in reports[searched:]} == {result.flops}
+    for report, task in zip(reports[:searched], spec.architecture.task_names, strict=False):
+        assert (report.delta_mtl, report.flops, report.gates) == (None, None, None)
+        assert set(report.losses) == set(report.metrics) == {task}
     assert reports[-1].delta_mtl == result.delta_mtl
     delivered = load_delivered(Path(result.network_path))
     assert delivered.family == name
@@ -83,6 +87,44 @@ def test_a_trial_delivers_the_family_s_network(name: str, spec: TrialSpec, cache
     again: list[EpochReport] = []
     assert run_trial(trial, work_dir=tmp_path, cache_dir=cache, reporter=again.append).metrics == result.metrics
     assert again == []
+
+
+class Interruption(Exception):
+    """A worker goes away."""
+
+
+def test_a_trial_interrupted_while_it_looks_for_layers_goes_on(spec: TrialSpec, cache: Path, tmp_path: Path) -> None:
+    """Behind every epoch in turn; what was reported before is not reported again, and nothing else changes."""
+    family = FamilyChoice(name="lomt", sparsity=1e-3, search_epochs=2)
+    trial = replace(spec, family=family, train=replace(TRAIN, epochs=1))
+    whole: list[EpochReport] = []
+    expected = run_trial(trial, work_dir=tmp_path / "whole", cache_dir=cache, reporter=whole.append)
+    assert [report.epoch for report in whole] == [1, 2, 3, 4, 5] == list(range(1, trial.num_epochs + 1))
+    seen: list[EpochReport] = []
+
+    def stop(report: EpochReport, /) -> None:
+        seen.append(report)
+        raise Interruption
+
+    for _ in whole:
+        with pytest.raises(Interruption):
+            run_trial(trial, work_dir=tmp_path / "parts", cache_dir=cache, reporter=stop)
+    result = run_trial(trial, work_dir=tmp_path / "parts", cache_dir=cache, reporter=stop)
+    assert [replace(report, seconds=0.0) for report in seen] == [replace(report, seconds=0.0) for report in whole]
+    assert (result.metrics, result.train_flops) == (expected.metrics, expected.train_flops)
+    assert result.seconds == pytest.approx(sum(report.seconds for report in seen))
+
+
+def test_a_sparse_network_without_its_checkpoints_begins_anew(spec: TrialSpec, cache: Path, tmp_path: Path) -> None:
+    trial = replace(spec, family=FAMILIES["lomt"], train=replace(TRAIN, epochs=1))
+    first = run_trial(trial, work_dir=tmp_path, cache_dir=cache, reporter=lambda _: None)
+    lost = list(tmp_path.glob(f"sparse-{spec.architecture.task_names[1]}-*.pt"))
+    assert lost
+    for file in lost:
+        file.unlink()
+    reports: list[EpochReport] = []
+    assert run_trial(trial, work_dir=tmp_path, cache_dir=cache, reporter=reports.append).metrics == first.metrics
+    assert [report.epoch for report in reports] == [2]
 
 
 def test_checkpointed_activations_change_nothing(spec: TrialSpec, cache: Path, tmp_path: Path) -> None:
