@@ -95,4 +95,4 @@ def _counted(points: list[TrialPoint]) -> dict[Key, TrialPoint]:
 
 
 def _worth(point: TrialPoint) -> tuple[object, ...]:
-    return point.expected_delta_mtl, point.flops, point.finished_at
+    return point.expected_delta_mtl, point.confirmation, point.flops, point.finished_at

@@ -245,13 +245,15 @@ class TrialDetail:
 class HypervolumePoint:
     """Hypervolume of the feasible front after ``num_complete`` complete trials, in finishing order.
 
-    A trial's derived points arrive with it.
+    A trial's derived points arrive with it. ``band`` is the same with every point of them that is confirmed at the
+    lower, and at the upper end of its interval; None while none of them is.
     """
 
     num_complete: int
     trial: int
     finished_at: datetime
     hypervolume: float
+    band: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

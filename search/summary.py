@@ -17,7 +17,6 @@ def study_summary(
     facts: StudyFacts,
     points: Sequence[TrialPoint],
     history: Sequence[HypervolumePoint],
-    band: tuple[float, float] | None,
     state: StudyState,
 ) -> StudySummary:
     """The line of a study in a list. ``points`` are the trials and the points derived from them, no repeats."""
@@ -50,7 +49,7 @@ def study_summary(
         reference_seconds=_reference_seconds(facts),
         gpus_per_worker=_gpus_per_worker(facts),
         num_workers=row.num_workers,
-        hypervolume_band=band,
+        hypervolume_band=history[-1].band if history else None,
         heartbeat_at=row.heartbeat_at,
         driver_since=row.driver_since,
         max_hours=row.max_hours,

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from search.confirmation import Key
 from search.facts import DerivedFacts, StudyFacts, TrialFacts
-from search.hypervolumes import hypervolume_band, hypervolume_points
+from search.hypervolumes import hypervolume_points
 from search.pareto import ReferenceFrame
 from search.places import NOWHERE, Place, places
 from search.records import (
@@ -46,14 +46,11 @@ def assembled_view(
 ) -> StudyView:
     """The page of points and a hypervolume that are known already."""
     state = study_state(facts.row, now)
-    references = reference_points(facts)
-    frame = reference_frame(facts.row, references)
-    every_point = points.trials + points.derived
     return StudyView(
         revision=revision(facts.row, now),
-        summary=study_summary(facts, every_point, history, hypervolume_band(every_point, frame), state),
+        summary=study_summary(facts, points.trials + points.derived, history, state),
         points=points.trials,
-        references=references,
+        references=reference_points(facts),
         hypervolume=history,
         derived=points.derived,
         events=facts.events,

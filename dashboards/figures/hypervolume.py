@@ -6,19 +6,20 @@ from typing import Literal
 
 import plotly.graph_objects as go
 
-from dashboards.figures.theme import Scheme, base_figure
+from dashboards.figures.theme import Scheme, base_figure, translucent
 from search.records import HypervolumePoint, StudyView
 
 Over = Literal["trials", "cost"]
 
+LOWER, UPPER = "confirmed points at the lower end", "confirmed points at the upper end"
 _MOST_MARKED = 200
 
 
 def hypervolume_figure(view: StudyView, scheme: Scheme, over: Over = "trials") -> go.Figure:
     """A staircase over the number of finished trials, or over the hours spent; flat parts gained nothing.
 
-    Of a long history only its steps are drawn, and its end, with the band that the confirmed
-    points leave open. It fills its box.
+    Of a long history only its steps are drawn, and its end. Around it is the band that the confirmed points leave
+    open, from the first of them on. It fills its box.
     """
     figure = base_figure(scheme, height=None, keep=f"hypervolume-{view.summary.name}-{over}")
     points = steps(view.hypervolume)
@@ -27,12 +28,13 @@ def hypervolume_figure(view: StudyView, scheme: Scheme, over: Over = "trials") -
     figure.add_trace(
         go.Scatter(
             x=across, y=[point.hypervolume for point in points],
-            customdata=[[point.trial, point.num_complete] for point in points], error_y=_band(view, len(points)),
+            customdata=[[point.trial, point.num_complete, _band_words(point)] for point in points],
             mode="lines+markers", line={"shape": "hv", "color": scheme.good, "width": 2}, marker={"size": 5},
-            hovertemplate="after %{customdata[1]} finished trials<br>hypervolume %{y:.4g}"
+            hovertemplate="after %{customdata[1]} finished trials<br>hypervolume %{y:.4g}%{customdata[2]}"
                           "<br>last: trial %{customdata[0]}<extra></extra>",
         )
     )  # fmt: skip
+    figure.add_traces(_band(points, across, scheme))
     most = max(across, default=1)
     if over == "cost":
         figure.update_xaxes(title_text="Hours of all workers", rangemode="tozero")
@@ -47,7 +49,7 @@ def steps(points: Sequence[HypervolumePoint]) -> list[HypervolumePoint]:
     """Of many points those at which the hypervolume changed, the first and the last: the others say nothing more."""
     if len(points) <= _MOST_MARKED:
         return list(points)
-    changed = [after for before, after in pairwise(points) if after.hypervolume != before.hypervolume]
+    changed = [after for before, after in pairwise(points) if _heights(after) != _heights(before)]
     return list(dict.fromkeys((points[0], *changed, points[-1])))
 
 
@@ -63,15 +65,32 @@ def hours_spent(view: StudyView) -> dict[int, float]:
     return {point.number: total / 3600 for point, total in zip(own, islice(spent, 1, None), strict=True)}
 
 
-def _band(view: StudyView, size: int) -> dict[str, object] | None:
-    """At the end alone: the hypervolume with the confirmed points at the ends of their intervals."""
-    band = view.summary.hypervolume_band
-    if band is None or not size:
-        return None
-    value = view.hypervolume[-1].hypervolume
-    rest = [0.0] * (size - 1)
-    return {"type": "data", "symmetric": False, "array": [*rest, max(0.0, band[1] - value)],
-            "arrayminus": [*rest, max(0.0, value - band[0])], "thickness": 1.5, "width": 5}  # fmt: skip
+def _heights(point: HypervolumePoint) -> tuple[object, ...]:
+    return point.hypervolume, point.band
+
+
+def _band(points: Sequence[HypervolumePoint], across: Sequence[float], scheme: Scheme) -> list[go.Scatter]:
+    """Its lower and its upper edge, filled between; nothing while no point is confirmed."""
+    known = [(x, point.band) for x, point in zip(across, points, strict=True) if point.band is not None]
+    if not known:
+        return []
+    edge = {"mode": "lines", "hoverinfo": "skip",
+            "line": {"shape": "hv", "color": scheme.good, "width": 0.8, "dash": "dot"}}  # fmt: skip
+    x = [x for x, _ in known]
+    low = go.Scatter(x=x, y=[band[0] for _, band in known], name=LOWER, **edge)
+    high = go.Scatter(
+        x=x,
+        y=[band[1] for _, band in known],
+        name=UPPER,
+        fill="tonexty",
+        fillcolor=translucent(scheme.good, 0.18),
+        **edge,
+    )
+    return [low, high]
+
+
+def _band_words(point: HypervolumePoint) -> str:
+    return "" if point.band is None else f", {point.band[0]:.4g} to {point.band[1]:.4g} over the seeds"
 
 
 def _step(most: int) -> int:

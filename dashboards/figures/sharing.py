@@ -2,7 +2,7 @@
 
 import plotly.graph_objects as go
 
-from dashboards.figures.theme import Scheme, base_figure
+from dashboards.figures.theme import Scheme, base_figure, translucent
 from dashboards.formats import flop_unit, format_flops
 from spaces.gate_map import GateMap
 from spaces.sharing import Flow, Stage, affinity, flows, site_flops, stages
@@ -64,7 +64,7 @@ def flow_figure(gate_map: GateMap, scheme: Scheme) -> go.Figure:
                 "source": [place[_ends(link)[0]] for link in links],
                 "target": [place[_ends(link)[1]] for link in links],
                 "value": [link.share for link in links],
-                "color": [_translucent(scheme.task_color(link.task)) for link in links],
+                "color": [translucent(scheme.task_color(link.task), 0.45) for link in links],
                 "customdata": [_link_words(link, tasks, found) for link in links],
                 "hovertemplate": "%{customdata}<extra></extra>",
             },
@@ -96,11 +96,6 @@ def _link_words(link: Flow, tasks: tuple[str, ...], found: tuple[Stage, ...]) ->
     return (
         f"{tasks[link.task]}: {100 * link.share:.0f} % {words}, {found[link.stage].name} → {found[link.stage + 1].name}"
     )
-
-
-def _translucent(color: str) -> str:
-    red, green, blue = (int(color[start : start + 2], 16) for start in (1, 3, 5))
-    return f"rgba({red},{green},{blue},0.45)"
 
 
 def flops_figure(gate_map: GateMap, scheme: Scheme) -> go.Figure:

@@ -52,6 +52,12 @@ def scheme_named(name: str | None) -> Scheme:
     return _SCHEMES["dark" if name == "dark" else "light"]
 
 
+def translucent(color: str, opacity: float) -> str:
+    """A colour ``#rrggbb`` through which one sees what lies behind it."""
+    red, green, blue = (int(color[start : start + 2], 16) for start in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{opacity:g})"
+
+
 def base_figure(scheme: Scheme, *, height: int | None, keep: str) -> go.Figure:
     """An empty figure in the house style. Zoom is kept for as long as ``keep`` stays the same."""
     # In one go: Plotly takes several times as long to update a layout as to take one.

@@ -88,12 +88,13 @@ class Event(Model):
 
 
 class Hypervolume(Model):
-    """Of the feasible front after so many complete trials."""
+    """Of the feasible front after so many complete trials; ``band`` is over the seeds of the confirmed ones of them."""
 
     num_complete: int
     trial: int
     finished_at: datetime
     hypervolume: float
+    band: tuple[float, float] | None
 
 
 class StudyDetail(Model):

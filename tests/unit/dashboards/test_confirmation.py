@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from dashboards.figures.front import BEST, FRONT, front_figure, hover_text
+from dashboards.figures.hypervolume import LOWER, UPPER, Over, hypervolume_figure, steps
 from dashboards.figures.theme import scheme_named
 from dashboards.pages.study_header import front_points, study_stats
 from dashboards.point_words import expected_delta, sureness
@@ -80,3 +81,32 @@ def test_repeats_stand_in_the_table_and_in_the_report(confirmed: StudyView) -> N
     report = report_html(confirmed, (), "[study]")
     assert "↻ seed of 7" in report
     assert "95 % interval" in report
+
+
+@pytest.mark.parametrize("over", ["trials", "cost"])
+def test_hypervolume_has_a_band_from_the_first_confirmed_point_on(view: StudyView, over: Over) -> None:
+    history = tuple(
+        replace(point, band=None if point.num_complete < 4 else (point.hypervolume - 0.1, point.hypervolume + 0.2))
+        for point in view.hypervolume
+    )
+    line, low, high = hypervolume_figure(replace(view, hypervolume=history), LIGHT, over).data
+    assert (low.name, high.name, high.fill) == (LOWER, UPPER, "tonexty")
+    known = [point for point in history if point.band is not None]
+    assert list(zip(low.y, high.y, strict=True)) == [point.band for point in known]
+    assert list(low.x) == list(high.x) == list(line.x)[3:]
+    assert {trace.line.shape for trace in (line, low, high)} == {"hv"}
+    words = [words for _, _, words in line.customdata]
+    assert words[:3] == ["", "", ""]
+    assert words[-1] == f", {low.y[-1]:.4g} to {high.y[-1]:.4g} over the seeds"
+
+
+def test_a_long_history_keeps_the_steps_of_its_band(view: StudyView) -> None:
+    point = view.hypervolume[0]
+    history = [replace(point, num_complete=n, trial=n, hypervolume=1.0, band=None) for n in range(1, 301)]
+    history[200:] = [replace(point, band=(0.5, 1.5)) for point in history[200:]]
+    history[250:] = [replace(point, band=(0.5, 1.75)) for point in history[250:]]
+    assert [point.num_complete for point in steps(history)] == [1, 201, 251, 300]
+
+
+def test_without_a_confirmed_point_there_is_no_band(view: StudyView) -> None:
+    assert len(hypervolume_figure(view, LIGHT).data) == 1
