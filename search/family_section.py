@@ -10,7 +10,7 @@ from trainer.lomt import SPARSITY
 
 FamilyName = Literal["interrogate", "hard-sharing", "cross-stitch", "mtan", "etr-nlp", "lomt"]
 INTERROGATE: FamilyName = "interrogate"
-_OWNERS: dict[str, FamilyName] = {"gamma": "etr-nlp", "sparsity": "lomt"}
+OWNERS: dict[str, FamilyName] = {"gamma": "etr-nlp", "sparsity": "lomt"}
 """Keys that one family alone has."""
 
 
@@ -32,7 +32,7 @@ class FamilySection(StrictModel):
 
     @model_validator(mode="after")
     def _keys_have_their_family(self) -> "FamilySection":
-        for key, owner in _OWNERS.items():
+        for key, owner in OWNERS.items():
             if key in self.model_fields_set and owner not in self.names:
                 raise ValueError(f'{key} has no effect without the family "{owner}"')
         for value in ends(self.gamma):

@@ -10,8 +10,9 @@ from optuna.trial import TrialState as OptunaState
 
 from search.config import StudyConfig
 from search.errors import LineageError
+from search.family_section import INTERROGATE, FamilySection
 from search.knobs import Choices, FloatRange, Scalar
-from search.pareto import Budgets, Outcome
+from search.pareto import Budgets, Outcome, is_feasible
 from search.plan import StudyPlan
 from search.queries import StudyReader
 from search.records import StudyView, TrialPoint, TrialState
@@ -27,10 +28,14 @@ _TARGET = "gates.flop_target"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heir:
-    """The trial that goes on from ``initial``, the earlier front's network that is nearest to the new budget."""
+    """The trial that goes on from ``initial``, the earlier front's network that is nearest to the new budget.
+
+    It is of the same ``family``.
+    """
 
     params: Mapping[str, Scalar]
     initial: InitialNetwork
+    family: str = INTERROGATE
 
     @property
     def attributes(self) -> dict[str, object]:
@@ -39,17 +44,26 @@ class Heir:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inheritance:
-    """``trials`` are shown to the sampler and stored nowhere; ``heir`` None: no network of the front suits."""
+    """``trials`` are shown to the sampler and stored nowhere; ``heir`` None: no network of the front suits.
+
+    ``left_out`` are families of the earlier study that this one does not train, ``among_families`` is whether it trains
+    several.
+    """
 
     study: str
     trials: tuple[FrozenTrial, ...]
     heir: Heir | None
+    left_out: tuple[str, ...] = ()
+    among_families: bool = False
 
     def __str__(self) -> str:
-        warmed = f"{self.study}: {len(self.trials)} of its trials warm the sampler"
+        said = f"{self.study}: {len(self.trials)} of its trials warm the sampler"
+        if self.left_out:
+            said += f", none of {' or '.join(self.left_out)}, which this study does not train"
         if self.heir is None:
-            return f"{warmed}; no network of its front suits as a beginning"
-        return f"{warmed}; the first trial goes on from the network of {self.heir.initial.label}"
+            return f"{said}; no network of its front suits as a beginning"
+        of_family = f", of {self.heir.family}," if self.among_families else ""
+        return f"{said}; the first trial{of_family} goes on from the network of {self.heir.initial.label}"
 
 
 def begin_from(plan: StudyPlan, text: str, reader: StudyReader, earlier: str) -> Inheritance:
@@ -77,8 +91,15 @@ def inherit(plan: StudyPlan, reader: StudyReader, earlier: str) -> Inheritance:
     Raises:
         StudyNotFoundError: there is no such earlier study.
     """
-    view = reader.view(earlier)
-    return Inheritance(study=earlier, trials=warm_trials(plan, view), heir=_heir(plan, view, reader))
+    view, there = reader.view(earlier), parse_study(reader.study_file(earlier)).family
+    here = plan.config.family
+    return Inheritance(
+        study=earlier,
+        trials=warm_trials(plan, view, there),
+        heir=_heir(plan, view, there, reader),
+        left_out=tuple(name for name in there.names if name not in here.names),
+        among_families=len(here.names) > 1,
+    )
 
 
 def heirs_of(inheritance: Inheritance | None) -> list[tuple[Mapping[str, Scalar], Mapping[str, object]]]:
@@ -88,24 +109,30 @@ def heirs_of(inheritance: Inheritance | None) -> list[tuple[Mapping[str, Scalar]
     return [(inheritance.heir.params, inheritance.heir.attributes)]
 
 
-def warm_trials(plan: StudyPlan, view: StudyView) -> tuple[FrozenTrial, ...]:
-    """The earlier study's complete trials as trials of this one, held against its budgets.
+def warm_trials(plan: StudyPlan, view: StudyView, there: FamilySection) -> tuple[FrozenTrial, ...]:
+    """The earlier study's complete trials as trials of this one, held against its budgets. ``there`` is its [family].
 
     A target is the same FLOPs as before, which is another share of another budget. Left out is what this study could
     not propose, and what has more parameters than it allows. Numbers are below 0: no trial of this study has them.
     """
     space = search_space(plan.config)
     budgets = Budgets(flops=plan.flop_budget, latency_ms=plan.config.latency_budget_ms)
-    found = [trial for point in view.points if (trial := _as_trial(plan, view, point, space, budgets)) is not None]
+    possible = (_as_trial(plan, view, point, there, space, budgets) for point in view.points)
+    found = [trial for trial in possible if trial is not None]
     for number, trial in enumerate(found, start=-len(found)):
         trial.number = number
     return tuple(found)
 
 
 def _as_trial(
-    plan: StudyPlan, view: StudyView, point: TrialPoint, space: Mapping[str, BaseDistribution], budgets: Budgets
+    plan: StudyPlan,
+    view: StudyView,
+    point: TrialPoint,
+    there: FamilySection,
+    space: Mapping[str, BaseDistribution],
+    budgets: Budgets,
 ) -> FrozenTrial | None:
-    params = _translated(plan, point, point.flop_target, space)
+    params = _translated(plan, point, point.flop_target, _family_of(point, there))
     if params is None or point.delta_mtl is None or point.flops is None or not _has_few_parameters(plan, point):
         return None
     outcome = Outcome(point.delta_mtl, point.flops, point.latency_ms)
@@ -124,31 +151,33 @@ def _as_trial(
     )
 
 
-def _heir(plan: StudyPlan, view: StudyView, reader: StudyReader) -> Heir | None:
+def _heir(plan: StudyPlan, view: StudyView, there: FamilySection, reader: StudyReader) -> Heir | None:
     """Of the front's networks that are still there, the one nearest to what this study may spend."""
-    if plan.config.family.others:
-        return None  # only InterroGate's networks have gates to go on with
-    space = search_space(plan.config)
     limit = plan.ceiling if plan.flop_budget is None else plan.flop_budget
     front = [point for point in view.all_points if point.on_front and _has_few_parameters(plan, point)]
     for point in sorted(front, key=lambda point: (abs((point.flops or 0) - limit), -(point.expected_delta_mtl or 0.0))):
         path = reader.network_path(view.summary.name, point.number, point.derived)
-        params = _translated(plan, point, None, space)
-        if params is not None and path.is_file():
+        family = _family_of(point, there)
+        # Gates can be closed until a network fits; any other stays what it is.
+        fits = family == INTERROGATE or is_feasible(point.flops or 0, plan.flop_budget)
+        params = _translated(plan, point, None, family)
+        if fits and params is not None and path.is_file():
             label = f"{view.summary.name} {point.label}"
-            return Heir(params=params, initial=InitialNetwork(label=label, path=str(path)))
+            return Heir(params=params, initial=InitialNetwork(label=label, path=str(path)), family=family)
     return None
 
 
-def _translated(
-    plan: StudyPlan, point: TrialPoint, flop_target: int | None, space: Mapping[str, BaseDistribution]
-) -> dict[str, Any] | None:
+def _family_of(point: TrialPoint, there: FamilySection) -> str:
+    """A study of one family does not sample it."""
+    return str(point.params.get(FAMILY, there.names[0]))
+
+
+def _translated(plan: StudyPlan, point: TrialPoint, flop_target: int | None, family: str) -> dict[str, Any] | None:
     """The point's parameters in this study, at this target or, for None, at the highest; None if it has none such."""
-    if point.state is not TrialState.COMPLETE:
+    if point.state is not TrialState.COMPLETE or family not in plan.config.family.names:
         return None
-    if FAMILY in space:
-        space = search_space(plan.config, str(point.params.get(FAMILY)))
-    params = {name: point.params.get(name) for name in space}
+    space = search_space(plan.config, family)
+    params = {name: family if name == FAMILY else point.params.get(name) for name in space}
     if _TARGET in space:
         try:
             share = share_of_target(plan, point.params, flop_target or 0)

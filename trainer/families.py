@@ -15,6 +15,7 @@ from trainer.config import TrainConfig, TrainConfigError
 from trainer.content_hash import hash_json
 from trainer.data.dataset import MultiTaskData
 from trainer.family_file import save_family
+from trainer.initial_network import InitialNetwork, load_initial_family
 from trainer.lomt import FoundLayers, LayerSearch, search_layers
 from trainer.loop import Strategy, train
 from trainer.reporting import Reporter
@@ -29,8 +30,9 @@ class FamilySpec:
     """One network of a family to train.
 
     ``settings`` are its builder's; ``single_task`` are the networks of every task alone, for families that start from
-    them. ``layer_search`` is how lomt finds its layers. With ``compute``, in FLOPs of forward passes per training
-    sample, the network trains for as many epochs as cost no less, whatever ``train.epochs`` is.
+    them. ``layer_search`` is how lomt finds its layers. ``initial`` takes the place of both. With ``compute``, in FLOPs
+    of forward passes per training sample, the network trains for as many epochs as cost no less, whatever
+    ``train.epochs`` is.
     """
 
     family: str
@@ -39,10 +41,11 @@ class FamilySpec:
     single_task: Mapping[str, TrainedReference]
     settings: Mapping[str, Any] = field(default_factory=dict)
     layer_search: LayerSearch | None = None
+    initial: InitialNetwork | None = None
     compute: float | None = None
 
     def __post_init__(self) -> None:
-        if self.family == "lomt" and self.layer_search is None:
+        if self.family == "lomt" and self.layer_search is None and self.initial is None:
             raise TrainConfigError("lomt needs a layer_search, found none.", hint="Say how its sparse networks train.")
 
 
@@ -103,19 +106,28 @@ def train_family(
 
 
 def _find_layers(spec: FamilySpec, data: MultiTaskData, work_dir: Path, reporter: Reporter | None) -> FoundLayers:
-    if spec.layer_search is None:
+    if spec.layer_search is None or spec.initial is not None:
         return FoundLayers(attachments={}, train_flops=0.0, seconds=0.0)
     return search_layers(spec.architecture, data, spec.layer_search, work_dir=work_dir, reporter=reporter)
 
 
 def _build(spec: FamilySpec, found: FoundLayers) -> FamilyNetwork:
     seed_everything(spec.train.seed)
+    if spec.initial is not None:
+        network = load_initial_family(spec.initial, spec.family, spec.architecture, spec.settings)
+    else:
+        network = _build_untrained(spec, found)
+    if spec.train.checkpoint_activations:
+        network.checkpoint_activations()
+    return network
+
+
+def _build_untrained(spec: FamilySpec, found: FoundLayers) -> FamilyNetwork:
+    """With the weights that its paper starts from."""
     settings = dict(spec.settings)
     if spec.layer_search is not None:
         settings["attachments"] = found.attachments
     network = build_family(spec.family, spec.architecture, settings)
-    if spec.train.checkpoint_activations:
-        network.checkpoint_activations()
     if FAMILIES[spec.family].starts_from:
         network.load_references({name: load_state(Path(one.path)) for name, one in spec.single_task.items()}, None)
     return network

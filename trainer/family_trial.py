@@ -69,6 +69,7 @@ def _family_spec(spec: TrialSpec, family: FamilyChoice) -> FamilySpec:
         single_task=spec.single_task,
         settings=family.settings,
         layer_search=search,
+        initial=spec.initial,
     )
 
 

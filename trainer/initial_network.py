@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from spaces.architecture import Architecture
+from spaces.families import FamilyNetwork
 from spaces.interrogate import InterroGateNetwork
 from trainer.checkpoint import CheckpointError, load_network
+from trainer.family_file import load_delivered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InitialNetwork:
-    """A gated network as a trial delivered it. ``label`` names it wherever its file lies, e.g. ``digits 7.1``."""
+    """A network as a trial delivered it. ``label`` names it wherever its file lies, e.g. ``digits 7.1``."""
 
     label: str
     path: str
@@ -38,3 +41,25 @@ def start_from(network: InterroGateNetwork, initial: InitialNetwork) -> None:
         if own != other:
             raise CheckpointError(f"{initial.label} has another {name} than this trial: {other}, not {own}.")
     network.load_state_dict(found.state_dict())
+
+
+def load_initial_family(
+    initial: InitialNetwork, family: str, architecture: Architecture, settings: Mapping[str, Any]
+) -> FamilyNetwork:
+    """The network of another family, to be trained on; what the file holds beside ``settings`` is taken as it is.
+
+    Raises:
+        CheckpointError: the file is missing or damaged, or holds a network of another family, architecture or setting.
+    """
+    found = load_delivered(Path(initial.path))
+    network = found.network
+    if not isinstance(network, FamilyNetwork) or found.family != family:
+        raise CheckpointError(f"{initial.label} is a network of {found.family}, this trial is one of {family}.")
+    if found.architecture != architecture:
+        raise CheckpointError(
+            f"{initial.label} has another architecture than this trial: {found.architecture}, not {architecture}."
+        )
+    for name, value in settings.items():
+        if network.settings.get(name) != value:
+            raise CheckpointError(f"{initial.label} has {name} {network.settings.get(name)}, this trial {value}.")
+    return network

@@ -47,7 +47,8 @@ class TrialSpec:
     ``hard_sharing`` starts the shared branch; without it that branch starts as the backbone does.
     ``flop_budget`` is in FLOPs (2 per multiply-add); None means the network is not cut. ``flop_target``, at or under
     it, is what this trial asks for; None: whatever its gates choose under the budget. ``param_budget`` caps the
-    parameters of the pruned network; None: no cap. ``initial`` takes the place of all other initial weights and gates.
+    parameters of the pruned network; None: no cap. ``initial``, of the same family, takes the place of all other
+    initial weights, of gates, and of LOMT's search for layers.
     ``family`` trains another family in place of InterroGate, to which ``gates`` then mean nothing.
     """
 
@@ -76,8 +77,6 @@ class TrialSpec:
             raise TrialSpecError(
                 f"flop_target must be at most the flop_budget of {self.flop_budget:,}, found {self.flop_target:,}."
             )
-        if self.family is not None and self.initial is not None:
-            raise TrialSpecError(f"initial is a network of InterroGate, the trial's family is {self.family.name}.")
         for name in names:
             if name not in self.single_task or name not in self.single_task[name].metrics:
                 raise TrialSpecError(
@@ -88,7 +87,8 @@ class TrialSpec:
     def num_epochs(self) -> int:
         """Epochs over all phases: gates learn, the network is fine-tuned, points are derived; or LOMT's two steps."""
         if self.family is not None:
-            return self.train.epochs + len(self.architecture.tasks) * self.family.search_epochs
+            searched = 0 if self.initial is not None else len(self.architecture.tasks) * self.family.search_epochs
+            return self.train.epochs + searched
         return self.train.epochs + self.gates.finetune_epochs + self.gates.derived_points * self.gates.derived_epochs
 
     @property

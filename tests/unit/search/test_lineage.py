@@ -16,7 +16,7 @@ from search.plan import StudyPlan, plan_study
 from search.queries import StudyReader
 from search.records import StudyState
 from search.sampler_view import SelectiveSampler
-from search.sampling import decode
+from search.sampling import FAMILY, decode, search_space
 from search.storage.amendments import void_trial
 from search.storage.repository import StudyStore
 from search.storage.schema import StudyRow
@@ -226,6 +226,91 @@ def test_starting_from_nothing_is_wrong_input(earlier: Any, tmp_path: Path, caps
     assert main(["start", str(path), "--from", "table"]) == 2
     assert "differs in train.epochs: 4 here, 3 there" in capsys.readouterr().err
     assert [summary.name for summary in StudyReader(earlier.url).list_studies()] == ["table"]
+
+
+MIXED = (
+    EARLIER.replace('sparsity = "expected_flops"\nflop_target = {low = 0.2, high = 1.0}\n', "")
+    + """
+[family]
+name = {choices = ["interrogate", "mtan", "etr-nlp"]}
+gamma = {low = 0.25, high = 0.75}
+"""
+)
+
+
+def _of(*families: str, text: str = MIXED) -> str:
+    """The mixed study's file, for these families alone."""
+    head = text.replace('name = "table"', 'name = "later"').replace(
+        '{choices = ["interrogate", "mtan", "etr-nlp"]}', f"{{choices = {list(families)}}}"
+    )
+    if "interrogate" not in families:
+        head = head.replace("[gates]\nlambda_s = {low = 3.0, high = 30.0, log = true}\n", "")
+    return head if "etr-nlp" in families else head.replace("gamma = {low = 0.25, high = 0.75}\n", "")
+
+
+@pytest.fixture
+def mixed(open_table_study: OpenStudy, tmp_path: Path) -> Any:
+    """A complete trial of each family; the dearer the better, so that all are on the front."""
+    study = open_table_study(max_concurrent=9, text=MIXED)
+    for number, (flops, delta_mtl) in enumerate(((10_000, -3.0), (20_000, -2.0), (30_000, -1.0))):
+        study.searcher.suggest(f"ray{number}")
+        study.finish(f"ray{number}", delta_mtl=delta_mtl, flops=flops, flop_budget=None)
+    _keep_networks(study, tmp_path, range(3))
+    return study
+
+
+@pytest.mark.parametrize(
+    ("families", "heir", "numbers"),
+    [
+        (("interrogate", "mtan", "etr-nlp"), "table 2", [0, 1, 2]),
+        (("interrogate", "mtan"), "table 1", [0, 1]),
+        (("interrogate",), "table 0", [0]),
+        (("mtan", "cross-stitch"), "table 1", [1]),
+        (("etr-nlp",), "table 2", [2]),
+    ],
+)
+def test_networks_go_to_studies_of_their_family(
+    families: tuple[str, ...], heir: str, numbers: list[int], mixed: Any
+) -> None:
+    text = _of(*families)
+    plan = plan_study(parse_study(text))
+    inheritance = begin_from(plan, text, StudyReader(mixed.url), "table")
+    assert [trial.user_attrs["inherited_from"] for trial in inheritance.trials] == [f"table {n}" for n in numbers]
+    for trial, number in zip(inheritance.trials, numbers, strict=True):
+        family = ("interrogate", "mtan", "etr-nlp")[number]
+        assert trial.params.get(FAMILY, families[0]) == family
+        assert set(trial.params) == set(search_space(plan.config, family))
+    assert inheritance.heir is not None
+    assert inheritance.heir.initial.label == heir
+    settings = decode(plan, inheritance.heir.params, seed=0)
+    assert (settings.family.name if settings.family else "interrogate") == inheritance.heir.family
+    left_out = [name for name in ("interrogate", "mtan", "etr-nlp") if name not in families]
+    said = f"none of {' or '.join(left_out)}, which this study does not train"
+    assert (said in str(inheritance)) == bool(left_out)
+    assert f", of {inheritance.heir.family}," in str(inheritance) or len(families) == 1
+
+
+def test_a_network_without_gates_must_fit_as_it_is(mixed: Any) -> None:
+    """Under a budget between the two, the dearer network is the nearer one, but cannot be cut."""
+    plan = plan_study(parse_study(_of("mtan", "etr-nlp")))
+    reader = StudyReader(mixed.url)
+    for budget, label in ((30_000, "table 2"), (29_000, "table 1")):
+        heir = inherit(replace(plan, flop_budget=budget), reader, "table").heir
+        assert heir is not None
+        assert heir.initial.label == label
+    without = inherit(replace(plan, flop_budget=19_000), reader, "table")
+    assert without.heir is None
+    assert "no network of its front suits as a beginning" in str(without)
+
+
+def test_families_must_meet_and_agree_in_what_they_are_asked(mixed: Any) -> None:
+    reader = StudyReader(mixed.url)
+    text = _of("lomt")
+    with pytest.raises(LineageError, match=r"family\.name: lomt here, interrogate, mtan, etr-nlp there"):
+        begin_from(plan_study(parse_study(text)), text, reader, "table")
+    other = _of("etr-nlp", "mtan").replace("high = 0.75", "high = 0.5")
+    with pytest.raises(LineageError, match=r"differs in family\.gamma"):
+        begin_from(plan_study(parse_study(other)), other, reader, "table")
 
 
 def _keep_networks(study: Any, storage: Path, numbers: Any) -> None:

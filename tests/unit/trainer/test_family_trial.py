@@ -14,12 +14,12 @@ from trainer.checkpoint import CheckpointError
 from trainer.config import GateConfig, TrainConfig
 from trainer.data import DataSpec, load_data
 from trainer.family_choice import FamilyChoice
-from trainer.family_file import load_delivered
+from trainer.family_file import load_delivered, save_family
 from trainer.initial_network import InitialNetwork
 from trainer.references import train_reference
 from trainer.reporting import EpochReport
 from trainer.trial import run_trial
-from trainer.trial_spec import TrainedReference, TrialSpec, TrialSpecError
+from trainer.trial_spec import TrainedReference, TrialSpec
 
 DATA = DataSpec(name="rooms", options={"train_size": 48, "val_size": 16, "height": 16, "width": 24})
 TRAIN = TrainConfig(epochs=2, batch_size=16, learning_rate=1e-2)
@@ -161,9 +161,56 @@ def test_families_are_told_apart_and_interrogate_s_keys_stay(spec: TrialSpec) ->
     assert TrialSpec.from_json(document).key("data") == spec.key("data")  # as earlier releases wrote it
 
 
-def test_gates_of_an_earlier_network_are_for_interrogate(spec: TrialSpec) -> None:
-    with pytest.raises(TrialSpecError, match=r"initial is a network of InterroGate, the trial's family is lomt"):
-        replace(spec, family=FAMILIES["lomt"], initial=InitialNetwork(label="x", path="x.pt"))
+@pytest.mark.parametrize("name", ["cross-stitch", "etr-nlp", "lomt"])
+def test_a_trial_goes_on_from_an_earlier_network_of_its_family(
+    name: str, spec: TrialSpec, cache: Path, tmp_path: Path
+) -> None:
+    short = replace(spec, family=FAMILIES[name], train=replace(TRAIN, epochs=1))
+    first = run_trial(short, work_dir=tmp_path / "1", cache_dir=cache, reporter=lambda _: None)
+    still = replace(short.train, learning_rate=1e-12, weight_decay=0.0)
+    initial = InitialNetwork(label="earlier 1", path=first.network_path)
+    reports: list[EpochReport] = []
+    later = replace(short, train=still, initial=initial)
+    second = run_trial(later, work_dir=tmp_path / "2", cache_dir=cache, reporter=reports.append)
+    assert [(report.epoch, report.num_epochs, report.phase) for report in reports] == [(1, 1, "train")]
+    assert second.flops == first.flops
+    before, after = (load_delivered(Path(one.network_path)).network for one in (first, second))
+    for (key, old), new in zip(before.named_parameters(), after.parameters(), strict=True):
+        torch.testing.assert_close(new, old, msg=key)
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"family": FAMILIES["cross-stitch"]}, r"earlier 1 is a network of etr-nlp, this trial is one of cross-stitch"),
+        (
+            {"family": FamilyChoice(name="etr-nlp", settings={"gamma": 0.5})},
+            r"earlier 1 has gamma 0\.25, this trial 0\.5",
+        ),
+    ],
+    ids=["family", "setting"],
+)
+def test_an_earlier_network_of_another_kind_is_refused(
+    other: dict[str, FamilyChoice], words: str, spec: TrialSpec, cache: Path, tmp_path: Path
+) -> None:
+    save_family("etr-nlp", build_family("etr-nlp", spec.architecture, {"gamma": 0.25}), tmp_path / "network.pt")
+    initial = InitialNetwork(label="earlier 1", path=str(tmp_path / "network.pt"))
+    trial = replace(spec, initial=initial, **other)  # type: ignore[arg-type]
+    with pytest.raises(CheckpointError, match=words):
+        run_trial(trial, work_dir=tmp_path, cache_dir=cache, reporter=lambda _: None)
+
+
+def test_an_earlier_network_of_another_size_is_refused(spec: TrialSpec, cache: Path, tmp_path: Path) -> None:
+    wider = replace(spec.architecture, decoder_width=16)
+    save_family("hard-sharing", build_family("hard-sharing", wider), tmp_path / "network.pt")
+    initial = InitialNetwork(label="earlier 1", path=str(tmp_path / "network.pt"))
+    with pytest.raises(CheckpointError, match="earlier 1 has another architecture than this trial"):
+        run_trial(
+            replace(spec, family=FAMILIES["hard-sharing"], initial=initial),
+            work_dir=tmp_path,
+            cache_dir=cache,
+            reporter=lambda _: None,
+        )
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
