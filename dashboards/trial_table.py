@@ -32,20 +32,20 @@ def trial_columns(view: StudyView) -> list[dict[str, Any]]:
     """Column definitions; FLOPs in the unit that suits the single-task cost."""
     unit = flop_unit(view.summary.single_task_flops)
     return [
-        {"field": "link", "headerName": "Trial", "cellRenderer": "markdown", "minWidth": 80, "width": 80,
+        {"field": "link", "headerName": "Trial", "cellRenderer": "markdown", "minWidth": 68, "width": 68,
          "sort": "desc"},
-        {"field": "state", "headerName": "State", "minWidth": 132, "width": 132},
-        _number("delta_mtl", "Δ_MTL (%)", "+.2f", 84),
+        {"field": "state", "headerName": "State", "minWidth": 120, "width": 120},
+        _number("delta_mtl", "Δ_MTL (%)", "+.2f", 80),
         {"headerName": unit.name, "children": [
-            _number("requested", "requested", ".4r", 88), _number("flops", "delivered", ".4r", 88),
+            _number("requested", "requested", ".4r", 82), _number("flops", "delivered", ".4r", 82),
         ]},
-        _number("share", "% of single-task", ".1f", 78),
+        _number("share", "% of single-task", ".1f", 74),
         *([] if view.summary.latency is None else [_number("latency", "Latency (ms)", ".3r", 84)]),
         *_metric_groups(view.summary.tasks),
-        {"field": "front", "headerName": "Front", "minWidth": 112, "width": 112, "tooltipField": "front"},
-        {"field": "derived", "headerName": "Derived points", "minWidth": 84, "width": 84},
-        {"field": "epochs", "headerName": "Epochs", "minWidth": 72, "width": 72},
-        {"field": "time", "headerName": "Time", "minWidth": 76, "width": 76},
+        {"field": "front", "headerName": "Front", "minWidth": 104, "width": 104, "tooltipField": "front"},
+        {"field": "derived", "headerName": "Derived points", "minWidth": 74, "width": 74},
+        {"field": "epochs", "headerName": "Epochs", "minWidth": 66, "width": 66},
+        {"field": "time", "headerName": "Time", "minWidth": 70, "width": 70},
         {"field": "cause", "headerName": "Cause", "minWidth": 90, "flex": 1, "tooltipField": "cause"},
     ]  # fmt: skip
 
@@ -161,6 +161,6 @@ def _metric_groups(tasks: Sequence[TaskRecord]) -> list[dict[str, Any]]:
     for task in tasks:
         unit = metric_unit(task.metric)
         heading = f"{metric_name(task.metric)}{f' ({unit})' if unit else ''}"
-        column = _number(f"metric_{task.name}", task.name, ".3f" if unit in ("m", "") else ".2f", 96)
+        column = _number(f"metric_{task.name}", task.name, ".3f" if unit in ("m", "") else ".2f", 82)
         groups.setdefault(heading, []).append(column)
     return [{"headerName": heading, "children": columns} for heading, columns in groups.items()]

@@ -17,7 +17,7 @@ from dashboards.polling import UNREACHABLE
 from dashboards.reader import Reader
 from dashboards.refusals import refusal_sentence, study_refusals
 from search.control.contract import StudyControl
-from search.records import StudyEvent
+from search.records import StudyEvent, StudyState
 from search.study_status import StudyStatus
 
 _HOURS = {"min": 0.01, "step": 0.5, "decimalScale": 2}
@@ -72,6 +72,9 @@ _DIALOGS = (
     ),
 )  # fmt: skip
 _NAMES = {dialog.key: dialog.button for dialog in _DIALOGS}
+STOP_ASKED = "The driver was asked to stop."
+STARTING = "A driver is starting; the study shows when it is at work."
+_DRIVEN = (StudyState.PREPARING, StudyState.RUNNING, StudyState.STOPPING)
 _EVENT_WORDS = {
     "started": "started",
     "resumed": "resumed",
@@ -111,12 +114,13 @@ def _register_buttons(app: Dash, reader: Reader) -> None:
     @app.callback(  # type: ignore[untyped-decorator, unused-ignore]
         *(Output(ids_actions.dialog_part(key, "open"), "disabled") for key in _NAMES),
         Output(ids_actions.STUDY_ACTION_REASONS, "children"),
+        Output(ids_actions.STUDY_ACTION_NOTE, "children"),
         Input(ids.STUDY_SEEN, "data"),
         Input(ids_actions.STUDY_ACTION_NOTE, "children"),
         State(ids.STUDY_NAME, "data"),
     )
-    async def allow(_seen: Any, _note: Any, study: str) -> tuple[Any, ...]:
-        return await asyncio.to_thread(allowed, reader, study)
+    async def allow(_seen: Any, note: str | None, study: str) -> tuple[Any, ...]:
+        return await asyncio.to_thread(allowed, reader, study, note)
 
 
 def action_bar() -> Component:
@@ -132,13 +136,19 @@ def action_bar() -> Component:
     )
 
 
-def allowed(reader: Reader, study: str) -> tuple[Any, ...]:
-    """Which buttons are disabled, in order, and the sentence that says why."""
+def allowed(reader: Reader, study: str, note: str | None = None) -> tuple[Any, ...]:
+    """Which buttons are disabled, in order, the sentence that says why, and what becomes of the ``note`` below."""
     status = _status(reader, study)
     if status is None:
-        return (True,) * len(_NAMES) + ("",)
+        return *(True,) * len(_NAMES), "", no_update
     refused = study_refusals(status)
-    return *(key in refused for key in _NAMES), refusal_sentence(refused, _NAMES)
+    kept = "" if is_over(note, status.state) else no_update
+    return *(key in refused for key in _NAMES), refusal_sentence(refused, _NAMES), kept
+
+
+def is_over(note: str | None, state: StudyState) -> bool:
+    """Whether what was asked for has happened meanwhile, so that the note no longer says how things are."""
+    return (note == STOP_ASKED and state not in _DRIVEN) or (note == STARTING and state in _DRIVEN)
 
 
 def study_acts(control: StudyControl) -> tuple[Callable[..., str], ...]:
@@ -146,12 +156,12 @@ def study_acts(control: StudyControl) -> tuple[Callable[..., str], ...]:
 
     def stop(study: str) -> str:
         control.stop(study, actor=ACTOR)
-        return "The driver was asked to stop."
+        return STOP_ASKED
 
     def resume(study: str, workers: float | str | None, hours: float | str | None) -> str:
         number = _number(workers)
         control.resume(study, workers=None if number is None else int(number), hours=_number(hours), actor=ACTOR)
-        return "A driver is starting; the study shows when it is at work."
+        return STARTING
 
     def extend(study: str, more: float | str | None) -> str:
         is_driven = control.extend(study, int(_number(more) or 0), actor=ACTOR)

@@ -15,7 +15,7 @@ from dashboards.cost_axis import cost_axis
 from dashboards.drawn import Drawn, ShownPoints
 from dashboards.figures.points import pair_figure
 from dashboards.figures.sharing import difference_figure
-from dashboards.figures.theme import Scheme, base_figure, scheme_named
+from dashboards.figures.theme import Scheme, scheme_named
 from dashboards.point_words import expected_delta
 from dashboards.reader import Reader
 from search.point_label import PointLabel
@@ -37,7 +37,11 @@ def pair_card() -> Component:
         "Why this point",
         dmc.Group(choosers, gap="sm", mb="xs"),
         html.Div(id=front_ids.WORDS, role="status"),
-        graph(front_ids.TASKS, 300, "Change of every task against its single-task network, of both points"),
+        html.Div(
+            graph(front_ids.TASKS, 300, "Change of every task against its single-task network, of both points"),
+            id=front_ids.TASKS_BOX,
+            style=_HIDDEN,
+        ),
         html.Div(
             [
                 dmc.Text("Own channels: the second network less the first", fw=600, size="sm", mt="sm"),
@@ -60,6 +64,7 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
         Output(front_ids.OTHER, "value"),
         Output(front_ids.WORDS, "children"),
         Output(ids.next_figure(front_ids.TASKS), "data"),
+        Output(front_ids.TASKS_BOX, "style"),
         Output(ids.next_figure(front_ids.DIFFERENCE), "data"),
         Output(front_ids.DIFFERENCE_BOX, "style"),
         Input(front_ids.POINTS, "data"),
@@ -82,21 +87,26 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
     register_graphs(app, front_ids.TASKS, front_ids.DIFFERENCE)
 
 
-_NUM_OUTPUTS = 8
+_NUM_OUTPUTS = 9
 
 
 def pair_update(reader: Reader, study: str, scheme: str, one: str | None, other: str | None) -> tuple[Any, ...]:
-    """Both choosers, the words, both figures and whether the second is shown."""
+    """Both choosers, the words, and both figures, each with whether it is shown."""
     view = reader.view(study)
     front = front_of(view.all_points, cost_axis(view, "flops"), is_plain=True)
     options = [{"value": p.label, "label": f"{p.label}: Δ_MTL {expected_delta(p)}"} for p in front]
     chosen, compared = chosen_pair(view, front, one, other)
     if chosen is None or compared is None:
-        words = reason("Two points on the front are needed to compare them.")
-        blank = base_figure(scheme_named(scheme), height=120, keep="pair")
-        return options, chosen, options, compared, words, blank, blank, _HIDDEN
+        words = reason(few_points_sentence(len(front)))
+        return options, chosen, options, compared, words, no_update, _HIDDEN, no_update, _HIDDEN
     details = [_detail(reader, study, label) for label in (chosen, compared)]
     return options, chosen, options, compared, *_compared(view, details[0], details[1], scheme_named(scheme))
+
+
+def few_points_sentence(number: int) -> str:
+    """Why there is nothing to compare on a front of so few points."""
+    found = "has one point" if number else "is empty"
+    return f"The front {found} so far; from two on they are compared here, task by task and gate by gate."
 
 
 def chosen_pair(
@@ -129,5 +139,5 @@ def _compared(view: StudyView, chosen: PointDetail, compared: PointDetail, schem
     words = html.Ul([html.Li(sentence) for sentence in difference_sentences(view, one, other)], className="words")
     tasks = pair_figure(deltas, view.summary.tasks, scheme)
     if one.gate_map is None or other.gate_map is None or not same_sites(one.gate_map, other.gate_map):
-        return words, tasks, no_update, _HIDDEN
-    return words, tasks, difference_figure(one.gate_map, other.gate_map, names, scheme), {}
+        return words, tasks, {}, no_update, _HIDDEN
+    return words, tasks, {}, difference_figure(one.gate_map, other.gate_map, names, scheme), {}

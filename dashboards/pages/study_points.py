@@ -23,6 +23,8 @@ from search.importance import parameter_importances
 from search.records import StudyView, TrialState
 
 _PARAMETER = "points-parameter"
+_HIDDEN = {"display": "none"}
+_NUM_OUTPUTS = 6
 # The shares are worked out again when so much more is known.
 _GROWTH = 1.1
 
@@ -70,15 +72,26 @@ def parameters_card() -> Component:
         dmc.Grid(
             [
                 dmc.GridCol(
-                    html.Div(
-                        graph(front_ids.PARALLEL, PARALLEL_HEIGHT, "Parameters, FLOPs and Δ_MTL of complete trials"),
-                        className="wide",
-                    ),
+                    [
+                        html.Div(id=front_ids.PARALLEL_SENTENCE),
+                        html.Div(
+                            graph(
+                                front_ids.PARALLEL, PARALLEL_HEIGHT, "Parameters, FLOPs and Δ_MTL of complete trials"
+                            ),
+                            id=front_ids.PARALLEL_BOX,
+                            className="wide",
+                            style=_HIDDEN,
+                        ),
+                    ],
                     span={"base": 12, "lg": 8},
                 ),
                 dmc.GridCol(
                     [
-                        graph(front_ids.IMPORTANCE, 260, "What share each parameter has in Δ_MTL and in FLOPs"),
+                        html.Div(
+                            graph(front_ids.IMPORTANCE, 260, "What share each parameter has in Δ_MTL and in FLOPs"),
+                            id=front_ids.IMPORTANCE_BOX,
+                            style=_HIDDEN,
+                        ),
                         html.Div(id=front_ids.IMPORTANCE_SENTENCE),
                     ],
                     span={"base": 12, "lg": 4},
@@ -108,6 +121,9 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
         Output(ids.next_figure(front_ids.PARALLEL), "data"),
         Output(ids.next_figure(front_ids.IMPORTANCE), "data"),
         Output(front_ids.IMPORTANCE_SENTENCE, "children"),
+        Output(front_ids.PARALLEL_SENTENCE, "children"),
+        Output(front_ids.PARALLEL_BOX, "style"),
+        Output(front_ids.IMPORTANCE_BOX, "style"),
         Input(front_ids.POINTS, "data"),
         Input(front_ids.SELECTED, "data"),
         Input(_PARAMETER, "data"),
@@ -119,12 +135,12 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
     ) -> tuple[Any, ...]:
         shown, labels = ShownPoints.from_json(points), selected_labels(selected)
         if shown is None:
-            return (no_update,) * 3
+            return (no_update,) * _NUM_OUTPUTS
         return await asyncio.to_thread(
             drawn.once,
             (shown, labels, parameter),
             lambda: parameters_update(reader, importances, study, shown.scheme, labels, parameter),
-            (no_update,) * 3,
+            (no_update,) * _NUM_OUTPUTS,
         )
 
     @app.callback(  # type: ignore[untyped-decorator, unused-ignore]
@@ -214,7 +230,7 @@ def parameters_update(
     selected: frozenset[str] | None = None,
     parameter: str | None = None,
 ) -> tuple[Any, ...]:
-    """Lines, bars, and what they say or why there are none."""
+    """Lines, bars, what they say or why there are none, and which of them are shown."""
     view = reader.view(study)
     shares = importances.of(view)
     colors = scheme_named(scheme)
@@ -226,4 +242,16 @@ def parameters_update(
         if shares
         else "Known after eight complete trials, if a parameter varies."
     )
-    return lines, importance_figure(shares, colors, parameter), reason(words)
+    bars = importance_figure(shares, colors, parameter)
+    too_few = lines_sentence(view)
+    shown = _HIDDEN if too_few else {}, {} if shares else _HIDDEN
+    return lines, bars, reason(words), reason(too_few), *shown
+
+
+def lines_sentence(view: StudyView) -> str | None:
+    """Why there are no lines across the parameters; None if there are some to tell apart."""
+    number = view.summary.state_counts.get(TrialState.COMPLETE, 0)
+    if number > 1:
+        return None
+    found = "One trial is complete" if number else "No trial is complete"
+    return f"{found} so far; from two on their parameters are drawn here, a line per trial."

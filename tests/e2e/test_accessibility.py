@@ -16,6 +16,7 @@ PAGES = {
     "/study/digits/trial/6": "epoch 8 of 8",
     "/start": "Tasks and their weights in the loss",
     "/system": "node-0, process 17",
+    "/comparison/digits": "InterroGate, task weights",
     "/nowhere": "No page has this address",
 }
 GRAVE = ("serious", "critical")
@@ -36,6 +37,7 @@ def findings(page: Page) -> list[str]:
 def pages(acting: Any, sample: Any) -> Any:
     event = StudyEvent(at=sample.START, kind="extended", detail="6 more trials, 12 in all", actor="ada")
     acting.reader.num_finished = 7
+    acting.reader.comparisons = {"digits": sample.sample_comparison()}
     acting.reader.override = lambda view: replace(view, events=(event,))
     return acting
 

@@ -11,8 +11,9 @@ import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 from sqlalchemy.exc import OperationalError
 
+from dashboards.pages.study_actions import STOP_ASKED
 from search.control.contract import NotRunningError
-from search.records import StudyEvent, StudyView, TrialState
+from search.records import StudyEvent, StudyState, StudyView, TrialState
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
 UNREACHABLE = OperationalError("SELECT 1", {}, Exception("connection refused"))
@@ -113,7 +114,14 @@ def test_a_study_is_stopped_extended_and_capped_each_confirmed(page: Page, pages
     pages.control.error = None
     dialog.get_by_role("button", name="Stop the study").click()
     expect(dialog).to_be_hidden()
-    expect(page.get_by_text("The driver was asked to stop.")).to_be_visible()
+    expect(page.get_by_text(STOP_ASKED)).to_be_visible()
+    # Once it has stopped, the note would say what no longer is.
+    pages.reader.override = lambda view: replace(
+        view, revision="stopped", summary=replace(view.summary, state=StudyState.STOPPED)
+    )
+    expect(page.get_by_text(STOP_ASKED)).to_have_count(0)
+    pages.reader.override = lambda view: view
+    expect(button(page, "Add trials …")).to_be_enabled()
     go_on_on_a_phone(page)
     button(page, "Add trials …").click()
     page.get_by_label("More trials").fill("8")

@@ -168,6 +168,28 @@ def frame_in_plot(page: Page, one: str, other: str) -> None:
     page.mouse.up()
 
 
+def test_systems_are_sorted_and_their_plot_is_saved_as_a_table(page: Page, pages: Any, sample: Any) -> None:
+    pages.reader.comparisons = {"digits": sample.sample_comparison()}
+    page.set_viewport_size(LAPTOP)
+    page.goto(pages.address + "/comparison/digits")
+    systems = page.locator("#comparison-table .ag-cell[col-id=system]")
+    expect(systems).to_have_count(3)
+    heading = page.locator("#comparison-table .ag-header-cell[col-id=delta_mtl]")
+    for _ in range(2):
+        heading.click()
+    order = """names => Array.from(document.querySelectorAll('#comparison-table .ag-row'))
+        .sort((a, b) => a.getAttribute('row-index') - b.getAttribute('row-index'))
+        .map(row => row.getAttribute('row-id')).join() === names"""
+    page.wait_for_function(order, arg="single-task,InterroGate, task weights,hard sharing, uniform")
+    heading.click()
+    page.locator("#comparison-table .ag-header-cell[col-id=flops]").click()
+    page.wait_for_function(order, arg="hard sharing, uniform,InterroGate, task weights,single-task")
+    page.wait_for_function("() => document.querySelector('#comparison-plot .js-plotly-plot')?.data?.length > 2")
+    table = saved(page, "comparison-plot", "csv")
+    assert "hard sharing, uniform" in table
+    assert ",1.215,-3.1" in table
+
+
 def test_two_points_are_compared_and_charts_are_saved(front: Page) -> None:
     words = front.locator("#points-words")
     expect(words).to_contain_text("7 takes")
@@ -191,8 +213,44 @@ def saved(page: Page, plot: str, kind: str) -> str:
     group = page.get_by_role("group").filter(has=page.locator(f"#{plot}")).last
     with page.expect_download() as download:
         group.get_by_role("button", name=f"save as {kind.upper()}").click()
-    assert download.value.suggested_filename == f"digits-{plot}.{kind}"
+    assert download.value.suggested_filename.endswith(f"digits-{plot}.{kind}")
     return Path(download.value.path()).read_text("latin-1" if kind == "png" else "utf-8")
+
+
+def test_the_trials_and_their_causes_are_seen_without_scrolling_sideways(page: Page, pages: Any) -> None:
+    page.set_viewport_size(LAPTOP)
+    page.goto(pages.address + "/study/digits")
+    expect(row(page, 3).first).to_be_attached()
+    expect(page.locator("#study-trials .ag-header-cell[col-id=cause]")).to_be_visible()
+    page.wait_for_function(
+        """() => {
+            const shown = document.querySelector('#study-trials .ag-center-cols-viewport');
+            return shown && shown.scrollWidth <= shown.clientWidth;
+        }"""
+    )
+
+
+def test_the_gates_of_every_epoch_are_gone_through_with_the_keyboard(page: Page, pages: Any) -> None:
+    page.set_viewport_size(LAPTOP)
+    page.goto(pages.address + "/study/digits/trial/7")
+    words = page.locator("#course-sentence")
+    expect(words).to_contain_text("Epoch 8 of 8, with the gates frozen")
+    total = """() => document.querySelector('#course-map .js-plotly-plot').data[0].z
+        .reduce((sum, row) => sum + Array.from(row).reduce((a, b) => a + b, 0), 0)"""
+    page.wait_for_function("() => document.querySelector('#course-map .js-plotly-plot')?.data?.[0]?.z")
+    last = page.evaluate(total)
+    slider = page.get_by_role("slider", name="epoch whose gates are shown")
+    slider.focus()
+    page.keyboard.press("Home")
+    expect(words).to_contain_text("Epoch 1 of 8, while the gates learn")
+    page.wait_for_function(f"last => ({total})() > last", arg=last)
+    page.keyboard.press("ArrowRight")
+    expect(words).to_contain_text("Epoch 2 of 8")
+    page.keyboard.press("End")
+    expect(words).to_contain_text("Epoch 8 of 8")
+    page.wait_for_function(f"last => ({total})() === last", arg=last)
+    page.set_viewport_size(PHONE)
+    page.wait_for_function("() => document.documentElement.scrollWidth <= window.innerWidth")
 
 
 def test_what_the_tasks_of_a_trial_share(page: Page, pages: Any) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from search.comparison import ComparisonTable
+from search.comparison import ComparisonTable, Subject, comparison_table
+from search.comparison.table import SystemRun
 from search.control.contract import StartOptions
 from search.doctor.check import Check
 from search.errors import StudyNotFoundError
@@ -342,6 +343,24 @@ def sample_gate_course(detail: TrialDetail) -> GateCourse:
         EpochGates(epoch=epoch.epoch, phase=epoch.phase, gates=gates[epoch.epoch - 1]) for epoch in detail.epochs
     )
     return GateCourse(num_epochs=8, epochs=epochs if number else ())
+
+
+def sample_comparison() -> ComparisonTable:
+    """Three systems, two of them from two seeds each."""
+    runs = [("single-task", 0, 0.0, SINGLE_TASK_FLOPS), ("single-task", 1, 0.0, SINGLE_TASK_FLOPS),
+            ("hard sharing, uniform", 0, -12.3, FLOOR_FLOPS), ("hard sharing, uniform", 1, -11.1, FLOOR_FLOPS),
+            ("InterroGate, task weights", 0, -3.1, BUDGET)]  # fmt: skip
+    return comparison_table(
+        Subject(name="digits", data="digits", tasks=TASKS),
+        [
+            SystemRun(
+                system=system, seed=seed, metrics={name: value * (1 + delta / 100) for name, value in _SINGLE.items()},
+                delta_per_task=dict.fromkeys(_SINGLE, delta), delta_mtl=delta, flops=flops, num_parameters=flops // 40,
+                train_flops=2e12, seconds=60.0,
+            )
+            for system, seed, delta, flops in runs
+        ],
+    )  # fmt: skip
 
 
 def sample_trial(point: TrialPoint, derived: Sequence[TrialPoint] = ()) -> TrialDetail:

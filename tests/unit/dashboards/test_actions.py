@@ -9,7 +9,7 @@ from sqlalchemy.exc import OperationalError
 
 from dashboards.dialogs import confirmed
 from dashboards.pages import study_actions, trial_extras
-from dashboards.pages.study_actions import events_card, study_acts
+from dashboards.pages.study_actions import STARTING, STOP_ASKED, events_card, study_acts
 from dashboards.refusals import refusal_sentence, study_refusals, trial_refusals
 from search.control.contract import NotRunningError
 from search.records import StudyEvent, StudyState, TrialState
@@ -102,15 +102,27 @@ def test_a_fault_of_ours_is_not_hidden(control: Any) -> None:
 
 def test_buttons_follow_the_study(reader: Any) -> None:
     reader.num_finished = 3
-    *disabled, why = study_actions.allowed(reader, "digits")
+    *disabled, why, _ = study_actions.allowed(reader, "digits")
     assert disabled == [False, True, False, False]
     assert why == "Resume: its driver is at work."
     reader.num_finished = 12
-    *disabled, why = study_actions.allowed(reader, "digits")
+    *disabled, why, _ = study_actions.allowed(reader, "digits")
     assert disabled == [True, True, False, True]
     assert why == "Stop and Hour cap: no driver is running. Resume: all its trials are done; add some first."
     reader.error = UNREACHABLE
-    assert study_actions.allowed(reader, "digits") == (True, True, True, True, "")
+    assert study_actions.allowed(reader, "digits") == (True, True, True, True, "", no_update)
+
+
+def test_a_note_goes_once_what_was_asked_has_happened(reader: Any) -> None:
+    reader.num_finished = 3
+    assert study_actions.allowed(reader, "digits", STOP_ASKED)[-1] is no_update
+    assert study_actions.allowed(reader, "digits", STARTING)[-1] == ""
+    for state in (StudyState.STOPPED, StudyState.FAILED, StudyState.LOST, StudyState.COMPLETE):
+        assert study_actions.is_over(STOP_ASKED, state)
+        assert not study_actions.is_over(STARTING, state)
+    for state in (StudyState.PREPARING, StudyState.RUNNING, StudyState.STOPPING):
+        assert not study_actions.is_over(STOP_ASKED, state)
+        assert not study_actions.is_over("The driver takes them up.", state)
 
 
 def test_buttons_follow_the_trial(reader: Any) -> None:

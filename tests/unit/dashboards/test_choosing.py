@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from dash import no_update
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,7 +30,7 @@ from dashboards.figures.sharing import affinity_figure, difference_figure, flops
 from dashboards.figures.theme import scheme_named
 from dashboards.pages.study_front import Asked, front_update, read_floors
 from dashboards.pages.study_pair import chosen_pair, pair_update
-from dashboards.pages.study_points import rows_answer, selection_sentence
+from dashboards.pages.study_points import Importances, parameters_update, rows_answer, selection_sentence
 from dashboards.pages.trial_layout import TrialKey
 from dashboards.pages.trial_sharing import sharing_update
 from dashboards.polling import Seen
@@ -116,13 +117,37 @@ def test_stopped_trials_stand_where_they_stopped(view: StudyView) -> None:
     assert (list(stopped.customdata), list(stopped.y)) == (["8"], [-20.0])
 
 
+@pytest.mark.parametrize(("num_finished", "words"), [(0, "is empty so far"), (1, "has one point so far")])
+def test_what_cannot_be_compared_is_said_and_not_drawn(reader: Any, num_finished: int, words: str) -> None:
+    reader.num_finished = num_finished
+    *_, said, bars, bars_style, difference, difference_style = pair_update(reader, "digits", "light", None, None)
+    assert words in str(said)
+    assert bars is difference is no_update
+    assert bars_style == difference_style == {"display": "none"}
+
+
+@pytest.mark.parametrize(
+    ("num_finished", "words", "has_lines"),
+    [(0, "No trial is complete so far", False), (1, "One trial is complete so far", False), (2, "", True)],
+)
+def test_parameters_of_too_few_trials_are_said_and_not_drawn(
+    reader: Any, num_finished: int, words: str, has_lines: bool
+) -> None:
+    reader.num_finished = num_finished
+    *_, importance, lines, lines_style, bars_style = parameters_update(reader, Importances(), "digits", "light")
+    assert "Known after eight complete trials" in str(importance)
+    assert words in str(lines)
+    assert (lines is None, lines_style == {}) == (has_lines, has_lines)
+    assert bars_style == {"display": "none"}
+
+
 def test_two_points_in_words_and_bars(reader: Any) -> None:
-    options, one, _, other, words, bars, difference, style = pair_update(reader, "digits", "light", None, None)
+    options, one, _, other, words, bars, shown, difference, style = pair_update(reader, "digits", "light", None, None)
     labels = [option["value"] for option in options]
     assert one == "7"
     assert other == labels[labels.index("7") - 1]
     assert [trace.name for trace in bars.data] == [other, one]
-    assert style == {}
+    assert shown == style == {}
     assert "kFLOPs more" in str(words)
     assert min(map(min, difference.data[0].z)) < 0
     assert chosen_pair(reader.view("digits"), [], None, None) == (None, None)
