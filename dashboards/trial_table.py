@@ -17,7 +17,8 @@ _THEME = """themeQuartz.withParams({
   headerTextColor: 'var(--mantine-color-dimmed)', headerBackgroundColor: 'transparent',
   borderColor: 'var(--mantine-color-default-border)', rowHoverColor: 'var(--mantine-color-default-hover)',
   wrapperBorder: false, headerColumnBorder: false,
-  headerColumnResizeHandleColor: 'transparent', fontFamily: 'inherit', fontSize: 13, headerFontWeight: 600, spacing: 6
+  headerColumnResizeHandleColor: 'transparent', fontFamily: 'inherit', fontSize: 13, headerFontWeight: 600, spacing: 6,
+  cellHorizontalPadding: 9
 })"""
 
 GRID_OPTIONS: dict[str, Any] = {
@@ -32,20 +33,20 @@ def trial_columns(view: StudyView) -> list[dict[str, Any]]:
     """Column definitions; FLOPs in the unit that suits the single-task cost."""
     unit = flop_unit(view.summary.single_task_flops)
     return [
-        {"field": "link", "headerName": "Trial", "cellRenderer": "markdown", "minWidth": 68, "width": 68,
+        {"field": "link", "headerName": "Trial", "cellRenderer": "markdown", "minWidth": 76, "width": 76,
          "sort": "desc"},
         {"field": "state", "headerName": "State", "minWidth": 120, "width": 120},
         _number("delta_mtl", "Δ_MTL (%)", "+.2f", 80),
         {"headerName": unit.name, "children": [
-            _number("requested", "requested", ".4r", 82), _number("flops", "delivered", ".4r", 82),
+            _number("requested", "requested", ".4r", 84), _number("flops", "delivered", ".4r", 84),
         ]},
-        _number("share", "% of single-task", ".1f", 74),
+        _number("share", "% of single-task", ".1f", 92),
         *([] if view.summary.latency is None else [_number("latency", "Latency (ms)", ".3r", 84)]),
         *_metric_groups(view.summary.tasks),
         {"field": "front", "headerName": "Front", "minWidth": 104, "width": 104, "tooltipField": "front"},
         {"field": "derived", "headerName": "Derived points", "minWidth": 74, "width": 74},
         {"field": "epochs", "headerName": "Epochs", "minWidth": 66, "width": 66},
-        {"field": "time", "headerName": "Time", "minWidth": 70, "width": 70},
+        {"field": "time", "headerName": "Time", "minWidth": 66, "width": 66},
         {"field": "cause", "headerName": "Cause", "minWidth": 90, "flex": 1, "tooltipField": "cause"},
     ]  # fmt: skip
 
@@ -116,7 +117,7 @@ def standing(point: TrialPoint) -> str:
 
 def table_height(view: StudyView) -> dict[str, str]:
     """Room for all rows up to about fifteen; more scroll inside the table."""
-    return {"height": f"{84 + 36 * min(max(len(view.trials), 2), 15)}px"}
+    return {"height": f"{96 + 36 * min(max(len(view.trials), 2), 15)}px"}
 
 
 def _row(view: StudyView, point: TrialPoint, derived: Sequence[TrialPoint], divisor: float) -> dict[str, Any]:
@@ -155,12 +156,17 @@ def _number(field: str, name: str, spec: str, width: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _width(name: str) -> int:
+    """Pixels of a column whose heading, one word, is not broken."""
+    return max(74, 20 + round(7.2 * len(name)))
+
+
 def _metric_groups(tasks: Sequence[TaskRecord]) -> list[dict[str, Any]]:
     """One heading per metric over the columns of the tasks it measures."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for task in tasks:
         unit = metric_unit(task.metric)
         heading = f"{metric_name(task.metric)}{f' ({unit})' if unit else ''}"
-        column = _number(f"metric_{task.name}", task.name, ".3f" if unit in ("m", "") else ".2f", 82)
+        column = _number(f"metric_{task.name}", task.name, ".3f" if unit in ("m", "") else ".2f", _width(task.name))
         groups.setdefault(heading, []).append(column)
     return [{"headerName": heading, "children": columns} for heading, columns in groups.items()]

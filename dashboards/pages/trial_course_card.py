@@ -15,14 +15,14 @@ _FEW_TASKS = 3
 def course_card() -> Component:
     """Hidden for a network without gates."""
     slider = dmc.Slider(
-        id=front_ids.COURSE_EPOCH, min=0, max=1, step=1, value=None, updatemode="drag", size="sm", mb="md", mt="xs",
+        id=front_ids.COURSE_EPOCH, min=0, max=1, step=1, value=None, updatemode="drag", size="sm", mb="md", mt="xl",
         thumbLabel="epoch whose gates are shown",
     )  # fmt: skip
     label = "Gate map after the chosen epoch: own channels per task and gate site"
     return html.Div(
         card(
             "The gates while they trained",
-            html.Div(id=front_ids.COURSE_SENTENCE, role="status"),
+            html.Div(id=front_ids.COURSE_SENTENCE, role="status", className="pattern-sentence"),
             html.Div(
                 [slider, html.Div(graph(front_ids.COURSE, map_height(_FEW_TASKS), label), className="wide")],
                 id=front_ids.COURSE_MAP_BOX,
