@@ -24,6 +24,12 @@ def host_and_process(identity: str) -> str:
     return f"{parts[0]}, process {parts[2]}" if len(parts) == 4 else identity
 
 
+def process_of(identity: str) -> int | None:
+    """The process's number on its host; None for an identity that is not ours."""
+    parts = identity.rsplit("/", 3)
+    return int(parts[2]) if len(parts) == 4 and parts[2].isdigit() else None
+
+
 def _here() -> tuple[str, str]:
     try:
         namespace = os.readlink("/proc/self/ns/pid")

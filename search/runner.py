@@ -2,8 +2,10 @@
 
 import logging
 import shutil
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import optuna
@@ -16,12 +18,13 @@ from search.folders import StudyFolders
 from search.gc.keeper import DiskKeeper
 from search.gc.sweep import studies_from
 from search.gc.trial_bytes import trial_bytes
+from search.memory_kills import WorkersKilledError, given_up, killed_workers
 from search.plan import StudyPlan
 from search.queries import StudyReader
 from search.ray_jobs import PreparationStoppedError
 from search.ray_references import RayReferences
 from search.records import StudyState, StudyView, TrialState
-from search.recovery import Recovery, give_up_unowned
+from search.recovery import Recovery, give_up_unowned, recover
 from search.references import References, prepare_references
 from search.result_gate import ResultGate
 from search.rounds import Progress, Round
@@ -57,6 +60,7 @@ class StudyRun:
     drain: Drain
     run_trial: RunTrial
     address: str | None = None
+    memory_kills: Counter[int] = field(default_factory=Counter)
 
     @property
     def progress(self) -> Progress:
@@ -84,9 +88,14 @@ def run_study(run: StudyRun) -> StudyState:
     """
     ended_early = False
     try:
-        if run.has_work:
-            with cluster(run.workers, run.address):
-                ended_early = _work(run)
+        while run.has_work:
+            try:
+                with cluster(run.workers, run.address):
+                    ended_early = _work(run)
+                break
+            except WorkersKilledError as killed:
+                logger.warning("%s; going on from the checkpoints", killed)
+                run = _taken_up_again(run)
     except PreparationStoppedError:
         logger.info("stopped while references were training")
     finally:
@@ -107,6 +116,13 @@ def _work(run: StudyRun) -> bool:
         run.store.set_message(_doing(run, work))
         _fit(run, references, work, keeper, f"run-{position}")
     return run.has_work
+
+
+def _taken_up_again(run: StudyRun) -> StudyRun:
+    """The same sitting once more, as a resume would begin it: its cluster is gone, its trials are left to it."""
+    num_trials = run.store.load().num_trials
+    recovery = recover(run.study, run.store, run.plan.config, num_trials=num_trials, flop_budget=run.plan.flop_budget)
+    return replace(run, recovery=recovery)
 
 
 def _disk_keeper(run: StudyRun) -> DiskKeeper:
@@ -138,7 +154,14 @@ def _fit(run: StudyRun, references: References, work: Round, keeper: DiskKeeper,
     num_new, num_workers = work.limit - len(work.adopted), run.workers.num_workers
     with AskAhead(work.ask, limit=num_new, num_workers=num_workers) as ask:
         searcher = _searcher(run, references, work, keeper, ask)
-        _tuner(run, work, searcher, name).fit()
+        try:
+            _tuner(run, work, searcher, name).fit()
+        except RuntimeError as error:
+            killed = killed_workers(error)
+            if killed is None:
+                raise
+            searcher.release(partial(given_up, run.memory_kills, killed))
+            raise WorkersKilledError("Ray ended a worker because memory was running out") from error
     searcher.release()
 
 

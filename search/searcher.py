@@ -1,6 +1,6 @@
 """StudySearcher: hands trials to Ray Tune and takes their messages back. All decisions on trial states are here."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -17,6 +17,7 @@ MakeConfig = Callable[[optuna.Trial], dict[str, Any]]
 
 
 Handout = tuple[optuna.Trial, dict[str, Any]]
+GiveUp = Callable[[Mapping[int, str]], Mapping[int, str]]
 
 
 class StudySearcher(Searcher):
@@ -62,6 +63,7 @@ class StudySearcher(Searcher):
         self._live: dict[str, optuna.Trial] = {}
         self._last_seen: dict[str, object] = {}
         self._attempts: dict[str, int] = {}
+        self._workers: dict[str, str] = {}
         self._causes: dict[str, str] = {}
         self._stops: dict[str, str] = {}
 
@@ -97,11 +99,19 @@ class StudySearcher(Searcher):
         """The scheduler stops the trial early; told before the trial is completed."""
         self._stops[trial_id] = cause
 
-    def release(self) -> None:
-        """Wait until all is stored, and leave every trial that is still out to a resume."""
+    def release(self, give_up: GiveUp = lambda _workers: {}) -> None:
+        """Wait until all is stored. What is still out fails if it is given up, and else waits for a resume.
+
+        ``give_up`` is told the process identity of each such trial's worker (empty: none has begun it), and answers
+        with the cause of each that is not to be tried again.
+        """
         self._outbox.close()
-        for trial_id in list(self._live):
-            self._gate.interrupt(self._live[trial_id])
+        causes = give_up({trial.number: self._workers.get(trial_id, "") for trial_id, trial in self._live.items()})
+        for trial_id, trial in list(self._live.items()):
+            if trial.number in causes:
+                self._gate.fail(trial, causes[trial.number], is_deterministic=True)
+            else:
+                self._gate.interrupt(trial)
             self._forget(trial_id)
 
     def save(self, checkpoint_path: str) -> None:
@@ -132,6 +142,7 @@ class StudySearcher(Searcher):
         self._last_seen[trial_id] = result["message"]
         if isinstance(message, AttemptStarted):
             self._attempts[trial_id] = self._attempts.get(trial_id, 0) + 1
+            self._workers[trial_id] = message.worker
         if isinstance(message, TrialInterrupted):
             # What stopped this trial stops the others, too: the study ends cleanly and waits for a resume.
             self._drain.request(message.cause)
@@ -158,5 +169,5 @@ class StudySearcher(Searcher):
         self._forget(trial_id)
 
     def _forget(self, trial_id: str) -> None:
-        for known in (self._live, self._last_seen, self._attempts, self._causes, self._stops):
+        for known in (self._live, self._last_seen, self._attempts, self._workers, self._causes, self._stops):
             known.pop(trial_id, None)
