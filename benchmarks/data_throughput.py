@@ -28,7 +28,8 @@ from spaces import Architecture, build_gated_network, build_shared_network
 from spaces.tasks import Task
 from trainer.data import Batch, DataSpec, MultiTaskData, Sample, load_data
 from trainer.data.augmentation import ChangesWithEpoch
-from trainer.data.loader import collate, epoch_batches
+from trainer.data.loader import collate
+from trainer.data.training_batches import TrainingBatches
 from trainer.losses import task_loss
 
 HEIGHT, WIDTH, NUM_CLASSES = 480, 640, 40
@@ -67,7 +68,7 @@ def main() -> None:
         print("network | loader workers | data | ms per step | of which waiting, ms | share waiting, %")
         for label, network, tasks in _networks(kept):
             for workers in arguments.workers:
-                for name, epoch in _sources(kept, files, tasks, arguments.batch, workers).items():
+                for name, epoch in _sources(kept, files, tasks, arguments, workers).items():
                     row = _measure(network, tasks, epoch, arguments.epochs, clock)
                     print(f"{label} | {workers} | {name} | {row}", flush=True)
 
@@ -106,14 +107,15 @@ def _networks(data: MultiTaskData) -> Iterator[tuple[str, nn.Module, tuple[Task,
 
 
 def _sources(
-    kept: MultiTaskData, files: MultiTaskData, tasks: tuple[Task, ...], batch: int, workers: int
+    kept: MultiTaskData, files: MultiTaskData, tasks: tuple[Task, ...], arguments: argparse.Namespace, workers: int
 ) -> dict[str, Epoch]:
     def of_gatefront(data: MultiTaskData) -> Epoch:
-        return lambda epoch: epoch_batches(
-            data.train, tasks, batch_size=batch, seed=0, epoch=epoch, num_workers=workers
-        )
+        num_epochs = 1 + arguments.epochs
+        return TrainingBatches(
+            data.train, tasks, batch_size=arguments.batch, seed=0, num_epochs=num_epochs, num_workers=workers
+        ).epoch
 
-    plain = _plain_loader(files.train, tasks, batch, workers)
+    plain = _plain_loader(files.train, tasks, arguments.batch, workers)
     return {
         "plain DataLoader": lambda _epoch: iter(plain),
         "from files": of_gatefront(files),

@@ -16,6 +16,7 @@ from trainer.checkpoint import Checkpoint, CheckpointSlot, read_checkpoint, writ
 from trainer.config import TrainConfig
 from trainer.data.dataset import Batch, MultiTaskData
 from trainer.data.loader import epoch_batches, num_samples, steps_per_epoch
+from trainer.data.training_batches import TrainingBatches
 from trainer.evaluation import evaluate
 from trainer.loss_log import LossLog
 from trainer.losses import task_loss
@@ -126,6 +127,14 @@ class _Run:
             weighting_parameters=self._weighting.parameters(),
         )
         self._schedule: LRScheduler = build_schedule(self._optimizer, config, num_steps)
+        self._batches = TrainingBatches(
+            data.train,
+            tasks,
+            batch_size=config.batch_size,
+            seed=config.seed,
+            num_epochs=config.epochs,
+            num_workers=config.num_loader_workers,
+        )
         self._others: Iterator[Batch] = iter(())
         self.epoch = 0
         self.seconds = 0.0
@@ -181,15 +190,7 @@ class _Run:
     def _pass_over_data(self) -> dict[str, float]:
         log = LossLog(self.epoch + 1)
         self._network.train()
-        batches = epoch_batches(
-            self._data.train,
-            self._tasks,
-            batch_size=self._config.batch_size,
-            seed=self._config.seed,
-            epoch=self.epoch,
-            num_workers=self._config.num_loader_workers,
-        )
-        for step, batch in enumerate(batches, self.epoch * self.steps_per_epoch):
+        for step, batch in enumerate(self._batches.epoch(self.epoch), self.epoch * self.steps_per_epoch):
             log.add(self._step(self._runtime.place_batch(batch), step))
         self._weighting.end_epoch()
         # A weighting that looks at other batches starts each epoch with a shuffling of its own, resumed or not.

@@ -1,6 +1,7 @@
 """Batches: in which order, and what fills the gaps."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,21 +20,33 @@ def epoch_batches(
     What does not fill a last batch is left out, as norms cannot learn from a batch of one; it is another rest
     every epoch. A data set that changes its samples with the epoch is told it by the same numbers.
     """
+    key = epoch_key(seed, epoch)
+    batches = epoch_order(num_samples(dataset), batch_size, key)
+    return load_batches(as_in_epoch(dataset, tasks, key), tasks, batches, num_workers)
+
+
+def epoch_key(seed: int, epoch: int) -> int:
+    """What decides an epoch: the order of its samples, and how they are changed."""
     # A large odd factor keeps the epochs of neighbouring seeds apart.
-    key = seed * 1_000_003 + epoch
-    if isinstance(dataset, ChangesWithEpoch):
-        dataset = dataset.at_epoch(key, tasks)
-    generator = torch.Generator().manual_seed(key)
-    order: list[int] = torch.randperm(num_samples(dataset), generator=generator).tolist()
-    num_steps = steps_per_epoch(len(order), batch_size)
-    return _load(dataset, tasks, _chunks(order[: num_steps * batch_size], batch_size), num_workers)
+    return seed * 1_000_003 + epoch
+
+
+def epoch_order(size: int, batch_size: int, key: int) -> list[list[int]]:
+    """The full batches of an epoch, as indices."""
+    order: list[int] = torch.randperm(size, generator=torch.Generator().manual_seed(key)).tolist()
+    return _chunks(order[: steps_per_epoch(size, batch_size) * batch_size], batch_size)
+
+
+def as_in_epoch(dataset: Dataset[Sample], tasks: Sequence[Task], key: int) -> Dataset[Sample]:
+    """The samples as an epoch shows them."""
+    return dataset.at_epoch(key, tasks) if isinstance(dataset, ChangesWithEpoch) else dataset
 
 
 def ordered_batches(
     dataset: Dataset[Sample], tasks: Sequence[Task], *, batch_size: int, num_workers: int = 0
 ) -> Iterator[Batch]:
     """Every sample once, in order."""
-    return _load(dataset, tasks, _chunks(range(num_samples(dataset)), batch_size), num_workers)
+    return load_batches(dataset, tasks, _chunks(range(num_samples(dataset)), batch_size), num_workers)
 
 
 def steps_per_epoch(size: int, batch_size: int) -> int:
@@ -78,9 +91,10 @@ def _chunks(indices: Sequence[int], size: int) -> list[list[int]]:
     return [list(indices[start : start + size]) for start in range(0, len(indices), size)]
 
 
-def _load(
-    dataset: Dataset[Sample], tasks: Sequence[Task], batches: list[list[int]], num_workers: int
+def load_batches(
+    dataset: Dataset[Sample], tasks: Sequence[Task], batches: Iterable[list[Any]], num_workers: int
 ) -> Iterator[Batch]:
+    """The batches of these indices, in order, read by ``num_workers`` processes ahead of time, or here for 0."""
     loader = DataLoader(
         dataset,
         batch_sampler=batches,
