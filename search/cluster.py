@@ -28,6 +28,8 @@ _ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    # On a busy machine a worker may take minutes to start; one that is given up starts no sooner the next time.
+    "RAY_worker_register_timeout_seconds": "600",
     # Messages carry no metric by design, and the driver has its own Ctrl-C.
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
