@@ -1,6 +1,7 @@
 """Drawn: figures that were drawn for one browser are handed to the next one, and kept while nothing in them changes."""
 
 import hashlib
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from search.records import StudyView, TrialState
 
 T = TypeVar("T")
 _MOST = 64
+# Up to so many points each new one is drawn at once.
+_FEW = 1000
 
 
 class Drawn(Generic[T]):
@@ -50,13 +53,20 @@ class ShownPoints:
 
     @classmethod
     def of(cls, view: StudyView, scheme: str) -> "ShownPoints":
-        """Equal tokens mean equal finished points: an epoch of a trial that is under way does not change it."""
+        """Equal tokens mean equal pictures: an epoch of a trial that is under way does not change it.
+
+        Of many points only the front and a sample of the others are drawn, so that one more off the front hardly shows:
+        over a thousand, the token changes with the front, and else with every further hundredth of them.
+        """
         summary = view.summary
         # A finished point changes only by a void, which is an event, or by a repeat that ends.
         repeats = [(point.label, point.state, point.delta_mtl) for point in view.repeats]
-        counts = [summary.state_counts.get(state, 0) for state in (TrialState.COMPLETE, TrialState.STOPPED_EARLY)]
+        ended = (TrialState.COMPLETE, TrialState.STOPPED_EARLY)
+        counts = [_roughly(summary.state_counts.get(state, 0)) for state in ended]
+        front = [point.label for point in view.all_points if point.on_front]
         said = (
-            summary.name, summary.created_at, counts, len(view.derived), len(view.events), repeats,
+            summary.name, summary.created_at, counts, front, _roughly(len(view.derived)), len(view.events),
+            repeats,
             len(view.references), summary.best_label, summary.hypervolume, summary.hypervolume_band,
         )  # fmt: skip
         return cls(hashlib.sha256(repr(said).encode()).hexdigest()[:16], scheme)
@@ -67,3 +77,8 @@ class ShownPoints:
 
     def to_json(self) -> dict[str, str]:
         return {"token": self.token, "scheme": self.scheme}
+
+
+def _roughly(number: int) -> int:
+    """The number itself if it is small; else one that changes when it has grown by a hundredth."""
+    return number if number < _FEW else _FEW + int(100 * math.log(number / _FEW))

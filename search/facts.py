@@ -116,7 +116,8 @@ def read_marks(session: Session, study: str) -> dict[int, str]:
     finished_at = sa.func.coalesce(sa.cast(TrialRow.finished_at, sa.Text), "")
     mark = sa.cast(TrialRow.state, sa.Text).concat(finished_at).concat(sa.func.coalesce(TrialRow.void_reason, ""))
     rows = session.connection().execute(sa.select(TrialRow.number, mark).where(TrialRow.study == study))
-    return {row[0]: row[1] for row in rows}
+    # All at once: one by one, fetching thousands of rows takes longer than reading them.
+    return dict(rows.all())
 
 
 def _read_trials(session: Session, study: str, numbers: Collection[int] | None) -> list[TrialFacts]:

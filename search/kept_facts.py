@@ -32,7 +32,7 @@ class KeptFacts:
     def update(self, session: Session, row: StudyRow) -> tuple[StudyFacts, set[Key]]:
         """The study as it is now, and the keys of all points that may differ from the last time, also gone ones."""
         marks = read_marks(session, row.name)
-        changed = {number for number, _ in marks.items() - self._marks.items()} | self._open
+        changed = {number for number, mark in marks.items() if self._marks.get(number) != mark} | self._open
         read = read_facts(session, row, changed if len(changed) <= _MOST_NAMED else None)
         gone = {key for number in changed for key in self._keys.get(number, ())}
         self._take(read, changed)

@@ -276,6 +276,8 @@ class StudyView:
     @property
     def trials(self) -> tuple[TrialPoint, ...]:
         """Every trial in order of its number, repeats too."""
+        if not self.repeats:
+            return self.points
         repeats = (point for point in self.repeats if not point.derived)
         return tuple(sorted((*self.points, *repeats), key=lambda point: point.number))
 

@@ -96,8 +96,10 @@ def _reference_seconds(facts: StudyFacts) -> float:
 
 def _gpus_per_worker(facts: StudyFacts) -> float:
     """As the latest trial that says so had it: a resumed study may have other workers."""
-    said = [trial.result["environment"].get(GPUS_HELD) for trial in facts.trials if "environment" in trial.result]
-    return next((float(share) for share in reversed(said) if share is not None), 0.0)
+    said = (
+        trial.result["environment"].get(GPUS_HELD) for trial in reversed(facts.trials) if "environment" in trial.result
+    )
+    return next((float(share) for share in said if share is not None), 0.0)
 
 
 def _eta_seconds(facts: StudyFacts) -> float | None:

@@ -49,7 +49,11 @@ def steps(points: Sequence[HypervolumePoint]) -> list[HypervolumePoint]:
     """Of many points those at which the hypervolume changed, the first and the last: the others say nothing more."""
     if len(points) <= _MOST_MARKED:
         return list(points)
-    changed = [after for before, after in pairwise(points) if _heights(after) != _heights(before)]
+    changed = [
+        after
+        for before, after in pairwise(points)
+        if after.hypervolume != before.hypervolume or after.band != before.band
+    ]
     return list(dict.fromkeys((points[0], *changed, points[-1])))
 
 
@@ -63,10 +67,6 @@ def hours_spent(view: StudyView) -> dict[int, float]:
     own.sort(key=lambda point: (point.finished_at or view.summary.created_at, point.number))
     spent = accumulate((seconds[point.number] for point in own), initial=view.summary.reference_seconds)
     return {point.number: total / 3600 for point, total in zip(own, islice(spent, 1, None), strict=True)}
-
-
-def _heights(point: HypervolumePoint) -> tuple[object, ...]:
-    return point.hypervolume, point.band
 
 
 def _band(points: Sequence[HypervolumePoint], across: Sequence[float], scheme: Scheme) -> list[go.Scatter]:

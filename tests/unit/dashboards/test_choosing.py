@@ -241,6 +241,22 @@ def test_points_are_others_when_a_trial_ends_and_not_when_an_epoch_does(make_rea
     assert ShownPoints.of(view, "light") != ShownPoints.of(view, "dark")
 
 
+def test_of_many_points_one_off_the_front_is_drawn_with_the_next_hundredth(view: StudyView) -> None:
+    def tokens(least: int, most: int) -> list[str]:
+        counts = [{**view.summary.state_counts, TrialState.COMPLETE: number} for number in range(least, most)]
+        views = [replace(view, summary=replace(view.summary, state_counts=found)) for found in counts]
+        return [ShownPoints.of(found, "light").token for found in views]
+
+    assert len(set(tokens(900, 1000))) == 100
+    large = tokens(10_000, 10_500)
+    assert 4 <= len(set(large)) <= 6
+    assert large == sorted(large, key=large.index)  # none comes back
+    # On the front it is drawn at once.
+    dominated = next(point for point in view.points if point.state is TrialState.COMPLETE and not point.on_front)
+    points = tuple(replace(point, on_front=True) if point is dominated else point for point in view.points)
+    assert ShownPoints.of(replace(view, points=points), "light") != ShownPoints.of(view, "light")
+
+
 def test_a_plot_that_leaves_points_out_says_how_many(view: StudyView, monkeypatch: pytest.MonkeyPatch) -> None:
     points = complete_points(view, cost_axis(view, "flops"))
     assert thinned_sentence(front_figure(view, LIGHT), points) is None
