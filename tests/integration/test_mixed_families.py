@@ -1,0 +1,109 @@
+"""A study that chooses among families, from start to bundle, and one that goes on from it. Real Ray, real SQLite."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from search.queries import StudyReader
+from search.records import StudyState, TrialState
+from search.sampling import FAMILY
+from trainer.family_file import load_delivered
+
+FAMILIES = ("interrogate", "lomt")
+STUDY = """
+[study]
+name = "{name}"
+trials = {trials}
+workers = 1
+sampler = "random"
+confirm_points = 0
+[data]
+name = "digits"
+options = {{train_size = 128, val_size = 64}}
+[network]
+stem = "small"
+[train]
+epochs = 1
+learning_rate = {{low = 1e-3, high = 1e-2}}
+reference_epochs = 1
+hard_sharing_epochs = 1
+[family]
+name = {{choices = {families}}}
+"""
+GATES = "[gates]\nfinetune_epochs = 0\n"
+
+Gatefront = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("mixed")
+
+
+@pytest.fixture(scope="module")
+def reader(folder: Path) -> StudyReader:
+    return StudyReader(f"sqlite:///{folder}/gatefront.db")
+
+
+@pytest.fixture(scope="module")
+def gatefront(folder: Path) -> Gatefront:
+    environment = os.environ | {
+        "GATEFRONT_DB": f"sqlite:///{folder}/gatefront.db",
+        "GATEFRONT_STORAGE": str(folder / "runs"),
+        "OMP_NUM_THREADS": "1",
+    }
+
+    def run(*arguments: str) -> str:
+        command = [sys.executable, "-c", "import sys; from search.cli import main; sys.exit(main())", *arguments]
+        ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=500)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return ended.stdout
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def mixed(folder: Path, gatefront: Gatefront, reader: StudyReader) -> StudyReader:
+    path = folder / "mixed.toml"
+    path.write_text(STUDY.format(name="mixed", trials=2, families=list(FAMILIES)) + GATES)
+    gatefront("start", str(path))
+    return reader
+
+
+@pytest.mark.slow
+def test_every_family_is_trained_and_can_be_pulled(mixed: StudyReader, gatefront: Gatefront, folder: Path) -> None:
+    view = mixed.view("mixed")
+    assert view.summary.state is StudyState.COMPLETE
+    assert [point.state for point in view.points] == [TrialState.COMPLETE] * 2
+    assert [point.params[FAMILY] for point in view.points] == list(FAMILIES)
+    for point in view.points:
+        assert point.epoch == point.num_epochs == (4 if point.params[FAMILY] == "lomt" else 1)
+        assert load_delivered(mixed.network_path("mixed", point.number)).family == point.params[FAMILY]
+    epochs = mixed.trial("mixed", FAMILIES.index("lomt")).epochs
+    assert [epoch.phase for epoch in epochs] == ["sparse", "sparse", "sparse", "train"]
+    assert [epoch.delta_mtl is None for epoch in epochs] == [True, True, True, False]
+    bundle = folder / "bundle"
+    gatefront("pull", "mixed", "--trial", str(FAMILIES.index("lomt")), "-o", str(bundle))
+    assert (bundle / "manifest.json").is_file()
+
+
+@pytest.mark.slow
+def test_a_study_goes_on_from_a_network_of_the_family_that_it_shares(
+    mixed: StudyReader, gatefront: Gatefront, folder: Path
+) -> None:
+    shared, number = next((p.params[FAMILY], p.number) for p in mixed.view("mixed").points if p.on_front)
+    text = STUDY.format(name="later", trials=1, families=["mtan", shared])
+    path = folder / "later.toml"
+    path.write_text(text + GATES if shared == "interrogate" else text)
+    gatefront("start", str(path), "--from", "mixed")
+    (point,) = mixed.view("later").points
+    assert (point.state, point.params[FAMILY], point.num_epochs) == (TrialState.COMPLETE, shared, 1)
+    assert mixed.trace("later", 0).initial == f"mixed {number}"
+    (event,) = [event for event in mixed.view("later").events if event.kind == "started_from"]
+    others = " or ".join(name for name in FAMILIES if name != shared)
+    assert f"1 of its trials warm the sampler, none of {others}, which this study does not train" in event.detail
+    assert f"the first trial, of {shared}, goes on from the network of mixed {number}" in event.detail
