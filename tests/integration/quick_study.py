@@ -96,7 +96,7 @@ def worth(number: int) -> tuple[float, int]:
 
 def main(command: str, url: str, storage: str, trials: str = "12") -> int:
     drain = Drain()
-    sitting = Sitting(url=url, drain=drain, run_trial=quick_trial)
+    sitting = Sitting(url=url, drain=drain, run_trial=quick_trial, address=os.environ.get("QUICK_ADDRESS"))
     try:
         with signals(drain):
             if command == "start":
