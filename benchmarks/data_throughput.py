@@ -1,13 +1,15 @@
 """How much of a training step waits for data: read from files or kept decoded, beside a plain torch loader.
 
     python benchmarks/data_throughput.py [--images 400] [--batch 8] [--epochs 3] [--workers 0 1 2] [--clock cpu]
+                                         [--data plain files kept anew]
 
-A tree as NYUD-v2's is written first: 480x640, a .jpg per image, classes as .png, depth and normals as .npy. The network
-sees 96x128; images are mirrored and zoomed by 1 to 1.5, as the recipe of `nyud` does. Two networks are trained on it
-with smallconv: one for semantic segmentation alone, the cheapest step of a study, and a gated one for three tasks. The
-plain loader is torch's DataLoader over the same files with the same changes of images, its workers kept from epoch to
-epoch. Waiting is the time from asking for a batch to having it; figures are of the best epoch behind the first. The CPU
-clock counts this process's own time, for machines that are busy with other work; it does not see loader workers.
+A tree as NYUD-v2's is written first: 480x640, a .jpg per image, classes as .png, depth and normals as .npy. The
+network sees 96x128; images are mirrored and zoomed by 1 to 1.5, as the recipe of `nyud` does. Two networks are
+trained on it with smallconv: one for semantic segmentation alone, the cheapest step of a study, and a gated one for
+three tasks. The plain loader is torch's DataLoader over the same files with the same changes of images, its workers
+kept from epoch to epoch, as training keeps its own; *anew* starts them for every epoch. Waiting is the time from
+asking for a batch to having it; figures are of the best epoch behind the first. The CPU clock counts this process's
+own time, for machines that are busy with other work; it does not see loader workers.
 """
 
 import argparse
@@ -28,7 +30,7 @@ from spaces import Architecture, build_gated_network, build_shared_network
 from spaces.tasks import Task
 from trainer.data import Batch, DataSpec, MultiTaskData, Sample, load_data
 from trainer.data.augmentation import ChangesWithEpoch
-from trainer.data.loader import collate
+from trainer.data.loader import collate, epoch_batches
 from trainer.data.training_batches import TrainingBatches
 from trainer.losses import task_loss
 
@@ -44,6 +46,7 @@ kind = "depth"
 kind = "normals"
 """
 CHANGES = {"flip": True, "scale_low": 1.0, "scale_high": 1.5}
+SOURCES = ("plain", "files", "kept", "anew")
 Epoch = Callable[[int], Iterator[Batch]]
 Clock = Callable[[], float]
 
@@ -55,6 +58,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--workers", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--clock", choices=["wall", "cpu"], default="wall")
+    parser.add_argument("--data", nargs="+", choices=SOURCES, default=SOURCES[:3])
     arguments = parser.parse_args()
     clock = time.perf_counter if arguments.clock == "wall" else time.process_time
     torch.set_num_threads(1)
@@ -116,11 +120,18 @@ def _sources(
         ).epoch
 
     plain = _plain_loader(files.train, tasks, arguments.batch, workers)
-    return {
-        "plain DataLoader": lambda _epoch: iter(plain),
-        "from files": of_gatefront(files),
-        "kept decoded": of_gatefront(kept),
+
+    def anew(epoch: int) -> Iterator[Batch]:
+        size = arguments.batch
+        return epoch_batches(kept.train, tasks, batch_size=size, seed=0, epoch=epoch, num_workers=workers)
+
+    found: dict[str, tuple[str, Epoch]] = {
+        "plain": ("plain DataLoader", lambda _epoch: iter(plain)),
+        "files": ("from files", of_gatefront(files)),
+        "kept": ("kept decoded", of_gatefront(kept)),
+        "anew": ("kept decoded, workers anew for each epoch", anew),
     }
+    return dict(found[name] for name in arguments.data)
 
 
 def _plain_loader(train: Dataset[Sample], tasks: tuple[Task, ...], batch: int, workers: int) -> DataLoader[Sample]:

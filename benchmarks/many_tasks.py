@@ -1,26 +1,31 @@
 """What 40 tasks cost: a step of 41 branches beside one of hard sharing, in time and in memory.
 
     python benchmarks/many_tasks.py [--batches 128] [--tasks 40] [--repeats 3] [--device cuda]
+                                    [--networks checkpointing] [--no-profile]
 
 CelebA's 40 attributes as a task each, ResNet-20, 64x64. Times are medians of ratios to a step of hard sharing with the
 same batch, the two timed in turn, on a CPU in its own time (limit: 41 branches); memory is the most that a step holds
 beyond weights and optimizer. With several batches the last line is what memory comes to at 128, on a line through the
-two largest.
+two largest. Last in a line is the most that the whole process has held so far, on a CPU with torch itself, weights
+and all. --networks leaves out those that do not fit into the machine; with --no-profile that last figure is the only
+one of memory, and a step less is made.
 """
 
 import argparse
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from training_step import peak_bytes, seconds, training_step
 
-from spaces import Architecture, InterroGateNetwork, Task, build_gated_network, build_shared_network
+from spaces import Architecture, Task, build_gated_network, build_shared_network
+from trainer.machine import peak_memory_mib
 
 BATCH = 128
 """What published work trains CelebA with."""
+NETWORKS = ("gated", "checkpointing")
 
 Step = Callable[[], None]
 
@@ -31,32 +36,43 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=40)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=NETWORKS)
+    parser.add_argument("--no-profile", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     device = torch.device(arguments.device)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{platform.processor() or 'CPU'}, 1 thread"
     print(f"{name}; torch {torch.__version__}; {arguments.tasks + 1} branches; {arguments.repeats} repeats")
-    print("batch | hard sharing, s | gated | checkpointing | memory, MiB: hard sharing | gated | checkpointing")
-    networks = _networks(arguments.tasks, device)
+    names = " | ".join(arguments.networks)
+    print(f"batch | hard sharing, s | {names} | memory, MiB: hard sharing | {names} | the process in all")
+    networks = _networks(arguments.tasks, device, arguments.networks)
     memory: dict[int, list[float]] = {}
     for batch in sorted(arguments.batches):
         images = torch.randn(batch, 3, 64, 64, device=device)
         steps = [training_step(network, images) for network in networks]
         plain, ratios = _time(steps, device, arguments.repeats)
-        memory[batch] = [peak_bytes(step, device) / 2**20 for step in steps]
-        mebibytes = " | ".join(f"{value:.0f}" for value in memory[batch])
-        print(f"{batch} | {plain:.3f} | {' | '.join(f'{ratio:.1f}' for ratio in ratios)} | {mebibytes}", flush=True)
+        held = peak_memory_mib(device)  # before the profiler, which needs more
+        if not arguments.no_profile:
+            memory[batch] = [peak_bytes(step, device) / 2**20 for step in steps]
+        mebibytes = " | ".join(f"{value:.0f}" for value in memory[batch]) if batch in memory else "not profiled"
+        print(
+            f"{batch} | {plain:.3f} | {' | '.join(f'{ratio:.1f}' for ratio in ratios)} | {mebibytes} | {held:.0f}",
+            flush=True,
+        )
     if len(memory) > 1 and BATCH not in memory:
         print(f"{BATCH}, extrapolated | | | | {' | '.join(f'{value:.0f}' for value in _extrapolate(memory))}")
 
 
-def _networks(num_tasks: int, device: torch.device) -> list[torch.nn.Module]:
-    """Hard sharing, gated, and gated with activation checkpointing."""
+def _networks(num_tasks: int, device: torch.device, names: Sequence[str]) -> list[torch.nn.Module]:
+    """Hard sharing, and the gated ones of these names."""
     tasks = tuple(Task(name=f"attribute_{n}", kind="classification", num_outputs=2) for n in range(num_tasks))
     architecture = Architecture(backbone="resnet20", tasks=tasks, in_channels=3, input_size=(64, 64))
-    frugal: InterroGateNetwork = build_gated_network(architecture)
-    frugal.checkpoint_activations()
-    networks = (build_shared_network(architecture), build_gated_network(architecture), frugal)
+    networks: list[torch.nn.Module] = [build_shared_network(architecture)]
+    for name in names:
+        gated = build_gated_network(architecture)
+        if name == "checkpointing":
+            gated.checkpoint_activations()
+        networks.append(gated)
     return [network.to(device).train() for network in networks]
 
 
