@@ -1,9 +1,9 @@
 """How far a pruned network's time follows its FLOPs, beside the plain backbone with its decoders, in one run.
 
     python benchmarks/pruned_latency.py [--networks resnet18 ...] [--runtimes onnx eager compiled]
-        [--fractions 0.1 0.4 0.7] [--groups 8 1] [--batches 1 8]
+        [--fractions 0.1 0.4 0.7] [--groups 8 1] [--batches 1 8] [--granularity conv block stage]
 
-Per network, share of open gates, channel group and batch: the pruned network's time over the plain one's, divided
+Per network, granularity, channel group, share of open gates and batch: the pruned network's time over the plain one's, divided
 by the same ratio of FLOPs. 1.00 means that time follows FLOPs; above, the glue between layers costs time that
 FLOPs do not count. Gates are random, for three dense tasks. The plain network is the pruned one of shut gates:
 hard sharing, its norms folded too. Medians of ratios; the sides are run in turn on one thread, and on the CPU
@@ -13,6 +13,7 @@ it is the process's own time that counts, so that other programs hardly matter.
 import argparse
 import copy
 import functools
+import itertools
 import logging
 import os
 import shutil
@@ -59,6 +60,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--fractions", nargs="+", type=float, default=FRACTIONS, help="share of open gates")
     parser.add_argument("--groups", nargs="+", type=int, default=GROUPS, help="channels per gate")
+    parser.add_argument("--granularity", nargs="+", default=("conv",), choices=("conv", "block", "stage"))
     parser.add_argument("--batches", nargs="+", type=int, default=BATCHES, help="images per run")
     arguments = parser.parse_args()
     if "compiled" in arguments.runtimes and shutil.which(os.environ.get("CXX", "g++")) is None:
@@ -67,18 +69,18 @@ def main() -> None:
     warnings.filterwarnings("ignore")
     logging.disable(logging.WARNING)
     print(f"torch {torch.__version__}, onnxruntime {onnxruntime.__version__}, {arguments.device}, 1 thread")
-    print("network | group | open gates | batch | FLOPs | " + " | ".join(arguments.runtimes), flush=True)
+    print("network | granularity | group | open gates | batch | FLOPs | " + " | ".join(arguments.runtimes), flush=True)
     for network in arguments.networks:
-        for group in arguments.groups:
-            for row in _rows(network, group, arguments):
+        for granularity, group in itertools.product(arguments.granularity, arguments.groups):
+            for row in _rows(network, GateLayout(channel_group=group, granularity=granularity), arguments):
                 print(row, flush=True)
 
 
-def _rows(network: str, group: int, arguments: argparse.Namespace) -> Iterator[str]:
+def _rows(network: str, layout: GateLayout, arguments: argparse.Namespace) -> Iterator[str]:
     torch.manual_seed(0)
     size = (arguments.size, arguments.size)
     architecture = Architecture(backbone=network, tasks=TASKS, in_channels=3, input_size=size)
-    gated = build_gated_network(architecture, GateLayout(channel_group=group)).eval()
+    gated = build_gated_network(architecture, layout).eval()
     plain, plain_flops = _prune(gated, 0.0)
     plain_runners = [_runner(plain, runtime, arguments) for runtime in arguments.runtimes]
     for fraction in arguments.fractions:
@@ -91,7 +93,8 @@ def _rows(network: str, group: int, arguments: argparse.Namespace) -> Iterator[s
                 for first, second in zip(runners, plain_runners, strict=True)
             ]
             figures = " | ".join(f"{ratio * plain_flops / flops:.2f}" for ratio in ratios)
-            yield f"{network} | {group} | {fraction} | {batch} | {flops / plain_flops:.2f} | {figures}"
+            setting = f"{network} | {layout.granularity} | {layout.channel_group}"
+            yield f"{setting} | {fraction} | {batch} | {flops / plain_flops:.2f} | {figures}"
 
 
 @torch.no_grad()
