@@ -3,10 +3,10 @@
     python benchmarks/pruned_latency.py [--networks resnet18 ...] [--runtimes onnx eager compiled]
         [--fractions 0.1 0.4 0.7] [--groups 8 1] [--batches 1 8] [--granularity conv block stage]
 
-Per network, granularity, channel group, share of open gates and batch: the pruned network's time over the plain one's, divided
-by the same ratio of FLOPs. 1.00 means that time follows FLOPs; above, the glue between layers costs time that
-FLOPs do not count. Gates are random, for three dense tasks. The plain network is the pruned one of shut gates:
-hard sharing, its norms folded too. Medians of ratios; the sides are run in turn on one thread, and on the CPU
+Per network, granularity, channel group, share of open gates and batch: the pruned network's time over the plain
+one's, divided by the same ratio of FLOPs. 1.00 means that time follows FLOPs; above, the glue between layers costs
+time that FLOPs do not count. Gates are random, for three dense tasks. The plain network is the pruned one of shut
+gates: hard sharing, its norms folded too. Medians of ratios; the sides are run in turn on one thread, and on the CPU
 it is the process's own time that counts, so that other programs hardly matter.
 """
 
