@@ -16,11 +16,10 @@ PORT ?= 8050
 # Tests run side by side; each process takes one thread. `make test JOBS=8` on a larger machine.
 # A module with expensive fixtures is an `xdist_group`: one process runs all of it and builds them once.
 JOBS ?= 2
-WAITING_JOBS ?= 3
 SIDE_BY_SIDE := -n $(JOBS) --dist loadgroup tests/contract tests/unit
-# These start Ray, servers and browsers of their own, mostly wait for them (so one process more), and share what a
+# These start Ray, servers and browsers of their own, mostly wait for them, and share what a
 # file sets up.
-FILE_BY_FILE := -n $(WAITING_JOBS) --dist loadfile tests/integration tests/e2e tests/test_repository.py
+FILE_BY_FILE := -n $(JOBS) --dist loadfile tests/integration tests/e2e tests/test_repository.py
 
 # One thread per process: a study's workers already share the cores out among themselves.
 export OMP_NUM_THREADS := 1

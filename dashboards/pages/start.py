@@ -105,7 +105,11 @@ def register_callbacks(app: Dash, control: StudyControl) -> None:
 
 
 def form_update(changed: Any, value: Any, text: str, upload: str | None) -> tuple[Any, ...]:
-    """The text and what is wrong with it, the tasks and the fields, after one of them ``changed`` to ``value``."""
+    """The text and what is wrong with it, the tasks and the fields, after one of them ``changed`` to ``value``.
+
+    A text that stays as it was is not sent back: on a slow line it would undo what was typed meanwhile.
+    """
+    given = text
     keep = (no_update,) * len(FIELD_IDS)
     try:
         if changed == ids_actions.START_UPLOAD and upload:
@@ -117,12 +121,16 @@ def form_update(changed: Any, value: Any, text: str, upload: str | None) -> tupl
         if field is not None:
             text = set_field(text, field, value)
         elif isinstance(changed, dict):
-            return set_weight(text, changed["task"], value), None, no_update, no_update, *keep
+            return _if_new(set_weight(text, changed["task"], value), given), None, no_update, no_update, *keep
         values = keep if field is not None else tuple(_shown(found) for found in read_fields(text).values())
         tasks, wrong = _tasks(text)
     except GatefrontError as error:
-        return text, problem(error), None, no_update, *keep
-    return text, wrong, None, tasks, *values
+        return _if_new(text, given), problem(error), None, no_update, *keep
+    return _if_new(text, given), wrong, None, tasks, *values
+
+
+def _if_new(text: str, given: str) -> Any:
+    return no_update if text == given else text
 
 
 def _tasks(text: str) -> tuple[Any, Component | None]:

@@ -61,8 +61,8 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
     context = browser.new_context(viewport={"width": 1366, "height": 860}, device_scale_factor=2)
-    context.set_default_timeout(60_000)
-    expect.set_options(timeout=60_000)
+    context.set_default_timeout(180_000)
+    expect.set_options(timeout=180_000)
     yield context
     context.close()
 

@@ -166,6 +166,13 @@ def test_weights_of_tasks_go_into_the_text() -> None:
     assert "[tasks.left]\nweight = 0.5" in out[0]
 
 
+def test_a_text_that_stays_as_it_was_is_not_sent_back() -> None:
+    with_weight = form_update(ids_actions.task_weight("left"), 0.5, FIRST_TEXT, None)[0]
+    assert form_update(ids_actions.task_weight("left"), 0.5, with_weight, None)[0] is no_update
+    assert form_update(ids_actions.START_TEXT, None, FIRST_TEXT, None)[0] is no_update
+    assert form_update(ids_actions.START_TEXT, None, "[study", None)[0] is no_update
+
+
 def test_an_uploaded_file_becomes_the_text() -> None:
     text = form_update(ids_actions.START_UPLOAD, "x", FIRST_TEXT, address_of(b'[study]\r\nname = "mine"\r\n'))[0]
     assert text == '[study]\nname = "mine"\n'
