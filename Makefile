@@ -17,8 +17,7 @@ PORT ?= 8050
 # A module with expensive fixtures is an `xdist_group`: one process runs all of it and builds them once.
 JOBS ?= 2
 SIDE_BY_SIDE := -n $(JOBS) --dist loadgroup tests/contract tests/unit
-# These start Ray, servers and browsers of their own, mostly wait for them, and share what a
-# file sets up.
+# These start Ray, servers and browsers of their own, mostly wait for them, and share what a file sets up.
 FILE_BY_FILE := -n $(JOBS) --dist loadfile tests/integration tests/e2e tests/test_repository.py
 
 # One thread per process: a study's workers already share the cores out among themselves.

@@ -59,7 +59,10 @@ def _run(way: str, seed: int, arguments: argparse.Namespace) -> StudyView:
         where = ["--workers", str(arguments.workers), "--db", url, "--quiet"]
         command = ["resume", name] if name in known else ["start", str(file), "--storage", str(folder)]
         subprocess.run([GATEFRONT, *command, *where], check=True, stdout=sys.stderr)
-    return reader.view(name)
+    view = reader.view(name)
+    if view.summary.state is not StudyState.COMPLETE:
+        raise SystemExit(f"study {name} was stopped; run the same command to go on")
+    return view
 
 
 def _study_file(way: str, name: str, seed: int, space: str) -> str:
