@@ -13,6 +13,8 @@ from search.records import StudyState, TrialState
 from spaces.errors import GatefrontError
 
 Children = Component | str | Sequence[Component | str] | None
+HIDDEN = {"display": "none"}
+"""The style of what is not shown now."""
 
 # A sign beside the word, so that no state is told by colour alone.
 _TRIAL_STATES = {

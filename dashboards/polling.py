@@ -8,7 +8,7 @@ from typing import Any, Generic, Literal, TypeVar
 from dash import Output, no_update
 from sqlalchemy.exc import SQLAlchemyError
 
-from dashboards.components import alert, missing
+from dashboards.components import HIDDEN, alert, missing
 from dashboards.figures.theme import Scheme, scheme_named
 from search.errors import StudyNotFoundError
 from spaces.errors import GatefrontError
@@ -19,7 +19,6 @@ INTERVAL_MS = 2500
 
 # What a store raises when it cannot be reached; anything else is a fault of ours and must not be hidden.
 UNREACHABLE = (SQLAlchemyError, GatefrontError, OSError)
-_HIDDEN = {"display": "none"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,7 @@ def nothing_new(look: Poll[T], num_outputs: int) -> tuple[Any, ...]:
         return (no_update,) * num_outputs
     keep = (no_update,) * (num_outputs - 3)
     if look.status == "missing":
-        return missing(look.sentence), _HIDDEN, *keep, look.seen.to_json()
+        return missing(look.sentence), HIDDEN, *keep, look.seen.to_json()
     return alert(look.sentence), no_update, *keep, look.seen.to_json()
 
 

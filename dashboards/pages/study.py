@@ -9,7 +9,7 @@ from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_u
 from dash.development.base_component import Component
 
 from dashboards import front_ids, ids, ids_actions
-from dashboards.components import alert, card, graph, labelled, reason, register_graphs
+from dashboards.components import HIDDEN, alert, card, graph, labelled, reason, register_graphs
 from dashboards.drawn import ShownPoints
 from dashboards.figures.hypervolume import Over, hypervolume_figure
 from dashboards.figures.latency import HEIGHT, latency_figure, latency_sentence
@@ -21,8 +21,6 @@ from dashboards.reader import Reader
 from dashboards.sentences import front_sentence, hypervolume_sentence, study_sentence
 from dashboards.trial_table import table_height, trial_columns
 from search.records import StudyView
-
-_HIDDEN = {"display": "none"}
 
 
 def title(study: str) -> str:
@@ -77,7 +75,7 @@ def _content() -> list[Component]:
         html.Div(study_pair.pair_card(), className="block"),
         html.Div(study_points.parameters_card(), className="block"),
         html.Div(study_points.table_card(), className="block"),
-        html.Div(_latency_card(), id=ids.STUDY_LATENCY_BOX, className="block", style=_HIDDEN),
+        html.Div(_latency_card(), id=ids.STUDY_LATENCY_BOX, className="block", style=HIDDEN),
         html.Div(id=ids_actions.STUDY_EVENTS, className="block"),
     ]
 
@@ -192,5 +190,5 @@ def study_update(
 def _latency(view: StudyView, scheme: Scheme) -> tuple[Any, ...]:
     """Whether the card is shown, its sentence and its figure; nothing for a study that measures no latency."""
     if view.summary.latency is None:
-        return _HIDDEN, None, None
+        return HIDDEN, None, None
     return {}, reason(latency_sentence(view)), latency_figure(view, scheme)

@@ -10,7 +10,7 @@ from dash.development.base_component import Component
 from dashboards import front_ids, ids
 from dashboards.choosing import front_of
 from dashboards.choosing_words import difference_sentences
-from dashboards.components import card, graph, reason, register_graphs
+from dashboards.components import HIDDEN, card, graph, reason, register_graphs
 from dashboards.cost_axis import cost_axis
 from dashboards.drawn import Drawn, ShownPoints
 from dashboards.figures.points import pair_figure
@@ -21,8 +21,6 @@ from dashboards.reader import Reader
 from search.point_label import PointLabel
 from search.records import PointDetail, StudyView, TrialPoint
 from spaces.sharing import same_sites
-
-_HIDDEN = {"display": "none"}
 
 
 def pair_card() -> Component:
@@ -40,7 +38,7 @@ def pair_card() -> Component:
         html.Div(
             graph(front_ids.TASKS, 300, "Change of every task against its single-task network, of both points"),
             id=front_ids.TASKS_BOX,
-            style=_HIDDEN,
+            style=HIDDEN,
         ),
         html.Div(
             [
@@ -48,7 +46,7 @@ def pair_card() -> Component:
                 html.Div(graph(front_ids.DIFFERENCE, 280, "Difference of the two points' gates"), className="wide"),
             ],
             id=front_ids.DIFFERENCE_BOX,
-            style=_HIDDEN,
+            style=HIDDEN,
         ),
         note="Two points of the front: which tasks gain, what it costs, where the gates differ.",
     )
@@ -98,7 +96,7 @@ def pair_update(reader: Reader, study: str, scheme: str, one: str | None, other:
     chosen, compared = chosen_pair(view, front, one, other)
     if chosen is None or compared is None:
         words = reason(few_points_sentence(len(front)))
-        return options, chosen, options, compared, words, no_update, _HIDDEN, no_update, _HIDDEN
+        return options, chosen, options, compared, words, no_update, HIDDEN, no_update, HIDDEN
     details = [_detail(reader, study, label) for label in (chosen, compared)]
     return options, chosen, options, compared, *_compared(view, details[0], details[1], scheme_named(scheme))
 
@@ -139,5 +137,5 @@ def _compared(view: StudyView, chosen: PointDetail, compared: PointDetail, schem
     words = html.Ul([html.Li(sentence) for sentence in difference_sentences(view, one, other)], className="words")
     tasks = pair_figure(deltas, view.summary.tasks, scheme)
     if one.gate_map is None or other.gate_map is None or not same_sites(one.gate_map, other.gate_map):
-        return words, tasks, {}, no_update, _HIDDEN
+        return words, tasks, {}, no_update, HIDDEN
     return words, tasks, {}, difference_figure(one.gate_map, other.gate_map, names, scheme), {}

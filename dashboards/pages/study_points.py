@@ -11,7 +11,7 @@ from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_u
 from dash.development.base_component import Component
 
 from dashboards import front_ids, ids
-from dashboards.components import card, graph, reason, register_graphs
+from dashboards.components import HIDDEN, card, graph, reason, register_graphs
 from dashboards.drawn import Drawn, ShownPoints
 from dashboards.figures.points import PARALLEL_HEIGHT, importance_figure, parallel_figure
 from dashboards.figures.theme import scheme_named
@@ -23,7 +23,6 @@ from search.importance import parameter_importances
 from search.records import StudyView, TrialState
 
 _PARAMETER = "points-parameter"
-_HIDDEN = {"display": "none"}
 _NUM_OUTPUTS = 6
 # The shares are worked out again when so much more is known.
 _GROWTH = 1.1
@@ -80,7 +79,7 @@ def parameters_card() -> Component:
                             ),
                             id=front_ids.PARALLEL_BOX,
                             className="wide",
-                            style=_HIDDEN,
+                            style=HIDDEN,
                         ),
                     ],
                     span={"base": 12, "lg": 8},
@@ -90,7 +89,7 @@ def parameters_card() -> Component:
                         html.Div(
                             graph(front_ids.IMPORTANCE, 260, "What share each parameter has in Δ_MTL and in FLOPs"),
                             id=front_ids.IMPORTANCE_BOX,
-                            style=_HIDDEN,
+                            style=HIDDEN,
                         ),
                         html.Div(id=front_ids.IMPORTANCE_SENTENCE),
                     ],
@@ -244,7 +243,7 @@ def parameters_update(
     )
     bars = importance_figure(shares, colors, parameter)
     too_few = lines_sentence(view)
-    shown = _HIDDEN if too_few else {}, {} if shares else _HIDDEN
+    shown = HIDDEN if too_few else {}, {} if shares else HIDDEN
     return lines, bars, reason(words), reason(too_few), *shown
 
 

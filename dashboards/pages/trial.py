@@ -6,7 +6,7 @@ from typing import Any
 from dash import ClientsideFunction, Dash, Input, Output, State, no_update
 
 from dashboards import front_ids, ids
-from dashboards.components import alert, reason, register_graphs
+from dashboards.components import HIDDEN, alert, reason, register_graphs
 from dashboards.figures.channel_pattern import channel_pattern_figure, pattern_sentence
 from dashboards.figures.curves import delta_curve_figure, flops_curve_figure, loss_figure, metric_figure
 from dashboards.figures.gate_map import gate_map_figure
@@ -23,7 +23,6 @@ from search.errors import StudyNotFoundError
 from search.records import PointDetail, StudyView, TrialDetail, TrialState
 from spaces.gate_map import GateMap
 
-_HIDDEN = {"display": "none"}
 _UNDER_WAY = (TrialState.QUEUED, TrialState.RUNNING)
 
 
@@ -112,15 +111,15 @@ def trial_update(reader: Reader, key: TrialKey, seen: Seen, scheme: str | None, 
         trial_stats(view, detail, chosen),
         networks_card(view, detail, chosen),
         reason(map_sentence(detail)),
-        {} if gate_map else _HIDDEN,
+        {} if gate_map else HIDDEN,
         [entry.name for entry in gate_map.sites] if gate_map else [],
         _chosen(gate_map, site),
         task_table(view, detail, chosen),
         task_deltas_figure(chosen.delta_per_task, tasks, colors),
-        {} if chosen.delta_per_task else _HIDDEN,
+        {} if chosen.delta_per_task else HIDDEN,
         pull_row(detail, chosen),
         reason(curves_sentence(detail)),
-        {} if detail.epochs else _HIDDEN,
+        {} if detail.epochs else HIDDEN,
         metric_figure(detail.epochs, tasks, colors),
         delta_curve_figure(detail.epochs, colors),
         flops_curve_figure(detail.epochs, view.summary.flop_budget, colors),

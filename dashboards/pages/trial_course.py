@@ -7,7 +7,7 @@ from typing import Any
 from dash import Dash, Input, Output, State, ctx, no_update
 
 from dashboards import front_ids, ids
-from dashboards.components import reason, register_graphs
+from dashboards.components import HIDDEN, reason, register_graphs
 from dashboards.figures.gate_map import gate_map_figure
 from dashboards.figures.theme import scheme_named
 from dashboards.gate_course_words import epoch_sentence, no_course_sentence
@@ -17,7 +17,6 @@ from dashboards.reader import Reader
 from search.gate_course import EpochGates, GateCourse
 from search.records import TrialState
 
-_HIDDEN = {"display": "none"}
 _NUM_OUTPUTS = 8
 
 
@@ -66,7 +65,7 @@ def course_update(
     nothing = (no_update,) * (_NUM_OUTPUTS - 3)
     if not course.epochs:
         has_no_gates = detail.point.state is TrialState.COMPLETE and detail.gate_map is None
-        return (_HIDDEN if has_no_gates else {}, _HIDDEN, reason(no_course_sentence(detail)), *nothing)
+        return (HIDDEN if has_no_gates else {}, HIDDEN, reason(no_course_sentence(detail)), *nothing)
     shown = shown_epoch(course, epoch)
     figure = gate_map_figure(
         shown.gates, scheme_named(seen.scheme), keep=f"course-{key.study}-{key.number}", by_flops=by_flops

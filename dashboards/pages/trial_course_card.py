@@ -5,10 +5,9 @@ from dash import html
 from dash.development.base_component import Component
 
 from dashboards import front_ids
-from dashboards.components import card, graph
+from dashboards.components import HIDDEN, card, graph
 from dashboards.figures.gate_map import map_height
 
-_HIDDEN = {"display": "none"}
 _FEW_TASKS = 3
 
 
@@ -26,12 +25,12 @@ def course_card() -> Component:
             html.Div(
                 [slider, html.Div(graph(front_ids.COURSE, map_height(_FEW_TASKS), label), className="wide")],
                 id=front_ids.COURSE_MAP_BOX,
-                style=_HIDDEN,
+                style=HIDDEN,
             ),
             note="The same map after every epoch. Drag the slider, or use the arrow keys; at its marks the gates were "
             "cut and frozen.",
         ),
         id=front_ids.COURSE_BOX,
         className="block",
-        style=_HIDDEN,
+        style=HIDDEN,
     )

@@ -7,14 +7,13 @@ from dash import Dash, Input, Output, State, no_update
 
 from dashboards import front_ids, ids
 from dashboards.choosing_words import sharing_sentence
-from dashboards.components import reason, register_graphs
+from dashboards.components import HIDDEN, reason, register_graphs
 from dashboards.figures.sharing import affinity_figure, flops_figure, flow_figure
 from dashboards.figures.theme import scheme_named
 from dashboards.pages.trial_layout import TrialKey
 from dashboards.polling import UNREACHABLE, Seen
 from dashboards.reader import Reader
 
-_HIDDEN = {"display": "none"}
 _NUM_OUTPUTS = 5
 
 
@@ -45,7 +44,7 @@ def sharing_update(reader: Reader, key: TrialKey, seen: Seen) -> tuple[Any, ...]
         return (no_update,) * _NUM_OUTPUTS
     gate_map = next((network.gate_map for network in networks if network.point.derived == key.derived), None)
     if gate_map is None or not gate_map.sites:
-        return (_HIDDEN, *(no_update,) * (_NUM_OUTPUTS - 1))
+        return (HIDDEN, *(no_update,) * (_NUM_OUTPUTS - 1))
     scheme = scheme_named(seen.scheme)
     figures = affinity_figure(gate_map, scheme), flops_figure(gate_map, scheme), flow_figure(gate_map, scheme)
     return ({}, reason(sharing_sentence(gate_map)), *figures)

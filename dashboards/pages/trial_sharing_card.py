@@ -5,10 +5,8 @@ from dash import html
 from dash.development.base_component import Component
 
 from dashboards import front_ids
-from dashboards.components import card, graph
+from dashboards.components import HIDDEN, card, graph
 from dashboards.figures.sharing import FLOW_HEIGHT
-
-_HIDDEN = {"display": "none"}
 
 
 def sharing_card() -> Component:
@@ -39,5 +37,5 @@ def sharing_card() -> Component:
         ),
         id=front_ids.SHARING_BOX,
         className="block",
-        style=_HIDDEN,
+        style=HIDDEN,
     )
