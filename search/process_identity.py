@@ -20,8 +20,8 @@ def is_certainly_dead(identity: str) -> bool:
 
 def host_and_process(identity: str) -> str:
     """``host, process 4711``: an identity as a person reads it; one that is not ours is left as it is."""
-    parts = identity.rsplit("/", 3)
-    return f"{parts[0]}, process {parts[2]}" if len(parts) == 4 else identity
+    process = process_of(identity)
+    return identity if process is None else f"{identity.rsplit('/', 3)[0]}, process {process}"
 
 
 def process_of(identity: str) -> int | None:

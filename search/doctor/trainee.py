@@ -11,8 +11,8 @@ from search.family_cost import dearest_settings, most_flops
 from search.family_section import INTERROGATE, FamilyName
 from search.plan import StudyPlan
 from search.sampling import reference_train_config
-from spaces import build_gated_network, count_parameters
-from spaces.families import build_family
+from spaces import InterroGateNetwork, build_gated_network, count_parameters
+from spaces.families import FamilyNetwork, build_family
 from trainer.data import Batch
 from trainer.losses import task_loss
 from trainer.runtime import Runtime, resolve_runtime
@@ -82,13 +82,12 @@ def _training_flops(plan: StudyPlan, family: FamilyName) -> int:
 
 
 def _build(plan: StudyPlan, family: FamilyName, *, recompute: bool) -> nn.Module:
-    architecture = plan.largest.architecture
+    architecture, config = plan.largest.architecture, plan.config
+    network: InterroGateNetwork | FamilyNetwork
     if family == INTERROGATE:
-        gated = build_gated_network(architecture, list_layouts(plan.config.gates)[0])
-        if recompute:
-            gated.checkpoint_activations()
-        return gated
-    network = build_family(family, architecture, dearest_settings(plan.config.family, family))
+        network = build_gated_network(architecture, list_layouts(config.gates)[0])
+    else:
+        network = build_family(family, architecture, dearest_settings(config.family, family))
     if recompute:
         network.checkpoint_activations()
     return network
