@@ -11,24 +11,12 @@ references, which both searches need. A study that is already complete in the fo
 
 import argparse
 import statistics
-from dataclasses import dataclass
 from pathlib import Path
 
-from whole_study import run_whole_study
+from whole_study import Finished, finished_trials, run_whole_study
 
-from search.pareto import Point, ReferenceFrame, hypervolume
-from search.queries import StudyReader
-from search.records import StudyView, TrialState
+from search.pareto import ReferenceFrame, hypervolume
 from search.views import reference_frame
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """One complete trial: the points it brought, its own first, and what it cost without and with the others."""
-
-    points: tuple[Point, ...]
-    own_cost: float
-    whole_cost: float
 
 
 def main() -> None:
@@ -45,7 +33,7 @@ def main() -> None:
         if frame is None:
             raise SystemExit(f"study {view.summary.name} has no hard-sharing network")
         for unit in ("training FLOPs", "seconds"):
-            trials = _finished(reader, view, in_flops=unit == "training FLOPs")
+            trials = list(finished_trials(reader, view, in_flops=unit == "training FLOPs"))
             own, equal, everything = _compare(trials, frame)
             more = sum(trial.whole_cost for trial in trials) / sum(trial.own_cost for trial in trials) - 1
             print(f"{seed} | {unit} | {len(trials)} | {own:.3f} | {equal:.3f} | {everything:.3f} | {more:.0%}")
@@ -64,22 +52,6 @@ def _compare(trials: list[Finished], frame: ReferenceFrame) -> tuple[float, floa
         hypervolume([point for trial in trials[:affordable] for point in trial.points], frame),
         hypervolume([point for trial in trials for point in trial.points], frame),
     )
-
-
-def _finished(reader: StudyReader, view: StudyView, *, in_flops: bool) -> list[Finished]:
-    """Complete trials in the order in which they finished."""
-    complete = [point for point in view.points if point.state is TrialState.COMPLETE]
-    found = []
-    for trial in sorted(complete, key=lambda point: (str(point.finished_at), point.number)):
-        networks = reader.trial(view.summary.name, trial.number).networks
-        costs = [(network.train_flops if in_flops else network.point.seconds) or 0.0 for network in networks]
-        points = tuple(
-            (network.point.delta_mtl, network.point.flops)
-            for network in networks
-            if network.point.delta_mtl is not None and network.point.flops is not None
-        )
-        found.append(Finished(points, costs[0], sum(costs)))
-    return found
 
 
 if __name__ == "__main__":

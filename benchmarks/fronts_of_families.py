@@ -17,12 +17,12 @@ from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
-from whole_study import run_whole_study
+from whole_study import finished_trials, run_whole_study
 
 from search.comparison.table import SINGLE_TASK, SystemRun
 from search.pareto import Point, hypervolume
 from search.queries import StudyReader
-from search.records import StudyView, TrialState
+from search.records import StudyView
 from search.storage.engine import open_readonly_engine
 from search.storage.schema import ComparisonRow, ReferenceRow
 from search.study_file import read_study_file
@@ -72,19 +72,14 @@ def _affordable(reader: StudyReader, view: StudyView, limit: float) -> tuple[int
         rows = session.scalars(sa.select(ReferenceRow).where(ReferenceRow.study == view.summary.name)).all()
     # Hard sharing of equal compute is what a study is measured against; no trial starts from it.
     spent = sum(float(row.result["train_flops"]) for row in rows if "hard_sharing" not in row.role)
-    complete = [point for point in view.points if point.state is TrialState.COMPLETE]
     points: list[Point] = []
     number = 0
-    for trial in sorted(complete, key=lambda point: (str(point.finished_at), point.number)):
-        networks = reader.trial(view.summary.name, trial.number).networks
-        cost = sum(network.train_flops or 0.0 for network in networks)
-        if spent + cost > limit:
+    for trial in finished_trials(reader, view, in_flops=True):
+        if spent + trial.whole_cost > limit:
             break
-        spent += cost
+        spent += trial.whole_cost
         number += 1
-        for network in networks:
-            if network.point.delta_mtl is not None and network.point.flops is not None:
-                points.append((network.point.delta_mtl, network.point.flops))
+        points.extend(trial.points)
     return number, points, spent
 
 

@@ -3,10 +3,22 @@
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+from search.pareto import Point
 from search.queries import StudyReader
-from search.records import StudyState, StudyView
+from search.records import StudyState, StudyView, TrialState
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """One complete trial: the points it brought, its own first, and what it cost without and with the others."""
+
+    points: tuple[Point, ...]
+    own_cost: float
+    whole_cost: float
 
 
 def run_whole_study(study: Path, seed: int, folder: Path) -> tuple[StudyReader, StudyView]:
@@ -24,3 +36,17 @@ def run_whole_study(study: Path, seed: int, folder: Path) -> tuple[StudyReader, 
         gatefront = str(Path(sys.executable).parent / "gatefront")
         subprocess.run([gatefront, "start", str(file), "--db", url, "--storage", str(folder), "--plain"], check=True)
     return reader, reader.view(name)
+
+
+def finished_trials(reader: StudyReader, view: StudyView, *, in_flops: bool) -> Iterator[Finished]:
+    """Complete trials in the order in which they finished; they cost training FLOPs, or seconds."""
+    complete = [point for point in view.points if point.state is TrialState.COMPLETE]
+    for trial in sorted(complete, key=lambda point: (str(point.finished_at), point.number)):
+        networks = reader.trial(view.summary.name, trial.number).networks
+        costs = [(network.train_flops if in_flops else network.point.seconds) or 0.0 for network in networks]
+        points = tuple(
+            (network.point.delta_mtl, network.point.flops)
+            for network in networks
+            if network.point.delta_mtl is not None and network.point.flops is not None
+        )
+        yield Finished(points, costs[0], sum(costs))
