@@ -1,9 +1,7 @@
 """A real browser, and dashboards served to it on a free loopback port."""
 
-import importlib.util
 import os
 import shutil
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -124,16 +122,9 @@ def acting(sample: ModuleType) -> Iterator[Acting]:
 
 
 @pytest.fixture(scope="session")
-def sample() -> ModuleType:
+def sample(load_module: Callable[[str, Path], ModuleType]) -> ModuleType:
     """The sample study of the dashboards' unit tests."""
-    path = Path(__file__).parents[1] / "unit" / "dashboards" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("dashboards_sample", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return load_module("dashboards_sample", Path(__file__).parents[1] / "unit" / "dashboards" / "conftest.py")
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 """Ten thousand trials: what a look at the study's page asks of the database, counted rather than timed."""
 
-import importlib.util
-import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -26,16 +24,9 @@ ROWS = {"startRow": 0, "endRow": 100, "sortModel": [{"colId": "link", "sort": "d
 
 
 @pytest.fixture(scope="module")
-def large_study() -> ModuleType:
+def large_study(load_module: Callable[[str, Path], ModuleType]) -> ModuleType:
     """The benchmarks' writer of large studies."""
-    path = Path(__file__).parents[3] / "benchmarks" / "large_study.py"
-    spec = importlib.util.spec_from_file_location("large_study", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return load_module("large_study", Path(__file__).parents[3] / "benchmarks" / "large_study.py")
 
 
 class Watched:
