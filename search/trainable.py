@@ -25,7 +25,7 @@ from search.messages import (
 from search.process_identity import process_identity
 from search.worker_disk import ran_out_of_disk
 from search.worker_latency import measure_result
-from search.worker_log import worker_log
+from search.worker_log import keep_failure, worker_log
 from search.worker_memory import keep_to_share, memory_cause, ran_out_of_memory
 from spaces import BudgetBelowFloorError
 from spaces.errors import GatefrontError
@@ -66,8 +66,14 @@ def make_trainable(
 
     def train_one_trial(config: dict[str, Any]) -> None:
         work_dir = folders.trial(config[TRIAL_NUMBER])
-        work_dir.mkdir(parents=True, exist_ok=True)
         _send(AttemptStarted(process_identity()))
+        try:
+            work_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            if not ran_out_of_disk(error, folders.storage):
+                raise
+            _send(_disk_full(work_dir))
+            return
         with worker_log(work_dir):
             logger.info("trial %d begins in %s", config[TRIAL_NUMBER], process_identity())
             outcome = _attempt(run_and_measure, config[SPEC], work_dir, folders.cache)
@@ -91,13 +97,17 @@ def _attempt(run_trial: RunTrial, spec: Mapping[str, Any], work_dir: Path, cache
         if isinstance(error, TrialTakenError):
             return TrialInterrupted(error.message)
         if ran_out_of_disk(error, work_dir):
-            return TrialInterrupted(f"the disk of {work_dir} is full")
-        (work_dir / "failure.txt").write_text(traceback.format_exc(), encoding="utf-8")
+            return _disk_full(work_dir)
+        keep_failure(work_dir, traceback.format_exc())
         if ran_out_of_memory(error):
             trial = TrialSpec.from_json(spec)
             return TrialFailed(memory_cause(error, trial.architecture, trial.train), is_deterministic=True)
         return TrialFailed(_cause(error), is_deterministic=isinstance(error, _DETERMINISTIC))
     return TrialFinished(result)
+
+
+def _disk_full(work_dir: Path) -> TrialInterrupted:
+    return TrialInterrupted(f"the disk of {work_dir} is full")
 
 
 def _report_epoch(report: EpochReport, /) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _NAME = "worker.log"
@@ -34,7 +34,15 @@ def worker_log(work_dir: Path) -> Iterator[None]:
         for logger, level in zip(loggers, levels, strict=True):
             logger.removeHandler(handler)
             logger.setLevel(level)
-        handler.close()
+        with suppress(OSError):
+            # A full disk takes the last lines; the trial says itself that it is full.
+            handler.close()
+
+
+def keep_failure(work_dir: Path, text: str) -> None:
+    """Keep the traceback of the trial's last failure, if the disk has room for it."""
+    with suppress(OSError):
+        (work_dir / _FAILURE).write_text(text, encoding="utf-8")
 
 
 def log_tail(work_dir: Path, max_bytes: int = 16_384) -> str:

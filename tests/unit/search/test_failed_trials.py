@@ -1,5 +1,6 @@
 """What a worker says of a trial that failed: whether its settings are to blame, told by the kind of error."""
 
+import errno
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 import torch
 
 from search.folders import StudyFolders
-from search.messages import AttemptStarted, Message, TrialFailed, decode
+from search.messages import AttemptStarted, Message, TrialFailed, TrialInterrupted, decode
 from search.trainable import SPEC, TRIAL_NUMBER, make_trainable
 from spaces import BudgetBelowFloorError
 from trainer.data import DataError
@@ -47,3 +48,23 @@ def test_settings_are_to_blame_by_the_kind_of_error(
     assert isinstance(failed, TrialFailed)
     assert failed.is_deterministic is is_deterministic
     assert type(error).__name__ in failed.cause or str(error).rstrip(".") in failed.cause
+
+
+@pytest.mark.parametrize("error_number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_trial_that_finds_no_room_for_its_folder_waits_for_a_resume(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error_number: int
+) -> None:
+    sent: list[Message | None] = []
+    monkeypatch.setattr("search.trainable.tune.report", lambda message: sent.append(decode(message)))
+
+    def mkdir(*_: Any, **__: Any) -> None:
+        raise OSError(error_number, "no room")
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+
+    def run_trial(*_: Any, **__: Any) -> TrialResult:
+        pytest.fail("there is nowhere to train")
+
+    make_trainable(run_trial, StudyFolders(tmp_path, "study"))({TRIAL_NUMBER: 3, SPEC: {}})
+    assert isinstance(sent[-1], TrialInterrupted)
+    assert "full" in sent[-1].cause

@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -67,3 +68,11 @@ def test_bytes_of_a_folder(tmp_path: Path) -> None:
     (tmp_path / "a" / "loop").symlink_to(tmp_path)
     assert folder_bytes(tmp_path) == 8
     assert folder_bytes(tmp_path / "nowhere") == 0
+
+
+def test_a_log_on_a_full_disk_ends_no_trial(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "worker.log").symlink_to("/dev/full")
+    with worker_log(tmp_path):
+        logging.getLogger("search").info("lost")
+    # Logging itself says so, where it can still be read.
+    assert "No space left on device" in capsys.readouterr().err
