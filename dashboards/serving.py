@@ -1,10 +1,13 @@
 """serve_studies: `gatefront serve` once its words are read."""
 
+import signal
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 import typer
 import uvicorn
@@ -19,6 +22,9 @@ from search.queries import StudyReader
 from search.rest.asgi import Asgi
 from search.rest.bundle_jobs import BundleJobs
 from search.rest.tokens import Tokens, load_tokens
+
+# For answers that are under way when the service is to end. `docker stop` kills after 10 s.
+_LAST_ANSWERS_S = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +42,7 @@ class ServeOptions:
 
 
 def serve_studies(options: ServeOptions, listening: socket.socket) -> None:
-    """Answer until interrupted.
+    """Answer until Ctrl-C or SIGTERM, then end the process with status 0; the studies' drivers go on.
 
     Raises:
         OpenAddressError: others can reach the address, and there are no tokens.
@@ -44,10 +50,11 @@ def serve_studies(options: ServeOptions, listening: socket.socket) -> None:
     """
     tokens = load_tokens(options.tokens)
     require_tokens(options.host, tokens)
-    with service(options, tokens) as app:
+    with _ended_by_signals(), service(options, tokens) as app:
         shown = f"[{options.host}]" if ":" in options.host else options.host
         typer.echo(f"The studies are at http://{shown}:{listening.getsockname()[1]}/ (Ctrl-C ends this).", err=True)
-        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listening])
+        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=_LAST_ANSWERS_S)
+        uvicorn.Server(config).run(sockets=[listening])
 
 
 @contextmanager
@@ -58,10 +65,27 @@ def service(options: ServeOptions, tokens: Tokens) -> Iterator[Asgi]:
     jobs = BundleJobs(options.url)
     with ExitStack() as stack:
         stack.callback(jobs.close)
+        stack.callback(control.close)
         if options.watch:
             stack.enter_context(StudyWatch(options.url, control))
         hosts = allowed_hosts(options.host)
         yield create_service(StudyReader(options.url), control, jobs, tokens, allowed_hosts=hosts)
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Ctrl-C and SIGTERM leave the block as an end that was asked for: a supervisor takes a signal's own status for a
+    crash. While uvicorn runs it takes them, closes its connections, and raises them again."""
+
+    def leave(_signal: int, _frame: FrameType | None) -> None:
+        sys.exit(0)
+
+    before = {number: signal.signal(number, leave) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def require_tokens(host: str, tokens: Tokens) -> None:

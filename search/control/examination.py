@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 import tempfile
+import threading
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 
 from search.control.launcher import DriverEnd
 from search.control.order import DriverOrder, driver_environment
@@ -12,33 +14,60 @@ from search.control.process_launcher import DRIVER_COMMAND
 from search.doctor.check import Check
 
 
-def examine_apart(order: DriverOrder, url: str) -> Generator[Check, None, None]:
-    """Each check as soon as it is known; the process ends with the iterator.
+class Examiner:
+    """Examines study files, each in a process that ends with its iterator, or when all are ended. Thread-safe."""
 
-    Raises:
-        DriverRefusedError: the study file asks for what does not exist.
-        DriverFailedError: the process broke down.
-    """
-    with tempfile.TemporaryFile() as errors:
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._lock = threading.Lock()
+        self._under_way: set[subprocess.Popen[str]] = set()
+        self._is_closed = False
+
+    def examine(self, order: DriverOrder) -> Generator[Check, None, None]:
+        """Each check as soon as it is known.
+
+        Raises:
+            DriverRefusedError: the study file asks for what does not exist.
+            DriverFailedError: the process broke down, or was ended.
+        """
+        with tempfile.TemporaryFile() as errors:
+            with self._process(order, errors.fileno()) as process:
+                yield from _read(process)
+                status = process.wait()
+            if status:
+                errors.seek(0)
+                log = errors.read().decode(errors="replace")
+                raise DriverEnd(exit_status=status, log=log, log_place="not kept").as_error()
+
+    def close(self) -> None:
+        """End all that are under way, and let none begin."""
+        with self._lock:
+            self._is_closed = True
+            for process in self._under_way:
+                process.kill()
+
+    @contextmanager
+    def _process(self, order: DriverOrder, errors: int) -> "Iterator[subprocess.Popen[str]]":
         process = subprocess.Popen(
             DRIVER_COMMAND,
-            env=driver_environment(order, url, os.environ),
+            env=driver_environment(order, self._url, os.environ),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
             start_new_session=True,
             text=True,
         )
+        with self._lock:
+            self._under_way.add(process)
+            if self._is_closed:
+                process.kill()
         try:
-            yield from _read(process)
-            status = process.wait()
+            yield process
         finally:
+            with self._lock:
+                self._under_way.discard(process)
             process.kill()
             process.wait()
-        if status:
-            errors.seek(0)
-            log = errors.read().decode(errors="replace")
-            raise DriverEnd(exit_status=status, log=log, log_place="not kept").as_error()
 
 
 def _read(process: "subprocess.Popen[str]") -> Iterator[Check]:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from search.control.contract import NotRunningError, StartOptions
-from search.control.examination import examine_apart
+from search.control.examination import Examiner
 from search.control.launcher import Driver, Launcher
 from search.control.order import DriverOrder, overrides
 from search.control.rules import StudyFileRules, require_options
@@ -31,7 +31,7 @@ _PATIENCE_S = 1800.0
 
 
 class LocalControl:
-    """Starts drivers through a launcher, and amends studies in the database. Thread-safe."""
+    """Starts drivers through a launcher, and amends studies in the database. Thread-safe; to be closed at the end."""
 
     def __init__(self, url: str, storage: Path, launcher: Launcher, *, rules: StudyFileRules | None = None) -> None:
         self._url = url
@@ -41,11 +41,18 @@ class LocalControl:
         self._lock = threading.Lock()
         self._beginning: set[str] = set()
         self._opened: sa.Engine | None = None
+        self._examiner = Examiner(url)
+        self._closed = threading.Event()
+
+    def close(self) -> None:
+        """Nobody waits any longer: examinations end, drivers that were started begin and go on by themselves."""
+        self._closed.set()
+        self._examiner.close()
 
     def examine(self, text: str, options: StartOptions) -> Iterator[Check]:
         """The doctor's checks of a study file, each as soon as it is known; they are made in a process of their own."""
         order = self._order("examine", self._settle(text, options), "", text=text, options=options)
-        with closing(examine_apart(order, self._url)) as checks:
+        with closing(self._examiner.examine(order)) as checks:
             yield from checks
 
     def start(self, text: str, options: StartOptions, *, actor: str) -> str:
@@ -170,7 +177,8 @@ class LocalControl:
                     f"the driver has not begun within {_PATIENCE_S / 60:g} minutes; it is left running.",
                     hint="See driver.log in the study's storage folder.",
                 )
-            time.sleep(_POLL_S)
+            if self._closed.wait(_POLL_S):
+                raise DriverFailedError("the service ends; the driver has not begun yet and is left running.")
 
     def _row(self, study: str) -> StudyRow | None:
         with Session(self._engine) as session:

@@ -1,5 +1,6 @@
 """What a service may do to studies, on both databases; drivers are played by the test."""
 
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -135,6 +136,34 @@ def test_a_lost_study_can_be_stopped_for_good(
     assert (summary.state, summary.is_kept) == (StudyState.STOPPED, False)
     with pytest.raises(NotRunningError):
         control.stop("digits", actor="bob")
+
+
+def test_a_service_that_ends_waits_for_no_driver(url: str, tmp_path: Path) -> None:
+    class SlowLauncher:
+        def launch(self, _order: DriverOrder) -> FakeDriver:
+            # The service is asked to end while the driver reads its data.
+            ending.close()
+            return FakeDriver(None)
+
+    ending = LocalControl(url, tmp_path / "runs", SlowLauncher())
+    with pytest.raises(DriverFailedError, match="left running"):
+        ending.start(file(), StartOptions(), actor="ann")
+
+
+def test_a_service_that_ends_takes_its_examinations_along(
+    control: LocalControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    says = "import json, time; print(json.dumps(dict(name='data', passed=True, detail='', more=[])), flush=True)"
+    forever = "import time; time.sleep(3600)"
+    for program in (f"{says}; {forever}", forever):
+        # The second one begins too late to be ended with the others.
+        monkeypatch.setattr("search.control.examination.DRIVER_COMMAND", (sys.executable, "-c", program))
+        checks = control.examine(file(), StartOptions())
+        if program is not forever:
+            assert next(checks).name == "data"
+            control.close()
+        with pytest.raises(DriverFailedError):
+            next(checks)
 
 
 @pytest.mark.parametrize(("status", "kind"), [(2, DriverRefusedError), (1, DriverFailedError)])
