@@ -4,8 +4,6 @@ import contextlib
 import logging
 import math
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +14,9 @@ import torch
 
 from search.errors import DriverFailedError
 from search.own_signals import own_signals
+from search.ray_folder import ray_folder
 
 _PROJECT_ROOT = Path(__file__).resolve().parent.parent
-# Unix sockets lie under Ray's folder, and their paths may have 107 bytes; a session's own part takes about 70.
-_LONGEST_TEMP_DIR = 30
 _RAY_UNITS = 10_000
 # What workers inherit, too. A `runtime_env` would do the same, but its workers start later.
 _ENVIRONMENT = {
@@ -124,32 +121,26 @@ def _joined(address: str, runtime_env: dict[str, Any] | None = None) -> Iterator
 def local_cluster(workers: WorkerResources) -> Iterator[None]:
     """Ray on this machine for the length of the block, never another cluster that happens to run here."""
     _set_environment(workers)
-    temp_dir = _make_temp_dir()
-    try:
-        # Ray puts the driver's working directory first on each worker's path: a folder named `trainer`
-        # there would hide ours.
-        with contextlib.chdir(_PROJECT_ROOT), own_signals():
-            ray.init(
-                address="local",
-                num_cpus=workers.num_workers,
-                num_gpus=torch.cuda.device_count(),
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                _temp_dir=str(temp_dir),
-            )
-        yield
-    finally:
-        ray.shutdown()
-        shutil.rmtree(temp_dir, ignore_errors=True)
+    with ray_folder() as folder:
+        try:
+            # Ray puts the driver's working directory first on each worker's path: a folder named `trainer`
+            # there would hide ours.
+            with contextlib.chdir(_PROJECT_ROOT), own_signals():
+                ray.init(
+                    address="local",
+                    num_cpus=workers.num_workers,
+                    num_gpus=torch.cuda.device_count(),
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    _temp_dir=str(folder),
+                )
+            yield
+        finally:
+            ray.shutdown()
 
 
 def _set_environment(workers: WorkerResources) -> None:
     # By default one worker is started after the other, each waiting for the one before.
     for name, value in (_ENVIRONMENT | {"TUNE_MAX_PENDING_TRIALS_PG": str(workers.num_workers)}).items():
         os.environ.setdefault(name, value)
-
-
-def _make_temp_dir() -> Path:
-    base = tempfile.gettempdir()
-    return Path(tempfile.mkdtemp(prefix="gf", dir=base if len(base) <= _LONGEST_TEMP_DIR else "/tmp"))

@@ -6,9 +6,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from quick_study import NAME, NUM_EPOCHS, worth
 from ray_nodes import RayNodes
 
 from search.pareto import pareto_front
+from search.process_identity import process_of
 from search.queries import StudyReader
 
 HERE = Path(__file__).parent
@@ -145,6 +147,7 @@ class QuickStudy:
         # An epoch is on the disk before it is reported, so each killed worker may take one report along.
         assert 0 <= missing <= self.num_kills
         assert self.count("SELECT count(*) FROM gatefront_studies WHERE driver IS NOT NULL") == 0
+        assert not {child.pid for child in self._children} & set(_drivers_with_a_ray_folder())
 
     num_kills = 0
 
@@ -342,6 +345,13 @@ def test_database_stopped_for_thirty_seconds(make_study: Callable[..., QuickStud
         time.sleep(30)
     assert "COMPLETE" in study.finish(driver)
     study.assert_nothing_is_lost_or_doubled()
+
+
+def _drivers_with_a_ray_folder() -> Iterator[int | None]:
+    for owner in Path(tempfile.gettempdir()).glob("gf*/driver.txt"):
+        # Other tests' drivers may end meanwhile.
+        with suppress(FileNotFoundError):
+            yield process_of(owner.read_text())
 
 
 def _kill(study: QuickStudy, driver: subprocess.Popen[str]) -> None:
