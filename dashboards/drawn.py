@@ -63,7 +63,7 @@ class ShownPoints:
         repeats = [(point.label, point.state, point.delta_mtl) for point in view.repeats]
         ended = (TrialState.COMPLETE, TrialState.STOPPED_EARLY)
         counts = [_roughly(summary.state_counts.get(state, 0)) for state in ended]
-        front = [point.label for point in view.all_points if point.on_front]
+        front = [point.label for point in view.front]
         said = (
             summary.name, summary.created_at, counts, front, _roughly(len(view.derived)), len(view.events),
             repeats,

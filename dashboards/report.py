@@ -54,7 +54,7 @@ def write_report(reader: Reader, study: str, path: Path) -> None:
 def study_report(reader: Reader, study: str) -> str:
     """The report of one study as it is now. Raises `StudyNotFoundError`."""
     view = reader.view(study)
-    front = sorted((p for p in view.all_points if p.on_front), key=lambda p: -(p.expected_delta_mtl or 0.0))
+    front = sorted(view.front, key=lambda p: -(p.expected_delta_mtl or 0.0))
     trials = {point.number: reader.trial(study, point.number) for point in front}
     return report_html(view, [(trials[point.number], point.derived) for point in front], reader.study_file(study))
 

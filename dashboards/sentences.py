@@ -62,7 +62,7 @@ def missing_references(view: StudyView) -> list[str]:
 
 def front_sentence(view: StudyView) -> str | None:
     """Why the front has no point; None as soon as it has one."""
-    if any(point.on_front for point in view.all_points):
+    if view.front:
         return None
     counts = Counter(point.state for point in view.points)
     ended = sum(counts[state] for state in _ENDED)
@@ -100,7 +100,7 @@ def _exceeded_budgets(view: StudyView) -> str:
 
 def confirmation_sentence(view: StudyView) -> str:
     """What the intervals of the front are, and which neighbours they leave undecided."""
-    front = sorted((p for p in view.all_points if p.on_front), key=lambda p: (p.flops or 0, p.number, p.derived))
+    front = sorted(view.front, key=lambda p: (p.flops or 0, p.number, p.derived))
     if all(point.confirmation is None for point in front):
         return "Each point was trained once: a small difference may be luck."
     tied = [f"{one.label} and {other.label}" for one, other in pairwise(front) if other.label in one.tied_with]

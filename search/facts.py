@@ -32,6 +32,7 @@ _TRIAL_COLUMNS = (
     TrialRow.finished_at,
     TrialRow.seconds,
     TrialRow.result,
+    TrialRow.confirms,
     TrialRow.void_reason,
 )
 
@@ -50,6 +51,7 @@ class TrialFacts:
     seconds: float | None
     result: Mapping[str, Any]
     params: Mapping[str, Any]
+    confirms: int | None = None
     stopped_at: Point | None = None
 
 
@@ -72,8 +74,8 @@ class StudyFacts:
 
     ``derived`` are those of all ``trials``, whatever their state. ``values`` are of every point that counts: own and
     derived ones of COMPLETE trials that Optuna was told of, also of trials that were not asked for. ``latencies`` are
-    in milliseconds, also of points that do not count, and empty where the study measures none. ``unfinished_seconds``
-    is what the epochs of trials took that have not ended.
+    in milliseconds, also of points that do not count, and empty where the study measures none. ``confirms`` says of
+    repeats which trial they repeat. ``unfinished_seconds`` is what the epochs of trials took that have not ended.
     """
 
     row: StudyRow
@@ -88,7 +90,8 @@ class StudyFacts:
 
 
 def read_facts(session: Session, row: StudyRow, numbers: Collection[int] | None = None) -> StudyFacts:
-    """The whole study; or what is of these trials alone, among the study's references, events and repeats."""
+    """The whole study; or what is of these trials alone, beside the study's references and events."""
+    trials = _read_trials(session, row.name, numbers)
     derived = _read_derived(session, row.name, numbers)
     own = _read_own_values(session, row.name, numbers)
     values: dict[Key, Point] = {(number, 0): point for number, point in own.items()}
@@ -96,28 +99,34 @@ def read_facts(session: Session, row: StudyRow, numbers: Collection[int] | None 
     values.update(((d.number, d.derived), (d.delta_mtl, d.flops)) for d in derived if d.number in own)
     return StudyFacts(
         row=row,
-        trials=_read_trials(session, row.name, numbers),
+        trials=trials,
         derived=derived,
         references=_read_references(session, row.name),
         values=values,
         latencies={} if row.latency is None else read_study_latencies(session, row.name, numbers),
-        confirms=_read_confirms(session, row.name),
+        confirms={trial.number: trial.confirms for trial in trials if trial.confirms is not None},
         events=read_events(session, row.name),
-        unfinished_seconds=read_unfinished_seconds(session, row.name),
+        unfinished_seconds=read_unfinished_seconds(session, row.name, numbers),
     )
 
 
-def read_marks(session: Session, study: str) -> dict[int, str]:
-    """By a trial's number a text that differs after whatever is written of a trial that has ended.
+def read_marks(session: Session, study: str) -> frozenset[str]:
+    """A line per trial, which is another after whatever is written of a trial that has ended.
 
     Of others nothing can be told by it: their epochs and what Optuna knows of them are not looked at.
     """
-    # One text per trial: thousands of dates would be parsed each time only to be compared.
+    number, state = sa.cast(TrialRow.number, sa.Text), sa.cast(TrialRow.state, sa.Text)
     finished_at = sa.func.coalesce(sa.cast(TrialRow.finished_at, sa.Text), "")
-    mark = sa.cast(TrialRow.state, sa.Text).concat(finished_at).concat(sa.func.coalesce(TrialRow.void_reason, ""))
-    rows = session.connection().execute(sa.select(TrialRow.number, mark).where(TrialRow.study == study))
-    # All at once: one by one, fetching thousands of rows takes longer than reading them.
-    return dict(rows.all())
+    reason = sa.func.replace(sa.func.coalesce(TrialRow.void_reason, ""), "\n", " ")
+    mark = number.concat(" ").concat(state).concat(finished_at).concat(reason)
+    # As one text: to fetch thousands of rows takes several times as long as to read them.
+    found = session.scalar(sa.select(sa.func.aggregate_strings(mark, "\n")).where(TrialRow.study == study))
+    return frozenset(found.split("\n") if found else ())
+
+
+def marked_number(mark: str) -> int:
+    """The trial that a line of :func:`read_marks` is of."""
+    return int(mark.partition(" ")[0])
 
 
 def _read_trials(session: Session, study: str, numbers: Collection[int] | None) -> list[TrialFacts]:
@@ -137,6 +146,7 @@ def _read_trials(session: Session, study: str, numbers: Collection[int] | None) 
             seconds=row.seconds,
             result=row.result or {},
             params=params.get(row.number, {}),
+            confirms=row.confirms,
             stopped_at=stopped.get(row.number),
         )
         for row in session.execute(query.order_by(TrialRow.number))
@@ -150,11 +160,6 @@ def _read_derived(session: Session, study: str, numbers: Collection[int] | None)
     )
     rows = session.execute(query.order_by(DerivedPointRow.number, DerivedPointRow.derived))
     return [DerivedFacts._make((*plain, LazyJson(text))) for *plain, text in rows]
-
-
-def _read_confirms(session: Session, study: str) -> dict[int, int]:
-    query = sa.select(TrialRow.number, TrialRow.confirms).where(TrialRow.study == study, TrialRow.confirms.is_not(None))
-    return {number: confirms for number, confirms in session.execute(query) if confirms is not None}
 
 
 def _read_references(session: Session, study: str) -> Sequence[ReferenceRow]:

@@ -65,7 +65,7 @@ def _refusal(session: Session, study: StudyRow, folders: StudyFolders, number: i
 def _front(session: Session, study: StudyRow) -> set[Key]:
     session.flush()
     view = study_view(read_facts(session, study), database_time(session))
-    return {(point.number, point.derived) for point in view.all_points if point.on_front}
+    return {(point.number, point.derived) for point in view.front}
 
 
 def _without_network(front: set[Key], folders: StudyFolders) -> set[Key]:

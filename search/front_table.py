@@ -34,10 +34,7 @@ _CSV_COLUMNS = (
 
 def front_points(view: StudyView) -> list[TrialPoint]:
     """The points on the front, the cheapest first."""
-    return sorted(
-        (point for point in view.all_points if point.on_front),
-        key=lambda point: (point.flops or 0, point.number, point.derived),
-    )
+    return sorted(view.front, key=lambda point: (point.flops or 0, point.number, point.derived))
 
 
 def front_document(view: StudyView) -> dict[str, Any]:

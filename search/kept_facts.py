@@ -6,7 +6,7 @@ from dataclasses import replace
 from sqlalchemy.orm import Session
 
 from search.confirmation import Key
-from search.facts import DerivedFacts, StudyFacts, TrialFacts, read_facts, read_marks
+from search.facts import DerivedFacts, StudyFacts, TrialFacts, marked_number, read_facts, read_marks
 from search.in_order import in_order
 from search.pareto import Point
 from search.records import TrialState
@@ -23,16 +23,17 @@ class KeptFacts:
     def __init__(self) -> None:
         self.trials: dict[int, TrialFacts] = {}
         self.derived: dict[Key, DerivedFacts] = {}
-        self._marks: dict[int, str] = {}
+        self._marks: frozenset[str] = frozenset()
         self._open: set[int] = set()
         self._values: dict[Key, Point] = {}
         self._latencies: dict[Key, float] = {}
+        self._confirms: dict[int, int] = {}
         self._keys: dict[int, list[Key]] = {}
 
     def update(self, session: Session, row: StudyRow) -> tuple[StudyFacts, set[Key]]:
         """The study as it is now, and the keys of all points that may differ from the last time, also gone ones."""
         marks = read_marks(session, row.name)
-        changed = {number for number, mark in marks.items() if self._marks.get(number) != mark} | self._open
+        changed = {marked_number(mark) for mark in marks - self._marks} | self._open
         read = read_facts(session, row, changed if len(changed) <= _MOST_NAMED else None)
         gone = {key for number in changed for key in self._keys.get(number, ())}
         self._take(read, changed)
@@ -41,9 +42,13 @@ class KeptFacts:
         return self._facts(read), gone | {key for number in changed for key in self._keys[number]}
 
     def _may_change(self, number: int) -> bool:
-        """Whether a trial may change while its mark stays: it is under way, or Optuna was not told of its end yet."""
-        state = self.trials[number].state
-        return state in _UNFINISHED or (state is TrialState.COMPLETE and (number, 0) not in self._values)
+        """Whether a trial may change while its mark stays, or its epochs are counted: then each read has to name it.
+
+        It is under way, it ended without a word of what it took, or Optuna was not told of its end yet.
+        """
+        trial = self.trials[number]
+        is_untold = trial.state is TrialState.COMPLETE and (number, 0) not in self._values
+        return trial.state in _UNFINISHED or (trial.seconds is None and trial.epoch > 0) or is_untold
 
     def _take(self, read: StudyFacts, changed: Collection[int]) -> None:
         derived = {(point.number, point.derived): point for point in read.derived if point.number in changed}
@@ -59,6 +64,7 @@ class KeptFacts:
             self._keys[key[0]].append(key)
         self._values.update((key, value) for key, value in read.values.items() if key[0] in changed)
         self._latencies.update((key, value) for key, value in read.latencies.items() if key[0] in changed)
+        self._confirms.update(read.confirms)
 
     def _facts(self, read: StudyFacts) -> StudyFacts:
         return replace(
@@ -67,4 +73,5 @@ class KeptFacts:
             derived=list(self.derived.values()),
             values=self._values,
             latencies=self._latencies,
+            confirms=self._confirms,
         )

@@ -154,7 +154,7 @@ def _as_trial(
 def _heir(plan: StudyPlan, view: StudyView, there: FamilySection, reader: StudyReader) -> Heir | None:
     """Of the front's networks that are still there, the one nearest to what this study may spend."""
     limit = plan.ceiling if plan.flop_budget is None else plan.flop_budget
-    front = [point for point in view.all_points if point.on_front and _has_few_parameters(plan, point)]
+    front = [point for point in view.front if _has_few_parameters(plan, point)]
     for point in sorted(front, key=lambda point: (abs((point.flops or 0) - limit), -(point.expected_delta_mtl or 0.0))):
         path = reader.network_path(view.summary.name, point.number, point.derived)
         family = _family_of(point, there)

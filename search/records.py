@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Literal
 
 from search.confirmation import Confirmation
@@ -256,7 +257,7 @@ class HypervolumePoint:
     band: tuple[float, float] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class StudyView:
     """One consistent read of a study for its page. ``revision`` changes whenever anything shown changes.
 
@@ -286,7 +287,13 @@ class StudyView:
         """The trials, then the points derived from them."""
         return self.points + self.derived
 
+    @cached_property
+    def front(self) -> tuple[TrialPoint, ...]:
+        """The points on the front. A page asks for them several times, and they are few of thousands."""
+        return tuple([point for point in self.all_points if point.on_front])
+
     @property
     def best(self) -> TrialPoint | None:
         """The point with the best Δ_MTL under the budget."""
-        return next((point for point in self.all_points if point.label == self.summary.best_label), None)
+        trial, label = self.summary.best_trial, self.summary.best_label
+        return next((p for p in self.all_points if p.number == trial and p.label == label), None)

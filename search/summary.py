@@ -95,11 +95,10 @@ def _reference_seconds(facts: StudyFacts) -> float:
 
 
 def _gpus_per_worker(facts: StudyFacts) -> float:
-    """As the latest trial that says so had it: a resumed study may have other workers."""
-    said = (
-        trial.result["environment"].get(GPUS_HELD) for trial in reversed(facts.trials) if "environment" in trial.result
-    )
-    return next((float(share) for share in said if share is not None), 0.0)
+    """As the latest trial with a result had it: a resumed study may have other workers. One that says nothing: none."""
+    said = (trial.result["environment"] for trial in reversed(facts.trials) if "environment" in trial.result)
+    environment = next(said, None)
+    return 0.0 if environment is None else float(environment.get(GPUS_HELD, 0.0))
 
 
 def _eta_seconds(facts: StudyFacts) -> float | None:

@@ -21,28 +21,26 @@ def hypervolume_figure(view: StudyView, scheme: Scheme, over: Over = "trials") -
     Of a long history only its steps are drawn, and its end. Around it is the band that the confirmed points leave
     open, from the first of them on. It fills its box.
     """
-    figure = base_figure(scheme, height=None, keep=f"hypervolume-{view.summary.name}-{over}")
     points = steps(view.hypervolume)
     spent = hours_spent(view) if over == "cost" else {}
     across = [spent.get(point.trial, 0.0) if over == "cost" else point.num_complete for point in points]
-    figure.add_trace(
-        go.Scatter(
-            x=across, y=[point.hypervolume for point in points],
-            customdata=[[point.trial, point.num_complete, _band_words(point)] for point in points],
-            mode="lines+markers", line={"shape": "hv", "color": scheme.good, "width": 2}, marker={"size": 5},
-            hovertemplate="after %{customdata[1]} finished trials<br>hypervolume %{y:.4g}%{customdata[2]}"
-                          "<br>last: trial %{customdata[0]}<extra></extra>",
-        )
+    stairs = go.Scatter(
+        x=across, y=[point.hypervolume for point in points],
+        customdata=[[point.trial, point.num_complete, _band_words(point)] for point in points],
+        mode="lines+markers", line={"shape": "hv", "color": scheme.good, "width": 2}, marker={"size": 5},
+        hovertemplate="after %{customdata[1]} finished trials<br>hypervolume %{y:.4g}%{customdata[2]}"
+                      "<br>last: trial %{customdata[0]}<extra></extra>",
     )  # fmt: skip
-    figure.add_traces(_band(points, across, scheme))
-    most = max(across, default=1)
-    if over == "cost":
-        figure.update_xaxes(title_text="Hours of all workers", rangemode="tozero")
-    else:
-        figure.update_xaxes(title_text="Finished trials", tickformat="d", range=[0, most + 1], dtick=_step(int(most)))
-    figure.update_yaxes(title_text="Hypervolume", rangemode="tozero")
-    figure.update_layout(showlegend=False, margin={"l": 60, "r": 12, "t": 8, "b": 44})
-    return figure
+    return base_figure(
+        scheme,
+        height=None,
+        keep=f"hypervolume-{view.summary.name}-{over}",
+        traces=[stairs, *_band(points, across, scheme)],
+        xaxis=_xaxis(over, max(across, default=1)),
+        yaxis={"title": {"text": "Hypervolume"}, "rangemode": "tozero"},
+        showlegend=False,
+        margin={"l": 60, "r": 12, "t": 8, "b": 44},
+    )
 
 
 def steps(points: Sequence[HypervolumePoint]) -> list[HypervolumePoint]:
@@ -67,6 +65,13 @@ def hours_spent(view: StudyView) -> dict[int, float]:
     own.sort(key=lambda point: (point.finished_at or view.summary.created_at, point.number))
     spent = accumulate((seconds[point.number] for point in own), initial=view.summary.reference_seconds)
     return {point.number: total / 3600 for point, total in zip(own, islice(spent, 1, None), strict=True)}
+
+
+def _xaxis(over: Over, most: float) -> dict[str, object]:
+    if over == "cost":
+        return {"title": {"text": "Hours of all workers"}, "rangemode": "tozero"}
+    whole = {"tickformat": "d", "range": [0, most + 1], "dtick": _step(int(most))}
+    return {"title": {"text": "Finished trials"}, **whole}
 
 
 def _band(points: Sequence[HypervolumePoint], across: Sequence[float], scheme: Scheme) -> list[go.Scatter]:

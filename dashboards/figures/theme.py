@@ -1,9 +1,11 @@
 """How every figure looks: colours that the colour-blind can tell apart, in a light and a dark scheme."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import plotly.graph_objects as go
+from plotly.basedatatypes import BaseTraceType
 
 SchemeName = Literal["light", "dark"]
 
@@ -58,18 +60,30 @@ def translucent(color: str, opacity: float) -> str:
     return f"rgba({red},{green},{blue},{opacity:g})"
 
 
-def base_figure(scheme: Scheme, *, height: int | None, keep: str) -> go.Figure:
-    """An empty figure in the house style. Zoom is kept for as long as ``keep`` stays the same."""
+def base_figure(
+    scheme: Scheme,
+    *,
+    height: int | None,
+    keep: str,
+    traces: Sequence[BaseTraceType] = (),
+    xaxis: Mapping[str, Any] | None = None,
+    yaxis: Mapping[str, Any] | None = None,
+    **layout: Any,
+) -> go.Figure:
+    """A figure in the house style, empty without ``traces``. Zoom is kept for as long as ``keep`` stays the same.
+
+    What is set of the axes and of the layout is set in place of the house's, of an axis' ``title`` beside it.
+    """
     # In one go: Plotly takes several times as long to update a layout as to take one.
-    layout = _layout(scheme) | {"height": height, "uirevision": keep, "xaxis": _axis(scheme), "yaxis": _axis(scheme)}
-    return go.Figure(layout=layout)
+    axes = {"xaxis": _axis(scheme, xaxis), "yaxis": _axis(scheme, yaxis)}
+    return go.Figure(traces, _layout(scheme) | {"height": height, "uirevision": keep} | axes | layout)
 
 
 def styled(figure: go.Figure, scheme: Scheme, *, height: int | None, keep: str) -> go.Figure:
     """The same figure, of several panels, in the house style."""
     figure.update_layout(**_layout(scheme), height=height, uirevision=keep)
-    figure.update_xaxes(**_axis(scheme))
-    figure.update_yaxes(**_axis(scheme))
+    figure.update_xaxes(_axis(scheme))
+    figure.update_yaxes(_axis(scheme))
     return figure
 
 
@@ -95,10 +109,13 @@ def _layout(scheme: Scheme) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _axis(scheme: Scheme) -> dict[str, object]:
+def _axis(scheme: Scheme, own: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    own = {} if own is None else own
     return {
         "gridcolor": scheme.grid, "linecolor": scheme.muted, "zerolinecolor": scheme.grid, "zeroline": False,
         "showline": True, "ticklabelstandoff": 4, "ticks": "outside", "ticklen": 4, "tickcolor": scheme.muted,
         "automargin": True,
-        "tickfont": {"size": 12, "color": scheme.muted}, "title": {"font": {"size": 13}, "standoff": 10},
+        "tickfont": {"size": 12, "color": scheme.muted},
+        **own,
+        "title": {"font": {"size": 13}, "standoff": 10, **own.get("title", {})},
     }  # fmt: skip

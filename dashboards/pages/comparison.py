@@ -109,7 +109,7 @@ def comparison_update(reader: Reader, name: str, seen: Seen, scheme: str | None)
 def _front(reader: Reader, name: str) -> list[TrialPoint]:
     """The front of the study of the same name, if it was run."""
     try:
-        return [point for point in reader.view(name).all_points if point.on_front]
+        return list(reader.view(name).front)
     except StudyNotFoundError:
         return []
 

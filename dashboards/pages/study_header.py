@@ -66,7 +66,7 @@ def study_stats(view: StudyView) -> Component:
 
 def front_points(view: StudyView) -> Component | None:
     """The front as a table, best Δ_MTL first, requested beside delivered FLOPs; without one, what comes nearest."""
-    points = sorted((p for p in view.all_points if p.on_front), key=lambda p: -(p.expected_delta_mtl or 0.0))
+    points = sorted(view.front, key=lambda p: -(p.expected_delta_mtl or 0.0))
     if not points:
         return nearest_table(view)
     budget = view.summary.flop_budget
@@ -145,7 +145,7 @@ def _hypervolume_band(summary: StudySummary) -> str | None:
 
 
 def _front_size(view: StudyView) -> str:
-    size = sum(point.on_front for point in view.all_points)
+    size = len(view.front)
     return "1 point on the front" if size == 1 else f"{size} points on the front"
 
 

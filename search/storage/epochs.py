@@ -72,9 +72,11 @@ def read_stopped(session: Session, study: str, numbers: Collection[int] | None =
     return {number: (delta, flops) for number, delta, flops in rows if delta is not None and flops is not None}
 
 
-def read_unfinished_seconds(session: Session, study: str) -> float:
-    """Seconds that the epochs of trials took that have not ended."""
-    unfinished = sa.select(TrialRow.number).where(TrialRow.study == study, TrialRow.seconds.is_(None))
+def read_unfinished_seconds(session: Session, study: str, numbers: Collection[int] | None = None) -> float:
+    """Seconds that the epochs of trials took that have not ended; or those of these trials."""
+    unfinished = sa.select(TrialRow.number).where(
+        TrialRow.study == study, TrialRow.seconds.is_(None), *among(TrialRow.number, numbers)
+    )
     # Not a join: SQLite would go through every epoch of the study.
     query = sa.select(sa.func.sum(EpochRow.seconds)).where(EpochRow.study == study, EpochRow.number.in_(unfinished))
     return session.scalar(query) or 0.0

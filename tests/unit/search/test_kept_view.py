@@ -82,7 +82,7 @@ class Life:
                 self.store.requeue_trial(number)
                 self.store.start_attempt(number, "host:2")
             case "void" if done:
-                void_trial(self.engine, "s", chance.choice(done), "a broken GPU")
+                void_trial(self.engine, "s", chance.choice(done), chance.choice(("a broken GPU", "a\n9 broken\n\nGPU")))
             case "unvoid" if self.store.void_trials():
                 unvoid_trial(self.engine, "s", min(self.store.void_trials()))
             case "reference":
