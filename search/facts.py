@@ -1,9 +1,10 @@
 """What one read transaction brings of a study: our rows beside Optuna's parameters and values."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -193,13 +194,14 @@ def _read_params(session: Session, study: str, numbers: Collection[int] | None) 
     )
     found: dict[int, dict[str, Any]] = {}
     for trial, name, value, distribution in session.execute(query):
-        found.setdefault(trial, {})[name] = _external(value, distribution)
+        found.setdefault(trial, {})[name] = _external(distribution)(value)
     return found
 
 
-def _external(value: float, distribution: str) -> Any:
-    # Building a distribution per row is slow for thousands of trials, and only categories need it.
-    document = json.loads(distribution)
-    if document["name"] == "CategoricalDistribution":
-        return json_to_distribution(distribution).to_external_repr(value)
-    return int(value) if document["name"] == "IntDistribution" else value
+@lru_cache(maxsize=1024)
+def _external(distribution: str) -> Callable[[float], Any]:
+    """What makes a parameter's value of the number that Optuna stores. A study has few distributions, written often."""
+    name = json.loads(distribution)["name"]
+    if name == "CategoricalDistribution":
+        return json_to_distribution(distribution).to_external_repr
+    return int if name == "IntDistribution" else float
