@@ -1,14 +1,15 @@
 """What 40 tasks cost: a step of 41 branches beside one of hard sharing, in time and in memory.
 
     python benchmarks/many_tasks.py [--batches 128] [--tasks 40] [--repeats 3] [--device cuda]
-                                    [--networks checkpointing] [--no-profile]
+                                    [--networks parts] [--micro-batch 8] [--no-profile]
 
 CelebA's 40 attributes as a task each, ResNet-20, 64x64. Times are medians of ratios to a step of hard sharing with the
 same batch, the two timed in turn, on a CPU in its own time (limit: 41 branches); memory is the most that a step holds
-beyond weights and optimizer. With several batches the last line is what memory comes to at 128, on a line through the
-two largest. Last in a line is the most that the whole process has held so far, on a CPU with torch itself, weights
-and all. --networks leaves out those that do not fit into the machine; with --no-profile that last figure is the only
-one of memory, and a step less is made.
+beyond weights and optimizer. *Parts* is the gated network with `micro_batch_size`: gradients of parts of the batch,
+added up. With several batches the last line is what memory comes to at 128, on a line through the two largest. Last in
+a line is the most that the whole process has held so far, on a CPU with torch itself, weights and all. --networks
+leaves out those that do not fit into the machine; with --no-profile that last figure is the only one of memory, and a
+step less is made.
 """
 
 import argparse
@@ -25,7 +26,7 @@ from trainer.machine import peak_memory_mib
 
 BATCH = 128
 """What published work trains CelebA with."""
-NETWORKS = ("gated", "checkpointing")
+NETWORKS = ("gated", "checkpointing", "parts")
 
 Step = Callable[[], None]
 
@@ -36,6 +37,7 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=40)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--micro-batch", type=int, default=8, help="samples in a part")
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=NETWORKS)
     parser.add_argument("--no-profile", action="store_true")
     arguments = parser.parse_args()
@@ -49,7 +51,10 @@ def main() -> None:
     memory: dict[int, list[float]] = {}
     for batch in sorted(arguments.batches):
         images = torch.randn(batch, 3, 64, 64, device=device)
-        steps = [training_step(network, images) for network in networks]
+        steps = [
+            training_step(network, images, micro_batch=arguments.micro_batch if name == "parts" else batch)
+            for name, network in networks
+        ]
         plain, ratios = _time(steps, device, arguments.repeats)
         held = peak_memory_mib(device)  # before the profiler, which needs more
         if not arguments.no_profile:
@@ -63,17 +68,17 @@ def main() -> None:
         print(f"{BATCH}, extrapolated | | | | {' | '.join(f'{value:.0f}' for value in _extrapolate(memory))}")
 
 
-def _networks(num_tasks: int, device: torch.device, names: Sequence[str]) -> list[torch.nn.Module]:
-    """Hard sharing, and the gated ones of these names."""
+def _networks(num_tasks: int, device: torch.device, names: Sequence[str]) -> list[tuple[str, torch.nn.Module]]:
+    """Hard sharing, and the gated ones of these names; in training mode, on the device."""
     tasks = tuple(Task(name=f"attribute_{n}", kind="classification", num_outputs=2) for n in range(num_tasks))
     architecture = Architecture(backbone="resnet20", tasks=tasks, in_channels=3, input_size=(64, 64))
-    networks: list[torch.nn.Module] = [build_shared_network(architecture)]
+    networks: list[tuple[str, torch.nn.Module]] = [("hard sharing", build_shared_network(architecture))]
     for name in names:
         gated = build_gated_network(architecture)
         if name == "checkpointing":
             gated.checkpoint_activations()
-        networks.append(gated)
-    return [network.to(device).train() for network in networks]
+        networks.append((name, gated))
+    return [(name, network.to(device).train()) for name, network in networks]
 
 
 def _time(steps: list[Step], device: torch.device, repeats: int) -> tuple[float, list[float]]:

@@ -121,13 +121,16 @@ def peak_bytes(step: Callable[[], None], device: torch.device) -> int:
     return int(max(accumulate(change for _, change in changes)))
 
 
-def training_step(network: nn.Module, images: Tensor) -> Callable[[], None]:
+def training_step(network: nn.Module, images: Tensor, *, micro_batch: int | None = None) -> Callable[[], None]:
+    """One update; with ``micro_batch`` the gradients of parts of so many images are added up first."""
+    parts = torch.split(images, micro_batch or len(images))
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4, fused=True)
 
     def step() -> None:
-        loss = torch.stack([prediction.square().mean() for prediction in network(images).values()]).sum()
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        for part in parts:
+            loss = torch.stack([prediction.square().mean() for prediction in network(part).values()]).sum()
+            (len(part) / len(images) * loss).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
     return step

@@ -156,6 +156,7 @@ class TrainSection(StrictModel):
     num_threads: PositiveInt = 1
     num_loader_workers: Annotated[int, Field(ge=0)] = 0
     checkpoint_activations: bool = False
+    micro_batch_size: PositiveInt | None = None
     reference_epochs: PositiveInt | None = None
     shared_init_epochs: PositiveInt | None = None
     hard_sharing_epochs: PositiveInt | None = None

@@ -138,7 +138,10 @@ def plan_study(config: StudyConfig) -> StudyPlan:
         config.latency_rule.require_runnable()
     for name in config.train.weightings:
         require_weighting(
-            name, for_gates=INTERROGATE in config.family.names, checkpoints=config.train.checkpoint_activations
+            name,
+            for_gates=INTERROGATE in config.family.names,
+            checkpoints=config.train.checkpoint_activations,
+            micro_batches=config.train.micro_batch_size is not None,
         )
     data = config.data.as_spec()
     description = describe_data(data)

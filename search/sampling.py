@@ -258,6 +258,7 @@ def _train_config(config: StudyConfig, params: Params, seed: int) -> TrainConfig
         num_threads=train.num_threads,
         num_loader_workers=train.num_loader_workers,
         checkpoint_activations=train.checkpoint_activations,
+        micro_batch_size=train.micro_batch_size,
         weighting=_at("train.weighting", knobs, params),  # type: ignore[arg-type]  # checked when read
     )
 

@@ -33,6 +33,7 @@ def memory_cause(error: BaseException, architecture: Architecture, train: TrainC
     what = ". ".join(str(error).strip().split(". ")[:2]).rstrip(".") or type(error).__name__
     activations = "" if train.checkpoint_activations else ", set train.checkpoint_activations = true"
     return (
-        f"memory ran out ({what}). Lower train.batch_size (here {train.batch_size}) or network.width "
-        f"(here {architecture.width:g}){activations}, or use fewer workers: they share the memory."
+        f"memory ran out ({what}). Lower train.batch_size (here {train.batch_size}), train.micro_batch_size "
+        f"(here {train.samples_at_once} at a time) or network.width (here {architecture.width:g}){activations}, or use "
+        "fewer workers: they share the memory."
     )

@@ -17,6 +17,8 @@ WeightingName = Literal[
 ]
 Importance = Literal["logit", "sensitivity"]
 
+_ADDITIVE: tuple[WeightingName, ...] = ("scalar", "uniform")
+
 
 class TrainConfigError(GatefrontError, ValueError):
     """A training setting outside its range."""
@@ -27,6 +29,16 @@ def _check(owner: str, name: str, value: float, rule: str, holds: bool) -> None:
         raise TrainConfigError(f"{owner}.{name} must be {rule}, found {value}.")
 
 
+def require_additive(weighting: WeightingName) -> None:
+    """Raises :class:`TrainConfigError` if its gradient is not the sum of what parts of a batch contribute."""
+    if weighting not in _ADDITIVE:
+        raise TrainConfigError(
+            f'train.weighting "{weighting}" weighs the losses or gradients of whole batches, which '
+            "train.micro_batch_size computes in parts.",
+            hint='Choose "scalar" or "uniform", or leave micro_batch_size out.',
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainConfig:
     """The one loop's settings.
@@ -34,7 +46,8 @@ class TrainConfig:
     ``precision="auto"`` is bfloat16 autocast on a GPU that has it, float32 elsewhere; ``device="auto"``
     is the first visible GPU, else the CPU. ``weighting`` is how the tasks' losses become one update; ``"scalar"`` sums
     them with the tasks' weights. ``checkpoint_activations`` saves memory while gates are learned, at
-    about one more forward pass per step.
+    about one more forward pass per step. With ``micro_batch_size`` no more samples than that
+    are computed at a time; their gradients add up to those of the batch, and batch norms see the smaller parts.
     """
 
     epochs: int
@@ -49,17 +62,29 @@ class TrainConfig:
     num_threads: int = 1
     num_loader_workers: int = 0
     checkpoint_activations: bool = False
+    micro_batch_size: int | None = None
     weighting: WeightingName = "scalar"
 
     def __post_init__(self) -> None:
         _check("train", "epochs", self.epochs, "at least 1", self.epochs >= 1)
         _check("train", "batch_size", self.batch_size, "at least 1", self.batch_size >= 1)
+        if self.micro_batch_size is not None:
+            _check("train", "micro_batch_size", self.micro_batch_size, "at least 1", self.micro_batch_size >= 1)
+            require_additive(self.weighting)
         _check("train", "learning_rate", self.learning_rate, "above 0", self.learning_rate > 0)
         _check("train", "weight_decay", self.weight_decay, "at least 0", self.weight_decay >= 0)
         _check("train", "num_threads", self.num_threads, "at least 1", self.num_threads >= 1)
 
+    @property
+    def samples_at_once(self) -> int:
+        """How many samples are computed at a time."""
+        return self.batch_size if self.micro_batch_size is None else min(self.batch_size, self.micro_batch_size)
+
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        document = asdict(self)
+        if self.micro_batch_size is None:
+            del document["micro_batch_size"]  # keys of trainings without one stay as earlier releases had them
+        return document
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "TrainConfig":

@@ -1,5 +1,7 @@
 """Bringing a network with learned gates to what a trial may cost."""
 
+from itertools import islice
+
 import torch
 
 from spaces.flops import GatePattern
@@ -7,9 +9,12 @@ from spaces.interrogate import InterroGateNetwork
 from spaces.parameter_budget import count_pruned_parameters, project_to_budgets
 from trainer.data.dataset import MultiTaskData
 from trainer.data.loader import epoch_batches
+from trainer.micro_batches import split_batch
 from trainer.runtime import resolve_runtime
 from trainer.sensitivity import gate_sensitivity
 from trainer.trial_spec import TrialSpec
+
+_SENSITIVITY_BATCHES = 8
 
 
 def cut_to_target(spec: TrialSpec, network: InterroGateNetwork, data: MultiTaskData) -> None:
@@ -61,4 +66,6 @@ def _importance(spec: TrialSpec, network: InterroGateNetwork, data: MultiTaskDat
     network.eval()
     tasks = spec.architecture.tasks
     batches = epoch_batches(data.train, tasks, batch_size=spec.train.batch_size, seed=spec.train.seed, epoch=0)
-    return gate_sensitivity(network, batches, tasks, runtime=runtime)
+    first = islice(batches, _SENSITIVITY_BATCHES)
+    parts = (part for batch in first for part in split_batch(batch, spec.train.samples_at_once))
+    return gate_sensitivity(network, parts, tasks, runtime=runtime)

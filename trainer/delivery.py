@@ -81,4 +81,4 @@ def _checked_parameters(spec: TrialSpec, pruned: PlainNetwork) -> int:
 def _evaluate(spec: TrialSpec, pruned: PlainNetwork, data: MultiTaskData) -> dict[str, float]:
     runtime = resolve_runtime(spec.train)
     runtime.place_network(pruned)
-    return evaluate(pruned, data.val, spec.architecture.tasks, runtime=runtime, batch_size=spec.train.batch_size)
+    return evaluate(pruned, data.val, spec.architecture.tasks, runtime=runtime, batch_size=spec.train.samples_at_once)

@@ -20,6 +20,7 @@ from trainer.data.training_batches import TrainingBatches
 from trainer.evaluation import evaluate
 from trainer.loss_log import LossLog
 from trainer.losses import task_loss
+from trainer.micro_batches import micro_batches
 from trainer.optimizers import build_optimizer, build_schedule
 from trainer.reporting import EpochReport, Phase, Reporter
 from trainer.runtime import Runtime, resolve_runtime
@@ -170,7 +171,7 @@ class _Run:
             self._data.val,
             self._tasks,
             runtime=self._runtime,
-            batch_size=_EVALUATION_BATCHES * self._config.batch_size,
+            batch_size=_EVALUATION_BATCHES * self._config.samples_at_once,
         )
 
     def resume(self, slot: CheckpointSlot) -> None:
@@ -199,21 +200,12 @@ class _Run:
 
     def _step(self, batch: Batch, step: int) -> dict[str, Tensor]:
         """One update; returns every term of the loss, unweighted."""
-        losses = self._task_losses(batch)
         self._optimizer.zero_grad(set_to_none=True)
-        self._weighting.backward(
-            TrainingStep(
-                losses=losses,
-                batch=batch,
-                learning_rate=float(self._optimizer.param_groups[0]["lr"]),
-                losses_of=self._task_losses,
-                other_batch=self._other_batch,
-            )
-        )
+        losses = self._backward(batch)
         terms = dict(zip((task.name for task in self._tasks), losses, strict=True))
         if self._strategy.extra_loss is not None:
             progress = step / (self._config.epochs * self.steps_per_epoch)
-            extra = self._strategy.extra_loss(progress, [loss.detach() for loss in losses])
+            extra = self._strategy.extra_loss(progress, losses)
             total = torch.stack(list(extra.values())).sum()
             if total.requires_grad:
                 total.backward()  # type: ignore[no-untyped-call]
@@ -225,6 +217,23 @@ class _Run:
             self._strategy.after_step(self._optimizer)
         self._schedule.step()
         return terms
+
+    def _backward(self, batch: Batch) -> tuple[Tensor, ...]:
+        """Adds the gradients of the weighted losses; returns the losses ``[tasks]``, unweighted and detached."""
+        total = torch.zeros(len(self._tasks), device=self._runtime.device)
+        for part, shares in micro_batches(batch, self._config.samples_at_once, self._tasks):
+            losses = tuple(share * loss for share, loss in zip(shares, self._task_losses(part), strict=True))
+            self._weighting.backward(
+                TrainingStep(
+                    losses=losses,
+                    batch=part,
+                    learning_rate=float(self._optimizer.param_groups[0]["lr"]),
+                    losses_of=self._task_losses,
+                    other_batch=self._other_batch,
+                )
+            )
+            total += torch.stack([loss.detach() for loss in losses])
+        return total.unbind()
 
     def _task_losses(self, batch: Batch, tensors: Mapping[str, Tensor] | None = None) -> tuple[Tensor, ...]:
         """One per task, with the network's own parameters and buffers or with others of the same names."""

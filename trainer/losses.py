@@ -21,6 +21,12 @@ def task_loss(task: Task, prediction: Tensor, label: Tensor) -> Tensor:
     return _LOSSES[task.kind](prediction.float(), label)
 
 
+def count_labels(task: Task, label: Tensor) -> Tensor:
+    """How many labels :func:`task_loss` takes the mean of; 0 if there is none."""
+    valid = label != IGNORE_INDEX if task.kind in _COUNTED_CLASSES else ~label.isnan()
+    return valid.sum()
+
+
 def balanced_edge_errors(logits: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
     """Class-balanced cross-entropy per pixel, zero where no label is, and the mask of labelled pixels."""
     valid = ~label.isnan()
@@ -28,6 +34,9 @@ def balanced_edge_errors(logits: Tensor, label: Tensor) -> tuple[Tensor, Tensor]
     weight = torch.where(target > 0.5, EDGE_POSITIVE_WEIGHT, 1 - EDGE_POSITIVE_WEIGHT)
     errors = F.binary_cross_entropy_with_logits(logits, target, weight=weight, reduction="none")
     return torch.where(valid, errors, 0.0), valid
+
+
+_COUNTED_CLASSES: tuple[TaskKind, ...] = ("classification", "segmentation")
 
 
 def _cross_entropy(logits: Tensor, label: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from spaces.tasks import Task
 from trainer.config import TrainConfig
 from trainer.data.dataset import MultiTaskData
 from trainer.data.loader import epoch_batches
+from trainer.micro_batches import split_batch
 from trainer.runtime import resolve_runtime
 
 NUM_BATCHES = 50
@@ -23,7 +24,8 @@ def recalibrate_norms(network: nn.Module, data: MultiTaskData, config: TrainConf
     runtime = resolve_runtime(config)
     runtime.place_network(network)
     batches = epoch_batches(data.train, tasks, batch_size=config.batch_size, seed=config.seed, epoch=0)
-    images = [runtime.place_batch(batch).images for batch in islice(batches, NUM_BATCHES)]
+    parts = (part for batch in islice(batches, NUM_BATCHES) for part in split_batch(batch, config.samples_at_once))
+    images = [runtime.place_batch(part).images for part in parts]
     with torch.no_grad():
         update_bn(images, network)
     return sum(len(batch) for batch in images)

@@ -1,7 +1,6 @@
 """How much each gate matters to the loss: what a task gains, to first order, from its own channels."""
 
 from collections.abc import Iterable, Sequence
-from itertools import islice
 
 import torch
 from torch import Tensor
@@ -12,13 +11,11 @@ from trainer.data.dataset import Batch
 from trainer.losses import task_loss
 from trainer.runtime import Runtime
 
-NUM_BATCHES = 8
-
 
 def gate_sensitivity(
     network: InterroGateNetwork, batches: Iterable[Batch], tasks: Sequence[Task], *, runtime: Runtime
 ) -> tuple[Tensor, ...]:
-    """``-dL/dG`` ``[tasks, groups]`` per site, the mean over the first batches: positive where opening lowers the loss.
+    """``-dL/dG`` ``[tasks, groups]`` per site, the mean over the batches: positive where opening lowers the loss.
 
     As a gate chooses ``s = G own + (1 - G) shared``, this is ``-<dL/ds, own - shared>``, summed over the channels
     of a group. The network is in evaluation mode on the runtime's device, and stays as it is; gates must not be
@@ -26,8 +23,10 @@ def gate_sensitivity(
     """
     gates = network.channel_gates()
     total = [torch.zeros_like(gate.alpha) for gate in gates]
-    for batch in islice(batches, NUM_BATCHES):
+    num_samples = 0
+    for batch in batches:
         placed = runtime.place_batch(batch)
+        num_samples += len(batch)
         predictions = network(placed.images)
         loss = torch.stack(
             [task.weight * task_loss(task, predictions[task.name], placed.labels[task.name]) for task in tasks]
@@ -37,5 +36,5 @@ def gate_sensitivity(
         ):
             p = torch.sigmoid(gate.alpha.detach())
             # The straight-through estimator says dG/dalpha = p (1 - p); what it multiplied by is divided out again.
-            sums -= gradient / (p * (1 - p))
-    return tuple(sums.cpu() / NUM_BATCHES for sums in total)
+            sums -= len(batch) * gradient / (p * (1 - p))
+    return tuple(sums.cpu() / num_samples for sums in total)

@@ -61,7 +61,9 @@ def take_first_steps(plan: StudyPlan, data: MultiTaskData, family: FamilyName) -
     losses, seconds, peak = trainee.overfit(small)
     batch, loading_seconds = _load_batch(plan, data, trainee.batch_size)
     factor = len(batch) / len(small)
-    peak_bytes = peak.scaled(factor, parameter_bytes=trainee.parameter_bytes)
+    at_once = trainee.samples_at_once
+    growth = min(len(batch), at_once) / min(len(small), at_once)
+    peak_bytes = peak.scaled(growth, parameter_bytes=trainee.parameter_bytes)
     num_measured, seconds = len(small), seconds * factor
     if len(losses) == OVERFIT_STEPS and peak_bytes < available_bytes(device):
         seconds, peak_bytes = trainee.time(batch)

@@ -29,7 +29,7 @@ def check_memory(plan: StudyPlan, steps: Sequence[FirstSteps]) -> Check:
         detail += f" (scaled up from {worst.num_measured} to {worst.batch_size} samples)"
     fits = sharing * worst.peak_bytes <= available
     if not fits:
-        detail += "; use fewer workers, a smaller batch_size or checkpoint_activations"
+        detail += "; use fewer workers, a smaller batch_size, a micro_batch_size or checkpoint_activations"
     return Check("estimated memory", fits, detail)
 
 

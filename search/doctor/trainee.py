@@ -15,6 +15,7 @@ from spaces import InterroGateNetwork, build_gated_network, count_parameters
 from spaces.families import FamilyNetwork, build_family
 from trainer.data import Batch
 from trainer.losses import task_loss
+from trainer.micro_batches import micro_batches
 from trainer.runtime import Runtime, resolve_runtime
 from trainer.seeding import seed_everything
 
@@ -37,6 +38,7 @@ class Trainee:
         torch.set_num_threads(train.num_threads)
         seed_everything(train.seed)
         self.batch_size = train.batch_size
+        self.samples_at_once = train.samples_at_once
         self.flops = _training_flops(plan, family)
         self.runtime: Runtime = resolve_runtime(train)
         self._network = _build(plan, family, recompute=train.checkpoint_activations).train()
@@ -66,13 +68,16 @@ class Trainee:
 
     def _step(self, batch: Batch) -> float:
         self._optimizer.zero_grad()
-        with self.runtime.autocast():
-            predictions = self._network(batch.images)
-        losses = [task_loss(task, predictions[task.name], batch.labels[task.name]) for task in self._tasks]
-        loss = torch.stack(losses).sum()
-        loss.backward()  # type: ignore[no-untyped-call]
+        total = 0.0
+        for part, shares in micro_batches(batch, self.samples_at_once, self._tasks):
+            with self.runtime.autocast():
+                predictions = self._network(part.images)
+            losses = [task_loss(task, predictions[task.name], part.labels[task.name]) for task in self._tasks]
+            loss = (shares * torch.stack(losses)).sum()
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += float(loss.detach())
         self._optimizer.step()
-        return float(loss.detach())
+        return total
 
 
 def _training_flops(plan: StudyPlan, family: FamilyName) -> int:

@@ -6,7 +6,7 @@ from typing import get_args
 from torch import nn
 
 from spaces.tasks import Task
-from trainer.config import TrainConfigError, WeightingName
+from trainer.config import TrainConfigError, WeightingName, require_additive
 from trainer.weighting.constant import ConstantWeighting
 from trainer.weighting.weighting import Weighting
 
@@ -26,8 +26,10 @@ def build_weighting(name: WeightingName, network: nn.Module, tasks: Sequence[Tas
     return _from_torchjd(name, network, len(tasks), num_steps)
 
 
-def require_weighting(name: WeightingName, *, for_gates: bool, checkpoints: bool) -> None:
-    """Raises :class:`TrainConfigError` for a method that does not go with gates, or with activation checkpointing."""
+def require_weighting(name: WeightingName, *, for_gates: bool, checkpoints: bool, micro_batches: bool) -> None:
+    """Raises :class:`TrainConfigError` for a method that does not go with gates, checkpointing or micro-batches."""
+    if micro_batches:
+        require_additive(name)
     if checkpoints and name == "auto-lambda":
         raise TrainConfigError(
             'train.weighting "auto-lambda" looks ahead with other weights than the network\'s own, and with '

@@ -35,7 +35,7 @@ def test_settings_are_to_blame_by_the_kind_of_error(
 ) -> None:
     sent: list[Message | None] = []
     monkeypatch.setattr("search.trainable.tune.report", lambda message: sent.append(decode(message)))
-    train = SimpleNamespace(batch_size=8, checkpoint_activations=False)
+    train = SimpleNamespace(batch_size=8, samples_at_once=8, checkpoint_activations=False)
     spec = SimpleNamespace(architecture=SimpleNamespace(width=1.0), train=train)
     monkeypatch.setattr(TrialSpec, "from_json", lambda _: spec)
 

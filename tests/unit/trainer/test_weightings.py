@@ -260,16 +260,16 @@ def test_mgda_ub_is_refused_where_there_is_no_such_representation() -> None:
     with pytest.raises(TrainConfigError, match=r'"mgda-ub" needs one representation.*"mgda"'):
         build_weighting("mgda-ub", build_gated_network(architecture), TASKS, num_steps=1)
     with pytest.raises(TrainConfigError, match=r'"mgda-ub" needs one representation.*"mgda"'):
-        require_weighting("mgda-ub", for_gates=True, checkpoints=False)
+        require_weighting("mgda-ub", for_gates=True, checkpoints=False, micro_batches=False)
     for name in WEIGHTINGS:
-        require_weighting(name, for_gates=False, checkpoints=False)
+        require_weighting(name, for_gates=False, checkpoints=False, micro_batches=False)
 
 
 def test_looking_ahead_is_refused_where_activations_are_computed_again() -> None:
     with pytest.raises(TrainConfigError, match=r'"auto-lambda" looks ahead.*checkpoint_activations'):
-        require_weighting("auto-lambda", for_gates=False, checkpoints=True)
+        require_weighting("auto-lambda", for_gates=False, checkpoints=True, micro_batches=False)
     for name in set(WEIGHTINGS) - {"auto-lambda"}:
-        require_weighting(name, for_gates=False, checkpoints=True)
+        require_weighting(name, for_gates=False, checkpoints=True, micro_batches=False)
 
 
 def test_steps_cost_what_they_compute() -> None:

@@ -1,0 +1,41 @@
+"""Micro-batches: a batch that is too large for memory, computed in parts that add up to its gradient."""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from spaces.tasks import Task
+from trainer.data.dataset import Batch
+from trainer.losses import count_labels
+
+
+def micro_batches(batch: Batch, size: int, tasks: Sequence[Task]) -> Iterator[tuple[Batch, Tensor]]:
+    """Parts of at most ``size`` samples, each with the share ``[tasks]`` that it has of the batch's labels.
+
+    Losses are means over labels: those of the parts, times these shares, sum to the loss of the batch. Where a loss or
+    a layer looks at the whole batch (class balance of saliency, batch norm), it looks at the part.
+    """
+    parts = split_batch(batch, size)
+    if len(parts) == 1:
+        yield batch, torch.ones(len(tasks), device=batch.images.device)
+        return
+    counts = torch.stack([_count(part, tasks) for part in parts])
+    yield from zip(parts, counts / counts.sum(dim=0).clamp(min=1), strict=True)
+
+
+def split_batch(batch: Batch, size: int) -> tuple[Batch, ...]:
+    """The batch in parts of ``size`` samples; the last may be smaller."""
+    if len(batch) <= size:
+        return (batch,)
+    return tuple(
+        Batch(
+            images=batch.images[start : start + size],
+            labels={name: labels[start : start + size] for name, labels in batch.labels.items()},
+        )
+        for start in range(0, len(batch), size)
+    )
+
+
+def _count(part: Batch, tasks: Sequence[Task]) -> Tensor:
+    return torch.stack([count_labels(task, part.labels[task.name]) for task in tasks])
