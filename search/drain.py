@@ -27,6 +27,11 @@ class Drain:
         self.reason = reason
         self._soon.set()
 
+    def request_once(self, reason: str) -> None:
+        """Ask for the end; where it was asked for already, one reason more makes it no more urgent."""
+        if not self.is_requested:
+            self.request(reason)
+
     @property
     def max_seconds(self) -> float | None:
         """The cap, counted from when the drain was made; None: there is none."""

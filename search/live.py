@@ -3,7 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Protocol
 
@@ -72,7 +72,9 @@ class PlainDisplay:
     def _say(self, what: tuple[object, ...], line: str) -> None:
         if what not in self._said:
             self._said.add(what)
-            self._write(f"{datetime.now():%H:%M:%S} {line}")
+            # A full disk under the log, or a terminal that is gone, takes the line and not the study.
+            with suppress(OSError):
+                self._write(f"{datetime.now():%H:%M:%S} {line}")
 
 
 class RichDisplay:

@@ -3,14 +3,11 @@
 import re
 from collections import Counter
 from collections.abc import Mapping
-from typing import Final
 
 import ray
 
+from search.attempts import MOST_ATTEMPTS
 from search.process_identity import process_of
-
-MOST_KILLS: Final = 3
-"""A trial whose worker was ended that often is not tried again."""
 
 # Ray's sentence on every worker it chose holds the process's number, and nothing else in it says "pid=".
 _PID = re.compile(r"\bpid=(\d+)")
@@ -29,7 +26,7 @@ def killed_workers(error: RuntimeError) -> frozenset[int] | None:
 
 
 def given_up(kills: Counter[int], killed: frozenset[int], workers: Mapping[int, str]) -> dict[int, str]:
-    """Count the kill against the trials it hit; those that have had ``MOST_KILLS``, with the cause to tell.
+    """Count the kill against the trials it hit; those that have had ``MOST_ATTEMPTS``, with the cause to tell.
 
     ``workers`` has the process identity of the worker of each trial that ran. Where none of them was named, each may
     have been it.
@@ -37,7 +34,8 @@ def given_up(kills: Counter[int], killed: frozenset[int], workers: Mapping[int, 
     hit = [trial for trial, worker in workers.items() if process_of(worker) in killed] or list(workers)
     kills.update(hit)
     cause = (
-        f"memory ran out {MOST_KILLS} times: Ray ended the worker before the machine was full. Use fewer workers, they "
-        "share the memory, or lower train.batch_size or network.width, or set train.checkpoint_activations = true."
+        f"memory ran out {MOST_ATTEMPTS} times: Ray ended the worker before the machine was full. Use fewer workers, "
+        "they share the memory, or lower train.batch_size or network.width, or set train.micro_batch_size or "
+        "train.checkpoint_activations = true."
     )
-    return {trial: cause for trial in hit if kills[trial] >= MOST_KILLS}
+    return {trial: cause for trial in hit if kills[trial] >= MOST_ATTEMPTS}

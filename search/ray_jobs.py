@@ -5,12 +5,11 @@ from typing import Any, TypeVar
 
 import ray
 
+from search.attempts import MOST_ATTEMPTS
 from search.cluster import WorkerResources
 from search.drain import Drain
 
 _POLL_S = 0.5
-# A worker killed by the system is tried again; an error of the training itself would come back.
-_MAX_RETRIES = 2
 
 Job = TypeVar("Job")
 
@@ -31,7 +30,7 @@ def run_jobs(
         PreparationStoppedError: the drain was requested; jobs that still ran were ended.
     """
     task = ray.remote(train).options(
-        num_cpus=1, num_gpus=workers.gpus_per_worker, max_retries=_MAX_RETRIES, retry_exceptions=False
+        num_cpus=1, num_gpus=workers.gpus_per_worker, max_retries=MOST_ATTEMPTS - 1, retry_exceptions=False
     )
     running = {task.remote(*values): job for job, values in jobs}
     try:

@@ -8,16 +8,17 @@ import ray
 from search.cluster import WorkerResources
 from search.drain import Drain
 from search.errors import ReferenceFailedError
-from search.ray_jobs import run_jobs
+from search.ray_jobs import PreparationStoppedError, run_jobs
 from search.references import ReferenceJob, train_job
 from search.worker_memory import keep_to_share, memory_cause, ran_out_of_memory
+from trainer.full_disk import DiskFullError, disk_full, ran_out_of_disk
 from trainer.reporting import ReferenceResult
 
 
 class RayReferences:
     """A :data:`search.references.TrainAll` that yields results as workers finish them.
 
-    A drain ends it with :class:`~search.ray_jobs.PreparationStoppedError`.
+    A drain ends it with :class:`~search.ray_jobs.PreparationStoppedError`. A full disk asks for the drain.
     """
 
     def __init__(self, workers: WorkerResources, drain: Drain) -> None:
@@ -27,7 +28,12 @@ class RayReferences:
     def __call__(self, jobs: list[ReferenceJob], cache_dir: Path) -> Iterator[tuple[ReferenceJob, ReferenceResult]]:
         arguments = ((job, (job, cache_dir, self._workers.gpus_per_worker)) for job in jobs)
         for job, reference in run_jobs(_train_in_share, arguments, self._workers, self._drain):
-            yield job, _result(job, reference)
+            try:
+                result = _result(job, reference, cache_dir)
+            except DiskFullError as error:
+                self._drain.request_once(error.message.rstrip("."))
+                raise PreparationStoppedError from error
+            yield job, result
 
 
 def _train_in_share(job: ReferenceJob, cache_dir: Path, gpus: float) -> ReferenceResult:
@@ -35,10 +41,12 @@ def _train_in_share(job: ReferenceJob, cache_dir: Path, gpus: float) -> Referenc
     return train_job(job, cache_dir)
 
 
-def _result(job: ReferenceJob, reference: "ray.ObjectRef[ReferenceResult]") -> ReferenceResult:
+def _result(job: ReferenceJob, reference: "ray.ObjectRef[ReferenceResult]", cache_dir: Path) -> ReferenceResult:
     try:
         return ray.get(reference)
     except ray.exceptions.RayTaskError as error:
+        if ran_out_of_disk(error.cause, cache_dir):
+            raise disk_full(cache_dir) from error.cause
         if ran_out_of_memory(error.cause):
             cause = memory_cause(error.cause, job.architecture, job.train)
             raise ReferenceFailedError(f"the reference {job.role} failed: {cause}") from error.cause

@@ -12,6 +12,7 @@ import optuna
 from ray import tune
 
 from search.ask_ahead import Ask, AskAhead
+from search.attempts import MOST_ATTEMPTS
 from search.cluster import WorkerResources, cluster
 from search.drain import Drain
 from search.folders import StudyFolders
@@ -38,12 +39,10 @@ from search.storage.repository import DONE_STATES, OPEN_STATES, StudyStore
 from search.study_stopping import early_stopping
 from search.trainable import SPEC, TRIAL_NUMBER, RunTrial, make_trainable
 from search.trial_scheduler import TrialScheduler
+from trainer.full_disk import ran_out_of_disk
 from trainer.initial_network import InitialNetwork
 
 logger = logging.getLogger(__name__)
-
-# Attempts after the first. Only a dead worker is tried again: an error of the trial itself would come back.
-_MAX_RETRIES = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +161,11 @@ def _fit(run: StudyRun, references: References, work: Round, keeper: DiskKeeper,
                 raise
             searcher.release(partial(given_up, run.memory_kills, killed))
             raise WorkersKilledError("Ray ended a worker because memory was running out") from error
+        except (OSError, tune.TuneError) as error:
+            # Ray's own records, here or in the machine's temporary folder.
+            if not ran_out_of_disk(error, run.folders.storage):
+                raise
+            run.drain.request_once("the disk of Ray's records is full")
     searcher.release()
 
 
@@ -179,7 +183,7 @@ def _tuner(run: StudyRun, work: Round, searcher: StudySearcher, name: str) -> tu
         run_config=tune.RunConfig(
             name=name,
             storage_path=str(run.folders.ray),
-            failure_config=tune.FailureConfig(max_failures=_MAX_RETRIES),
+            failure_config=tune.FailureConfig(max_failures=MOST_ATTEMPTS - 1),
             stop=DrainStopper(run.drain),
             verbose=0,
         ),

@@ -145,7 +145,7 @@ class StudySearcher(Searcher):
             self._workers[trial_id] = message.worker
         if isinstance(message, TrialInterrupted):
             # What stopped this trial stops the others, too: the study ends cleanly and waits for a resume.
-            self._drain.request(message.cause)
+            self._drain.request_once(message.cause)
         if self._gate.receive(trial, message):
             self._forget(trial_id)
 

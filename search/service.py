@@ -42,6 +42,7 @@ from search.task_records import task_records
 from search.trainable import RunTrial
 from spaces.errors import GatefrontError
 from trainer.data import load_data
+from trainer.full_disk import DiskFullError, disk_full, ran_out_of_disk
 from trainer.trial import run_trial as train_trial
 
 logger = logging.getLogger(__name__)
@@ -108,6 +109,7 @@ def start_study(
     It goes on from the study named ``earlier``, if one is.
 
     Raises:
+        DiskFullError: there was no room. The study, if it was created, is STOPPED.
         LineageError, StudyNotFoundError: the earlier study is of no use here, or there is none. Nothing was created.
         StudyFileError, DataError, SpaceError: the file asks for what cannot be. Nothing was created.
         StudyExistsError: the database already holds a study of that name.
@@ -126,7 +128,7 @@ def start_study(
     row = _new_row(plan, text, storage, workers)
     row.started_from = earlier
     StudyStore.create(engine, row, began=None if inheritance is None else str(inheritance))
-    return _drive(plan, "started", engine, optuna_storage, sitting)
+    return _drive(plan, "started", engine, optuna_storage, sitting, storage)
 
 
 def resume_study(name: str, sitting: Sitting, *, workers: int | None = None) -> StudyState:
@@ -146,7 +148,7 @@ def resume_study(name: str, sitting: Sitting, *, workers: int | None = None) -> 
         workers=workers or row.num_workers,
     )
     plan = plan_study(asked.apply(parse_study(row.file_text)))
-    return _drive(plan, "resumed", engine, optuna_storage, sitting)
+    return _drive(plan, "resumed", engine, optuna_storage, sitting, Path(row.storage_dir))
 
 
 def stop_study(name: str, url: str) -> bool:
@@ -178,6 +180,7 @@ def _drive(
     engine: sa.Engine,
     optuna_storage: StudyStorage,
     sitting: Sitting,
+    storage: Path,
 ) -> StudyState:
     name = plan.config.study.name
     lease = Lease(engine, name)
@@ -203,6 +206,11 @@ def _drive(
         except GatefrontError as error:
             _note_failure(store, heartbeat, error)
             raise
+        except (OSError, RuntimeError) as error:
+            if not ran_out_of_disk(error, storage):
+                raise
+            _note_failure(store, heartbeat, disk_full(storage))
+            raise disk_full(storage) from error
 
 
 def _as_asked(plan: StudyPlan, sitting: Sitting) -> str:
@@ -212,9 +220,9 @@ def _as_asked(plan: StudyPlan, sitting: Sitting) -> str:
 
 
 def _note_failure(store: StudyStore, heartbeat: Heartbeat, error: GatefrontError) -> None:
-    """The study is FAILED and says why, unless another driver has it by now."""
+    """The study is FAILED and says why, unless another driver has it by now. Without room on the disk it is STOPPED."""
     heartbeat.check()
-    store.set_state(StudyState.FAILED, str(error))
+    store.set_state(StudyState.STOPPED if isinstance(error, DiskFullError) else StudyState.FAILED, str(error))
 
 
 def _last_line(error: Exception) -> str:

@@ -23,12 +23,12 @@ from search.messages import (
     encode,
 )
 from search.process_identity import process_identity
-from search.worker_disk import ran_out_of_disk
 from search.worker_latency import measure_result
 from search.worker_log import keep_failure, worker_log
 from search.worker_memory import keep_to_share, memory_cause, ran_out_of_memory
 from spaces import BudgetBelowFloorError
 from spaces.errors import GatefrontError
+from trainer.full_disk import ran_out_of_disk
 from trainer.loss_log import DivergedError
 from trainer.reporting import EpochReport, Reporter, TrialResult
 from trainer.trial_spec import TrialSpec

@@ -18,7 +18,7 @@ def worker_log(work_dir: Path) -> Iterator[None]:
     path = work_dir / _NAME
     if path.exists() and path.stat().st_size > _MOST_BYTES:
         path.unlink()
-    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    handler = _TrialLog(path, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     loggers = [logging.getLogger(name) for name in _LAYERS]
     levels = [logger.level for logger in loggers]
@@ -37,6 +37,14 @@ def worker_log(work_dir: Path) -> Iterator[None]:
         with suppress(OSError):
             # A full disk takes the last lines; the trial says itself that it is full.
             handler.close()
+
+
+class _TrialLog(logging.FileHandler):
+    """A file that a full disk keeps from being made must not end who says something."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with suppress(OSError):
+            super().emit(record)
 
 
 def keep_failure(work_dir: Path, text: str) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from trainer.full_disk import noticing_full_disk
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -17,12 +19,18 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def beside(path: Path) -> Iterator[Path]:
-    """Gives a path in the folder of ``path`` to write to; what is not renamed by the end of the block is removed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    """Gives a path in the folder of ``path`` to write to; what is not renamed by the end of the block is removed.
+
+    Raises:
+        DiskFullError: there was no room for it.
+    """
+    with noticing_full_disk(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     os.close(descriptor)
     fresh = Path(name)
     try:
-        yield fresh
+        with noticing_full_disk(path.parent):
+            yield fresh
     finally:
         fresh.unlink(missing_ok=True)

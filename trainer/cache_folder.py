@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from trainer.full_disk import noticing_full_disk
+
 logger = logging.getLogger(__name__)
 
 
@@ -18,16 +20,22 @@ def obtain_folder(folder: Path, *, is_intact: Callable[[Path], bool], build: Cal
     Every process builds in a folder of its own and renames it into place, so two that race do the work twice
     and the first result stays: an intact folder is never replaced, somebody may be reading it. A folder that
     is there but not intact is built anew.
+
+    Raises:
+        DiskFullError: there was no room for it.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    with noticing_full_disk(folder.parent):
+        folder.parent.mkdir(parents=True, exist_ok=True)
     with _locked(folder.parent, fcntl.LOCK_SH):
         if folder.is_dir():
             if is_intact(folder):
                 return True
             logger.warning("%s is damaged and is made anew.", folder)
-    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    with noticing_full_disk(folder.parent):
+        fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        build(fresh)
+        with noticing_full_disk(folder.parent):
+            build(fresh)
         with _locked(folder.parent, fcntl.LOCK_EX):
             _put_in_place(fresh, folder, is_intact)
     finally:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from search.control.launcher import DriverEnd
 from search.control.order import DriverOrder, driver_environment
+from search.errors import DriverFailedError
 
 DRIVER_COMMAND = (sys.executable, "-P", "-m", "search.control.driver")
 """The order travels in the environment: a command line can be read by every user of the machine."""
@@ -22,7 +23,17 @@ class ProcessLauncher:
         self._url = url
 
     def launch(self, order: DriverOrder) -> "ProcessDriver":
-        """Start the driver; its log goes on behind what earlier ones wrote."""
+        """Start the driver; its log goes on behind what earlier ones wrote.
+
+        Raises:
+            DriverFailedError: its log cannot be written, or there is no room for another process.
+        """
+        try:
+            return self._launch(order)
+        except OSError as error:
+            raise DriverFailedError(f"the driver of {order.study} cannot be started: {error}.") from error
+
+    def _launch(self, order: DriverOrder) -> "ProcessDriver":
         folder = Path(order.storage) / order.study
         folder.mkdir(parents=True, exist_ok=True)
         log = folder / "driver.log"

@@ -66,9 +66,9 @@ class DiskKeeper:
                 logger.info("%s taken away, %d networks among it", format_bytes(gone.num_bytes), gone.num_networks)
             use = disk_use(self.folders, self.quota)
         if self.quota is not None and use.total + needed > self.quota:
-            self.drain.request(
+            self.drain.request_once(
                 f"disk_quota: {format_bytes(use.total)} of {format_bytes(self.quota)} are used and another trial "
                 f"may take {format_bytes(self.trial_bytes)}"
             )
         elif use.free < needed + _RESERVE:
-            self.drain.request(f"the disk of {self.folders.storage} has only {format_bytes(use.free)} left")
+            self.drain.request_once(f"the disk of {self.folders.storage} has only {format_bytes(use.free)} left")

@@ -14,6 +14,15 @@ def test_second_request_is_urgent() -> None:
     assert drain.reason == "interrupted"
 
 
+def test_another_reason_is_no_second_request() -> None:
+    drain = Drain()
+    drain.request_once("the disk is full")
+    drain.request_once("the disk of another worker is full")
+    assert (drain.reason, drain.is_at_once) == ("the disk is full", False)
+    drain.request("interrupted")
+    assert drain.is_at_once
+
+
 def test_time_over_is_a_gentle_request() -> None:
     drain = Drain(max_seconds=0.0)
     assert drain.is_requested

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from search import trainable, worker_disk
+from search import trainable
 from search.claim import Claim, TrialTakenError
 from search.messages import EpochFinished, TrialFailed, TrialFinished, TrialInterrupted, decode, encode
 from search.records import TrialState
-from search.worker_disk import ran_out_of_disk
+from trainer import full_disk
+from trainer.full_disk import ran_out_of_disk
 from trainer.reporting import EpochReport
 
 EPOCH = EpochReport(
@@ -71,7 +72,7 @@ def test_torchs_word_for_it_is_believed_only_where_the_disk_is_full(
     error = RuntimeError("[enforce fail at inline_container.cc] unexpected pos")
     assert not ran_out_of_disk(error, tmp_path)
     assert not ran_out_of_disk(OSError(errno.EACCES, "denied"), tmp_path)
-    monkeypatch.setattr(worker_disk, "shutil", SimpleNamespace(disk_usage=lambda _: SimpleNamespace(free=100)))
+    monkeypatch.setattr(full_disk, "shutil", SimpleNamespace(disk_usage=lambda _: SimpleNamespace(free=100)))
     assert ran_out_of_disk(error, tmp_path)
     assert not ran_out_of_disk(KeyError("left"), tmp_path)
     assert shutil.disk_usage(tmp_path).free > 100
@@ -83,12 +84,13 @@ def test_an_interrupted_trial_drains_the_study_and_goes_on_at_the_next_sitting(
     run = open_table_study()
     for name in ("ray0", "ray1"):
         run.searcher.suggest(name)
-    run.work("ray0", TrialInterrupted("the disk of /data is full"))
-    run.searcher.on_trial_complete("ray0", {})
+    for name in ("ray0", "ray1"):
+        run.work(name, EpochFinished(EPOCH), TrialInterrupted("the disk of /data is full"))
+        run.searcher.on_trial_complete(name, {})
     assert run.drain.reason == "the disk of /data is full"
+    # All workers meet the same full disk: that is not a person who asks twice and will not wait for the database.
+    assert not run.drain.is_at_once
     assert run.searcher.suggest("ray2") == "FINISHED"
-    run.work("ray1", EpochFinished(EPOCH))
-    run.searcher.on_trial_complete("ray1", encode(EpochFinished(EPOCH)))
     run.searcher.release()
     assert set(run.states().values()) == {TrialState.QUEUED}
     again = open_table_study()

@@ -6,7 +6,8 @@ from typing import Any
 
 import ray
 
-from search.memory_kills import MOST_KILLS, given_up, killed_workers
+from search.attempts import MOST_ATTEMPTS
+from search.memory_kills import given_up, killed_workers
 from search.messages import AttemptStarted, encode
 from search.records import TrialState
 
@@ -43,7 +44,7 @@ def test_other_errors_are_not_taken_for_it() -> None:
 def test_only_the_trial_that_was_hit_is_given_up_and_only_at_last() -> None:
     kills: Counter[int] = Counter()
     workers = {3: _identity(10), 4: _identity(11)}
-    for _ in range(MOST_KILLS - 1):
+    for _ in range(MOST_ATTEMPTS - 1):
         assert given_up(kills, frozenset({11}), workers) == {}
     assert given_up(kills, frozenset({10}), workers) == {}
     causes = given_up(kills, frozenset({11}), workers)
@@ -53,7 +54,7 @@ def test_only_the_trial_that_was_hit_is_given_up_and_only_at_last() -> None:
 
 def test_where_no_trial_is_known_to_be_it_every_one_may_have_been() -> None:
     kills: Counter[int] = Counter()
-    for _ in range(MOST_KILLS - 1):
+    for _ in range(MOST_ATTEMPTS - 1):
         assert given_up(kills, frozenset({12}), {3: "", 4: _identity(11)}) == {}
     assert set(given_up(kills, frozenset(), {3: "", 4: _identity(11)})) == {3, 4}
 

@@ -1,6 +1,8 @@
 """A trial's log: kept beside its checkpoint, read from its end, bounded."""
 
+import errno
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -76,3 +78,13 @@ def test_a_log_on_a_full_disk_ends_no_trial(tmp_path: Path, capsys: pytest.Captu
         logging.getLogger("search").info("lost")
     # Logging itself says so, where it can still be read.
     assert "No space left on device" in capsys.readouterr().err
+
+
+def test_a_log_that_finds_no_room_to_begin_ends_no_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def find_no_room(_self: logging.FileHandler) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(logging.FileHandler, "_open", find_no_room)
+    with worker_log(tmp_path):
+        logging.getLogger("search").info("lost")
+    assert log_tail(tmp_path) == ""
