@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+from tiny_study import tiny_study
+
 from search.commands.run import signals
 from search.drain import Drain
 from search.service import Overrides, Sitting, resume_study, start_study
@@ -20,27 +22,6 @@ from trainer.trial_spec import TrialSpec
 
 NAME = "quick"
 NUM_EPOCHS = 4
-STUDY = """
-[study]
-name = "quick"
-trials = {trials}
-workers = 2
-sampler = "random"
-confirm_points = 0
-[data]
-name = "digits"
-options = {{train_size = 64, val_size = 64}}
-[network]
-stem = "small"
-[train]
-epochs = 3
-reference_epochs = 1
-hard_sharing_epochs = 1
-[gates]
-tau = 0.2
-lambda_s = {{low = 0.3, high = 3.0}}
-finetune_epochs = 1
-"""
 
 
 def quick_trial(spec: TrialSpec, /, *, work_dir: Path, cache_dir: Path, reporter: Reporter) -> TrialResult:
@@ -89,6 +70,15 @@ def quick_trial(spec: TrialSpec, /, *, work_dir: Path, cache_dir: Path, reporter
     )
 
 
+def _study(trials: int) -> str:
+    return tiny_study(
+        study={"name": NAME, "trials": trials, "workers": 2, "flop_budget": None},
+        data={"options": {"train_size": 64, "val_size": 64}},
+        train={"epochs": NUM_EPOCHS - 1},
+        gates={"tau": 0.2},
+    )
+
+
 def worth(number: int) -> tuple[float, int]:
     """Δ_MTL and FLOPs of a trial by its number: a cloud of points, some of them on its front."""
     return -(number * 37 % 101) / 10.0, 1000 + number * 53 % 97
@@ -100,7 +90,7 @@ def main(command: str, url: str, storage: str, trials: str = "12") -> int:
     try:
         with signals(drain):
             if command == "start":
-                state = start_study(STUDY.format(trials=trials), Overrides(), Path(storage), sitting)
+                state = start_study(_study(int(trials)), Overrides(), Path(storage), sitting)
             else:
                 state = resume_study(NAME, sitting)
     except GatefrontError as error:

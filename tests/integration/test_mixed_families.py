@@ -3,10 +3,11 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from tiny_study import tiny_study
 
 from search.queries import StudyReader
 from search.records import StudyState, TrialState
@@ -14,29 +15,17 @@ from search.sampling import FAMILY
 from trainer.family_file import load_delivered
 
 FAMILIES = ("interrogate", "lomt")
-STUDY = """
-[study]
-name = "{name}"
-trials = {trials}
-workers = 1
-sampler = "random"
-confirm_points = 0
-[data]
-name = "digits"
-options = {{train_size = 128, val_size = 64}}
-[network]
-stem = "small"
-[train]
-epochs = 1
-learning_rate = {{low = 1e-3, high = 1e-2}}
-reference_epochs = 1
-hard_sharing_epochs = 1
-[family]
-name = {{choices = {families}}}
-"""
-GATES = "[gates]\nfinetune_epochs = 0\n"
-
 Gatefront = Callable[..., str]
+
+
+def study_of(name: str, families: Sequence[str], *, trials: int) -> str:
+    return tiny_study(
+        study={"name": name, "trials": trials, "flop_budget": None},
+        data={"options": {"train_size": 128, "val_size": 64}},
+        train={"learning_rate": {"low": 1e-3, "high": 1e-2}},
+        gates={"finetune_epochs": 0, "lambda_s": None} if "interrogate" in families else None,
+        family={"name": {"choices": list(families)}},
+    )
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +58,7 @@ def gatefront(folder: Path) -> Gatefront:
 @pytest.fixture(scope="module")
 def mixed(folder: Path, gatefront: Gatefront, reader: StudyReader) -> StudyReader:
     path = folder / "mixed.toml"
-    path.write_text(STUDY.format(name="mixed", trials=2, families=list(FAMILIES)) + GATES)
+    path.write_text(study_of("mixed", FAMILIES, trials=2))
     gatefront("start", str(path))
     return reader
 
@@ -96,9 +85,8 @@ def test_a_study_goes_on_from_a_network_of_the_family_that_it_shares(
     mixed: StudyReader, gatefront: Gatefront, folder: Path
 ) -> None:
     shared, number = next((p.params[FAMILY], p.number) for p in mixed.view("mixed").points if p.on_front)
-    text = STUDY.format(name="later", trials=1, families=["mtan", shared])
     path = folder / "later.toml"
-    path.write_text(text + GATES if shared == "interrogate" else text)
+    path.write_text(study_of("later", ("mtan", shared), trials=1))
     gatefront("start", str(path), "--from", "mixed")
     (point,) = mixed.view("later").points
     assert (point.state, point.params[FAMILY], point.num_epochs) == (TrialState.COMPLETE, shared, 1)

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx2
 import pytest
 import uvicorn
+from tiny_study import tiny_study
 
 from dashboards.cli import listen
 from dashboards.serving import ServeOptions, service
@@ -27,28 +28,7 @@ from search.storage.repository import StudyStore
 READER, WRITER = "reader-token-of-a-test-1234", "writer-token-of-a-test-5678"
 TIMEOUT_S = 300
 
-STUDY = """
-[study]
-name = "tiny"
-flop_budget = "60%"
-trials = 9
-workers = 1
-sampler = "random"
-confirm_points = 0
-[data]
-name = "digits"
-options = {train_size = 256, val_size = 128}
-[network]
-backbone = "smallconv"
-stem = "small"
-[train]
-epochs = 1
-reference_epochs = 1
-hard_sharing_epochs = 1
-[gates]
-lambda_s = {low = 0.3, high = 3.0}
-finetune_epochs = 1
-"""
+STUDY = tiny_study(study={"trials": 9})
 
 
 class Service:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tiny_study import tiny_study
 
 from search.commands.inspect import status_document
 from search.json_document import to_text
@@ -21,32 +22,6 @@ from search.queries import StudyReader
 
 # Only against hanging.
 TIMEOUT_S = 500
-
-STUDY = """
-[study]
-name = "tiny"
-flop_budget = "60%"
-trials = {trials}
-workers = {workers}
-sampler = "random"
-confirm_points = {confirm_points}
-confirm_seeds = 2
-[data]
-name = "digits"
-options = {{train_size = 256, val_size = 128}}
-[network]
-backbone = "smallconv"
-stem = "small"
-[train]
-epochs = {epochs}
-learning_rate = {learning_rate}
-reference_epochs = 1
-hard_sharing_epochs = 1
-[gates]
-tau = 0.2
-lambda_s = {{low = 0.3, high = 3.0}}
-finetune_epochs = 1
-"""
 
 
 class Gatefront:
@@ -59,10 +34,16 @@ class Gatefront:
         self.url = f"sqlite:///{self.database}"
         self._children: list[subprocess.Popen[str]] = []
 
-    def study(self, **changes: Any) -> Path:
-        settings = {"trials": 2, "workers": 2, "epochs": 2, "learning_rate": "3e-3", "confirm_points": 0}
+    def study(
+        self, *, trials: int = 2, workers: int = 2, epochs: int = 2, learning_rate: Any = 3e-3, confirm_points: int = 0
+    ) -> Path:
         path = self.folder / "study.toml"
-        path.write_text(STUDY.format(**settings | changes))
+        text = tiny_study(
+            study={"trials": trials, "workers": workers, "confirm_points": confirm_points, "confirm_seeds": 2},
+            train={"epochs": epochs, "learning_rate": learning_rate},
+            gates={"tau": 0.2},
+        )
+        path.write_text(text)
         return path
 
     def begin(self, *arguments: str) -> subprocess.Popen[str]:
@@ -134,7 +115,7 @@ def _asleep(process: int) -> Iterator[None]:
 
 @pytest.mark.slow
 def test_diverged_trial_fails_with_its_cause_and_the_study_goes_on(gatefront: Gatefront) -> None:
-    study = gatefront.study(trials=5, learning_rate="{choices = [3e-3, 1e30]}")
+    study = gatefront.study(trials=5, learning_rate={"choices": [3e-3, 1e30]})
     gatefront.run("start", str(study), "--plain")
     trials = gatefront.status()["trials"]
     states = {(trial["params"]["train.learning_rate"], trial["state"]) for trial in trials}

@@ -13,6 +13,7 @@ import httpx2
 import pytest
 from databases import PostgresServer, wait_until
 from ray_nodes import RayNodes
+from tiny_study import tiny_study
 
 from search.bundle import verify_bundle
 from search.cli import main
@@ -20,29 +21,6 @@ from search.queries import StudyReader
 from search.records import StudyState
 
 TRAINING_S = 400.0
-
-STUDY = """
-[study]
-name = "tiny"
-flop_budget = "60%"
-trials = 4
-workers = 2
-sampler = "random"
-confirm_points = 0
-[data]
-name = "digits"
-options = {train_size = 256, val_size = 128}
-[network]
-backbone = "smallconv"
-stem = "small"
-[train]
-epochs = 3
-reference_epochs = 1
-hard_sharing_epochs = 1
-[gates]
-lambda_s = {low = 0.3, high = 3.0}
-finetune_epochs = 1
-"""
 
 
 class Service:
@@ -125,7 +103,7 @@ def test_a_study_outlives_its_service_and_a_node(
     doomed = nodes.start_worker()
     nodes.start_worker()
     file = tmp_path / "study.toml"
-    file.write_text(STUDY)
+    file.write_text(tiny_study(study={"trials": 4, "workers": 2}, train={"epochs": 3}))
     assert main(["start", str(file), "--server", service.address]) == 0
     running = "SELECT worker FROM gatefront_trials WHERE state = 'RUNNING'"
     wait_until(lambda: len(postgres.query(running)) == 2, "both nodes at work", seconds=TRAINING_S)

@@ -100,3 +100,9 @@ def test_a_driver_outlives_the_session_and_leaves_no_zombie(monkeypatch: pytest.
     assert str(end.as_error()) == "full."
     assert [line.strip() for line in end.log.splitlines()] == ["before", str(driver.pid), "gatefront: full."]
     assert subprocess.run(["ps", "-p", str(driver.pid)], capture_output=True, check=False).returncode == 1
+
+
+def test_a_driver_without_a_place_for_its_log_is_not_started(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("in the way")
+    with pytest.raises(DriverFailedError, match="the driver of digits cannot be started"):
+        ProcessLauncher(f"sqlite:///{tmp_path}/gatefront.db").launch(order(tmp_path / "runs"))

@@ -1,6 +1,8 @@
 """What a person sees of a running study."""
 
+import errno
 import io
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -38,6 +40,23 @@ def test_plain_lines_tell_each_thing_once(open_table_study: OpenStudy) -> None:
         "trial 1 FAILED: the loss of left is nan",
         "2/6 trials done, best Δ_MTL under 600 -2.00 % (trial 0), hypervolume –, ETA 24 s",
     ]
+
+
+def test_a_log_without_room_takes_the_line_and_not_the_study(open_table_study: OpenStudy) -> None:
+    study = open_table_study()
+    study.searcher.suggest("a")
+    study.work("a")
+    tried: list[str] = []
+
+    def write(line: str) -> None:
+        tried.append(line)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    reader, display = StudyReader(study.url), PlainDisplay(write)
+    display.show(reader.view("table"))
+    study.finish("a")
+    display.show(reader.view("table"))
+    assert "trial 0 COMPLETE" in " ".join(tried)
 
 
 def test_what_an_earlier_sitting_did_is_no_news(open_table_study: OpenStudy) -> None:
