@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,6 +28,7 @@ from search.storage.engine import open_readonly_engine, unreachable
 from search.storage.epoch_gates import read_gate_course
 from search.storage.latencies import read_latencies
 from search.storage.migrate import upgrade_older
+from search.storage.repository import DONE_STATES
 from search.storage.schema import DerivedPointRow, EpochRow, ReferenceRow, StudyRow, TrialRow
 from search.study_status import StudyStatus, read_study_status
 from search.system_view import SystemView, read_system
@@ -99,7 +101,7 @@ class StudyReader:
         with self._reading_study(study) as (session, row):
             trial = _trial_row(session, study, number)
             view = self._kept.view(session, row, database_time(session))
-            own, *derived = [point for point in (*view.all_points, *view.repeats) if point.number == number]
+            own, *derived = _points(view, number)
             rows = {found.derived: found for found in read_derived_points(session, study, number)}
             latencies = read_latencies(session, study, number)
             epochs = session.scalars(
@@ -113,6 +115,18 @@ class StudyReader:
                 pull_command=self._pull_command(study, PointLabel(number)),
                 latencies=latencies.get(0, ()),
             )
+
+    def trial_revision(self, study: str, number: int) -> str:
+        """Equal revisions mean an unchanged :meth:`trial`; that of a trial that has ended outlives most of the study's.
+
+        Raises :class:`StudyNotFoundError`.
+        """
+        with self._reading_study(study) as (session, row):
+            now = database_time(session)
+            points = _points(self._kept.view(session, row, now), number)
+            if not points or points[0].state not in DONE_STATES:
+                return revision(row, now)
+            return sha256(repr((points, read_latencies(session, study, number))).encode()).hexdigest()
 
     def gate_course(self, study: str, number: int) -> GateCourse:
         """How a trial's gates stood after each of its epochs. Raises :class:`StudyNotFoundError`."""
@@ -195,6 +209,11 @@ class StudyReader:
                     hint="`gatefront status` lists the studies; --db names another database.",
                 )
             yield session, row
+
+
+def _points(view: StudyView, number: int) -> list[TrialPoint]:
+    """A trial's own point, then those derived from it; none if there is no such trial."""
+    return [point for point in (*view.all_points, *view.repeats) if point.number == number]
 
 
 def _trial_row(session: Session, study: str, number: int) -> TrialRow:

@@ -105,7 +105,7 @@ def _add_trials(routes: APIRouter, reader: StudyReader, replies: Replies) -> Non
     async def trial(study: StudyPath, number: NumberPath, request: Request) -> Response:
         """Everything known of one trial, but its gates."""
         return await replies.reply(
-            request, lambda: reader.revision(study), lambda: trial_page(reader.trial(study, number))
+            request, lambda: reader.trial_revision(study, number), lambda: trial_page(reader.trial(study, number))
         )
 
     @routes.get("/studies/{study}/trials/{label}/gates", tags=["trials"], response_model=GateMap)

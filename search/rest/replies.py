@@ -6,8 +6,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import Request, Response
-from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 
 from search.rest.asgi import Asgi, Message, Receive, Scope, Send
@@ -15,6 +15,8 @@ from search.rest.asgi import Asgi, Message, Receive, Scope, Send
 _MOST_BYTES = 64 * 1024 * 1024
 _FRESH_S = 0.25
 _NUM_LOCKS = 64
+# Threads take turns of milliseconds at Python's lock: with many of them, whoever only wants kept bytes waits for all.
+_NUM_MAKERS = 3
 
 Make = Callable[[], BaseModel | bytes]
 
@@ -43,6 +45,7 @@ class Replies:
         self._most_bytes = most_bytes
         self._clock = clock
         self._lock = threading.Lock()
+        self._makers = CapacityLimiter(_NUM_MAKERS)
         self._making = [threading.Lock() for _ in range(_NUM_LOCKS)]
         self._kept: OrderedDict[str, Kept] = OrderedDict()
         self._size = 0
@@ -55,7 +58,7 @@ class Replies:
         address = f"{request.url.path}?{request.url.query}"
         kept = self._find(address)
         if kept is None or self._clock() > kept.fresh_until:
-            kept = await run_in_threadpool(self._renew, address, revision, make)
+            kept = await to_thread.run_sync(self._renew, address, revision, make, limiter=self._makers)
         headers = {"ETag": f'"{kept.revision}"', "Cache-Control": "private, no-cache"}
         if request.headers.get("if-none-match") == headers["ETag"]:
             return Response(status_code=304, headers=headers)
