@@ -97,6 +97,23 @@ def test_a_batch_that_does_not_fit_is_not_tried(
     assert "use fewer workers" in out
 
 
+def test_memory_is_that_of_the_samples_computed_at_a_time(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    factors: list[float] = []
+
+    def scaled(_: Peak, factor: float, *, parameter_bytes: int) -> int:
+        factors.append(factor)
+        return parameter_bytes
+
+    monkeypatch.setattr(Peak, "scaled", scaled)
+    monkeypatch.setattr(f"{DOCTOR}.trainee._OVERFIT_SECONDS", 0.0)
+    for size in ("", "micro_batch_size = 8\n", "micro_batch_size = 32\n"):
+        assert doctor(tmp_path, f'{STUDY}[train]\ndevice = "cpu"\n{size}') == 0
+    # From 16 samples to 64; from 8 of them at a time to 8; from 16 at a time to 32.
+    assert factors == [4.0, 1.0, 2.0]
+
+
 def test_unreachable_database_is_a_failed_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert doctor(tmp_path, db="postgresql+psycopg://nobody:secret@127.0.0.1:9/none") == 1
     out = capsys.readouterr().out

@@ -127,8 +127,8 @@ POINT = {
 }  # fmt: skip
 
 
-def _weighed(*names: str) -> StudyPlan:
-    study = STUDY.replace("epochs = 3\n", f"epochs = 3\nweighting = {{{{choices = {list(names)}}}}}\n")
+def _weighed(*names: str, more: str = "") -> StudyPlan:
+    study = STUDY.replace("epochs = 3\n", f"epochs = 3\nweighting = {{{{choices = {list(names)}}}}}\n{more}\n")
     budget, orientation = 'flop_budget = "60%"', "orientation = 0.1"
     text = study.format(budget=budget, data="digits", backbone="smallconv", orientation=orientation)
     return plan_study(parse_study(text))
@@ -156,6 +156,14 @@ def test_a_weighting_that_gates_rule_out_is_refused_before_anything_runs() -> No
         _weighed("scalar", "mgda-ub")
     with pytest.raises(StudyFileError, match=r"train.weighting.*'auto-lambda'.*found 'gradnorm'"):
         _weighed("gradnorm")
+
+
+def test_parts_of_a_batch_are_every_trainings_and_go_with_sums_alone() -> None:
+    plan = _weighed("uniform", "scalar", more="micro_batch_size = 8")
+    assert reference_train_config(plan.config, epochs=2).samples_at_once == 8
+    assert decode(plan, {**POINT, "train.weighting": "scalar"}, seed=1).train.samples_at_once == 8
+    with pytest.raises(TrainConfigError, match=r'"pcgrad".*micro_batch_size'):
+        _weighed("uniform", "pcgrad", more="micro_batch_size = 8")
 
 
 def test_references_cover_every_capacity_once() -> None:
