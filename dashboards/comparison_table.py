@@ -7,15 +7,18 @@ from search.comparison import ComparisonTable, Spread
 
 
 def comparison_columns(table: ComparisonTable) -> list[dict[str, Any]]:
-    """Column definitions; every column sorts by its mean, and shows ± one standard deviation over seeds."""
+    """Column definitions; every column sorts by its mean, and shows ± one standard deviation over seeds.
+
+    What decides comes first: a phone shows no more than two columns at once.
+    """
     unit = flop_unit(table.single_task_flops or 1)
     return [
         {"field": "system", "headerName": "System", "minWidth": 190, "flex": 1},
-        *(_with_spread(f"metric_{task.name}", f"{task.name}: {task.metric}") for task in table.tasks),
         _with_spread("delta_mtl", "Δ_MTL (%)", "+.2f"),
-        _number("mean_rank", "Mean rank", ".1f"),
         _number("flops", unit.name, ".4r"),
         _number("share", "% of single-task", ".1f"),
+        _number("mean_rank", "Mean rank", ".1f"),
+        *(_with_spread(f"metric_{task.name}", f"{task.name}: {task.metric}") for task in table.tasks),
         _number("parameters", "Parameters", ",d"),
         _number("training", "Training FLOPs", ".3s"),
         _number("seeds", "Seeds", "d"),

@@ -38,7 +38,8 @@ def gate_map_figure(
         customdata=[[site.name for site in sites] for _ in tasks],
         hovertext=[[_hover(counts, s, t) for s in range(len(sites))] for t in range(len(tasks))],
         hovertemplate=f"%{{hovertext}}{f'<br><i>{hint}</i>' * bool(hint)}<extra></extra>",
-        texttemplate="%{z:.0f}" if len(sites) <= _MOST_NUMBERS and not by_flops else None, textfont={"size": 11},
+        texttemplate="%{z:.0f}" if len(sites) <= _MOST_NUMBERS and not by_flops else None,
+        textfont={"size": 11, "weight": 600},
         colorbar={"title": {"text": "own channels (%)", "side": "right", "font": {"size": 12}}, "thickness": 12,
                   "outlinewidth": 0, "len": 1.0, "tickvals": [0, 25, 50, 75, 100], "tickfont": {"size": 11}},
     )  # fmt: skip

@@ -31,13 +31,15 @@ def hypervolume_figure(view: StudyView, scheme: Scheme, over: Over = "trials") -
         hovertemplate="after %{customdata[1]} finished trials<br>hypervolume %{y:.4g}%{customdata[2]}"
                       "<br>last: trial %{customdata[0]}<extra></extra>",
     )  # fmt: skip
+    # Plotly would number empty axes with what nobody measured.
+    numbered = {"showticklabels": bool(points)}
     return base_figure(
         scheme,
         height=None,
         keep=f"hypervolume-{view.summary.name}-{over}",
         traces=[stairs, *_band(points, across, scheme)],
-        xaxis=_xaxis(over, max(across, default=1)),
-        yaxis={"title": {"text": "Hypervolume"}, "rangemode": "tozero"},
+        xaxis=_xaxis(over, max(across, default=1)) | numbered,
+        yaxis={"title": {"text": "Hypervolume"}, "rangemode": "tozero"} | numbered,
         showlegend=False,
         margin={"l": 60, "r": 12, "t": 8, "b": 44},
     )

@@ -27,7 +27,7 @@ def affinity_figure(gate_map: GateMap, scheme: Scheme) -> go.Figure:
     figure.add_trace(
         go.Heatmap(
             z=matrix, x=tasks, y=tasks, zmin=0, zmax=100, colorscale="Cividis", xgap=3, ygap=3, hovertext=words,
-            hovertemplate="%{hovertext}<extra></extra>", texttemplate="%{z:.0f}", textfont={"size": 13},
+            hovertemplate="%{hovertext}<extra></extra>", texttemplate="%{z:.0f}", textfont={"size": 13, "weight": 600},
             colorbar=_colorbar("shared by both (%)"),
         )
     )  # fmt: skip

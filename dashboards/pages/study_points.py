@@ -239,7 +239,7 @@ def parameters_update(
     words = (
         "PED-ANOVA over the complete trials: what tells the best tenth from the rest."
         if shares
-        else "Known after eight complete trials, if a parameter varies."
+        else "Which parameters mattered is known after eight complete trials, if one varies."
     )
     bars = importance_figure(shares, colors, parameter)
     too_few = lines_sentence(view)

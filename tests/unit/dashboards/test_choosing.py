@@ -135,7 +135,7 @@ def test_parameters_of_too_few_trials_are_said_and_not_drawn(
 ) -> None:
     reader.num_finished = num_finished
     *_, importance, lines, lines_style, bars_style = parameters_update(reader, Importances(), "digits", "light")
-    assert "Known after eight complete trials" in str(importance)
+    assert "known after eight complete trials" in str(importance)
     assert words in str(lines)
     assert (lines is None, lines_style == {}) == (has_lines, has_lines)
     assert bars_style == {"display": "none"}

@@ -22,7 +22,7 @@ from dashboards.figures.front import (
     hover_text,
 )
 from dashboards.figures.gate_map import gate_map_figure
-from dashboards.figures.hypervolume import hypervolume_figure
+from dashboards.figures.hypervolume import Over, hypervolume_figure
 from dashboards.figures.task_deltas import task_deltas_figure
 from dashboards.figures.theme import scheme_named
 from search.records import EpochPoint, StudyView, TaskRecord, TrialState
@@ -178,6 +178,13 @@ def test_hypervolume_counts_finished_trials(view: StudyView) -> None:
     shown = hypervolume_figure(view, LIGHT).data[0]
     assert list(shown.x) == [point.num_complete for point in view.hypervolume]
     assert list(shown.y) == [point.hypervolume for point in view.hypervolume]
+
+
+@pytest.mark.parametrize("over", ["trials", "cost"])
+def test_a_hypervolume_without_a_point_has_no_numbers(view: StudyView, over: Over) -> None:
+    for history in (view.hypervolume, ()):
+        layout = hypervolume_figure(replace(view, hypervolume=history), LIGHT, over).layout
+        assert (layout.xaxis.showticklabels, layout.yaxis.showticklabels) == (bool(history),) * 2
 
 
 def test_gate_map_shows_percent_of_own_channels_in_depth_order() -> None:
