@@ -195,11 +195,15 @@ def test_states_without_a_picture_say_why(page: Page, serve: Serve, sample: Modu
 def test_a_phone_needs_no_sideways_scrolling(page: Page, serve: Serve, sample: ModuleType) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     address = serve(sample.SampleReader())
-    for path in ("/", "/study/digits", "/study/digits/trial/7"):
+    for path, latest in (
+        ("/", "main .mantine-Progress-root"),
+        ("/study/digits", "#points-parallel .axis-brush, #study-trials .ag-row"),
+        ("/study/digits/trial/7", "#trial-map .heatmaplayer image, #sharing-flow .sankey-link"),
+    ):
         page.goto(address + path)
-        expect(page.locator("main")).to_contain_text("digits")
-        page.wait_for_timeout(1500)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        for drawn in latest.split(", "):
+            expect(page.locator(drawn).first).to_be_attached()
+        page.wait_for_function("() => document.documentElement.scrollWidth <= 390")
 
 
 def test_dark_scheme_reaches_the_plots(page: Page, serve: Serve, sample: ModuleType) -> None:

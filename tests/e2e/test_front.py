@@ -168,6 +168,35 @@ def frame_in_plot(page: Page, one: str, other: str) -> None:
     page.mouse.up()
 
 
+def test_a_brush_across_a_parameter_selects_its_trials(front: Page) -> None:
+    # The last axis is Δ_MTL, from -10.4 to -3.1.
+    brush_last_axis(front, 0.15, 0.55)
+    expect(front.locator("#points-selection")).to_have_text("4 points selected across the parameters.")
+    highlighted(front, "1", "6", "9", "11")
+    expect(row(front, 7)).to_have_count(0)
+    front.get_by_role("button", name="Show all").click()
+    highlighted(front)
+    expect(front.locator("#points-selection")).to_have_text("")
+    expect(row(front, 7).first).to_be_attached()
+
+
+def brush_last_axis(page: Page, start: float, end: float) -> None:
+    """Drag along the last axis of the parameters, between two shares of its height from below."""
+    plot = page.locator("#points-parallel")
+    brush = plot.locator(".axis-brush .background").last
+    expect(brush).to_be_attached()
+    plot.evaluate("plot => plot.scrollIntoView({block: 'center'})")
+    brush.evaluate("axis => axis.scrollIntoView({block: 'center', inline: 'center'})")
+    axis = brush.bounding_box()
+    assert axis is not None
+    x, low, height = axis["x"] + axis["width"] / 2, axis["y"] + axis["height"], axis["height"]
+    page.mouse.move(x, low - start * height)
+    page.mouse.down()
+    page.mouse.move(x, low - (start + end) / 2 * height, steps=4)
+    page.mouse.move(x, low - end * height, steps=4)
+    page.mouse.up()
+
+
 def test_systems_are_sorted_and_their_plot_is_saved_as_a_table(page: Page, pages: Any, sample: Any) -> None:
     pages.reader.comparisons = {"digits": sample.sample_comparison()}
     page.set_viewport_size(LAPTOP)
