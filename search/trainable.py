@@ -23,7 +23,6 @@ from search.messages import (
     encode,
 )
 from search.process_identity import process_identity
-from search.worker_latency import measure_result
 from search.worker_log import keep_failure, worker_log
 from search.worker_memory import keep_to_share, memory_cause, ran_out_of_memory
 from spaces import BudgetBelowFloorError
@@ -62,7 +61,12 @@ def make_trainable(
         result = run_trial(spec, work_dir=work_dir, cache_dir=cache_dir, reporter=reporter)
         if gpus:
             result = replace(result, environment={**result.environment, GPUS_HELD: f"{gpus:g}"})
-        return result if latency is None else measure_result(result, latency)
+        if latency is None:
+            return result
+        # The exporters behind it take seconds to import, in every worker: a study that times nothing does not wait.
+        from search.worker_latency import measure_result
+
+        return measure_result(result, latency)
 
     def train_one_trial(config: dict[str, Any]) -> None:
         work_dir = folders.trial(config[TRIAL_NUMBER])

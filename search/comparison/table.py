@@ -5,8 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scipy.stats import rankdata
-
 from search.records import TaskRecord
 
 SINGLE_TASK = "single-task"
@@ -92,6 +90,9 @@ def comparison_table(subject: Subject, runs: Iterable[SystemRun]) -> ComparisonT
 
 def mean_ranks(tasks: Sequence[TaskRecord], metrics: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     """Per system, the mean over tasks of its rank among all systems (Maninis et al. 2019, as the poster's MR)."""
+    # A second to import, which every command and every worker would wait for.
+    from scipy.stats import rankdata
+
     systems = list(metrics)
     ranks = dict.fromkeys(systems, 0.0)
     for task in tasks:
