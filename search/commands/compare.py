@@ -47,7 +47,10 @@ def compare(  # noqa: PLR0913  # one parameter per option of the command line
     pull: Pull = None,
     output: Output = None,
 ) -> None:
-    """Train single-task networks, hard sharing with several weightings, and InterroGate at the budget; print a table.
+    """Train every system of the field on one study's data, for the same training FLOPs each, and print a table.
+
+    Single-task networks, hard sharing with several weightings, cross-stitch, MTAN, ETR-NLP, LOMT, and InterroGate at
+    the budget.
 
     What was trained before is not trained again. With --pull nothing is trained: a row's network becomes a bundle.
     """
