@@ -13,6 +13,7 @@ import ray
 import torch
 
 from search.errors import DriverFailedError
+from search.local_ray import start_ray
 from search.own_signals import own_signals
 from search.ray_folder import ray_folder
 
@@ -80,7 +81,7 @@ def cluster(workers: WorkerResources, address: str | None = None) -> Iterator[No
     """Ray for the length of the block: on this machine, or the cluster at the ``address``.
 
     Raises:
-        DriverFailedError: there is no cluster at the address.
+        DriverFailedError: there is no cluster at the address, or this machine's Ray did not start.
     """
     with local_cluster(workers) if address is None else _shared_cluster(workers, address):
         yield
@@ -126,15 +127,7 @@ def local_cluster(workers: WorkerResources) -> Iterator[None]:
             # Ray puts the driver's working directory first on each worker's path: a folder named `trainer`
             # there would hide ours.
             with contextlib.chdir(_PROJECT_ROOT), own_signals():
-                ray.init(
-                    address="local",
-                    num_cpus=workers.num_workers,
-                    num_gpus=torch.cuda.device_count(),
-                    include_dashboard=False,
-                    log_to_driver=False,
-                    logging_level=logging.ERROR,
-                    _temp_dir=str(folder),
-                )
+                start_ray(folder, num_cpus=workers.num_workers)
             yield
         finally:
             ray.shutdown()
