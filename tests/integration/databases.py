@@ -14,6 +14,9 @@ from typing import Any
 import psycopg
 import pytest
 
+PATIENCE_S = 900.0
+"""Only against hanging: how long processes take to start and to train is the machine's business."""
+
 
 class SqliteFile:
     """A file; it is stopped by somebody who locks it and does not let go."""
@@ -25,7 +28,7 @@ class SqliteFile:
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         if not self.path.exists():
             return []
-        with closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True, timeout=60)) as connection:
+        with closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True, timeout=PATIENCE_S)) as connection:
             try:
                 return connection.execute(sql).fetchall()
             except sqlite3.OperationalError as error:
@@ -65,7 +68,7 @@ class PostgresServer:
     def stopped(self) -> Iterator[None]:
         process = self._server.get_postmaster_info().process
         os.kill(process.pid, signal.SIGQUIT)
-        process.wait(60)
+        process.wait(PATIENCE_S)
         yield
         self._server.ensure_postgres_running()
 
@@ -83,7 +86,7 @@ class PostgresServer:
 Database = SqliteFile | PostgresServer
 
 
-def wait_until(condition: Any, what: str, *, seconds: float = 240.0) -> None:
+def wait_until(condition: Any, what: str, *, seconds: float = PATIENCE_S) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"waited in vain for {what}"

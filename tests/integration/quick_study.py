@@ -1,7 +1,8 @@
 """A driver of a study of quick, deterministic trials, to do things to: ``quick_study.py start|resume URL STORAGE``.
 
-Everything is real but the training of trials: Ray, the database, references, checkpoints on the disk. Trials stand
-still while the storage folder holds a file ``hold``, and write down every epoch that they train.
+Everything is real but the training of trials: Ray, the database, references, checkpoints on the disk. Trials write
+down every epoch that they train. While the storage folder holds a file ``hold``, those stand still that have the number
+in it, or a higher one.
 """
 
 import os
@@ -26,13 +27,13 @@ NUM_EPOCHS = 4
 
 def quick_trial(spec: TrialSpec, /, *, work_dir: Path, cache_dir: Path, reporter: Reporter) -> TrialResult:
     """Worth what its seed says, whatever happens to it on the way."""
-    storage = work_dir.parents[2]
+    hold, number = work_dir.parents[2] / "hold", spec.train.seed - 1
     checkpoint = work_dir / "epochs"
     done = int(checkpoint.read_text()) if checkpoint.exists() else 0
     metrics = dict.fromkeys(spec.architecture.task_names, 50.0)
     for epoch in range(done + 1, spec.num_epochs + 1):
         time.sleep(float(os.environ.get("QUICK_EPOCH_S", "0.05")))
-        while (storage / "hold").exists():
+        while _is_held(hold, number):
             time.sleep(0.02)
         with replacing(checkpoint) as fresh:
             fresh.write_text(str(epoch))
@@ -51,7 +52,7 @@ def quick_trial(spec: TrialSpec, /, *, work_dir: Path, cache_dir: Path, reporter
                 flops=1000,
             )
         )
-    delta, flops = worth(spec.train.seed - 1)
+    delta, flops = worth(number)
     return TrialResult(
         metrics=metrics,
         delta_per_task=dict.fromkeys(metrics, delta),
@@ -68,6 +69,13 @@ def quick_trial(spec: TrialSpec, /, *, work_dir: Path, cache_dir: Path, reporter
         environment={},
         network_path="none.pt",
     )
+
+
+def _is_held(hold: Path, number: int) -> bool:
+    try:
+        return number >= int(hold.read_text())
+    except FileNotFoundError:
+        return False
 
 
 def _study(trials: int) -> str:

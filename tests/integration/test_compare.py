@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from databases import PATIENCE_S
 
 STUDY = """
 [study]
@@ -27,6 +28,7 @@ finetune_epochs = 1
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3 * PATIENCE_S)
 def test_a_table_is_printed_and_what_was_trained_is_kept(tmp_path: Path) -> None:
     (tmp_path / "study.toml").write_text(STUDY)
     command = [
@@ -36,7 +38,7 @@ def test_a_table_is_printed_and_what_was_trained_is_kept(tmp_path: Path) -> None
     ]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     first, second = (
-        subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=240)
+        subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
         for _ in range(2)
     )
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr

@@ -14,17 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from databases import Database, PostgresServer, SqliteFile, wait_until
+from databases import PATIENCE_S, Database, PostgresServer, SqliteFile, wait_until
 from quick_study import NAME, NUM_EPOCHS, worth
 from ray_nodes import RayNodes
 
 from search.pareto import pareto_front
 from search.process_identity import process_of
 from search.queries import StudyReader
+from trainer.atomic_file import replacing
 
 HERE = Path(__file__).parent
-# Only against hanging: how long processes take to start is the machine's business.
-PATIENCE_S = 900.0
 
 pytestmark = pytest.mark.timeout(3 * PATIENCE_S)
 
@@ -67,9 +66,10 @@ class QuickStudy:
         self._children.append(child)
         return child
 
-    def hold(self) -> None:
-        """Every trial stands still before its next epoch is done."""
-        (self.storage / "hold").touch()
+    def hold(self, since: int = 0) -> None:
+        """Every trial from that one on stands still before its next epoch is done: the study cannot end meanwhile."""
+        with replacing(self.storage / "hold") as fresh:
+            fresh.write_text(str(since))
 
     def release(self) -> None:
         (self.storage / "hold").unlink(missing_ok=True)
@@ -91,7 +91,7 @@ class QuickStudy:
                 pytest.fail(f"ended before {what}: {out}\n{err}")
             return condition()
 
-        wait_until(holds, what, seconds=PATIENCE_S)
+        wait_until(holds, what)
 
     @property
     def attempts(self) -> int:
@@ -123,7 +123,7 @@ class QuickStudy:
         for child in self._children:
             if child.poll() is None:
                 child.kill()
-                child.communicate(timeout=60)
+                child.communicate(timeout=PATIENCE_S)
 
     def assert_nothing_is_lost_or_doubled(self) -> None:
         """Exactly the trials asked for, each complete and told once, and the front of an undisturbed study."""
@@ -202,7 +202,7 @@ def small_disk() -> Callable[[Path], AbstractContextManager[None]]:
     def mount(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=192m", "tmpfs", str(folder)], check=True)
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(folder)], check=True)
         except (OSError, subprocess.CalledProcessError) as error:
             pytest.skip(f"a small disk is mounted by root only: {error}")
         try:
@@ -227,14 +227,13 @@ def test_worker_killed_database_stopped_and_rays_folder_deleted(make_study: Call
     again = "SELECT count(*) FROM gatefront_trials WHERE attempts = 2"
     study.wait(driver, lambda: study.count(again) == 1, "a second attempt")
 
-    before = study.trained
     with study.database.stopped():
-        study.release()
+        study.hold(since=4)
         # Both workers train on while nobody can be told.
-        study.wait(driver, lambda: study.trained >= before + 2, "epochs trained in the outage")
-    after = study.trained
-    study.wait(driver, lambda: study.trained > after, "epochs trained after the outage")
+        study.wait(driver, lambda: study.trained >= 2, "epochs trained in the outage")
+    study.wait(driver, lambda: study.trained > 2 * NUM_EPOCHS, "a third trial, handed out after the outage")
     shutil.rmtree(study.storage / NAME / "ray", ignore_errors=True)
+    study.release()
     assert "COMPLETE" in study.finish(driver)
     study.assert_nothing_is_lost_or_doubled()
     assert study.count("SELECT sum(attempts) FROM gatefront_trials") == study.trials + 1
@@ -244,15 +243,16 @@ def test_worker_killed_database_stopped_and_rays_folder_deleted(make_study: Call
 @pytest.mark.parametrize("database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.soak)], indirect=True)
 def test_driver_ended_kindly_killed_two_at_once_and_ctrl_c_twice(make_study: Callable[..., QuickStudy]) -> None:
     study = make_study()
+    study.hold(since=3)
     driver = study.drive("start")
     study.wait(driver, lambda: study.trained >= 5, "five epochs")
-    study.hold()
     # SIGTERM, as containers are stopped: trials end after the epoch they are in, and are left to a resume.
     driver.send_signal(signal.SIGTERM)
     study.release()
     assert "STOPPED" in study.finish(driver)
     assert study.count("SELECT count(*) FROM gatefront_trials WHERE state = 'RUNNING'") == 0
 
+    study.hold(since=9)
     first, second = study.drive("resume"), study.drive("resume")
     refused = _the_one_that_ends(first, second)
     assert "StudyBusyError" in study.finish(refused, status=1)
@@ -302,9 +302,11 @@ def test_the_disk_is_full_and_has_room_again(
     study = make_study()
     folder = study.storage / NAME
     with small_disk(folder):
+        study.hold(since=4)
         driver = study.drive("start")
         study.wait(driver, lambda: study.trained >= 9, "nine epochs")
         filled_up = _fill(folder)
+        study.release()
         assert "STOPPED" in study.finish(driver)
         view = StudyReader(study.database.url).view(NAME)
         assert "disk" in view.summary.message
@@ -321,7 +323,9 @@ def test_driver_killed_at_twenty_random_moments(make_study: Callable[..., QuickS
     moments = random.Random(7)
     driver = study.drive("start")
     for kill in range(20):
-        goal = study.trained + moments.randint(1, 6)
+        # Three trials more than at the last kill: the study does not end before the last one.
+        study.hold(since=3 * (kill + 1))
+        goal = min(study.trained, 3 * kill * NUM_EPOCHS) + moments.randint(1, 6)
         delay = moments.random()
         if kill % 2:
             # While it takes the study up and starts Ray.
@@ -332,6 +336,7 @@ def test_driver_killed_at_twenty_random_moments(make_study: Callable[..., QuickS
             time.sleep(0.3 * delay)
         _kill(study, driver)
         driver = study.drive("resume")
+    study.release()
     assert "COMPLETE" in study.finish(driver)
     study.assert_nothing_is_lost_or_doubled()
 
@@ -356,7 +361,7 @@ def _drivers_with_a_ray_folder() -> Iterator[int | None]:
 
 def _kill(study: QuickStudy, driver: subprocess.Popen[str]) -> None:
     driver.kill()
-    driver.communicate(timeout=60)
+    driver.communicate(timeout=PATIENCE_S)
     study.num_kills += 2
 
 
@@ -367,7 +372,7 @@ def _the_one_that_ends(first: subprocess.Popen[str], second: subprocess.Popen[st
         found.extend(child for child in (first, second) if child.poll() is not None)
         return bool(found)
 
-    wait_until(has_ended, "one of two drivers to be refused", seconds=PATIENCE_S)
+    wait_until(has_ended, "one of two drivers to be refused")
     return found[0]
 
 

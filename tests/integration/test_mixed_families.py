@@ -7,12 +7,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from databases import PATIENCE_S
 from tiny_study import tiny_study
 
 from search.queries import StudyReader
 from search.records import StudyState, TrialState
 from search.sampling import FAMILY
 from trainer.family_file import load_delivered
+
+pytestmark = pytest.mark.timeout(3 * PATIENCE_S)
 
 FAMILIES = ("interrogate", "lomt")
 Gatefront = Callable[..., str]
@@ -48,7 +51,9 @@ def gatefront(folder: Path) -> Gatefront:
 
     def run(*arguments: str) -> str:
         command = [sys.executable, "-c", "import sys; from search.cli import main; sys.exit(main())", *arguments]
-        ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=500)
+        ended = subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE_S
+        )
         assert ended.returncode == 0, ended.stdout + ended.stderr
         return ended.stdout
 

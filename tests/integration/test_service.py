@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx2
 import pytest
 import uvicorn
+from databases import PATIENCE_S
 from tiny_study import tiny_study
 
 from dashboards.cli import listen
@@ -26,7 +27,7 @@ from search.storage.engine import open_engine
 from search.storage.repository import StudyStore
 
 READER, WRITER = "reader-token-of-a-test-1234", "writer-token-of-a-test-5678"
-TIMEOUT_S = 300
+pytestmark = pytest.mark.timeout(3 * PATIENCE_S)
 
 STUDY = tiny_study(study={"trials": 9})
 
@@ -74,7 +75,7 @@ class Service:
 
     def wait_for(self, state: StudyState) -> StudyView:
         """Until the study is in that state, or failed."""
-        deadline = time.monotonic() + TIMEOUT_S
+        deadline = time.monotonic() + PATIENCE_S
         while (view := self.view()).summary.state is not state:
             assert view.summary.state is not StudyState.FAILED, view.summary.message
             assert time.monotonic() < deadline, self.log()

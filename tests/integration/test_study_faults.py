@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from databases import PATIENCE_S
 from tiny_study import tiny_study
 
 from search.commands.inspect import status_document
 from search.json_document import to_text
 from search.queries import StudyReader
 
-# Only against hanging.
-TIMEOUT_S = 500
+pytestmark = pytest.mark.timeout(3 * PATIENCE_S)
 
 
 class Gatefront:
@@ -59,7 +59,7 @@ class Gatefront:
 
     def run(self, *arguments: str, exit_status: int = 0) -> str:
         """Standard output of a command that must end with this status; its standard error if that is not 0."""
-        out, err = self.begin(*arguments).communicate(timeout=TIMEOUT_S)
+        out, err = self.begin(*arguments).communicate(timeout=PATIENCE_S)
         status = self._children[-1].returncode
         assert status == exit_status, f"exit status {status}\n{out}\n{err}"
         return err if exit_status else out
@@ -84,7 +84,7 @@ class Gatefront:
         for child in self._children:
             if child.poll() is None:
                 child.kill()
-                child.communicate(timeout=30)
+                child.communicate(timeout=PATIENCE_S)
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def gatefront(tmp_path: Path) -> Iterator[Gatefront]:
 
 
 def _wait_for(condition: Callable[[], bool], what: str, child: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + TIMEOUT_S
+    deadline = time.monotonic() + PATIENCE_S
     while not condition():
         if child.poll() is not None:
             out, err = child.communicate()
@@ -132,7 +132,7 @@ def test_killed_worker_goes_on_from_its_checkpoint(gatefront: Gatefront) -> None
     _wait_for(lambda: bool(gatefront.query(under_way)), "epoch 5", driver)
     ((worker,),) = gatefront.query(under_way)
     os.kill(int(worker.split("/")[-2]), signal.SIGKILL)
-    out, err = driver.communicate(timeout=TIMEOUT_S)
+    out, err = driver.communicate(timeout=PATIENCE_S)
     assert driver.returncode == 0, f"{out}\n{err}"
     assert gatefront.query("SELECT number, state, attempts FROM gatefront_trials") == [(0, "COMPLETE", 2)]
     epochs = gatefront.query("SELECT epoch, attempt FROM gatefront_epochs ORDER BY epoch")
@@ -147,14 +147,13 @@ def test_killed_worker_goes_on_from_its_checkpoint(gatefront: Gatefront) -> None
 @pytest.mark.slow
 def test_killed_driver_is_resumed_to_exactly_the_asked_trials(gatefront: Gatefront) -> None:
     driver = gatefront.begin("start", str(gatefront.study(trials=4, epochs=15)), "--plain")
-    half_way = (
-        "SELECT count(*) FROM gatefront_trials WHERE state = 'COMPLETE' AND EXISTS "
-        # Not close to its end: it must still be running when the signal arrives.
-        "(SELECT 1 FROM gatefront_trials WHERE state = 'RUNNING' AND epoch BETWEEN 2 AND 8)"
-    )
-    _wait_for(lambda: gatefront.query(half_way) not in ([], [(0,)]), "one finished and one running trial", driver)
-    os.kill(driver.pid, signal.SIGKILL)
-    driver.communicate(timeout=60)
+    asleep: list[int] = []
+    _wait_for(lambda: _falls_asleep_half_way(gatefront, asleep), "one finished and one running trial", driver)
+    driver.kill()
+    driver.wait(PATIENCE_S)
+    for worker in asleep:
+        os.kill(worker, signal.SIGCONT)
+    driver.communicate(timeout=PATIENCE_S)
 
     lost = json.loads(gatefront.run("status", "tiny", "--json"))
     assert lost["state"] == "LOST"
@@ -164,7 +163,7 @@ def test_killed_driver_is_resumed_to_exactly_the_asked_trials(gatefront: Gatefro
     shutil.rmtree(gatefront.storage / "tiny" / "ray")
 
     resumed = gatefront.begin("resume", "tiny", "--plain")
-    _, err = resumed.communicate(timeout=TIMEOUT_S)
+    _, err = resumed.communicate(timeout=PATIENCE_S)
     assert resumed.returncode == 0, err
     assert f"kept {len(finished)} finished trials" in err
     after = gatefront.status()
@@ -185,6 +184,22 @@ def test_killed_driver_is_resumed_to_exactly_the_asked_trials(gatefront: Gatefro
         assert gatefront.query(f"SELECT attempts FROM gatefront_trials WHERE number = {number}") == [(2,)]
 
 
+def _falls_asleep_half_way(gatefront: Gatefront, asleep: list[int]) -> bool:
+    """Send a worker to sleep; True if that was in the middle of a trial, and another trial is done."""
+    if gatefront.query("SELECT count(*) FROM gatefront_trials WHERE state = 'COMPLETE'") in ([], [(0,)]):
+        return False
+    # A worker waits for each report to be taken: it is one epoch ahead of what is known of it, at most.
+    under_way = "SELECT worker FROM gatefront_trials WHERE state = 'RUNNING' AND epoch BETWEEN 2 AND 12"
+    for (identity,) in gatefront.query(under_way):
+        worker = int(identity.split("/")[-2])
+        os.kill(worker, signal.SIGSTOP)
+        if (identity,) in gatefront.query(under_way):
+            asleep.append(worker)
+            return True
+        os.kill(worker, signal.SIGCONT)
+    return False
+
+
 @pytest.mark.slow
 def test_stopped_study_ends_well_and_goes_on_later(gatefront: Gatefront) -> None:
     driver = gatefront.begin("start", str(gatefront.study(trials=2, workers=1, epochs=30)), "--plain")
@@ -195,7 +210,7 @@ def test_stopped_study_ends_well_and_goes_on_later(gatefront: Gatefront) -> None
     with _asleep(int(worker.split("/")[-2])):
         assert "is being run" in gatefront.run("resume", "tiny", exit_status=1)
         gatefront.run("stop", "tiny")
-    out, err = driver.communicate(timeout=TIMEOUT_S)
+    out, err = driver.communicate(timeout=PATIENCE_S)
     assert driver.returncode == 0, err
     assert "STOPPED" in out
     stopped = gatefront.status()

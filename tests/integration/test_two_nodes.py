@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from databases import PostgresServer, wait_until
+from databases import PATIENCE_S, PostgresServer, wait_until
 from ray_nodes import RayNodes
 from tiny_study import tiny_study
 
@@ -19,8 +19,6 @@ from search.bundle import verify_bundle
 from search.cli import main
 from search.queries import StudyReader
 from search.records import StudyState
-
-TRAINING_S = 400.0
 
 
 class Service:
@@ -49,7 +47,7 @@ class Service:
         if self.process is None:
             return 0
         self.process.send_signal(how)
-        status, self.process = self.process.wait(60), None
+        status, self.process = self.process.wait(PATIENCE_S), None
         return status
 
     def _answers(self) -> bool:
@@ -96,7 +94,7 @@ def service(tmp_path: Path, postgres: PostgresServer, nodes: RayNodes, token: di
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3 * PATIENCE_S)
 def test_a_study_outlives_its_service_and_a_node(
     tmp_path: Path, postgres: PostgresServer, nodes: RayNodes, service: Service
 ) -> None:
@@ -106,7 +104,7 @@ def test_a_study_outlives_its_service_and_a_node(
     file.write_text(tiny_study(study={"trials": 4, "workers": 2}, train={"epochs": 3}))
     assert main(["start", str(file), "--server", service.address]) == 0
     running = "SELECT worker FROM gatefront_trials WHERE state = 'RUNNING'"
-    wait_until(lambda: len(postgres.query(running)) == 2, "both nodes at work", seconds=TRAINING_S)
+    wait_until(lambda: len(postgres.query(running)) == 2, "both nodes at work")
 
     # Its drivers are none of the service's business, however it ends.
     assert service.end(signal.SIGTERM) == 0
@@ -120,7 +118,7 @@ def test_a_study_outlives_its_service_and_a_node(
         state = reader.view("tiny").summary.state
         return state not in (StudyState.PREPARING, StudyState.RUNNING)
 
-    wait_until(has_ended, "the study's end", seconds=TRAINING_S)
+    wait_until(has_ended, "the study's end")
     view = reader.view("tiny")
     assert view.summary.state is StudyState.COMPLETE, view.summary.message
     assert [point.state for point in view.points] == ["COMPLETE"] * 4
