@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from dashboards.components import state_label
@@ -72,9 +73,10 @@ def trial_window(view: StudyView, request: Mapping[str, Any], selected: frozense
     # The last criterion first: sorting is stable.
     for criterion in reversed(request.get("sortModel") or []):
         key = _sort_key(view, criterion["colId"])
-        known = [point for point in trials if key(point) is not None]
-        known.sort(key=key, reverse=criterion["sort"] == "desc")
-        trials = [*known, *(point for point in trials if key(point) is None)]
+        keyed = [(key(point), point) for point in trials]
+        known = [pair for pair in keyed if pair[0] is not None]
+        known.sort(key=itemgetter(0), reverse=criterion["sort"] == "desc")
+        trials = [point for _, point in known] + [point for value, point in keyed if value is None]
     window = trials[request["startRow"] : request["endRow"]]
     return {"rowData": trial_rows(view, window), "rowCount": len(trials)}
 

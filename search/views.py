@@ -88,7 +88,7 @@ def view_points(facts: StudyFacts, study: StudyState) -> ViewPoints:
 def ordered_points(trials: Iterable[TrialPoint], derived: Iterable[TrialPoint]) -> ViewPoints:
     """``trials`` and ``derived`` are in order of their numbers, repeats among them."""
     trials, derived = tuple(trials), tuple(derived)
-    repeats = tuple(point for point in (*trials, *derived) if point.confirms is not None)
+    repeats = tuple([point for point in trials + derived if point.confirms is not None])
     if not repeats:
         return ViewPoints(trials=trials, derived=derived, repeats=())
     return ViewPoints(
