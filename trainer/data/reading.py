@@ -1,5 +1,6 @@
 """Single files to tensors; what cannot be read is a :class:`DataError` that names the file."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ from torch import Tensor
 
 from trainer.data.dataset import IGNORE_INDEX, DataError
 
+# NumPy has Python's parser read the header, and in Python 3.11 that counts how deep it is for all threads together: two
+# at once have ended in a SystemError.
+_one_at_a_time = threading.Lock()
 _FAULTS = (OSError, ValueError, SyntaxError)  # what Pillow raises for broken files: the last for a broken PNG
 
 
@@ -47,7 +51,8 @@ def read_picture(path: Path, *, num_channels: int) -> NDArray[Any]:
 def read_array(path: Path) -> NDArray[Any]:
     """The array of a ``.npy`` file."""
     try:
-        array: NDArray[Any] = np.load(path, allow_pickle=False)
+        with _one_at_a_time:
+            array: NDArray[Any] = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise _unreadable(path, error) from error
     return array

@@ -106,7 +106,7 @@ def test_other_errors_are_no_matter_of_memory(tmp_path: Path, monkeypatch: pytes
     assert message == TrialFailed("RuntimeError: shape mismatch")
 
 
-def test_reference_without_memory_says_what_to_lower(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reference_without_memory_says_what_to_lower(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = ReferenceJob(
         purpose="single_task",
         architecture=_spec().architecture,
@@ -125,7 +125,7 @@ def test_reference_without_memory_says_what_to_lower(monkeypatch: pytest.MonkeyP
     with pytest.raises(
         ReferenceFailedError, match=r"single_task / left failed: memory ran out .* train.batch_size \(here 48\)"
     ):
-        _result(job, SimpleNamespace())  # type: ignore[arg-type]
+        _result(job, SimpleNamespace(), tmp_path)  # type: ignore[arg-type]
 
 
 def _spec() -> TrialSpec:
