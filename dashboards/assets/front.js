@@ -4,24 +4,30 @@
   const plotOf = (id) => document.querySelector("#" + CSS.escape(id) + " .js-plotly-plot");
   const labelled = (points) => points.map((point) => point.customdata).filter((label) => typeof label === "string");
 
-  // The line named "your-budget" is dragged here: Plotly moves a shape only after a click has made it the active one.
-  const budgetLine = (node) => {
-    const line = node.closest && node.closest("#study-front .shapelayer path");
-    const plot = line && plotOf("study-front");
-    const shape = plot && (plot.layout.shapes || [])[line.dataset.index];
-    return shape && shape.name === "your-budget" ? { line: line, x: shape.x0, axis: plot._fullLayout.xaxis } : null;
+  // The handle named "your-budget" is dragged here, and its line with it: Plotly moves a shape only after a click has
+  // made it the active one.
+  const SHAPES = "#study-front .shapelayer path";
+  const shapeOf = (plot, path) => (plot.layout.shapes || [])[path.dataset.index] || {};
+  const budgetHandle = (node) => {
+    const path = node.closest && node.closest(SHAPES);
+    const plot = path && plotOf("study-front");
+    if (!plot || shapeOf(plot, path).name !== "your-budget") return null;
+    const isPart = (other) => String(shapeOf(plot, other).name).startsWith("your-budget");
+    const parts = Array.from(document.querySelectorAll(SHAPES)).filter(isPart);
+    return { parts: parts, x: shapeOf(plot, path).x0, axis: plot._fullLayout.xaxis };
   };
   document.addEventListener("pointerdown", function (event) {
-    const held = budgetLine(event.target);
+    const held = budgetHandle(event.target);
     if (!held) return;
     event.preventDefault();
     const way = (now) => now.clientX - event.clientX;
-    const drag = (now) => held.line.setAttribute("transform", "translate(" + way(now) + ")");
+    const move = (x) => held.parts.forEach((part) => part.setAttribute("transform", "translate(" + x + ")"));
+    const drag = (now) => move(way(now));
     const letGo = function (now) {
       document.removeEventListener("pointermove", drag);
       document.removeEventListener("pointercancel", letGo);
       document.removeEventListener("pointerup", letGo);
-      if (now.type === "pointercancel") return held.line.removeAttribute("transform");
+      if (now.type === "pointercancel") return move(0);
       const there = held.axis.p2d(held.axis.d2p(held.x) + way(now));
       if (way(now)) window.dash_clientside.set_props("front-budget", { value: Number(there.toPrecision(6)) });
     };
@@ -29,7 +35,7 @@
     document.addEventListener("pointercancel", letGo);
     document.addEventListener("pointerup", letGo);
   });
-  document.addEventListener("click", (event) => budgetLine(event.target) && event.stopPropagation(), true);
+  document.addEventListener("click", (event) => budgetHandle(event.target) && event.stopPropagation(), true);
 
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
     gatefrontPoints: {

@@ -53,7 +53,8 @@ BEST = "Best within budget"
 DERIVED = "Derived from a trial"
 STOPPED = "Stopped early"
 KNEE = "Knee"
-YOUR_BUDGET = "your-budget"
+YOUR_BUDGET, YOUR_BUDGET_LINE = "your-budget", "your-budget-line"
+_HANDLE = 0.3  # of the plot's height
 MOST_DOMINATED = 300
 """Of each kind of points off the front at most so many are drawn: a browser is slow with tens of thousands."""
 
@@ -223,17 +224,17 @@ def _add_budget(figure: go.Figure, axis: CostAxis, scheme: Scheme, window: tuple
 
 
 def _add_your_budget(figure: go.Figure, budget: float | None, axis: CostAxis, scheme: Scheme) -> None:
-    """The line that a person drags; it is the only one that moves.
+    """A line, and the handle at its foot that a person drags; the line goes along.
 
-    Thick and without gaps: a browser takes hold of a line only where it is drawn.
+    The handle is thick and without gaps: a browser takes hold of a line only where it is drawn. It is short, as nothing
+    under it can be clicked, and the best point, which often lies at the budget, lies high.
     """
     if budget is None:
         return
     x = budget / axis.divisor
-    figure.add_shape(
-        type="line", x0=x, x1=x, y0=0.0, y1=1.0, xref="x", yref="paper", editable=True, name=YOUR_BUDGET,
-        line={"color": scheme.good, "width": 8}, opacity=0.45,
-    )  # fmt: skip
+    across = {"type": "line", "x0": x, "x1": x, "y0": 0.0, "xref": "x", "yref": "paper", "opacity": 0.45}
+    figure.add_shape(**across, y1=1.0, name=YOUR_BUDGET_LINE, line={"color": scheme.good, "width": 2})
+    figure.add_shape(**across, y1=_HANDLE, editable=True, name=YOUR_BUDGET, line={"color": scheme.good, "width": 8})
     figure.add_annotation(
         x=x, y=0.0, xref="x", yref="paper", yanchor="bottom", xanchor="right", xshift=-6, yshift=22, showarrow=False,
         text=f"↔ {axis.written(budget)}", font={"color": scheme.good, "size": 12},

@@ -53,7 +53,7 @@ def front_card() -> Component:
     )  # fmt: skip
     budget = html.Div(
         [
-            dmc.Text("Your budget: drag the thick line, or this", size="xs", c="dimmed"),
+            dmc.Text("Your budget: drag its thick foot, or this", size="xs", c="dimmed"),
             dmc.Slider(
                 id=front_ids.BUDGET, min=0, max=1, step=0.01, value=None, updatemode="mouseup", size="sm",
                 thumbLabel="your budget", mb="xs", precision=3,

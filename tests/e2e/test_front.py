@@ -63,7 +63,12 @@ def slider(page: Page) -> Locator:
 
 
 def drag_budget(page: Page, to: float) -> None:
-    """Take the line where it stands and let it go at another cost."""
+    """Take the line's foot where it stands and let it go at another cost."""
+    # An answer that is still under way would move it away from under the mouse.
+    page.wait_for_function(
+        f"now => Math.abs({_PLOT}.layout.shapes.find(shape => shape.name === 'your-budget').x0 - now) < 0.0006",
+        arg=float(slider(page).get_attribute("aria-valuenow") or 0),
+    )
     page.locator("#study-front").evaluate("plot => plot.scrollIntoView({block: 'center'})")
     start, end, y = page.evaluate(
         f"""to => {{
@@ -107,6 +112,22 @@ def test_a_budget_floors_another_axis_and_layers(front: Page) -> None:
     expect(front.locator("#front-best")).to_contain_text("34 500 parameters")
     front.locator("#front-axis").get_by_text("FLOPs").click()
     expect(front.locator("#front-best")).to_contain_text("Within 1.215 MFLOPs: trial 7")
+
+
+def test_a_point_under_the_line_of_the_budget_can_be_clicked(front: Page) -> None:
+    drag_budget(front, front.evaluate(f"{_PLOT}.data.find(t => t.name === 'Best within budget').x[0]"))
+    expect_best(front, "7")
+    x, y = front.evaluate(
+        f"""() => {{
+            const plot = {_PLOT}, box = plot.getBoundingClientRect(), {{xaxis, yaxis}} = plot._fullLayout;
+            const best = plot.data.find(t => t.name === 'Best within budget');
+            return [box.x + xaxis._offset + xaxis.c2p(best.x[0]), box.y + yaxis._offset + yaxis.c2p(best.y[0])];
+        }}"""
+    )
+    front.mouse.move(x - 3, y - 3)
+    front.mouse.move(x, y)
+    front.mouse.click(x, y)
+    expect(front).to_have_url(re.compile("/study/digits/trial/7$"))
 
 
 def highlighted(page: Page, *labels: str) -> None:

@@ -22,7 +22,16 @@ from dashboards.choosing import (
 from dashboards.choosing_words import best_sentence, difference_sentences, sharing_sentence
 from dashboards.cost_axis import cost_axis
 from dashboards.drawn import Drawn, ShownPoints
-from dashboards.figures.front import BELOW_FLOOR, BEST, STOPPED, YOUR_BUDGET, Layers, front_figure, thinned_sentence
+from dashboards.figures.front import (
+    BELOW_FLOOR,
+    BEST,
+    STOPPED,
+    YOUR_BUDGET,
+    YOUR_BUDGET_LINE,
+    Layers,
+    front_figure,
+    thinned_sentence,
+)
 from dashboards.figures.gate_map import gate_map_figure
 from dashboards.figures.hypervolume import hours_spent, hypervolume_figure
 from dashboards.figures.points import importance_figure, parallel_figure
@@ -96,7 +105,11 @@ def fake(number: int) -> Any:
 def test_only_the_budget_of_one_s_own_can_be_dragged(reader: Any) -> None:
     view = reader.view("digits")
     figure, low, high, step, value, best, _ = front_update(reader, "digits", "light", Asked())
-    assert [shape.name for shape in figure.layout.shapes if shape.editable] == [YOUR_BUDGET]
+    (handle,) = [shape for shape in figure.layout.shapes if shape.editable]
+    assert handle.name == YOUR_BUDGET
+    assert handle.y1 < 0.5  # what lies under it cannot be clicked
+    (line,) = [shape for shape in figure.layout.shapes if shape.name == YOUR_BUDGET_LINE]
+    assert (line.x0, line.y0, line.y1) == (handle.x0, 0, 1)
     assert low < value <= high
     assert step > 0
     assert value == pytest.approx(view.summary.flop_budget / 1e6)
