@@ -1,6 +1,5 @@
 """serve_studies: `gatefront serve` once its words are read."""
 
-import signal
 import socket
 import sys
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from dashboards.service import create_service
 from search.control import LocalControl, ProcessLauncher, StudyFileRules
 from search.control.launcher import Launcher
 from search.control.watch import StudyWatch
+from search.own_signals import handled_by
 from search.queries import StudyReader
 from search.rest.asgi import Asgi
 from search.rest.bundle_jobs import BundleJobs
@@ -80,12 +80,8 @@ def _ended_by_signals() -> Iterator[None]:
     def leave(_signal: int, _frame: FrameType | None) -> None:
         sys.exit(0)
 
-    before = {number: signal.signal(number, leave) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with handled_by(leave):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def require_tokens(host: str, tokens: Tokens) -> None:

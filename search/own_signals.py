@@ -1,9 +1,10 @@
-"""Signals stay ours while a library starts that would take them."""
+"""Ctrl-C and SIGTERM: who handles them for the length of a block."""
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 _OURS = (signal.SIGINT, signal.SIGTERM)
 
@@ -25,3 +26,12 @@ def own_signals() -> Iterator[None]:
         for number, handler in before.items():
             if handler is not None:
                 signal.signal(number, handler)
+
+
+@contextmanager
+def handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Both signals go to ``handler``, then again to whom they went before. In the main thread alone."""
+    with own_signals():
+        for number in _OURS:
+            signal.signal(number, handler)
+        yield

@@ -71,15 +71,7 @@ def make_trainable(
     def train_one_trial(config: dict[str, Any]) -> None:
         work_dir = folders.trial(config[TRIAL_NUMBER])
         _send(AttemptStarted(process_identity()))
-        try:
-            work_dir.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            if not ran_out_of_disk(error, folders.storage):
-                raise
-            _send(_disk_full(work_dir))
-            return
         with worker_log(work_dir):
-            logger.info("trial %d begins in %s", config[TRIAL_NUMBER], process_identity())
             outcome = _attempt(run_and_measure, config[SPEC], work_dir, folders.cache)
         _send(outcome)
 
@@ -88,7 +80,8 @@ def make_trainable(
 
 def _attempt(run_trial: RunTrial, spec: Mapping[str, Any], work_dir: Path, cache_dir: Path) -> Message:
     try:
-        claim = Claim(work_dir)
+        claim = Claim(work_dir)  # makes the folder, too
+        logger.info("trial %s begins in %s", work_dir.name, process_identity())
 
         def report(epoch: EpochReport, /) -> None:
             claim.check()
@@ -101,17 +94,13 @@ def _attempt(run_trial: RunTrial, spec: Mapping[str, Any], work_dir: Path, cache
         if isinstance(error, TrialTakenError):
             return TrialInterrupted(error.message)
         if ran_out_of_disk(error, work_dir):
-            return _disk_full(work_dir)
+            return TrialInterrupted(f"the disk of {work_dir} is full")
         keep_failure(work_dir, traceback.format_exc())
         if ran_out_of_memory(error):
             trial = TrialSpec.from_json(spec)
             return TrialFailed(memory_cause(error, trial.architecture, trial.train), is_deterministic=True)
         return TrialFailed(_cause(error), is_deterministic=isinstance(error, _DETERMINISTIC))
     return TrialFinished(result)
-
-
-def _disk_full(work_dir: Path) -> TrialInterrupted:
-    return TrialInterrupted(f"the disk of {work_dir} is full")
 
 
 def _report_epoch(report: EpochReport, /) -> None:

@@ -4,8 +4,10 @@ import copy
 import functools
 import importlib.util
 import os
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -47,6 +49,27 @@ def load_module() -> Callable[[str, Path], ModuleType]:
         return module
 
     return load
+
+
+@pytest.fixture
+def small_disk() -> Callable[[Path, str], AbstractContextManager[None]]:
+    """A disk of its own at a folder, as large as the text says."""
+
+    @contextmanager
+    def mount(folder: Path, size: str) -> Iterator[None]:
+        folder.mkdir(parents=True, exist_ok=True)
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+        try:
+            subprocess.run(command, check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            pytest.skip(f"a small disk is mounted by root only: {error}")
+        try:
+            yield
+        finally:
+            # Workers of a driver that failed, and an error of torch's, may hold files open for a while.
+            subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+    return mount
 
 
 @pytest.fixture

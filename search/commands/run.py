@@ -1,6 +1,5 @@
 """start, resume, stop: driving a study."""
 
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,6 +26,7 @@ from search.drain import Drain
 from search.latency_budget import parse_latency_budget
 from search.live import PlainDisplay, RichDisplay, watching
 from search.outlook import outlook_sentence, study_outlook
+from search.own_signals import handled_by
 from search.queries import StudyReader
 from search.records import StudyState
 from search.recovery import Recovery
@@ -198,9 +198,5 @@ def signals(drain: Drain) -> Iterator[None]:
     def ask(_signal: int, _frame: FrameType | None) -> None:
         drain.request("interrupted")
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with handled_by(ask):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -11,6 +11,8 @@ from search.records import StudyState
 from search.storage.engine import open_engine, open_optuna_storage
 from search.storage.migrate import upgrade_schema
 from search.storage.schema import StudyRow
+from spaces.gate_map import GateMap
+from trainer.reporting import TrialResult
 
 SINGLE_TASK, BUDGET = 3_000_000_000_000, 1_500_000_000_000
 
@@ -75,3 +77,28 @@ def study_row(name: str = "digits") -> StudyRow:
 @pytest.fixture
 def new_row() -> Callable[..., StudyRow]:
     return study_row
+
+
+@pytest.fixture
+def new_result() -> Callable[[float], TrialResult]:
+    return trial_result
+
+
+def trial_result(delta_mtl: float) -> TrialResult:
+    """Of a trial that kept to its budget, worth so much."""
+    return TrialResult(
+        metrics={"a": 90.0, "b": 80.0},
+        delta_per_task={"a": delta_mtl, "b": delta_mtl},
+        delta_mtl=delta_mtl,
+        flops=BUDGET,
+        flop_budget=BUDGET,
+        flops_before_cut=BUDGET,
+        num_parameters=1234,
+        gate_map=GateMap(tasks=("a", "b"), sites=()),
+        seconds=12.0,
+        device="cpu",
+        train_flops=1e12,
+        peak_memory_mib=300.0,
+        environment={},
+        network_path="trials/0/network.pt",
+    )

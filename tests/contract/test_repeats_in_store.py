@@ -14,7 +14,6 @@ from search.storage.amendments import void_trial
 from search.storage.engine import open_optuna_storage
 from search.storage.repository import StudyStore
 from search.storage.schema import StudyRow
-from spaces.gate_map import GateMap
 from trainer.reporting import TrialResult
 
 # One PostgreSQL server for all tests.
@@ -23,27 +22,8 @@ pytestmark = pytest.mark.xdist_group("store")
 BUDGET = 1_500_000_000_000
 
 
-def result(delta_mtl: float) -> TrialResult:
-    return TrialResult(
-        metrics={"a": 90.0, "b": 80.0},
-        delta_per_task={"a": delta_mtl, "b": delta_mtl},
-        delta_mtl=delta_mtl,
-        flops=BUDGET,
-        flop_budget=BUDGET,
-        flops_before_cut=BUDGET,
-        num_parameters=1234,
-        gate_map=GateMap(tasks=("a", "b"), sites=()),
-        seconds=12.0,
-        device="cpu",
-        train_flops=1e12,
-        peak_memory_mib=300.0,
-        environment={},
-        network_path="trials/0/network.pt",
-    )
-
-
 def test_repeats_are_told_apart_and_make_the_mean(
-    engine: sa.Engine, url: str, new_row: Callable[..., StudyRow]
+    engine: sa.Engine, url: str, new_row: Callable[..., StudyRow], new_result: Callable[[float], TrialResult]
 ) -> None:
     store = StudyStore.create(engine, new_row())
     study = optuna.create_study(
@@ -54,7 +34,7 @@ def test_repeats_are_told_apart_and_make_the_mean(
     def finish(trial: optuna.Trial, delta_mtl: float, confirms: int | None = None) -> None:
         store.open_trial(trial.number, seed=trial.number, num_epochs=3, confirms=confirms)
         store.start_attempt(trial.number, "host:1")
-        store.complete_trial(trial.number, result(delta_mtl))
+        store.complete_trial(trial.number, new_result(delta_mtl))
         study.tell(trial, [delta_mtl, BUDGET])
 
     finish(study.ask({"gates.tau": FloatDistribution(0, 1)}), -2.0)

@@ -16,7 +16,6 @@ from search.storage.amendments import unvoid_trial, void_trial
 from search.storage.engine import open_optuna_storage
 from search.storage.repository import StudyStore
 from search.storage.schema import StudyRow
-from spaces.gate_map import GateMap
 from trainer.reporting import EpochReport, TrialResult
 
 # One PostgreSQL server for all tests.
@@ -38,25 +37,6 @@ LATENCY = Latency(
 )
 
 
-def _result(delta_mtl: float) -> TrialResult:
-    return TrialResult(
-        metrics={"a": 90.0, "b": 80.0},
-        delta_per_task={"a": delta_mtl, "b": delta_mtl},
-        delta_mtl=delta_mtl,
-        flops=BUDGET,
-        flop_budget=BUDGET,
-        flops_before_cut=BUDGET,
-        num_parameters=1234,
-        gate_map=GateMap(tasks=("a", "b"), sites=()),
-        seconds=12.0,
-        device="cpu",
-        train_flops=1e12,
-        peak_memory_mib=300.0,
-        environment={},
-        network_path="trials/0/network.pt",
-    )
-
-
 def _epoch(number: int) -> EpochReport:
     return EpochReport(
         epoch=number,
@@ -70,7 +50,7 @@ def _epoch(number: int) -> EpochReport:
 
 
 def test_a_page_is_read_again_when_it_may_show_something_else(
-    engine: sa.Engine, url: str, new_row: Callable[..., StudyRow]
+    engine: sa.Engine, url: str, new_row: Callable[..., StudyRow], new_result: Callable[[float], TrialResult]
 ) -> None:
     store = StudyStore.create(engine, new_row())
     study = optuna.create_study(
@@ -93,7 +73,7 @@ def test_a_page_is_read_again_when_it_may_show_something_else(
         return trial
 
     def finish(trial: optuna.Trial, delta_mtl: float) -> None:
-        store.complete_trial(trial.number, _result(delta_mtl))
+        store.complete_trial(trial.number, new_result(delta_mtl))
         study.tell(trial, [delta_mtl, BUDGET])
 
     first = begin()

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -196,24 +196,6 @@ def nodes() -> Iterator[RayNodes]:
         found.end()
 
 
-@pytest.fixture
-def small_disk() -> Callable[[Path], AbstractContextManager[None]]:
-    @contextmanager
-    def mount(folder: Path) -> Iterator[None]:
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(folder)], check=True)
-        except (OSError, subprocess.CalledProcessError) as error:
-            pytest.skip(f"a small disk is mounted by root only: {error}")
-        try:
-            yield
-        finally:
-            # Of a driver that failed, workers may have files open for some seconds.
-            subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-    return mount
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("database", [pytest.param("sqlite", marks=pytest.mark.soak), "postgresql"], indirect=True)
 def test_worker_killed_database_stopped_and_rays_folder_deleted(make_study: Callable[..., QuickStudy]) -> None:
@@ -297,11 +279,11 @@ def test_node_killed(make_study: Callable[..., QuickStudy], nodes: RayNodes) -> 
 @pytest.mark.slow
 @pytest.mark.parametrize("database", [pytest.param("sqlite", marks=pytest.mark.soak), "postgresql"], indirect=True)
 def test_the_disk_is_full_and_has_room_again(
-    make_study: Callable[..., QuickStudy], small_disk: Callable[[Path], AbstractContextManager[None]]
+    make_study: Callable[..., QuickStudy], small_disk: Callable[[Path, str], AbstractContextManager[None]]
 ) -> None:
     study = make_study()
     folder = study.storage / NAME
-    with small_disk(folder):
+    with small_disk(folder, "32m"):
         study.hold(since=4)
         driver = study.drive("start")
         study.wait(driver, lambda: study.trained >= 9, "nine epochs")

@@ -4,6 +4,7 @@ import errno
 import json
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -21,17 +22,11 @@ NUM_BYTES = 4 * 2**20
 
 
 @pytest.fixture
-def full(tmp_path: Path) -> Iterator[Path]:
+def full(tmp_path: Path, small_disk: Callable[[Path, str], AbstractContextManager[None]]) -> Iterator[Path]:
     """A disk of 2 MiB."""
     folder = tmp_path / "disk"
-    folder.mkdir()
-    try:
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"a small disk is mounted by root only: {error}")
-    yield folder
-    # torch's error holds the file it could not write.
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    with small_disk(folder, "2m"):
+        yield folder
 
 
 def weights(folder: Path) -> None:

@@ -8,11 +8,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.utils.data import Dataset
 
 from spaces.tasks import Task, TaskKind
-from trainer.config import TrainConfig, TrainConfigError
+from trainer.config import TrainConfig, TrainConfigError, WeightingName
 from trainer.data import Batch, MultiTaskData
-from trainer.data.dataset import IGNORE_INDEX
+from trainer.data.dataset import IGNORE_INDEX, Sample
+from trainer.data.loader import num_samples
 from trainer.loop import train
 from trainer.losses import count_labels, task_loss
 from trainer.micro_batches import micro_batches, split_batch
@@ -126,26 +128,26 @@ def test_training_ends_where_it_does_with_whole_batches(digits: MultiTaskData) -
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
 
-class _Doubled(torch.utils.data.Dataset):  # type: ignore[type-arg]
+class _Doubled(Dataset[Sample]):
     """The same samples with images in float64, so that only the order of a sum differs."""
 
-    def __init__(self, dataset: object) -> None:
+    def __init__(self, dataset: Dataset[Sample]) -> None:
         self._dataset = dataset
 
     def __len__(self) -> int:
-        return len(self._dataset)  # type: ignore[arg-type]
+        return num_samples(self._dataset)
 
-    def __getitem__(self, index: int) -> object:
-        sample = self._dataset[index]  # type: ignore[index]
+    def __getitem__(self, index: int) -> Sample:
+        sample = self._dataset[index]
         return replace(sample, image=sample.image.double())
 
 
 @pytest.mark.parametrize("name", ["dwa", "uncertainty", "rlw", "pcgrad", "cagrad", "mgda", "mgda-ub", "auto-lambda"])
-def test_weightings_that_need_the_whole_batch_are_refused(name: str) -> None:
+def test_weightings_that_need_the_whole_batch_are_refused(name: WeightingName) -> None:
     with pytest.raises(TrainConfigError, match=rf'"{name}".*micro_batch_size'):
-        TrainConfig(epochs=1, batch_size=8, micro_batch_size=4, weighting=name)  # type: ignore[arg-type]
+        TrainConfig(epochs=1, batch_size=8, micro_batch_size=4, weighting=name)
     with pytest.raises(TrainConfigError, match=rf'"{name}".*micro_batch_size'):
-        require_weighting(name, for_gates=False, checkpoints=False, micro_batches=True)  # type: ignore[arg-type]
+        require_weighting(name, for_gates=False, checkpoints=False, micro_batches=True)
 
 
 def test_keys_of_trainings_without_parts_are_as_before() -> None:
