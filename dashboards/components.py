@@ -1,10 +1,11 @@
 """The few building blocks all pages share."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
+from dash import ClientsideFunction, Dash, Input, Output, dcc, html, no_update
 from dash.development.base_component import Component
 
 from dashboards.ids import next_figure
@@ -125,35 +126,32 @@ def said(sentence: str) -> list[Component | str]:
 
 
 def graph(component_id: str, height: int | None, label: str, *, tools: Sequence[str] = ()) -> Component:
-    """A plot that starts blank, at its final height so that the page does not jump, and is named for screen readers.
+    """The place of a plot, at its final height so that the page does not jump, and named for screen readers.
 
+    ``assets/plots.js`` puts the plot there with its first figure: Plotly takes a while to draw even an empty one.
     Without a height it fills its box. Dragging zooms and a double click zooms out, with or without the ``tools``, which
     are Plotly's names of buttons. Under it are buttons that save it; ``assets/export.js`` answers them.
     """
-    blank = {
-        "data": [],
-        "layout": {
-            "height": height,
-            "xaxis": {"visible": False},
-            "yaxis": {"visible": False},
-            "paper_bgcolor": "rgba(0,0,0,0)",
-            "plot_bgcolor": "rgba(0,0,0,0)",
-        },
-    }
     plot = dcc.Graph(
         id=component_id,
-        figure=blank,
         config={"displayModeBar": bool(tools), "displaylogo": False, "modeBarButtons": [list(tools)]},
         responsive=True if height is None else "auto",
         style={"height": "100%"} if height is None else {},
     )
+    props: dict[str, Any] = {"data-plot": json.dumps(plot.to_plotly_json())}  # type: ignore[no-untyped-call]
+    style = {} if height is None else {"minHeight": f"{height}px"}
+    place: Component = html.Div(id=_place(component_id), className="plot", style=style, **props)
     box: Component = html.Div(
-        [dcc.Store(id=next_figure(component_id)), plot, _saving(label)],
+        [dcc.Store(id=next_figure(component_id)), place, _saving(label)],
         role="group",
         className="graph tools" if tools else "graph",
         **labelled(label),
     )
     return box
+
+
+def _place(graph: str) -> str:
+    return f"{graph}-place"
 
 
 def _saving(label: str) -> Component:
@@ -168,19 +166,25 @@ def _save_button(kind: str, label: str) -> Component:
 
 
 def register_graphs(app: Dash, *graphs: str) -> None:
-    """Draw each plot's next figure in the browser, at the zoom that the person has chosen.
+    """Draw each plot's next figure in the browser, at the zoom that the person has chosen; those out of sight later.
 
     Plotly's ``uirevision`` alone does not do it: since Dash 4.4 a plot writes its zoom into its own figure, and
     Plotly then takes the next figure's range for a change that is wanted.
     """
     for component_id in graphs:
         app.clientside_callback(  # type: ignore[no-untyped-call]
-            ClientsideFunction("gatefront", "keepZoom"),
-            Output(component_id, "figure"),
+            ClientsideFunction("gatefrontPlots", "draw"),
+            Output(_place(component_id), "children"),
             Input(next_figure(component_id), "data"),
-            State(component_id, "figure"),
-            prevent_initial_call=True,
         )
+
+
+def filled(page: Component, outputs: Sequence[Output], values: Sequence[Any]) -> Component:
+    """The page as a callback with these outputs would leave it."""
+    for output, value in zip(outputs, values, strict=True):
+        if value is not no_update:
+            setattr(page[output.component_id], output.component_property, value)
+    return page
 
 
 def labelled(label: str) -> dict[str, Any]:

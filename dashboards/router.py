@@ -6,7 +6,7 @@ slashes, and on the FastAPI backend of Dash 4.4 the first page served lacks the 
 
 import asyncio
 
-from dash import Dash, Input, Output
+from dash import Dash, Input, Output, State
 from dash.development.base_component import Component
 
 from dashboards import ids
@@ -44,11 +44,13 @@ def register_pages(app: Dash, reader: Reader, control: StudyControl | None, bund
         Output(ids.TITLE, "data"),
         Input(ids.ADDRESS, "pathname"),
         Input(ids.ADDRESS, "search"),
+        State(ids.COLOR_SCHEME, "computedColorScheme"),
     )
-    async def show(pathname: str | None, search: str | None) -> tuple[Component, str]:
+    async def show(pathname: str | None, search: str | None, scheme: str | None) -> tuple[Component, str]:
         if control is not None and pathname == START:
             return await asyncio.to_thread(start.layout, reader), start.TITLE
-        return await asyncio.to_thread(page_at, pathname or STUDIES, search, can_act=control is not None)
+        can_act = control is not None
+        return await asyncio.to_thread(page_at, reader, pathname or STUDIES, search, scheme, can_act=can_act)
 
     app.clientside_callback(  # type: ignore[no-untyped-call]
         # A page that a button or a point leads to begins at its top, as one behind a link does.
@@ -58,7 +60,9 @@ def register_pages(app: Dash, reader: Reader, control: StudyControl | None, bund
     )
 
 
-def page_at(pathname: str, search: str | None = None, *, can_act: bool = False) -> tuple[Component, str]:
+def page_at(
+    reader: Reader, pathname: str, search: str | None = None, scheme: str | None = None, *, can_act: bool = False
+) -> tuple[Component, str]:
     """The page's layout and its title. Who cannot act is not invited to."""
     if pathname == STUDIES:
         return studies.layout(can_act=can_act), studies.TITLE
@@ -70,7 +74,7 @@ def page_at(pathname: str, search: str | None = None, *, can_act: bool = False) 
         return layout(key), title(key)
     name = parse_study(pathname)
     if name is not None:
-        return study.layout(name), study.title(name)
+        return study.layout(reader, name, scheme), study.title(name)
     compared = parse_comparison(pathname)
     if compared is not None:
         return comparison.layout(compared), comparison.title(compared)

@@ -1,7 +1,4 @@
 // Clicks become addresses here, in the browser: no round trip to the server.
-// The last figure the server sent for each plot.
-const gatefrontSent = {};
-
 // A click on the link goes its own way, one on a box ticks it.
 const notARow = (event) => event.colId === "link" || event.colId === "ag-Grid-SelectionColumn";
 
@@ -14,25 +11,6 @@ window.dash_clientside = Object.assign({}, window.dash_clientside, {
       if (label === undefined || label === null) return window.dash_clientside.no_update;
       const [number, derived] = String(label).split(".");
       return "/study/" + encodeURIComponent(study) + "/trial/" + number + (derived ? "?point=" + derived : "");
-    },
-    // The next figure, with the axes as the person has set them since the last one; see register_graphs.
-    keepZoom: function (next, shown) {
-      if (!next) return window.dash_clientside.no_update;
-      const id = window.dash_clientside.callback_context.outputs_list.id;
-      const last = gatefrontSent[id];
-      gatefrontSent[id] = next;
-      if (!last || !shown || shown.layout.uirevision !== next.layout.uirevision) return next;
-      const layout = Object.assign({}, next.layout);
-      for (const name of Object.keys(layout).filter((key) => /^[xy]axis\d*$/.test(key))) {
-        const now = shown.layout[name];
-        const before = (last.layout[name] || {}).range;
-        if (now && now.range && now.autorange !== true && String(now.range) !== String(before)) {
-          layout[name] = Object.assign({}, layout[name], { range: now.range, autorange: false });
-        }
-      }
-      // What dragging does is the person's choice too.
-      if (shown.layout.dragmode && shown.layout.dragmode !== last.layout.dragmode) layout.dragmode = shown.layout.dragmode;
-      return Object.assign({}, next, { layout: layout });
     },
     // The opening button opens a dialog, the cancelling one closes it; neither leaves an old error in it.
     openDialog: function () {

@@ -9,14 +9,14 @@ from dash.development.base_component import Component
 
 from dashboards import ids, ids_actions
 from dashboards.actor import ACTOR
-from dashboards.components import alert, card, problem
+from dashboards.components import alert, card, filled, problem
 from dashboards.examinations import Examinations
 from dashboards.jobs import JobState
 from dashboards.links import STUDIES, study_path
 from dashboards.pages.start_form import FIELD_IDS, form, task_fields, uploaded_text
 from dashboards.polling import UNREACHABLE
 from dashboards.reader import Reader
-from dashboards.study_text import read_fields, set_field, set_weight, task_names, task_weights
+from dashboards.study_text import FIRST_TEXT, read_fields, set_field, set_weight, task_names, task_weights
 from search.control.contract import StartOptions, StudyControl
 from search.doctor.check import Check
 from search.study_file import parse_study
@@ -24,9 +24,22 @@ from spaces.errors import GatefrontError
 
 TITLE = "Start a study · gatefront"
 _POLL_MS = 500
+# What the form says; see `form_update`.
+_FORM = (
+    Output(ids_actions.START_TEXT, "value"),
+    Output(ids_actions.START_TEXT_ERROR, "children"),
+    Output(ids_actions.START_UPLOAD_ERROR, "children"),
+    Output(ids_actions.START_TASKS, "children"),
+    *(Output(component, "value") for component in FIELD_IDS.values()),
+)
 
 
 def layout(reader: Reader) -> Component:
+    """The page with the form filled: a field that is filled later says so after a while, over what was typed since."""
+    return filled(_blank(reader), _FORM, form_update(None, None, FIRST_TEXT, None))
+
+
+def _blank(reader: Reader) -> Component:
     try:
         studies = [summary.name for summary in reader.list_studies()]
     except UNREACHABLE:
@@ -64,15 +77,12 @@ def register_callbacks(app: Dash, control: StudyControl) -> None:
     examinations = Examinations(control)
 
     @app.callback(  # type: ignore[untyped-decorator, unused-ignore]
-        Output(ids_actions.START_TEXT, "value"),
-        Output(ids_actions.START_TEXT_ERROR, "children"),
-        Output(ids_actions.START_UPLOAD_ERROR, "children"),
-        Output(ids_actions.START_TASKS, "children"),
-        *(Output(component, "value") for component in FIELD_IDS.values()),
+        *_FORM,
         Input(ids_actions.START_TEXT, "value"),
         Input(ids_actions.START_UPLOAD, "contents"),
         Input(ids_actions.task_weight(ALL), "value"),
         *(Input(component, "value") for component in FIELD_IDS.values()),
+        prevent_initial_call=True,
     )
     async def write(text: str, upload: str | None, _weights: list[Any], *_fields: Any) -> tuple[Any, ...]:
         changed = ctx.triggered_id

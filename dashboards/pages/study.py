@@ -9,7 +9,7 @@ from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_u
 from dash.development.base_component import Component
 
 from dashboards import front_ids, ids, ids_actions
-from dashboards.components import HIDDEN, alert, card, graph, labelled, reason, register_graphs
+from dashboards.components import HIDDEN, alert, card, filled, graph, labelled, reason, register_graphs
 from dashboards.drawn import ShownPoints
 from dashboards.figures.hypervolume import Over, hypervolume_figure
 from dashboards.figures.latency import HEIGHT, latency_figure, latency_sentence
@@ -27,7 +27,35 @@ def title(study: str) -> str:
     return f"{study} · gatefront"
 
 
-def layout(study: str) -> Component:
+# What a look at the study changes; see `study_update`.
+_LOOK = (
+    Output(ids.STUDY_BANNER, "children"),
+    Output(ids.STUDY_CONTENT, "style"),
+    Output(ids.STUDY_HEADER, "children"),
+    Output(ids.STUDY_STATS, "children"),
+    Output(front_ids.POINTS, "data"),
+    Output(front_ids.FLOORS, "children"),
+    Output(front_ids.AXIS, "data"),
+    Output(ids.STUDY_FRONT_SENTENCE, "children"),
+    Output(ids.STUDY_FRONT_POINTS, "children"),
+    Output(ids.next_figure(ids.STUDY_HYPERVOLUME), "data"),
+    Output(ids.STUDY_HYPERVOLUME_SENTENCE, "children"),
+    Output(ids.STUDY_TRIALS, "columnDefs"),
+    Output(front_ids.ROWS, "data"),
+    Output(ids.STUDY_TRIALS, "style"),
+    Output(ids.STUDY_LATENCY_BOX, "style"),
+    Output(ids.STUDY_LATENCY_SENTENCE, "children"),
+    Output(ids.next_figure(ids.STUDY_LATENCY), "data"),
+    Output(ids.STUDY_SEEN, "data"),
+)
+
+
+def layout(reader: Reader, study: str, scheme: str | None = None) -> Component:
+    """The page with its first look at the study, so that the browser need not ask for it."""
+    return filled(_blank(study), _LOOK, study_update(reader, study, Seen(), scheme))
+
+
+def _blank(study: str) -> Component:
     return html.Div(
         [
             html.Div(id=ids.STUDY_BANNER, role="status"),
@@ -91,22 +119,7 @@ def _latency_card() -> Component:
 
 def register_callbacks(app: Dash, reader: Reader) -> None:
     @app.callback(  # type: ignore[untyped-decorator, unused-ignore]
-        Output(ids.STUDY_BANNER, "children"),
-        Output(ids.STUDY_CONTENT, "style"),
-        Output(ids.STUDY_HEADER, "children"),
-        Output(ids.STUDY_STATS, "children"),
-        Output(front_ids.POINTS, "data"),
-        Output(ids.STUDY_FRONT_SENTENCE, "children"),
-        Output(ids.STUDY_FRONT_POINTS, "children"),
-        Output(ids.next_figure(ids.STUDY_HYPERVOLUME), "data"),
-        Output(ids.STUDY_HYPERVOLUME_SENTENCE, "children"),
-        Output(ids.STUDY_TRIALS, "columnDefs"),
-        Output(front_ids.ROWS, "data"),
-        Output(ids.STUDY_TRIALS, "style"),
-        Output(ids.STUDY_LATENCY_BOX, "style"),
-        Output(ids.STUDY_LATENCY_SENTENCE, "children"),
-        Output(ids.next_figure(ids.STUDY_LATENCY), "data"),
-        Output(ids.STUDY_SEEN, "data"),
+        *_LOOK,
         Input(ids.STUDY_TICK, "n_intervals"),
         Input(ids.COLOR_SCHEME, "computedColorScheme"),
         State(ids.STUDY_NAME, "data"),
@@ -114,6 +127,8 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
         State(front_ids.HYPERVOLUME_AXIS, "value"),
         State(front_ids.POINTS, "data"),
         running=pause(ids.STUDY_TICK),
+        # The layout holds the first look; waiting for another would keep back what is drawn from it.
+        prevent_initial_call=True,
     )
     async def update(
         _: int | None, scheme: str | None, study: str, seen: dict[str, str] | None, over: Over,
@@ -146,9 +161,6 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
         )
 
 
-_NUM_OUTPUTS = 16
-
-
 def study_update(
     reader: Reader,
     study: str,
@@ -163,18 +175,21 @@ def study_update(
     """
     look: Poll[StudyView] = poll(seen, scheme, lambda: reader.revision(study), lambda: reader.view(study))
     if look.value is None:
-        return nothing_new(look, _NUM_OUTPUTS)
+        return nothing_new(look, len(_LOOK))
     view = look.value
     points = ShownPoints.of(view, look.scheme.name)
     sentence = front_sentence(view)
-    # New column definitions would undo a person's sorting, so they are sent with the first rows only.
+    # New column definitions would undo a person's sorting, new floors what was typed: they are sent once. The floors
+    # come with the points, because either sets off the drawing of the front.
     columns = no_update if seen.revision else trial_columns(view)
+    controls = (no_update, no_update) if seen.revision else study_front.controls(view)
     return (
         alert(study_sentence(view.summary)),
         {},
         study_header(view),
         study_stats(view),
         no_update if points.to_json() == shown else points.to_json(),
+        *controls,
         reason(sentence),
         front_points(view),
         hypervolume_figure(view, look.scheme, over),

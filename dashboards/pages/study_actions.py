@@ -94,7 +94,6 @@ def register_callbacks(app: Dash, reader: Reader, control: StudyControl | None) 
         Output(ids_actions.STUDY_EVENTS, "children"),
         Input(ids.STUDY_SEEN, "data"),
         State(ids.STUDY_NAME, "data"),
-        prevent_initial_call=True,
     )
     async def show_events(_: Any, study: str) -> Any:
         status = await asyncio.to_thread(_status, reader, study)

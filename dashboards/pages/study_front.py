@@ -18,7 +18,6 @@ from dashboards.drawn import Drawn, ShownPoints
 from dashboards.figures.front import Layers, front_figure, thinned_sentence
 from dashboards.figures.theme import scheme_named
 from dashboards.links import trial_path
-from dashboards.polling import UNREACHABLE
 from dashboards.reader import Reader
 from search.comparison import Line
 from search.comparison.published import published_points
@@ -79,17 +78,6 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
     drawn: Drawn[tuple[Any, ...]] = Drawn()
 
     @app.callback(  # type: ignore[untyped-decorator, unused-ignore]
-        Output(front_ids.FLOORS, "children"),
-        Output(front_ids.AXIS, "data"),
-        Input(front_ids.POINTS, "data"),
-        State(ids.STUDY_NAME, "data"),
-        State(front_ids.FLOORS, "children"),
-        prevent_initial_call=True,
-    )
-    async def prepare(_: object, study: str, floors: object) -> tuple[Any, ...]:
-        return (no_update,) * 2 if floors else await asyncio.to_thread(controls, reader, study)
-
-    @app.callback(  # type: ignore[untyped-decorator, unused-ignore]
         output=[
             Output(ids.next_figure(ids.STUDY_FRONT), "data"),
             Output(front_ids.BUDGET, "min"),
@@ -111,7 +99,6 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
             },
             "study": State(ids.STUDY_NAME, "data"),
         },
-        prevent_initial_call=True,
     )
     async def draw(points: dict[str, str] | None, controls: Mapping[str, Any], study: str) -> tuple[Any, ...]:
         shown = ShownPoints.from_json(points)
@@ -152,12 +139,8 @@ def read_floors(floor_ids: Sequence[Mapping[str, str]], values: Sequence[float |
     return {key["task"]: float(value) for key, value in found if value is not None and value != ""}
 
 
-def controls(reader: Reader, study: str) -> tuple[Any, ...]:
+def controls(view: StudyView) -> tuple[list[Component], list[dict[str, str]]]:
     """A floor per task and the axes that the study measures."""
-    try:
-        view = reader.view(study)
-    except UNREACHABLE:
-        return no_update, no_update
     floors = [
         dmc.NumberInput(
             id={"type": front_ids.FLOOR, "task": task.name}, label=f"{task.name} may lose at most", suffix=" %",

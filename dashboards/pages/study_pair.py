@@ -69,7 +69,6 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
         Input(front_ids.ONE, "value"),
         Input(front_ids.OTHER, "value"),
         State(ids.STUDY_NAME, "data"),
-        prevent_initial_call=True,
     )
     async def compare(points: dict[str, str] | None, one: str | None, other: str | None, study: str) -> tuple[Any, ...]:
         shown = ShownPoints.from_json(points)

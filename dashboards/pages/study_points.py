@@ -127,7 +127,6 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
         Input(front_ids.SELECTED, "data"),
         Input(_PARAMETER, "data"),
         State(ids.STUDY_NAME, "data"),
-        prevent_initial_call=True,
     )
     async def parameters(
         points: dict[str, str] | None, selected: Mapping[str, Any] | None, parameter: str | None, study: str

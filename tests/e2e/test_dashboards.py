@@ -8,6 +8,7 @@ from types import ModuleType
 
 from playwright.sync_api import BrowserContext, Page, expect
 
+from dashboards.figures.theme import scheme_named
 from dashboards.reader import Reader
 from search.records import StudyState, StudyView
 from spaces.gate_map import GateMap
@@ -204,6 +205,36 @@ def test_a_phone_needs_no_sideways_scrolling(page: Page, serve: Serve, sample: M
         for drawn in latest.split(", "):
             expect(page.locator(drawn).first).to_be_attached()
         page.wait_for_function("() => document.documentElement.scrollWidth <= 390")
+
+
+def test_plots_out_of_sight_are_drawn_after_those_in_sight(page: Page, serve: Serve, sample: ModuleType) -> None:
+    page.add_init_script("""
+        window.drawn = [];
+        const ids = () => Array.from(document.querySelectorAll('.js-plotly-plot'), plot => plot.parentElement.id);
+        const note = () => ids().filter(id => !drawn.includes(id)).forEach(id => drawn.push(id));
+        new MutationObserver(note).observe(document, {childList: true, subtree: true});
+    """)
+    page.goto(serve(sample.SampleReader()) + "/study/digits")
+    page.wait_for_function("() => window.drawn.includes('points-parallel') && window.drawn.includes('points-tasks')")
+    order = page.evaluate("window.drawn")
+    assert order.index("study-front") < min(order.index("points-parallel"), order.index("points-tasks")), order
+
+
+def test_a_page_opened_in_the_dark_is_never_drawn_light(
+    context: BrowserContext, serve: Serve, sample: ModuleType
+) -> None:
+    page = context.new_page()
+    page.add_init_script("""
+        localStorage.setItem('mantine-color-scheme-value', 'dark');
+        window.colors = new Set();
+        const plot = () => document.querySelector('#study-front .js-plotly-plot');
+        const note = () => plot()?.layout?.font && colors.add(plot().layout.font.color);
+        new MutationObserver(note).observe(document, {childList: true, subtree: true});
+    """)
+    page.goto(serve(sample.SampleReader()) + "/study/digits")
+    wait_for_front(page, 0, 5, 6, 7, 9, 10)
+    assert page.evaluate("window.colors.size") == 1
+    assert page.evaluate("Array.from(window.colors)") == [scheme_named("dark").text]
 
 
 def test_dark_scheme_reaches_the_plots(page: Page, serve: Serve, sample: ModuleType) -> None:

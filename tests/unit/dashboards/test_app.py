@@ -43,6 +43,7 @@ def open_page(app: Any, pathname: str, search: str = "") -> str:
             {"id": "address", "property": "pathname", "value": pathname},
             {"id": "address", "property": "search", "value": search},
         ],
+        "state": [{"id": "color-scheme", "property": "computedColorScheme", "value": None}],
         "changedPropIds": ["address.pathname"],
     }
     status, answer = request(app, "/_dash-update-component", body)

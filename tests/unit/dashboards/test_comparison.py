@@ -134,7 +134,7 @@ def test_a_comparison_without_a_study_has_no_front_of_its_own(reader: Any, table
 
 def test_it_has_an_address_and_stands_in_the_list(reader: Any, table: ComparisonTable) -> None:
     assert parse_comparison(comparison_path("a b/c")) == "a b/c"
-    assert page_at("/comparison/digits")[1] == "digits, systems compared · gatefront"
+    assert page_at(reader, "/comparison/digits")[1] == "digits, systems compared · gatefront"
     before = str(studies_update(reader, Seen())[1])
     reader.comparisons["digits"] = table
     assert "/comparison/digits" not in before

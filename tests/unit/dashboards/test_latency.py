@@ -125,7 +125,7 @@ def test_the_study_page_shows_latency_only_if_it_is_measured(reader: Any, view: 
     outputs = study_update(reader, "digits", Seen(), "light")
     assert outputs[-4] == {}
     assert "at most 3 ms" in text_of(outputs[3])
-    assert "1.21 ms" in text_of(outputs[6])  # of trial 7, on the front
+    assert "1.21 ms" in text_of(outputs[8])  # of trial 7, on the front
     assert len(outputs[-2].data) >= 2
 
 

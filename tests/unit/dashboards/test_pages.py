@@ -21,6 +21,10 @@ from dashboards.router import page_at
 from dashboards.trial_table import table_height, trial_columns, trial_rows
 from search.records import StudyView, TrialState
 
+COLUMNS, ROWS, FRONT_POINTS = (
+    [f"{output.component_id}.{output.component_property}" for output in study._LOOK].index(name)
+    for name in ("study-trials.columnDefs", "points-rows.data", "study-front-points.children")
+)
 NETWORKS = [component for component, _ in trial._OUTPUTS].index("trial-networks")
 UNREACHABLE = OperationalError("SELECT 1", {}, Exception("connection refused"))
 
@@ -48,12 +52,12 @@ def test_study_page_follows_the_study_and_keeps_the_columns(reader: Any) -> None
     reader.grow()
     second = study_update(reader, "digits", seen_after(first), "light")
     assert "5 of 12" in text_of(second[3])
-    assert second[9] is no_update
-    assert second[10] != first[10]  # the table asks for its rows again
+    assert second[COLUMNS] is no_update
+    assert second[ROWS] != first[ROWS]  # the table asks for its rows again
 
 
 def test_study_page_shows_head_figures_and_front(reader: Any) -> None:
-    outputs = text_of(study_update(reader, "digits", Seen(), "light")[2:7])
+    outputs = text_of(study_update(reader, "digits", Seen(), "light")[2 : FRONT_POINTS + 1])
     for words in (
         "12 of 12",
         "1 stopped early, 1 failed",
@@ -228,7 +232,7 @@ def test_a_derived_point_that_is_not_there(reader: Any) -> None:
 
 def test_study_page_names_derived_points_of_the_front(reader: Any) -> None:
     outputs = study_update(reader, "digits", Seen(), "light")
-    points = text_of(outputs[6])
+    points = text_of(outputs[FRONT_POINTS])
     assert "Trial 7.2" in points
     assert "/study/digits/trial/7?point=2" in points
     assert "FLOPs requested" in points
@@ -251,14 +255,33 @@ def test_study_page_names_derived_points_of_the_front(reader: Any) -> None:
         ("/elsewhere", "Not found · gatefront"),
     ],
 )
-def test_addresses_lead_to_pages(pathname: str, title: str) -> None:
-    layout, found = page_at(pathname)
+def test_addresses_lead_to_pages(reader: Any, pathname: str, title: str) -> None:
+    layout, found = page_at(reader, pathname)
     assert isinstance(layout, Component)
     assert found == title
 
 
-def test_layouts_hold_every_output_of_their_callbacks() -> None:
-    words = text_of(layout(TrialKey("digits", 7))) + text_of(study.layout("digits"))
+def test_layout_of_a_study_holds_the_first_look_at_it(reader: Any) -> None:
+    page = study.layout(reader, "digits", "dark")
+    look = study_update(reader, "digits", Seen(), "dark")
+    for output, value in zip(study._LOOK, look, strict=True):
+        assert text_of(getattr(page[output.component_id], output.component_property)) == text_of(value), output
+    assert no_update in study_update(reader, "digits", seen_after(look), "dark")
+
+
+def test_layout_of_an_unreachable_study_says_so_and_looks_again(reader: Any) -> None:
+    reader.error = UNREACHABLE
+    page = study.layout(reader, "digits")
+    assert "cannot be reached" in text_of(page["study-banner"])
+    assert page["study-content"].style == {"visibility": "hidden"}
+    reader.error = None
+    again = study_update(reader, "digits", Seen.from_json(page["study-seen"].data), "light")
+    assert again[1] == {}
+    assert no_update not in again
+
+
+def test_layouts_hold_every_output_of_their_callbacks(reader: Any) -> None:
+    words = text_of(layout(TrialKey("digits", 7))) + text_of(study.layout(reader, "digits"))
     for component, _ in trial._OUTPUTS:
         assert f'"{component}"' in words or component == "trial-pull"
 

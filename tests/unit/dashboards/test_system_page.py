@@ -100,9 +100,9 @@ def test_progress_of_a_bundle_counts_every_step() -> None:
     assert len([*STEPS, PACKING]) == _NUM_STEPS
 
 
-def test_who_cannot_act_is_not_invited_to() -> None:
-    assert "Start a study" not in words(page_at("/")[0])
-    assert "Start a study" in words(page_at("/", can_act=True)[0])
+def test_who_cannot_act_is_not_invited_to(reader: Any) -> None:
+    assert "Start a study" not in words(page_at(reader, "/")[0])
+    assert "Start a study" in words(page_at(reader, "/", can_act=True)[0])
 
 
 def test_origin_cost_and_log_of_a_trial(reader: Any) -> None:
