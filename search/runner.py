@@ -166,7 +166,9 @@ def _fit(run: StudyRun, references: References, work: Round, keeper: DiskKeeper,
             if not ran_out_of_disk(error, run.folders.storage):
                 raise
             run.drain.request_once("the disk of Ray's records is full")
-    searcher.release()
+        finally:
+            # Whatever went wrong, no trial is left behind as running.
+            searcher.release()
 
 
 def _tuner(run: StudyRun, work: Round, searcher: StudySearcher, name: str) -> tune.Tuner:

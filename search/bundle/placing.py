@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from search.bundle.layout import OutputFolderError
+from trainer.full_disk import noticing_full_disk
 
 
 def require_free(output: Path) -> None:
@@ -23,13 +24,29 @@ def require_free(output: Path) -> None:
 
 @contextmanager
 def placing(output: Path) -> Iterator[Path]:
-    """A folder to write to, which becomes ``output`` where the block ends without an error."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    # Written beside its place and renamed once it is proven, so that a folder of that name is always whole.
-    partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
-    partial.mkdir()
+    """A folder to write to, which becomes ``output`` where the block ends without an error.
+
+    Raises:
+        OutputFolderError: nothing can be written there.
+        DiskFullError: its disk became full.
+    """
+    partial = _begun(output)
     try:
-        yield partial
-        partial.rename(output)
+        with noticing_full_disk(partial):
+            yield partial
+            partial.rename(output)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _begun(output: Path) -> Path:
+    """Written beside its place and renamed once it is proven, so that a folder of that name is always whole."""
+    partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
+    try:
+        with noticing_full_disk(output.parent):
+            partial.mkdir(parents=True)
+    except OSError as error:
+        raise OutputFolderError(
+            f"output {output} cannot be written: {error.strerror}.", hint="Name a folder on a disk you may write to."
+        ) from error
+    return partial

@@ -21,7 +21,6 @@ from search.bundle.bench import bench_bundle
 from search.bundle.bench_settings import BenchSettings
 from search.bundle.export import export_network
 from search.bundle.keep_latency import keep_latency
-from search.bundle.layout import OutputFolderError
 from search.bundle.manifest import Manifest, file_entry, read_manifest, write_manifest
 from search.bundle.pull import STEPS
 from search.cli import main
@@ -510,15 +509,6 @@ def test_the_card_s_code_runs_as_it_is_printed(bundle: Path, tmp_path: Path, blo
         [sys.executable, "-I", tmp_path / "card.py"], cwd=bundle, capture_output=True, text=True, check=True
     )
     assert ran.stdout.split() == ["1", "10", "1", "10", "1", "4"]
-
-
-def test_a_folder_in_use_is_not_touched(reader: FakeReader, tmp_path: Path) -> None:
-    (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(OutputFolderError, match="not an empty folder"):
-        pull_bundle(reader, "digits", output=tmp_path)
-    with pytest.raises(OutputFolderError):
-        pull_bundle(reader, "digits", output=tmp_path / "mine.txt")
-    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
 def test_an_impossible_budget_leaves_nothing_behind(reader: FakeReader, tmp_path: Path) -> None:

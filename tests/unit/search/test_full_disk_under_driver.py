@@ -15,6 +15,7 @@ from ray import tune
 from search import ray_references, runner, service
 from search.cluster import WorkerResources
 from search.drain import Drain
+from search.errors import DriverFailedError
 from search.messages import AttemptStarted, TrialFinished, encode
 from search.queries import StudyReader
 from search.ray_references import RayReferences
@@ -124,6 +125,20 @@ def test_while_trials_train(
     ray_is_played(None)
     assert resume_study("digits", Sitting(url=url, drain=Drain())) is StudyState.COMPLETE
     assert [point.state for point in StudyReader(url).view("digits").points] == [TrialState.COMPLETE] * 3
+
+
+def test_an_error_of_another_kind_leaves_no_trial_running(
+    tmp_path: Path, ray_is_played: Callable[[Exception | None], None]
+) -> None:
+    url = f"sqlite:///{tmp_path}/gatefront.db"
+    ray_is_played(tune.TuneError("no callback of ours"))
+    with pytest.raises(DriverFailedError, match="no callback of ours"):
+        start_study(STUDY, Overrides(), tmp_path / "runs", Sitting(url=url, drain=Drain()))
+    view = StudyReader(url).view("digits")
+    assert view.summary.state is StudyState.FAILED
+    assert {point.state for point in view.points} <= {TrialState.QUEUED}
+    ray_is_played(None)
+    assert resume_study("digits", Sitting(url=url, drain=Drain())) is StudyState.COMPLETE
 
 
 def test_before_there_are_trials(
