@@ -33,22 +33,24 @@ GRID_OPTIONS: dict[str, Any] = {
 def trial_columns(view: StudyView) -> list[dict[str, Any]]:
     """Column definitions; FLOPs in the unit that suits the single-task cost."""
     unit = flop_unit(view.summary.single_task_flops)
+    # A repeated point's interval stands behind its place.
+    front = 104 if all(point.confirmation is None for point in view.trials) else 190
     return [
-        {"field": "link", "headerName": "Trial", "cellRenderer": "markdown", "minWidth": 76, "width": 76,
+        {"field": "link", "headerName": "Trial", "cellRenderer": "markdown", "minWidth": 72, "width": 72,
          "sort": "desc"},
-        {"field": "state", "headerName": "State", "minWidth": 120, "width": 120},
-        _number("delta_mtl", "Δ_MTL (%)", "+.2f", 80),
+        {"field": "state", "headerName": "State", "minWidth": 130, "width": 130},
+        _number("delta_mtl", "Δ_MTL (%)", "+.2f", 78),
         {"headerName": unit.name, "children": [
-            _number("requested", "requested", ".4r", 84), _number("flops", "delivered", ".4r", 84),
+            _number("requested", "requested", ".4r", 96), _number("flops", "delivered", ".4r", 92),
         ]},
-        _number("share", "% of single-task", ".1f", 92),
+        _number("share", "% of single-task", ".1f", 80),
         *([] if view.summary.latency is None else [_number("latency", "Latency (ms)", ".3r", 84)]),
         *_metric_groups(view.summary.tasks),
-        {"field": "front", "headerName": "Front", "minWidth": 104, "width": 104, "tooltipField": "front"},
-        {"field": "derived", "headerName": "Derived points", "minWidth": 74, "width": 74},
-        {"field": "epochs", "headerName": "Epochs", "minWidth": 66, "width": 66},
-        {"field": "time", "headerName": "Time", "minWidth": 66, "width": 66},
-        {"field": "cause", "headerName": "Cause", "minWidth": 90, "flex": 1, "tooltipField": "cause"},
+        {"field": "front", "headerName": "Front", "minWidth": front, "width": front, "tooltipField": "front"},
+        {"field": "derived", "headerName": "Derived points", "minWidth": 80, "width": 80},
+        {"field": "epochs", "headerName": "Epochs", "minWidth": 74, "width": 74},
+        {"field": "time", "headerName": "Time", "minWidth": 64, "width": 64},
+        {"field": "cause", "headerName": "Cause", "minWidth": 80, "flex": 1, "tooltipField": "cause"},
     ]  # fmt: skip
 
 
@@ -160,7 +162,7 @@ def _number(field: str, name: str, spec: str, width: int) -> dict[str, Any]:
 
 def _width(name: str) -> int:
     """Pixels of a column whose heading, one word, is not broken."""
-    return max(74, 20 + round(7.2 * len(name)))
+    return max(74, 20 + round(7.8 * len(name)))
 
 
 def _metric_groups(tasks: Sequence[TaskRecord]) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ def task_deltas_figure(deltas: Mapping[str, float], tasks: Sequence[TaskRecord],
     )  # fmt: skip
     figure.add_vline(x=0, line={"color": scheme.muted, "width": 1})
     low, high = min([0.0, *values]), max([0.0, *values])
-    room = 0.42 * ((high - low) or 1.0)
+    room = 0.5 * ((high - low) or 1.0)
     figure.update_xaxes(
         title_text="change against the single-task network (%)",
         range=[low - (room if low < 0 else 0.2 * room), high + (room if high > 0 else 0.2 * room)],

@@ -12,15 +12,21 @@ from dashboards.figures.sharing import FLOW_HEIGHT
 def sharing_card() -> Component:
     """Hidden until the network has a gate map."""
     titles = [
-        (front_ids.AFFINITY, "Who shares with whom", 320, "Part of a branch that two tasks both share"),
-        (front_ids.FLOPS, "FLOPs per site", 300, "FLOPs of the shared branch and of each task's own, per gate site"),
+        (front_ids.AFFINITY, "Who shares with whom", 320, "Part of a branch that two tasks both share", ""),
+        (
+            front_ids.FLOPS,
+            "FLOPs per site",
+            300,
+            "FLOPs of the shared branch and each task's own, per gate site",
+            "wide",
+        ),
     ]
     panels = [
         html.Div(
-            [dmc.Text(title, fw=600, size="sm"), html.Div(graph(component, height, label), className="wide")],
+            [dmc.Text(title, fw=600, size="sm"), html.Div(graph(component, height, label), className=way)],
             className="panel",
         )
-        for component, title, height, label in titles
+        for component, title, height, label, way in titles
     ]
     flow = [
         dmc.Text("Where the tasks part", fw=600, size="sm", mt="sm"),
