@@ -2,12 +2,13 @@
 
     python benchmarks/pruned_latency.py [--networks resnet18 ...] [--runtimes onnx eager compiled]
         [--fractions 0.1 0.4 0.7] [--groups 8 1] [--batches 1 8] [--granularity conv block stage]
+        [--trained runs/rooms-resnet18/trials/*/network.pt]
 
 Per network, granularity, channel group, share of open gates and batch: the pruned network's time over the plain
 one's, divided by the same ratio of FLOPs. 1.00 means that time follows FLOPs; above, the glue between layers costs
-time that FLOPs do not count. Gates are random, for three dense tasks. The plain network is the pruned one of shut
-gates: hard sharing, its norms folded too. Medians of ratios; the sides are run in turn on one thread, and on the CPU
-it is the process's own time that counts, so that other programs hardly matter.
+time that FLOPs do not count. Gates are random, for three dense tasks, or those that trials have learned. The plain
+network is the pruned one of shut gates: hard sharing, its norms folded too. Medians of ratios; the sides are run in
+turn on one thread, and on the CPU it is the process's own time that counts, so that other programs hardly matter.
 """
 
 import argparse
@@ -21,7 +22,7 @@ import statistics
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import onnxruntime
@@ -37,6 +38,7 @@ from spaces import (
     build_gated_network,
     prune_network,
 )
+from trainer.checkpoint import load_network
 
 TASKS = (
     Task(name="semseg", kind="segmentation", num_outputs=7),
@@ -62,6 +64,9 @@ def main() -> None:
     parser.add_argument("--groups", nargs="+", type=int, default=GROUPS, help="channels per gate")
     parser.add_argument("--granularity", nargs="+", default=("conv",), choices=("conv", "block", "stage"))
     parser.add_argument("--batches", nargs="+", type=int, default=BATCHES, help="images per run")
+    parser.add_argument(
+        "--trained", nargs="+", type=Path, default=(), help="trials' networks, in place of random gates"
+    )
     arguments = parser.parse_args()
     if "compiled" in arguments.runtimes and shutil.which(os.environ.get("CXX", "g++")) is None:
         parser.error("torch.compile needs a C++ compiler, and there is none; leave out the runtime compiled")
@@ -70,7 +75,10 @@ def main() -> None:
     logging.disable(logging.WARNING)
     print(f"torch {torch.__version__}, onnxruntime {onnxruntime.__version__}, {arguments.device}, 1 thread")
     print("network | granularity | group | open gates | batch | FLOPs | " + " | ".join(arguments.runtimes), flush=True)
-    for network in arguments.networks:
+    for path in arguments.trained:
+        for row in _trained_rows(path, arguments):
+            print(row, flush=True)
+    for network in () if arguments.trained else arguments.networks:
         for granularity, group in itertools.product(arguments.granularity, arguments.groups):
             for row in _rows(network, GateLayout(channel_group=group, granularity=granularity), arguments):
                 print(row, flush=True)
@@ -81,20 +89,40 @@ def _rows(network: str, layout: GateLayout, arguments: argparse.Namespace) -> It
     size = (arguments.size, arguments.size)
     architecture = Architecture(backbone=network, tasks=TASKS, in_channels=3, input_size=size)
     gated = build_gated_network(architecture, layout).eval()
-    plain, plain_flops = _prune(gated, 0.0)
-    plain_runners = [_runner(plain, runtime, arguments) for runtime in arguments.runtimes]
-    for fraction in arguments.fractions:
-        pruned, flops = _prune(gated, fraction)
-        runners = [_runner(pruned, runtime, arguments) for runtime in arguments.runtimes]
+    pruned = ((str(fraction), *_prune(gated, fraction)) for fraction in arguments.fractions)
+    yield from _compared(gated, _prune(gated, 0.0), pruned, arguments)
+
+
+def _trained_rows(path: Path, arguments: argparse.Namespace) -> Iterator[str]:
+    gated = load_network(path).cpu().eval()
+    num_open = sum(int((gate.alpha > 0).sum()) for gate in gated.channel_gates())
+    share = num_open / sum(gate.alpha.numel() for gate in gated.channel_gates())
+    learned = (f"{share:.2f}, learned", prune_network(gated), gated.flops())
+    yield from _compared(gated, _prune(copy.deepcopy(gated), 0.0), [learned], arguments)
+
+
+def _compared(
+    gated: InterroGateNetwork,
+    plain: tuple[PlainNetwork, int],
+    candidates: Iterable[tuple[str, PlainNetwork, int]],
+    arguments: argparse.Namespace,
+) -> Iterator[str]:
+    """A row per candidate, which is its gates in words, the pruned network and its FLOPs, and per batch."""
+    architecture, layout = gated.architecture, gated.layout
+    shape, (plain_network, plain_flops) = (architecture.in_channels, *architecture.input_size), plain
+    example = torch.randn(2, *shape)
+    plain_runners = [_runner(plain_network, runtime, example, arguments) for runtime in arguments.runtimes]
+    for gates, pruned, flops in candidates:
+        runners = [_runner(pruned, runtime, example, arguments) for runtime in arguments.runtimes]
         for batch in arguments.batches:
-            images = torch.randn(batch, 3, *size)
+            images = torch.randn(batch, *shape)
             ratios = [
                 _ratio(first(images), second(images), arguments)
                 for first, second in zip(runners, plain_runners, strict=True)
             ]
             figures = " | ".join(f"{ratio * plain_flops / flops:.2f}" for ratio in ratios)
-            setting = f"{network} | {layout.granularity} | {layout.channel_group}"
-            yield f"{setting} | {fraction} | {batch} | {flops / plain_flops:.2f} | {figures}"
+            setting = f"{architecture.backbone} | {layout.granularity} | {layout.channel_group}"
+            yield f"{setting} | {gates} | {batch} | {flops / plain_flops:.2f} | {figures}"
 
 
 @torch.no_grad()
@@ -106,10 +134,12 @@ def _prune(gated: InterroGateNetwork, fraction: float) -> tuple[PlainNetwork, in
     return prune_network(gated), gated.flops()
 
 
-def _runner(network: PlainNetwork, runtime: str, arguments: argparse.Namespace) -> Callable[[Tensor], Action]:
-    """From images to one forward pass over them."""
+def _runner(
+    network: PlainNetwork, runtime: str, example: Tensor, arguments: argparse.Namespace
+) -> Callable[[Tensor], Action]:
+    """From images, of the example's size, to one forward pass over them."""
     if runtime == "onnx":
-        session = _session(network, arguments.size)
+        session = _session(network, example)
         return lambda images: functools.partial(session.run, None, {"images": images.numpy()})
     module = copy.deepcopy(network).to(arguments.device)
     run = torch.compile(module, dynamic=False) if runtime == "compiled" else module
@@ -121,10 +151,9 @@ def _predict(network: Callable[[Tensor], object], images: Tensor) -> None:
     network(images)
 
 
-def _session(network: PlainNetwork, size: int) -> onnxruntime.InferenceSession:
+def _session(network: PlainNetwork, images: Tensor) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    images = torch.randn(2, 3, size, size)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.onnx"
         torch.onnx.export(
