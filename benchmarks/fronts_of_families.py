@@ -1,14 +1,15 @@
 """Is the front that a study finds worth more than everything else that could have been trained for the same?
 
     python benchmarks/fronts_of_families.py [--study studies/digits.toml] [--seeds 0 1 2]
-        [--folder runs/margin] [--comparison sqlite:///runs/gatefront.db]
+        [--folder runs/margin] [--comparison sqlite:///runs/gatefront.db] [--of digits]
 
 Per seed: the feasible hypervolume of one whole study's points, and that of all other systems of `gatefront compare`
 on the same study file (`--seeds 3`, run before; its database is `--comparison`) taken together: hard sharing with
-every weighting, cross-stitch, MTAN, ETR-NLP, LOMT. The study is cut off where its training, with the single-task and
-shared networks that its trials started from, has cost as many FLOPs as those rows. Once up to the study's budget, and
-once up to the single-task cost, where dearer systems count too. Hypervolume is the fraction of the single-task cost
-× percentage points of Δ_MTL over hard sharing's.
+every weighting, cross-stitch, MTAN, ETR-NLP, LOMT; `--of` names the comparison of another study file on the same data.
+The study is cut off where its training, with the single-task and shared networks that its trials started from, has cost
+as many FLOPs as those rows. Once up to the study's budget, and once up to the single-task cost, where dearer systems
+count too. Hypervolume is over the hard-sharing network that the study file's own settings train; its unit is the
+fraction of the single-task cost × percentage points of Δ_MTL.
 """
 
 import argparse
@@ -37,13 +38,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--folder", type=Path, default=Path("runs/margin"))
     parser.add_argument("--comparison", default="sqlite:///runs/gatefront.db")
+    parser.add_argument("--of", help="the comparison's name; default: the study's")
     arguments = parser.parse_args()
-    name = read_study_file(arguments.study)[1].study.name
+    name = arguments.of or read_study_file(arguments.study)[1].study.name
     print("seed | up to | other systems | trials of the study | training FLOPs, study : others | study | others")
     for seed in arguments.seeds:
         others = [run for run in _runs(arguments.comparison, name, seed) if _is_rival(run)]
         if not others:
-            raise SystemExit(f"no comparison of {name} with seed {seed}: gatefront compare {arguments.study} --seeds 3")
+            raise SystemExit(f"no comparison of {name} with seed {seed}: gatefront compare STUDY.toml --seeds 3")
         reader, view = run_whole_study(arguments.study, seed, arguments.folder)
         limit = sum(run.train_flops for run in others)
         trials, points, cost = _affordable(reader, view, limit)
