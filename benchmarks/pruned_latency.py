@@ -98,7 +98,9 @@ def _trained_rows(path: Path, arguments: argparse.Namespace) -> Iterator[str]:
     num_open = sum(int((gate.alpha > 0).sum()) for gate in gated.channel_gates())
     share = num_open / sum(gate.alpha.numel() for gate in gated.channel_gates())
     learned = (f"{share:.2f}, learned", prune_network(gated), gated.flops())
-    yield from _compared(gated, _prune(copy.deepcopy(gated), 0.0), [learned], arguments)
+    shut = copy.deepcopy(gated)
+    shut.unfreeze_gates()
+    yield from _compared(gated, _prune(shut, 0.0), [learned], arguments)
 
 
 def _compared(

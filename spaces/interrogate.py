@@ -2,6 +2,8 @@
 
 import copy
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
@@ -20,7 +22,7 @@ from spaces.liveness import find_live_channels
 from spaces.recomputation import split_at_blocks
 from spaces.shared_network import build_heads
 from spaces.tasks import Task
-from spaces.tracing import trace_head
+from spaces.tracing import note_last_uses, trace_head
 
 
 def build_gated_network(
@@ -82,6 +84,21 @@ class InterroGateNetwork(nn.Module):
             encoder=sum(node.meta["flops"] for node in encoder.graph.nodes),
             heads={name: sum(n.meta["flops"] for n in graph.nodes) for name, graph in self.head_graphs.items()},
         )
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "InterroGateNetwork":
+        # A copied graph has nodes of its own, and these are about nodes.
+        of_nodes = {"lifting", "cost", "_live", "_segments"}
+        copied = type(self).__new__(type(self))
+        memo[id(self)] = copied
+        for name, value in vars(self).items():
+            vars(copied)[name] = value if name in of_nodes else copy.deepcopy(value, memo)
+        note_last_uses(copied.shared_encoder.graph)
+        copied.lifting = find_sites(copied.shared_encoder, copied.layout)
+        copied.cost = replace(self.cost, sites=copied.lifting.sites)
+        copied._refresh_live_branches()
+        if self._segments is not None:
+            copied.checkpoint_activations()
+        return copied
 
     @property
     def tasks(self) -> tuple[Task, ...]:

@@ -87,7 +87,7 @@ def _finish(traced: fx.GraphModule, inputs: Sequence[Tensor], mode: FakeTensorMo
         _annotate(traced, inputs, mode, name)
     modules = dict(traced.named_modules())
     assign_rules(traced.graph, modules)
-    _note_last_uses(traced.graph)
+    note_last_uses(traced.graph)
 
 
 def _name_opaque_operations(graph: fx.Graph, name: str) -> None:
@@ -147,7 +147,7 @@ def _annotate(traced: fx.GraphModule, inputs: Sequence[Tensor], mode: FakeTensor
             )
 
 
-def _note_last_uses(graph: fx.Graph) -> None:
+def note_last_uses(graph: fx.Graph) -> None:
     """``meta["last_uses"]``: the values nobody reads after this node, so that they can be freed."""
     seen: set[fx.Node] = set()
     for node in reversed(graph.nodes):

@@ -227,6 +227,29 @@ def test_frozen_gates_skip_what_nobody_reads(architecture: Architecture, own: fl
         assert run == gated.flops()
 
 
+@torch.no_grad()
+def test_a_copy_is_a_network_of_its_own(architecture: Architecture) -> None:
+    generator = torch.Generator().manual_seed(7)
+    gated = build_gated_network(architecture).eval()
+    _randomise(gated, generator)
+    _set_gates(gated, 0.4, generator)
+    gated.freeze_gates()
+    images = _images(architecture, generator)
+    expected, flops = gated(images), gated.flops()
+    copied = copy.deepcopy(gated)
+    assert count_flops(prune_network(copied), _input_shape(architecture)) == copied.flops() == flops
+    for name, found in copied(images).items():
+        assert torch.equal(found, expected[name])
+    copied.set_gate_pattern(tuple(torch.zeros_like(p) for p in copied.gate_pattern()))
+    pruned = prune_network(copied)
+    assert count_flops(pruned, _input_shape(architecture)) == copied.flops() == copied.cost.hard_sharing
+    shut = copied(images)
+    for name, found in zip(pruned.task_names, pruned(images), strict=True):
+        assert _relative_error(found, shut[name]) < 1e-5
+    for name, found in gated(images).items():
+        assert torch.equal(found, expected[name])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", list(EXPORTED))
 @torch.no_grad()
