@@ -49,7 +49,7 @@
 
   const drawLater = function (place, figure) {
     if (!waiting.size) awaitThoseInSight(performance.now() + PATIENCE);
-    waiting.set(place.id, figure);
+    waiting.set(place.id, { place: place, figure: figure });
   };
 
   const awaitThoseInSight = function (deadline) {
@@ -59,11 +59,10 @@
   };
 
   const drawNext = function () {
-    const [id, figure] = waiting.entries().next().value;
-    waiting.delete(id);
-    // Its page may have been left meanwhile.
-    const place = document.getElementById(id);
-    if (place) draw(place, figure);
+    const { place, figure } = waiting.values().next().value;
+    waiting.delete(place.id);
+    // Its page may have been left meanwhile, for another with a place of that name.
+    if (place.isConnected) draw(place, figure);
     if (waiting.size) whenShown(drawNext);
   };
 

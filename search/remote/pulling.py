@@ -1,6 +1,6 @@
 """pull_remote: a bundle that a service packs, unpacked here."""
 
-import os
+import errno
 import shutil
 import time
 import zipfile
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from search.bundle.layout import OutputFolderError
+from search.bundle.placing import placing, require_free
 from search.remote.client import Client, RemoteFailedError, study_path
 
 MOST_BYTES = 8 * 1024**3
@@ -28,26 +28,17 @@ def pull_remote(
     """Have the bundle packed, wait for it, and unpack it to ``output``; nothing appears there if anything fails.
 
     Raises:
-        OutputFolderError: ``output`` holds something already.
+        OutputFolderError: ``output`` holds something already, or nothing can be written there.
         RemoteRefusedError, RemoteFailedError: the service has no such network, or cannot pack it.
     """
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise OutputFolderError(
-            f"output {output} exists and is not an empty folder.", hint="Name another folder; nothing is overwritten."
-        )
+    require_free(output)
     job = _wait(client, study, client.send("POST", study_path(study, "bundles"), wanted), say, look_s)
     output = output.absolute()
-    output.parent.mkdir(parents=True, exist_ok=True)
-    partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
-    partial.mkdir()
-    try:
+    with placing(output) as partial:
         archive = partial / "bundle.zip"
         client.download(study_path(study, "bundles", job["id"], "download"), archive, most_bytes=MOST_BYTES)
-        (partial / "bundle").mkdir()
-        unpack(archive, partial / "bundle")
-        (partial / "bundle").rename(output)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        unpack(archive, partial)
+        archive.unlink()
     return output
 
 
@@ -68,6 +59,11 @@ def unpack(archive: Path, folder: Path, *, most_bytes: int = MOST_BYTES) -> None
                     shutil.copyfileobj(source, out)
     except (zipfile.BadZipFile, zlib.error, EOFError, FileExistsError, NotImplementedError, RuntimeError) as error:
         if isinstance(error, RemoteFailedError):
+            raise
+        raise RemoteFailedError(f"what the service sent is not a bundle: {error}.") from error
+    except OSError as error:
+        # zipfile goes where an entry says that it begins, also before the file's own beginning.
+        if error.errno != errno.EINVAL:
             raise
         raise RemoteFailedError(f"what the service sent is not a bundle: {error}.") from error
 
