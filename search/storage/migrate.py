@@ -1,6 +1,7 @@
 """Bringing our tables to this release's schema. Optuna keeps its own version in its own table of the same database."""
 
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,6 +15,10 @@ from search.storage.engine import open_engine, unreachable
 
 # Optuna owns `alembic_version`: sharing it stops Alembic with "Can't locate revision".
 VERSION_TABLE = "gatefront_schema_version"
+# Any number that no other program on the same database takes.
+_LOCK_KEY = 0x6761746566726F6E
+# Alembic puts the environment of an upgrade into its module, where all threads of a process find it.
+_ONE_AT_A_TIME = Lock()
 
 
 def upgrade_schema(engine: sa.Engine) -> None:
@@ -26,7 +31,9 @@ def upgrade_schema(engine: sa.Engine) -> None:
     try:
         with engine.begin() as connection:
             _refuse_newer(connection, scripts)
-            _run_upgrade(connection, config, scripts)
+            if _revision(connection) != scripts.get_current_head():
+                _wait_for_others(connection)
+                _run_upgrade(connection, config, scripts)
     except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
         raise unreachable(engine.url, error) from error
 
@@ -69,10 +76,19 @@ def _refuse_newer(connection: sa.Connection, scripts: ScriptDirectory) -> None:
         raise StoreError(f"the database has schema {current}, which this gatefront does not know.", hint="Upgrade it.")
 
 
+def _wait_for_others(connection: sa.Connection) -> None:
+    """Until the end of the transaction no other process upgrades: drivers may start at once on a new database."""
+    if connection.dialect.name == "sqlite":
+        # Begun by us: the driver begins no transaction for the statements that make tables.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    elif connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK_KEY)))
+
+
 def _run_upgrade(connection: sa.Connection, config: Config, scripts: ScriptDirectory) -> None:
     def steps(revision: Any, _context: Any) -> Any:
         return scripts._upgrade_revs("head", revision)
 
-    with EnvironmentContext(config, scripts, fn=steps) as environment:
+    with _ONE_AT_A_TIME, EnvironmentContext(config, scripts, fn=steps) as environment:
         environment.configure(connection=connection, version_table=VERSION_TABLE)
         environment.run_migrations()
