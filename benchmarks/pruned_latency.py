@@ -29,6 +29,7 @@ import onnxruntime
 import torch
 from torch import Tensor
 
+from search.bundle.export import export_onnx
 from spaces import (
     Architecture,
     GateLayout,
@@ -89,8 +90,8 @@ def _rows(network: str, layout: GateLayout, arguments: argparse.Namespace) -> It
     size = (arguments.size, arguments.size)
     architecture = Architecture(backbone=network, tasks=TASKS, in_channels=3, input_size=size)
     gated = build_gated_network(architecture, layout).eval()
-    pruned = ((str(fraction), *_prune(gated, fraction)) for fraction in arguments.fractions)
-    yield from _compared(gated, _prune(gated, 0.0), pruned, arguments)
+    pruned = ((str(fraction), *prune_at_random(gated, fraction)) for fraction in arguments.fractions)
+    yield from _compared(gated, prune_at_random(gated, 0.0), pruned, arguments)
 
 
 def _trained_rows(path: Path, arguments: argparse.Namespace) -> Iterator[str]:
@@ -100,7 +101,7 @@ def _trained_rows(path: Path, arguments: argparse.Namespace) -> Iterator[str]:
     learned = (f"{share:.2f}, learned", prune_network(gated), gated.flops())
     shut = copy.deepcopy(gated)
     shut.unfreeze_gates()
-    yield from _compared(gated, _prune(shut, 0.0), [learned], arguments)
+    yield from _compared(gated, prune_at_random(shut, 0.0), [learned], arguments)
 
 
 def _compared(
@@ -128,7 +129,7 @@ def _compared(
 
 
 @torch.no_grad()
-def _prune(gated: InterroGateNetwork, fraction: float) -> tuple[PlainNetwork, int]:
+def prune_at_random(gated: InterroGateNetwork, fraction: float) -> tuple[PlainNetwork, int]:
     """The network with every gate open with probability ``fraction``, and its FLOPs."""
     for gate in gated.channel_gates():
         gate.alpha.copy_(torch.where(torch.rand_like(gate.alpha) < fraction, 1.0, -1.0))
@@ -141,7 +142,7 @@ def _runner(
 ) -> Callable[[Tensor], Action]:
     """From images, of the example's size, to one forward pass over them."""
     if runtime == "onnx":
-        session = _session(network, example)
+        session = open_session(network, example)
         return lambda images: functools.partial(session.run, None, {"images": images.numpy()})
     module = copy.deepcopy(network).to(arguments.device)
     run = torch.compile(module, dynamic=False) if runtime == "compiled" else module
@@ -153,21 +154,18 @@ def _predict(network: Callable[[Tensor], object], images: Tensor) -> None:
     network(images)
 
 
-def _session(network: PlainNetwork, images: Tensor) -> onnxruntime.InferenceSession:
+def open_session(
+    network: PlainNetwork, images: Tensor, *, profile_to: Path | None = None
+) -> onnxruntime.InferenceSession:
+    """The network as a bundle has it, in ONNX Runtime on one thread, for any number of images of that size."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
+    if profile_to is not None:
+        options.enable_profiling = True
+        options.profile_file_prefix = str(profile_to / "profile")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.onnx"
-        torch.onnx.export(
-            network,
-            (images,),
-            path,
-            dynamo=True,
-            dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
-            input_names=["images"],
-            external_data=False,
-            verbose=False,
-        )
+        export_onnx(network, images, path)
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 

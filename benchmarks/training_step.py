@@ -48,10 +48,19 @@ NETWORKS = {
         Architecture(backbone="resnet18", stem="small", width=0.25, tasks=TASKS, in_channels=3, input_size=(32, 48)),
         16,
     ),
-    "resnet18, 128x128, batch 8": (
-        Architecture(backbone="resnet18", tasks=TASKS, in_channels=3, input_size=(128, 128)),
+} | {
+    f"{backbone}, 128x128, batch 8": (
+        Architecture(backbone=backbone, tasks=TASKS, in_channels=3, input_size=(128, 128)),
         8,
-    ),
+    )
+    for backbone in (
+        "resnet18",
+        "resnet50",
+        "mobilenetv3_large_100",
+        "efficientnet_b0",
+        "convnext_atto",
+        "vit_tiny_patch16_224",
+    )
 }
 BUDGET = 0.45
 """Of the single-task cost: what random gates are cut to before the network is made compact."""
@@ -72,7 +81,8 @@ def main() -> None:
     )
     for label, (architecture, batch) in NETWORKS.items():
         torch.manual_seed(0)
-        print(f"{label} | {len(architecture.tasks) + 1} | {_row(architecture, batch, device, arguments.repeats)}")
+        row = _row(architecture, batch, device, arguments.repeats)
+        print(f"{label} | {len(architecture.tasks) + 1} | {row}", flush=True)
 
 
 def _row(architecture: Architecture, batch: int, device: torch.device, repeats: int) -> str:

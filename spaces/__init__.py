@@ -17,6 +17,7 @@ from spaces.gate_layout import GateLayout, Granularity
 from spaces.gate_map import GateMap, GateSite
 from spaces.gates import ChannelGate
 from spaces.interrogate import InterroGateNetwork, build_gated_network
+from spaces.padding import pad_widths
 from spaces.parameter_budget import project_to_budgets
 from spaces.plain_network import PlainNetwork
 from spaces.pruning import prune_network
@@ -54,6 +55,7 @@ __all__ = [
     "count_parameters",
     "expected_flops",
     "hinge_sparsity",
+    "pad_widths",
     "project_to_budget",
     "project_to_budgets",
     "prune_network",

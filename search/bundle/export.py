@@ -22,7 +22,7 @@ from search.bundle.layout import (
     TORCH_MODEL,
     WEIGHTS,
 )
-from spaces import PlainNetwork, SpaceError
+from spaces import PlainNetwork, SpaceError, pad_widths
 
 _BATCH = torch.export.Dim("batch", min=1)
 
@@ -57,15 +57,17 @@ def export_network(network: PlainNetwork, samples: Tensor, folder: Path) -> Expo
 def export_onnx(network: PlainNetwork, samples: Tensor, path: Path) -> None:
     """Write the ONNX export alone, the same file as in a bundle; arguments as for :func:`export_network`."""
     with _quiet():
-        _write_onnx(_trace(network, samples), network, samples, path)
+        _write_onnx(_trace(pad_widths(network, samples) or network, samples), network, samples, path)
 
 
 def _write_exports(network: PlainNetwork, samples: Tensor, folder: Path) -> None:
     with _quiet():
         program = _trace(network, samples)
         torch.export.save(program, folder / TORCH_MODEL)
-        # From the same program, so that both files hold one network; tracing twice would take twice as long.
-        _write_onnx(program, network, samples, folder / ONNX_MODEL)
+        padded = pad_widths(network, samples)
+        # Tracing takes long, so the program is used for both files where no width has to be filled up.
+        onnx_program = program if padded is None else _trace(padded, samples)
+        _write_onnx(onnx_program, network, samples, folder / ONNX_MODEL)
 
 
 def _trace(network: PlainNetwork, samples: Tensor) -> torch.export.ExportedProgram:
