@@ -36,6 +36,7 @@ from search.storage.optuna_storage import StudyStorage
 from search.storage.patience import Patience, reason_of
 from search.storage.repository import StudyStore
 from search.storage.schema import StudyRow
+from search.storage.turns import turn_to_open
 from search.study import open_study
 from search.study_file import parse_study
 from search.task_records import task_records
@@ -167,7 +168,8 @@ def open_store(url: str) -> tuple[sa.Engine, StudyStorage]:
     try:
         with engine.connect():
             pass
-        storage = open_optuna_storage(url)
+        with turn_to_open(engine):
+            storage = open_optuna_storage(url)
     except (sa.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
         raise unreachable(engine.url, error) from error
     upgrade_schema(engine)

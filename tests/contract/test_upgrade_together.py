@@ -6,27 +6,25 @@ import sys
 import pytest
 import sqlalchemy as sa
 
-from search.storage.migrate import VERSION_TABLE
-from search.storage.schema import Base, StudyRow
+from search.storage.schema import StudyRow
 
 # One PostgreSQL server for all tests.
 pytestmark = pytest.mark.xdist_group("store")
 
-_UPGRADE = """
+_OPEN = """
 import sys
-from search.storage.engine import open_engine
-from search.storage.migrate import upgrade_schema
+from search.service import open_store
 print("ready", flush=True)
 sys.stdin.readline()
-upgrade_schema(open_engine(sys.argv[1]))
+open_store(sys.argv[1])
 """
 
 
-def test_processes_may_upgrade_at_once(engine: sa.Engine, url: str) -> None:
-    Base.metadata.drop_all(engine)
-    with engine.begin() as connection:
-        connection.execute(sa.text(f"DROP TABLE {VERSION_TABLE}"))
-    command = [sys.executable, "-c", _UPGRADE, url]
+def test_processes_may_open_a_new_database_at_once(engine: sa.Engine, url: str) -> None:
+    tables = sa.MetaData()
+    tables.reflect(engine)
+    tables.drop_all(engine)
+    command = [sys.executable, "-c", _OPEN, url]
     drivers = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(4)
@@ -42,3 +40,4 @@ def test_processes_may_upgrade_at_once(engine: sa.Engine, url: str) -> None:
         _, errors = driver.communicate(timeout=60)
         assert driver.returncode == 0, errors
     assert sa.inspect(engine).has_table(StudyRow.__tablename__)
+    assert sa.inspect(engine).has_table("studies"), "Optuna's"
