@@ -9,49 +9,75 @@ import torch
 from torch import Tensor, fx, nn
 
 # torch offers fake tensors under no public name yet; torch.export itself is built on this one.
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.fx.proxy import Attribute, TraceError
 from torch.utils._pytree import tree_leaves
 
 from spaces.attention import HeadAttention
-from spaces.layers import ELEMENTWISE_MODULES, LayerNorm2d
+from spaces.in_place import InPlaceError, Write, find_write, set_item
+from spaces.layers import ELEMENTWISE_MODULES, DropPath, LayerNorm2d
+from spaces.module_hooks import HookError, run_forward_hooks, run_forward_pre_hooks
+from spaces.overwritten import OverwrittenValues
 
 logger = logging.getLogger(__name__)
 
-BATCH = 1009
-"""The batch size of a trace. A prime that is no channel count: its multiples in a graph are batch sizes."""
+OWN_LAYERS = (HeadAttention, LayerNorm2d, DropPath)
+"""Layers of this package that a trace keeps whole, beside torch's."""
+
+FAULTS_OF_TRACED_CODE = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    NotImplementedError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""Errors that code raises when it meets a proxy, or a shape, that it was not written for."""
 
 
 class ConcreteTracer(fx.Tracer):
     """Traces into everything but torch's own layers and attention; computes every value on fake tensors.
 
     A shape, a dtype or a length is a plain Python value while tracing. Only control flow that depends on the
-    *values* of a tensor cannot be followed. A submodule that resists for another reason becomes one node.
+    *values* of a tensor cannot be followed. In-place operations are spelled out of place (:mod:`spaces.in_place`),
+    and forward hooks are traced like any other code. A submodule that resists for another reason becomes one node.
     """
 
-    def __init__(self, inputs: Sequence[Any], mode: FakeTensorMode) -> None:
+    def __init__(
+        self, inputs: Sequence[Any], mode: FakeTensorMode, in_place_layers: frozenset[nn.Module] = frozenset()
+    ) -> None:
         super().__init__()
         self.proxy_buffer_attributes = True
         self._inputs: Iterator[Any] = iter(inputs)
         self._mode = mode
         self._is_evaluating = False
+        self._in_place_layers = in_place_layers
+        self._overwritten = OverwrittenValues()
+        self._rebound: list[tuple[ConcreteProxy, fx.Node, Any]] = []
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, HeadAttention | LayerNorm2d) or super().is_leaf_module(m, module_qualified_name)
+        return isinstance(m, OWN_LAYERS) or super().is_leaf_module(m, module_qualified_name)
 
     def call_module(
         self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         if self._is_evaluating:
             return forward(*args, **kwargs)
+        path = self.path_of_module(m)
+        if self.is_leaf_module(m, path):
+            return self._call_whole(m, path, args, kwargs)
+        overwritten, num_rebound = self._overwritten.snapshot(), len(self._rebound)
         try:
             return super().call_module(m, forward, args, kwargs)
-        except (TraceError, TypeError) as error:
-            if isinstance(error, ValueDependenceError):
+        except FAULTS_OF_TRACED_CODE as error:
+            if isinstance(error, ValueDependenceError | HookError):
                 raise
-            path = self.path_of_module(m)
+            self._overwritten.restore(overwritten)
+            self._undo_rebinding(num_rebound)
             logger.info("%s (%s) is kept whole: %s", path, type(m).__name__, error)
-            return self.create_proxy("call_module", path, args, kwargs)
+            return self._call_whole(m, path, args, kwargs)
 
     def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
         if self._is_evaluating:
@@ -61,10 +87,28 @@ class ConcreteTracer(fx.Tracer):
     def proxy(self, node: fx.Node) -> "ConcreteProxy":
         return ConcreteProxy(node, self)
 
+    def create_arg(self, a: Any) -> Any:
+        if isinstance(a, ConcreteProxy):
+            self._overwritten.require_current(a.node)
+            return a.node
+        if isinstance(a, FakeTensor):
+            raise HookError("a value left a layer by a side door: a hook inside a layer that is kept whole holds it")
+        return super().create_arg(a)
+
     def create_proxy(
         self, kind: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *more: Any, **options: Any
     ) -> Any:
         """A proxy for a value that holds a tensor; any other value itself."""
+        if kind == "call_method" and target == "requires_grad_":
+            return args[0]  # changes no entry
+        write = find_write(kind, target, args, kwargs)
+        if write is not None and isinstance(write.destination, ConcreteProxy):
+            return self._overwrite(write)
+        return self._record(kind, target, args, kwargs, *more, **options)
+
+    def _record(
+        self, kind: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *more: Any, **options: Any
+    ) -> Any:
         proxy: Any = super().create_proxy(kind, target, args, kwargs, *more, **options)
         if kind == "output":
             return proxy
@@ -73,23 +117,69 @@ class ConcreteTracer(fx.Tracer):
             self.graph.erase_node(proxy.node)
             return value
         proxy.value = value
+        self._overwritten.add(proxy.node, value)
         return proxy
+
+    def _overwrite(self, write: Write) -> "ConcreteProxy":
+        """Record the out-of-place twin; from here on the destination stands for its result."""
+        destination: ConcreteProxy = write.destination
+        if write.target is set_item:
+            self._accept_changed_view(*write.args)
+        shared = self._overwritten.sharing(destination.value)
+        result = self._record(write.kind, write.target, write.args, write.kwargs)
+        if result.value.dtype != destination.value.dtype:
+            result = self._record("call_method", "to", (result, destination.value.dtype), {})
+        self._overwritten.overwrite(shared, destination)
+        self._rebound.append((destination, destination.node, destination.value))
+        destination.node, destination.value = result.node, result.value
+        return destination
+
+    def _accept_changed_view(self, proxy: "ConcreteProxy", index: Any, value: Any) -> None:
+        """``x[i] += y`` writes into the view ``x[i]``, then assigns it: ``x`` as it was before, with that item."""
+        if self._overwritten.writer(proxy.node) is not value:
+            return
+        view = next(node for changed, node, _ in self._rebound if changed is value)
+        if view.target is operator.getitem and view.args == (proxy.node, self.create_arg(index)):
+            self._overwritten.forget(proxy.node)
+
+    def _undo_rebinding(self, num_kept: int) -> None:
+        while len(self._rebound) > num_kept:
+            proxy, node, value = self._rebound.pop()
+            proxy.node, proxy.value = node, value
+
+    def _call_whole(self, layer: nn.Module, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        args, kwargs = run_forward_pre_hooks(layer, args, kwargs)
+        first = next((leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, ConcreteProxy)), None)
+        if layer in self._in_place_layers and first is not None:
+            result: Any = self._overwrite(Write("call_module", path, args, kwargs, first))
+        else:
+            result = self.create_proxy("call_module", path, args, kwargs)
+        return run_forward_hooks(layer, args, kwargs, result)
 
     def _evaluate(self, kind: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         args, kwargs = fx.node.map_aggregate((args, kwargs), _value_of)
+        tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+        versions = [tensor._version for tensor in tensors]
         self._is_evaluating = True
         try:
             with self._mode, torch.no_grad():
-                if kind == "get_attr":
-                    return self._mode.from_tensor(operator.attrgetter(target)(self.root))
-                if kind == "call_module":
-                    module = self.root.get_submodule(target)
-                    return args[0] if keeps_shape(module, args) else module(*args, **kwargs)
-                if kind == "call_method":
-                    return getattr(args[0], target)(*args[1:], **kwargs)
-                return target(*args, **kwargs)
+                value = self._compute(kind, target, args, kwargs)
         finally:
             self._is_evaluating = False
+        if [tensor._version for tensor in tensors] != versions:
+            raise InPlaceError(f"{target} writes into its input")
+        return value
+
+    def _compute(self, kind: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if kind == "get_attr":
+            return self._mode.from_tensor(operator.attrgetter(target)(self.root))
+        if kind == "call_module":
+            layer = self.root.get_submodule(target)
+            # Not by calling the layer: its hooks run on proxies.
+            return torch.empty_like(args[0]) if keeps_shape(layer, args) else layer.forward(*args, **kwargs)
+        if kind == "call_method":
+            return getattr(args[0], target)(*args[1:], **kwargs)
+        return target(*args, **kwargs)
 
 
 def keeps_shape(module: nn.Module, inputs: Sequence[Any]) -> bool:
@@ -103,8 +193,15 @@ class ValueDependenceError(TraceError):
     """Control flow that a trace cannot follow."""
 
 
+def _in_place_operator(function: Any) -> Callable[[Any, Any], Any]:
+    def write(self: "ConcreteProxy", other: Any) -> Any:
+        return self.tracer.create_proxy("call_function", function, (self, other), {})
+
+    return write
+
+
 class ConcreteProxy(fx.Proxy):
-    """A proxy that knows its value (fake tensors), and so its shape."""
+    """A proxy that knows its value (fake tensors), and so its shape. It passes for a tensor where code asks."""
 
     tracer: ConcreteTracer
 
@@ -112,11 +209,24 @@ class ConcreteProxy(fx.Proxy):
         super().__init__(node, tracer)
         self.value: Any = None
 
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        """``Tensor`` for ``isinstance``, which modules check their inputs with; ``type`` tells the truth."""
+        return Tensor if isinstance(self.__dict__.get("value"), Tensor) else ConcreteProxy
+
     def __getattr__(self, k: str) -> Any:
         attribute = getattr(self.__dict__["value"], k)
         if isinstance(attribute, Tensor):
             return self.tracer.create_proxy("call_function", getattr, (self, k), {})
         return Attribute(self, k) if callable(attribute) else attribute
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in ("node", "tracer", "value"):
+            raise InPlaceError(f"the attribute {name} of {self.node.name} is set, which a trace cannot follow")
+        super().__setattr__(name, value)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self.tracer.create_proxy("call_function", operator.setitem, (self, index, value), {})
 
     def __len__(self) -> int:
         return len(self.value)
@@ -131,6 +241,18 @@ class ConcreteProxy(fx.Proxy):
         raise ValueDependenceError(f"a size or an index depends on the value of {self.node}")
 
     __index__ = __int__
+
+    # torch.fx has none of these: Python would take `x += y` for `x = x + y`, and other names of x would miss the write.
+    __iadd__ = _in_place_operator(operator.iadd)
+    __isub__ = _in_place_operator(operator.isub)
+    __imul__ = _in_place_operator(operator.imul)
+    __itruediv__ = _in_place_operator(operator.itruediv)
+    __ifloordiv__ = _in_place_operator(operator.ifloordiv)
+    __imod__ = _in_place_operator(operator.imod)
+    __ipow__ = _in_place_operator(operator.ipow)
+    __iand__ = _in_place_operator(operator.iand)
+    __ior__ = _in_place_operator(operator.ior)
+    __ixor__ = _in_place_operator(operator.ixor)
 
 
 def _value_of(argument: Any) -> Any:

@@ -9,9 +9,10 @@ from torch import Tensor, fx, nn
 
 from spaces.canonical import is_reshape
 from spaces.channels import ChannelRule, num_channels, tensor_operands
+from spaces.layers import DropPath
 from spaces.slicing import slice_layer
 
-_DROPOUTS = (nn.Dropout, nn.Dropout2d)
+_DROPOUTS = (nn.Dropout, nn.Dropout2d, DropPath)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,23 +4,28 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-ELEMENTWISE_MODULES: tuple[type[nn.Module], ...] = (
-    nn.ReLU,
-    nn.ReLU6,
-    nn.LeakyReLU,
-    nn.ELU,
-    nn.SiLU,
-    nn.GELU,
-    nn.Mish,
-    nn.Tanh,
-    nn.Sigmoid,
-    nn.Hardswish,
-    nn.Hardsigmoid,
-    nn.Hardtanh,
-    nn.Identity,
-    nn.Dropout,
-)
-"""Give back a tensor of the shape they are given, every value from the one at its place."""
+
+class DropPath(nn.Module):
+    """Stochastic depth (Huang et al., arXiv 1603.09382): in training the value of whole images is set to zero.
+
+    Values of the other images are scaled by ``1 / (1 - drop_prob)``. Nothing happens in evaluation mode.
+    Random numbers are drawn as timm draws them, so that both drop the same images for one seed.
+    """
+
+    def __init__(self, drop_prob: float, *, scale_by_keep: bool = True) -> None:
+        super().__init__()
+        self.drop_prob = drop_prob
+        self.scale_by_keep = scale_by_keep
+
+    def forward(self, value: Tensor) -> Tensor:
+        if not self.training or self.drop_prob == 0:
+            return value
+        keep = 1 - self.drop_prob
+        mask = value.new_empty((value.shape[0],) + (1,) * (value.dim() - 1)).bernoulli_(keep)
+        return value * (mask / keep if self.scale_by_keep and keep > 0 else mask)
+
+    def extra_repr(self) -> str:
+        return f"drop_prob={self.drop_prob}"
 
 
 class LayerNorm2d(nn.Module):
@@ -39,3 +44,23 @@ class LayerNorm2d(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.num_channels}, eps={self.eps}"
+
+
+ELEMENTWISE_MODULES: tuple[type[nn.Module], ...] = (
+    nn.ReLU,
+    nn.ReLU6,
+    nn.LeakyReLU,
+    nn.ELU,
+    nn.SiLU,
+    nn.GELU,
+    nn.Mish,
+    nn.Tanh,
+    nn.Sigmoid,
+    nn.Hardswish,
+    nn.Hardsigmoid,
+    nn.Hardtanh,
+    nn.Identity,
+    nn.Dropout,
+    DropPath,
+)
+"""Give back a tensor of the shape they are given, every value from the one at its place."""

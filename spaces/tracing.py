@@ -2,20 +2,23 @@
 
 import logging
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.fx.proxy import TraceError
 from torch.utils._pytree import tree_leaves
 
-from spaces.canonical import is_reshape, open_batch_size, spell_out_of_place
+from spaces.batch_axis import TRACE_BATCHES, image_shape_of, open_batch_sizes, per_image, require_same_constants
+from spaces.canonical import is_reshape, spell_arithmetic, spell_reshapes
 from spaces.channels import ChannelRule, assign_rules
-from spaces.concrete_tracer import BATCH, ConcreteTracer, keeps_shape
+from spaces.concrete_tracer import FAULTS_OF_TRACED_CODE, ConcreteTracer, keeps_shape
 from spaces.errors import UntraceableBackboneError
 from spaces.flop_counter import flop_counter
+from spaces.in_place import set_layers_out_of_place
+from spaces.module_hooks import remove_forward_hooks
 
 logger = logging.getLogger(__name__)
 
@@ -25,18 +28,23 @@ Shape = Sequence[int]
 def trace_network(module: nn.Module, input_shape: Shape, *, name: str) -> fx.GraphModule:
     """Trace ``module``; every node gets ``meta["shape"]``, ``["flops"]``, ``["rule"]`` and ``["channel_axis"]``.
 
-    ``input_shape`` is ``(channels, height, width)``; shapes and FLOPs are those of one image. Nothing is
-    computed: the trace runs on fake tensors. ``name`` is what messages call the module. Operations that no
-    rule covers stay whole, as opaque nodes, and are named in one log line.
+    Nothing is computed: the trace runs on fake tensors. Operations that no rule covers stay whole, as opaque nodes,
+    and are named in one log line.
+
+    Args:
+        module: ``images [batch, channels, height, width] -> list of features``. Its layers are used, not copied.
+        input_shape: ``(channels, height, width)``; shapes and FLOPs are those of one image.
+        name: what messages call the module.
 
     Raises:
-        UntraceableBackboneError: the control flow depends on values, or the module cannot take such images.
+        UntraceableBackboneError: the control flow depends on values, an in-place operation cannot be followed, or the
+            module cannot take such images.
     """
     mode = FakeTensorMode(allow_non_fake_inputs=True)
     with mode:
-        images = torch.empty(BATCH, *input_shape)
-    traced = _trace(module, images, mode, name)
-    _finish(traced, [images], mode, name)
+        inputs = [torch.empty(batch, *input_shape) for batch in TRACE_BATCHES]
+    traced, other = _trace_twice(module, inputs, mode, name)
+    _finish(traced, other, [[images] for images in inputs], mode, name)
     _name_opaque_operations(traced.graph, name)
     return traced
 
@@ -44,49 +52,97 @@ def trace_network(module: nn.Module, input_shape: Shape, *, name: str) -> fx.Gra
 def trace_head(head: nn.Module, feature_shapes: Sequence[Shape], *, name: str) -> fx.GraphModule:
     """Trace a head ``features (list) -> prediction`` into a graph with one input per feature it reads.
 
-    ``feature_shapes`` include a batch axis. Each input node's ``meta["feature_index"]`` says which of the
-    backbone's features it is.
+    Each input node's ``meta["feature_index"]`` says which of the backbone's features it is.
+
+    Args:
+        head: its layers are used, not copied.
+        feature_shapes: one per feature, with a batch axis.
+        name: what messages call the head.
     """
     mode = FakeTensorMode(allow_non_fake_inputs=True)
     with mode:
-        features = [torch.empty(BATCH, *shape[1:]) for shape in feature_shapes]
-    traced = _trace(head, features, mode, name)
-    _split_list_input(traced.graph, len(features))
-    traced.recompile()
-    inputs = [features[n.meta["feature_index"]] for n in traced.graph.nodes if n.op == "placeholder"]
-    _finish(traced, inputs, mode, name)
+        features = [[torch.empty(batch, *shape[1:]) for shape in feature_shapes] for batch in TRACE_BATCHES]
+    traced, other = _trace_twice(head, features, mode, name)
+    for graph in (traced.graph, other):
+        _split_list_input(graph, len(feature_shapes))
+    read = [node.meta["feature_index"] for node in traced.graph.nodes if node.op == "placeholder"]
+    _finish(traced, other, [[found[index] for index in read] for found in features], mode, name)
     return traced
 
 
-def _trace(module: nn.Module, inputs: Any, mode: FakeTensorMode, name: str) -> fx.GraphModule:
-    _avoid_in_place(module)
+def _trace_twice(
+    module: nn.Module, inputs: Sequence[Any], mode: FakeTensorMode, name: str
+) -> tuple[fx.GraphModule, fx.Graph]:
+    """Trace with each of ``TRACE_BATCHES``: ``inputs`` are those of the two traces."""
     was_training = module.training
     module.eval()  # what a module does only in training mode (auxiliary outputs, random depth) is not the network
-    tracer = ConcreteTracer([inputs], mode)
+    in_place = set_layers_out_of_place(module)
     try:
-        graph = tracer.trace(module)
-    except (TraceError, TypeError, AttributeError, ValueError, RuntimeError, AssertionError, IndexError) as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise UntraceableBackboneError(
-            f"{name} cannot be traced by torch.fx: {reason}",
-            hint="Use a backbone without control flow that depends on values, and check that it takes images of "
-            "the study's size.",
-        ) from error
+        traced, other = (_trace(module, given, mode, in_place) for given in inputs)
+        require_same_constants(_tensors(traced), _tensors(other))
+    except FAULTS_OF_TRACED_CODE as error:
+        raise _refusal(f"{name} cannot be traced by torch.fx", error) from error
     finally:
         module.train(was_training)
-    traced = fx.GraphModule(module, graph)
     traced.train(was_training)
-    spell_out_of_place(graph)
+    remove_forward_hooks(traced.modules())
+    return traced, other.graph
+
+
+def _trace(module: nn.Module, inputs: Any, mode: FakeTensorMode, in_place: frozenset[nn.Module]) -> fx.GraphModule:
+    with _unchanged(module):
+        graph = ConcreteTracer([inputs], mode, in_place).trace(module)
+        traced = fx.GraphModule(module, graph)
+    spell_arithmetic(graph)
     graph.eliminate_dead_code()
     return traced
 
 
-def _finish(traced: fx.GraphModule, inputs: Sequence[Tensor], mode: FakeTensorMode, name: str) -> None:
-    _annotate(traced, inputs, mode, name)
-    if open_batch_size(traced):
-        _annotate(traced, inputs, mode, name)
-    modules = dict(traced.named_modules())
-    assign_rules(traced.graph, modules)
+def _tensors(traced: fx.GraphModule) -> dict[str, Tensor]:
+    """The tensors that a graph reads: parameters, buffers, and constants made on the way."""
+    names = [str(node.target) for node in traced.graph.nodes if node.op == "get_attr"]
+    return {name: operator.attrgetter(name)(traced) for name in names}
+
+
+@contextmanager
+def _unchanged(module: nn.Module) -> Iterator[None]:
+    """Undo what a forward pass stores in the module: values of a trace must not outlive it."""
+    kept = [(state, dict(state)) for part in module.modules() for state in _states(part)]
+    try:
+        yield
+    finally:
+        for state, saved in kept:
+            state.clear()
+            state.update(saved)
+
+
+def _states(part: nn.Module) -> tuple[dict[str, Any], ...]:
+    return vars(part), part._parameters, part._buffers, part._modules
+
+
+def _refusal(what: str, error: Exception) -> UntraceableBackboneError:
+    reason = (str(error).partition("\n")[0] or type(error).__name__).rstrip(".")
+    return UntraceableBackboneError(
+        f"{what}: {reason}.",
+        hint="Use a backbone without control flow that depends on values, and check that it takes images of "
+        "the study's size.",
+    )
+
+
+def _finish(traced: fx.GraphModule, other: fx.Graph, inputs: Sequence[Any], mode: FakeTensorMode, name: str) -> None:
+    """Open batch sizes, spell reshapes, annotate. ``inputs`` are those for each of ``TRACE_BATCHES``."""
+    try:
+        open_batch_sizes(traced.graph, other)
+        _annotate(traced, inputs, mode)
+        modules = dict(traced.named_modules())
+        spell_reshapes(traced.graph, modules)
+        traced.graph.eliminate_dead_code()
+        traced.delete_all_unused_submodules()
+        traced.recompile()
+        _annotate(traced, inputs, mode)
+    except FAULTS_OF_TRACED_CODE as error:
+        raise _refusal(f"the traced graph of {name} does not run", error) from error
+    assign_rules(traced.graph, dict(traced.named_modules()))
     note_last_uses(traced.graph)
 
 
@@ -107,6 +163,10 @@ def _name_opaque_operations(graph: fx.Graph, name: str) -> None:
 class _Annotator(fx.Interpreter):
     """Runs the graph once on fake inputs and notes what each node gives and costs."""
 
+    def __init__(self, traced: fx.GraphModule) -> None:
+        super().__init__(traced)
+        self.found: dict[fx.Node, tuple[Any, int]] = {}
+
     def call_module(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         module = self.fetch_attr(target)
         return args[0] if keeps_shape(module, args) else module(*args, **kwargs)
@@ -114,37 +174,31 @@ class _Annotator(fx.Interpreter):
     def run_node(self, n: fx.Node) -> Any:
         with flop_counter() as counter:
             value = super().run_node(n)
-        flops = int(counter.get_total_flops())
-        shape = tuple(value.shape) if isinstance(value, Tensor) else None
-        n.meta["batched_shape"] = shape
-        n.meta["shape"] = None if shape is None else torch.Size(s // BATCH if s % BATCH == 0 else s for s in shape)
-        n.meta["is_float"] = isinstance(value, Tensor) and value.is_floating_point()
-        n.meta["has_tensor"] = any(isinstance(leaf, Tensor) for leaf in tree_leaves(value))
-        # What is computed from parameters alone costs the same for any batch.
-        n.meta["flops"] = flops // BATCH if flops % BATCH == 0 else flops
+        self.found[n] = value, int(counter.get_total_flops())
         return value
 
 
-def _annotate(traced: fx.GraphModule, inputs: Sequence[Tensor], mode: FakeTensorMode, name: str) -> None:
+def _annotate(traced: fx.GraphModule, inputs: Sequence[Any], mode: FakeTensorMode) -> None:
+    """Give every node its shapes, its FLOPs and what kind of value it is, from a run with each batch size."""
     was_training = traced.training
     traced.eval()
+    runs = [_Annotator(traced) for _ in inputs]
     try:
         with mode, torch.no_grad():
-            _Annotator(traced).run(*inputs)
-    except (RuntimeError, TypeError, ValueError, AssertionError) as error:
-        reason = str(error).partition("\n")[0]
-        raise UntraceableBackboneError(
-            f"the traced graph of {name} does not run: {reason}",
-            hint="Check that the backbone takes images of the study's size.",
-        ) from error
+            for run, given in zip(runs, inputs, strict=True):
+                run.run(*given)
     finally:
         traced.train(was_training)
     for node in traced.graph.nodes:
-        if node.op == "get_attr" and any(size and size % BATCH == 0 for size in node.meta["batched_shape"] or ()):
-            raise UntraceableBackboneError(
-                f"{name} makes a tensor with one entry per image ({node.target}), which a trace cannot follow.",
-                hint="Make it with expand or new_zeros of an input instead.",
-            )
+        values, flops = zip(*(run.found[node] for run in runs), strict=True)
+        shapes = tuple(tuple(value.shape) for value in values if isinstance(value, Tensor))
+        node.meta["batched_shape"] = shapes[0] if shapes else None
+        node.meta["batched_shapes"] = shapes
+        node.meta["shape"] = image_shape_of(shapes, name=node.name) if shapes else None
+        node.meta["is_float"] = isinstance(values[0], Tensor) and values[0].is_floating_point()
+        node.meta["has_tensor"] = any(isinstance(leaf, Tensor) for leaf in tree_leaves(values[0]))
+        # What is computed from parameters alone costs the same for any batch.
+        node.meta["flops"] = sum(per_image(flops, what=f"the cost of {node.name}"))
 
 
 def note_last_uses(graph: fx.Graph) -> None:
@@ -153,13 +207,6 @@ def note_last_uses(graph: fx.Graph) -> None:
     for node in reversed(graph.nodes):
         node.meta["last_uses"] = [source for source in node.all_input_nodes if source not in seen]
         seen.update(node.all_input_nodes)
-
-
-def _avoid_in_place(module: nn.Module) -> None:
-    """Several branches read one value, so no layer may overwrite its input."""
-    for child in module.modules():
-        if getattr(child, "inplace", False) is True:
-            child.inplace = False  # type: ignore[assignment]
 
 
 def _split_list_input(graph: fx.Graph, num_features: int) -> None:

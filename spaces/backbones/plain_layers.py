@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import nn
 
-from spaces.layers import LayerNorm2d
+from spaces.layers import DropPath, LayerNorm2d
 
 
 def use_plain_layers(model: nn.Module) -> None:
@@ -23,7 +23,7 @@ def use_plain_layers(model: nn.Module) -> None:
 def _plain(layer: Any) -> nn.Module | None:
     """The plain twin of one layer, or None if there is none or it is plain already."""
     from timm.layers.activations import GELU, GELUTanh
-    from timm.layers.drop import DropPath
+    from timm.layers.drop import DropPath as TimmDropPath
     from timm.layers.norm import LayerNorm
     from timm.layers.norm import LayerNorm2d as TimmLayerNorm2d
     from timm.layers.norm_act import BatchNormAct2d
@@ -40,11 +40,15 @@ def _plain(layer: Any) -> nn.Module | None:
         return nn.GELU()
     if type(layer) is GELUTanh:
         return nn.GELU(approximate="tanh")
-    if type(layer) is DropPath and not layer.drop_prob:
-        return nn.Identity()
+    if type(layer) is TimmDropPath:
+        return _drop_path(layer.drop_prob, layer.scale_by_keep)
     if type(layer) is nn.Dropout and layer.p == 0:
         return nn.Identity()
     return None
+
+
+def _drop_path(drop_prob: float | None, scale_by_keep: bool) -> nn.Module:
+    return DropPath(drop_prob, scale_by_keep=scale_by_keep) if drop_prob else nn.Identity()
 
 
 def _batch_norm(fused: nn.BatchNorm2d) -> nn.BatchNorm2d:

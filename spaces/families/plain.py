@@ -10,10 +10,11 @@ from spaces.channels import ChannelRule
 from spaces.encoder import image_shape
 from spaces.families.network import FamilyNetwork
 from spaces.folding import fold_norms
+from spaces.layers import DropPath
 from spaces.plain_network import PlainNetwork
 from spaces.tracing import trace_network
 
-_ONLY_IN_TRAINING = (nn.Identity, nn.Dropout, nn.Dropout2d)
+_ONLY_IN_TRAINING = (nn.Identity, nn.Dropout, nn.Dropout2d, DropPath)
 
 
 def plain_network(network: FamilyNetwork) -> PlainNetwork:

@@ -5,6 +5,7 @@ import logging
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensor
 
 from spaces import Architecture, GateMap, SpaceError, Task, UnknownBackboneError, UntraceableBackboneError
 from spaces.channels import ChannelRule
@@ -55,12 +56,12 @@ class _Complaining(nn.Module):
 
 
 class _Choosy(nn.Module):
-    """Writes into a tensor by index, which a trace cannot record."""
+    """Takes nothing but tensors, by their exact type."""
 
     def forward(self, feature: Tensor) -> Tensor:
-        changed = feature.clone()
-        changed[:, 0] = 0.0
-        return changed
+        if type(feature) not in (Tensor, FakeTensor):
+            raise RuntimeError(f"a {type(feature).__name__} is no tensor")
+        return feature * 2
 
 
 def test_unknown_operation_is_opaque_and_named(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,0 +1,122 @@
+"""Telling batch sizes from other numbers: one module traced with two batch sizes, compared node by node."""
+
+import operator
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch.fx.proxy import TraceError
+
+TRACE_BATCHES = (5, 7)
+"""The two batch sizes of a trace. Their values mean nothing: a number that differs between both is a batch size."""
+
+
+class BatchDependenceError(TraceError):
+    """A module whose operations depend on the batch size in a way that one graph cannot express."""
+
+
+def per_image(sizes: Sequence[int], *, what: str) -> tuple[int, int]:
+    """Split a number, found for each of :data:`TRACE_BATCHES`, into ``(per image, fixed)``.
+
+    Raises:
+        BatchDependenceError: it is no multiple of the batch size plus a constant.
+    """
+    (first, second), (small, large) = sizes, TRACE_BATCHES
+    rise, left = divmod(second - first, large - small)
+    if left:
+        raise BatchDependenceError(f"{what} is {first} for {small} images and {second} for {large}")
+    return rise, first - rise * small
+
+
+def image_shape_of(shapes: Sequence[Sequence[int]], *, name: str) -> torch.Size:
+    """Return the shape for one image, from the shapes for :data:`TRACE_BATCHES`.
+
+    Raises:
+        BatchDependenceError: an axis is neither fixed nor a multiple of the batch size.
+    """
+    return torch.Size(_image_size(pair, name) for pair in zip(*shapes, strict=True))
+
+
+def _image_size(sizes: tuple[int, ...], name: str) -> int:
+    rise, fixed = per_image(sizes, what=f"a size of {name}")
+    if rise and fixed:
+        raise BatchDependenceError(f"a size of {name} is neither fixed nor a multiple of the batch size")
+    return rise or fixed
+
+
+def open_batch_sizes(graph: fx.Graph, other: fx.Graph) -> None:
+    """Replace every batch size that is written in ``graph`` by one that is read off its input, in place.
+
+    Args:
+        graph: of a trace with ``TRACE_BATCHES[0]`` images.
+        other: of a trace of the same module with ``TRACE_BATCHES[1]`` images.
+
+    Raises:
+        BatchDependenceError: the two graphs differ in more than batch sizes.
+    """
+    nodes, others = list(graph.nodes), list(other.nodes)
+    if [(node.op, node.target) for node in nodes] != [(node.op, node.target) for node in others]:
+        raise BatchDependenceError("other operations run for another batch size")
+    images = next(node for node in nodes if node.op == "placeholder")
+    twins = dict(zip(nodes, others, strict=True))
+    for node, twin in twins.items():
+        if node.op not in ("placeholder", "output"):
+            node.args = _opened(node, node.args, twin.args, twins, images)
+            node.kwargs = _opened(node, node.kwargs, twin.kwargs, twins, images)
+
+
+def require_same_constants(found: Mapping[str, Tensor], others: Mapping[str, Tensor]) -> None:
+    """Refuse tensors that a module makes anew on each run and that differ from run to run.
+
+    Raises:
+        BatchDependenceError: one has an entry per image, or random entries.
+    """
+    if found.keys() != others.keys():
+        raise BatchDependenceError("other tensors are read for another batch size")
+    for name, tensor in found.items():
+        other = others[name]
+        if tensor is other:
+            continue
+        if tensor.shape != other.shape:
+            raise BatchDependenceError(
+                f"the module makes a tensor with one entry per image ({name}). Make it with expand or new_zeros of an "
+                "input instead"
+            )
+        if not torch.equal(tensor, other):
+            raise BatchDependenceError(
+                f"the tensor {name} that the module makes is random, or depends on the batch size"
+            )
+
+
+def _opened(node: fx.Node, arguments: Any, other: Any, twins: dict[fx.Node, fx.Node], images: fx.Node) -> Any:
+    leaves, other_leaves = _leaves(arguments), _leaves(other)
+    if len(leaves) != len(other_leaves):
+        raise BatchDependenceError(f"{node.name} has other arguments for another batch size")
+    pairs = zip(leaves, other_leaves, strict=True)
+    opened = iter([_open(node, leaf, twin, twins, images) for leaf, twin in pairs])
+    return fx.node.map_aggregate(arguments, lambda _: next(opened))
+
+
+def _leaves(arguments: Any) -> list[Any]:
+    """The leaves in the order in which torch.fx walks through arguments, into slices too."""
+    leaves: list[Any] = []
+    fx.node.map_aggregate(arguments, leaves.append)
+    return leaves
+
+
+def _open(node: fx.Node, leaf: Any, other: Any, twins: dict[fx.Node, fx.Node], images: fx.Node) -> Any:
+    if isinstance(leaf, fx.Node):
+        if twins[leaf] is not other:
+            raise BatchDependenceError(f"{node.name} reads other values for another batch size")
+        return leaf
+    if leaf is other or leaf == other:
+        return leaf
+    if not (type(leaf) is type(other) is int):
+        raise BatchDependenceError(f"{node.name} has the argument {leaf!r}, and {other!r} for another batch size")
+    rise, fixed = per_image((leaf, other), what=f"an argument of {node.name}")
+    if fixed:
+        raise BatchDependenceError(f"an argument of {node.name} is {leaf}, which is no multiple of the batch size")
+    with node.graph.inserting_before(node):
+        size = node.graph.call_method("size", (images, 0))
+        return size if rise == 1 else node.graph.call_function(operator.mul, (size, rise))

@@ -1,0 +1,71 @@
+"""Forward hooks of layers that a trace keeps whole: run on proxies, so that the graph holds what they do."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from torch import nn
+from torch.fx.proxy import TraceError
+
+
+class HookError(TraceError):
+    """A forward hook that a trace cannot follow."""
+
+
+def run_forward_pre_hooks(
+    layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the arguments as the layer's forward pre-hooks leave them.
+
+    Raises:
+        HookError: a hook changes the layer itself, as weight normalization does.
+    """
+    for key, hook in layer._forward_pre_hooks.items():
+        before = _tensors(layer)
+        if key in layer._forward_pre_hooks_with_kwargs:
+            changed = hook(layer, args, kwargs)
+            if changed is not None:
+                args, kwargs = changed
+        else:
+            changed = hook(layer, args)
+            if changed is not None:
+                args = changed if isinstance(changed, tuple) else (changed,)
+        _require_unchanged(layer, before, hook)
+    return args, kwargs
+
+
+def run_forward_hooks(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Any:
+    """Return the layer's result as its forward hooks leave it.
+
+    Raises:
+        HookError: a hook changes the layer itself.
+    """
+    for key, hook in layer._forward_hooks.items():
+        before = _tensors(layer)
+        if key in layer._forward_hooks_with_kwargs:
+            changed = hook(layer, args, kwargs, result)
+        else:
+            changed = hook(layer, args, result)
+        result = result if changed is None else changed
+        _require_unchanged(layer, before, hook)
+    return result
+
+
+def remove_forward_hooks(layers: Iterable[nn.Module]) -> None:
+    """Remove the forward hooks of layers that a graph calls: the graph holds what the hooks do."""
+    for layer in layers:
+        layer._forward_pre_hooks.clear()
+        layer._forward_hooks.clear()
+
+
+def _tensors(layer: nn.Module) -> dict[str, int]:
+    own = {name: value for name, value in vars(layer).items() if not name.startswith("_")}
+    return {name: id(value) for name, value in (own | layer._parameters | layer._buffers).items()}
+
+
+def _require_unchanged(layer: nn.Module, before: dict[str, int], hook: Any) -> None:
+    if _tensors(layer) != before:
+        name = getattr(hook, "__qualname__", type(hook).__qualname__)
+        raise HookError(
+            f"the forward hook {name} changes its layer {type(layer).__name__}. Remove it before the search, for "
+            "example with torch.nn.utils.remove_weight_norm"
+        )
