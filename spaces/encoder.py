@@ -1,5 +1,7 @@
 """The encoder: what is lifted. A backbone as an annotated graph at the asked width, and a shared decoder's trunk."""
 
+import copy
+import functools
 from dataclasses import replace
 
 import torch
@@ -8,9 +10,11 @@ from torch import Tensor, fx, nn
 from torch.utils._pytree import tree_leaves
 
 from spaces.architecture import Architecture
-from spaces.backbones import build_backbone
+from spaces.backbones import build_backbone, create_backbone, use_plain_modules
 from spaces.backbones.registry import OWN_BACKBONES
 from spaces.decoders import build_trunk
+from spaces.equivalence import randomize, require_equal
+from spaces.tasks import Task
 from spaces.tracing import trace_network
 from spaces.width import scale_width
 
@@ -19,6 +23,7 @@ def build_encoder(architecture: Architecture) -> fx.GraphModule:
     """Build, trace and scale: ``images [b, c, h, w] -> list of features``.
 
     With ``share_decoder`` the trunk of the dense decoder follows the backbone, and its result is the only feature.
+    What tracing made of the backbone is compared with the backbone itself, once per process and backbone.
 
     Raises:
         UnknownBackboneError, UntraceableBackboneError, SpaceError: see the functions it calls.
@@ -69,6 +74,7 @@ class ResizedInput(nn.Module):
 
 
 def _build_scaled_backbone(architecture: Architecture) -> fx.GraphModule:
+    _require_equal_to_original(_of_backbone_alone(architecture))
     backbone = build_backbone(replace(architecture, input_size=architecture.working_size, resolution=1.0))
     if architecture.resolution != 1.0:
         backbone = ResizedInput(backbone, architecture.working_size)
@@ -79,6 +85,32 @@ def _build_scaled_backbone(architecture: Architecture) -> fx.GraphModule:
         traced, architecture.width, keep_largest=architecture.pretrained or architecture.weights is not None
     )
     return trace_network(scaled, image_shape(architecture), name=_name(architecture))
+
+
+def _of_backbone_alone(architecture: Architecture) -> Architecture:
+    """The architecture without all that does not decide how its backbone is traced."""
+    is_dense = any(task.is_dense for task in architecture.tasks)
+    kind = "depth" if is_dense else "classification"
+    return Architecture(
+        backbone=architecture.backbone,
+        tasks=(Task(name="task", kind=kind, num_outputs=1),),  # type: ignore[arg-type]
+        in_channels=architecture.in_channels,
+        input_size=architecture.working_size,
+        stem=architecture.stem,
+        output_stride=architecture.output_stride,
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def _require_equal_to_original(architecture: Architecture) -> None:
+    """Compare backbone and traced form, with random weights; a width multiplier is left out of both."""
+    with torch.random.fork_rng(devices=[]):  # whether the answer is known must not change anyone's weights
+        original = create_backbone(architecture)
+        randomize(original, torch.Generator().manual_seed(0))
+        rewritten = copy.deepcopy(original)
+        use_plain_modules(rewritten)
+        traced = trace_network(rewritten, image_shape(architecture), name=_name(architecture))
+        require_equal(original, traced, image_shape(architecture), name=_name(architecture))
 
 
 def _name(architecture: Architecture) -> str:

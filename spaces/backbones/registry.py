@@ -20,7 +20,7 @@ OWN_BACKBONES: dict[str, Callable[[Architecture], nn.Module]] = {"smallconv": Sm
 
 
 def build_backbone(architecture: Architecture) -> nn.Module:
-    """A module ``images -> list of features`` at width 1.0 of its family, not yet traced.
+    """Return a module ``images -> list of features`` at width 1.0 of its family, made of plain layers, not yet traced.
 
     A feature is ``[batch, channels, height, width]``, or ``[batch, channels]`` for a backbone that ends in
     a linear layer. Own backbones apply ``architecture.width`` themselves.
@@ -29,20 +29,34 @@ def build_backbone(architecture: Architecture) -> nn.Module:
         UnknownBackboneError: the name is neither in ``OWN_BACKBONES`` nor in timm.
         SpaceError: it cannot be built as asked, its weights do not fit, or the images are too small for it.
     """
+    backbone = create_backbone(architecture)
+    use_plain_modules(backbone)
+    check_features(backbone, architecture)
+    return backbone
+
+
+def create_backbone(architecture: Architecture) -> nn.Module:
+    """Return the backbone as its author wrote it, with the stem and the weights that the architecture names.
+
+    Raises:
+        UnknownBackboneError, SpaceError: as :func:`build_backbone`.
+    """
     name = architecture.backbone
     own = OWN_BACKBONES.get(name)
     if own is None and ":" not in name:
-        backbone = build_timm_backbone(architecture, own_names=tuple(OWN_BACKBONES))
-    else:
-        _refuse_timm_options(architecture)
-        backbone = own(architecture) if own is not None else build_user_backbone(architecture)
-        if architecture.weights is not None:
-            load_weights(backbone.module if isinstance(backbone, FeatureList) else backbone, architecture)
-        if "timm" in sys.modules:  # else none of its layers can be in a module of the user's
-            use_plain_attention(backbone)
-            use_plain_layers(backbone)
-    check_features(backbone, architecture)
+        return build_timm_backbone(architecture, own_names=tuple(OWN_BACKBONES))
+    _refuse_timm_options(architecture)
+    backbone = own(architecture) if own is not None else build_user_backbone(architecture)
+    if architecture.weights is not None:
+        load_weights(backbone.module if isinstance(backbone, FeatureList) else backbone, architecture)
     return backbone
+
+
+def use_plain_modules(backbone: nn.Module) -> None:
+    """Replace what timm has in forms of its own by the plain layers that gates and pruning know, in place."""
+    if "timm" in sys.modules:  # else none of its layers can be in a module of the user's
+        use_plain_attention(backbone)
+        use_plain_layers(backbone)
 
 
 def _refuse_timm_options(architecture: Architecture) -> None:

@@ -1,4 +1,4 @@
-"""timm's networks as feature extractors made of plain torch layers."""
+"""timm's networks as feature extractors."""
 
 import difflib
 from typing import Any
@@ -6,8 +6,6 @@ from typing import Any
 from torch import nn
 
 from spaces.architecture import Architecture
-from spaces.backbones.plain_attention import use_plain_attention
-from spaces.backbones.plain_layers import use_plain_layers
 from spaces.backbones.small_stem import shrink_stem
 from spaces.backbones.timm_create import create_timm_model
 from spaces.backbones.timm_import import import_timm
@@ -43,8 +41,6 @@ def build_timm_backbone(architecture: Architecture, *, own_names: tuple[str, ...
     model = _build(timm, architecture)
     if architecture.stem == "small":
         shrink_stem(model, name)
-    use_plain_attention(model)
-    use_plain_layers(model)
     return model
 
 
