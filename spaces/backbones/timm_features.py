@@ -10,7 +10,7 @@ from spaces.backbones.small_stem import shrink_stem
 from spaces.backbones.timm_create import create_timm_model
 from spaces.backbones.timm_import import import_timm
 from spaces.backbones.timm_strides import TimmStrides, stride_options, timm_strides
-from spaces.backbones.transformer_features import ChannelsFirst, build_swin, build_vit
+from spaces.backbones.transformer_features import NUM_MAPS, ChannelsFirst, build_swin, build_vit, evenly_spaced
 from spaces.errors import SpaceError, UnknownBackboneError
 
 _FINEST_STRIDE = 4
@@ -66,9 +66,16 @@ def _build(timm: Any, architecture: Architecture) -> nn.Module:
 
 
 def _levels(architecture: Architecture, strides: TimmStrides) -> tuple[int, ...]:
-    """Which of timm's feature levels the heads read: the last for classification, all but the finest for maps."""
+    """timm's indices of the levels that the heads read: the last for classification, several for maps.
+
+    Maps are read at every stride but the finest, from the deepest level of that stride. A network that keeps one
+    stride throughout gives four maps, evenly spaced in depth.
+    """
     last = len(strides.levels) - 1
     if not any(task.is_dense for task in architecture.tasks):
         return (last,)
+    if len(set(strides.levels)) == 1:
+        return tuple(evenly_spaced(last + 1, NUM_MAPS))
     finest = _FINEST_STRIDE_SMALL_STEM if architecture.stem == "small" else _FINEST_STRIDE
-    return tuple(index for index, stride in enumerate(strides.levels) if stride >= finest) or (last,)
+    deepest = {stride: index for index, stride in enumerate(strides.levels) if stride >= finest}
+    return tuple(deepest.values()) or (last,)

@@ -14,8 +14,9 @@ from spaces.errors import SpaceError
 
 @dataclass(frozen=True, slots=True)
 class TimmStrides:
-    """``levels``: the stride of every feature level with the default stem, finest first; ``small_stem_factor``:
-    by how much a small stem divides them (1: the stem cannot be replaced)."""
+    """``levels``: the stride of every feature level that timm knows of, with the default stem, finest first;
+    a level's place is timm's index for it. ``small_stem_factor``: by how much a small stem divides them (1: the stem
+    cannot be replaced)."""
 
     levels: tuple[int, ...]
     small_stem_factor: int
@@ -31,7 +32,8 @@ def timm_strides(name: str) -> TimmStrides:
     with torch.random.fork_rng(devices=[]):  # whether the answer is cached must not change anyone's weights
         try:
             probe: Any = import_timm().create_model(name, features_only=True)
-            levels = tuple(int(stride) for stride in probe.feature_info.reduction())
+            # All levels: those that timm hands out by default leave out the first of some networks, the last of others.
+            levels = tuple(int(level["reduction"]) for level in probe.feature_info.info)
         except (RuntimeError, AttributeError, AssertionError, TypeError, KeyError) as error:
             raise SpaceError(
                 f"network.backbone {name!r} gives no feature maps: {error or type(error).__name__}",

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from spaces.architecture import Architecture
 from spaces.errors import SpaceError
 
-_NUM_MAPS = 4
+NUM_MAPS = 4
 
 
 class VitFeatures(nn.Module):
@@ -58,7 +58,7 @@ def build_vit(model: Any, architecture: Architecture) -> VitFeatures:
     """
     _refuse_part_patches(model, architecture)
     depth = len(model.blocks)
-    return VitFeatures(model, _evenly(depth, _NUM_MAPS if _is_dense(architecture) else 1))
+    return VitFeatures(model, evenly_spaced(depth, NUM_MAPS if _is_dense(architecture) else 1))
 
 
 def build_swin(model: Any, architecture: Architecture) -> SwinFeatures:
@@ -69,14 +69,14 @@ def build_swin(model: Any, architecture: Architecture) -> SwinFeatures:
     """
     _refuse_part_patches(model, architecture)
     count = len(model.layers)
-    return SwinFeatures(model, _evenly(count, count if _is_dense(architecture) else 1))
+    return SwinFeatures(model, evenly_spaced(count, count if _is_dense(architecture) else 1))
 
 
 def _is_dense(architecture: Architecture) -> bool:
     return any(task.is_dense for task in architecture.tasks)
 
 
-def _evenly(depth: int, count: int) -> list[int]:
+def evenly_spaced(depth: int, count: int) -> list[int]:
     """``count`` of ``depth`` indices, evenly spaced, the last one always among them."""
     return sorted({-(-depth * (i + 1) // count) - 1 for i in range(count)})
 
