@@ -207,7 +207,7 @@ class PlainGraphBuilder:
     def _parameter(self, name: str, original: Tensor, axis: int, order: Tensor | None) -> fx.Node:
         self.cuts.append(TensorCut(name, original, axis, order))
         value = original.detach() if order is None else original.detach().index_select(axis, order)
-        if self._trainable and isinstance(original, nn.Parameter):
+        if isinstance(original, nn.Parameter):
             self.root.register_parameter(name, nn.Parameter(value.clone()))
         else:
             self.root.register_buffer(name, value.clone())

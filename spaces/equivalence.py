@@ -123,6 +123,6 @@ def _random_like(parameter: Tensor, generator: torch.Generator) -> Tensor:
     if sum(size > 1 for size in parameter.shape) <= 1:
         return parameter + _STRENGTH * (2 * uniform - 1)
     fan_in = parameter.numel() // parameter.shape[0] if parameter.shape[0] > 1 else parameter.shape[-1]
-    spread = max(float(parameter.std()), fan_in**-0.5)
+    spread = max(float(parameter.std()), 1 / math.sqrt(fan_in))
     noise: Tensor = torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype)
     return noise * spread

@@ -50,7 +50,7 @@ def _multi_head_attention(query: Shape, key: Shape, value: Shape, width: int, *_
 
 def _encoder_layer(tokens: Shape, width: int, *others: Any, **__: Any) -> int:
     """The fused kernel of ``nn.TransformerEncoderLayer``: attention, then two linear layers."""
-    hidden = others[12][0]  # the first linear layer's weight ``[hidden, width]``
+    hidden: int = others[12][0]  # the first linear layer's weight ``[hidden, width]``
     return _self_attention(tokens, width) + 2 * (2 * math.prod(tokens[:2]) * width * hidden)
 
 

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import fx, nn
 
+from spaces.layer_documents import write_layer
+
 _SETTINGS = ("kernel_size", "stride", "padding", "dilation", "padding_mode")
 _WITHOUT_TENSORS = (nn.ReLU, nn.ReLU6, nn.SiLU, nn.Hardswish, nn.GELU, nn.Mish, nn.MaxPool2d, nn.AvgPool2d)
 
@@ -55,7 +57,10 @@ def _follow(nodes: list[fx.Node], modules: dict[str, nn.Module]) -> _Siblings | 
 def _same_operation(users: tuple[fx.Node, ...], nodes: tuple[fx.Node, ...], modules: dict[str, nn.Module]) -> bool:
     """True if all ``users`` are one layer without tensors of its own, each on its node alone."""
     layers = [modules.get(str(user.target)) if user.op == "call_module" else None for user in users]
-    alike = all(isinstance(layer, _WITHOUT_TENSORS) and repr(layer) == repr(layers[0]) for layer in layers)
+    if not all(isinstance(layer, _WITHOUT_TENSORS) for layer in layers):
+        return False
+    documents = [write_layer(str(user.target), layer) for user, layer in zip(users, layers, strict=True) if layer]
+    alike = all(document == documents[0] for document in documents)
     return alike and all(user.args == (node,) and not user.kwargs for user, node in zip(users, nodes, strict=True))
 
 

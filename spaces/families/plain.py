@@ -1,6 +1,7 @@
 """From a trained family to the plain network that bundles hold."""
 
 import copy
+import operator
 from typing import Any
 
 import torch
@@ -51,7 +52,7 @@ def _flatten_names(traced: fx.GraphModule) -> fx.GraphModule:
     for node in traced.graph.nodes:
         if node in constants:
             if any(user not in constants for user in node.users):
-                root.register_buffer(node.name, constants[node])
+                _register(root, node, constants[node], traced)
                 known[node] = graph.get_attr(node.name)
         elif node.op != "call_module":
             known[node] = graph.node_copy(node, known.__getitem__)
@@ -63,6 +64,20 @@ def _flatten_names(traced: fx.GraphModule) -> fx.GraphModule:
             arguments = fx.node.map_arg((node.args, node.kwargs), known.__getitem__)
             known[node] = graph.call_module(node.name, *arguments)
     return fx.GraphModule(root, graph).eval()
+
+
+def _register(root: nn.Module, node: fx.Node, value: Tensor, traced: fx.GraphModule) -> None:
+    """Hold a constant as a parameter where a parameter is behind it, so that it is counted as one."""
+    if _comes_of_parameter(node, traced):
+        root.register_parameter(node.name, nn.Parameter(value, requires_grad=value.is_floating_point()))
+    else:
+        root.register_buffer(node.name, value)
+
+
+def _comes_of_parameter(node: fx.Node, traced: fx.GraphModule) -> bool:
+    if node.op == "get_attr":
+        return isinstance(operator.attrgetter(str(node.target))(traced), nn.Parameter)
+    return any(_comes_of_parameter(source, traced) for source in node.all_input_nodes)
 
 
 def _constants(traced: fx.GraphModule) -> dict[fx.Node, Tensor]:

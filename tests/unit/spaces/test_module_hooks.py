@@ -86,7 +86,7 @@ def test_trace_network_with_weight_normalization_by_hook_is_refused() -> None:
     module = _Two()
     with pytest.warns(FutureWarning, match="weight_norm"):
         torch.nn.utils.weight_norm(module.first)
-    with pytest.raises(UntraceableBackboneError, match="hook WeightNorm changes its layer Conv2d.*remove_weight_norm"):
+    with pytest.raises(UntraceableBackboneError, match=r"hook WeightNorm changes its layer Conv2d.*remove_weight_norm"):
         trace_network(module, (3, 8, 8), name="module")
 
 

@@ -57,6 +57,27 @@ def test_convolutions_of_another_geometry_stay_apart() -> None:
     assert [layer.out_channels for layer in _convolutions(plain)] == [4, 2]
 
 
+def test_convolutions_behind_which_poolings_differ_stay_apart() -> None:
+    """Their text form is the same, because torch leaves ``count_include_pad`` out of it."""
+
+    class Pooled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = nn.Conv2d(3, 4, 3), nn.Conv2d(3, 2, 3)
+            self.pool, self.other = nn.AvgPool2d(3, 2, 1), nn.AvgPool2d(3, 2, 1, count_include_pad=False)
+
+        def forward(self, images: Tensor) -> Tensor:
+            return torch.cat([self.pool(self.first(images)), self.other(self.second(images))], 1)
+
+    plain = fx.symbolic_trace(Pooled())
+    images = torch.randn(2, 3, 8, 8)
+    expected = plain(images)
+    merge_layers(plain)
+    plain.recompile()
+    torch.testing.assert_close(plain(images), expected)
+    assert [layer.out_channels for layer in _convolutions(plain)] == [4, 2]
+
+
 def _network() -> InterroGateNetwork:
     architecture = Architecture(backbone="resnet18", tasks=TASKS, in_channels=3, input_size=(32, 32), width=0.125)
     return build_gated_network(architecture)
