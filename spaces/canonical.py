@@ -1,6 +1,7 @@
-"""One spelling per operation in a traced graph: arithmetic as operators, reshapes with their sizes."""
+"""One spelling per operation in a traced graph: arithmetic as operators, reshapes and expansions with their sizes."""
 
 import operator
+from typing import Any
 
 import torch
 from torch import fx, nn
@@ -34,6 +35,26 @@ def spell_reshapes(graph: fx.Graph, modules: dict[str, nn.Module]) -> None:
         spelled.meta.update(node.meta)
         node.replace_all_uses_with(spelled)
         graph.erase_node(node)
+
+
+def spell_expansions(graph: fx.Graph) -> None:
+    """Write -1 for every size that an expansion keeps, in place: channels may be left out where it stands.
+
+    Needs ``meta["batched_shape"]``.
+    """
+    for node in graph.nodes:
+        if node.op == "call_method" and node.target == "expand":
+            after = node.meta["batched_shape"]
+            before = (None,) * len(after) + node.all_input_nodes[0].meta["batched_shape"]
+            kept = [-1 if old == new else new for old, new in zip(before[-len(after) :], after, strict=True)]
+            sizes = _flat(node.args[1:]) or list(node.kwargs["size"])
+            # A batch size that was read off the images stays where the batch axis is made.
+            node.args = (node.args[0], *(-1 if keep == -1 else size for keep, size in zip(kept, sizes, strict=True)))
+            node.kwargs = {}
+
+
+def _flat(arguments: Any) -> list[Any]:
+    return list(arguments[0]) if len(arguments) == 1 and isinstance(arguments[0], list | tuple) else list(arguments)
 
 
 def is_reshape(node: fx.Node) -> bool:

@@ -49,11 +49,19 @@ REDUCTIONS = frozenset({"mean", "sum", "amax", "amin"})
 def follow_axis(node: fx.Node, modules: dict[str, nn.Module], source: fx.Node, axis: int) -> int | None:
     """Where ``axis`` of the operand ``source`` stands in the result, if ``node`` neither mixes nor moves its entries.
 
-    None means that it does, or that the operation is not known. Needs ``meta["batched_shape"]``.
+    None means that it does, or that the operation is not known. Needs ``meta["batched_shapes"]``: an axis must be found
+    at the same place for both batch sizes of the trace, so that no size passes for another one by chance.
     """
-    before, after = source.meta["batched_shape"], node.meta["batched_shape"]
-    if before is None or after is None:
-        return None
+    places = {
+        _place(node, modules, before, after, axis)
+        for before, after in zip(source.meta["batched_shapes"], node.meta["batched_shapes"], strict=False)
+    }
+    return places.pop() if len(places) == 1 else None
+
+
+def _place(
+    node: fx.Node, modules: dict[str, nn.Module], before: Sequence[int], after: Sequence[int], axis: int
+) -> int | None:
     found = _follow(node, modules, before, after, axis)
     if found is None or not 0 < found < len(after) or after[found] != before[axis]:
         return None
@@ -95,40 +103,60 @@ def _through_reshape(before: Sequence[int], after: Sequence[int], axis: int) -> 
 
 
 def _through_reduction(node: fx.Node, num_axes: int, axis: int) -> int | None:
-    dims = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim")
-    keeps = (node.args[2] if len(node.args) > 2 else node.kwargs.get("keepdim", False)) is True
-    if isinstance(dims, int):
-        dims = (dims,)
-    if not isinstance(dims, list | tuple) or not all(isinstance(dim, int) for dim in dims):
+    gone = _axes(_argument(node, 1, "dim", "axis"), num_axes)
+    if gone is None or axis in gone:
         return None
-    gone = {int(dim) % num_axes for dim in dims}
-    if axis in gone:
-        return None
+    keeps = _argument(node, 2, "keepdim", "keepdims") is True
     return axis if keeps else axis - sum(dim < axis for dim in gone)
 
 
 def _through_movement(node: fx.Node, name: str, before: Sequence[int], axis: int) -> int | None:
     num_axes = len(before)
     if name == "permute":
-        order = _flat(node.args[1:])
-        return [dim % num_axes for dim in order].index(axis)
+        order = _axes(_rest(node, "dims"), num_axes)
+        return None if order is None else order.index(axis)
     if name in ("transpose", "swapaxes", "swapdims"):
-        first, second = (int(dim) % num_axes for dim in _flat(node.args[1:3]))
+        pair = [_argument(node, 1, "dim0", "axis0"), _argument(node, 2, "dim1", "axis1")]
+        first, second = _axes(pair, num_axes) or (axis, axis)
         return {first: second, second: first}.get(axis, axis)
     if name in ("roll", "flip"):
-        dims = _flat([node.args[-1] if "dims" not in node.kwargs else node.kwargs["dims"]])
-        known = len(node.args) > (2 if name == "roll" else 1) or "dims" in node.kwargs
-        return axis if known and axis not in {dim % num_axes for dim in dims} else None
-    if name in ("cat", "concat"):
-        dim = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)
-        return axis if isinstance(dim, int) and dim % num_axes != axis else None
+        moved = _axes(_rest(node, "dims") if name == "flip" else _argument(node, 2, "dims"), num_axes)
+        return axis if moved and axis not in moved else None
+    if name in ("cat", "concat", "concatenate"):
+        joined = _axes(_argument(node, 1, "dim", "axis", default=0), num_axes)
+        return axis if joined is not None and axis not in joined else None
     if name == "expand":
         return axis + len(node.meta["batched_shape"]) - num_axes
     if name == "pad":
-        pads = _flat([node.args[1] if len(node.args) > 1 else node.kwargs["pad"]])
+        pads = _argument(node, 1, "pad")
         place = 2 * (num_axes - 1 - axis)
-        return axis if not any(pads[place : place + 2]) else None
+        return axis if _are_numbers(pads) and not any(pads[place : place + 2]) else None
     return _through_index(node, num_axes, axis) if node.target is operator.getitem else None
+
+
+def _argument(node: fx.Node, position: int, *names: str, default: Any = None) -> Any:
+    """The argument at a position, or given under one of its names."""
+    if len(node.args) > position:
+        return node.args[position]
+    return next((node.kwargs[name] for name in names if name in node.kwargs), default)
+
+
+def _rest(node: fx.Node, name: str) -> Any:
+    """Axes as ``f(x, 0, 1)``, ``f(x, (0, 1))`` or ``f(x, name=(0, 1))``."""
+    given = node.args[1:]
+    if len(given) == 1 and isinstance(given[0], list | tuple):
+        return given[0]
+    return given or node.kwargs.get(name)
+
+
+def _axes(dims: Any, num_axes: int) -> list[int] | None:
+    """Axes counted from the front; None if they are no numbers."""
+    dims = [dims] if isinstance(dims, int) else dims
+    return [int(dim) % num_axes for dim in dims] if _are_numbers(dims) else None
+
+
+def _are_numbers(values: Any) -> bool:
+    return isinstance(values, list | tuple) and all(isinstance(value, int) for value in values)
 
 
 def _through_index(node: fx.Node, num_axes: int, axis: int) -> int | None:
@@ -147,10 +175,3 @@ def _through_index(node: fx.Node, num_axes: int, axis: int) -> int | None:
         source_axis += item is not None
         result_axis += not isinstance(item, int)
     return result_axis + axis - source_axis
-
-
-def _flat(arguments: Any) -> list[int]:
-    flat: list[int] = []
-    for argument in arguments:
-        flat.extend(argument) if isinstance(argument, list | tuple) else flat.append(argument)
-    return flat

@@ -12,7 +12,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._pytree import tree_leaves
 
 from spaces.batch_axis import TRACE_BATCHES, image_shape_of, open_batch_sizes, per_image, require_same_constants
-from spaces.canonical import is_reshape, spell_arithmetic, spell_reshapes
+from spaces.canonical import is_reshape, spell_arithmetic, spell_expansions, spell_reshapes
 from spaces.channels import ChannelRule, assign_rules
 from spaces.concrete_tracer import FAULTS_OF_TRACED_CODE, ConcreteTracer, keeps_shape
 from spaces.errors import UntraceableBackboneError
@@ -136,6 +136,7 @@ def _finish(traced: fx.GraphModule, other: fx.Graph, inputs: Sequence[Any], mode
         _annotate(traced, inputs, mode)
         modules = dict(traced.named_modules())
         spell_reshapes(traced.graph, modules)
+        spell_expansions(traced.graph)
         traced.graph.eliminate_dead_code()
         traced.delete_all_unused_submodules()
         traced.recompile()
