@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 OWN_LAYERS = (HeadAttention, LayerNorm2d, DropPath)
 """Layers of this package that a trace keeps whole, beside torch's."""
 
+_CHANGE_NO_ENTRY = frozenset({"requires_grad_", "cpu", "cuda"})
+
 FAULTS_OF_TRACED_CODE = (
     ArithmeticError,
     AssertionError,
@@ -68,7 +70,7 @@ class ConcreteTracer(fx.Tracer):
         path = self.path_of_module(m)
         if self.is_leaf_module(m, path):
             return self._call_whole(m, path, args, kwargs)
-        overwritten, num_rebound = self._overwritten.snapshot(), len(self._rebound)
+        overwritten, num_rebound, stack = self._overwritten.snapshot(), len(self._rebound), self.module_stack.copy()
         try:
             return super().call_module(m, forward, args, kwargs)
         except FAULTS_OF_TRACED_CODE as error:
@@ -76,6 +78,7 @@ class ConcreteTracer(fx.Tracer):
                 raise
             self._overwritten.restore(overwritten)
             self._undo_rebinding(num_rebound)
+            self.module_stack = stack  # torch.fx leaves the modules on it in which the error rose
             logger.info("%s (%s) is kept whole: %s", path, type(m).__name__, error)
             return self._call_whole(m, path, args, kwargs)
 
@@ -99,8 +102,12 @@ class ConcreteTracer(fx.Tracer):
         self, kind: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *more: Any, **options: Any
     ) -> Any:
         """A proxy for a value that holds a tensor; any other value itself."""
-        if kind == "call_method" and target == "requires_grad_":
-            return args[0]  # changes no entry
+        if kind == "call_method" and target in _CHANGE_NO_ENTRY:
+            return args[0]
+        if kind in ("call_method", "call_function"):
+            args, kwargs = _without_devices(target, args, kwargs)
+            if kind == "call_method" and target == "to" and len(args) == 1 and not kwargs:
+                return args[0]
         write = find_write(kind, target, args, kwargs)
         if write is not None and isinstance(write.destination, ConcreteProxy):
             return self._overwrite(write)
@@ -257,3 +264,15 @@ class ConcreteProxy(fx.Proxy):
 
 def _value_of(argument: Any) -> Any:
     return argument.value if isinstance(argument, ConcreteProxy) else argument
+
+
+def _without_devices(
+    target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Leave out where a value is to be: values stay where the images are, not where they were during the trace."""
+    if not any(isinstance(leaf, ConcreteProxy) for leaf in tree_leaves((args, kwargs))):
+        return args, kwargs
+    kept = tuple(
+        arg for arg in args if not (isinstance(arg, torch.device) or (target == "to" and isinstance(arg, str)))
+    )
+    return kept, {key: value for key, value in kwargs.items() if key != "device"}

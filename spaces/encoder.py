@@ -14,6 +14,7 @@ from spaces.backbones import build_backbone, create_backbone, use_plain_modules
 from spaces.backbones.registry import OWN_BACKBONES
 from spaces.decoders import build_trunk
 from spaces.equivalence import randomize, require_equal
+from spaces.errors import UntraceableBackboneError
 from spaces.tasks import Task
 from spaces.tracing import trace_network
 from spaces.width import scale_width
@@ -29,6 +30,7 @@ def build_encoder(architecture: Architecture) -> fx.GraphModule:
         UnknownBackboneError, UntraceableBackboneError, SpaceError: see the functions it calls.
     """
     backbone = _build_scaled_backbone(architecture)
+    _require_channels_first(backbone, _name(architecture))
     if not architecture.share_decoder:
         return backbone
     # After scaling: the width multiplier is the backbone's alone, as in the published capacity study.
@@ -40,6 +42,17 @@ def feature_shapes(encoder: fx.GraphModule) -> list[torch.Size]:
     """The shapes of the encoder's features for one image, as tracing found them."""
     output = next(node for node in reversed(encoder.graph.nodes) if node.op == "output")
     return [torch.Size((1, *node.meta["shape"][1:])) for node in tree_leaves(output.args[0])]
+
+
+def _require_channels_first(encoder: fx.GraphModule, name: str) -> None:
+    output = next(node for node in reversed(encoder.graph.nodes) if node.op == "output")
+    for number, node in enumerate(tree_leaves(output.args[0]), 1):
+        if node.meta["channel_axis"] != 1:
+            raise UntraceableBackboneError(
+                f"feature {number} of {name} has its channels on axis {node.meta['channel_axis']} of "
+                f"{list(node.meta['shape'])}, where they must be on axis 1.",
+                hint="Permute it to [batch, channels, height, width] at the end of the backbone's forward.",
+            )
 
 
 def image_shape(architecture: Architecture) -> tuple[int, int, int]:

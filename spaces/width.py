@@ -38,7 +38,12 @@ def scale_width(traced: fx.GraphModule, width: float, *, keep_largest: bool) -> 
             f"network.width = {width} changes nothing: every layer of this backbone is read by an opaque operation.",
             hint="Use width = 1.0.",
         )
+    resized: set[str] = set()
     for node in traced.graph.nodes:
+        if node.op in ("call_module", "get_attr"):
+            if str(node.target) in resized:
+                continue  # run at a second place, where coupling has given it the same channels
+            resized.add(str(node.target))
         module = modules.get(str(node.target)) if node.op == "call_module" else None
         if isinstance(module, HeadAttention):
             if (heads := kept[groups[node]]) is not None:
@@ -55,7 +60,7 @@ def scale_width(traced: fx.GraphModule, width: float, *, keep_largest: bool) -> 
 
 
 def _couple(graph: fx.Graph) -> dict[fx.Node, int]:
-    """Coupling group of every node with channels: union-find over operations that keep channels apart."""
+    """Give every node with channels its coupling group: union-find over operations that keep channels apart."""
     parent: dict[fx.Node, fx.Node] = {}
 
     def root(node: fx.Node) -> fx.Node:
@@ -63,13 +68,24 @@ def _couple(graph: fx.Graph) -> dict[fx.Node, int]:
             node = parent[node]
         return node
 
+    def join(one: fx.Node, other: fx.Node) -> None:
+        if one in parent and other in parent:
+            parent[root(one)] = root(other)
+
+    first_use: dict[str, fx.Node] = {}
     for node in graph.nodes:
-        if node.op != "output" and num_channels(node) is not None:
+        if node.op == "output":
+            continue
+        if num_channels(node) is not None:
             parent[node] = node
-            if node.meta["rule"] in _COUPLES:
-                for source in tensor_operands(node):
-                    if source in parent:
-                        parent[root(source)] = root(node)
+            for source in tensor_operands(node) if node.meta["rule"] in _COUPLES else ():
+                join(source, node)
+        if node.op in ("call_module", "get_attr"):
+            # A layer that runs at several places reads and gives the same channels at each of them.
+            first = first_use.setdefault(str(node.target), node)
+            join(first, node)
+            for source, other in zip(tensor_operands(first), tensor_operands(node), strict=True):
+                join(source, other)
     numbers = {node: index for index, node in enumerate(parent)}
     return {node: numbers[root(node)] for node in parent}
 

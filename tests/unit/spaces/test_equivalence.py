@@ -1,0 +1,134 @@
+"""The comparison that every backbone passes before anything trains: what differs is refused, with the figure."""
+
+import sys
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from spaces import Architecture, SpaceError, Task, UntraceableBackboneError
+from spaces.encoder import build_encoder
+from spaces.equivalence import randomize, require_equal
+
+LABEL = Task(name="label", kind="classification", num_outputs=3)
+
+
+class _Convolution(nn.Module):
+    def __init__(self, code: Callable[[nn.Module, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)
+        self.gain = nn.Parameter(torch.zeros(1))
+        self.code = code
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        return [self.norm(self.conv(images)) + self.gain * self.code(self, images)]
+
+
+def _zero(_: nn.Module, images: Tensor) -> Tensor:
+    return images.new_zeros(1)
+
+
+def _one(_: nn.Module, images: Tensor) -> Tensor:
+    return images.new_ones(1)
+
+
+def _only_in_training(module: nn.Module, images: Tensor) -> Tensor:
+    return images.new_ones(1) if module.training else images.new_zeros(1)
+
+
+def _pair(code: Callable[[nn.Module, Tensor], Tensor]) -> tuple[nn.Module, nn.Module]:
+    original = _Convolution(code)
+    randomize(original, torch.Generator().manual_seed(0))
+    rewritten = _Convolution(_zero)
+    rewritten.load_state_dict(original.state_dict())
+    return original, rewritten
+
+
+def test_require_equal_of_equal_networks_passes_and_leaves_them_as_they_were() -> None:
+    original, rewritten = _pair(_zero)
+    original.train()
+    rewritten.eval()
+    require_equal(original, rewritten, (3, 8, 8), name="network")
+    assert original.training
+    assert not rewritten.training
+    assert all(parameter.dtype is torch.float32 for parameter in (*original.parameters(), *rewritten.parameters()))
+
+
+@pytest.mark.parametrize(("code", "mode"), [(_one, "evaluation"), (_only_in_training, "training")])
+def test_require_equal_of_networks_that_differ_behind_a_gain_of_zero_is_refused(
+    code: Callable[[nn.Module, Tensor], Tensor], mode: str
+) -> None:
+    original, rewritten = _pair(code)
+    with pytest.raises(
+        UntraceableBackboneError, match=f"network differs .* in {mode} mode: feature 1 of 1 by [0-9.]+ %"
+    ):
+        require_equal(original, rewritten, (3, 8, 8), name="network")
+
+
+def test_require_equal_of_other_shapes_is_refused() -> None:
+    original, _ = _pair(_zero)
+    with pytest.raises(UntraceableBackboneError, match=r"gives \[3, 5, 8, 8\], not \[3, 4, 6, 6\]"):
+        require_equal(original, nn.Conv2d(3, 5, 1), (3, 8, 8), name="network")
+
+
+def test_randomize_moves_every_value_and_keeps_variances_positive() -> None:
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4, 2))
+    before = {key: value.clone() for key, value in module.state_dict().items()}
+    randomize(module, torch.Generator().manual_seed(0))
+    for key, value in module.state_dict().items():
+        if value.is_floating_point():
+            assert (value != before[key]).all(), key
+            assert value.isfinite().all()
+        else:
+            assert torch.equal(value, before[key])
+    assert (module[1].running_var > 0.5).all()  # type: ignore[operator]
+
+
+class Alternating(nn.Module):
+    """A backbone whose forward pass changes its state, so that no graph can hold it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.calls = nn.Conv2d(3, 4, 3), 0
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.calls += 1
+        return self.conv(images) * self.calls
+
+
+class FunctionalDropout(nn.Module):
+    """Drops values in training by a function, whose mode a trace would fix."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return F.dropout(self.conv(images), 0.5, training=self.training)
+
+
+@pytest.fixture
+def user_module(monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setitem(sys.modules, "mynets_here", sys.modules[__name__])
+    return "mynets_here"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "Alternating",
+            r"'mynets_here:Alternating' differs from the module itself in .* no state that a forward pass changes",
+        ),
+        ("FunctionalDropout", r"in training mode: feature 1 of 1 by .*\(nn\.Dropout, not F\.dropout"),
+    ],
+)
+def test_build_encoder_of_backbone_that_no_graph_can_hold_is_refused(name: str, message: str, user_module: str) -> None:
+    architecture = Architecture(
+        backbone=f"{user_module}:{name}", tasks=(LABEL,), in_channels=3, input_size=(8, 8), decoder_width=4
+    )
+    for _ in range(2):  # a refusal is not forgotten
+        with pytest.raises(SpaceError, match=message):
+            build_encoder(architecture)
