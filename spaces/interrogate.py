@@ -21,6 +21,7 @@ from spaces.lifting import find_sites
 from spaces.liveness import find_live_channels
 from spaces.recomputation import split_at_blocks
 from spaces.shared_network import build_heads
+from spaces.task_modules import TaskModules, position_keys, with_positions
 from spaces.tasks import Task
 from spaces.tracing import note_last_uses, trace_head
 
@@ -50,7 +51,7 @@ class InterroGateNetwork(nn.Module):
         self,
         architecture: Architecture,
         encoder: fx.GraphModule,
-        heads: nn.ModuleDict,
+        heads: TaskModules,
         *,
         layout: GateLayout,
         initial_logit: float,
@@ -59,7 +60,8 @@ class InterroGateNetwork(nn.Module):
         self.architecture = architecture
         self.layout = layout
         self.shared_encoder = encoder
-        self.task_encoders = nn.ModuleDict({task.name: copy.deepcopy(encoder) for task in architecture.tasks})
+        names = architecture.task_names
+        self.task_encoders = TaskModules(names, {name: copy.deepcopy(encoder) for name in names})
         self.heads = heads
         self.lifting = find_sites(encoder, layout)
         if not self.lifting.sites:
@@ -194,10 +196,10 @@ class InterroGateNetwork(nn.Module):
 
         The values are state dicts of :class:`SharedNetwork` of the same architecture.
         """
-        for task in self.tasks:
-            state = single_task[task.name]
-            self.task_encoders[task.name].load_state_dict(_part(state, "encoder."))
-            self.heads[task.name].load_state_dict(_part(state, f"heads.{task.name}."))
+        for name, key in position_keys(self.architecture.task_names).items():
+            state = with_positions(single_task[name], "heads.", self.architecture.task_names)
+            self.task_encoders[name].load_state_dict(_part(state, "encoder."))
+            self.heads[name].load_state_dict(_part(state, f"heads.{key}."))
         if hard_sharing is not None:
             self.shared_encoder.load_state_dict(_part(hard_sharing, "encoder."))
 

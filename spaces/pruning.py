@@ -33,9 +33,7 @@ def prune_network(network: InterroGateNetwork) -> PlainNetwork:
 def emit_network(network: InterroGateNetwork, builder: PlainGraphBuilder) -> fx.GraphModule:
     """What the network's gates leave of it, layer by layer: ``images -> one prediction per task``, a tuple."""
     features = _emit_encoder(network, builder)
-    predictions = [
-        _emit_head(network, builder, task, features[t]) for t, task in enumerate(network.architecture.task_names)
-    ]
+    predictions = [_emit_head(network, builder, t, features[t]) for t in range(len(network.tasks))]
     builder.graph.output(tuple(predictions))
     return fx.GraphModule(builder.root, builder.graph, class_name="PlainNetwork")
 
@@ -65,7 +63,7 @@ def _emit_encoder(network: InterroGateNetwork, builder: PlainGraphBuilder) -> li
         for b, owner in enumerate(owners):
             if live.before[node, b].any():
                 sources = {source: values[source, b] for source in node.all_input_nodes}
-                name = f"{node.name}__{_branch_name(network, b)}"
+                name = f"{node.name}__{_branch_name(b)}"
                 order = _order_to_meet(node, b, live.before[node, b], values, site_index)
                 values[node, b] = builder.emit(node, name, owner, live.before[node, b], sources, order)
         if node in site_index:
@@ -114,11 +112,13 @@ def _order_to_meet(
     return None
 
 
-def _branch_name(network: InterroGateNetwork, b: int) -> str:
-    return "shared" if b == SHARED else network.architecture.task_names[b - 1]
+def _branch_name(b: int) -> str:
+    """The ending of a branch's layers. No two endings agree behind their underscores, so no two layers get one name."""
+    return "shared" if b == SHARED else f"task{b - 1}"
 
 
-def _emit_head(network: InterroGateNetwork, builder: PlainGraphBuilder, task: str, features: list[Value]) -> fx.Node:
+def _emit_head(network: InterroGateNetwork, builder: PlainGraphBuilder, t: int, features: list[Value]) -> fx.Node:
+    task = network.tasks[t].name
     head: nn.Module = network.heads[task]
     values: dict[fx.Node, Value] = {}
     for node in network.head_graphs[task].nodes:
@@ -128,5 +128,5 @@ def _emit_head(network: InterroGateNetwork, builder: PlainGraphBuilder, task: st
             return builder.in_natural_order(node.all_input_nodes[0], values[node.all_input_nodes[0]])
         else:
             live = torch.ones(num_channels(node) or 1, dtype=torch.bool)
-            values[node] = builder.emit(node, f"{task}__{node.name}", head, live, values)
-    raise RuntimeError(f"the head of {task} has no output")
+            values[node] = builder.emit(node, f"{node.name}__head{t}", head, live, values)
+    raise RuntimeError(f"the head of task {task!r} has no output")

@@ -8,6 +8,7 @@ from spaces.architecture import Architecture
 from spaces.decoders import build_decoder
 from spaces.encoder import build_encoder, feature_shapes
 from spaces.errors import SpaceError
+from spaces.task_modules import TaskModules
 
 
 class SharedNetwork(nn.Module):
@@ -16,7 +17,7 @@ class SharedNetwork(nn.Module):
     Classification predicts logits ``[batch, classes]``, a dense task ``[batch, outputs, height, width]``.
     """
 
-    def __init__(self, architecture: Architecture, encoder: fx.GraphModule, heads: nn.ModuleDict) -> None:
+    def __init__(self, architecture: Architecture, encoder: fx.GraphModule, heads: TaskModules) -> None:
         super().__init__()
         self.architecture = architecture
         self.encoder = encoder
@@ -48,9 +49,10 @@ def build_shared_network(architecture: Architecture, task_names: Sequence[str] |
     return SharedNetwork(architecture, encoder, build_heads(architecture, encoder, names))
 
 
-def build_heads(architecture: Architecture, encoder: fx.GraphModule, names: Sequence[str]) -> nn.ModuleDict:
+def build_heads(architecture: Architecture, encoder: fx.GraphModule, names: Sequence[str]) -> TaskModules:
     """One decoder per named task, in the architecture's task order."""
     shapes = feature_shapes(encoder)
-    return nn.ModuleDict(
-        {task.name: build_decoder(task, architecture, shapes) for task in architecture.tasks if task.name in names}
-    )
+    decoders = {
+        task.name: build_decoder(task, architecture, shapes) for task in architecture.tasks if task.name in names
+    }
+    return TaskModules(architecture.task_names, decoders)

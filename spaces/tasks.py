@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from spaces.errors import SpaceError
+from spaces.task_names import require_task_name
 
 TaskKind = Literal["classification", "multilabel", "segmentation", "depth", "normals", "edges", "saliency"]
 
@@ -24,10 +25,7 @@ class Task:
     metric: str | None = None
 
     def __post_init__(self) -> None:
-        if not self.name.isidentifier():
-            raise SpaceError(
-                f"task name {self.name!r} is not an identifier.", hint="Use letters, digits and underscores."
-            )
+        require_task_name(self.name)
         if self.kind not in get_args(TaskKind):
             raise SpaceError(
                 f"task {self.name}: kind {self.kind!r} is unknown.",

@@ -15,6 +15,7 @@ from search.bundle.layout import (
     WEIGHTS,
 )
 from search.bundle.manifest import Manifest, TaskEntry, WorkerLatencyEntry
+from search.bundle.markdown import as_text
 from search.formats import format_latency
 
 _MAX_LISTED_CLASSES = 40
@@ -38,7 +39,7 @@ def write_card(manifest: Manifest) -> str:
 
 def _head(manifest: Manifest) -> str:
     flops = manifest.flops
-    names = ", ".join(task.name for task in manifest.tasks)
+    names = ", ".join(as_text(task.name) for task in manifest.tasks)
     share = flops.value / flops.single_task
     lines = [
         f"# {manifest.study}, {'trial ' if manifest.system is None else ''}{manifest.label}",
@@ -111,7 +112,7 @@ def _task_row(task: TaskEntry) -> str:
     better = "higher is better" if task.higher_is_better else "lower is better"
     single = "" if task.single_task_value is None else f"{task.single_task_value:.4g}"
     delta = "" if task.delta is None else f"{task.delta:+.2f} %"
-    return f"| {task.name} | {task.metric} ({better}) | {task.value:.4g} | {single} | {delta} |"
+    return f"| {as_text(task.name)} | {task.metric} ({better}) | {task.value:.4g} | {single} | {delta} |"
 
 
 def _pictures(manifest: Manifest) -> str:
@@ -125,8 +126,7 @@ def _pictures(manifest: Manifest) -> str:
 def _use(manifest: Manifest) -> str:
     entry = manifest.input
     sizes = f"{entry.channels}, {entry.height}, {entry.width}"
-    names = ", ".join(task.name for task in manifest.tasks)
-    outputs = names + ("," if len(manifest.tasks) == 1 else "")
+    names = [task.name for task in manifest.tasks]
     return f"""## How to use it
 
 Input `{entry.name}`: {entry.dtype}, `[batch, {sizes}]`, any batch size. Scale pixels to 0..1, then normalise each
@@ -144,7 +144,8 @@ pixels = torch.rand(1, {sizes})  # your image, scaled to 0..1
 mean = torch.tensor({list(entry.mean)}).view(-1, 1, 1)
 std = torch.tensor({list(entry.std)}).view(-1, 1, 1)
 with torch.no_grad():
-    {outputs} = model((pixels - mean) / std)
+    outputs = model((pixels - mean) / std)
+predictions = dict(zip({names!r}, outputs))
 ```
 
 With onnxruntime and numpy and nothing else:
@@ -157,16 +158,18 @@ session = onnxruntime.InferenceSession("{ONNX_MODEL}")
 pixels = np.random.rand(1, {sizes}).astype(np.float32)  # your image, scaled to 0..1
 mean = np.array({list(entry.mean)}, np.float32).reshape(-1, 1, 1)
 std = np.array({list(entry.std)}, np.float32).reshape(-1, 1, 1)
-{outputs} = session.run(None, {{"{INPUT_NAME}": (pixels - mean) / std}})
+outputs = session.run(None, {{"{INPUT_NAME}": (pixels - mean) / std}})
+predictions = dict(zip({names!r}, outputs))
 ```"""
 
 
 def _output_rows(manifest: Manifest) -> str:
-    rows = ["| output | shape | values | how to read them |", "| --- | --- | --- | --- |"]
+    rows = ["| output | name in `" + ONNX_MODEL + "` | shape | values | how to read them |", "| --- " * 5 + "|"]
     for task in manifest.tasks:
         shape = ", ".join(str(part) for part in task.output_shape)
-        classes = f": {', '.join(task.class_names)}" if 0 < len(task.class_names) <= _MAX_LISTED_CLASSES else ""
-        rows.append(f"| {task.name} | `[{shape}]` | {task.units} | {task.how_to_read}{classes} |")
+        classes = f": {', '.join(map(as_text, task.class_names))}" * (0 < len(task.class_names) <= _MAX_LISTED_CLASSES)
+        names = f"{as_text(task.name)} | `{task.output_name or task.name}`"
+        rows.append(f"| {names} | `[{shape}]` | {task.units} | {task.how_to_read}{classes} |")
     return "\n".join(rows)
 
 

@@ -21,6 +21,7 @@ from search.bundle.outputs import output_meaning, output_shape
 from search.bundle.source import PullSource
 from search.records import TaskRecord
 from spaces import FLOP_CONVENTION, PlainNetwork, count_parameters
+from spaces.task_names import output_names
 from spaces.tasks import Task
 from trainer.data import DataDescription, MultiTaskData
 from trainer.family_file import Delivered
@@ -39,7 +40,10 @@ def describe(
         family=delivered.family,
         seed=source.trial.seed,
         input=describe_input(source.data.description),
-        tasks=tuple(_describe_task(task, source) for task in delivered.architecture.tasks),
+        tasks=tuple(
+            _describe_task(task, name, source)
+            for task, name in zip(delivered.architecture.tasks, output_names(network.task_names), strict=True)
+        ),
         delta_mtl=point.delta_mtl or 0.0,
         flops=FlopsEntry(
             value=point.flops or 0,
@@ -97,14 +101,16 @@ def describe_task(
     record: TaskRecord,
     description: DataDescription,
     *,
+    output_name: str,
     value: float,
     single: float | None,
     delta: float | None,
 ) -> TaskEntry:
-    """One output; ``single`` is the single-task network's value of the same metric."""
+    """One output, called ``output_name`` in the files; ``single`` is the single-task network's value of the metric."""
     meaning = output_meaning(task, description.depth_unit)
     return TaskEntry(
         name=task.name,
+        output_name=output_name,
         kind=task.kind,
         output_shape=output_shape(task, description.input_size),
         units=meaning.units,
@@ -124,12 +130,13 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in names}}
 
 
-def _describe_task(task: Task, source: PullSource) -> TaskEntry:
+def _describe_task(task: Task, output_name: str, source: PullSource) -> TaskEntry:
     baseline = next((point for point in source.view.references if point.kind == "single_task"), None)
     return describe_task(
         task,
         next(record for record in source.view.summary.tasks if record.name == task.name),
         source.data.description,
+        output_name=output_name,
         value=source.chosen.point.metrics[task.name],
         single=None if baseline is None else baseline.metrics.get(task.name),
         delta=source.chosen.delta_per_task.get(task.name),

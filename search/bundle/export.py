@@ -22,7 +22,10 @@ from search.bundle.layout import (
     TORCH_MODEL,
     WEIGHTS,
 )
+from search.bundle.onnx_names import name_outputs
+from search.errors import BundleError
 from spaces import PlainNetwork, SpaceError, pad_widths
+from spaces.task_names import output_names
 
 _BATCH = torch.export.Dim("batch", min=1)
 
@@ -50,7 +53,7 @@ def export_network(network: PlainNetwork, samples: Tensor, folder: Path) -> Expo
     _write_exports(network, samples, folder)
     refusal = _write_plan(network, folder)
     _write_tensors({INPUT_NAME: samples}, folder / SAMPLE_INPUTS)
-    _write_tensors(dict(zip(network.task_names, outputs, strict=True)), folder / SAMPLE_OUTPUTS)
+    _write_tensors(dict(zip(output_names(network.task_names), outputs, strict=True)), folder / SAMPLE_OUTPUTS)
     return Exported(outputs=outputs, no_plan_because=refusal)
 
 
@@ -75,17 +78,18 @@ def _trace(network: PlainNetwork, samples: Tensor) -> torch.export.ExportedProgr
 
 
 def _write_onnx(program: torch.export.ExportedProgram, network: PlainNetwork, samples: Tensor, path: Path) -> None:
-    torch.onnx.export(
+    exported = torch.onnx.export(
         program,
         (samples,),
-        path,
         dynamo=True,
         dynamic_shapes=({0: "batch"},),  # names the axis
         input_names=[INPUT_NAME],
-        output_names=list(network.task_names),
-        external_data=False,
         verbose=False,
     )
+    if exported is None:
+        raise BundleError("Cannot write the ONNX export: torch.onnx gave no program.")
+    name_outputs(exported.model, network.task_names)
+    exported.save(path, external_data=False)
 
 
 def _write_plan(network: PlainNetwork, folder: Path) -> str | None:

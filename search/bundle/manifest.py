@@ -42,10 +42,13 @@ class InputEntry(_Record):
 class TaskEntry(_Record):
     """One output, in this order in every export, with what it was measured to do on the validation split.
 
-    ``delta`` is the task's term of Δ_MTL in percent, positive is better than ``single_task_value``.
+    ``output_name`` is the output's name in model.onnx and sample_outputs.safetensors. It is null in older bundles,
+    whose outputs have the tasks' names. ``delta`` is the task's term of Δ_MTL in percent, positive is better than
+    ``single_task_value``.
     """
 
     name: str
+    output_name: str | None = None
     kind: str
     output_shape: tuple[int | Literal["batch"], ...]
     units: str
@@ -155,6 +158,11 @@ class Manifest(_Record):
     def label(self) -> str:
         """The network's name within its study: ``7``, or ``7.2`` for the second point derived from trial 7."""
         return self.system or str(PointLabel(self.trial or 0, self.derived))
+
+    @property
+    def output_names(self) -> list[str]:
+        """What the outputs are called in model.onnx and sample_outputs.safetensors, in the tasks' order."""
+        return [task.output_name or task.name for task in self.tasks]
 
     @property
     def origin(self) -> str:

@@ -35,7 +35,7 @@ def build_runner(runtime: str, folder: Path, manifest: Manifest, settings: Bench
         NotMeasurableError: why ``runtime`` cannot run this bundle in this setting.
     """
     if runtime == "onnx":
-        return onnx_runner(folder / ONNX_MODEL, [task.name for task in manifest.tasks], settings, images)
+        return onnx_runner(folder / ONNX_MODEL, manifest.output_names, settings, images)
     if manifest.no_plan_because is not None:
         raise NotMeasurableError(
             f"the bundle has no architecture.json to rebuild the network: {manifest.no_plan_because}"
@@ -62,8 +62,8 @@ def runtime_version(runtime: str) -> str:
     return version("onnxruntime" if runtime == "onnx" else "torch")
 
 
-def onnx_runner(model: Path, tasks: Iterable[str], settings: BenchSettings, images: Tensor) -> Action:
-    """One forward pass of the file ``model``, whose outputs are named by ``tasks``.
+def onnx_runner(model: Path, outputs: Iterable[str], settings: BenchSettings, images: Tensor) -> Action:
+    """One forward pass of the file ``model``, whose outputs have the names ``outputs``.
 
     Raises:
         NotMeasurableError: ONNX Runtime cannot run it in this setting.
@@ -85,8 +85,8 @@ def onnx_runner(model: Path, tasks: Iterable[str], settings: BenchSettings, imag
     binding.bind_ortvalue_input(
         INPUT_NAME, onnxruntime.OrtValue.ortvalue_from_numpy(images.numpy(), settings.device, 0)
     )
-    for task in tasks:
-        binding.bind_output(task, settings.device)
+    for output in outputs:
+        binding.bind_output(output, settings.device)
 
     def run() -> None:
         session.run_with_iobinding(binding)

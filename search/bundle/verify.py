@@ -120,20 +120,16 @@ def _file_check(folder: Path, name: str, manifest: Manifest) -> Check:
 
 
 def _module_runner(module: nn.Module, manifest: Manifest) -> Runner:
-    return lambda images: dict(zip(_task_names(manifest), module(images), strict=True))
+    return lambda images: dict(zip(manifest.output_names, module(images), strict=True))
 
 
 def _onnx_runner(path: Path, manifest: Manifest) -> Runner:
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    names = _task_names(manifest)
+    names = manifest.output_names
     return lambda images: {
         name: torch.from_numpy(array)
         for name, array in zip(names, session.run(names, {INPUT_NAME: images.numpy()}), strict=True)
     }
-
-
-def _task_names(manifest: Manifest) -> list[str]:
-    return [task.name for task in manifest.tasks]
 
 
 def _outputs_check(name: str, run: Runner, samples: Tensor, expected: Mapping[str, Tensor]) -> Check:

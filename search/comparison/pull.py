@@ -25,6 +25,7 @@ from search.folders import StudyFolders
 from search.storage.comparisons import read_comparison, read_run
 from search.study_file import parse_study
 from spaces import FLOP_CONVENTION, InterroGateNetwork, PlainNetwork, count_flops, count_parameters
+from spaces.task_names import output_names
 from trainer.data import MultiTaskData, load_data
 from trainer.family_file import Delivered, load_delivered
 from trainer.trial_spec import NETWORK_FILE
@@ -147,11 +148,14 @@ def _describe(source: _Source, network: PlainNetwork, no_plan_because: str | Non
                 task,
                 records[task.name],
                 description,
+                output_name=output_name,
                 value=run.metrics[task.name],
                 single=alone.metrics[task.name].mean,
                 delta=run.delta_per_task[task.name],
             )
-            for task in source.delivered.architecture.tasks
+            for task, output_name in zip(
+                source.delivered.architecture.tasks, output_names(network.task_names), strict=True
+            )
         ),
         delta_mtl=run.delta_mtl,
         flops=FlopsEntry(

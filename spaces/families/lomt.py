@@ -15,6 +15,7 @@ from spaces.encoder import build_encoder
 from spaces.errors import SpaceError
 from spaces.families.attachment import attachment_places, encoder_features
 from spaces.families.network import FamilyNetwork
+from spaces.task_modules import TaskModules
 from spaces.tasks import Task
 
 
@@ -41,7 +42,8 @@ def build_lomt(architecture: Architecture, *, attachments: Mapping[str, str] | N
         heads[task.name] = build_decoder(task, architecture, [_shape(node) for node in read])
         features.append(read)
     settings = {"attachments": dict(attachments)}
-    return LomtNetwork(architecture, _truncate(encoder, features), nn.ModuleDict(heads), settings)
+    decoders = TaskModules(architecture.task_names, heads)
+    return LomtNetwork(architecture, _truncate(encoder, features), decoders, settings)
 
 
 def _require_all_tasks(task_names: Iterable[str], attachments: Mapping[str, str]) -> None:

@@ -16,9 +16,10 @@ from spaces.channels import ChannelRule
 from spaces.errors import SpaceError
 from spaces.families.hard_sharing import SHARED, load_hard_sharing
 from spaces.families.mtan_layers import AttentionMask, Refinement, pool_to
-from spaces.families.network import FamilyNetwork, build_parts
+from spaces.families.network import MASKS, FamilyNetwork, build_parts
 from spaces.families.side_by_side import copy_node
 from spaces.families.stages import Stage, find_stages
+from spaces.task_modules import TaskModules, position_keys
 
 
 class MtanNetwork(FamilyNetwork):
@@ -94,14 +95,14 @@ class _Writer:
         end, before = self._stages[k].end, _before_last_block(self._stages[k])
         in_channels = _channels(before) + (_channels(end) if k else 0)
         masks = {name: AttentionMask(in_channels, _channels(end)) for name in self._task_names}
-        self._root.add_module(f"masks_{k}", nn.ModuleDict(masks))
+        self._root.add_module(f"{MASKS}{k}", TaskModules(self._task_names, masks))
         between = self._add_refinement(k)
         refined = []
-        for t, name in enumerate(self._task_names):
+        for t, key in enumerate(position_keys(self._task_names).values()):
             read = self._shared[before]
             if k:
                 read = self._graph.call_function(torch.cat, ([read, self._refined[t]], 1))
-            mask = self._graph.call_module(f"masks_{k}.{name}", (read,))
+            mask = self._graph.call_module(f"{MASKS}{k}.{key}", (read,))
             value = self._graph.call_function(operator.mul, (mask, self._shared[end]))
             self._masked[t][end] = value
             for layer in between:

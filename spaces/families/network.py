@@ -11,6 +11,10 @@ from spaces.encoder import build_encoder
 from spaces.errors import SpaceError
 from spaces.segments import SegmentedRun
 from spaces.shared_network import build_heads
+from spaces.task_modules import TaskModules, with_positions
+
+PER_TASK, MASKS = "tasks", "masks_"
+"""Children of a family's encoder that hold one module per task: those of this name, and those that begin so."""
 
 
 class FamilyNetwork(nn.Module):
@@ -25,7 +29,7 @@ class FamilyNetwork(nn.Module):
         self,
         architecture: Architecture,
         encoder: fx.GraphModule,
-        heads: nn.ModuleDict,
+        heads: TaskModules,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -34,6 +38,7 @@ class FamilyNetwork(nn.Module):
         self.encoder = encoder
         self.heads = heads
         self._segmented: SegmentedRun | None = None
+        self.register_load_state_dict_pre_hook(_use_positions)  # type: ignore[no-untyped-call]
 
     @property
     def task_names(self) -> tuple[str, ...]:
@@ -67,7 +72,7 @@ class FamilyNetwork(nn.Module):
         )
 
 
-def build_parts(architecture: Architecture) -> tuple[fx.GraphModule, nn.ModuleDict]:
+def build_parts(architecture: Architecture) -> tuple[fx.GraphModule, TaskModules]:
     """One traced encoder and one decoder per task: what every family is made from.
 
     Raises:
@@ -75,6 +80,17 @@ def build_parts(architecture: Architecture) -> tuple[fx.GraphModule, nn.ModuleDi
     """
     encoder = build_encoder(architecture)
     return encoder, build_heads(architecture, encoder, architecture.task_names)
+
+
+def _use_positions(network: nn.Module, state: dict[str, Any], prefix: str, *_: object) -> None:
+    """Rename in place what earlier versions called by the tasks' names: whatever a family has once per task."""
+    if not isinstance(network, FamilyNetwork):
+        return
+    for name, _child in network.encoder.named_children():
+        if name == PER_TASK or name.startswith(MASKS):
+            renamed = with_positions(state, f"{prefix}encoder.{name}.", network.task_names)
+            state.clear()
+            state.update(renamed)
 
 
 def part_of_state(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

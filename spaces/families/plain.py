@@ -52,8 +52,7 @@ def _flatten_names(traced: fx.GraphModule) -> fx.GraphModule:
     for node in traced.graph.nodes:
         if node in constants:
             if any(user not in constants for user in node.users):
-                _register(root, node, constants[node], traced)
-                known[node] = graph.get_attr(node.name)
+                known[node] = graph.get_attr(_register(root, node, constants[node], traced))
         elif node.op != "call_module":
             known[node] = graph.node_copy(node, known.__getitem__)
         elif isinstance(layer := traced.get_submodule(str(node.target)), _ONLY_IN_TRAINING):
@@ -66,12 +65,15 @@ def _flatten_names(traced: fx.GraphModule) -> fx.GraphModule:
     return fx.GraphModule(root, graph).eval()
 
 
-def _register(root: nn.Module, node: fx.Node, value: Tensor, traced: fx.GraphModule) -> None:
-    """Hold a constant as a parameter where a parameter is behind it, so that it is counted as one."""
+def _register(root: nn.Module, node: fx.Node, value: Tensor, traced: fx.GraphModule) -> str:
+    """Hold a constant as a parameter where a parameter is behind it, so that it is counted as one; return its name."""
+    # Not the node's own name, which may be that of an attribute of every module: `half`, `to`.
+    name = f"{node.name}__constant"
     if _comes_of_parameter(node, traced):
-        root.register_parameter(node.name, nn.Parameter(value, requires_grad=value.is_floating_point()))
+        root.register_parameter(name, nn.Parameter(value, requires_grad=value.is_floating_point()))
     else:
-        root.register_buffer(node.name, value)
+        root.register_buffer(name, value)
+    return name
 
 
 def _comes_of_parameter(node: fx.Node, traced: fx.GraphModule) -> bool:

@@ -10,10 +10,12 @@ from spaces.canonical import is_reshape
 from spaces.channel_axis import operation_name
 from spaces.channels import ChannelRule, num_channels, tensor_operands
 from spaces.errors import SpaceError
+from spaces.families.network import PER_TASK
 from spaces.families.primitives import PrimitiveBank
 from spaces.families.routed_layers import channel_wise_layer, dense_layer
+from spaces.task_modules import TaskModules, position_keys
 
-_SHARED, _TASKS, _PLAIN = "shared", "tasks", "plain"
+_SHARED, _PLAIN = "shared", "plain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ def route_encoder(encoder: fx.GraphModule, task_names: Sequence[str], gamma: flo
 
     The shared branch of a layer reads shared channels alone, a task's branch reads those and its own. Convolutions over
     a neighbourhood become a bank of primitives and a 1x1 convolution, but for those that read the images. Weights lie
-    below ``shared`` and ``tasks.<name>``. ``name`` is what messages call the encoder.
+    below ``shared`` and ``tasks.<position>``. ``name`` is what messages call the encoder.
 
     Raises:
         SpaceError: the encoder has an operation that cannot be divided by channels.
@@ -48,14 +50,14 @@ def route_encoder(encoder: fx.GraphModule, task_names: Sequence[str], gamma: flo
 class _Router:
     def __init__(self, encoder: fx.GraphModule, task_names: Sequence[str], gamma: float, name: str) -> None:
         self._encoder = encoder
-        self._owners = (_SHARED, *(f"{_TASKS}.{task}" for task in task_names))
+        self._owners = (_SHARED, *(f"{PER_TASK}.{key}" for key in position_keys(task_names).values()))
         self._gamma = gamma
         self._name = name
         self._graph = fx.Graph()
         self._root = nn.Module()
         self._root.add_module(_SHARED, nn.Module())
         self._root.add_module(_PLAIN, nn.Module())
-        self._root.add_module(_TASKS, nn.ModuleDict({task: nn.Module() for task in task_names}))
+        self._root.add_module(PER_TASK, TaskModules(task_names, {task: nn.Module() for task in task_names}))
         self._parts: dict[fx.Node, _Parts] = {}
 
     def write(self) -> fx.GraphModule:

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor, fx, nn
 
-from spaces.families.network import FamilyNetwork, part_of_state, state_of_task
+from spaces.families.network import PER_TASK, FamilyNetwork, part_of_state, state_of_task
+from spaces.task_modules import TaskModules, position_keys, with_positions
 
-_TASKS, _UNITS = "tasks", "units"
+_UNITS = "units"
 
 
 def join_encoders(
@@ -17,12 +18,13 @@ def join_encoders(
     """``images -> (features of task 1, .., features of task T)``, every task with a copy of ``encoder``.
 
     ``units`` stand behind the nodes of these names: modules ``x_1, .., x_T -> x_1', .., x_T'``, with whose results
-    every copy goes on. Weights are found below ``tasks.<name>`` and ``units.<node>``.
+    every copy goes on. Weights are found below ``tasks.<position>`` and ``units.<node>``.
     """
     units = units or {}
     root, graph = nn.Module(), fx.Graph()
-    root.add_module(_TASKS, nn.ModuleDict({name: copy.deepcopy(encoder) for name in task_names}))
-    root.add_module(_UNITS, nn.ModuleDict(units))
+    root.add_module(PER_TASK, TaskModules(task_names, {name: copy.deepcopy(encoder) for name in task_names}))
+    keys = position_keys(task_names).values()
+    root.add_module(_UNITS, nn.ModuleDict({_unit_key(node): unit for node, unit in units.items()}))
     known: list[dict[fx.Node, fx.Node]] = [{} for _ in task_names]
     for node in encoder.graph.nodes:
         if node.op == "output":
@@ -32,15 +34,18 @@ def join_encoders(
             images = graph.node_copy(node)
             values = [images] * len(known)
         else:
-            values = [
-                copy_node(graph, node, own, f"{_TASKS}.{name}") for name, own in zip(task_names, known, strict=True)
-            ]
+            values = [copy_node(graph, node, own, f"{PER_TASK}.{key}") for key, own in zip(keys, known, strict=True)]
         if node.name in units:
-            mixed = graph.call_module(f"{_UNITS}.{node.name}", tuple(values))
+            mixed = graph.call_module(f"{_UNITS}.{_unit_key(node.name)}", tuple(values))
             values = [graph.call_function(operator.getitem, (mixed, t)) for t in range(len(values))]
         for own, value in zip(known, values, strict=True):
             own[node] = value
     return fx.GraphModule(root, graph)
+
+
+def _unit_key(node: str) -> str:
+    """The node's name. One that is an attribute of every module (``half``, ``to``) gets a digit, as no node's has."""
+    return f"0_{node}" if hasattr(nn.ModuleDict, node) else node
 
 
 def copy_node(graph: fx.Graph, node: fx.Node, known: Mapping[fx.Node, fx.Node], prefix: str) -> fx.Node:
@@ -57,7 +62,7 @@ def load_single_task(network: FamilyNetwork, single_task: Mapping[str, Mapping[s
     Raises:
         SpaceError: a task has none.
     """
-    for name in network.task_names:
-        state = state_of_task(single_task, name)
-        network.encoder.get_submodule(f"{_TASKS}.{name}").load_state_dict(part_of_state(state, "encoder."))
-        network.heads[name].load_state_dict(part_of_state(state, f"heads.{name}."))
+    for name, key in position_keys(network.task_names).items():
+        state = with_positions(state_of_task(single_task, name), "heads.", network.task_names)
+        network.encoder.get_submodule(f"{PER_TASK}.{key}").load_state_dict(part_of_state(state, "encoder."))
+        network.heads[name].load_state_dict(part_of_state(state, f"heads.{key}."))

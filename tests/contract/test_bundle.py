@@ -503,7 +503,7 @@ def test_bench_prints_one_document_and_leaves_the_bundle_alone_if_told_to(
 @pytest.mark.parametrize("block", [0, 1])
 def test_the_card_s_code_runs_as_it_is_printed(bundle: Path, tmp_path: Path, block: int) -> None:
     code = (bundle / "README.md").read_text().split("```python\n")[1 + block].split("```")[0]
-    code += "print(*left.shape, *right.shape, *orientation.shape)\n"
+    code += "print(*(size for name in ('left', 'right', 'orientation') for size in predictions[name].shape))\n"
     (tmp_path / "card.py").write_text(code)
     ran = subprocess.run(
         [sys.executable, "-I", tmp_path / "card.py"], cwd=bundle, capture_output=True, text=True, check=True

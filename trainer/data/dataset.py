@@ -7,7 +7,8 @@ from typing import Any
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from spaces.errors import GatefrontError
+from spaces.errors import GatefrontError, SpaceError
+from spaces.task_names import require_distinct_names
 from spaces.tasks import Task
 
 IGNORE_INDEX = -100
@@ -66,6 +67,12 @@ class DataDescription:
     num_val: int
     class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     depth_unit: str = "metres"
+
+    def __post_init__(self) -> None:
+        try:
+            require_distinct_names(task.name for task in self.tasks)
+        except SpaceError as error:
+            raise DataError(f"Cannot use these data: {error.message}", hint=error.hint) from error
 
 
 @dataclass(frozen=True, slots=True)

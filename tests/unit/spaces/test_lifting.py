@@ -183,7 +183,7 @@ def test_architecture_survives_json() -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"name": "two words", "kind": "depth", "num_outputs": 1}, "not an identifier"),
+        ({"name": "", "kind": "depth", "num_outputs": 1}, "Cannot call a task ''"),
         ({"name": "a", "kind": "sound", "num_outputs": 1}, "'sound' is unknown"),
         ({"name": "a", "kind": "normals", "num_outputs": 1}, "num_outputs = 1 does not fit a normals task"),
         ({"name": "a", "kind": "depth", "num_outputs": 1, "weight": 0.0}, "weight must be above 0, found 0.0"),
