@@ -17,7 +17,7 @@ from search.bundle.timing import time_in_turn, torch_threads
 from search.host_lock import host_lock
 from search.latency_rule import LatencyRule
 from spaces import PlainNetwork
-from spaces.task_names import output_names
+from spaces.task_names import safe_names
 from trainer.family_file import load_delivered
 from trainer.reporting import DerivedResult, TrialResult
 
@@ -65,4 +65,4 @@ def _runner(network: PlainNetwork, rule: LatencyRule, settings: BenchSettings, i
         model = Path(folder) / ONNX_MODEL
         # At least two images, so that the exporter does not mistake the batch axis for a constant of one.
         export_onnx(network, images.expand(max(2, rule.batch), -1, -1, -1).contiguous(), model)
-        return onnx_runner(model, output_names(network.task_names), settings, images)
+        return onnx_runner(model, safe_names(network.task_names), settings, images)

@@ -1,7 +1,7 @@
 """Names of tasks: which are allowed, and how they are spelled where a name is not free.
 
 A task's name belongs to the user. It is shown, typed and stored as it is. Modules, graphs and files name a task by its
-position (:mod:`spaces.task_modules`), and the outputs of a delivered network by :func:`output_names`.
+position (:mod:`spaces.task_modules`); the outputs of an exported network and files of tasks by :func:`safe_names`.
 """
 
 import re
@@ -16,10 +16,10 @@ MAX_LENGTH = 200
 _REFUSED_CATEGORIES = ("Cc", "Cs", "Zl", "Zp")
 """Unicode's control characters, surrogates, which no UTF-8 text can hold, and separators of lines and paragraphs."""
 
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
-_BY_POSITION = re.compile(r"output_[0-9]+", re.ASCII)
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}", re.ASCII)
+_BY_POSITION = re.compile(r"task_[0-9]+", re.ASCII)
 _TAKEN = frozenset({"images"})
-"""The name of the one input of a delivered network."""
+"""The name of the one input of an exported network."""
 
 
 def require_task_name(name: str) -> None:
@@ -63,13 +63,13 @@ def require_distinct_names(names: Iterable[str]) -> None:
         known[folded] = name
 
 
-def output_names(task_names: Sequence[str]) -> tuple[str, ...]:
-    """How the outputs of an exported network are called, in order: identifiers of ASCII letters that all differ.
+def safe_names(task_names: Sequence[str]) -> tuple[str, ...]:
+    """A name per task for outputs of exports and for files, in order: short ASCII identifiers that all differ.
 
-    A task's own name is taken where it is such an identifier; any other output is ``output_`` and its position. No two
-    outputs get one name, because a task that is itself called ``output_`` and a number is numbered, too.
+    It is the task's own name where that is such an identifier, and else ``task_`` and the task's position. No two tasks
+    get one name, because a task that is itself called ``task_`` and a number is numbered, too.
     """
-    return tuple(name if _is_free(name) else f"output_{position}" for position, name in enumerate(task_names))
+    return tuple(name if _is_free(name) else f"task_{position}" for position, name in enumerate(task_names))
 
 
 def _is_free(name: str) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 from spaces.architecture import Architecture
 from spaces.families.attachment import find_attachment
 from spaces.shared_network import build_shared_network
+from spaces.task_names import safe_names
 from spaces.tasks import Task
 from trainer.checkpoint import CheckpointSlot
 from trainer.compatibility import image_shape
@@ -62,10 +63,11 @@ def search_layers(
         DivergedError: a training diverged.
     """
     attachments: dict[str, str] = {}
-    train_flops = seconds = 0.0
+    names, train_flops, seconds = safe_names(architecture.task_names), 0.0, 0.0
     for position, task in enumerate(architecture.tasks):
         told = None if reporter is None else _counting_from(position, architecture, search, reporter)
-        place, cost, took = _search_layer(architecture, task, data, search, work_dir, told)
+        path = work_dir / f"sparse-{names[position]}.pt"
+        place, cost, took = _search_layer(architecture, task, data, search, path, told)
         attachments[task.name] = place
         train_flops, seconds = train_flops + cost, seconds + took
     return FoundLayers(attachments=attachments, train_flops=train_flops, seconds=seconds)
@@ -86,7 +88,7 @@ def _search_layer(
     task: Task,
     data: MultiTaskData,
     search: LayerSearch,
-    work_dir: Path,
+    checkpoint: Path,
     reporter: Reporter | None,
 ) -> tuple[str, float, float]:
     """The task's layer, and the FLOPs and seconds of its network."""
@@ -96,7 +98,7 @@ def _search_layer(
     network = build_shared_network(architecture, [task.name])
     recipe = {"task": task.name, "train": config.to_json(), "sparsity": search.sparsity}
     key = hash_json(recipe | {"architecture": architecture.to_json()})
-    slot = CheckpointSlot(path=work_dir / f"sparse-{task.name}.pt", key=key)
+    slot = CheckpointSlot(path=checkpoint, key=key)
     # Decoders stay dense: of the encoder's layers one wants to know which the task needs.
     strategy = Strategy(phase="sparse", after_step=GroupSparsity(network.encoder, search.sparsity))
     outcome = train(network, data, config, tasks=[task], strategy=strategy, reporter=reporter, slot=slot)

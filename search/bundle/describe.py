@@ -21,7 +21,7 @@ from search.bundle.outputs import output_meaning, output_shape
 from search.bundle.source import PullSource
 from search.records import TaskRecord
 from spaces import FLOP_CONVENTION, PlainNetwork, count_parameters
-from spaces.task_names import output_names
+from spaces.task_names import safe_names
 from spaces.tasks import Task
 from trainer.data import DataDescription, MultiTaskData
 from trainer.family_file import Delivered
@@ -42,7 +42,7 @@ def describe(
         input=describe_input(source.data.description),
         tasks=tuple(
             _describe_task(task, name, source)
-            for task, name in zip(delivered.architecture.tasks, output_names(network.task_names), strict=True)
+            for task, name in zip(delivered.architecture.tasks, safe_names(network.task_names), strict=True)
         ),
         delta_mtl=point.delta_mtl or 0.0,
         flops=FlopsEntry(

@@ -25,7 +25,7 @@ from search.bundle.layout import (
 from search.bundle.onnx_names import name_outputs
 from search.errors import BundleError
 from spaces import PlainNetwork, SpaceError, pad_widths
-from spaces.task_names import output_names
+from spaces.task_names import safe_names
 
 _BATCH = torch.export.Dim("batch", min=1)
 
@@ -53,7 +53,7 @@ def export_network(network: PlainNetwork, samples: Tensor, folder: Path) -> Expo
     _write_exports(network, samples, folder)
     refusal = _write_plan(network, folder)
     _write_tensors({INPUT_NAME: samples}, folder / SAMPLE_INPUTS)
-    _write_tensors(dict(zip(output_names(network.task_names), outputs, strict=True)), folder / SAMPLE_OUTPUTS)
+    _write_tensors(dict(zip(safe_names(network.task_names), outputs, strict=True)), folder / SAMPLE_OUTPUTS)
     return Exported(outputs=outputs, no_plan_because=refusal)
 
 

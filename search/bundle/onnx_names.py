@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
-from spaces.task_names import output_names
+from spaces.task_names import safe_names
 
 TASKS_PROPERTY = "gatefront.tasks"
 """The model's metadata entry with the tasks' names, as a JSON list in the outputs' order."""
@@ -24,7 +24,7 @@ def name_outputs(model: Any, task_names: Sequence[str]) -> None:
         model: an ``onnx_ir.Model`` with one output per task, in order.
         task_names: the tasks.
     """
-    graph, names = model.graph, output_names(task_names)
+    graph, names = model.graph, safe_names(task_names)
     outputs = {id(value) for value in graph.outputs}
     computed = (value for node in graph.all_nodes() for value in node.outputs)
     for value in list(chain(graph.initializers.values(), computed)):

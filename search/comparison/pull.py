@@ -25,7 +25,7 @@ from search.folders import StudyFolders
 from search.storage.comparisons import read_comparison, read_run
 from search.study_file import parse_study
 from spaces import FLOP_CONVENTION, InterroGateNetwork, PlainNetwork, count_flops, count_parameters
-from spaces.task_names import output_names
+from spaces.task_names import safe_names
 from trainer.data import MultiTaskData, load_data
 from trainer.family_file import Delivered, load_delivered
 from trainer.trial_spec import NETWORK_FILE
@@ -154,7 +154,7 @@ def _describe(source: _Source, network: PlainNetwork, no_plan_because: str | Non
                 delta=run.delta_per_task[task.name],
             )
             for task, output_name in zip(
-                source.delivered.architecture.tasks, output_names(network.task_names), strict=True
+                source.delivered.architecture.tasks, safe_names(network.task_names), strict=True
             )
         ),
         delta_mtl=run.delta_mtl,

@@ -28,7 +28,7 @@ from spaces import (
     prune_network,
 )
 from spaces.families import FAMILIES, build_family, plain_network
-from spaces.task_names import output_names
+from spaces.task_names import safe_names
 from trainer.checkpoint import load_network, save_network
 from trainer.family_file import load_delivered, save_family
 
@@ -40,8 +40,8 @@ WRITTEN = (
     *(
         "images",
         "output",
-        "output_0",
-        "output_1",
+        "task_0",
+        "task_1",
         "input",
         "placeholder",
         "root",
@@ -86,7 +86,7 @@ WRITTEN = (
 )
 NAMES = tuple(dict.fromkeys((*ATTRIBUTES, *WRITTEN)))
 PAIR = ("type", "shared")
-WORST = ("shared", "type", "images", "output_0", "conv2d", "relu", "__metadata__", "a.b", "名前", "<b>", "lambda")
+WORST = ("shared", "type", "images", "task_0", "conv2d", "relu", "__metadata__", "a.b", "名前", "<b>", "lambda")
 
 
 def _architecture(names: tuple[str, ...], kind: str = "classification") -> Architecture:
@@ -207,7 +207,7 @@ def test_network_with_awkward_names_starts_from_its_references(family: str) -> N
 def test_exports_with_awkward_names_equal_the_network(tmp_path: Path) -> None:
     network = _gated(WORST)
     export_network(prune_network(network), _images(), tmp_path)
-    names, expected = output_names(WORST), network(_images(3))
+    names, expected = safe_names(WORST), network(_images(3))
     onnx.checker.check_model(tmp_path / ONNX_MODEL, full_check=True)
     session = onnxruntime.InferenceSession(tmp_path / ONNX_MODEL, providers=["CPUExecutionProvider"])
     assert json.loads(session.get_modelmeta().custom_metadata_map[TASKS_PROPERTY]) == list(WORST)

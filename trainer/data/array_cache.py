@@ -8,16 +8,18 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from spaces.task_names import safe_names
 from trainer.cache_folder import obtain_folder
 from trainer.content_hash import hash_file, hash_json
 from trainer.data.array_dataset import ArrayDataset
-from trainer.data.dataset import DataDescription, MultiTaskData
+from trainer.data.dataset import DataDescription, DataError, MultiTaskData
 
 Split = Literal["train", "val"]
 Arrays = dict[str, NDArray[Any]]
 """``"image"``, uint8 ``[n, channels, h, w]``, and one array per task."""
 
 _CONTENTS = "contents.json"
+_IMAGES = "image"
 
 
 def load_generated(
@@ -31,12 +33,16 @@ def load_generated(
     """Both splits of a generated data set, rendered by ``render`` if ``cache_dir`` does not hold them yet.
 
     ``settings`` is everything that decides the content, the version of the renderer included.
+
+    Raises:
+        DataError: a task is called as the images are.
     """
+    names = _file_names(description)
     folder = cache_dir / "data" / f"{name}-{hash_json(dict(settings))[:16]}"
 
     def build(target: Path) -> None:
         for split in ("train", "val"):
-            _write_split(target, split, render(split))
+            _write_split(target, split, render(split), names)
         write_contents(target)
 
     obtain_folder(folder, is_intact=is_intact, build=build)
@@ -49,9 +55,19 @@ def load_generated(
     )
 
 
-def _write_split(folder: Path, split: Split, arrays: Arrays) -> None:
+def _file_names(description: DataDescription) -> dict[str, str]:
+    """By array, its name in those of files."""
+    tasks = [task.name for task in description.tasks]
+    if _IMAGES in map(str.casefold, tasks):
+        raise DataError(
+            f"Cannot render these data: a task is called {_IMAGES!r}, as the images are.", hint="Rename it."
+        )
+    return {_IMAGES: _IMAGES, **dict(zip(tasks, safe_names(tasks), strict=True))}
+
+
+def _write_split(folder: Path, split: Split, arrays: Arrays, names: Mapping[str, str]) -> None:
     for name, array in arrays.items():
-        np.save(folder / f"{split}-{name}.npy", array)
+        np.save(folder / f"{split}-{names[name]}.npy", array)
 
 
 def write_contents(folder: Path) -> None:
@@ -72,13 +88,15 @@ def is_intact(folder: Path) -> bool:
 
 
 def _open_split(folder: Path, split: Split, description: DataDescription) -> ArrayDataset:
+    names = _file_names(description)
+
     def open_array(name: str) -> NDArray[Any]:
         # "c" maps copy-on-write: nothing is ever written, but torch warns of arrays that are read-only.
-        array: NDArray[Any] = np.load(folder / f"{split}-{name}.npy", mmap_mode="c")
+        array: NDArray[Any] = np.load(folder / f"{split}-{names[name]}.npy", mmap_mode="c")
         return array
 
     return ArrayDataset(
-        open_array("image"),
+        open_array(_IMAGES),
         {task.name: open_array(task.name) for task in description.tasks},
         description.tasks,
         mean=description.mean,

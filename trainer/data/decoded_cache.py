@@ -95,11 +95,11 @@ def _hash_readers() -> str:
 
 
 def _build(folder: Path, data: MultiTaskData, splits: Mapping[str, Decodable], columns: list[Column]) -> None:
-    before = _key(data, splits)
+    before, names = _key(data, splits), [task.name for task in data.description.tasks]
 
     def build(target: Path) -> None:
         for name, split in splits.items():
-            write_split(target, name, columns, _decode_all(split), len(split))
+            write_split(target, name, columns, _decode_all(split), len(split), task_names=names)
         write_contents(target)
         if _key(data, splits) != before:
             raise DataError("the files of the data changed while they were read.", hint="Start again.")

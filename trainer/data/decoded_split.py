@@ -23,7 +23,10 @@ _WITH_CLASSES = ("classification", "segmentation")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One array: the images, the labels of one task, or which labels there are. ``gap`` fills rows without a label."""
+    """One array: the images, the labels of one task, or which labels there are. ``gap`` fills rows without a label.
+
+    ``name`` is the file's; labels are called by their task's position, as a task may be called what no file can be.
+    """
 
     name: str
     dtype: np.dtype[Any]
@@ -44,19 +47,30 @@ def list_columns(description: DataDescription, image: Tensor) -> list[Column]:
     images = Column("image", image.numpy().dtype, tuple(image.shape))
     return [
         images,
-        *(_label_column(task, description.input_size) for task in tasks),
+        *(_label_column(task, position, description.input_size) for position, task in enumerate(tasks)),
         Column("present", np.dtype(bool), (len(tasks),)),
     ]
 
 
-def write_split(folder: Path, split: str, columns: Sequence[Column], samples: Iterable[Sample], count: int) -> None:
-    """Writes the samples, of which there are ``count``, not normalised, one after the other."""
+def write_split(
+    folder: Path,
+    split: str,
+    columns: Sequence[Column],
+    samples: Iterable[Sample],
+    count: int,
+    *,
+    task_names: Sequence[str],
+) -> None:
+    """Writes the samples, of which there are ``count``, not normalised, one after the other.
+
+    ``task_names`` are those of the columns between the first and the last, in order.
+    """
     with ExitStack() as stack:
         files = [stack.enter_context(column.file(folder, split).open("wb")) for column in columns]
         for column, file in zip(columns, files, strict=True):
             _write_header(file, column, count)
         for sample in samples:
-            for column, file, row in zip(columns, files, _rows(columns, sample), strict=True):
+            for column, file, row in zip(columns, files, _rows(columns, task_names, sample), strict=True):
                 file.write(np.ascontiguousarray(row, dtype=column.dtype).tobytes())
 
 
@@ -93,8 +107,8 @@ class DecodedSplit(Dataset[Sample]):
         return iter(np.flatnonzero(self._present[:, position]).tolist())
 
 
-def _label_column(task: Task, size: tuple[int, int]) -> Column:
-    name = f"label-{task.name}"
+def _label_column(task: Task, position: int, size: tuple[int, int]) -> Column:
+    name = f"label-{position}"
     shape = size if task.is_dense else ()
     if task.kind in _WITH_CLASSES:
         small = task.num_outputs <= np.iinfo(np.int16).max
@@ -111,13 +125,12 @@ def _write_header(file: BinaryIO, column: Column, count: int) -> None:
     npy_format.write_array_header_1_0(file, header)
 
 
-def _rows(columns: Sequence[Column], sample: Sample) -> Iterator[NDArray[Any]]:
+def _rows(columns: Sequence[Column], task_names: Sequence[str], sample: Sample) -> Iterator[NDArray[Any]]:
     """The sample's row in each array."""
-    names = [column.name.removeprefix("label-") for column in columns[1:-1]]
     yield sample.image.numpy()
-    for name, column in zip(names, columns[1:-1], strict=True):
+    for name, column in zip(task_names, columns[1:-1], strict=True):
         yield sample.labels[name].numpy() if name in sample.labels else np.full(column.shape, column.gap)
-    yield np.array([name in sample.labels for name in names])
+    yield np.array([name in sample.labels for name in task_names])
 
 
 def _as_label(values: NDArray[Any]) -> Tensor:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spaces import SpaceError, Task
-from spaces.task_names import MAX_LENGTH, output_names, require_distinct_names, require_task_name
+from spaces.task_names import MAX_LENGTH, require_distinct_names, require_task_name, safe_names
 
 
 @pytest.mark.parametrize(
@@ -45,17 +45,17 @@ def test_names_that_differ_in_case_or_form_alone_are_refused(one: str, other: st
         require_distinct_names(["edges", one, other])
 
 
-def test_output_names_of_ordinary_tasks_are_the_tasks_names() -> None:
-    assert output_names(("semseg", "Depth_2", "type", "output")) == ("semseg", "Depth_2", "type", "output")
+def test_safe_names_of_ordinary_tasks_are_the_tasks_names() -> None:
+    assert safe_names(("semseg", "Depth_2", "type", "output")) == ("semseg", "Depth_2", "type", "output")
 
 
-def test_output_names_of_other_tasks_are_their_positions() -> None:
-    names = ("images", "a.b", "output_0", "名前", "_x", "semseg")
-    assert output_names(names) == ("output_0", "output_1", "output_2", "output_3", "output_4", "semseg")
+def test_safe_names_of_other_tasks_are_their_positions() -> None:
+    names = ("images", "a.b", "task_0", "名前", "_x", "semseg")
+    assert safe_names(names) == ("task_0", "task_1", "task_2", "task_3", "task_4", "semseg")
 
 
-@given(st.lists(st.text(min_size=1) | st.from_regex(r"output_[0-9]{1,2}", fullmatch=True), unique=True, max_size=30))
-def test_output_names_are_identifiers_that_differ(names: list[str]) -> None:
-    found = output_names(names)
+@given(st.lists(st.text(min_size=1) | st.from_regex(r"task_[0-9]{1,2}", fullmatch=True), unique=True, max_size=30))
+def test_safe_names_are_identifiers_that_differ(names: list[str]) -> None:
+    found = safe_names(names)
     assert len(set(found)) == len(names)
     assert all(name.isascii() and name.isidentifier() and name != "images" for name in found)

@@ -158,6 +158,26 @@ def test_the_fingerprint_follows_files_table_and_meaning(root: Path) -> None:
     assert len({first, second, load(root).fingerprint}) == 3
 
 
+RENAMED = {"animal": "type of <b>, {}", "semseg": "a.b", "depth": "two words", "edges": "名前", "saliency": "label-0"}
+
+
+@pytest.mark.parametrize("cache", ["auto", "off"])
+def test_awkward_names_of_tasks_find_their_labels(root: Path, cache: str) -> None:
+    expected = load(root).val[0].labels
+    manifest = MANIFEST
+    for old, new in RENAMED.items():
+        manifest = manifest.replace(f"[tasks.{old}]", f'[tasks."{new}"]')
+        if (root / old).is_dir():
+            (root / old).rename(root / new)
+    (root / "dataset.toml").write_text(manifest)
+    (root / "labels.csv").write_text(TABLE.replace("animal", f'"{RENAMED["animal"]}"'))
+    spec = DataSpec(name="folder", root=str(root), cache=cache)
+    found = load_data(spec, root.parent / "cache").val[0].labels
+    assert set(found) == {RENAMED.get(name, name) for name in expected}
+    for name, label in expected.items():
+        torch.testing.assert_close(found[RENAMED.get(name, name)], label, equal_nan=True)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -165,7 +185,13 @@ def test_the_fingerprint_follows_files_table_and_meaning(root: Path) -> None:
         ("num_classes = 3", "", "needs either classes or num_classes"),
         ('kind = "saliency"', 'kind = "saliency"\nnum_classes = 2', "a saliency task has no classes"),
         ('kind = "edges"', 'kind = "outline"', r"tasks\.edges\.kind: "),
-        ("[tasks.animal]", "[tasks.an-animal]", "not an identifier"),
+        ("[tasks.animal]", '[tasks." animal"]', "Cannot call a task ' animal'"),
+        ("[tasks.animal]", "[tasks.wet]", "Cannot read column 'wet' twice"),
+        ("[tasks.depth]", '[tasks."../depth"]', "Cannot read task '../depth'.*no folder can be called so"),
+        ("[tasks.depth]", '[tasks.".."]', "Cannot read task '..'"),
+        ("[tasks.depth]", f'[tasks."{"名" * 100}"]', "no folder can be called so"),
+        ("[tasks.depth]", "[tasks.images]", "Cannot read task 'images'.*holds the images"),
+        ("[tasks.depth]", "[tasks.Edges]", "must differ in more than case and Unicode form, found 'Edges' and 'edges'"),
         ('["striped", "wet"]', '["wet", "wet"]', "a name twice"),
         ("[8, 12]", "[8]", "input_size: "),
         ("[8, 12]", "", "not valid TOML"),

@@ -1,6 +1,7 @@
 """``dataset.toml``: what the labels of a folder mean."""
 
 import tomllib
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from spaces.errors import SpaceError
 from spaces.tasks import Task, TaskKind
 from trainer.data.dataset import IMAGENET_MEAN, IMAGENET_STD, DataError
+from trainer.data.folder.places import require_places
 
 MANIFEST = "dataset.toml"
 
@@ -77,6 +79,12 @@ class Manifest(_Strict):
             for name, entry in self.tasks.items()
         )
 
+    def require_places(self, path: Path) -> None:
+        """Refuse names of tasks and classes under which no labels can lie; ``path`` is what messages call the file."""
+        whole = {name: entry for name, entry in self.tasks.items() if entry.kind in ("classification", "multilabel")}
+        columns = (entry.class_names if entry.kind == "multilabel" else (name,) for name, entry in whole.items())
+        require_places(path, folders=self.tasks.keys() - whole.keys(), columns=chain.from_iterable(columns))
+
 
 def read_manifest(root: Path) -> Manifest:
     """The folder's ``dataset.toml``.
@@ -88,6 +96,7 @@ def read_manifest(root: Path) -> Manifest:
     try:
         manifest = Manifest.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
         manifest.make_tasks()
+        manifest.require_places(path)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.", hint="docs/adding-data.md shows one.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
