@@ -3,6 +3,7 @@
 from typing import Any
 
 from dashboards.formats import flop_unit
+from dashboards.task_keys import task_key
 from search.comparison import ComparisonTable, Spread
 
 
@@ -18,7 +19,7 @@ def comparison_columns(table: ComparisonTable) -> list[dict[str, Any]]:
         _number("flops", unit.name, ".4r"),
         _number("share", "% of single-task", ".1f"),
         _number("mean_rank", "Mean rank", ".1f"),
-        *(_with_spread(f"metric_{task.name}", f"{task.name}: {task.metric}") for task in table.tasks),
+        *(_with_spread(f"metric_{task_key(task.name)}", f"{task.name}: {task.metric}") for task in table.tasks),
         _number("parameters", "Parameters", ",d"),
         _number("training", "Training FLOPs", ".3s"),
         _number("seeds", "Seeds", "d"),
@@ -39,7 +40,11 @@ def comparison_rows(table: ComparisonTable) -> list[dict[str, Any]]:
             "training": line.train_flops,
             "seeds": line.num_seeds,
         }
-        | {key: value for name, s in line.metrics.items() for key, value in _fields(f"metric_{name}", s).items()}
+        | {
+            key: value
+            for name, s in line.metrics.items()
+            for key, value in _fields(f"metric_{task_key(name)}", s).items()
+        }
         for line in table.lines
     ]
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from dashboards.task_keys import task_key
+
 # Study page
 STUDY_ACTIONS = "study-actions"
 STUDY_ACTION_REASONS = "study-action-reasons"
@@ -62,4 +64,4 @@ def dialog_part(key: str, part: str) -> str:
 
 def task_weight(task: Any) -> dict[str, Any]:
     """The field for one task's weight in the loss; Dash's ``ALL`` stands for every task."""
-    return {"type": "start-task-weight", "task": task}
+    return {"type": "start-task-weight", "task": task_key(task) if isinstance(task, str) else task}

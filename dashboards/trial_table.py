@@ -9,6 +9,7 @@ from dashboards.components import state_label
 from dashboards.formats import flop_unit, format_duration, metric_name, metric_unit
 from dashboards.links import trial_path
 from dashboards.point_words import expected_delta, place
+from dashboards.task_keys import task_key, task_of_key
 from search.point_label import PointLabel
 from search.records import StudyView, TaskRecord, TrialPoint, TrialState
 
@@ -21,6 +22,9 @@ _THEME = """themeQuartz.withParams({
   headerColumnResizeHandleColor: 'transparent', fontFamily: 'inherit', fontSize: 13, headerFontWeight: 600, spacing: 6,
   cellHorizontalPadding: 9
 })"""
+
+_METRIC = "metric_"
+"""What the name of a task's column begins with, before the task's key."""
 
 GRID_OPTIONS: dict[str, Any] = {
     "theme": {"function": _THEME},
@@ -85,8 +89,9 @@ def trial_window(view: StudyView, request: Mapping[str, Any], selected: frozense
 
 def _sort_key(view: StudyView, column: str) -> Callable[[TrialPoint], Any]:
     """What a column is sorted by; None, the last of all, where a trial has nothing there."""
-    task = column.removeprefix("metric_")
-    if task != column:
+    key = column.removeprefix(_METRIC)
+    if key != column:
+        task = task_of_key(key)
         return lambda point: point.metrics.get(task)
     keys: dict[str, Callable[[TrialPoint], Any]] = {
         "state": lambda point: state_label(point.state),
@@ -143,7 +148,7 @@ def _row(view: StudyView, point: TrialPoint, derived: Sequence[TrialPoint], divi
         "time": format_duration(point.seconds),
         "cause": point.cause,
     }
-    return row | {f"metric_{task.name}": point.metrics.get(task.name) for task in view.summary.tasks}
+    return row | {_METRIC + task_key(task.name): point.metrics.get(task.name) for task in view.summary.tasks}
 
 
 def _derived_standing(derived: Sequence[TrialPoint]) -> str:
@@ -162,7 +167,7 @@ def _number(field: str, name: str, spec: str, width: int) -> dict[str, Any]:
 
 def _width(name: str) -> int:
     """Pixels of a column whose heading, one word, is not broken."""
-    return max(74, 20 + round(7.8 * len(name)))
+    return min(max(74, 20 + round(7.8 * len(name))), 320)
 
 
 def _metric_groups(tasks: Sequence[TaskRecord]) -> list[dict[str, Any]]:
@@ -171,6 +176,8 @@ def _metric_groups(tasks: Sequence[TaskRecord]) -> list[dict[str, Any]]:
     for task in tasks:
         unit = metric_unit(task.metric)
         heading = f"{metric_name(task.metric)}{f' ({unit})' if unit else ''}"
-        column = _number(f"metric_{task.name}", task.name, ".3f" if unit in ("m", "") else ".2f", _width(task.name))
+        column = _number(
+            _METRIC + task_key(task.name), task.name, ".3f" if unit in ("m", "") else ".2f", _width(task.name)
+        )
         groups.setdefault(heading, []).append(column)
     return [{"headerName": heading, "children": columns} for heading, columns in groups.items()]

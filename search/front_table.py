@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 from search.cost import cost_line, study_cost
 from search.formats import format_flops, format_interval, format_latency, format_share, format_signed
@@ -30,6 +31,7 @@ _CSV_COLUMNS = (
     "seeds",
     "tied_with",
 )
+_TASK_PREFIX = "task:"
 
 
 def front_points(view: StudyView) -> list[TrialPoint]:
@@ -69,13 +71,15 @@ def point_document(view: StudyView, point: TrialPoint) -> dict[str, Any]:
 def front_csv(view: StudyView) -> str:
     """One line per point of the front; a metric's column is named after its task. ``flops`` are delivered.
 
+    The column of a task that is called as another column, or begins so, is ``task:`` and its name.
+
     ``latency_ms`` is empty where the study does not measure it, mean, interval and seeds where a point was not
     repeated.
     """
     tasks = [task.name for task in view.summary.tasks]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([*_CSV_COLUMNS, *tasks])
+    writer.writerow([*_CSV_COLUMNS, *map(_metric_column, tasks)])
     budget, single_task = view.summary.flop_budget, view.summary.single_task_flops
     for point in front_points(view):
         flops = point.flops or 0
@@ -85,6 +89,11 @@ def front_csv(view: StudyView) -> str:
         named = [point.label, point.number, point.derived, point.delta_mtl]
         writer.writerow([*named, *costs, *sizes, *_sureness(point), *metrics])
     return out.getvalue()
+
+
+def _metric_column(task: str) -> str:
+    is_taken = task in _CSV_COLUMNS or task.startswith(_TASK_PREFIX)
+    return f"{_TASK_PREFIX}{task}" if is_taken else task
 
 
 def _sureness(point: TrialPoint) -> list[object]:
@@ -103,7 +112,8 @@ def front_table(view: StudyView) -> Table:
     if summary.latency is not None:
         table.add_column("latency", justify="right", no_wrap=True)
     for task in summary.tasks:
-        table.add_column(f"{task.name}\n{task.metric}", justify="right")
+        # Text, because a plain string is read as rich's markup.
+        table.add_column(Text(f"{task.name}\n{task.metric}"), justify="right")
     for point in front_points(view):
         best = " *" if point.label == summary.best_label else ""
         requested = point.requested(summary.flop_budget)

@@ -9,10 +9,14 @@ from spaces.estimators import Estimator
 from spaces.gate_layout import Granularity
 from trainer.config import Importance, Sparsity
 
+_RANGE_KEYS = frozenset({"low", "high", "log"})
+
 
 def _tau_form(value: Any) -> str:
-    if isinstance(value, dict) and not {"choices", "low", "high", "log"} & value.keys():
-        return "tasks"
+    """A table of tasks may have one called as a key of a range; it is a range if it has nothing else, or both ends."""
+    if isinstance(value, dict) and not (value.keys() <= _RANGE_KEYS or {"low", "high"} <= value.keys()):
+        is_choice = value.keys() == {"choices"} and isinstance(value["choices"], list)
+        return "choices" if is_choice else "tasks"
     if isinstance(value, dict):
         return "choices" if "choices" in value else "range"
     return "value"

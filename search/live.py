@@ -11,6 +11,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
 from search.errors import StoreError
 from search.formats import format_duration, format_flops, format_latency, format_share, format_signed
@@ -105,13 +106,14 @@ def render(view: StudyView) -> RenderableType:
         mark = _best_mark(point, view)
         table.add_row(
             f"{point.number}{mark}",
-            f"{point.state}{_repeated(point)}" if not point.cause else f"{point.state}: {point.cause[:60]}",
+            # Text, because a plain string is read as rich's markup, and causes name tasks, layers and files.
+            Text(f"{point.state}{_repeated(point)}" if not point.cause else f"{point.state}: {point.cause[:60]}"),
             f"{point.epoch}/{point.num_epochs}",
             format_signed(point.delta_mtl),
             "–" if point.flops is None else format_flops(point.flops),
             "–" if point.flops is None else format_share(point.flops, summary.single_task_flops),
         )
-    headline = f"{summary.name}  {summary.state}  {summary.message}"
+    headline = Text(f"{summary.name}  {summary.state}  {summary.message}")
     return Group(headline, bar, progress_line(view), "", table)
 
 

@@ -16,7 +16,7 @@ from search.errors import StudyFileError
 from search.family_cost import least_flops, most_flops
 from search.family_section import INTERROGATE, FamilyName
 from search.flop_budget import parse_flop_budget
-from search.knobs import Choices, largest, listed
+from search.knobs import Choices, FloatRange, largest, listed
 from search.param_budget import parse_param_budget
 from search.pareto import is_feasible
 from spaces import BudgetBelowFloorError, Task
@@ -172,6 +172,11 @@ def _check_task_names(config: StudyConfig, known: list[str]) -> None:
                 raise StudyFileError(
                     f"[{table}]: {config.data.name} has no task {name!r}.", hint=f"Its tasks are {', '.join(known)}."
                 )
+    if isinstance(tau, FloatRange) and {"low", "high"} <= set(known):
+        raise StudyFileError(
+            "Cannot tell what [gates.tau] is: a range, or a tau for each of the tasks 'low' and 'high'.",
+            hint="Give one number or choices for all tasks, or rename the tasks.",
+        )
     if isinstance(tau, dict) and (missing := [name for name in known if name not in tau]):
         raise StudyFileError(
             f"[gates.tau] lacks {', '.join(missing)}.", hint="Give every task a tau, or all tasks one."

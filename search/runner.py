@@ -1,5 +1,6 @@
 """Running a study: references, then trials in Ray Tune's workers, until all are done or a drain is requested."""
 
+import json
 import logging
 import shutil
 from collections import Counter
@@ -231,7 +232,8 @@ def _config_maker(run: StudyRun, references: References) -> Callable[[optuna.Tri
         spec = references.trial_spec(settings, initial=None if initial is None else InitialNetwork.from_json(initial))
         confirms = trial.user_attrs.get(CONFIRMS)
         run.store.open_trial(trial.number, seed=settings.train.seed, num_epochs=spec.num_epochs, confirms=confirms)
-        return {TRIAL_NUMBER: trial.number, SPEC: spec.to_json()}
+        # As text: Ray reads meaning into the keys of a nested configuration, and some of them are names of tasks.
+        return {TRIAL_NUMBER: trial.number, SPEC: json.dumps(spec.to_json())}
 
     return make_config
 

@@ -1,8 +1,9 @@
 """What a worker does: train one trial, time its networks if asked, and tell the driver of every epoch."""
 
+import json
 import logging
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -78,7 +79,7 @@ def make_trainable(
     return train_one_trial
 
 
-def _attempt(run_trial: RunTrial, spec: Mapping[str, Any], work_dir: Path, cache_dir: Path) -> Message:
+def _attempt(run_trial: RunTrial, spec: str, work_dir: Path, cache_dir: Path) -> Message:
     try:
         claim = Claim(work_dir)  # makes the folder, too
         logger.info("trial %s begins in %s", work_dir.name, process_identity())
@@ -87,7 +88,9 @@ def _attempt(run_trial: RunTrial, spec: Mapping[str, Any], work_dir: Path, cache
             claim.check()
             _report_epoch(epoch)
 
-        result = run_trial(TrialSpec.from_json(spec), work_dir=work_dir, cache_dir=cache_dir, reporter=report)
+        result = run_trial(
+            TrialSpec.from_json(json.loads(spec)), work_dir=work_dir, cache_dir=cache_dir, reporter=report
+        )
         claim.check()
     except Exception as error:  # whatever a trial raises fails that trial, and no other
         logger.exception("trial in %s failed", work_dir)
@@ -97,7 +100,7 @@ def _attempt(run_trial: RunTrial, spec: Mapping[str, Any], work_dir: Path, cache
             return TrialInterrupted(f"the disk of {work_dir} is full")
         keep_failure(work_dir, traceback.format_exc())
         if ran_out_of_memory(error):
-            trial = TrialSpec.from_json(spec)
+            trial = TrialSpec.from_json(json.loads(spec))
             return TrialFailed(memory_cause(error, trial.architecture, trial.train), is_deterministic=True)
         return TrialFailed(_cause(error), is_deterministic=isinstance(error, _DETERMINISTIC))
     return TrialFinished(result)

@@ -1,7 +1,7 @@
 """The one training loop: every network of gatefront is trained by it; what differs is handed in."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -209,7 +209,7 @@ class _Run:
             total = torch.stack(list(extra.values())).sum()
             if total.requires_grad:
                 total.backward()  # type: ignore[no-untyped-call]
-            terms |= extra
+            terms |= {_free_name(name, terms): loss for name, loss in extra.items()}
         if self._config.gradient_clip is not None:
             nn.utils.clip_grad_norm_(self._network.parameters(), self._config.gradient_clip)
         self._optimizer.step()
@@ -274,3 +274,10 @@ class _Run:
             random_state=random_state(),
         )
         write_checkpoint(slot.path, checkpoint)
+
+
+def _free_name(term: str, taken: Collection[str]) -> str:
+    """The term's name; a task may be called so, too."""
+    while term in taken:
+        term = f"{term} (term)"
+    return term

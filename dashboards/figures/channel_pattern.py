@@ -2,6 +2,7 @@
 
 import plotly.graph_objects as go
 
+from dashboards.figures.labels import as_label
 from dashboards.figures.theme import Scheme, base_figure
 from spaces.gate_map import GateSite
 
@@ -12,6 +13,7 @@ def channel_pattern_figure(tasks: tuple[str, ...], site: GateSite, scheme: Schem
     """Tasks x channels; dark on the light scheme (light on the dark one) where a task keeps its own channel."""
     shared, own = ("#dbe4ec", "#00467a") if scheme.name == "light" else ("#3d444b", "#7cc4f0")
     values = [[int(flag) for flag in row] for row in site.own]
+    tasks = tuple(map(as_label, tasks))
     figure = base_figure(scheme, height=96 + _ROW_HEIGHT * len(tasks), keep=f"pattern-{site.name}")
     figure.add_heatmap(
         z=values, x=list(range(site.num_channels)), y=list(tasks), zmin=0, zmax=1, showscale=False,
@@ -26,6 +28,7 @@ def channel_pattern_figure(tasks: tuple[str, ...], site: GateSite, scheme: Schem
         )
     figure.update_xaxes(title_text="channel", showgrid=False, showline=False, range=[-0.5, site.num_channels - 0.5])
     figure.update_yaxes(
+        type="category",
         autorange="reversed",
         showgrid=False,
         showline=False,

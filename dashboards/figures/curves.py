@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from dashboards.figures.labels import as_label
 from dashboards.figures.theme import DELTA_AXIS, TASK_DASHES, TASK_MARKERS, Scheme, base_figure, styled
 from dashboards.formats import flop_unit, format_flops
 from search.records import EpochPoint, TaskRecord
@@ -86,11 +87,11 @@ def _line(
     return {
         "x": [epoch.epoch for epoch in epochs],
         "y": list(values),
-        "name": name,
+        "name": as_label(name),
         "mode": "lines+markers",
         "line": {"color": scheme.task_color(index), "width": 2, "dash": TASK_DASHES[index % len(TASK_DASHES)]},
         "marker": {"symbol": TASK_MARKERS[index % len(TASK_MARKERS)], "size": 7},
-        "hovertemplate": f"{name}, epoch %{{x}}: %{{y:.4g}}<extra></extra>",
+        "hovertemplate": f"{as_label(name)}, epoch %{{x}}: %{{y:.4g}}<extra></extra>",
     }
 
 

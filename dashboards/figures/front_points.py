@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from dashboards.cost_axis import CostAxis
+from dashboards.figures.labels import as_label
 from dashboards.formats import format_delta, format_metric, format_share, metric_name
 from dashboards.point_words import asked_and_delivered, place, point_name, sureness
 from search.formats import format_latency
@@ -73,5 +74,5 @@ def hover_text(point: TrialPoint, view: StudyView) -> str:
     for task in () if point.derived and not point.on_front else view.summary.tasks:
         value = format_metric(point.metrics.get(task.name), task.metric)
         alone = format_metric(single.get(task.name), task.metric)
-        lines.append(f"{task.name}: {metric_name(task.metric)} {value} (alone {alone})")
+        lines.append(f"{as_label(task.name)}: {metric_name(task.metric)} {value} (alone {alone})")
     return "<br>".join(lines)

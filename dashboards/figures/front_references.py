@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from dashboards.cost_axis import CostAxis
+from dashboards.figures.labels import as_label
 from dashboards.figures.theme import Scheme
 from dashboards.formats import format_delta, format_flops, format_metric, metric_name
 from search.comparison import Line
@@ -30,7 +31,8 @@ def add_reference(
     name = _REFERENCE_NAMES[reference.kind]
     if cost is not None:
         metrics = "<br>".join(
-            f"{task.name}: {metric_name(task.metric)} {format_metric(reference.metrics.get(task.name), task.metric)}"
+            f"{as_label(task.name)}: {metric_name(task.metric)} "
+            f"{format_metric(reference.metrics.get(task.name), task.metric)}"
             for task in view.summary.tasks
         )
         symbol = "star" if reference.kind == "single_task" else "diamond"

@@ -4,6 +4,7 @@ from itertools import accumulate, pairwise
 
 import plotly.graph_objects as go
 
+from dashboards.figures.labels import as_label
 from dashboards.figures.theme import Scheme, base_figure
 from spaces.gate_counts import GateCounts
 from spaces.gate_map import GateMap
@@ -29,7 +30,7 @@ def gate_map_figure(
     lightness too, so it reads without colour. ``by_flops`` makes each site as wide as what it costs in one branch.
     """
     counts = gate_map if isinstance(gate_map, GateCounts) else GateCounts.of(gate_map)
-    sites, tasks = counts.sites, list(counts.tasks)
+    sites, tasks = counts.sites, [as_label(task) for task in counts.tasks]
     edges = _edges(counts, by_flops=by_flops)
     figure = base_figure(scheme, height=map_height(len(tasks)), keep=keep)
     figure.add_heatmap(
@@ -47,11 +48,12 @@ def gate_map_figure(
     figure.update_xaxes(
         title_text=f"gate site, from the image to the heads{', as wide as its FLOPs' * by_flops}",
         tickvals=[(left + right) / 2 for left, right in pairwise(edges)][::step],
-        ticktext=[site.name for site in sites[::step]],
+        ticktext=[as_label(site.name) for site in sites[::step]],
         tickangle=0 if len(sites) <= _MOST_LEVEL_NAMES else -45,
         showgrid=False, showline=False, ticks="", range=[edges[0], edges[-1]],
     )  # fmt: skip
     figure.update_yaxes(
+        type="category",
         autorange="reversed",
         showgrid=False,
         showline=False,
@@ -72,8 +74,8 @@ def map_height(num_tasks: int) -> int:
 def _hover(counts: GateCounts, s: int, t: int) -> str:
     site = counts.sites[s]
     return (
-        f"<b>{site.name}</b> · {counts.tasks[t]}<br>{site.own[t]} of {site.num_channels} channels are its own "
-        f"({100 * site.own_fraction(t):.0f} %)"
+        f"<b>{as_label(site.name)}</b> · {as_label(counts.tasks[t])}<br>"
+        f"{site.own[t]} of {site.num_channels} channels are its own ({100 * site.own_fraction(t):.0f} %)"
     )
 
 

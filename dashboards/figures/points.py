@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 
 from dashboards.choosing import thinned
 from dashboards.cost_axis import cost_axis
+from dashboards.figures.labels import as_label
 from dashboards.figures.theme import Scheme, base_figure
 from dashboards.formats import format_delta
 from search.importance import parameter_space
@@ -62,7 +63,7 @@ def _weight(point: TrialPoint, selected: frozenset[str] | None) -> float:
 
 
 def _dimension(name: str, values: Sequence[Any]) -> dict[str, Any]:
-    label = name.removeprefix("gates.").removeprefix("train.")
+    label = as_label(name.removeprefix("gates.").removeprefix("train."))
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
         return {"label": label, "values": list(values)}
     words = sorted({str(value) for value in values})
@@ -77,16 +78,17 @@ def importance_figure(
     names = sorted(shares.get("delta_mtl", {}), key=lambda name: shares["delta_mtl"][name])[-_MOST_AXES:]
     figure = base_figure(scheme, height=110 + 2 * _HEIGHT_OF_BAR * max(len(names), 1), keep="importance")
     patterns = ("", "/")
+    labels = [f"<b>{as_label(name)}</b>" if name == chosen else as_label(name) for name in names]
     for index, (outcome, words) in enumerate(_OUTCOMES):
         if names:
             values = [100 * shares[outcome].get(name, 0.0) for name in names]
             figure.add_trace(
                 go.Bar(
-                    x=values, y=[f"<b>{name}</b>" if name == chosen else name for name in names], orientation="h",
-                    name=words, customdata=names, text=[f"{value:.0f} %" for value in values], textposition="outside",
+                    x=values, y=labels, orientation="h", name=words,
+                    customdata=names, text=[f"{value:.0f} %" for value in values], textposition="outside",
                     cliponaxis=False, textfont={"size": 12, "color": scheme.text},
                     marker={"color": scheme.task_color(index), "pattern": {"shape": patterns[index]}},
-                    hovertemplate="%{customdata} %{text}<extra></extra>",
+                    hovertemplate="%{y} %{text}<extra></extra>",
                 )
             )  # fmt: skip
     figure.update_xaxes(title_text="share of what decided (%)", range=[0, 112])
@@ -98,12 +100,13 @@ def importance_figure(
 def pair_figure(deltas: Mapping[str, Mapping[str, float]], tasks: Sequence[TaskRecord], scheme: Scheme) -> go.Figure:
     """Each task's change against its single-task network, a bar per point; the second one is hatched."""
     names = [task.name for task in tasks]
+    shown = [as_label(name) for name in names]
     figure = base_figure(scheme, height=120 + 64 * len(names), keep="pair")
     found = [value for values in deltas.values() for value in values.values()] or [0.0]
     for index, (label, values) in enumerate(deltas.items()):
         figure.add_trace(
             go.Bar(
-                x=[values.get(name) for name in names], y=names, orientation="h", name=label,
+                x=[values.get(name) for name in names], y=shown, orientation="h", name=label,
                 text=[format_delta(values.get(name)) for name in names], textposition="outside", cliponaxis=False,
                 textfont={"size": 12, "color": scheme.text},
                 marker={"color": scheme.task_color(index), "pattern": {"shape": "/" if index else ""}},
@@ -114,6 +117,7 @@ def pair_figure(deltas: Mapping[str, Mapping[str, float]], tasks: Sequence[TaskR
     room = 0.35 * ((high - low) or 1.0)
     figure.add_vline(x=0, line={"color": scheme.muted, "width": 1})
     figure.update_xaxes(title_text="change against the single-task network (%)", range=[low - room, high + room])
-    figure.update_yaxes(autorange="reversed", ticks="", showline=False, tickfont={"size": 13, "color": scheme.text})
+    tickfont = {"size": 13, "color": scheme.text}
+    figure.update_yaxes(type="category", autorange="reversed", ticks="", showline=False, tickfont=tickfont)
     figure.update_layout(margin={"l": 20, "r": 20, "t": 36, "b": 48}, barmode="group")
     return figure

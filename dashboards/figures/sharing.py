@@ -2,6 +2,7 @@
 
 import plotly.graph_objects as go
 
+from dashboards.figures.labels import as_label
 from dashboards.figures.theme import Scheme, base_figure, translucent
 from dashboards.formats import flop_unit, format_flops
 from spaces.gate_map import GateMap
@@ -16,7 +17,7 @@ _ROW_HEIGHT = 44
 def affinity_figure(gate_map: GateMap, scheme: Scheme) -> go.Figure:
     """Tasks x tasks: what part of a branch, by FLOPs, both take from the shared one; on the diagonal each one alone."""
     matrix = [[100 * value for value in row] for row in affinity(gate_map)]
-    tasks = list(gate_map.tasks)
+    tasks = [as_label(task) for task in gate_map.tasks]
     figure = base_figure(scheme, height=150 + 52 * len(tasks), keep="affinity")
     words = [
         [f"{one} takes {value:.0f} % of a branch from the shared one" if one == other
@@ -32,7 +33,7 @@ def affinity_figure(gate_map: GateMap, scheme: Scheme) -> go.Figure:
         )
     )  # fmt: skip
     _bare(figure, scheme)
-    figure.update_xaxes(tickfont={"size": 13, "color": scheme.text})
+    figure.update_xaxes(type="category", tickfont={"size": 13, "color": scheme.text})
     return figure
 
 
@@ -42,7 +43,7 @@ def flow_figure(gate_map: GateMap, scheme: Scheme) -> go.Figure:
     Every task has the same width, as a share of its own features.
     """
     found = stages(gate_map)
-    tasks = gate_map.tasks
+    tasks = tuple(map(as_label, gate_map.tasks))
     figure = base_figure(scheme, height=FLOW_HEIGHT, keep="flow")
     links = flows(found, len(tasks))
     used = sorted({end for link in links for end in _ends(link)})
@@ -105,7 +106,9 @@ def flops_figure(gate_map: GateMap, scheme: Scheme) -> go.Figure:
     unit = flop_unit(max((cost.total for cost in costs), default=1.0))
     figure = base_figure(scheme, height=300, keep="flops-per-site")
     rows = [("shared", [cost.shared for cost in costs], scheme.muted)]
-    rows += [(task, [cost.own[t] for cost in costs], scheme.task_color(t)) for t, task in enumerate(gate_map.tasks)]
+    rows += [
+        (as_label(task), [cost.own[t] for cost in costs], scheme.task_color(t)) for t, task in enumerate(gate_map.tasks)
+    ]
     patterns = ("", "/", "\\", "x", "-", "|", "+", ".")
     for index, (name, values, color) in enumerate(rows):
         figure.add_trace(
@@ -136,7 +139,8 @@ def difference_figure(one: GateMap, other: GateMap, names: tuple[str, str], sche
     middle = "#f4f4f4" if scheme.name == "light" else "#2e2e2e"
     figure.add_trace(
         go.Heatmap(
-            z=percent, x=list(range(len(one.sites))), y=list(one.tasks), zmin=-100, zmax=100, xgap=1.5, ygap=3,
+            z=percent, x=list(range(len(one.sites))), y=[as_label(task) for task in one.tasks],
+            zmin=-100, zmax=100, xgap=1.5, ygap=3,
             colorscale=[[0, scheme.bad], [0.5, middle], [1, scheme.good]],
             customdata=[[site.name for site in one.sites] for _ in one.tasks],
             hovertemplate=f"<b>%{{customdata}}</b> · %{{y}}<br>{names[1]} keeps %{{z:+.0f}} points of its channels "
@@ -167,7 +171,7 @@ def _name_sites(figure: go.Figure, gate_map: GateMap) -> None:
 def _bare(figure: go.Figure, scheme: Scheme) -> None:
     figure.update_xaxes(showline=False, ticks="", showgrid=False)
     figure.update_yaxes(
-        autorange="reversed", showgrid=False, showline=False, ticks="", ticklabelstandoff=8,
+        type="category", autorange="reversed", showgrid=False, showline=False, ticks="", ticklabelstandoff=8,
         tickfont={"size": 13, "color": scheme.text},
     )  # fmt: skip
     figure.update_layout(margin={"l": 20, "r": 10, "t": 12, "b": 20})

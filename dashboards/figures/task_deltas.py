@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
+from dashboards.figures.labels import as_label
 from dashboards.figures.theme import Scheme, base_figure
 from dashboards.formats import format_delta
 from search.records import TaskRecord
@@ -11,8 +12,8 @@ from search.records import TaskRecord
 
 def task_deltas_figure(deltas: Mapping[str, float], tasks: Sequence[TaskRecord], scheme: Scheme) -> go.Figure:
     """Horizontal bars in percent of the single-task metric; blue gains, vermilion loses, the sign is written too."""
-    shown = [task.name for task in tasks if task.name in deltas]
-    values = [deltas[name] for name in shown]
+    names = [task.name for task in tasks if task.name in deltas]
+    shown, values = [as_label(name) for name in names], [deltas[name] for name in names]
     figure = base_figure(scheme, height=92 + 44 * len(shown), keep="task-deltas")
     figure.add_bar(
         x=values, y=shown, orientation="h", width=0.55,
@@ -29,7 +30,12 @@ def task_deltas_figure(deltas: Mapping[str, float], tasks: Sequence[TaskRecord],
         range=[low - (room if low < 0 else 0.2 * room), high + (room if high > 0 else 0.2 * room)],
     )
     figure.update_yaxes(
-        autorange="reversed", ticks="", showline=False, showgrid=False, tickfont={"size": 13, "color": scheme.text}
+        type="category",
+        autorange="reversed",
+        ticks="",
+        showline=False,
+        showgrid=False,
+        tickfont={"size": 13, "color": scheme.text},
     )
     figure.update_layout(margin={"l": 20, "r": 20, "t": 8, "b": 48})
     return figure

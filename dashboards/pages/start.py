@@ -17,6 +17,7 @@ from dashboards.pages.start_form import FIELD_IDS, form, task_fields, uploaded_t
 from dashboards.polling import UNREACHABLE
 from dashboards.reader import Reader
 from dashboards.study_text import FIRST_TEXT, read_fields, set_field, set_weight, task_names, task_weights
+from dashboards.task_keys import task_of_key
 from search.control.contract import StartOptions, StudyControl
 from search.doctor.check import Check
 from search.study_file import parse_study
@@ -131,7 +132,13 @@ def form_update(changed: Any, value: Any, text: str, upload: str | None) -> tupl
         if field is not None:
             text = set_field(text, field, value)
         elif isinstance(changed, dict):
-            return _if_new(set_weight(text, changed["task"], value), given), None, no_update, no_update, *keep
+            return (
+                _if_new(set_weight(text, task_of_key(changed["task"]), value), given),
+                None,
+                no_update,
+                no_update,
+                *keep,
+            )
         values = keep if field is not None else tuple(_shown(found) for found in read_fields(text).values())
         tasks, wrong = _tasks(text)
     except GatefrontError as error:

@@ -19,6 +19,7 @@ from dashboards.figures.front import Layers, front_figure, thinned_sentence
 from dashboards.figures.theme import scheme_named
 from dashboards.links import trial_path
 from dashboards.reader import Reader
+from dashboards.task_keys import task_key, task_of_key
 from search.comparison import Line
 from search.comparison.published import published_points
 from search.errors import StudyNotFoundError
@@ -136,15 +137,15 @@ def read_controls(controls: Mapping[str, Any], *, is_new_axis: bool) -> Asked:
 def read_floors(floor_ids: Sequence[Mapping[str, str]], values: Sequence[float | str | None]) -> dict[str, float]:
     """By task what it may lose at most; a field that was left empty asks for nothing."""
     found = zip(floor_ids, values, strict=True)
-    return {key["task"]: float(value) for key, value in found if value is not None and value != ""}
+    return {task_of_key(key["task"]): float(value) for key, value in found if value is not None and value != ""}
 
 
 def controls(view: StudyView) -> tuple[list[Component], list[dict[str, str]]]:
     """A floor per task and the axes that the study measures."""
     floors = [
         dmc.NumberInput(
-            id={"type": front_ids.FLOOR, "task": task.name}, label=f"{task.name} may lose at most", suffix=" %",
-            size="xs", w=190, min=0, step=0.5, value="", placeholder="any", debounce=400,
+            id={"type": front_ids.FLOOR, "task": task_key(task.name)}, label=f"{task.name} may lose at most",
+            suffix=" %", size="xs", w=190, min=0, step=0.5, value="", placeholder="any", debounce=400,
         )
         for task in view.summary.tasks
     ]  # fmt: skip

@@ -15,6 +15,7 @@ from spaces.gate_map import GateMap, GateSite
 _INK, _MUTED, _FRONT, _CHOSEN = "#1f2933", "#9aa5b1", "#1864ab", "#d9480f"
 _TASK_COLOURS = ("#1864ab", "#e8590c", "#2b8a3e", "#862e9c", "#c2255c", "#0b7285", "#5f3dc4", "#846204")
 _MAX_WRITTEN_SITES = 24
+_MAX_LABEL = 40
 
 
 def draw_front(view: StudyView, trial: TrialPoint, path: Path, *, flop_budget: int | None) -> None:
@@ -100,7 +101,7 @@ def _draw_fractions(plot: Axes, gate_map: GateMap, figure: Figure) -> None:
     fractions = np.array(gate_map.own_fractions()).T
     picture = plot.imshow(fractions, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     plot.spines[:].set_visible(False)
-    plot.set_yticks(range(len(gate_map.tasks)), gate_map.tasks)
+    plot.set_yticks(range(len(gate_map.tasks)), [_as_label(task) for task in gate_map.tasks])
     plot.set_xticks([])
     plot.tick_params(length=0)
     if len(gate_map.sites) <= _MAX_WRITTEN_SITES:
@@ -120,15 +121,23 @@ def _draw_cost(plot: Axes, gate_map: GateMap) -> None:
     for index, task in enumerate(gate_map.tasks):
         heights = np.array([own[index] for own, _ in costs])
         colour = _TASK_COLOURS[index % len(_TASK_COLOURS)]
-        plot.bar(places, heights, bottom=base, color=colour, width=0.72, label=f"{task}'s own")
+        plot.bar(places, heights, bottom=base, color=colour, width=0.72, label=f"own of {_as_label(task)}")
         base = base + heights
     plot.set_xlim(-0.5, len(costs) - 0.5)
-    plot.set_xticks(places, [site.name for site in gate_map.sites], rotation=90 if len(costs) > 8 else 0, fontsize=8)
+    plot.set_xticks(
+        places, [_as_label(site.name) for site in gate_map.sites], rotation=90 if len(costs) > 8 else 0, fontsize=8
+    )
     plot.yaxis.set_major_formatter(FuncFormatter(lambda value, _: format_flops(value)))
     plot.set(ylabel="FLOPs", xlabel="gate sites, from the input to the heads")
     plot.legend(
         frameon=False, fontsize=8, ncols=min(4, len(gate_map.tasks) + 1), loc="lower left", bbox_to_anchor=(0, 1)
     )
+
+
+def _as_label(name: str) -> str:
+    """A name as Matplotlib shows it: dollar signs enclose formulas, and a long name would leave no room to draw in."""
+    shown = name if len(name) <= _MAX_LABEL else f"{name[: _MAX_LABEL - 1]}…"
+    return shown.replace("$", r"\$")
 
 
 def _coordinates(points: list[TrialPoint]) -> tuple[list[float], list[float]]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 from search.comparison.table import ComparisonTable, Spread
 from search.formats import format_flops
@@ -24,7 +25,8 @@ def comparison_words(table: ComparisonTable) -> Table:
     out = Table(title=f"Systems compared on {table.name}", title_justify="left")
     out.add_column("system", no_wrap=True)
     for task in table.tasks:
-        out.add_column(f"{task.name}\n{task.metric}", justify="right")
+        # Text, because a plain string is read as rich's markup.
+        out.add_column(Text(f"{task.name}\n{task.metric}"), justify="right")
     for title in ("Δ_MTL %", "mean\nrank", "FLOPs", "of single-\ntask", "parameters", "training\nFLOPs", "seeds"):
         out.add_column(title, justify="right")
     for line in table.lines:

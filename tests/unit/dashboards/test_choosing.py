@@ -43,6 +43,7 @@ from dashboards.pages.study_points import Importances, parameters_update, rows_a
 from dashboards.pages.trial_layout import TrialKey
 from dashboards.pages.trial_sharing import sharing_update
 from dashboards.polling import Seen
+from dashboards.task_keys import task_key
 from search.errors import StoreError
 from search.importance import parameter_importances
 from search.records import StudyView, TrialState
@@ -74,7 +75,7 @@ def test_floors_take_points_away_and_choose_again(view: StudyView) -> None:
     figure = front_figure(view, LIGHT, choice=Choice(floors={"left": 5.0}))
     assert set(trace(figure, BELOW_FLOOR).customdata) == {point.label for point in points} - {p.label for p in kept}
     assert trace(figure, BEST).customdata[0] in {point.label for point in kept}
-    assert read_floors([{"task": "left"}, {"task": "right"}], [5, ""]) == {"left": 5.0}
+    assert read_floors([{"task": task_key("a.b")}, {"task": task_key("right")}], [5, ""]) == {"a.b": 5.0}
 
 
 @pytest.mark.parametrize("name", ["flops", "parameters"])

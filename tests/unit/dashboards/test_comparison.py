@@ -16,12 +16,14 @@ from dashboards.pages.comparison import comparison_update
 from dashboards.pages.studies import studies_update
 from dashboards.polling import Seen
 from dashboards.router import page_at
+from dashboards.task_keys import task_key
 from search.comparison import ComparisonTable, Line, Spread, Subject, comparison_table
 from search.comparison.published import published_points
 from search.comparison.table import SystemRun, mean_ranks
 from search.records import TaskRecord
 
 SCHEME = scheme_named("light")
+LEFT = f"metric_{task_key('left')}"
 ACC = TaskRecord(name="left", kind="classification", metric="accuracy %", higher_is_better=True)
 
 
@@ -45,11 +47,11 @@ def test_rows_are_plain_numbers_and_say_their_spread(table: ComparisonTable) -> 
     json.dumps(rows)
     assert [row["system"] for row in rows] == ["single-task", "hard sharing, uniform", "InterroGate, task weights"]
     assert (rows[1]["delta_mtl"], rows[1]["delta_mtl_deviation"]) == (-5.0, pytest.approx(2**0.5))
-    assert (rows[2]["metric_left"], rows[2]["metric_left_deviation"], rows[2]["seeds"]) == (89.0, None, 1)
+    assert (rows[2][LEFT], rows[2][f"{LEFT}_deviation"], rows[2]["seeds"]) == (89.0, None, 1)
     assert (rows[1]["flops"], rows[1]["share"], rows[1]["mean_rank"]) == (0.8, 40.0, 3.0)
     fields = {column["field"] for column in comparison_columns(table)}
     assert fields <= rows[0].keys()
-    assert {"system", "metric_left", "delta_mtl", "mean_rank", "flops", "parameters", "training"} <= fields
+    assert {"system", LEFT, "delta_mtl", "mean_rank", "flops", "parameters", "training"} <= fields
 
 
 def test_every_system_has_a_marker_where_it_stands(table: ComparisonTable) -> None:

@@ -42,7 +42,7 @@ def test_settings_are_to_blame_by_the_kind_of_error(
     def run_trial(*_: Any, **__: Any) -> TrialResult:
         raise error
 
-    make_trainable(run_trial, StudyFolders(tmp_path, "study"))({TRIAL_NUMBER: 3, SPEC: {}})
+    make_trainable(run_trial, StudyFolders(tmp_path, "study"))({TRIAL_NUMBER: 3, SPEC: "{}"})
     started, failed = sent
     assert isinstance(started, AttemptStarted)
     assert isinstance(failed, TrialFailed)
@@ -65,6 +65,6 @@ def test_a_trial_that_finds_no_room_for_its_folder_waits_for_a_resume(
     def run_trial(*_: Any, **__: Any) -> TrialResult:
         pytest.fail("there is nowhere to train")
 
-    make_trainable(run_trial, StudyFolders(tmp_path, "study"))({TRIAL_NUMBER: 3, SPEC: {}})
+    make_trainable(run_trial, StudyFolders(tmp_path, "study"))({TRIAL_NUMBER: 3, SPEC: "{}"})
     assert isinstance(sent[-1], TrialInterrupted)
     assert "full" in sent[-1].cause

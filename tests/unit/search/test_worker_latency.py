@@ -1,5 +1,6 @@
 """A worker times what it trained: the pruned network of the trial and of every point derived from it."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def work(spec: TrialSpec, folders: StudyFolders, number: int, rule: LatencyRule 
     sent: list[dict[str, Any]] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tune, "report", sent.append)
-        make_trainable(run_trial, folders, rule)({TRIAL_NUMBER: number, SPEC: spec.to_json()})
+        make_trainable(run_trial, folders, rule)({TRIAL_NUMBER: number, SPEC: json.dumps(spec.to_json())})
     return [decode(one) for one in sent]
 
 

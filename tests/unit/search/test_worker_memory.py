@@ -1,5 +1,6 @@
 """Workers on one GPU get equal parts that Ray can place, keep to them, and say what to lower. The GPU is a stand-in."""
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -152,5 +153,5 @@ def _run(run_trial: Any, folder: Path, monkeypatch: pytest.MonkeyPatch, *, gpus:
     sent: list[dict[str, Any]] = []
     monkeypatch.setattr(tune, "report", sent.append)
     train = make_trainable(run_trial, StudyFolders(folder, "memory"), gpus=gpus)
-    train({TRIAL_NUMBER: 0, SPEC: _spec().to_json()})
+    train({TRIAL_NUMBER: 0, SPEC: json.dumps(_spec().to_json())})
     return decode(sent[-1])
