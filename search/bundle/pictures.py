@@ -15,7 +15,7 @@ from spaces.gate_map import GateMap, GateSite
 _INK, _MUTED, _FRONT, _CHOSEN = "#1f2933", "#9aa5b1", "#1864ab", "#d9480f"
 _TASK_COLOURS = ("#1864ab", "#e8590c", "#2b8a3e", "#862e9c", "#c2255c", "#0b7285", "#5f3dc4", "#846204")
 _MAX_WRITTEN_SITES = 24
-_MAX_LABEL = 40
+_MAX_LABEL = 24
 
 
 def draw_front(view: StudyView, trial: TrialPoint, path: Path, *, flop_budget: int | None) -> None:
