@@ -200,6 +200,13 @@ def test_the_documented_schema_is_the_code_s() -> None:
     assert json.loads(DOCUMENTED_SCHEMA.read_text()) == Manifest.model_json_schema()
 
 
+def test_outputs_of_an_older_bundle_are_called_as_its_tasks() -> None:
+    document = _manifest().model_dump(mode="json")
+    (task,) = document["tasks"]
+    del task["output_name"]
+    assert Manifest.model_validate_json(json.dumps(document)).output_names == ["left"]
+
+
 def test_the_card_tells_what_a_person_needs() -> None:
     card = write_card(_manifest())
     for told in (
