@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -55,7 +56,8 @@ class DataDescription:
     """What a network must know of its data before any of it is read.
 
     ``input_size`` is ``(height, width)`` in pixels. Images arrive as ``(x - mean) / std`` per channel with x in
-    [0, 1]. ``class_names`` has one entry per task with classes. ``depth_unit`` is what depth labels count.
+    [0, 1]. ``class_names`` has one entry per task with classes. ``ignored_classes`` lists per task the classes that no
+    label can have, as their numbers are ignored. ``depth_unit`` is what depth labels count.
     """
 
     tasks: tuple[Task, ...]
@@ -66,6 +68,7 @@ class DataDescription:
     num_train: int
     num_val: int
     class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    ignored_classes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     depth_unit: str = "metres"
 
     def __post_init__(self) -> None:
@@ -99,15 +102,46 @@ class Batch:
         return len(self.images)
 
 
+@runtime_checkable
+class NamesFiles(Protocol):
+    """A split that knows from which files its samples are read."""
+
+    def image_file(self, index: int) -> Path:
+        """Return the file of a sample's image."""
+        ...
+
+    def label_files(self, index: int, task: str) -> tuple[Path, ...]:
+        """Return the files of a sample's label; none for a label that is missing or comes from a table."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class UnusedFiles:
+    """Files or folders beside the data that nothing is read from: the first, how many there are, and why."""
+
+    first: Path
+    count: int
+    reason: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MultiTaskData:
     """A data set ready to train on. Equal ``fingerprint`` means equal content, down to the last byte.
 
     The two splits are torch data sets of :class:`Sample`. One that can fetch many at once offers
-    ``__getitems__(indices)`` returning a :class:`Batch`.
+    ``__getitems__(indices)`` returning a :class:`Batch`. ``files`` tells from which files the samples of ``train`` and
+    ``val`` were read, for splits that know it, however they are kept since. ``unused`` lists what was left out.
     """
 
     description: DataDescription
     train: Dataset[Sample]
     val: Dataset[Sample]
     fingerprint: str
+    files: Mapping[str, NamesFiles] = field(default_factory=dict)
+    unused: tuple[UnusedFiles, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.files:
+            splits = {"train": self.train, "val": self.val}
+            found = {name: split for name, split in splits.items() if isinstance(split, NamesFiles)}
+            object.__setattr__(self, "files", found)

@@ -19,7 +19,7 @@ from trainer.content_hash import hash_file, hash_json
 from trainer.data.array_cache import is_intact, write_contents
 from trainer.data.cache_limit import cache_limit
 from trainer.data.dataset import DataError, DataSpec, MultiTaskData, Sample
-from trainer.data.decoded_split import Column, DecodedSplit, list_columns, write_split
+from trainer.data.decoded_split import Column, DecodedSplit, DeepImageError, list_columns, write_split
 
 _READ_AHEAD = 4  # samples per thread
 _LIBRARIES = ("numpy", "pillow", "scipy", "torch")
@@ -55,14 +55,17 @@ def keep_decoded(data: MultiTaskData, spec: DataSpec, cache_dir: Path) -> MultiT
     if limit == 0:
         return data
     splits = {"train": cast(Decodable, data.train), "val": cast(Decodable, data.val)}
-    columns = list_columns(data.description, splits["train"].decode(0).image)
+    image = splits["train"].decode(0).image
+    columns = list_columns(data.description, image)
     folder = cache_dir / "decoded" / f"{spec.name}-{_key(data, splits)[:16]}"
-    if not is_intact(folder):
-        size = sum(map(len, splits.values())) * sum(column.bytes_per_row for column in columns)
-        if size > limit:
-            logger.info("%s would take %.1f GiB decoded, and may take %.1f", spec.name, size / 2**30, limit / 2**30)
-            return data
-        _build(folder, data, splits, columns)
+    try:
+        is_kept = _keep(folder, data, splits, columns, limit)
+    except DeepImageError:
+        # Images of 8 and of 16 bits in one set: real numbers hold both.
+        columns = list_columns(data.description, image.float())
+        is_kept = _keep(folder, data, splits, columns, limit)
+    if not is_kept:
+        return data
     train, val = (DecodedSplit(folder, name, columns, data.description) for name in splits)
     return replace(data, train=train, val=val)
 
@@ -92,6 +95,20 @@ def _hash_readers() -> str:
     """The code that reads, and the libraries it reads with."""
     code = {str(path.relative_to(_CODE)): hash_file(path) for path in sorted(_CODE.rglob("*.py"))}
     return hash_json([code, {library: version(library) for library in _LIBRARIES}])
+
+
+def _keep(
+    folder: Path, data: MultiTaskData, splits: Mapping[str, Decodable], columns: list[Column], limit: int
+) -> bool:
+    """Write the folder unless it is there; False if it would take more than the limit."""
+    if is_intact(folder):
+        return True
+    size = sum(map(len, splits.values())) * sum(column.bytes_per_row for column in columns)
+    if size > limit:
+        logger.info("%s would take %.1f GiB decoded, and may take %.1f", folder.name, size / 2**30, limit / 2**30)
+        return False
+    _build(folder, data, splits, columns)
+    return True
 
 
 def _build(folder: Path, data: MultiTaskData, splits: Mapping[str, Decodable], columns: list[Column]) -> None:

@@ -41,6 +41,10 @@ class Column:
         return folder / f"{split}-{self.name}.npy"
 
 
+class DeepImageError(ValueError):
+    """An image has real numbers, and the column of images holds bytes."""
+
+
 def list_columns(description: DataDescription, image: Tensor) -> list[Column]:
     """The images', each task's in order, and last a bool per task; ``image`` is any one that is not normalised."""
     tasks = description.tasks
@@ -61,9 +65,12 @@ def write_split(
     *,
     task_names: Sequence[str],
 ) -> None:
-    """Writes the samples, of which there are ``count``, not normalised, one after the other.
+    """Write the samples, of which there are ``count``, not normalised, one after the other.
 
     ``task_names`` are those of the columns between the first and the last, in order.
+
+    Raises:
+        DeepImageError: an image has more than the bytes that its column holds.
     """
     with ExitStack() as stack:
         files = [stack.enter_context(column.file(folder, split).open("wb")) for column in columns]
@@ -127,10 +134,18 @@ def _write_header(file: BinaryIO, column: Column, count: int) -> None:
 
 def _rows(columns: Sequence[Column], task_names: Sequence[str], sample: Sample) -> Iterator[NDArray[Any]]:
     """The sample's row in each array."""
-    yield sample.image.numpy()
+    yield _image_row(columns[0], sample.image)
     for name, column in zip(task_names, columns[1:-1], strict=True):
         yield sample.labels[name].numpy() if name in sample.labels else np.full(column.shape, column.gap)
     yield np.array([name in sample.labels for name in task_names])
+
+
+def _image_row(column: Column, image: Tensor) -> NDArray[Any]:
+    is_byte = image.dtype == torch.uint8
+    if column.dtype == np.uint8 and not is_byte:
+        raise DeepImageError
+    # The division is that of `normalise`, so that the sample is the same to the last bit.
+    return (image.float() / 255 if is_byte and column.dtype != np.uint8 else image).numpy()
 
 
 def _as_label(values: NDArray[Any]) -> Tensor:

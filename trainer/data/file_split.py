@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 
 from trainer.data.dataset import DataDescription, DataError, Sample
 from trainer.data.reading import read_rgb
-from trainer.data.resizing import resize_image, resize_label
+from trainer.data.resizing import Size, resize_image, resize_label
 
 Reader = Callable[..., Tensor | None]
 """Files of one label in, the label as :class:`Sample` has it out; None if they hold none."""
@@ -73,6 +73,14 @@ class FileSplit(Dataset[Sample]):
         """The samples that have a file, or a value, for a task."""
         return (i for i, record in enumerate(self._records) if task in record.labels or task in record.values)
 
+    def image_file(self, index: int) -> Path:
+        """Return the file of a sample's image."""
+        return self._records[index].image
+
+    def label_files(self, index: int, task: str) -> tuple[Path, ...]:
+        """Return the files of a sample's label."""
+        return self._records[index].labels.get(task, ())
+
     def files(self) -> Iterator[Path]:
         """Every file that the split reads."""
         for record in self._records:
@@ -107,6 +115,18 @@ def normalise(images: Tensor, description: DataDescription) -> Tensor:
 
 def _require_same_shape(task: str, label: Tensor, image: Tensor, where: str) -> None:
     (height, width), (full_height, full_width) = label.shape[-2:], image.shape[-2:]
+    if _is_alike((height, width), (full_height, full_width)):
+        return
+    is_turned = _is_alike((width, height), (full_height, full_width))
+    raise DataError(
+        f"{task}: the label is {height}x{width}, its image {where} is {full_height}x{full_width}.",
+        hint="One of them lies on its side. Images are turned upright by their EXIF orientation, label arrays are not: "
+        "save both upright."
+        if is_turned
+        else "",
+    )
+
+
+def _is_alike(size: Size, full: Size) -> bool:
     # A map may be of another resolution than its image; then both sides differ by the same factor.
-    if abs(height * full_width - width * full_height) > _SAME_SHAPE * height * full_width:
-        raise DataError(f"{task}: the label is {height}x{width}, its image {where} is {full_height}x{full_width}.")
+    return abs(size[0] * full[1] - size[1] * full[0]) <= _SAME_SHAPE * size[0] * full[1]

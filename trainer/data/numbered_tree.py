@@ -81,7 +81,8 @@ def _find_records(split: Path, tree: NumberedTree) -> list[Record]:
 def _count_files(folder: Path, suffix: str, what: str, hint: str) -> int:
     """How many files there are; their names must be the numbers below that."""
     require_suffix(folder, [suffix], what=what, hint=hint)
-    stems = {path.stem for path in folder.iterdir() if path.suffix == suffix}
+    # macOS leaves a hidden `._0.npy` beside `0.npy`.
+    stems = {path.stem for path in folder.iterdir() if path.suffix == suffix and not path.name.startswith(".")}
     foreign = sorted(stem for stem in stems if not stem.isdecimal() or stem != str(int(stem)))
     if foreign:
         raise DataError(f"{what}: {folder} has {foreign[0]}{suffix}, expected numbers ({len(foreign)} are none).")

@@ -27,7 +27,7 @@ from trainer.data.decoded_cache import keep_decoded
 from trainer.data.file_split import FileSplit, Reader, Record
 from trainer.data.matlab import read_matlab
 from trainer.data.options import parse_options
-from trainer.data.reading import as_classes, read_array, read_picture
+from trainer.data.reading import as_classes, as_vectors, read_array, read_picture, read_yes_or_no
 from trainer.data.resizing import unit_normals
 from trainer.data.tree import (
     file_stamps,
@@ -165,7 +165,7 @@ def _read_normals_npy(path: Path) -> Tensor:
 
 
 def _read_normals_jpg(path: Path) -> Tensor:
-    vectors = torch.from_numpy(2 * read_picture(path, num_channels=3).astype(np.float32) / 255 - 1).movedim(-1, 0)
+    vectors = torch.from_numpy(as_vectors(read_picture(path, num_channels=3))).movedim(-1, 0)
     return unit_normals(vectors, torch.zeros(_SIZE, dtype=torch.bool))
 
 
@@ -174,7 +174,7 @@ def _read_edges_npy(path: Path) -> Tensor:
 
 
 def _read_edges_png(path: Path) -> Tensor:
-    return torch.from_numpy((_sized(path, read_picture(path, num_channels=1)) > 127).astype(np.float32))[None]
+    return torch.from_numpy(_sized(path, read_yes_or_no(path)[0].numpy()))[None]
 
 
 _READERS: dict[str, dict[str, Reader]] = {

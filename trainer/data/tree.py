@@ -27,7 +27,7 @@ def read_names(path: Path) -> list[str]:
         DataError: if the list cannot be read, is empty or names something twice.
     """
     try:
-        names = [line.strip() for line in path.read_text().splitlines() if line.strip()]
+        names = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read: {error}.", hint="Is data.root the right folder?") from error
     if not names:
@@ -59,7 +59,8 @@ def require_suffix(folder: Path, known: Iterable[str], *, what: str, hint: str =
         DataError: if the folder is not there, or has files of none of them or of more than one.
     """
     known = sorted(known)
-    suffixes = {path.suffix for path in folder.iterdir() if path.is_file()} if folder.is_dir() else set()
+    shown = [path for path in folder.iterdir() if not path.name.startswith(".")] if folder.is_dir() else []
+    suffixes = {path.suffix for path in shown if path.is_file()}
     found = suffixes & set(known)
     if len(found) != 1:
         raise DataError(

@@ -137,6 +137,14 @@ class CelebaSplit(Dataset[Sample]):
         """Every file that the split reads."""
         return (self._images / name for name in self._names)
 
+    def image_file(self, index: int) -> Path:
+        """Return the file of a sample's image."""
+        return self._images / self._names[index]
+
+    def label_files(self, _index: int, _task: str) -> tuple[Path, ...]:
+        """Return nothing: all labels come from one table."""
+        return ()
+
     def decode(self, index: int) -> Sample:
         """The sample before its image is normalised."""
         path = self._images / self._names[index]

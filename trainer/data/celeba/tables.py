@@ -1,5 +1,6 @@
 """CelebA's two tables, as text or as CSV: what each image shows, and which split it belongs to."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,8 @@ from numpy.typing import NDArray
 
 from trainer.data.celeba.attributes import ATTRIBUTES
 from trainer.data.dataset import DataError
+
+_SEPARATORS = re.compile("[,;\t]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +57,16 @@ def _read_attributes(path: Path) -> tuple[tuple[str, ...], NDArray[np.int8]]:
 def _lines(path: Path, *, header: str) -> list[str]:
     """The file's lines without trailing blank ones, of a CSV without its header, blanks for commas."""
     try:
-        lines = path.read_text().rstrip().splitlines()
+        lines = path.read_text(encoding="utf-8-sig").rstrip().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read: {error}.") from error
     if not lines:
         raise DataError(f"{path} is empty.", hint="Copy the file again.")
     if path.suffix != ".csv":
         return lines
-    if lines[0].strip() != header:
+    if _SEPARATORS.sub(",", lines[0].strip()) != header:
         raise DataError(f"{path}: line 1 is not the header {header[:40]!r}...")
-    return [line.replace(",", " ") for line in lines[1:]]
+    return [_SEPARATORS.sub(" ", line) for line in lines[1:]]
 
 
 def _rows(

@@ -1,11 +1,19 @@
-"""The files of a folder by their names."""
+"""The files of a folder by their names, and why others are not read."""
 
+from collections.abc import Container
 from pathlib import Path
 
 from trainer.data.dataset import DataError
 
-IMAGE_ENDINGS = (".jpeg", ".jpg", ".png")
-LABEL_ENDINGS = (".npy", ".png")
+IMAGE_ENDINGS = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+LABEL_ENDINGS = (".bmp", ".npy", ".png", ".tif", ".tiff")
+
+_CHANGED = "stores no exact numbers, so that labels would change"
+_UNREAD_LABELS = {".jpg": _CHANGED, ".jpeg": _CHANGED, ".jfif": _CHANGED, ".webp": _CHANGED}
+# Endings under which people keep images. None of them is read.
+_OTHER_IMAGES = (
+    ".avif", ".exr", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jxl", ".npy", ".npz", ".pgm", ".ppm", ".tga",
+)  # fmt: skip
 
 
 def image_name(written: str) -> str:
@@ -15,7 +23,7 @@ def image_name(written: str) -> str:
 
 
 def files_by_name(folder: Path, endings: tuple[str, ...]) -> dict[str, Path]:
-    """The folder's files of these endings, by their names without them.
+    """The folder's files of these endings, by their names without them. Hidden files are left out.
 
     Raises:
         DataError: if the folder is not there, or two files differ in nothing but their ending.
@@ -24,9 +32,50 @@ def files_by_name(folder: Path, endings: tuple[str, ...]) -> dict[str, Path]:
         raise DataError(f"{folder} is not there.", hint=f"It holds {' or '.join(endings)} files.")
     files: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in endings:
+        if path.suffix.lower() not in endings or is_hidden(path):
             continue
         if path.stem in files:
             raise DataError(f"{path} and {files[path.stem].name} have the same name.", hint="Keep one of them.")
         files[path.stem] = path
     return files
+
+
+def is_hidden(path: Path) -> bool:
+    """Return True for names that start with a dot, such as the ``._*`` that macOS leaves beside files."""
+    return path.name.startswith(".")
+
+
+def why_unread(path: Path, endings: tuple[str, ...]) -> str | None:
+    """Return why no image, or no label map, is read from a file; None if one is."""
+    if is_hidden(path):
+        return "hidden"
+    if path.is_dir():
+        return "a folder inside this one is not read"
+    if path.suffix.lower() in endings:
+        return None
+    known = f"only {', '.join(endings)} are read"
+    if endings == LABEL_ENDINGS and path.suffix.lower() in _UNREAD_LABELS:
+        return f"{path.suffix} {_UNREAD_LABELS[path.suffix.lower()]}; {known}"
+    return known
+
+
+def require_no_other_images(folder: Path) -> None:
+    """Raise :class:`DataError` for images of endings that are not read: without a list they would just be missing."""
+    found = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in _OTHER_IMAGES and not is_hidden(path)]
+    if found:
+        raise DataError(
+            f"{found[0]} cannot be read: {why_unread(found[0], IMAGE_ENDINGS)} ({len(found)} such files).",
+            hint="Convert it, or move it out of the folder.",
+        )
+
+
+def require_no_other_labels(folder: Path, images: Container[str]) -> None:
+    """Raise :class:`DataError` for files that are called as an image and are of an ending that is not read."""
+    others = [path for path in sorted(folder.iterdir()) if path.stem in images]
+    found = [(path, reason) for path in others if (reason := why_unread(path, LABEL_ENDINGS)) and not is_hidden(path)]
+    if found:
+        path, reason = found[0]
+        raise DataError(
+            f"{path} is no label map that can be read: {reason} ({len(found)} such files).",
+            hint="Save it as .png, or move it out of the folder.",
+        )

@@ -11,6 +11,7 @@ from spaces.errors import SpaceError
 from spaces.tasks import Task, TaskKind
 from trainer.data.dataset import IMAGENET_MEAN, IMAGENET_STD, DataError
 from trainer.data.folder.places import require_places
+from trainer.data.options import nearest_known
 
 MANIFEST = "dataset.toml"
 
@@ -26,13 +27,15 @@ class _Strict(BaseModel):
 class TaskEntry(_Strict):
     """``[tasks.NAME]``.
 
-    Kinds with classes have their names, or only how many there are. ``ignore`` lists the values of a segmentation
-    that are no class; a depth is ``scale`` times the file's number, which is ``missing`` where there is none.
+    Kinds with classes have their names, or only how many there are. The classes of a segmentation are numbered from
+    ``first_class``, and ``ignore`` lists the values that are no class. A depth is ``scale`` times the file's number,
+    which is ``missing`` where there is none.
     """
 
     kind: TaskKind
     classes: list[str] | None = None
     num_classes: Annotated[int, Field(ge=1)] | None = None
+    first_class: Annotated[int, Field(ge=0)] = 0
     ignore: list[int] = [255]
     scale: Annotated[float, Field(gt=0)] = 1.0
     missing: float = 0.0
@@ -48,7 +51,16 @@ class TaskEntry(_Strict):
             raise ValueError("a multilabel task needs classes: they are the columns of labels.csv")
         if self.classes is not None and len(set(self.classes)) != len(self.classes):
             raise ValueError("classes has a name twice")
+        if self.first_class and self.kind != "segmentation":
+            raise ValueError(f"only a segmentation has a first_class, found it in a task of kind {self.kind}")
         return self
+
+    @property
+    def ignored_classes(self) -> tuple[int, ...]:
+        """Classes that no label can have, as their number is ignored."""
+        return tuple(
+            number - self.first_class for number in self.ignore if 0 <= number - self.first_class < self.num_outputs
+        )
 
     @property
     def num_outputs(self) -> int:
@@ -90,11 +102,12 @@ def read_manifest(root: Path) -> Manifest:
     """The folder's ``dataset.toml``.
 
     Raises:
-        DataError: if it cannot be read, is not TOML or breaks a rule; the first offending key is named.
+        DataError: if it cannot be read, is not TOML or breaks a rule; the first offending key is named, and for one
+            that does not exist the nearest that does.
     """
     path = root / MANIFEST
     try:
-        manifest = Manifest.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        manifest = Manifest.model_validate(tomllib.loads(path.read_text(encoding="utf-8-sig")))
         manifest.make_tasks()
         manifest.require_places(path)
     except OSError as error:
@@ -102,9 +115,20 @@ def read_manifest(root: Path) -> Manifest:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"{path} is not valid TOML: {error}.") from error
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise DataError(f"{path}: {place}: {first['msg'].removeprefix('Value error, ')}.") from error
+        raise _explain(path, error) from error
     except SpaceError as error:
         raise DataError(f"{path}: {error.message}", hint=error.hint) from error
     return manifest
+
+
+def _explain(path: Path, error: ValidationError) -> DataError:
+    details = error.errors(include_url=False)
+    # An unknown key is the likeliest cause of whatever else is wrong, so it is named first.
+    unknown = [detail for detail in details if detail["type"] == "extra_forbidden"]
+    detail = (unknown or details)[0]
+    place = ".".join(str(part) for part in detail["loc"])
+    if unknown:
+        known = TaskEntry.model_fields if len(detail["loc"]) > 1 else Manifest.model_fields
+        key = str(detail["loc"][-1])
+        return DataError(f"{path}: {place} is an unknown key.", hint=nearest_known("key", key, known))
+    return DataError(f"{path}: {place}: {detail['msg'].removeprefix('Value error, ')}.")

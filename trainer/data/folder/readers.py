@@ -13,14 +13,14 @@ from torch import Tensor
 from trainer.data.dataset import DataError
 from trainer.data.file_split import Reader
 from trainer.data.folder.manifest import TaskEntry
-from trainer.data.reading import as_classes, read_array, read_picture
+from trainer.data.reading import as_classes, as_vectors, read_array, read_picture, read_yes_or_no
 from trainer.data.resizing import unit_normals
 
 
 def reader_for(entry: TaskEntry) -> Reader:
-    """A function from one file, an array (``.npy``) or a picture (``.png``), to the label of this task.
+    """A function from one file, an array (``.npy``) or a picture, to the label of this task.
 
-    Pictures of normals hold ``255 (n + 1) / 2``, black is missing; pictures of edges and of saliency are white
+    Pictures of normals hold ``255 (n + 1) / 2``, black is missing. Pictures of edges and of saliency are 1, or white,
     where there is something. Arrays hold the values themselves; NaN is missing, and so is a normal of length 0.
     """
     return partial(_READERS[entry.kind], entry=entry)
@@ -30,10 +30,10 @@ def _is_picture(path: Path) -> bool:
     return path.suffix.lower() != ".npy"
 
 
-def _numbers(path: Path, *, num_channels: int) -> NDArray[Any]:
+def _numbers(path: Path, *, num_channels: int, may_be_indices: bool = True) -> NDArray[Any]:
     """``[h, w]``, or ``[h, w, channels]`` for more than one."""
     if _is_picture(path):
-        return read_picture(path, num_channels=num_channels)
+        return read_picture(path, num_channels=num_channels, may_be_indices=may_be_indices)
     array = read_array(path)
     if num_channels == 1 and array.ndim == 3 and array.shape[2] == 1:
         array = array[..., 0]
@@ -45,26 +45,27 @@ def _numbers(path: Path, *, num_channels: int) -> NDArray[Any]:
 
 def _read_classes(path: Path, *, entry: TaskEntry) -> Tensor:
     numbers = _numbers(path, num_channels=1)
-    return as_classes(path, numbers, num_classes=entry.num_outputs, ignored=tuple(entry.ignore))
+    return as_classes(
+        path, numbers, num_classes=entry.num_outputs, ignored=tuple(entry.ignore), first=entry.first_class
+    )
 
 
 def _read_depth(path: Path, *, entry: TaskEntry) -> Tensor:
-    values = torch.from_numpy(_numbers(path, num_channels=1).astype(np.float32))[None]
+    values = torch.from_numpy(_numbers(path, num_channels=1, may_be_indices=False).astype(np.float32))[None]
     return torch.where(values == entry.missing, torch.nan, entry.scale * values)
 
 
 def _read_normals(path: Path, *, entry: TaskEntry) -> Tensor:
-    numbers = _numbers(path, num_channels=3).astype(np.float32)
+    numbers = _numbers(path, num_channels=3)
     missing = torch.from_numpy((numbers == 0).all(axis=2) | np.isnan(numbers).any(axis=2))
-    vectors = 2 * numbers / 255 - 1 if _is_picture(path) else numbers
-    return unit_normals(torch.from_numpy(vectors).movedim(-1, 0), missing)
+    vectors = as_vectors(numbers) if _is_picture(path) else numbers
+    return unit_normals(torch.from_numpy(vectors.astype(np.float32)).movedim(-1, 0), missing)
 
 
 def _read_binary(path: Path, *, entry: TaskEntry) -> Tensor:
-    numbers = _numbers(path, num_channels=1)
     if _is_picture(path):
-        return torch.from_numpy((numbers > 127).astype(np.float32))[None]
-    values = torch.from_numpy(numbers.astype(np.float32))[None]
+        return read_yes_or_no(path)
+    values = torch.from_numpy(_numbers(path, num_channels=1).astype(np.float32))[None]
     wrong = ~values.isnan() & (values != 0) & (values != 1)
     if wrong.any():
         raise DataError(f"{path} has the value {float(values[wrong][0]):.3g}, expected 0, 1 or NaN.")

@@ -5,10 +5,11 @@
 - ``root/images/``, with ``root/train.txt`` and ``root/val.txt`` naming the images of each split;
 - ``root/train/images/`` and ``root/val/images/``, each with labels of its own.
 
-Beside ``images/`` lie a folder per dense task, called as the task, with one ``.png`` or ``.npy`` per image of the same
-name, and ``labels.csv`` for tasks of whole images. An image may lack any label.
+Beside ``images/`` lie a folder per dense task, called as the task, with one picture or ``.npy`` per image of the same
+name, and ``labels.csv`` for tasks of whole images. An image may lack any label. What is not read is listed as unused.
 """
 
+import glob
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +21,25 @@ from trainer.data.augmentation import Augmentation, AugmentOptions, augment
 from trainer.data.dataset import DataDescription, DataError, DataSpec, MultiTaskData
 from trainer.data.decoded_cache import keep_decoded
 from trainer.data.file_split import FileSplit, Record
-from trainer.data.folder.files import IMAGE_ENDINGS, LABEL_ENDINGS, files_by_name, image_name
+from trainer.data.folder.files import (
+    IMAGE_ENDINGS,
+    LABEL_ENDINGS,
+    files_by_name,
+    image_name,
+    require_no_other_images,
+    require_no_other_labels,
+    why_unread,
+)
 from trainer.data.folder.manifest import MANIFEST, Manifest, TaskEntry, read_manifest
 from trainer.data.folder.readers import reader_for
 from trainer.data.folder.table import TABLE, read_table
+from trainer.data.folder.unused import list_unused
 from trainer.data.options import parse_options
 from trainer.data.tree import file_stamps, read_names, require_no_overlap, require_root
 from trainer.data.warp import LabelGeometry
+
+_READER = 2
+"""Counts up when the same files give other samples than before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +69,9 @@ def describe(spec: DataSpec) -> DataDescription:
             for name, entry in manifest.tasks.items()
             if entry.kind in ("classification", "multilabel", "segmentation")
         },
+        ignored_classes={
+            name: entry.ignored_classes for name, entry in manifest.tasks.items() if entry.kind == "segmentation"
+        },
         depth_unit="inverse depth, as in the label files" if manifest.depth_is_inverse else "metres",
     )
 
@@ -73,7 +89,21 @@ def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
     train, val = (FileSplit(_find_records(part, manifest), description, readers) for part in parts.values())
     tables = {str(path.relative_to(root)): hash_file(path) for path in (root / MANIFEST, *sorted(root.rglob(TABLE)))}
     stamps = {"train": file_stamps(root, train.files()), "val": file_stamps(root, val.files())}
-    data = MultiTaskData(description=description, train=train, val=val, fingerprint=hash_json({**stamps, **tables}))
+    used = {root / MANIFEST, *_lists(root), *(part.base / TABLE for part in parts.values() if _has_table(manifest))}
+    data = MultiTaskData(
+        description=description,
+        train=train,
+        val=val,
+        fingerprint=hash_json({**stamps, **tables, "reader": _READER}),
+        unused=tuple(
+            list_unused(
+                root,
+                dict.fromkeys(part.base for part in parts.values()),
+                _dense(manifest),
+                used.union(train.files(), val.files()),
+            )
+        ),
+    )
     geometry = LabelGeometry(normals_point_up=manifest.normals_y == "up", depth_is_inverse=manifest.depth_is_inverse)
     changes = parse_options(AugmentOptions, spec).choose(Augmentation(flip=True, geometry=geometry))
     return augment(keep_decoded(data, spec, cache_dir), changes)
@@ -82,6 +112,10 @@ def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
 def _dense(manifest: Manifest) -> dict[str, TaskEntry]:
     whole = ("classification", "multilabel")
     return {name: entry for name, entry in manifest.tasks.items() if entry.kind not in whole}
+
+
+def _has_table(manifest: Manifest) -> bool:
+    return len(_dense(manifest)) < len(manifest.tasks)
 
 
 def _find_parts(root: Path) -> dict[str, _Part]:
@@ -104,19 +138,30 @@ def _find_parts(root: Path) -> dict[str, _Part]:
     return parts
 
 
+def _lists(root: Path) -> list[Path]:
+    return [path for split in ("train", "val") if (path := root / f"{split}.txt").is_file()]
+
+
 def _listed_by_folder(base: Path) -> _Part:
+    require_no_other_images(base / "images")
     return _Part(base, list(files_by_name(base / "images", IMAGE_ENDINGS)))
 
 
 def _listed_by_file(root: Path, path: Path) -> _Part:
-    return _Part(root, [image_name(line) for line in read_names(path)])
+    names = [image_name(line) for line in read_names(path)]
+    if len(set(names)) < len(names):
+        twice = next(name for position, name in enumerate(names) if name in names[:position])
+        raise DataError(f"{path} names {twice!r} twice, with and without its ending.", hint="Keep one of the lines.")
+    return _Part(root, names)
 
 
 def _find_records(part: _Part, manifest: Manifest) -> list[Record]:
     images = files_by_name(part.base / "images", IMAGE_ENDINGS)
     if missing := [name for name in part.names if name not in images]:
+        others = sorted((part.base / "images").glob(f"{glob.escape(missing[0])}.*"))
         raise DataError(
-            f"{part.base / 'images'} has no {missing[0]} ({len(missing)} of {len(part.names)} images are missing)."
+            f"{part.base / 'images'} has no {missing[0]} ({len(missing)} of {len(part.names)} images are missing).",
+            hint=f"It has {others[0].name}, but {why_unread(others[0], IMAGE_ENDINGS)}." if others else "",
         )
     maps = {task: _label_files(part.base / task, images, task) for task in _dense(manifest)}
     values = _table(part, manifest, images)
@@ -132,6 +177,7 @@ def _find_records(part: _Part, manifest: Manifest) -> list[Record]:
 
 def _label_files(folder: Path, images: Mapping[str, Path], task: str) -> dict[str, Path]:
     files = files_by_name(folder, LABEL_ENDINGS)
+    require_no_other_labels(folder, images)
     foreign = sorted(files.keys() - images.keys())
     if foreign:
         raise DataError(
@@ -142,9 +188,9 @@ def _label_files(folder: Path, images: Mapping[str, Path], task: str) -> dict[st
 
 
 def _table(part: _Part, manifest: Manifest, images: Mapping[str, Path]) -> dict[str, dict[str, Tensor]]:
-    tasks = {name: entry for name, entry in manifest.tasks.items() if name not in _dense(manifest)}
-    if not tasks:
+    if not _has_table(manifest):
         return {}
+    tasks = {name: entry for name, entry in manifest.tasks.items() if name not in _dense(manifest)}
     path = part.base / TABLE
     values = read_table(path, tasks)
     foreign = sorted(values.keys() - images.keys())

@@ -1,7 +1,8 @@
 """``labels.csv``: labels of whole images, one row per image, one column per task or attribute."""
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
+from io import StringIO
 from pathlib import Path
 
 import torch
@@ -12,6 +13,7 @@ from trainer.data.folder.files import image_name
 from trainer.data.folder.manifest import TaskEntry
 
 TABLE = "labels.csv"
+_SEPARATORS = (",", ";", "\t")  # of equals the first is taken
 
 
 def read_table(path: Path, tasks: Mapping[str, TaskEntry]) -> dict[str, dict[str, Tensor]]:
@@ -23,8 +25,8 @@ def read_table(path: Path, tasks: Mapping[str, TaskEntry]) -> dict[str, dict[str
     Raises:
         DataError: a column is missing, an image comes twice or a cell is none of the known values; the row is named.
     """
-    rows = _read_rows(path)
     columns = {column for name, entry in tasks.items() for column in _columns(name, entry)}
+    rows = _read_rows(path, columns)
     header = rows[0]
     if missing := sorted(columns - set(header[1:])):
         raise DataError(f"{path} has no column {missing[0]!r} ({len(missing)} of {len(columns)} are missing).")
@@ -42,15 +44,21 @@ def read_table(path: Path, tasks: Mapping[str, TaskEntry]) -> dict[str, dict[str
     return labels
 
 
-def _read_rows(path: Path) -> list[list[str]]:
+def _read_rows(path: Path, columns: Set[str]) -> list[list[str]]:
+    """Return the cells; the separator is the one that finds the most of the columns in the header."""
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = [[cell.strip() for cell in row] for row in csv.reader(file) if row]
+        text = path.read_text(encoding="utf-8-sig")
+        found = [_split(text, separator) for separator in _SEPARATORS]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} cannot be read: {error}.") from error
+    rows = max(found, key=lambda rows: len(columns & set(rows[0])) if rows else 0)
     if not rows:
         raise DataError(f"{path} is empty.", hint="Its first line names the columns.")
     return rows
+
+
+def _split(text: str, separator: str) -> list[list[str]]:
+    return [[cell.strip() for cell in row] for row in csv.reader(StringIO(text), delimiter=separator) if row]
 
 
 def _columns(name: str, entry: TaskEntry) -> tuple[str, ...]:

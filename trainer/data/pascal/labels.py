@@ -13,7 +13,7 @@ from trainer.data.dataset import DataError
 from trainer.data.matlab import read_matlab
 from trainer.data.pascal.normals_classes import NORMALS_CLASSES
 from trainer.data.pascal.thinning import thin
-from trainer.data.reading import as_classes, read_picture
+from trainer.data.reading import as_classes, as_vectors, read_picture, read_yes_or_no
 from trainer.data.resizing import unit_normals
 
 SEMSEG_CLASSES = (
@@ -67,7 +67,7 @@ def read_edges(path: Path) -> Tensor:
 
 def read_normals(path: Path, label_map: Path) -> Tensor:
     """Predicted normals (an RGB PNG of ``255 (n + 1) / 2``), unknown off the labels that NYU-v2 names too."""
-    vectors = 2 * read_picture(path, num_channels=3).astype(np.float32) / 255 - 1
+    vectors = as_vectors(read_picture(path, num_channels=3))
     labels = _label_map(label_map)
     if labels.shape != vectors.shape[:2]:
         raise DataError(f"{path} is {_size(vectors)}, its label map {label_map} is {_size(labels)}.")
@@ -77,7 +77,7 @@ def read_normals(path: Path, label_map: Path) -> Tensor:
 
 def read_saliency(path: Path) -> Tensor:
     """A grey PNG of probabilities, salient above one half."""
-    return torch.from_numpy((read_picture(path, num_channels=1) > 127).astype(np.float32))[None]
+    return read_yes_or_no(path, is_soft=True)
 
 
 def _label_map(path: Path) -> NDArray[Any]:

@@ -1,0 +1,153 @@
+"""Picture files of every mode and depth: which are read, as what, and which are refused."""
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageFile, ImageOps
+
+from trainer.data.dataset import DataError
+
+FULL_BYTE, FULL_WORD = 255, 65_535
+IMAGE_TREATMENTS: Mapping[str, str] = {
+    "RGB": "as it is",
+    "L": "grey, repeated in three channels",
+    "1": "black and white, repeated in three channels",
+    "P": "palette, resolved to its colors",
+    "LA": "grey, repeated in three channels; its alpha channel is opaque and left out",
+    "PA": "palette, resolved to its colors; its alpha channel is opaque and left out",
+    "RGBA": "as it is; its alpha channel is opaque and left out",
+    "CMYK": "converted to RGB without its color profile",
+    "YCbCr": "converted to RGB",
+    "I;16": "grey of 16 bits, divided by 65535 and repeated in three channels",
+    "I;16B": "grey of 16 bits, divided by 65535 and repeated in three channels",
+    "F": "grey real numbers, which must lie in 0 to 1, repeated in three channels",
+}
+"""Pillow's mode of an image to what becomes of it. Images of all other modes are refused."""
+TURNED = "turned upright by its EXIF orientation"
+
+# What Pillow raises for broken files. A SyntaxError is its word for a broken PNG.
+_FAULTS = (OSError, ValueError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError)
+_DEEP = "as it is, 16 bits per channel, divided by 65535"
+_HIGH, _LOW = ";16B", ";16L"
+_WHOLE_WORDS = ("RGB;16B", "RGBA;16B")
+_FEW_BITS = ("L;2", "L;4")
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A decoded picture, turned upright.
+
+    ``raw_mode`` is Pillow's word for the numbers in the file. ``words`` are all 16 bits of each color channel where
+    ``image`` has the upper 8 of them, else None.
+    """
+
+    path: Path
+    image: Image.Image
+    raw_mode: str
+    words: NDArray[np.uint16] | None
+
+    @property
+    def mode(self) -> str:
+        return self.image.mode
+
+    def require_opaque(self) -> None:
+        """Raise :class:`DataError` if any pixel is transparent, as its color is then undefined."""
+        if not self.image.has_transparency_data:
+            return
+        if self.mode.startswith("I;16"):
+            transparent = np.array(self.image) == self.image.info["transparency"]
+        else:
+            transparent = np.array(self.image.convert("RGBA").getchannel("A")) < FULL_BYTE
+        if transparent.any():
+            share = 100 * float(transparent.mean())
+            raise DataError(
+                f"{self.path} has transparent pixels ({share:.3g} %), whose color is undefined.",
+                hint="Paint it over a background, and save it without transparency.",
+            )
+
+
+def open_picture(path: Path) -> Picture:
+    """Decode a picture and turn it upright, as its EXIF orientation says.
+
+    Raises:
+        DataError: if it cannot be read, has several frames, or Pillow would drop some of its bits.
+    """
+    try:
+        with Image.open(path) as image:
+            _require_one_frame(path, image)
+            raw_mode = _raw_mode(image)
+            image.load()
+            upright = ImageOps.exif_transpose(image)
+        words = _all_bits(path, upright, raw_mode) if _is_deep(upright.mode, raw_mode) else None
+    except _FAULTS as error:
+        if isinstance(error, DataError):
+            raise
+        raise unreadable(path, error) from error
+    return Picture(path, upright, raw_mode, words)
+
+
+def describe_image(path: Path) -> str:
+    """Return what becomes of an image, as its header tells it.
+
+    Raises:
+        DataError: if it has no readable header.
+    """
+    try:
+        with Image.open(path) as image:
+            deep = _is_deep(image.mode, _raw_mode(image))
+            # For a PNG, `getexif` decodes the pixels in search of a late chunk.
+            exif = image.getexif() if image.format != "PNG" or "exif" in image.info else {}
+            orientation = exif.get(ExifTags.Base.Orientation, 1)
+            treatment = _DEEP if deep else IMAGE_TREATMENTS.get(image.mode, "refused")
+            return f"{image.mode}: {treatment}" + (f"; {TURNED}" if orientation in range(2, 9) else "")
+    except _FAULTS as error:
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: Exception) -> DataError:
+    """Return the error for a file that a library could not read."""
+    return DataError(f"{path} cannot be read: {str(error).rstrip('.')}.", hint="Copy the file again.")
+
+
+def has_few_bits(raw_mode: str) -> bool:
+    """Return True for grey of 2 or 4 bits, whose numbers Pillow stretches to 0 to 255."""
+    return raw_mode.startswith(_FEW_BITS)
+
+
+def _require_one_frame(path: Path, image: ImageFile.ImageFile) -> None:
+    # A camera's MPO holds the photograph first, and then previews of it.
+    frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+    if frames > 1:
+        raise DataError(f"{path} has {frames} frames or pages, expected one.", hint="Save each as a file of its own.")
+
+
+def _raw_mode(image: ImageFile.ImageFile) -> str:
+    """Return how the file holds its numbers; empty where the format does not say."""
+    if not image.tile:
+        return ""
+    arguments: Any = image.tile[0].args
+    found = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
+    return found if isinstance(found, str) else ""
+
+
+def _is_deep(mode: str, raw_mode: str) -> bool:
+    return ";16" in raw_mode and not mode.startswith("I")
+
+
+def _all_bits(path: Path, image: Image.Image, raw_mode: str) -> NDArray[np.uint16]:
+    """Return the channels with 16 bits each, of which Pillow has no mode: it is asked for either byte of each."""
+    with Image.open(path) as again:
+        if again.format != "PNG" or raw_mode not in _WHOLE_WORDS:
+            raise DataError(
+                f"{path} has 16 bits per channel in a form of which only 8 can be read (found {raw_mode}).",
+                hint="Save it as an RGB or grey PNG of 16 bits per channel, or with 8 bits.",
+            )
+        again.tile = [tile._replace(args=raw_mode.replace(_HIGH, _LOW)) for tile in again.tile]
+        low = np.array(ImageOps.exif_transpose(again))
+    words: NDArray[np.uint16] = np.array(image).astype(np.uint16) * np.uint16(256) + low
+    return words
