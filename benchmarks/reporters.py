@@ -16,8 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from search.records import StudyState
-from search.service import open_store
 from search.storage.engine import open_engine
+from search.storage.open_store import open_store
 from search.storage.patience import Patience
 from search.storage.repository import StudyStore
 from search.storage.schema import StudyRow

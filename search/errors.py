@@ -7,6 +7,10 @@ class StudyFileError(GatefrontError, ValueError):
     """The study file cannot be read, or a value in it breaks a rule."""
 
 
+class DataChecksError(GatefrontError, ValueError):
+    """The data can be read, and the doctor's checks of them fail."""
+
+
 class ServerOptionError(GatefrontError, ValueError):
     """What was asked of a service cannot be asked so."""
 

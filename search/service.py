@@ -13,6 +13,7 @@ from ray import tune
 
 from search.cluster import WorkerResources, plan_workers
 from search.config import LatencySection, StudyConfig
+from search.doctor.data_checks import require_sound_data
 from search.drain import Drain
 from search.errors import DriverFailedError, StudyExistsError, StudyFileError
 from search.flop_budget import parse_flop_budget
@@ -28,17 +29,15 @@ from search.recovery import Recovery, recover
 from search.runner import StudyRun, run_study
 from search.sampler_view import SelectiveSampler
 from search.storage.amendments import ask_to_stop
-from search.storage.engine import open_engine, open_optuna_storage, unreachable
 from search.storage.events import COMMAND_LINE
 from search.storage.lease import Lease
-from search.storage.migrate import upgrade_schema
+from search.storage.open_store import open_store
 from search.storage.optuna_storage import StudyStorage
 from search.storage.patience import Patience, reason_of
 from search.storage.repository import StudyStore
 from search.storage.schema import StudyRow
-from search.storage.turns import turn_to_open
 from search.study import open_study
-from search.study_file import parse_study
+from search.study_file import parse_study, without_mark
 from search.task_records import task_records
 from search.trainable import RunTrial
 from spaces.errors import GatefrontError
@@ -103,13 +102,20 @@ class Sitting:
 
 
 def start_study(
-    text: str, overrides: Overrides, storage: Path, sitting: Sitting, *, earlier: str | None = None
+    text: str,
+    overrides: Overrides,
+    storage: Path,
+    sitting: Sitting,
+    *,
+    earlier: str | None = None,
+    force: bool = False,
 ) -> StudyState:
     """Create the study that ``text`` describes and run it to its end, or until the drain is requested.
 
-    It goes on from the study named ``earlier``, if one is.
+    It goes on from the study named ``earlier``, if one is. With ``force`` the doctor's checks of the data are left out.
 
     Raises:
+        DataChecksError: the doctor's checks of the data fail. Nothing was created.
         DiskFullError: there was no room. The study, if it was created, is STOPPED.
         LineageError, StudyNotFoundError: the earlier study is of no use here, or there is none. Nothing was created.
         StudyFileError, DataError, SpaceError: the file asks for what cannot be. Nothing was created.
@@ -118,6 +124,7 @@ def start_study(
         DriverFailedError: the database or Ray failed.
         LeaseLostError: another driver took over; nothing was written since.
     """
+    text = without_mark(text)
     config = overrides.apply(parse_study(text))
     plan = plan_study(config)
     engine, optuna_storage = open_store(sitting.url)
@@ -125,7 +132,9 @@ def start_study(
     inheritance = None if earlier is None else begin_from(plan, text, StudyReader(sitting.url), earlier)
     workers = plan_workers(config.study.workers, sitting.address)
     # Before the study exists: data that cannot be read is wrong input, not a failed study.
-    load_data(plan.data, StudyFolders(storage, config.study.name).cache)
+    data = load_data(plan.data, StudyFolders(storage, config.study.name).cache)
+    if not force:
+        require_sound_data(plan.tasks, data)
     row = _new_row(plan, text, storage, workers)
     row.started_from = earlier
     StudyStore.create(engine, row, began=None if inheritance is None else str(inheritance))
@@ -156,24 +165,6 @@ def stop_study(name: str, url: str) -> bool:
     """Ask a study's driver to stop after the current epochs. False if no driver is alive to hear it."""
     engine, _ = open_store(url)
     return ask_to_stop(engine, name)
-
-
-def open_store(url: str) -> tuple[sa.Engine, StudyStorage]:
-    """The database with both schemas in place: Optuna's first, as readers join its tables to ours.
-
-    Raises:
-        StoreError: the database cannot be reached or written.
-    """
-    engine = open_engine(url)
-    try:
-        with engine.connect():
-            pass
-        with turn_to_open(engine):
-            storage = open_optuna_storage(url)
-    except (sa.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
-        raise unreachable(engine.url, error) from error
-    upgrade_schema(engine)
-    return engine, storage
 
 
 def _drive(

@@ -22,16 +22,21 @@ def read_study_file(path: Path) -> tuple[str, StudyConfig]:
         StudyFileError: the file cannot be read, is not TOML, or breaks a rule.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = without_mark(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise StudyFileError(f"study file {path} cannot be read: {error}.") from error
     return text, parse_study(text)
 
 
+def without_mark(text: str) -> str:
+    """Return the text without the byte-order mark that some editors begin it with, which is no TOML."""
+    return text.removeprefix("\ufeff")
+
+
 def parse_study(text: str) -> StudyConfig:
     """The study that a TOML text describes; :class:`StudyFileError` names the first offending key and its table."""
     try:
-        document = tomllib.loads(text)
+        document = tomllib.loads(without_mark(text))
     except tomllib.TOMLDecodeError as error:
         raise StudyFileError(f"the study file is not valid TOML: {error}.") from error
     except (RecursionError, ValueError) as error:

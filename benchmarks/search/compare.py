@@ -29,8 +29,8 @@ from search.grid_sampler import GridSampler
 from search.pareto import ReferenceFrame, hypervolume, pareto_front
 from search.records import TrialState
 from search.sampling import search_space
-from search.service import open_store
 from search.simulation import Answers, RecordedTable, SimulatedStudy, load_tables
+from search.storage.open_store import open_store
 from search.study_file import parse_study
 
 FOLDER = Path(__file__).parent

@@ -51,7 +51,7 @@ def uploaded_text(contents: str) -> str:
         raw = base64.b64decode(contents.partition(",")[2], validate=True)
         if len(raw) > MAX_BYTES:
             raise StudyFileError(f"a study file has at most {MAX_BYTES // 1024} KiB, found {len(raw) // 1024} KiB.")
-        return raw.decode("utf-8").replace("\r\n", "\n")
+        return raw.decode("utf-8-sig").replace("\r\n", "\n")
     except (binascii.Error, UnicodeDecodeError) as error:
         raise StudyFileError("the uploaded file is no text.", hint="Upload a study file in TOML, as UTF-8.") from error
 

@@ -20,8 +20,9 @@ from search.folders import StudyFolders
 from search.formats import format_flops
 from search.json_document import to_text
 from search.ray_jobs import PreparationStoppedError
-from search.service import Overrides, open_store
+from search.service import Overrides
 from search.settings import database_url, storage_folder
+from search.storage.open_store import open_store
 from search.study_file import read_study_file
 
 Seeds = Annotated[int, typer.Option("--seeds", min=1, help="How many seeds, counted up from the study's own.")]

@@ -25,7 +25,7 @@ def start_remote(server: str, file: Path, options: Mapping[str, Any], **here: ob
     """Have the study started; its driver runs there."""
     client = _client(server, here)
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ServerOptionError(f"study file {file} cannot be read: {error}.") from error
     typer.echo(f"{server} looks through the data of {file} ...", err=True)

@@ -44,6 +44,7 @@ Address = Annotated[
     str | None,
     typer.Option("--address", metavar="HOST:6379", help="Train on the Ray cluster there, not on one of its own."),
 ]
+Force = Annotated[bool, typer.Option("--force", help="Start although the doctor's checks of the data fail.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show only how the study ended.")]
 Plain = Annotated[bool, typer.Option("--plain", help="Plain lines also on a terminal.")]
 
@@ -61,6 +62,7 @@ def start(  # noqa: PLR0913  # one parameter per option of the command line
     earlier: Earlier = None,
     address: Address = None,
     server: Server = None,
+    force: Force = False,
     quiet: Quiet = False,
     plain: Plain = False,
 ) -> None:
@@ -76,6 +78,8 @@ def start(  # noqa: PLR0913  # one parameter per option of the command line
         from search.commands.remote import start_remote
 
         options = asdict(overrides) | {"hours": hours, "earlier": earlier}
+        # Left out unless asked for: a service of an earlier version does not know it.
+        options |= {"force": True} if force else {}
         start_remote(server, file, options, db=db, storage=storage, address=address)
         return
     text, _ = read_study_file(file)
@@ -83,7 +87,9 @@ def start(  # noqa: PLR0913  # one parameter per option of the command line
     if not quiet:
         typer.echo(f"Reading {file} and its data ...", err=True)
     _run(
-        lambda sitting: start_study(text, overrides, folder, replace(sitting, address=address), earlier=earlier),
+        lambda sitting: start_study(
+            text, overrides, folder, replace(sitting, address=address), earlier=earlier, force=force
+        ),
         db,
         hours,
         _mode(quiet, plain),

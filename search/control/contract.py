@@ -16,7 +16,8 @@ class NotRunningError(GatefrontError, RuntimeError):
 class StartOptions:
     """What is set against the study file, as `gatefront start` takes it; None leaves the file's value.
 
-    ``hours`` caps this sitting of the driver. ``earlier`` names a study to go on from.
+    ``hours`` caps this sitting of the driver. ``earlier`` names a study to go on from. ``force`` starts although the
+    doctor's checks of the data fail.
     """
 
     flop_budget: str | None = None
@@ -26,6 +27,7 @@ class StartOptions:
     workers: int | None = None
     hours: float | None = None
     earlier: str | None = None
+    force: bool = False
 
 
 class StudyControl(Protocol):

@@ -52,7 +52,14 @@ def _drive(order: DriverOrder) -> StudyState:
     with signals(drain):
         if order.action == "resume":
             return resume_study(order.study, sitting, workers=options.workers)
-        return start_study(order.text, overrides(options), Path(order.storage), sitting, earlier=options.earlier)
+        return start_study(
+            order.text,
+            overrides(options),
+            Path(order.storage),
+            sitting,
+            earlier=options.earlier,
+            force=options.force,
+        )
 
 
 def _examine(order: DriverOrder) -> int:

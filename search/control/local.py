@@ -18,10 +18,10 @@ from search.control.order import DriverOrder, overrides
 from search.control.rules import StudyFileRules, require_options
 from search.doctor.check import Check
 from search.errors import DriverFailedError, StudyBusyError, StudyExistsError
-from search.service import open_store
 from search.storage import amendments
 from search.storage.clock import database_time
 from search.storage.lease import holds
+from search.storage.open_store import open_store
 from search.storage.repository import StudyStore
 from search.storage.schema import StudyRow
 

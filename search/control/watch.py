@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 from search.control.contract import StudyControl
 from search.errors import StudyBusyError
 from search.records import StudyState
-from search.service import open_store
 from search.storage.clock import database_time
 from search.storage.lease import holds
+from search.storage.open_store import open_store
 from search.storage.repository import DONE_STATES
 from search.storage.schema import StudyRow, TrialRow
 from spaces.errors import GatefrontError

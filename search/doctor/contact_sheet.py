@@ -11,6 +11,7 @@ from search.doctor.check import Check
 from search.doctor.evenly import evenly_spaced
 from search.doctor.label_pictures import Picture, image_picture, label_picture
 from search.doctor.label_words import label_words
+from search.doctor.legend import SWATCH, LegendEntry, lay_out_legend
 from spaces.tasks import Task
 from trainer.atomic_file import replacing
 from trainer.data import DataDescription, MultiTaskData, Sample
@@ -32,7 +33,7 @@ def draw_contact_sheet(tasks: Sequence[Task], data: MultiTaskData, path: Path) -
     sheet = _Sheet(tasks, data.description, rows)
     with replacing(path) as fresh:
         sheet.draw().save(fresh, format="PNG")
-    detail = f"{path}: {len(rows)} samples, images beside labels; pink has no label"
+    detail = f"{path}: {len(rows)} samples, images beside labels, and what the colors stand for"
     return Check("contact sheet", True, detail)
 
 
@@ -65,8 +66,11 @@ class _Sheet:
         pictures = 1 + len(self._dense)
         width = _GAP + pictures * (self._cell_width + _GAP) + self._word_columns * (_WORDS_WIDTH + _GAP)
         pitch = _LINE_HEIGHT + _CELL_HEIGHT + _GAP
-        self._canvas = Image.new("RGB", (width, _GAP + len(self._rows) * pitch), _PAPER)
+        bottom = _GAP + len(self._rows) * pitch
+        legend, legend_height = lay_out_legend(self._dense, self._description.class_names, width - 2 * _GAP, self._font)
+        self._canvas = Image.new("RGB", (width, bottom + legend_height + _GAP), _PAPER)
         self._pen = ImageDraw.Draw(self._canvas)
+        self._draw_legend(bottom, legend)
         for number, (name, sample) in enumerate(self._rows):
             self._draw_row(_GAP + number * pitch, name, sample)
         return self._canvas
@@ -81,6 +85,14 @@ class _Sheet:
             column, line = divmod(position, _WORDS_PER_CELL)
             place = (left + column * (_WORDS_WIDTH + _GAP), top + _LINE_HEIGHT * (1 + line))
             self._pen.text(place, words, fill=_INK, font=self._font)
+
+    def _draw_legend(self, top: int, entries: Sequence[LegendEntry]) -> None:
+        for entry in entries:
+            left, line = _GAP + entry.left, top + entry.top
+            if entry.color is not None:
+                self._pen.rectangle((left, line + 2, left + SWATCH - 1, line + 1 + SWATCH), fill=entry.color)
+                left += SWATCH + _GAP
+            self._pen.text((left, line), entry.text, fill=_INK, font=self._font)
 
     def _draw_cell(self, column: int, top: int, title: str, picture: Picture | None) -> None:
         left = _GAP + column * (self._cell_width + _GAP)

@@ -6,9 +6,9 @@ from pathlib import Path
 from search.config import StudyConfig
 from search.doctor.check import Check
 from search.doctor.contact_sheet import draw_contact_sheet
+from search.doctor.data_checks import check_data
 from search.doctor.duration import check_duration
 from search.doctor.first_steps import FirstSteps, take_first_steps
-from search.doctor.label_checks import check_labels
 from search.doctor.memory import check_memory
 from search.doctor.surroundings import check_database, check_disk, check_networks
 from search.folders import StudyFolders
@@ -28,7 +28,7 @@ def examine(config: StudyConfig, *, url: str, storage: Path) -> Iterator[Check]:
     yield check_disk(plan, storage)
     yield check_database(url)
     data = load_data(plan.data, folders.cache)
-    yield from check_labels(plan.tasks, data)
+    yield from check_data(plan.tasks, data)
     yield draw_contact_sheet(plan.tasks, data, folders.contact_sheet)
     families = config.family.names
     steps: list[FirstSteps] = []

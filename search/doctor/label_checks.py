@@ -8,6 +8,8 @@ from torch.utils.data import Dataset
 from search.doctor.check import Check
 from search.doctor.evenly import evenly_spaced
 from search.doctor.label_counts import LabelCounts
+from search.doctor.label_places import LabelPlaces
+from search.doctor.suspicions import suspicions
 from spaces.tasks import Task
 from trainer.data import MultiTaskData, Sample
 from trainer.data.decoded_cache import Decodable
@@ -16,7 +18,6 @@ from trainer.data.loader import num_samples
 
 _MOST_SAMPLES = 2000
 _MOST_PIXELS = 10**8  # of a split: about half a minute of reading photographs
-_UNIT_TOLERANCE = 0.01
 _WITH_CLASSES = ("classification", "segmentation")
 _LINE = 110
 
@@ -33,7 +34,11 @@ def check_labels(tasks: Sequence[Task], data: MultiTaskData) -> Iterator[Check]:
     counts = {name: _count(tasks, split, most) for name, split in splits.items()}
     for task in tasks:
         names = data.description.class_names.get(task.name) or tuple(map(str, range(task.num_outputs)))
-        yield _check_task(task, {name: counts[name][task.name] for name in splits}, names)
+        of_task = {name: counts[name][task.name] for name in splits}
+        ignored = data.description.ignored_classes.get(task.name, ())
+        places = LabelPlaces(data, task.name)
+        found = [*_faults(of_task, places), *suspicions(task, of_task, names, ignored=ignored, places=places)]
+        yield _check_task(task, of_task, names, found)
 
 
 def _list_totals(totals: Mapping[str, int], most: int) -> str:
@@ -55,13 +60,12 @@ def _count(tasks: Sequence[Task], split: Dataset[Sample], most: int) -> Counts:
     for index in evenly_spaced(num_samples(split), most):
         labels = split[index].labels
         for name, counted in counts.items():
-            counted.add(labels.get(name))
+            counted.add(labels.get(name), index)
     return counts
 
 
-def _check_task(task: Task, counts: Counts, names: Sequence[str]) -> Check:
-    """Passed if both splits have labels, and none of their values is foreign to the kind."""
-    faults = [fault for name, counted in counts.items() for fault in _faults(name, counted)]
+def _check_task(task: Task, counts: Counts, names: Sequence[str], faults: Sequence[str]) -> Check:
+    """Passed if both splits have labels, and none of their values is foreign to the kind or suspicious."""
     coverage = ", ".join(f"{100 * c.num_labelled / c.num_samples:.4g} % of {name}" for name, c in counts.items())
     detail = f"{task.kind}; labelled: {coverage}"
     if task.is_dense:
@@ -70,13 +74,19 @@ def _check_task(task: Task, counts: Counts, names: Sequence[str]) -> Check:
     return Check(f"labels of {task.name}", not faults, "; ".join([detail, *faults]), tuple(more))
 
 
-def _faults(split: str, counted: LabelCounts) -> Iterator[str]:
-    if counted.num_labelled == 0:
-        yield f"no {split} sample that was looked at has a label"
-    if counted.num_foreign:
-        yield f"{counted.num_foreign:,} {split} values are {_FOREIGN[counted.task.kind]}"
-    if max(abs(counted.shortest - 1), abs(counted.longest - 1)) > _UNIT_TOLERANCE and counted.longest >= 0:
-        yield f"{split} normals have lengths from {counted.shortest:.3g} to {counted.longest:.3g}, expected 1"
+def _faults(counts: Counts, places: LabelPlaces) -> Iterator[str]:
+    for split, counted in counts.items():
+        if counted.num_labelled == 0:
+            yield f"no {split} sample that was looked at has a label"
+        if counted.num_foreign:
+            first = places.name(split, counted.first_foreign)
+            yield f"{counted.num_foreign:,} {split} values are {_FOREIGN[counted.task.kind]}, first in {first}"
+        if counted.first_not_unit is not None:
+            lengths, first = (
+                f"{counted.shortest:.3g} to {counted.longest:.3g}",
+                places.name(split, counted.first_not_unit),
+            )
+            yield f"{split} normals have lengths from {lengths}, expected 1, first in {first}"
 
 
 _FOREIGN = {

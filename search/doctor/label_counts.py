@@ -9,12 +9,16 @@ from spaces.tasks import Task
 from trainer.data import IGNORE_INDEX
 from trainer.data.labelled import has_label
 
+_UNIT_TOLERANCE = 0.01
+
 
 class LabelCounts:
     """Grows by one sample at a time.
 
     ``num_samples`` and ``num_labelled`` are of samples, the rest is of values: ``num_values`` in labelled samples,
-    ``num_foreign`` that a label of this kind cannot hold. Per output, ``known`` are marked as known and
+    ``num_foreign`` that a label of this kind cannot hold. ``first_labelled`` and ``first_foreign`` are the indices of
+    the first samples with a label and with such a value, ``first_not_unit`` of the first with a normal of another
+    length than 1. Per output, ``known`` are marked as known and
     ``found`` are of that class; of edges, saliency and attributes, they are *yes*. ``low`` and ``high`` bound the
     finite values of depth and normals, ``shortest`` and ``longest`` the lengths of normals.
     """
@@ -22,19 +26,33 @@ class LabelCounts:
     def __init__(self, task: Task) -> None:
         self.task = task
         self.num_samples = self.num_labelled = self.num_values = self.num_foreign = 0
+        self.first_labelled: int | None = None
+        self.first_foreign: int | None = None
+        self.first_not_unit: int | None = None
         self.known = torch.zeros(task.num_outputs, dtype=torch.int64)
         self.found = torch.zeros(task.num_outputs, dtype=torch.int64)
         self.low, self.high = math.inf, -math.inf
         self.shortest, self.longest = math.inf, -math.inf
         self._sum = 0.0
 
-    def add(self, label: Tensor | None) -> None:
-        """One sample's label, as :class:`trainer.data.Sample` has it."""
+    def add(self, label: Tensor | None, index: int = 0) -> None:
+        """Count the label of the sample ``index``, as :class:`trainer.data.Sample` has it."""
         self.num_samples += 1
         if label is None or not has_label(label):
             return
+        if self.first_labelled is None:
+            self.first_labelled = index
         self.num_labelled += 1
         self.num_values += label.numel()
+        foreign_before = self.num_foreign
+        self._add_values(label)
+        if self.first_foreign is None and self.num_foreign > foreign_before:
+            self.first_foreign = index
+        is_unit = max(abs(self.shortest - 1), abs(self.longest - 1)) <= _UNIT_TOLERANCE
+        if self.first_not_unit is None and self.longest >= 0 and not is_unit:
+            self.first_not_unit = index
+
+    def _add_values(self, label: Tensor) -> None:
         if self.task.kind in ("classification", "segmentation"):
             self._add_classes(label)
         elif self.task.kind in ("depth", "normals"):

@@ -41,18 +41,18 @@ def label_picture(task: Task, label: Tensor) -> Picture:
     return picture
 
 
-def _classes(label: Tensor, num_classes: int) -> Picture:
-    palette = np.array([*map(_colour, range(num_classes)), UNKNOWN], np.uint8)
-    known = (label != IGNORE_INDEX) & (label >= 0) & (label < num_classes)
-    picture: Picture = palette[torch.where(known, label, num_classes).numpy()]
-    return picture
-
-
-def _colour(number: int) -> tuple[int, int, int]:
-    """Neighbouring numbers get hues far apart, numbers of near hues another lightness."""
+def class_color(number: int) -> tuple[int, int, int]:
+    """Return a class's color: neighboring numbers get hues far apart, numbers of near hues another lightness."""
     hue = (0.55 + number * _GOLDEN_RATIO) % 1
     red, green, blue = colorsys.hsv_to_rgb(hue, (0.6, 0.3, 0.8)[number % 3], (0.9, 0.55)[number % 2])
     return round(255 * red), round(255 * green), round(255 * blue)
+
+
+def _classes(label: Tensor, num_classes: int) -> Picture:
+    palette = np.array([*map(class_color, range(num_classes)), UNKNOWN], np.uint8)
+    known = (label != IGNORE_INDEX) & (label >= 0) & (label < num_classes)
+    picture: Picture = palette[torch.where(known, label, num_classes).numpy()]
+    return picture
 
 
 def _stretched(depth: Tensor) -> Tensor:

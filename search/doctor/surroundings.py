@@ -10,7 +10,7 @@ from search.family_cost import least_flops, most_flops
 from search.family_section import FamilyName
 from search.formats import format_flops, format_share
 from search.plan import StudyPlan
-from search.service import open_store
+from search.storage.open_store import open_store
 from spaces.errors import GatefrontError
 
 _BYTES_PER_VALUE = 16  # a weight, its gradient's two moments, and room for the atomic copy

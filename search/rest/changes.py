@@ -26,7 +26,10 @@ Reason = Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern
 
 
 class Options(Asked):
-    """What is set against the study file; null leaves the file's value. ``hours`` caps the driver's sitting."""
+    """What is set against the study file; null leaves the file's value. ``hours`` caps the driver's sitting.
+
+    ``force`` starts although the doctor's checks of the data fail.
+    """
 
     flop_budget: Text | None = None
     param_budget: Text | None = None
@@ -35,6 +38,7 @@ class Options(Asked):
     workers: Count | None = None
     hours: Hours | None = None
     earlier: StudyPath | None = None
+    force: bool = False
 
     def as_start(self) -> StartOptions:
         return StartOptions(**self.model_dump())

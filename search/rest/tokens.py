@@ -76,7 +76,7 @@ def load_tokens(path: Path | None, environment: MutableMapping[str, str] = os.en
     text = environment.pop(TOKENS_VARIABLE, None)
     if path is not None:
         try:
-            return Tokens.parse(path.read_text(encoding="utf-8").splitlines(), source=f"--tokens {path}")
+            return Tokens.parse(path.read_text(encoding="utf-8-sig").splitlines(), source=f"--tokens {path}")
         except (OSError, UnicodeDecodeError) as error:
             raise TokenError(f"--tokens {path} cannot be read: {type(error).__name__}.", hint=_FORM) from error
     if text is None:

@@ -71,7 +71,7 @@ class SimulatedStudy:
     Args:
         answers: what trials bring; the study's knobs must be those of its table.
         config: the study.
-        database: as :func:`search.service.open_store` opens it.
+        database: as :func:`search.storage.open_store.open_store` opens it.
         num_workers: how many trials run at a time.
         stopping: judges every epoch in which gates learn, as the real scheduler does; None: no trial is stopped, and
             epochs are not reported, which is faster.

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.xdist_group("store")
 
 _OPEN = """
 import sys
-from search.service import open_store
+from search.storage.open_store import open_store
 print("ready", flush=True)
 sys.stdin.readline()
 open_store(sys.argv[1])

@@ -103,6 +103,11 @@ class AugmentedSplit(Dataset[Sample]):
     def __len__(self) -> int:
         return len(self._split)  # type: ignore[arg-type]  # torch leaves __len__ to each data set
 
+    @property
+    def unchanged(self) -> Dataset[Sample]:
+        """The split whose samples are changed."""
+        return self._split
+
     def __getitem__(self, index: int) -> Sample:
         sample = self._split[index]
         if self._key is None:

@@ -97,6 +97,12 @@ class DecodedSplit(Dataset[Sample]):
     def __len__(self) -> int:
         return len(self._images)
 
+    @property
+    def images(self) -> NDArray[Any]:
+        """Every image as it was decoded, ``[n, channels, h, w]``, not normalised."""
+        images: NDArray[Any] = self._images
+        return images
+
     def __getitem__(self, index: int) -> Sample:
         batch = self.__getitems__([index])
         present = zip(self._labels, self._present[index], strict=True)

@@ -19,7 +19,7 @@ from search.result_gate import ResultGate
 from search.rounds import Progress, Round
 from search.sampler_view import CONFIRMS, SelectiveSampler
 from search.searcher import StudySearcher
-from search.service import open_store
+from search.storage.open_store import open_store
 from search.storage.repository import StudyStore
 from search.storage.schema import StudyRow
 from search.study import ask, open_study

@@ -28,7 +28,7 @@ from search.json_document import to_text
 from search.queries import StudyReader
 from search.records import TaskRecord
 from search.references import ReferenceJob, train_job
-from search.service import open_store
+from search.storage.open_store import open_store
 from search.storage.schema import ComparisonRow
 from search.study_file import parse_study
 from spaces import count_flops

@@ -1,12 +1,13 @@
 """What the doctor counts and draws of labels, against labels written out."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageFont
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -14,8 +15,9 @@ from search.doctor.contact_sheet import draw_contact_sheet
 from search.doctor.evenly import evenly_spaced
 from search.doctor.label_checks import check_labels
 from search.doctor.label_counts import LabelCounts
-from search.doctor.label_pictures import UNKNOWN, image_picture, label_picture
+from search.doctor.label_pictures import UNKNOWN, class_color, image_picture, label_picture
 from search.doctor.label_words import label_words
+from search.doctor.legend import lay_out_legend
 from spaces import Task
 from trainer.data import IGNORE_INDEX, DataDescription, MultiTaskData, Sample
 from trainer.data.augmentation import Augmentation, augment
@@ -39,6 +41,15 @@ LABELS = {
     "animal": torch.tensor(1),
     "look": torch.tensor([1.0, 0.0, NAN]),
 }
+OTHER = {
+    "semseg": torch.tensor([[1, 1, 1], [3, 3, 3]]),
+    "depth": torch.tensor([[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]]),
+    "normals": UP,
+    "edges": torch.tensor([[[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]]),
+    "animal": torch.tensor(0),
+    "look": torch.tensor([0.0, 1.0, 1.0]),
+}
+"""With the labels above, every class and every answer occurs."""
 
 
 class Listed(Dataset[Sample]):
@@ -89,16 +100,17 @@ def test_ranges_leave_gaps_out() -> None:
     assert lengths.share_known == pytest.approx(10 / 12)
 
 
-def check(task: Task, label: Tensor) -> tuple[bool, str]:
-    good = Listed(LABELS)
-    found = {c.name: c for c in check_labels(TASKS, data_of(Listed(LABELS | {task.name: label}), good))}
+def check(task: Task, *labels: Tensor) -> tuple[bool, str]:
+    """The check of a task whose training labels are these, and whose validation labels are good."""
+    train = Listed(*({task.name: label} for label in labels))
+    found = {c.name: c for c in check_labels(TASKS, data_of(train, Listed(LABELS, OTHER)))}
     return found[f"labels of {task.name}"].passed, found[f"labels of {task.name}"].detail
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
 def test_good_labels_pass(task: Task) -> None:
-    passed, detail = check(task, LABELS[task.name])
-    assert passed
+    passed, detail = check(task, LABELS[task.name], OTHER[task.name])
+    assert passed, detail
     assert "labelled: 100 % of training, 100 % of validation" in detail
 
 
@@ -123,6 +135,59 @@ def test_values_that_no_label_holds_fail(task: Task, label: Tensor, message: str
     passed, detail = check(task, label)
     assert not passed
     assert message in detail
+
+
+TWO_OF_FOUR = torch.tensor([[0, 0, 0], [2, 2, 2]])
+FROM_ONE = torch.tensor([[1, 1, 2], [2, 3, 3]])
+
+
+@pytest.mark.parametrize(
+    ("task", "label", "message"),
+    [
+        (
+            SEMSEG,
+            torch.tensor([[0, 0, 0], [0, IGNORE_INDEX, IGNORE_INDEX]]),
+            "training labels have no class but 0 (grass), and 33.3 % of the pixels are ignored; see sample 0",
+        ),
+        (ANIMAL, torch.tensor(1), "training labels have no class but 1 (dog); see sample 0"),
+        (LOOK, torch.tensor([1.0, 0.0, NAN]), "every attribute has one answer only in training labels; see sample 0"),
+        (EDGES, torch.zeros(1, 2, 3), "no pixel of the training labels is 1; see sample 0"),
+        (EDGES, torch.ones(1, 2, 3), "every pixel of the training labels is 1; see sample 0"),
+        (DEPTH, torch.full((1, 2, 3), 2.5), "training depth is 2.5 everywhere; see sample 0"),
+    ],
+)
+def test_check_labels_one_value_only_fails(task: Task, label: Tensor, message: str) -> None:
+    passed, detail = check(task, label)
+    assert not passed
+    assert message in detail
+
+
+@pytest.mark.parametrize(
+    ("label", "ignored", "message"),
+    [
+        (FROM_ONE, (), "class 0 (grass) occurs in no label, as if the files counted from 1"),
+        (FROM_ONE, (0,), ""),
+        (TWO_OF_FOUR, (), "no classes but 0 (grass) and 2 (cat) occur; see sample 0"),
+        (torch.tensor([[0, 0, 0], [1, 1, 1]]), (), ""),
+        (TWO_OF_FOUR, (1, 3), ""),
+    ],
+)
+def test_check_labels_odd_class_numbers_fail(label: Tensor, ignored: tuple[int, ...], message: str) -> None:
+    split = Listed({"semseg": label})
+    data = data_of(split, split)
+    data = replace(data, description=replace(data.description, ignored_classes={"semseg": ignored}))
+    (_, found) = check_labels((SEMSEG,), data)
+    assert found.passed == (not message)
+    assert message in found.detail
+
+
+def test_check_labels_named_classes_of_images_may_lack_the_first() -> None:
+    animal = Task(name="animal", kind="classification", num_outputs=3)
+    split = Listed({"animal": torch.tensor(1)}, {"animal": torch.tensor(2)})
+    data = data_of(split, split)
+    for names, passed in ((("cat", "dog", "cow"), True), (("0", "1", "2"), False)):
+        data = replace(data, description=replace(data.description, class_names={"animal": names}))
+        assert [check.passed for check in check_labels((animal,), data)] == [True, passed]
 
 
 def test_coverage_and_unseen_classes_are_told_per_split() -> None:
@@ -187,5 +252,20 @@ def test_the_sheet_has_a_row_per_sample_and_shows_changed_ones(tmp_path: Path) -
             sizes.append(sheet.size)
             colours = {colour for _, colour in sheet.getcolors(maxcolors=1 << 20) or []}
         assert {UNKNOWN, (215, 215, 215)} <= colours  # unknown pixels, and whole labels that are not there
+        # The legend has every class, also those that no sample shows.
+        assert {class_color(number) for number in range(SEMSEG.num_outputs)} <= colours
     assert sizes[1][0] == sizes[0][0]
     assert sizes[1][1] > sizes[0][1]
+
+
+def test_lay_out_legend_names_every_color_and_stays_within_the_width() -> None:
+    font = ImageFont.load_default(11)
+    entries, height = lay_out_legend((SEMSEG, DEPTH, ANIMAL), NAMES, 120, font)
+    assert [entry.text for entry in entries] == [
+        "semseg:", "0 grass", "1 water", "2 cat", "3 dog", "no label",
+        "depth:", "dark is near, bright is far, by image", "no label",
+    ]  # fmt: skip
+    assert [entry.color for entry in entries[1:5]] == [class_color(number) for number in range(4)]
+    assert entries[0].color is None
+    assert all(entry.left + font.getlength(entry.text) <= 120 for entry in entries[:6])
+    assert all(0 <= entry.top < height for entry in entries)

@@ -16,8 +16,8 @@ from search.pareto import hypervolume
 from search.queries import StudyReader
 from search.records import TrialState
 from search.sampling import Params
-from search.service import open_store
 from search.simulation import Answers, RecordedTable, SimulatedStudy, load_tables
+from search.storage.open_store import open_store
 from search.study_file import parse_study
 
 TABLE = Path(__file__).parents[3] / "benchmarks" / "search" / "digits.json.gz"

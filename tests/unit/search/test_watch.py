@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 from search.control.watch import ACTOR, StudyWatch
 from search.errors import DriverFailedError
 from search.records import StudyState
-from search.service import open_store
 from search.storage.amendments import ask_to_stop
 from search.storage.lease import Lease
+from search.storage.open_store import open_store
 from search.storage.schema import StudyRow
 
 OpenStudy = Callable[..., Any]

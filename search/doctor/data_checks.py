@@ -1,0 +1,30 @@
+"""Checks of the data alone: cheap enough to be made whenever a study starts."""
+
+from collections.abc import Iterator, Sequence
+
+from search.doctor.check import Check
+from search.doctor.duplicates import check_duplicates
+from search.doctor.file_checks import check_files
+from search.doctor.label_checks import check_labels
+from search.errors import DataChecksError
+from spaces.tasks import Task
+from trainer.data import MultiTaskData
+
+
+def check_data(tasks: Sequence[Task], data: MultiTaskData) -> Iterator[Check]:
+    """Labels, files and splits in turn."""
+    yield from check_labels(tasks, data)
+    yield from check_files(data)
+    duplicates = check_duplicates(data)
+    if duplicates is not None:
+        yield duplicates
+
+
+def require_sound_data(tasks: Sequence[Task], data: MultiTaskData) -> None:
+    """Raise :class:`DataChecksError` with every check of the data that fails."""
+    failed = [f"{check.name}: {check.detail}" for check in check_data(tasks, data) if not check.passed]
+    if failed:
+        raise DataChecksError(
+            f"Cannot start on these data: {'. '.join(failed)}.",
+            hint="Correct the data. If they are meant to be so, start with --force (`force` in REST).",
+        )

@@ -1,0 +1,47 @@
+"""The files of a data set: what becomes of its images, and what nothing is read from."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from search.doctor.check import Check
+from search.doctor.evenly import evenly_spaced
+from trainer.data import MultiTaskData
+from trainer.data.loader import num_samples
+from trainer.data.picture_file import TURNED, describe_image
+
+_MOST_HEADERS = 2000  # of a split
+
+
+def check_files(data: MultiTaskData) -> Iterator[Check]:
+    """Nothing for data that have no files."""
+    if data.files:
+        yield _check_images(data)
+        yield _check_unused(data)
+
+
+def _check_images(data: MultiTaskData) -> Check:
+    """How images are read, by their mode; arrays hold their numbers as they are."""
+    splits = {"train": data.train, "val": data.val}
+    paths = [
+        files.image_file(index)
+        for name, files in data.files.items()
+        for index in evenly_spaced(num_samples(splits[name]), _MOST_HEADERS)
+    ]
+    treatments = ["array: as it is" if path.suffix == ".npy" else describe_image(path) for path in paths]
+    counts = Counter(treatments)
+    lines = [f"{count:,} of {len(paths):,}  {treatment}" for treatment, count in counts.most_common()]
+    turned = [path for path, treatment in zip(paths, treatments, strict=True) if TURNED in treatment]
+    if turned and any(task.is_dense for task in data.description.tasks):
+        lines.append(f"label maps are taken as upright beside images that are turned, first {turned[0]}")
+    return Check("images", True, f"read in {len(counts)} way{'s' if len(counts) > 1 else ''}", tuple(lines))
+
+
+def _check_unused(data: MultiTaskData) -> Check:
+    if not data.unused:
+        return Check("files", True, "none is known to be unused")
+    lines = [
+        f"{group.first}" + (f" and {group.count - 1:,} more" if group.count > 1 else "") + f": {group.reason}"
+        for group in data.unused
+    ]
+    total = sum(group.count for group in data.unused)
+    return Check("files", True, f"{total:,} unused", tuple(lines))

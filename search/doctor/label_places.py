@@ -1,0 +1,46 @@
+"""Where a label comes from: the files of samples, by split and index."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from trainer.data import DataError, MultiTaskData
+from trainer.data.reading import read_array, read_picture
+
+_SPLITS: Mapping[str, str] = {"training": "train", "validation": "val"}
+_MOST_VALUES = 4
+
+
+class LabelPlaces:
+    """Names the files of one task's labels, in the words that are used of samples."""
+
+    def __init__(self, data: MultiTaskData, task: str) -> None:
+        self._files = data.files
+        self._task = task
+
+    def name(self, split: str, index: int | None) -> str:
+        """Return the label's file, else its image, else the number of the sample."""
+        path = self._label(split, index)
+        if path is not None:
+            return str(path)
+        files = self._files.get(_SPLITS[split])
+        return f"sample {index}" if files is None or index is None else str(files.image_file(index))
+
+    def values(self, split: str, index: int | None) -> tuple[float, ...]:
+        """Return the numbers that the label's file holds, as they are stored; none if it has none, or too many."""
+        path = self._label(split, index)
+        try:
+            if path is None or path.suffix.lower() == ".mat":
+                return ()
+            stored = read_array(path) if path.suffix.lower() == ".npy" else read_picture(path, num_channels=1)
+        except DataError:
+            return ()
+        found = np.unique(stored).tolist()
+        return tuple(found) if len(found) <= _MOST_VALUES else ()
+
+    def _label(self, split: str, index: int | None) -> Path | None:
+        files = self._files.get(_SPLITS[split])
+        if files is None or index is None:
+            return None
+        return next(iter(files.label_files(index, self._task)), None)

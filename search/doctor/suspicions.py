@@ -1,0 +1,93 @@
+"""Label values that are possible, and yet hardly meant: one class only, numbers off by one, two odd classes."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from search.doctor.label_counts import LabelCounts
+from search.doctor.label_places import LabelPlaces
+from spaces.tasks import Task
+
+_TRAINING = "training"
+_WHITE = 255
+
+
+def suspicions(
+    task: Task,
+    counts: Mapping[str, LabelCounts],
+    names: Sequence[str],
+    *,
+    ignored: Collection[int],
+    places: LabelPlaces,
+) -> Iterator[str]:
+    """Yield a sentence for each suspicious set of values, with a file that shows it.
+
+    Args:
+        task: the task whose labels were counted.
+        counts: what was counted, by split.
+        names: the classes' names, or their numbers.
+        ignored: classes that no label can have.
+        places: the files of the labels.
+    """
+    for split, counted in counts.items():
+        # A small validation split of whole images may well show one class.
+        if counted.num_labelled and (task.is_dense or split == _TRAINING):
+            fault = _single_value(task, split, counted, names)
+            if fault is not None:
+                yield f"{fault}; see {_example(places, split, counted)}"
+    is_numbered = task.kind == "segmentation" or tuple(names) == tuple(map(str, range(task.num_outputs)))
+    if task.kind in ("classification", "segmentation") and is_numbered:
+        yield from _numbering(task, counts, names, ignored, places)
+
+
+def _single_value(task: Task, split: str, counted: LabelCounts, names: Sequence[str]) -> str | None:
+    found, known = counted.found.tolist(), counted.known.tolist()
+    if task.kind in ("classification", "segmentation"):
+        seen = [number for number, count in enumerate(found) if count]
+        if len(seen) != 1 or task.num_outputs == 1:
+            return None
+        unknown = 100 * (1 - counted.share_known)
+        rest = f", and {unknown:.3g} % of the pixels are ignored" if task.is_dense and unknown else ""
+        return f"{split} labels have no class but {_named(seen[0], names)}{rest}"
+    if task.kind == "multilabel":
+        is_single = all(count in (0, of) for count, of in zip(found, known, strict=True))
+        return f"every attribute has one answer only in {split} labels" if is_single else None
+    if task.kind in ("edges", "saliency"):
+        if found[0] in (0, known[0]):
+            return f"{'every' if found[0] else 'no'} pixel of the {split} labels is 1"
+        return None
+    if task.kind == "depth" and counted.low == counted.high:
+        return f"{split} depth is {counted.low:.3g} everywhere"
+    return None
+
+
+def _numbering(
+    task: Task,
+    counts: Mapping[str, LabelCounts],
+    names: Sequence[str],
+    ignored: Collection[int],
+    places: LabelPlaces,
+) -> Iterator[str]:
+    """Faults of classes that are numbers in the files, over both splits."""
+    found = sum(counted.found for counted in counts.values())
+    seen = [number for number in range(task.num_outputs) if int(found[number])]  # type: ignore[index]
+    if len(seen) < 2 or _TRAINING not in counts:
+        return
+    example = _example(places, _TRAINING, counts[_TRAINING])
+    if 0 not in seen and 0 not in ignored:
+        yield (
+            f"class {_named(0, names)} occurs in no label, as if the files counted from 1 "
+            f"(`first_class = 1` in the dataset.toml of a folder); see {example}"
+        )
+    elif len(seen) == 2 and seen != [0, 1] and task.num_outputs - len(ignored) > 2:
+        yield f"no classes but {' and '.join(_named(number, names) for number in seen)} occur; see {example}"
+
+
+def _named(number: int, names: Sequence[str]) -> str:
+    return str(number) if names[number] == str(number) else f"{number} ({names[number]})"
+
+
+def _example(places: LabelPlaces, split: str, counted: LabelCounts) -> str:
+    values = places.values(split, counted.first_labelled)
+    holds = f", which holds {', '.join(f'{value:g}' for value in values)}" if values else ""
+    if counted.task.kind == "segmentation" and set(values) == {0, _WHITE}:
+        holds += f" ({_WHITE} is no class: save the second class as 1)"
+    return places.name(split, counted.first_labelled) + holds
