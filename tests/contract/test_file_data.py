@@ -142,7 +142,9 @@ def write_cityscapes_parts(root: Path) -> None:
 
 def write_celeba(root: Path) -> None:
     names = [f"{number:06}.jpg" for number in range(1, 4)]
-    rows = [f"{name} " + " ".join(str(value) for value in RNG.choice([-1, 1], 40)) for name in names]
+    # Each attribute is both no and yes among the two images to train on.
+    shown = [values := RNG.choice([-1, 1], 40), -values, values]
+    rows = [f"{name} " + " ".join(map(str, of_image)) for name, of_image in zip(names, shown, strict=True)]
     root.mkdir()
     (root / "list_attr_celeba.txt").write_text("\n".join(("3", " ".join(ATTRIBUTES), *rows)))
     (root / "list_eval_partition.txt").write_text("\n".join(f"{name} {n // 2}" for n, name in enumerate(names)))
@@ -155,7 +157,7 @@ def write_folder(root: Path) -> None:
         photograph(root / "images" / f"{name}.png", (32, 48))
         picture(root / "things" / f"{name}.png", classes((32, 48), 0, 2))
         array(root / "far" / f"{name}.npy", RNG.uniform(0, 9, (32, 48)).astype(np.float32))
-    (root / "labels.csv").write_text("image,animal,wet,striped\na,cat,1,0\nb,,,1\nc,dog,0,0\n")
+    (root / "labels.csv").write_text("image,animal,wet,striped\na,cat,1,0\nb,dog,,1\nc,dog,0,0\n")
     (root / "dataset.toml").write_text(
         'input_size = [32, 48]\n[tasks.things]\nkind = "segmentation"\nnum_classes = 3\n[tasks.far]\nkind = "depth"\n'
         '[tasks.animal]\nkind = "classification"\nclasses = ["cat", "dog"]\n'

@@ -1,7 +1,8 @@
 """Picture files of every mode and depth: which are read, as what, and which are refused."""
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,15 +79,15 @@ def open_picture(path: Path) -> Picture:
         DataError: if it cannot be read, has several frames, or Pillow would drop some of its bits.
     """
     try:
-        with Image.open(path) as image:
+        with _opened(path) as image:
             _require_one_frame(path, image)
             raw_mode = _raw_mode(image)
             image.load()
             upright = ImageOps.exif_transpose(image)
         words = _all_bits(path, upright, raw_mode) if _is_deep(upright.mode, raw_mode) else None
+    except DataError:
+        raise
     except _FAULTS as error:
-        if isinstance(error, DataError):
-            raise
         raise unreadable(path, error) from error
     return Picture(path, upright, raw_mode, words)
 
@@ -98,7 +99,7 @@ def describe_image(path: Path) -> str:
         DataError: if it has no readable header.
     """
     try:
-        with Image.open(path) as image:
+        with _opened(path) as image:
             deep = _is_deep(image.mode, _raw_mode(image))
             # For a PNG, `getexif` decodes the pixels in search of a late chunk.
             exif = image.getexif() if image.format != "PNG" or "exif" in image.info else {}
@@ -117,6 +118,13 @@ def unreadable(path: Path, error: Exception) -> DataError:
 def has_few_bits(raw_mode: str) -> bool:
     """Return True for grey of 2 or 4 bits, whose numbers Pillow stretches to 0 to 255."""
     return raw_mode.startswith(_FEW_BITS)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
+    # Pillow maps a TIFF that has a file name into memory, and then mixes up the pixels of one that lies on its side.
+    with path.open("rb") as file, Image.open(file) as image:
+        yield image
 
 
 def _require_one_frame(path: Path, image: ImageFile.ImageFile) -> None:
@@ -141,7 +149,7 @@ def _is_deep(mode: str, raw_mode: str) -> bool:
 
 def _all_bits(path: Path, image: Image.Image, raw_mode: str) -> NDArray[np.uint16]:
     """Return the channels with 16 bits each, of which Pillow has no mode: it is asked for either byte of each."""
-    with Image.open(path) as again:
+    with _opened(path) as again:
         if again.format != "PNG" or raw_mode not in _WHOLE_WORDS:
             raise DataError(
                 f"{path} has 16 bits per channel in a form of which only 8 can be read (found {raw_mode}).",

@@ -178,6 +178,10 @@ def test_an_uploaded_file_becomes_the_text() -> None:
     assert text == '[study]\nname = "mine"\n'
 
 
+def test_uploaded_text_with_a_byte_order_mark_is_the_same_without_it() -> None:
+    assert uploaded_text(address_of("\ufeff[study]\r\n".encode())) == "[study]\n"
+
+
 @pytest.mark.parametrize("raw", [b"\xff\xfe\x00", b"x" * (MAX_BYTES + 1)])
 def test_what_is_no_text_is_not_taken(raw: bytes) -> None:
     with pytest.raises(StudyFileError):

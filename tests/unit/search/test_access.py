@@ -250,6 +250,8 @@ def test_tokens_come_from_a_file_or_the_environment(tmp_path: Any) -> None:
     path.write_text("# nobody\n")
     with pytest.raises(TokenError, match="holds no token"):
         load_tokens(path, {})
+    path.write_text(f"\ufeffann read {READER}\n", encoding="utf-8")
+    assert load_tokens(path, {}).find(READER) == Caller("ann", "read")
     path.write_text(f"ann read {READER}\nann write {WRITER}\n")
     with pytest.raises(TokenError, match="ann comes twice"):
         load_tokens(path, {})

@@ -44,6 +44,7 @@ def test_flags_grow_deliberately() -> None:
                 "--address",
                 "--db",
                 "--flop-budget",
+                "--force",
                 "--from",
                 "--hours",
                 "--latency-budget",

@@ -73,6 +73,14 @@ def test_wrong_file_is_explained(old: str, new: str, sentence: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_read_study_file_with_a_byte_order_mark_is_the_same_without_it(tmp_path: Path) -> None:
+    path = tmp_path / "study.toml"
+    path.write_text("\ufeff" + GOOD, encoding="utf-8")
+    text, config = read_study_file(path)
+    assert text == GOOD
+    assert config == parse_study(GOOD) == parse_study("\ufeff" + GOOD)
+
+
 def test_missing_file_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(StudyFileError, match=r"nowhere\.toml"):
         read_study_file(tmp_path / "nowhere.toml")

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from trainer.data import DataSpec, load_data
+from trainer.data.picture_file import IMAGE_TREATMENTS
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "adding-data.md").read_text()
 
@@ -52,3 +53,11 @@ def test_the_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert data.train[0].image.shape == (3, 32, 64)
     assert data.train[0].labels["semseg"].unique().tolist() == [3]
     assert load_data(spec, tmp_path / "cache").fingerprint == data.fingerprint
+
+
+@pytest.mark.parametrize("mode", IMAGE_TREATMENTS)
+def test_the_table_of_modes_has_every_mode_that_is_read(mode: str) -> None:
+    (table,) = re.findall(r"\| Pillow's mode .*?\n\n", DOCUMENT, re.DOTALL)
+    cells = [row.split(" | ") for row in table.strip().splitlines()]
+    treatments = [as_image for modes, as_image, _ in cells if f"`{mode}`" in modes]
+    assert any(not treatment.startswith("refused") for treatment in treatments)

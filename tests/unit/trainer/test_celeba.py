@@ -67,6 +67,15 @@ def test_every_layout_says_the_same(tmp_path: Path, layout: str) -> None:
         assert all(label.dtype == torch.int64 for label in sample.labels.values())
 
 
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_load_tables_with_other_separators_and_a_byte_order_mark_are_the_same(tmp_path: Path, separator: str) -> None:
+    root = write_tree(tmp_path / "csv", "csv")
+    expected = load(root).train[0].labels
+    for table in root.glob("*.csv"):
+        table.write_text("\ufeff" + table.read_text().replace(",", separator), encoding="utf-8")
+    assert load(root).train[0].labels == expected
+
+
 def test_test_split_and_size_are_options(root: Path) -> None:
     data = load(root, validate_on="test", size=32)
     assert data.description.num_val == 1

@@ -207,3 +207,13 @@ def test_auto_leaves_half_of_the_disk_free(tmp_path: Path, monkeypatch: pytest.M
     Disk.free = 2**40
     assert cache_limit("auto", tmp_path / "new") == AUTO_LIMIT
     assert cache_limit("20 GiB", tmp_path / "new") == 20 * 2**30
+
+
+def test_keep_decoded_images_of_8_and_16_bits_lose_nothing(root: Path) -> None:
+    """The first image of either split decides nothing for the others."""
+    deep = np.random.default_rng(1).integers(0, 65536, (12, 18), np.uint16)
+    for name in ("c", "d"):
+        Image.fromarray(deep).save(root / "images" / f"{name}.png")
+    assert_same(load(root), load(root, cache="off"))
+    assert len(folders(root)) == 1
+    assert_same(load(root), load(root, cache="off"))

@@ -77,6 +77,13 @@ def test_libmtl_trees_are_read_as_they_are(name: str, tmp_path: Path) -> None:
         assert "normals" not in sample.labels
 
 
+def test_hidden_files_of_macos_are_no_samples(tmp_path: Path) -> None:
+    root = write_libmtl(tmp_path, "nyuv2")
+    for folder in ("image", "label", "depth", "normal"):
+        (root / "train" / folder / "._0.npy").touch()
+    assert load("nyuv2", root).description.num_train == 2
+
+
 def test_a_normal_whose_components_cancel_is_still_a_label(tmp_path: Path) -> None:
     root = write_libmtl(tmp_path, "nyuv2")
     normal = np.zeros((288, 384, 3), np.float32)
