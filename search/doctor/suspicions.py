@@ -8,6 +8,7 @@ from spaces.tasks import Task
 
 _TRAINING = "training"
 _WHITE = 255
+_IMAGES_PER_CLASS = 5
 
 
 def suspicions(
@@ -69,7 +70,9 @@ def _numbering(
     """Faults of classes that are numbers in the files, over both splits."""
     found = sum(counted.found for counted in counts.values())
     seen = [number for number in range(task.num_outputs) if int(found[number])]  # type: ignore[index]
-    if len(seen) < 2 or _TRAINING not in counts:
+    num_labelled = sum(counted.num_labelled for counted in counts.values())
+    # Of few whole images, a class that no one shows is no surprise.
+    if len(seen) < 2 or (not task.is_dense and num_labelled < _IMAGES_PER_CLASS * task.num_outputs):
         return
     example = _example(places, _TRAINING, counts[_TRAINING])
     if 0 not in seen and 0 not in ignored:

@@ -181,11 +181,16 @@ def test_check_labels_odd_class_numbers_fail(label: Tensor, ignored: tuple[int, 
     assert message in found.detail
 
 
-def test_check_labels_named_classes_of_images_may_lack_the_first() -> None:
+def test_check_labels_classes_of_few_images_or_with_names_may_lack_the_first() -> None:
     animal = Task(name="animal", kind="classification", num_outputs=3)
-    split = Listed({"animal": torch.tensor(1)}, {"animal": torch.tensor(2)})
-    data = data_of(split, split)
-    for names, passed in ((("cat", "dog", "cow"), True), (("0", "1", "2"), False)):
+    one, two = {"animal": torch.tensor(1)}, {"animal": torch.tensor(2)}
+    for names, count, passed in (
+        (("cat", "dog", "cow"), 4, True),
+        (("0", "1", "2"), 4, False),
+        (("0", "1", "2"), 3, True),
+    ):
+        split = Listed(*[one, two] * count)
+        data = data_of(split, split)
         data = replace(data, description=replace(data.description, class_names={"animal": names}))
         assert [check.passed for check in check_labels((animal,), data)] == [True, passed]
 
