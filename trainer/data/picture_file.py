@@ -36,6 +36,7 @@ _FAULTS = (OSError, ValueError, SyntaxError, EOFError, struct.error, Image.Decom
 _DEEP = "as it is, 16 bits per channel, divided by 65535"
 _HIGH, _LOW = ";16B", ";16L"
 _WHOLE_WORDS = ("RGB;16B", "RGBA;16B")
+_ON_SIDE = range(5, 9)  # EXIF orientations
 _FEW_BITS = ("L;2", "L;4")
 
 
@@ -101,11 +102,23 @@ def describe_image(path: Path) -> str:
     try:
         with _opened(path) as image:
             deep = _is_deep(image.mode, _raw_mode(image))
-            # For a PNG, `getexif` decodes the pixels in search of a late chunk.
-            exif = image.getexif() if image.format != "PNG" or "exif" in image.info else {}
-            orientation = exif.get(ExifTags.Base.Orientation, 1)
             treatment = _DEEP if deep else IMAGE_TREATMENTS.get(image.mode, "refused")
-            return f"{image.mode}: {treatment}" + (f"; {TURNED}" if orientation in range(2, 9) else "")
+            return f"{image.mode}: {treatment}" + (f"; {TURNED}" if _orientation(image) in range(2, 9) else "")
+    except _FAULTS as error:
+        raise unreadable(path, error) from error
+
+
+def upright_size(path: Path) -> tuple[int, int]:
+    """Return the height and width of a picture once it is turned upright, as its header tells them.
+
+    Raises:
+        DataError: if it has no readable header.
+    """
+    try:
+        with _opened(path) as image:
+            # Pillow swaps them itself for a TIFF.
+            is_on_side = image.format != "TIFF" and _orientation(image) in _ON_SIDE
+            return (image.width, image.height) if is_on_side else (image.height, image.width)
     except _FAULTS as error:
         raise unreadable(path, error) from error
 
@@ -132,6 +145,12 @@ def _require_one_frame(path: Path, image: ImageFile.ImageFile) -> None:
     frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
     if frames > 1:
         raise DataError(f"{path} has {frames} frames or pages, expected one.", hint="Save each as a file of its own.")
+
+
+def _orientation(image: ImageFile.ImageFile) -> int:
+    # For a PNG, `getexif` decodes the pixels in search of a late chunk.
+    exif = image.getexif() if image.format != "PNG" or "exif" in image.info else {}
+    return int(exif.get(ExifTags.Base.Orientation, 1))
 
 
 def _raw_mode(image: ImageFile.ImageFile) -> str:

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from trainer.data.dataset import DataError, DataSpec
+from trainer.data.picture_file import upright_size
 
 
 def require_root(spec: DataSpec, *, holds: str) -> Path:
@@ -93,8 +93,9 @@ def _header_shape(path: Path) -> tuple[int, ...]:
         if path.suffix == ".npy":
             shape: tuple[int, ...] = np.load(path, mmap_mode="r", allow_pickle=False).shape
             return shape
-        with Image.open(path) as image:
-            return (image.height, image.width)
+        return upright_size(path)
+    except DataError:
+        raise
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise DataError(f"{path} cannot be read: {str(error).rstrip('.')}.", hint="Copy the file again.") from error
 

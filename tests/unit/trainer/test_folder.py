@@ -184,7 +184,6 @@ def test_awkward_names_of_tasks_find_their_labels(root: Path, cache: str) -> Non
         ("scale", "scael", r"tasks\.depth\.scael is an unknown key\. Did you mean 'scale'"),
         ("[tasks.animal]", "[task.animal]", r"task is an unknown key\. Did you mean 'tasks'"),
         ("input_size", "imput_size", r"imput_size is an unknown key\. Did you mean 'input_size'"),
-        ("[tasks.saliency]", "[tasks.images]", "no task can be called images"),
         ('kind = "edges"', 'kind = "edges"\nfirst_class = 1', "only a segmentation has a first_class"),
         ("num_classes = 3", "", "needs either classes or num_classes"),
         ('kind = "saliency"', 'kind = "saliency"\nnum_classes = 2', "a saliency task has no classes"),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from trainer.data import DataError
+from trainer.data.picture_file import upright_size
 from trainer.data.reading import as_vectors, read_array, read_picture, read_rgb, read_yes_or_no
 
 GREY = np.array([[0, 51, 255], [102, 153, 204]], np.uint8)
@@ -143,6 +144,7 @@ def test_read_rgb_and_read_picture_turn_alike(tmp_path: Path, orientation: int, 
     path = tmp_path / f"a.{ending}"
     # Whole blocks of 16 pixels, as a JPEG cannot keep single ones.
     stored.convert("RGB").resize((48, 32), Image.Resampling.NEAREST).save(path, exif=exif, lossless=True, quality=100)
+    assert upright_size(path) == read_rgb(path).shape[-2:]
     assert np.abs(read_rgb(path)[0, 8::16, 8::16].numpy().astype(int) - expected).max() <= 2
     if ending in ("png", "tif"):
         stored.save(path, exif=exif)

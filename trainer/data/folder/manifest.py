@@ -85,12 +85,6 @@ class Manifest(_Strict):
     normals_y: Literal["up", "down"] = "up"
     depth_is_inverse: bool = False
 
-    @model_validator(mode="after")
-    def _has_no_task_called_as_the_images(self) -> "Manifest":
-        if "images" in self.tasks:
-            raise ValueError("no task can be called images, which is the folder of the images")
-        return self
-
     def make_tasks(self) -> tuple[Task, ...]:
         return tuple(
             Task(name=name, kind=entry.kind, num_outputs=entry.num_outputs, metric=entry.metric)
