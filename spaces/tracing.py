@@ -2,8 +2,7 @@
 
 import logging
 import operator
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -19,6 +18,7 @@ from spaces.errors import UntraceableBackboneError
 from spaces.flop_counter import flop_counter
 from spaces.in_place import set_layers_out_of_place
 from spaces.module_hooks import remove_forward_hooks
+from spaces.module_state import restored
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ def _trace_twice(
 
 
 def _trace(module: nn.Module, inputs: Any, mode: FakeTensorMode, in_place: frozenset[nn.Module]) -> fx.GraphModule:
-    with _unchanged(module):
+    with restored(module):
         graph = ConcreteTracer([inputs], mode, in_place).trace(module)
         traced = fx.GraphModule(module, graph)
     spell_arithmetic(graph)
@@ -102,22 +102,6 @@ def _tensors(traced: fx.GraphModule) -> dict[str, Tensor]:
     """The tensors that a graph reads: parameters, buffers, and constants made on the way."""
     names = [str(node.target) for node in traced.graph.nodes if node.op == "get_attr"]
     return {name: operator.attrgetter(name)(traced) for name in names}
-
-
-@contextmanager
-def _unchanged(module: nn.Module) -> Iterator[None]:
-    """Undo what a forward pass stores in the module: values of a trace must not outlive it."""
-    kept = [(state, dict(state)) for part in module.modules() for state in _states(part)]
-    try:
-        yield
-    finally:
-        for state, saved in kept:
-            state.clear()
-            state.update(saved)
-
-
-def _states(part: nn.Module) -> tuple[dict[str, Any], ...]:
-    return vars(part), part._parameters, part._buffers, part._modules
 
 
 def _refusal(what: str, error: Exception) -> UntraceableBackboneError:

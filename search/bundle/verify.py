@@ -66,23 +66,52 @@ def verify_bundle(folder: Path) -> VerifyReport:
     """
     manifest = read_manifest(folder)
     checks = [Check(name=MANIFEST, passed=True, detail="unchanged"), *require_intact(folder, manifest)]
-    samples = load_file(folder / SAMPLE_INPUTS)[INPUT_NAME]
-    expected = load_file(folder / SAMPLE_OUTPUTS)
-    exported = torch.export.load(folder / TORCH_MODEL).module()
-    runs = {
-        TORCH_MODEL: _module_runner(exported, manifest),
-        ONNX_MODEL: _onnx_runner(folder / ONNX_MODEL, manifest),
-    }
-    if ARCHITECTURE in manifest.files:
-        rebuilt = rebuild_network(folder)
-        runs[f"{ARCHITECTURE} + {WEIGHTS}"] = _module_runner(rebuilt, manifest)
-        checks.append(_parameters_check(rebuilt, manifest))
-    checks += [_outputs_check(name, run, samples, expected) for name, run in runs.items()]
-    checks += _cost_checks(exported, samples, manifest)
+    checks += check_exports(
+        folder,
+        Promise(
+            output_names=tuple(manifest.output_names),
+            flops=manifest.flops.value,
+            flop_budget=manifest.flops.flop_budget,
+            num_parameters=manifest.num_parameters,
+        ),
+    )
     _raise_failures(folder, checks)
     return VerifyReport(
         folder=folder, study=manifest.study, trial=manifest.label, origin=manifest.origin, checks=tuple(checks)
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promise:
+    """The promise that an exported network is held to. FLOPs are 2 per multiply-add, batch 1."""
+
+    output_names: tuple[str, ...]
+    flops: int
+    flop_budget: int | None
+    num_parameters: int
+
+
+def check_exports(folder: Path, promise: Promise) -> list[Check]:
+    """Run every form of the network in a folder on the stored samples, and count FLOPs and parameters again.
+
+    Args:
+        folder: what :func:`search.bundle.export.export_network` wrote.
+        promise: what the network was said to give and to cost.
+    """
+    samples = load_file(folder / SAMPLE_INPUTS)[INPUT_NAME]
+    expected = load_file(folder / SAMPLE_OUTPUTS)
+    exported = torch.export.load(folder / TORCH_MODEL).module()
+    runs = {
+        TORCH_MODEL: _module_runner(exported, promise),
+        ONNX_MODEL: _onnx_runner(folder / ONNX_MODEL, promise),
+    }
+    checks = []
+    if (folder / ARCHITECTURE).exists():
+        rebuilt = rebuild_network(folder)
+        runs[f"{ARCHITECTURE} + {WEIGHTS}"] = _module_runner(rebuilt, promise)
+        checks.append(_parameters_check(rebuilt, promise))
+    checks += [_outputs_check(name, run, samples, expected) for name, run in runs.items()]
+    return checks + _cost_checks(exported, samples, promise)
 
 
 def require_intact(folder: Path, manifest: Manifest) -> list[Check]:
@@ -119,13 +148,13 @@ def _file_check(folder: Path, name: str, manifest: Manifest) -> Check:
     return Check(name=name, passed=True, detail=f"{found.size:,} bytes, SHA-256 agrees")
 
 
-def _module_runner(module: nn.Module, manifest: Manifest) -> Runner:
-    return lambda images: dict(zip(manifest.output_names, module(images), strict=True))
+def _module_runner(module: nn.Module, promise: Promise) -> Runner:
+    return lambda images: dict(zip(promise.output_names, module(images), strict=True))
 
 
-def _onnx_runner(path: Path, manifest: Manifest) -> Runner:
+def _onnx_runner(path: Path, promise: Promise) -> Runner:
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    names = manifest.output_names
+    names = promise.output_names
     return lambda images: {
         name: torch.from_numpy(array)
         for name, array in zip(names, session.run(names, {INPUT_NAME: images.numpy()}), strict=True)
@@ -158,23 +187,23 @@ def _difference(found: Tensor, reference: Tensor) -> float:
     return math.inf if math.isnan(difference) else difference
 
 
-def _parameters_check(network: PlainNetwork, manifest: Manifest) -> Check:
+def _parameters_check(network: PlainNetwork, promise: Promise) -> Check:
     counted = count_parameters(network)
     return Check(
         name="parameters",
-        passed=counted == manifest.num_parameters,
-        detail=f"counted {counted:,}, the manifest says {manifest.num_parameters:,}",
+        passed=counted == promise.num_parameters,
+        detail=f"counted {counted:,}, the manifest says {promise.num_parameters:,}",
     )
 
 
-def _cost_checks(exported: nn.Module, samples: Tensor, manifest: Manifest) -> list[Check]:
+def _cost_checks(exported: nn.Module, samples: Tensor, promise: Promise) -> list[Check]:
     flops = count_flops(_Wrapped(exported), samples.shape[1:])
-    budget = manifest.flops.flop_budget
+    budget = promise.flop_budget
     checks = [
         Check(
             name="FLOPs",
-            passed=flops == manifest.flops.value,
-            detail=f"counted {flops:,} in {TORCH_MODEL}, the manifest says {manifest.flops.value:,}",
+            passed=flops == promise.flops,
+            detail=f"counted {flops:,} in {TORCH_MODEL}, the manifest says {promise.flops:,}",
         )
     ]
     if budget is not None:

@@ -9,6 +9,7 @@ from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTens
 
 from spaces.architecture import Architecture
 from spaces.errors import SpaceError, UntraceableBackboneError
+from spaces.module_state import restored
 
 
 def check_features(backbone: nn.Module, architecture: Architecture) -> None:
@@ -22,7 +23,7 @@ def check_features(backbone: nn.Module, architecture: Architecture) -> None:
     was_training = backbone.training
     backbone.eval()
     try:
-        with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
+        with restored(backbone), FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
             features = backbone(torch.zeros(1, architecture.in_channels, *architecture.input_size))
     except DataDependentOutputException as error:
         raise UntraceableBackboneError(

@@ -1,0 +1,53 @@
+"""A trial run leaves no trace in the module."""
+
+import torch
+from torch import Tensor, nn
+
+from spaces import Architecture, Task
+from spaces.backbones.feature_check import check_features
+from spaces.module_state import restored
+from spaces.tracing import trace_network
+
+
+class _Caching(nn.Module):
+    """Keeps what it made for one image size, as position tables are kept."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.table, self.calls = nn.Conv2d(3, 4, 1), None, 0
+        self.seen = nn.Buffer(torch.zeros(1))
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        self.calls += 1
+        self.seen = images.mean().reshape(1)
+        if self.table is None:
+            self.table = torch.arange(images.shape[-1]) * 0.1
+        self.last = self.conv(images)
+        return [self.last + self.table]
+
+
+def test_restored_module_has_its_state_back() -> None:
+    module = _Caching()
+    seen = module.seen
+    with restored(module):
+        module(torch.ones(1, 3, 4, 4))
+        module.conv = nn.Conv2d(3, 4, 3)
+    assert (module.table, module.calls, hasattr(module, "last")) == (None, 0, False)
+    assert module.seen is seen
+    assert module.conv.kernel_size == (1, 1)
+
+
+def test_check_features_and_trace_network_leave_no_fake_tensor_behind() -> None:
+    module = _Caching()
+    architecture = Architecture(
+        backbone="smallconv",
+        tasks=(Task(name="label", kind="classification", num_outputs=3),),
+        in_channels=3,
+        input_size=(4, 4),
+    )
+    check_features(module, architecture)
+    assert module.table is None
+    traced = trace_network(module, (3, 4, 4), name="module")
+    assert module.table is None
+    images = torch.randn(2, 3, 4, 4)
+    torch.testing.assert_close(traced(images)[0], module(images)[0])
