@@ -42,9 +42,9 @@ from spaces import (
     prune_network,
 )
 from spaces.backbones.timm_import import import_timm
-from spaces.channels import ChannelRule
 from spaces.encoder import feature_shapes
 from spaces.equivalence import randomize
+from spaces.opaque import list_opaque_operations
 
 TASKS = (Task(name="depth", kind="depth", num_outputs=1), Task(name="label", kind="classification", num_outputs=5))
 SIZES = (64, 96, 128, 160, 192, 224, 240, 256, 288, 320, 384)
@@ -129,10 +129,9 @@ def _sizes(name: str) -> list[int]:
 
 
 def _note_opaque(network: InterroGateNetwork, outcome: Outcome) -> None:
-    nodes = network.shared_encoder.graph.nodes
-    opaque = [node for node in nodes if node.meta["rule"] is ChannelRule.OPAQUE and node.meta["flops"]]
-    outcome.opaque = sorted({str(node.target).rpartition(".")[2] for node in opaque})
-    outcome.opaque_share = sum(node.meta["flops"] for node in opaque) / max(1, network.cost.encoder)
+    opaque = [one for one in list_opaque_operations(network.shared_encoder) if one.flops]
+    outcome.opaque = sorted({one.kind for one in opaque})
+    outcome.opaque_share = sum(one.flops for one in opaque) / max(1, network.cost.encoder)
 
 
 def _check_levels(network: InterroGateNetwork, outcome: Outcome) -> None:

@@ -1,6 +1,5 @@
 """ConcreteTracer: torch.fx with known shapes, so that code that looks at shapes traces like any other."""
 
-import logging
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -18,8 +17,6 @@ from spaces.in_place import InPlaceError, Write, find_write, set_item
 from spaces.layers import ELEMENTWISE_MODULES, DropPath, LayerNorm2d
 from spaces.module_hooks import HookError, run_forward_hooks, run_forward_pre_hooks
 from spaces.overwritten import OverwrittenValues
-
-logger = logging.getLogger(__name__)
 
 OWN_LAYERS = (HeadAttention, LayerNorm2d, DropPath)
 """Layers of this package that a trace keeps whole, beside torch's."""
@@ -57,6 +54,8 @@ class ConcreteTracer(fx.Tracer):
         self._is_evaluating = False
         self._in_place_layers = in_place_layers
         self._overwritten = OverwrittenValues()
+        self.kept_whole: dict[str, str] = {}
+        """Submodules that resist tracing, with the reason."""
         self._rebound: list[tuple[ConcreteProxy, fx.Node, Any]] = []
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
@@ -79,7 +78,7 @@ class ConcreteTracer(fx.Tracer):
             self._overwritten.restore(overwritten)
             self._undo_rebinding(num_rebound)
             self.module_stack = stack  # torch.fx leaves the modules on it in which the error rose
-            logger.info("%s (%s) is kept whole: %s", path, type(m).__name__, error)
+            self.kept_whole[path] = f"{type(m).__name__}: {error}"
             return self._call_whole(m, path, args, kwargs)
 
     def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:

@@ -11,8 +11,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._pytree import tree_leaves
 
 from spaces.batch_axis import TRACE_BATCHES, image_shape_of, open_batch_sizes, per_image, require_same_constants
-from spaces.canonical import is_reshape, spell_arithmetic, spell_expansions, spell_reshapes
-from spaces.channels import ChannelRule, assign_rules
+from spaces.canonical import spell_arithmetic, spell_expansions, spell_reshapes
+from spaces.channels import assign_rules
 from spaces.concrete_tracer import FAULTS_OF_TRACED_CODE, ConcreteTracer, keeps_shape
 from spaces.errors import UntraceableBackboneError
 from spaces.flop_counter import flop_counter
@@ -28,8 +28,8 @@ Shape = Sequence[int]
 def trace_network(module: nn.Module, input_shape: Shape, *, name: str) -> fx.GraphModule:
     """Trace ``module``; every node gets ``meta["shape"]``, ``["flops"]``, ``["rule"]`` and ``["channel_axis"]``.
 
-    Nothing is computed: the trace runs on fake tensors. Operations that no rule covers stay whole, as opaque nodes,
-    and are named in one log line.
+    Nothing is computed: the trace runs on fake tensors. Operations that no rule covers stay whole, as opaque nodes; so
+    do submodules that resist tracing, which are named in the log (level INFO).
 
     Args:
         module: ``images [batch, channels, height, width] -> list of features``. Its layers are used, not copied.
@@ -45,7 +45,6 @@ def trace_network(module: nn.Module, input_shape: Shape, *, name: str) -> fx.Gra
         inputs = [torch.empty(batch, *input_shape) for batch in TRACE_BATCHES]
     traced, other = _trace_twice(module, inputs, mode, name)
     _finish(traced, other, [[images] for images in inputs], mode, name)
-    _name_opaque_operations(traced.graph, name)
     return traced
 
 
@@ -78,24 +77,30 @@ def _trace_twice(
     module.eval()  # what a module does only in training mode (auxiliary outputs, random depth) is not the network
     in_place = set_layers_out_of_place(module)
     try:
-        traced, other = (_trace(module, given, mode, in_place) for given in inputs)
+        (traced, kept_whole), (other, _) = (_trace(module, given, mode, in_place) for given in inputs)
         require_same_constants(_tensors(traced), _tensors(other))
     except FAULTS_OF_TRACED_CODE as error:
         raise _refusal(f"{name} cannot be traced by torch.fx", error) from error
     finally:
         module.train(was_training)
+    for path, reason in kept_whole.items():
+        logger.info("%s: %s is kept whole: %s", name, path, reason)
     traced.train(was_training)
     remove_forward_hooks(traced.modules())
     return traced, other.graph
 
 
-def _trace(module: nn.Module, inputs: Any, mode: FakeTensorMode, in_place: frozenset[nn.Module]) -> fx.GraphModule:
+def _trace(
+    module: nn.Module, inputs: Any, mode: FakeTensorMode, in_place: frozenset[nn.Module]
+) -> tuple[fx.GraphModule, dict[str, str]]:
+    """Return one trace, and the submodules that were kept whole with the reason."""
+    tracer = ConcreteTracer([inputs], mode, in_place)
     with restored(module):
-        graph = ConcreteTracer([inputs], mode, in_place).trace(module)
+        graph = tracer.trace(module)
         traced = fx.GraphModule(module, graph)
     spell_arithmetic(graph)
     graph.eliminate_dead_code()
-    return traced
+    return traced, tracer.kept_whole
 
 
 def _tensors(traced: fx.GraphModule) -> dict[str, Tensor]:
@@ -129,20 +134,6 @@ def _finish(traced: fx.GraphModule, other: fx.Graph, inputs: Sequence[Any], mode
         raise _refusal(f"the traced graph of {name} does not run", error) from error
     assign_rules(traced.graph, dict(traced.named_modules()))
     note_last_uses(traced.graph)
-
-
-def _name_opaque_operations(graph: fx.Graph, name: str) -> None:
-    """Reshapes and concatenations aside: nothing inside them could be pruned."""
-    opaque = [
-        node.name
-        for node in graph.nodes
-        if node.meta["rule"] is ChannelRule.OPAQUE
-        and node.meta["has_tensor"]
-        and not is_reshape(node)
-        and node.target is not torch.cat
-    ]
-    if opaque:
-        logger.info("%s: opaque operations, never pruned inside: %s", name, ", ".join(opaque))
 
 
 class _Annotator(fx.Interpreter):

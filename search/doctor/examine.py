@@ -9,6 +9,7 @@ from search.doctor.contact_sheet import draw_contact_sheet
 from search.doctor.data_checks import check_data
 from search.doctor.duration import check_duration
 from search.doctor.first_steps import FirstSteps, take_first_steps
+from search.doctor.journey import check_journeys
 from search.doctor.memory import check_memory
 from search.doctor.surroundings import check_database, check_disk, check_networks
 from search.folders import StudyFolders
@@ -31,6 +32,7 @@ def examine(config: StudyConfig, *, url: str, storage: Path) -> Iterator[Check]:
     yield from check_data(plan.tasks, data)
     yield draw_contact_sheet(plan.tasks, data, folders.contact_sheet)
     families = config.family.names
+    yield from check_journeys(plan)
     steps: list[FirstSteps] = []
     for family in families:
         steps.append(take_first_steps(plan, data, family))

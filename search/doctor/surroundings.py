@@ -1,6 +1,7 @@
 """What a study runs in: the range of costs it may search, disk and database."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -11,7 +12,10 @@ from search.family_section import FamilyName
 from search.formats import format_flops, format_share
 from search.plan import StudyPlan
 from search.storage.open_store import open_store
+from spaces import Architecture
+from spaces.encoder import build_encoder
 from spaces.errors import GatefrontError
+from spaces.opaque import list_opaque_operations
 
 _BYTES_PER_VALUE = 16  # a weight, its gradient's two moments, and room for the atomic copy
 _MIN_FREE_BYTES = 512 * 2**20
@@ -26,8 +30,27 @@ def check_networks(plan: StudyPlan) -> Check:
         True,
         f"capacities: {len(plan.capacities)}; floor {format_flops(plan.floor)} "
         f"({format_share(plan.floor, whole)}), ceiling {format_flops(plan.ceiling)}, budget {budget}",
-        tuple(_family_cost(plan, name) for name in plan.config.family.others),
+        (*(_family_cost(plan, name) for name in plan.config.family.others), *_whole_operations(plan)),
     )
+
+
+def _whole_operations(plan: StudyPlan) -> list[str]:
+    """Name, per backbone, the kinds of operation that gates cannot choose within, with their share of its FLOPs."""
+    lines = []
+    for architecture in architectures_by_backbone(plan).values():
+        encoder = build_encoder(replace(architecture, pretrained=False, weights=None))
+        whole = [one for one in list_opaque_operations(encoder) if one.flops]
+        if whole:
+            share = sum(one.flops for one in whole) / sum(node.meta["flops"] for node in encoder.graph.nodes)
+            kinds = ", ".join(sorted({one.kind for one in whole}))
+            lines.append(f"{architecture.backbone}: kept whole, {share:.0%} of its encoder's FLOPs: {kinds}")
+    return lines
+
+
+def architectures_by_backbone(plan: StudyPlan) -> dict[str, Architecture]:
+    """Return the dearest architecture of each backbone that the study tries."""
+    by_cost = sorted(plan.capacities, key=lambda capacity: capacity.single_task)
+    return {capacity.architecture.backbone: capacity.architecture for capacity in by_cost}
 
 
 def _family_cost(plan: StudyPlan, name: FamilyName) -> str:
