@@ -1,13 +1,15 @@
 """`cityscapes-parts`: Cityscapes with three tasks, in the layout of auto-lambda.
 
-``root/{train,val}/{image,depth,seg,part_seg}/0.png`` and on (``part_seg``: ``.tif``), 256x512:
+``root/{train,val}/{image,depth,seg,part_seg}/0.png`` and on (``part_seg``: ``.tif``), published at 256x512:
 
 - ``image`` RGB;
-- ``depth`` 16 bit: 0 missing, else 256 times the disparity at full size, plus 1; the label is in pixels at 256x512;
+- ``depth`` 16 bit: 0 missing, else 256 times the disparity in pixels of Cityscapes' full size, plus 1, whatever the
+  size of the file; the label is in pixels of the size that the network sees;
 - ``seg`` Cityscapes' own label numbers, of which 19 are classes and all others are ignored;
 - ``part_seg`` numbers of Panoptic-Parts: four parts of people, five of vehicles, all else background.
 """
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ import torch
 from torch import Tensor
 
 from spaces.tasks import Task
-from trainer.data.augmentation import Augmentation, AugmentOptions, augment
+from trainer.data.augmentation import Augmentation, augment
 from trainer.data.dataset import (
     IGNORE_INDEX,
     IMAGENET_MEAN,
@@ -26,14 +28,16 @@ from trainer.data.dataset import (
     MultiTaskData,
 )
 from trainer.data.decoded_cache import keep_decoded
-from trainer.data.numbered_tree import NumberedFolder, NumberedTree, load_numbered
+from trainer.data.numbered_tree import NumberedFolder, NumberedTree, find_numbered_size, load_numbered
 from trainer.data.options import parse_options
 from trainer.data.reading import read_picture, read_rgb
+from trainer.data.tree_size import PICTURE, SizedOptions, tell_size
 from trainer.data.warp import LabelGeometry
 
-_SIZE = (256, 512)
+_SIZE = (256, 512)  # as published
 _CODES_PER_PIXEL = 256
-_SHRUNK = 4  # the tree's images are a quarter of Cityscapes' in each direction, and so are disparities
+_FULL_WIDTH = 2048  # of Cityscapes' own images, in whose pixels the files count disparity
+_IMAGES = NumberedFolder("image", ".png", PICTURE)
 
 _CLASSES = {
     7: "road", 8: "sidewalk", 11: "building", 12: "wall", 13: "fence", 17: "pole", 19: "traffic light",
@@ -59,35 +63,39 @@ _PUBLISHED = Augmentation(flip=True, geometry=LabelGeometry(depth_is_inverse=Tru
 
 
 def describe(spec: DataSpec) -> DataDescription:
-    """Tasks ``semseg`` (19 classes), ``parts`` (10) and ``disparity`` at 256x512, with the published sizes."""
-    parse_options(AugmentOptions, spec)
+    """Tasks ``semseg`` (19 classes), ``parts`` (10) and ``disparity``, with the published numbers of images."""
+    options = parse_options(SizedOptions, spec)
+    height, width = find_numbered_size(spec, _IMAGES, options, published=_SIZE)
     return DataDescription(
         tasks=_TASKS,
         in_channels=3,
-        input_size=_SIZE,
+        input_size=(height, width),
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,
         num_train=2975,
         num_val=500,
         class_names={"semseg": tuple(_CLASSES.values()), "parts": _PART_CLASSES},
-        depth_unit="pixels of disparity at 256x512",
+        depth_unit=f"pixels of disparity at {height}x{width}",
     )
 
 
 def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
     """Both splits, decoded once. Raises :class:`DataError` for a tree that is not as the module says."""
+    description, options = describe(spec), parse_options(SizedOptions, spec)
+    tell_size(spec.name, description.input_size, published=_SIZE)
+    _, width = description.input_size
     tree = NumberedTree(
-        images=NumberedFolder("image", ".png", (_SIZE,)),
+        images=_IMAGES,
         read_image=read_rgb,
         labels={
-            "semseg": (NumberedFolder("seg", ".png", (_SIZE,)), _read_semseg),
-            "parts": (NumberedFolder("part_seg", ".tif", (_SIZE,)), _read_parts),
-            "disparity": (NumberedFolder("depth", ".png", (_SIZE,)), _read_disparity),
+            "semseg": (NumberedFolder("seg", ".png", PICTURE), _read_semseg),
+            "parts": (NumberedFolder("part_seg", ".tif", PICTURE), _read_parts),
+            "disparity": (NumberedFolder("depth", ".png", PICTURE), partial(_read_disparity, width=width)),
         },
         hint="The data set `cityscapes` reads the .npy tree of LibMTL and MTAN.",
     )
-    data = load_numbered(spec, describe(spec), tree)
-    return augment(keep_decoded(data, spec, cache_dir), parse_options(AugmentOptions, spec).choose(_PUBLISHED))
+    data = load_numbered(spec, description, tree, options)
+    return augment(keep_decoded(data, spec, cache_dir), options.choose(_PUBLISHED))
 
 
 def _read_semseg(path: Path) -> Tensor:
@@ -113,9 +121,10 @@ def _read_parts(path: Path) -> Tensor:
     return torch.from_numpy(classes)
 
 
-def _read_disparity(path: Path) -> Tensor:
+def _read_disparity(path: Path, *, width: int) -> Tensor:
+    """Disparity in pixels of an image ``width`` pixels wide: it shrinks with the image."""
     pixels = read_picture(path, num_channels=1)
     if pixels.dtype == np.uint8:
         raise DataError(f"{path} has 8 bits a pixel, expected 16.", hint="This looks like a picture for people.")
     codes = torch.from_numpy(pixels.astype(np.float32))[None]
-    return torch.where(codes == 0, torch.nan, (codes - 1) / (_CODES_PER_PIXEL * _SHRUNK))
+    return torch.where(codes == 0, torch.nan, (codes - 1) / _CODES_PER_PIXEL * (width / _FULL_WIDTH))

@@ -9,16 +9,18 @@ from torch import Tensor
 from trainer.content_hash import hash_json
 from trainer.data.dataset import DataDescription, DataError, DataSpec, MultiTaskData
 from trainer.data.file_split import FileSplit, Reader, Record
-from trainer.data.tree import file_stamps, require_root, require_shapes, require_suffix
+from trainer.data.resizing import Size
+from trainer.data.tree import file_stamps, require_root, require_suffix
+from trainer.data.tree_size import Channels, SizedOptions, find_size, require_one_size
 
 
 @dataclass(frozen=True, slots=True)
 class NumberedFolder:
-    """A folder with one file per image, the ending of their names, and the shapes that their arrays may have."""
+    """A folder with one file per image, the ending of their names, and their channels after height and width."""
 
     name: str
     suffix: str
-    shapes: tuple[tuple[int, ...], ...]
+    channels: Channels
 
     def file(self, split: Path, number: int) -> Path:
         return split / self.name / f"{number}{self.suffix}"
@@ -37,28 +39,45 @@ class NumberedTree:
     hint: str
 
 
-def load_numbered(spec: DataSpec, description: DataDescription, tree: NumberedTree) -> MultiTaskData:
+def find_numbered_size(spec: DataSpec, images: NumberedFolder, options: SizedOptions, *, published: Size) -> Size:
+    """Find the size that a network will see: the option's, else that of the first training image.
+
+    Raises:
+        DataError: that image cannot be read.
+    """
+    first = None if spec.root is None else images.file(Path(spec.root) / "train", 0)
+    return find_size(first, images.channels, options, published=published)
+
+
+def load_numbered(
+    spec: DataSpec, description: DataDescription, tree: NumberedTree, options: SizedOptions
+) -> MultiTaskData:
     """Its splits, ``train`` and ``val``.
 
     Raises:
-        DataError: a folder is missing or of another dialect, numbers are missing, or an array is of another shape.
-            The first offender is named, and how many there are.
+        DataError: a folder is missing or of another dialect, numbers are missing, an array is of another layout, or
+            sizes differ and the options name none. The first offender is named, and how many there are.
     """
     root = require_root(spec, holds="train/ and val/")
     readers = {task: read for task, (_, read) in tree.labels.items()}
+    size = None if options.size is not None else description.input_size
+    first_image = tree.images.file(root / "train", 0)
     train, val = (
-        FileSplit(_find_records(root / split, tree), description, readers, read_image=tree.read_image)
+        FileSplit(
+            _find_records(root / split, tree, size, first_image), description, readers, read_image=tree.read_image
+        )
         for split in ("train", "val")
     )
+    stamps = {"train": file_stamps(root, train.files()), "val": file_stamps(root, val.files())}
     return MultiTaskData(
         description=replace(description, num_train=len(train), num_val=len(val)),
         train=train,
         val=val,
-        fingerprint=hash_json({"train": file_stamps(root, train.files()), "val": file_stamps(root, val.files())}),
+        fingerprint=hash_json(stamps | ({} if options.size is None else {"size": description.input_size})),
     )
 
 
-def _find_records(split: Path, tree: NumberedTree) -> list[Record]:
+def _find_records(split: Path, tree: NumberedTree, size: Size | None, first_image: Path) -> list[Record]:
     folders = {"images": tree.images, **{task: folder for task, (folder, _) in tree.labels.items()}}
     counts = {what: _count_files(split / part.name, part.suffix, what, tree.hint) for what, part in folders.items()}
     count = counts["images"]
@@ -68,7 +87,8 @@ def _find_records(split: Path, tree: NumberedTree) -> list[Record]:
                 f"{what}: {split / folders[what].name} has {found} files, {split / tree.images.name} has {count}."
             )
     for folder in folders.values():
-        require_shapes([folder.file(split, number) for number in range(count)], folder.shapes)
+        files = [folder.file(split, number) for number in range(count)]
+        require_one_size(files, folder.channels, size=size, first_image=first_image)
     return [
         Record(
             tree.images.file(split, number),

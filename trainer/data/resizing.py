@@ -21,13 +21,25 @@ def resize_image(image: Tensor, size: Size) -> Tensor:
 
 
 def resize_label(label: Tensor, kind: TaskKind, size: Size) -> Tensor:
-    """A dense label as :class:`trainer.data.Sample` has it: normals are interpolated, all else is the nearest pixel's.
+    """Resize a dense label as :class:`trainer.data.Sample` has it, by the rule of its kind.
 
-    A mean of two classes is no class, and a mean of two depths lies where nothing is.
+    Normals are interpolated. Where edges shrink, a pixel is an edge if any pixel that it covers is one, so that no thin
+    line is lost between the pixels. All else is the nearest pixel's: a mean of two classes is no class, and a mean of
+    two depths lies where nothing is.
+
+    Args:
+        label: ``[..., h, w]``.
+        kind: the task's.
+        size: the new ``(height, width)``.
+
+    Returns:
+        The label at the new size.
     """
     if label.shape[-2:] == size:
         return label
-    return _resize_normals(label, size) if kind == "normals" else _nearest(label, size)
+    if kind == "normals":
+        return _resize_normals(label, size)
+    return _resize_edges(label, size) if kind == "edges" else _nearest(label, size)
 
 
 def _nearest(label: Tensor, size: Size) -> Tensor:
@@ -35,6 +47,13 @@ def _nearest(label: Tensor, size: Size) -> Tensor:
         ((torch.arange(new) + 0.5) * (old / new)).long() for old, new in zip(label.shape[-2:], size, strict=True)
     )
     return label[..., rows[:, None], columns]
+
+
+def _resize_edges(edges: Tensor, size: Size) -> Tensor:
+    height, width = edges.shape[-2:]
+    covered = (min(height, size[0]), min(width, size[1]))
+    is_edge = F.adaptive_max_pool2d((edges > 0.5).float(), covered)
+    return torch.where(_nearest(is_edge, size) > 0, 1.0, _nearest(edges, size))
 
 
 def _resize_normals(normals: Tensor, size: Size) -> Tensor:

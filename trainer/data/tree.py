@@ -72,23 +72,12 @@ def require_suffix(folder: Path, known: Iterable[str], *, what: str, hint: str =
     return found.pop()
 
 
-def require_shapes(paths: Sequence[Path], allowed: Iterable[tuple[int, ...]]) -> None:
-    """Raises :class:`DataError` with the first array or picture of another shape, and how many are.
+def header_shape(path: Path) -> tuple[int, ...]:
+    """Shape of an array, or (height, width) of a picture whatever its channels; only the header is read.
 
-    Only headers are read. The shape of a picture is (height, width), whatever its channels.
+    Raises:
+        DataError: if it cannot be read.
     """
-    allowed = tuple(allowed)
-    wrong = [(path, shape) for path in paths if (shape := _header_shape(path)) not in allowed]
-    if wrong:
-        path, shape = wrong[0]
-        raise DataError(
-            f"{path} is {_dimensions(shape)}, expected {' or '.join(map(_dimensions, allowed))} "
-            f"({len(wrong)} of {len(paths)} files differ).",
-            hint="This looks like another layout of the same data set.",
-        )
-
-
-def _header_shape(path: Path) -> tuple[int, ...]:
     try:
         if path.suffix == ".npy":
             shape: tuple[int, ...] = np.load(path, mmap_mode="r", allow_pickle=False).shape
@@ -98,10 +87,6 @@ def _header_shape(path: Path) -> tuple[int, ...]:
         raise
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise DataError(f"{path} cannot be read: {str(error).rstrip('.')}.", hint="Copy the file again.") from error
-
-
-def _dimensions(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape)) or "a single number"
 
 
 def file_stamps(root: Path, paths: Iterable[Path]) -> dict[str, tuple[int, int]]:

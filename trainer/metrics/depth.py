@@ -9,13 +9,19 @@ from trainer.metrics.metric import MeanMetric
 
 
 class DepthRmse(MeanMetric):
-    """Root mean squared error over all pixels of the split; predictions are clamped to depths above zero."""
+    """Root mean squared error over all labelled pixels of the split, in the label's unit.
+
+    Predictions below 1e-9 count as 1e-9, as in the multi-task survey's published protocol: nothing lies behind the
+    camera. The other two metrics take predictions as they are, as the public code of LibMTL and MTAN does.
+    """
+
+    _NEAREST = 1e-9
 
     label = "RMSE m"
     higher_is_better = False
 
     def _values(self, prediction: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
-        return (prediction.clamp(min=1e-9) - label.nan_to_num()).square(), ~label.isnan()
+        return (prediction.clamp(min=self._NEAREST) - label.nan_to_num()).square(), ~label.isnan()
 
     def _finish(self, mean: float) -> float:
         return math.sqrt(mean)

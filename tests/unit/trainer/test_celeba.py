@@ -177,6 +177,6 @@ def test_broken_tables_are_explained(root: Path) -> None:
 
 
 def test_images_that_are_not_aligned_are_refused(root: Path) -> None:
-    Image.new("RGB", (400, 600)).save(root / "img_align_celeba" / NAMES[0])
-    with pytest.raises(DataError, match=r"000001\.jpg is 600x400, expected 218x178.*aligned"):
+    Image.new("RGB", (400, 600)).save(root / "img_align_celeba" / NAMES[1])
+    with pytest.raises(DataError, match=r"000002\.jpg is 600x400, .*000001\.jpg is 218x178.*aligned"):
         load(root).train[0]

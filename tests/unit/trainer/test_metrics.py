@@ -140,6 +140,16 @@ def test_max_f_is_of_mean_precision_and_mean_recall() -> None:
     assert score(task, (found, salient)) == pytest.approx(100 * 2 * precision * recall / (precision + recall))
 
 
+def test_rmse_prediction_behind_the_camera_counts_as_zero_depth() -> None:
+    """The published protocol clamps for RMSE alone."""
+    prediction, label = torch.full((1, 1, 2, 2), -3.0), torch.full((1, 1, 2, 2), 2.0)
+    found = {
+        name: score(Task(name="depth", kind="depth", num_outputs=1, metric=name), (prediction, label))
+        for name in ("rmse", "abs_err", "rel_err")
+    }
+    assert found == pytest.approx({"rmse": 2.0, "abs_err": 5.0, "rel_err": 250.0})
+
+
 def test_errors_of_depth_by_hand() -> None:
     label = torch.tensor([1.0, 2.0, torch.nan, 4.0]).view(1, 1, 2, 2)
     prediction = torch.full((1, 1, 2, 2), 3.0)

@@ -1,6 +1,5 @@
 """NYUv2 and Cityscapes as numbered files, on trees of two images per split that the test writes itself."""
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +13,9 @@ from trainer.data.dataset import IMAGENET_MEAN, IMAGENET_STD
 SIZES = {"nyuv2": (288, 384), "cityscapes": (128, 256), "cityscapes-parts": (256, 512)}
 
 
-def write_libmtl(root: Path, name: str, numbers: range = range(2)) -> Path:
+def write_libmtl(root: Path, name: str, numbers: range = range(2), size: tuple[int, int] | None = None) -> Path:
     """Image ``k`` is a ramp; its first rows are unlabelled."""
-    height, width = SIZES[name]
+    height, width = SIZES[name] if size is None else size
     for split in ("train", "val"):
         for number in numbers:
             image = np.tile(np.linspace(0, 1, width), (height, 1)).astype(np.float32)
@@ -34,8 +33,8 @@ def write_libmtl(root: Path, name: str, numbers: range = range(2)) -> Path:
     return root
 
 
-def write_parts(root: Path) -> Path:
-    height, width = SIZES["cityscapes-parts"]
+def write_parts(root: Path, size: tuple[int, int] = SIZES["cityscapes-parts"]) -> Path:
+    height, width = size
     for split in ("train", "val"):
         for folder in ("image", "depth", "seg", "part_seg"):
             (root / split / folder).mkdir(parents=True)
@@ -119,7 +118,7 @@ def test_gaps_in_the_numbers_are_named(tmp_path: Path, folder: str, what: str) -
 def test_foreign_names_and_shapes_are_counted(tmp_path: Path) -> None:
     root = write_libmtl(tmp_path, "cityscapes")
     np.save(root / "train" / "depth" / "1.npy", np.zeros((1, 128, 256)))
-    with pytest.raises(DataError, match=r"1\.npy is 1x128x256, expected 128x256x1 or 128x256 \(1 of 2 files differ\)"):
+    with pytest.raises(DataError, match=r"1\.npy is 1x128x256, expected height x width x 1 or height x width "):
         load("cityscapes", root)
     (root / "train" / "depth" / "1.npy").rename(root / "train" / "depth" / "01.npy")
     with pytest.raises(DataError, match=r"has 01\.npy, expected numbers \(1 are none\)"):
@@ -138,12 +137,57 @@ def test_foreign_dialects_are_sent_elsewhere(tmp_path: Path) -> None:
         load("cityscapes", libmtl)
 
 
-def test_another_set_of_the_same_layout_is_told_by_its_size(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["nyuv2", "cityscapes"])
+def test_load_libmtl_resized_tree_is_read_at_its_own_size(name: str, tmp_path: Path) -> None:
+    data = load(name, write_libmtl(tmp_path, name, size=(64, 96)))
+    assert data.description.input_size == (64, 96)
+    sample = data.train[1]
+    assert sample.image.shape == (3, 64, 96)
+    assert sample.labels["semseg"].shape == (64, 96)
+    assert sample.labels["depth"][0, 3:].unique().tolist() == [2.5]
+
+
+@pytest.mark.parametrize(("size", "pixels"), [((256, 512), 10.0), ((128, 256), 5.0), ((512, 1024), 20.0)])
+def test_load_cityscapes_parts_disparity_counts_pixels_of_the_size_seen(
+    size: tuple[int, int], pixels: float, tmp_path: Path
+) -> None:
+    own = load("cityscapes-parts", write_parts(tmp_path / "own", size=size))
+    assert own.description.input_size == size
+    assert own.description.depth_unit == f"pixels of disparity at {size[0]}x{size[1]}"
+    assert own.train[0].labels["disparity"][0, 9, 9] == pixels  # 40 pixels of disparity at 1024x2048
+    text = f"{size[0]}x{size[1]}"
+    published = write_parts(tmp_path / "published")
+    resized = load_data(
+        DataSpec(name="cityscapes-parts", root=str(published), cache="off", options={"size": text}), tmp_path
+    )
+    assert resized.description.input_size == size
+    assert resized.train[0].labels["disparity"][0, 9, 9] == pixels
+
+
+@pytest.mark.parametrize(("split", "folder"), [("train", "image"), ("val", "image"), ("train", "depth")])
+def test_load_libmtl_mixed_sizes_names_both_files_and_the_way_out(split: str, folder: str, tmp_path: Path) -> None:
     root = write_libmtl(tmp_path, "cityscapes")
-    for split in ("train", "val"):
-        shutil.copytree(root / split / "image", root / split / "normal")
-    with pytest.raises(DataError, match=r"0\.npy is 128x256x3, expected 288x384x3 \(2 of 2 files differ\)"):
-        load("nyuv2", root)
+    channels = 3 if folder == "image" else 1
+    np.save(root / split / folder / "1.npy", np.zeros((64, 128, channels)))
+    with pytest.raises(DataError) as error:
+        load("cityscapes", root)
+    assert f"{split}/{folder}/1.npy is 64x128" in str(error.value)
+    assert "train/image/0.npy is 128x256" in str(error.value)
+    assert 'Set size = "128x256" in [data.options]' in str(error.value)
+    assert "layout" not in str(error.value)
+
+
+def test_load_libmtl_with_size_is_another_fingerprint(tmp_path: Path) -> None:
+    root = write_libmtl(tmp_path, "cityscapes")
+    spec = DataSpec(name="cityscapes", root=str(root), cache="off", options={"size": "64x128"})
+    assert load_data(spec, tmp_path).fingerprint != load("cityscapes", root).fingerprint
+
+
+def test_load_libmtl_overshoot_of_resizing_is_told_from_another_layout(tmp_path: Path) -> None:
+    root = write_libmtl(tmp_path, "cityscapes")
+    np.save(root / "train" / "image" / "0.npy", np.full((128, 256, 3), 1.04))
+    with pytest.raises(DataError, match=r"has values from 1\.04 to 1\.04, expected 0 to 1\. Clip the images"):
+        load("cityscapes", root).train[0]
 
 
 def test_wrong_values_are_named(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The NYUD-v2 reader, on a tree of three images that the test writes itself."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +76,7 @@ def test_wrong_trees_are_explained(root: Path) -> None:
         load_data(DataSpec(name="nyud"), root)
     spec = DataSpec(name="nyud", root=str(root))
     Image.new("RGB", (32, 24)).save(root / "images" / "0007.jpg")
-    with pytest.raises(DataError, match=r"0007\.jpg is 24x32, expected 480x640 \(1 of 1 files differ\)"):
+    with pytest.raises(DataError, match=r"0007\.jpg is 24x32, .*0001\.jpg is 480x640 \(1 of 1 files differ\)"):
         load_data(spec, root)
     (root / "images" / "0007.jpg").unlink()
     with pytest.raises(DataError, match=r"images: .*0007\.jpg is missing \(1 of 1 are\)"):
@@ -132,8 +133,64 @@ def test_labels_of_another_shape_or_set_are_named(root: Path) -> None:
         load_data(spec, root).train[0]
     for name in ("0001", "0002"):
         np.save(root / "normals" / f"{name}.npy", np.zeros((3, HEIGHT, WIDTH), np.float32))
-    with pytest.raises(DataError, match=r"0001\.npy is 3x480x640, expected 480x640x3 \(2 of 2 files differ\)"):
+    with pytest.raises(DataError, match=r"0001\.npy is 3x480x640, expected height x width x 3 \(2 of 2 files differ\)"):
         load_data(spec, root)
+
+
+def shrink(root: Path) -> None:
+    """Resize every file of the tree to half its height and width."""
+    for path in (root / "images").iterdir():
+        Image.new("RGB", (WIDTH // 2, HEIGHT // 2)).save(path)
+    for path in (root / "segmentation").iterdir():
+        with Image.open(path) as picture:
+            Image.fromarray(np.asarray(picture)[::2, ::2]).save(path)
+    for folder in ("depth", "normals"):
+        for path in (root / folder).iterdir():
+            np.save(path, np.load(path)[::2, ::2])
+
+
+def test_load_nyud_resized_tree_is_read_at_its_own_size(root: Path) -> None:
+    shrink(root)
+    spec = DataSpec(name="nyud", root=str(root))
+    assert describe_data(spec).input_size == (240, 320)
+    sample = load_data(spec, root / "cache").train[0]
+    assert sample.image.shape == (3, 240, 320)
+    assert {name: tuple(label.shape) for name, label in sample.labels.items()} == {
+        "semseg": (240, 320),
+        "depth": (1, 240, 320),
+        "normals": (3, 240, 320),
+    }
+    # Metres do not change with the size.
+    assert sample.labels["depth"][0, 9, 9] == 2.5
+
+
+def test_load_nyud_mixed_sizes_names_both_files_and_size_resizes_them(root: Path) -> None:
+    np.save(root / "depth" / "0007.npy", np.full((240, 320), 2.5, np.float32))
+    spec = DataSpec(name="nyud", root=str(root))
+    with pytest.raises(DataError) as error:
+        load_data(spec, root / "cache")
+    assert "0007.npy is 240x320" in str(error.value)
+    assert "0001.jpg is 480x640" in str(error.value)
+    assert 'Set size = "480x640" in [data.options]' in str(error.value)
+    assert "layout" not in str(error.value)
+    resized = load_data(replace(spec, options={"size": "120x160"}), root / "cache")
+    assert resized.description.input_size == (120, 160)
+    assert resized.val[0].image.shape == (3, 120, 160)
+    assert resized.val[0].labels["depth"].unique().tolist() == [2.5]
+
+
+def test_load_nyud_matlab_label_of_another_size_is_named(root: Path) -> None:
+    for path in list((root / "depth").iterdir()):
+        path.unlink()
+    savemat(root / "depth" / "0001.mat", {"depth": np.full((240, 320), 2.5)})
+    with pytest.raises(DataError, match=r"0001\.mat is 240x320, .*0001\.jpg is 480x640"):
+        load_data(DataSpec(name="nyud", root=str(root)), root)
+
+
+@pytest.mark.parametrize("size", ["240", "240 x 320", "4x320", "axb"])
+def test_describe_nyud_wrong_size_option_is_refused(size: str) -> None:
+    with pytest.raises(DataError, match=r"data\.options\.size must be height x width"):
+        describe_data(DataSpec(name="nyud", options={"size": size}))
 
 
 @pytest.mark.parametrize("name", ["nyud", "pascal-context"])

@@ -11,7 +11,7 @@ from trainer.data.resizing import resize_image, resize_label
 SIZES = st.tuples(st.integers(1, 13), st.integers(1, 13))
 
 
-@given(SIZES, SIZES, st.sampled_from(["segmentation", "depth", "edges"]))
+@given(SIZES, SIZES, st.sampled_from(["segmentation", "depth", "saliency"]))
 def test_nearest_invents_no_value(old: tuple[int, int], new: tuple[int, int], kind: TaskKind) -> None:
     label = torch.arange(float(old[0] * old[1])).view(1, *old)
     found = resize_label(label, kind, new)
@@ -56,3 +56,19 @@ def test_images_stay_in_range(old: tuple[int, int], new: tuple[int, int]) -> Non
     assert found.max() <= 1
     grey = resize_image(torch.full((3, *old), 0.25), new)
     torch.testing.assert_close(grey, torch.full((3, *new), 0.25))
+
+
+@pytest.mark.parametrize("column", range(8))
+def test_resize_label_thin_edge_survives_shrinking(column: int) -> None:
+    edges = torch.zeros(1, 8, 8)
+    edges[..., column] = 1
+    edges[:, 6:] = torch.nan
+    found = resize_label(edges, "edges", (4, 4))
+    assert found[0, :3].nonzero()[:, 1].tolist() == 3 * [column // 2]
+    assert found[0, 3].isnan().all()
+
+
+def test_resize_label_edges_grow_as_their_nearest_pixel() -> None:
+    edges = torch.tensor([[[0.0, 1.0], [torch.nan, 0.0]]])
+    expected = edges.repeat_interleave(2, -1).repeat_interleave(2, -2)
+    torch.testing.assert_close(resize_label(edges, "edges", (4, 4)), expected, equal_nan=True)

@@ -6,8 +6,8 @@
 - the official release: ``Anno/list_attr_celeba.txt``, ``Eval/list_eval_partition.txt``, ``Img/img_align_celeba/``;
 - the CSV mirror: ``list_attr_celeba.csv``, ``list_eval_partition.csv``, ``img_align_celeba/img_align_celeba/``.
 
-Images are the aligned ones, 178x218, resized to a square. An attribute is -1 or 1 in the files; none is missing.
-Partition 0 is trained on; 1 is validated on, or 2 if the study asks for the test split.
+Images are the aligned ones, published at 178x218 and all of one size, resized to a square. An attribute is -1 or 1 in
+the files; none is missing. Partition 0 is trained on; 1 is validated on, or 2 if the study asks for the test split.
 """
 
 import os
@@ -40,9 +40,8 @@ from trainer.data.decoded_cache import keep_decoded
 from trainer.data.file_split import fit_sample, normalise
 from trainer.data.options import parse_options, require_option
 from trainer.data.reading import read_rgb
-from trainer.data.tree import require_root
+from trainer.data.tree import header_shape, require_root
 
-_IMAGE_SIZE = (218, 178)
 _SPLIT_NUMBER = {"train": 0, "val": 1, "test": 2}
 _PUBLISHED_SIZE = {"train": 162_770, "val": 19_867, "test": 19_962}
 
@@ -121,6 +120,8 @@ class CelebaSplit(Dataset[Sample]):
     ) -> None:
         rows = np.flatnonzero(faces.split == number)
         self._images = images
+        self._first_image = images / faces.names[0]
+        self._size = header_shape(self._first_image)
         self._names = [faces.names[row] for row in rows]
         self._attributes = faces.attributes[rows]
         self._columns = {name: [ATTRIBUTES.index(a) for a in attributes] for name, attributes in chosen.items()}
@@ -149,10 +150,11 @@ class CelebaSplit(Dataset[Sample]):
         """The sample before its image is normalised."""
         path = self._images / self._names[index]
         image = read_rgb(path)
-        if image.shape[-2:] != _IMAGE_SIZE:
+        if image.shape[-2:] != self._size:
+            (height, width), (own_height, own_width) = self._size, image.shape[-2:]
             raise DataError(
-                f"{path} is {image.shape[1]}x{image.shape[2]}, expected 218x178.",
-                hint="Use the aligned and cropped images (img_align_celeba).",
+                f"{path} is {own_height}x{own_width}, {self._first_image} is {height}x{width}.",
+                hint="Use the aligned images (img_align_celeba): they are all of one size, the others are not.",
             )
         shown = self._attributes[index]
         labels = {name: _label(shown, columns) for name, columns in self._columns.items()}

@@ -10,7 +10,7 @@
 - ``sal_distill/NAME.png``: saliency predicted by a network.
 
 Every file must be there, as the public loaders ask. Parts and edges are derived when an image is read; nothing is
-written into ``root``. Images and labels are resized to 512x512, whatever their shape was.
+written into ``root``. Images and labels are resized to 512x512 or to the option ``size``, whatever their shape was.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from spaces.tasks import Task
 from trainer.content_hash import hash_json
-from trainer.data.augmentation import Augmentation, AugmentOptions, augment
+from trainer.data.augmentation import Augmentation, augment
 from trainer.data.dataset import IMAGENET_MEAN, IMAGENET_STD, DataDescription, DataSpec, MultiTaskData
 from trainer.data.decoded_cache import keep_decoded
 from trainer.data.file_split import FileSplit, Reader, Record
@@ -34,8 +34,10 @@ from trainer.data.pascal.labels import (
     read_semseg,
 )
 from trainer.data.tree import file_stamps, read_names, require_files, require_no_overlap, require_root
+from trainer.data.tree_size import SizedOptions, tell_size
 from trainer.data.warp import LabelGeometry
 
+_SIZE = (512, 512)  # as published
 _TASKS = (
     Task(name="semseg", kind="segmentation", num_outputs=len(SEMSEG_CLASSES)),
     Task(name="human_parts", kind="segmentation", num_outputs=len(PART_CLASSES)),
@@ -56,12 +58,12 @@ _READERS: Mapping[str, Reader] = {
 
 
 def describe(spec: DataSpec) -> DataDescription:
-    """The five tasks of the multi-task benchmarks at 512x512, with the published numbers of images."""
-    parse_options(AugmentOptions, spec)
+    """The five tasks of the multi-task benchmarks, with the published numbers of images."""
+    options = parse_options(SizedOptions, spec)
     return DataDescription(
         tasks=_TASKS,
         in_channels=3,
-        input_size=(512, 512),
+        input_size=options.resized_to() or _SIZE,
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,
         num_train=4998,
@@ -76,21 +78,21 @@ def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
     Raises:
         DataError: there is no root, or a list or a file is missing.
     """
-    description = describe(spec)
+    description, options = describe(spec), parse_options(SizedOptions, spec)
     root = require_root(spec, holds="ImageSets/, JPEGImages/ and the labels")
+    tell_size(spec.name, description.input_size, published=_SIZE)
     lists = root / "ImageSets" / "Context"
     train_names, val_names = (read_names(lists / f"{split}.txt") for split in ("train", "val"))
     require_no_overlap(train_names, val_names, what=str(lists))
     train, val = (FileSplit(_find_files(root, names), description, _READERS) for names in (train_names, val_names))
+    stamps = {"train": file_stamps(root, train.files()), "val": file_stamps(root, val.files())}
     data = MultiTaskData(
         description=replace(description, num_train=len(train), num_val=len(val)),
         train=train,
         val=val,
-        fingerprint=hash_json(
-            {split: file_stamps(root, data.files()) for split, data in (("train", train), ("val", val))}
-        ),
+        fingerprint=hash_json(stamps | ({} if options.size is None else {"size": description.input_size})),
     )
-    return augment(keep_decoded(data, spec, cache_dir), parse_options(AugmentOptions, spec).choose(_PUBLISHED))
+    return augment(keep_decoded(data, spec, cache_dir), options.choose(_PUBLISHED))
 
 
 def _find_files(root: Path, names: list[str]) -> list[Record]:
