@@ -8,26 +8,29 @@ import torch
 from search.cluster import plan_workers
 from search.doctor.check import Check
 from search.doctor.first_steps import FirstSteps
-from search.doctor.peak_memory import available_bytes
+from search.doctor.peak_memory import available_bytes, total_bytes
 from search.plan import StudyPlan
 
 
 def check_memory(plan: StudyPlan, steps: Sequence[FirstSteps]) -> Check:
     """Of the families' networks the largest counts. Workers on one device share its memory.
 
-    Loader workers and the driver come on top.
+    Loader workers and the driver come on top. The verdict is on all memory that the device has: what other programs
+    hold at the moment is said, and decides nothing.
     """
     worst = max(steps, key=lambda one: one.peak_bytes)
     workers = plan_workers(plan.config.study.workers).num_workers
     sharing = math.ceil(workers / torch.cuda.device_count()) if worst.device.type == "cuda" else workers
-    available = available_bytes(worst.device)
+    available, total = available_bytes(worst.device), total_bytes(worst.device)
     place = "machine" if worst.device.type == "cpu" else "GPU"
     family = f" ({worst.family})" if len(steps) > 1 else ""
     needed = f"about {_gibibytes(worst.peak_bytes)} per worker{family}, {sharing} of them on this {place}"
-    detail = f"{needed}, {_gibibytes(available)} available"
+    detail = f"{needed}, {_gibibytes(available)} available of {_gibibytes(total)}"
     if worst.num_measured < worst.batch_size:
         detail += f" (scaled up from {worst.num_measured} to {worst.batch_size} samples)"
-    fits = sharing * worst.peak_bytes <= available
+    fits = sharing * worst.peak_bytes <= total
+    if fits and sharing * worst.peak_bytes > available:
+        detail += "; end other programs first, they hold the rest"
     if not fits:
         detail += "; use fewer workers, a smaller batch_size, a micro_batch_size or checkpoint_activations"
     return Check("estimated memory", fits, detail)

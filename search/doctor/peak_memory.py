@@ -58,6 +58,13 @@ def available_bytes(device: torch.device) -> int:
     return _kibibytes(_MEMORY_INFO, "MemAvailable") or os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
+def total_bytes(device: torch.device) -> int:
+    """All memory of the GPU or of the machine, whatever else uses it at the moment."""
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
 def _kibibytes(file: Path, key: str) -> int | None:
     """``Key:  123 kB`` of such a file, in bytes; None where there is no such file."""
     try:

@@ -19,8 +19,6 @@ from trainer.micro_batches import micro_batches
 from trainer.runtime import Runtime, resolve_runtime
 from trainer.seeding import seed_everything
 
-OVERFIT_STEPS = 60
-_OVERFIT_SECONDS = 60.0
 _OVERFIT_LEARNING_RATE = 1e-2
 _TIMED_STEPS = 3
 _BYTES_PER_PARAMETER = 4
@@ -47,15 +45,25 @@ class Trainee:
         self._optimizer = torch.optim.AdamW(self._network.parameters(), lr=_OVERFIT_LEARNING_RATE)
         self._tasks = plan.tasks
 
-    def overfit(self, batch: Batch) -> tuple[list[float], float, Peak]:
-        """The losses, the mean seconds of a step, and the memory of the first."""
+    def overfit(self, batch: Batch, num_steps: int) -> tuple[dict[str, tuple[float, ...]], float, Peak]:
+        """Train on one batch, again and again.
+
+        Args:
+            batch: the samples.
+            num_steps: how many steps to take. No clock shortens them: what comes out is the same on a busy machine.
+
+        Returns:
+            The losses of each task, one per step; the mean seconds of a step; the memory of the first.
+        """
         batch = self.runtime.place_batch(batch)
-        losses: list[float] = []
+        losses: list[list[float]] = []
         started = time.perf_counter()
         peak = measure_peak(lambda: losses.append(self._step(batch)), self.runtime.device)
-        while len(losses) < OVERFIT_STEPS and time.perf_counter() - started < _OVERFIT_SECONDS:
+        while len(losses) < num_steps:
             losses.append(self._step(batch))
-        return losses, (time.perf_counter() - started) / len(losses), peak
+        seconds = (time.perf_counter() - started) / len(losses)
+        by_task = zip((task.name for task in self._tasks), zip(*losses, strict=True), strict=True)
+        return dict(by_task), seconds, peak
 
     def time(self, batch: Batch) -> tuple[float, int]:
         """Seconds of a step, and the most that is held in one."""
@@ -66,18 +74,19 @@ class Trainee:
             self._step(batch)
         return (time.perf_counter() - started) / _TIMED_STEPS, peak.highest
 
-    def _step(self, batch: Batch) -> float:
+    def _step(self, batch: Batch) -> list[float]:
+        """One step; the loss of each task before it."""
         self._optimizer.zero_grad()
-        total = 0.0
+        found = torch.zeros(len(self._tasks))
         for part, shares in micro_batches(batch, self.samples_at_once, self._tasks):
             with self.runtime.autocast():
                 predictions = self._network(part.images)
             losses = [task_loss(task, predictions[task.name], part.labels[task.name]) for task in self._tasks]
-            loss = (shares * torch.stack(losses)).sum()
-            loss.backward()  # type: ignore[no-untyped-call]
-            total += float(loss.detach())
+            shared = shares * torch.stack(losses)
+            shared.sum().backward()  # type: ignore[no-untyped-call]
+            found += shared.detach().cpu()
         self._optimizer.step()
-        return total
+        return found.tolist()
 
 
 def _training_flops(plan: StudyPlan, family: FamilyName) -> int:

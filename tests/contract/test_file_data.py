@@ -308,7 +308,7 @@ def study_of(spec: DataSpec, layout: Layout) -> StudyConfig:
 def test_the_doctor_finds_it_well(
     spec: DataSpec, layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("search.doctor.trainee._OVERFIT_SECONDS", 0.0)  # two samples of noise teach nothing
+    monkeypatch.setattr("search.doctor.first_steps._MOST_FLOPS", 0.0)  # two samples of noise teach nothing
     checks = list(examine(study_of(spec, layout), url=f"sqlite:///{tmp_path}/g.db", storage=tmp_path))
     assert {check.name: check.detail for check in checks if not check.passed} == {}
     found = {check.name: check for check in checks}

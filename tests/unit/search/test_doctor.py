@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from PIL import Image
 from search.cli import main
 from search.config import StudyConfig, TrainSection
 from search.doctor.duration import check_duration
-from search.doctor.first_steps import FirstSteps
+from search.doctor.first_steps import FirstSteps, _small_batch, take_first_steps
 from search.doctor.memory import check_memory
 from search.doctor.peak_memory import Peak, measure_peak
 from search.doctor.trainee import Trainee
@@ -73,23 +74,71 @@ def test_healthy_study_passes_every_check(tmp_path: Path, capsys: pytest.Capture
         assert sheet.mode == "RGB"
 
 
-def test_a_network_too_large_to_learn_here_is_only_timed(
+def test_take_first_steps_network_over_the_flop_limit_takes_one_step(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(f"{DOCTOR}.trainee._OVERFIT_SECONDS", 0.0)
-    monkeypatch.setattr(f"{DOCTOR}.first_steps._CPU_FLOPS_PER_STEP", 1.0)
+    monkeypatch.setattr(f"{DOCTOR}.first_steps._USUAL_FLOPS", 1.0)
+    monkeypatch.setattr(f"{DOCTOR}.first_steps._MOST_FLOPS", 1.2e6)
     assert doctor(tmp_path, STUDY + '[train]\ndevice = "cpu"\n') == 0
     out = capsys.readouterr().out
-    assert "in 1 steps on 1 samples; cpu is too slow to tell" in out
-    assert "scaled up from 1 to 64 samples" in out
+    assert "not tried: the network computes " in out
+    assert "60 steps are taken up to 10K on CPU" in out
+    assert "scaled up from 2 to 64 samples" in out
     assert "estimated time" in out
+
+
+@pytest.mark.parametrize(
+    ("flops", "device", "expected"),
+    [
+        (10**6, "cpu", (16, 60)),
+        (2 * 10**9, "cpu", (8, 60)),
+        (3 * 10**10, "cpu", (2, 60)),
+        (4 * 10**10, "cpu", (2, 1)),
+        (4 * 10**10, "cuda", (16, 60)),
+    ],
+)
+def test_small_batch_follows_from_the_flops_alone(flops: int, device: str, expected: tuple[int, int]) -> None:
+    assert _small_batch(flops, torch.device(device)) == expected
+
+
+def test_overfit_on_a_slow_machine_takes_every_step(mixed: StudyPlan, tmp_path: Path) -> None:
+    """A clock on which every look lasts a day changes the seconds and no verdict."""
+    data = load_data(mixed.data, tmp_path)
+    usual = take_first_steps(mixed, data, "interrogate")
+    ticks = count(step=86_400.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("time.perf_counter", lambda: next(ticks))
+        slow = take_first_steps(mixed, data, "interrogate")
+    assert {len(losses) for losses in slow.losses.values()} == {60}
+    assert slow.losses == usual.losses
+    assert (slow.num_overfit, slow.num_measured) == (usual.num_overfit, usual.num_measured)
+    assert slow.check_overfit().passed
+
+
+@pytest.mark.parametrize(
+    ("other", "passed"),
+    [
+        ([1.0] * 60, False),
+        ([0.2, *[0.19] * 59], False),
+        ([float("nan")] * 60, False),
+        ([1.0, *[0.7] * 59], True),
+        ([1.0, *[0.3] * 58, 0.9], True),
+        ([0.0] * 60, True),
+    ],
+)
+def test_check_overfit_names_the_task_that_does_not_learn(other: list[float], passed: bool) -> None:
+    check = steps_of("interrogate", losses={"semseg": (3.0, *[0.1] * 59), "depth": tuple(other)}).check_overfit()
+    assert check.passed == passed
+    assert ("; not learned: depth; look at its labels and their scale" in check.detail) == (not passed)
+    assert ("depth: loss" in " ".join(check.more)) == (not passed)
+    assert "in 60 steps on 1 samples, 12 s" in check.detail
 
 
 def test_a_batch_that_does_not_fit_is_not_tried(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(f"{DOCTOR}.first_steps.available_bytes", lambda _device: 1)
-    monkeypatch.setattr(f"{DOCTOR}.memory.available_bytes", lambda _device: 1)
+    monkeypatch.setattr(f"{DOCTOR}.memory.total_bytes", lambda _device: 1)
     assert doctor(tmp_path, STUDY + '[train]\ndevice = "cpu"\ncheckpoint_activations = true\n') == 1
     out = capsys.readouterr().out
     assert "FAIL estimated memory" in out
@@ -107,9 +156,9 @@ def test_memory_is_that_of_the_samples_computed_at_a_time(
         return parameter_bytes
 
     monkeypatch.setattr(Peak, "scaled", scaled)
-    monkeypatch.setattr(f"{DOCTOR}.trainee._OVERFIT_SECONDS", 0.0)
+    monkeypatch.setattr(f"{DOCTOR}.first_steps._STEPS", 1)
     for size in ("", "micro_batch_size = 8\n", "micro_batch_size = 32\n"):
-        assert doctor(tmp_path, f'{STUDY}[train]\ndevice = "cpu"\n{size}') == 0
+        doctor(tmp_path, f'{STUDY}[train]\ndevice = "cpu"\n{size}')
     # From 16 samples to 64; from 8 of them at a time to 8; from 16 at a time to 32.
     assert factors == [4.0, 1.0, 2.0]
 
@@ -145,14 +194,25 @@ def test_mapped_files_do_not_count(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("workers", "fits"), [(1, True), (2, True), (3, False)])
 def test_workers_share_the_machine(workers: int, fits: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(f"{DOCTOR}.memory.available_bytes", lambda _device: 2 * 2**30)
+    monkeypatch.setattr(f"{DOCTOR}.memory.total_bytes", lambda _device: 2 * 2**30)
     config = StudyConfig.model_validate({"study": {"name": "tiny", "workers": workers}, "data": {"name": "digits"}})
     assert check_memory(plan_study(config), [steps_of("interrogate")]).passed == fits
 
 
+@pytest.mark.parametrize("available", [1, 2**40])
+def test_check_memory_other_programs_decide_nothing(available: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{DOCTOR}.memory.total_bytes", lambda _device: 2 * 2**30)
+    monkeypatch.setattr(f"{DOCTOR}.memory.available_bytes", lambda _device: available)
+    config = StudyConfig.model_validate({"study": {"name": "tiny", "workers": 2}, "data": {"name": "digits"}})
+    check = check_memory(plan_study(config), [steps_of("interrogate")])
+    assert check.passed
+    assert ("end other programs first" in check.detail) == (available == 1)
+
+
 def steps_of(family: FamilyName, **seen: Any) -> FirstSteps:
     as_usual: dict[str, Any] = {
-        "flops": 10, "device": torch.device("cpu"), "losses": (1.0,), "num_overfit": 1, "batch_size": 8,
+        "flops": 10, "device": torch.device("cpu"), "losses": {"left": (1.0,)}, "num_overfit": 1,
+        "overfit_seconds": 12.0, "batch_size": 8,
         "num_measured": 8, "seconds": 1.0, "peak_bytes": 2**30, "loading_seconds": 0.0,
     }  # fmt: skip
     return FirstSteps(family=family, **(as_usual | seen))
@@ -179,10 +239,7 @@ def test_what_is_tried_is_what_the_study_trains(mixed: StudyPlan) -> None:
     assert not expected
 
 
-def test_every_family_is_tried(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(f"{DOCTOR}.trainee._OVERFIT_SECONDS", 0.0)
+def test_every_family_is_tried(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert doctor(tmp_path, MIXED) == 0
     out = capsys.readouterr().out
     for family in ("interrogate", "cross-stitch", "etr-nlp", "lomt"):
@@ -215,7 +272,7 @@ def test_the_hours_are_those_of_the_families(mixed: StudyPlan, tmp_path: Path) -
 
 
 def test_the_largest_family_needs_the_memory(mixed: StudyPlan, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(f"{DOCTOR}.memory.available_bytes", lambda _device: 2 * 2**30)
+    monkeypatch.setattr(f"{DOCTOR}.memory.total_bytes", lambda _device: 2 * 2**30)
     steps = [steps_of("etr-nlp"), steps_of("cross-stitch", peak_bytes=3 * 2**30)]
     assert check_memory(mixed, steps[:1]).passed
     check = check_memory(mixed, steps)
