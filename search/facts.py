@@ -1,4 +1,4 @@
-"""What one read transaction brings of a study: our rows beside Optuna's parameters and values."""
+"""What one read transaction brings of a study: our rows beside Optuna's parameters."""
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -19,7 +19,7 @@ from search.storage.among import among
 from search.storage.epochs import read_stopped, read_unfinished_seconds
 from search.storage.events import read_events
 from search.storage.latencies import read_study_latencies
-from search.storage.optuna_tables import STUDIES, TRIAL_PARAMS, TRIAL_VALUES, TRIALS
+from search.storage.optuna_tables import STUDIES, TRIAL_PARAMS, TRIALS
 from search.storage.schema import DerivedPointRow, ReferenceRow, StudyRow, TrialRow
 
 # Everything but the gate map: it is large, and only a trial's own page shows it.
@@ -74,9 +74,9 @@ class StudyFacts:
     """One read of a study.
 
     ``derived`` are those of all ``trials``, whatever their state. ``values`` are of every point that counts: own and
-    derived ones of COMPLETE trials that Optuna was told of, also of trials that were not asked for. ``latencies`` are
-    in milliseconds, also of points that do not count, and empty where the study measures none. ``confirms`` says of
-    repeats which trial they repeat. ``unfinished_seconds`` is what the epochs of trials took that have not ended.
+    derived ones of COMPLETE trials, also of trials that were not asked for. ``latencies`` are in milliseconds, also of
+    points that do not count, and empty where the study measures none. ``confirms`` says of repeats which trial they
+    repeat. ``unfinished_seconds`` is what the epochs of trials took that have not ended.
     """
 
     row: StudyRow
@@ -94,7 +94,7 @@ def read_facts(session: Session, row: StudyRow, numbers: Collection[int] | None 
     """The whole study; or what is of these trials alone, beside the study's references and events."""
     trials = _read_trials(session, row.name, numbers)
     derived = _read_derived(session, row.name, numbers)
-    own = _read_own_values(session, row.name, numbers)
+    own = {trial.number: point for trial in trials if (point := _own_value(trial)) is not None}
     values: dict[Key, Point] = {(number, 0): point for number, point in own.items()}
     # A derived point counts from the moment that its trial does.
     values.update(((d.number, d.derived), (d.delta_mtl, d.flops)) for d in derived if d.number in own)
@@ -167,20 +167,14 @@ def _read_references(session: Session, study: str) -> Sequence[ReferenceRow]:
     return session.scalars(sa.select(ReferenceRow).where(ReferenceRow.study == study).order_by(ReferenceRow.role)).all()
 
 
-def _read_own_values(session: Session, study: str, numbers: Collection[int] | None) -> dict[int, Point]:
-    """``(delta_mtl, flops)`` of every COMPLETE trial that Optuna was told values of."""
-    delta_mtl, flops = TRIAL_VALUES.alias(), TRIAL_VALUES.alias()
-    query = (
-        sa.select(TRIALS.c.number, delta_mtl.c.value, flops.c.value)
-        .join(STUDIES, STUDIES.c.study_id == TRIALS.c.study_id)
-        .join(TrialRow, sa.and_(TrialRow.study == STUDIES.c.study_name, TrialRow.number == TRIALS.c.number))
-        .join(delta_mtl, sa.and_(delta_mtl.c.trial_id == TRIALS.c.trial_id, delta_mtl.c.objective == 0))
-        .join(flops, sa.and_(flops.c.trial_id == TRIALS.c.trial_id, flops.c.objective == 1))
-        # An early-stopped or voided trial may have values; they are not full-fidelity ones.
-        .where(STUDIES.c.study_name == study, TrialRow.state == TrialState.COMPLETE)
-        .where(*among(TRIALS.c.number, numbers))
-    )
-    return {number: (delta, round(cost)) for number, delta, cost in session.execute(query)}
+def _own_value(trial: TrialFacts) -> Point | None:
+    """``(delta_mtl, flops)`` of a COMPLETE trial.
+
+    They are read from the row that says COMPLETE. Optuna is told later, and a look in between would find none.
+    """
+    if trial.state is not TrialState.COMPLETE or "delta_mtl" not in trial.result:
+        return None
+    return float(trial.result["delta_mtl"]), int(trial.result["flops"])
 
 
 def _read_params(session: Session, study: str, numbers: Collection[int] | None) -> dict[int, dict[str, Any]]:

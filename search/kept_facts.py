@@ -44,11 +44,10 @@ class KeptFacts:
     def _may_change(self, number: int) -> bool:
         """Whether a trial may change while its mark stays, or its epochs are counted: then each read has to name it.
 
-        It is under way, it ended without a word of what it took, or Optuna was not told of its end yet.
+        It is under way, or it ended without a word of what it took.
         """
         trial = self.trials[number]
-        is_untold = trial.state is TrialState.COMPLETE and (number, 0) not in self._values
-        return trial.state in _UNFINISHED or (trial.seconds is None and trial.epoch > 0) or is_untold
+        return trial.state in _UNFINISHED or (trial.seconds is None and trial.epoch > 0)
 
     def _take(self, read: StudyFacts, changed: Collection[int]) -> None:
         derived = {(point.number, point.derived): point for point in read.derived if point.number in changed}

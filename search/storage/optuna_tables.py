@@ -16,13 +16,6 @@ TRIALS = sa.Table(
     sa.Column("study_id", sa.Integer),
     sa.Column("state", sa.String),
 )
-TRIAL_VALUES = sa.Table(
-    "trial_values",
-    _metadata,
-    sa.Column("trial_id", sa.Integer),
-    sa.Column("objective", sa.Integer),
-    sa.Column("value", sa.Float),
-)
 TRIAL_PARAMS = sa.Table(
     "trial_params",
     _metadata,

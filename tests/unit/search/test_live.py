@@ -42,6 +42,22 @@ def test_plain_lines_tell_each_thing_once(open_table_study: OpenStudy) -> None:
     ]
 
 
+def test_plain_display_looks_between_state_and_optuna_and_has_the_figures(
+    open_table_study: OpenStudy, make_trial: Any
+) -> None:
+    """The driver stores a result, and tells Optuna of it a moment later: a look in between is as good as any."""
+    study = open_table_study()
+    lines: list[str] = []
+    reader, display = StudyReader(study.url), PlainDisplay(lines.append)
+    study.searcher.suggest("a")
+    display.show(reader.view("table"))
+    study.store.complete_trial(0, make_trial(delta_mtl=-2.0, flops=500))
+    display.show(reader.view("table"))
+    told = [line.split(" ", 1)[1] for line in lines]
+    assert told[0] == "trial 0 COMPLETE: Δ_MTL -2.00 % at 500 FLOPs (50.0% of single-task)"
+    assert "best Δ_MTL under 600 -2.00 % (trial 0)" in told[1]
+
+
 def test_a_log_without_room_takes_the_line_and_not_the_study(open_table_study: OpenStudy) -> None:
     study = open_table_study()
     study.searcher.suggest("a")
