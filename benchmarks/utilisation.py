@@ -26,6 +26,7 @@ STUDY = """
 [study]
 name = "utilisation"
 confirm_points = 0
+rank_unlearned = true
 [data]
 name = "digits"
 options = {train_size = 64, val_size = 64}

@@ -6,7 +6,8 @@ from typing import Literal
 
 from dashboards.formats import flop_unit, format_count, format_flops
 from search.formats import format_latency
-from search.records import ReferencePoint, StudyView, TrialPoint
+from search.records import StudyView, TrialPoint
+from search.reference_point import ReferencePoint
 
 AxisName = Literal["flops", "parameters", "latency"]
 _COUNTS = ((1e9, "billions"), (1e6, "millions"), (1e3, "thousands"))

@@ -30,7 +30,7 @@ from dashboards.formats import (
 )
 from dashboards.point_words import asked_and_delivered, point_name, sureness
 from dashboards.reader import Reader
-from dashboards.sentences import confirmation_sentence, front_sentence, study_sentence
+from dashboards.sentences import confirmation_sentence, front_sentence, study_sentence, unlearned_sentence
 from dashboards.trial_table import standing
 from search.cost import cost_line, study_cost
 from search.formats import format_latency
@@ -73,7 +73,7 @@ def report_html(view: StudyView, front: Sequence[tuple[TrialDetail, int]], study
             *(_front_point(view, detail, derived, scheme) for detail, derived in front),
             _section("Hypervolume", _hypervolume(view, scheme)),
             *([] if view.summary.latency is None else [_section("Latency against FLOPs", _latency(view, scheme))]),
-            _section("References", _references(view)),
+            _section("References", _sentence(unlearned_sentence(view)), _references(view)),
             _section("Trials", _derived_note(view), _trials(view)),
             _section("Study file", f"<pre>{escape(study_file)}</pre>"),
         ]

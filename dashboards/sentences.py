@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 from dashboards.formats import format_names
-from search.formats import format_latency
+from search.no_front import all_failed_sentence, over_budget_sentence
 from search.records import StudyState, StudySummary, StudyView, TrialDetail, TrialState
+from search.unlearned import unlearned_sentences
 
 # A lost trial is not over: `resume` runs it again.
 _ENDED = {TrialState.COMPLETE, TrialState.STOPPED_EARLY, TrialState.FAILED, TrialState.VOID}
@@ -74,28 +75,23 @@ def front_sentence(view: StudyView) -> str | None:
     if not ended:
         return f"No trial has finished yet: {_unfinished(counts)}. The first point appears when one ends."
     if failed == ended:
-        subject = "The only trial so far" if failed == 1 else f"All {failed} trials so far"
-        return f"{subject} failed. {_common_cause(view)}"
+        return all_failed_sentence(view)
     if counts[TrialState.COMPLETE] and not any(p.is_feasible for p in view.all_points):
-        return (
-            f"{_trials(counts[TrialState.COMPLETE])} finished, none of them within {_exceeded_budgets(view)}: "
-            "nothing is on the front yet."
-        )
+        return over_budget_sentence(view)
     return (
         f"Nothing is on the front yet: {_ended(counts)}. "
         "Only complete trials can be on it; stopped, failed and void ones cannot."
     )
 
 
-def _exceeded_budgets(view: StudyView) -> str:
-    """``the FLOP budget of 45%``, and the latency budget where that is what stands in the way."""
-    over = {name for point in view.all_points for name in point.exceeds}
-    rule = view.summary.latency
-    latency = f"the latency budget of {format_latency(rule.budget_ms)}" if rule is not None else ""
-    flops = f"the FLOP budget of {view.summary.flop_budget_text}"
-    if "latency" not in over:
-        return flops
-    return format_names([flops, latency]) if "flops" in over else latency
+def unlearned_sentence(view: StudyView) -> str | None:
+    """Tasks that have not learned alone, so that Δ_MTL leaves them out; None while there are none."""
+    return " ".join(unlearned_sentences(view)) or None
+
+
+def page_sentence(view: StudyView) -> str | None:
+    """What stands above everything else on a study's page: its state, and what its Δ_MTL leaves out."""
+    return " ".join(filter(None, (study_sentence(view.summary), unlearned_sentence(view)))) or None
 
 
 def confirmation_sentence(view: StudyView) -> str:
@@ -189,15 +185,3 @@ def _ended(counts: Mapping[TrialState, int]) -> str:
         TrialState.VOID: "void",
     }
     return format_names([f"{counts[state]} {word}" for state, word in words.items() if counts[state]])
-
-
-def _common_cause(view: StudyView) -> str:
-    causes = Counter(p.cause for p in view.points if p.state is TrialState.FAILED and p.cause)
-    if not causes:
-        return "No cause was recorded."
-    cause, times = causes.most_common(1)[0]
-    return f"Cause{'' if times == 1 else f', {times} times'}: {cause}"
-
-
-def _trials(number: int) -> str:
-    return "1 trial has" if number == 1 else f"{number} trials have"

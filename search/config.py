@@ -32,6 +32,7 @@ class StudySection(StrictModel):
     ``"latency"`` beside the two that every study has. ``grid_points`` is how many values of a range the grid has.
     Once the search is done, the trials of the best ``confirm_points`` points are repeated with ``confirm_seeds`` other
     seeds. ``disk_quota`` is what the study's own folder may take, e.g. ``"40G"``; absent: what the disk has.
+    ``rank_unlearned`` counts in Δ_MTL also tasks whose single-task network is no better than a constant prediction.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
@@ -45,6 +46,7 @@ class StudySection(StrictModel):
     confirm_points: Annotated[int, Field(ge=0)] = 1
     confirm_seeds: Annotated[int, Field(ge=2)] = 3
     disk_quota: str | None = None
+    rank_unlearned: bool = False
 
     objectives: list[Objective] = Field(default_factory=lambda: list(_TWO_OBJECTIVES))
 

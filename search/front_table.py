@@ -12,7 +12,9 @@ from rich.text import Text
 from search.cost import cost_line, study_cost
 from search.formats import format_flops, format_interval, format_latency, format_share, format_signed
 from search.latency_rule import LatencyRule
+from search.no_front import no_front_reason
 from search.records import StudyView, TrialPoint
+from search.unlearned import unlearned_sentences
 
 _CSV_COLUMNS = (
     "label",
@@ -151,6 +153,7 @@ def _cells(
 def front_notes(view: StudyView) -> Iterator[str]:
     """What stands below the table; the reason, if there is no front yet."""
     summary = view.summary
+    yield from unlearned_sentences(view)
     if not front_points(view):
         yield f"No point yet: {no_front_reason(view)}"
         return
@@ -192,11 +195,3 @@ def _band(band: tuple[float, float] | None) -> str:
 
 def _latency_cap(rule: LatencyRule) -> str:
     return "" if rule.budget_ms is None else f", at most {format_latency(rule.budget_ms)}"
-
-
-def no_front_reason(view: StudyView) -> str:
-    """Why a study has no front, in one sentence."""
-    counts = ", ".join(
-        f"{count} {state.lower().replace('_', ' ')}" for state, count in view.summary.state_counts.items()
-    )
-    return f"study {view.summary.name!r} is {view.summary.state} with {counts or 'no trial so far'}."

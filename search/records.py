@@ -12,6 +12,7 @@ from search.latency import Latency
 from search.latency_rule import LatencyRule
 from search.pareto import Exceeded
 from search.point_label import PointLabel
+from search.reference_point import ReferencePoint
 from spaces.gate_map import GateMap
 
 
@@ -60,18 +61,6 @@ class StudyEvent:
     kind: EventKind
     detail: str
     actor: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReferencePoint:
-    """A trained reference on the front plot: all single-task networks together, or hard sharing."""
-
-    kind: Literal["single_task", "hard_sharing"]
-    flops: int
-    delta_mtl: float
-    metrics: Mapping[str, float]
-    num_parameters: int
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

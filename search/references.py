@@ -1,5 +1,6 @@
 """A study's first work: the single-task and hard-sharing networks that Δ_MTL and the first weights come from."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ from search.capacities import Capacity
 from search.plan import StudyPlan
 from search.sampling import TrialSettings, reference_train_config
 from search.storage.repository import StudyStore
+from search.task_records import task_records
+from search.unlearned import UnlearnedTask, has_learned, require_ranked
 from spaces import Architecture
 from trainer.config import TrainConfig
 from trainer.data import DataSpec, load_data
@@ -17,6 +20,8 @@ from trainer.initial_network import InitialNetwork
 from trainer.references import train_reference
 from trainer.reporting import ReferenceResult
 from trainer.trial_spec import TrainedReference, TrialSpec
+
+logger = logging.getLogger(__name__)
 
 Purpose = Literal["single_task", "shared_init", "hard_sharing"]
 
@@ -44,10 +49,11 @@ class ReferenceJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class References:
-    """All trained references of a study, by role."""
+    """All trained references of a study, by role. Δ_MTL leaves out the tasks that are ``unranked``."""
 
     plan: StudyPlan
     results: Mapping[str, ReferenceResult]
+    unranked: frozenset[str] = frozenset()
 
     def single_task(self, capacity: Capacity) -> dict[str, TrainedReference]:
         """Per task: the weights of this capacity, with the metrics of the largest one.
@@ -57,7 +63,9 @@ class References:
         own = self._by_task(capacity)
         baseline = self._by_task(self.plan.largest)
         return {
-            task: TrainedReference(metrics=dict(baseline[task].metrics), path=result.path)
+            task: TrainedReference(
+                metrics=dict(baseline[task].metrics), path=result.path, has_learned=task not in self.unranked
+            )
             for task, result in own.items()
         }
 
@@ -85,11 +93,17 @@ class References:
             family=settings.family,
         )
 
+    def baseline_results(self) -> Iterable[ReferenceResult]:
+        """The single-task networks of the largest capacity, in the order of the tasks."""
+        baseline = self._by_task(self.plan.largest)
+        return [baseline[task.name] for task in self.plan.tasks]
+
     def hard_sharing_delta_mtl(self) -> float:
         """Δ_MTL of the hard-sharing baseline, in percent."""
         (job,) = [job for job in reference_jobs(self.plan) if job.purpose == "hard_sharing"]
         metrics = {task: result.metrics[task] for task, result in self._by_task(self.plan.largest).items()}
-        return delta_mtl(self.plan.tasks, self.results[job.role].metrics, metrics).mean
+        ranked = [task for task in self.plan.tasks if task.name not in self.unranked]
+        return delta_mtl(ranked, self.results[job.role].metrics, metrics).mean
 
     def _by_task(self, capacity: Capacity) -> dict[str, ReferenceResult]:
         return {
@@ -108,16 +122,24 @@ def reference_jobs(plan: StudyPlan) -> list[ReferenceJob]:
 
 
 def prepare_references(plan: StudyPlan, store: StudyStore, cache_dir: Path, train_all: TrainAll) -> References:
-    """Train, or find in the cache, every reference and record it as soon as it is there."""
+    """Train, or find in the cache, every reference and record it as soon as it is there.
+
+    Raises:
+        ReferenceFailedError: no task has learned alone, and the study does not ask to rank on them all the same.
+    """
     jobs = reference_jobs(plan)
     results: dict[str, ReferenceResult] = {}
+    unranked: set[str] = set()
     store.set_message(f"training references, 0 of {len(jobs)} done")
     for job, result in train_all(jobs, cache_dir):
         results[job.role] = result
         if job.purpose != "hard_sharing":
-            store.record_reference(job.role, result, is_baseline=job.is_baseline)
+            is_ranked = not job.is_baseline or judge_alone(plan, result) is None or plan.config.study.rank_unlearned
+            if not store.record_reference(job.role, result, is_baseline=job.is_baseline, is_ranked=is_ranked):
+                unranked.add(str(job.task_name))
         store.set_message(f"training references, {len(results)} of {len(jobs)} done")
-    references = References(plan=plan, results=results)
+    references = References(plan=plan, results=results, unranked=frozenset(unranked))
+    warn_of_unlearned(references)
     (baseline,) = [job for job in jobs if job.purpose == "hard_sharing"]
     store.record_reference(
         baseline.role,
@@ -127,6 +149,34 @@ def prepare_references(plan: StudyPlan, store: StudyStore, cache_dir: Path, trai
         delta_mtl=references.hard_sharing_delta_mtl(),
     )
     return references
+
+
+def judge_alone(plan: StudyPlan, result: ReferenceResult) -> UnlearnedTask | None:
+    """The task of a single-task reference if that has not learned; None if it has, or is none."""
+    if result.kind != "single_task":
+        return None
+    (task,) = task_records(task for task in plan.tasks if task.name == result.tasks[0])
+    value = result.metrics[task.name]
+    if has_learned(task, value, result.constant_metrics):
+        return None
+    constant = result.constant_metrics[task.name]
+    return UnlearnedTask(name=task.name, metric=task.metric, value=value, constant=constant, is_ranked=False)
+
+
+def warn_of_unlearned(references: References) -> None:
+    """Log each task that Δ_MTL leaves out, with what its network alone scores.
+
+    Raises:
+        ReferenceFailedError: it would leave out all of them.
+    """
+    plan = references.plan
+    judged = [judge_alone(plan, result) for result in references.baseline_results()]
+    unlearned = [task for task in judged if task is not None]
+    left_out = [task for task in unlearned if task.name in references.unranked]
+    require_ranked(plan.tasks, left_out)
+    for task in unlearned:
+        done = "Δ_MTL leaves it out" if task in left_out else "Δ_MTL counts the gain over that all the same"
+        logger.warning("%s has not learned alone: %s", task.scores, done)
 
 
 def train_job(job: ReferenceJob, cache_dir: Path) -> ReferenceResult:

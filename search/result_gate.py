@@ -138,7 +138,8 @@ def check_result(
 
 
 def _check_numbers(point: TrialResult | DerivedResult, tasks: tuple[str, ...]) -> None:
-    if set(point.metrics) != set(tasks) or set(point.delta_per_task) != set(tasks):
+    # A task whose single-task network has not learned has no gain over it.
+    if set(point.metrics) != set(tasks) or not point.delta_per_task or set(point.delta_per_task) - set(tasks):
         raise RefusedResultError(
             f"metrics must name the tasks {', '.join(tasks)}, found {', '.join(sorted(point.metrics)) or 'none'}."
         )

@@ -24,6 +24,8 @@ def first_difference(here: StudyConfig, earlier: StudyConfig) -> str | None:
     """
     if here.study.objectives != earlier.study.objectives:
         return f"study.objectives: {here.study.objectives} here, {earlier.study.objectives} there"
+    if here.study.rank_unlearned != earlier.study.rank_unlearned:
+        return f"study.rank_unlearned: {here.study.rank_unlearned} here, {earlier.study.rank_unlearned} there"
     common = set(here.family.names) & set(earlier.family.names)
     if not common:
         return f"family.name: {', '.join(here.family.names)} here, {', '.join(earlier.family.names)} there"

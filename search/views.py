@@ -9,15 +9,8 @@ from search.facts import DerivedFacts, StudyFacts, TrialFacts
 from search.hypervolumes import hypervolume_points
 from search.pareto import ReferenceFrame
 from search.places import NOWHERE, Place, places
-from search.records import (
-    HypervolumePoint,
-    ReferencePoint,
-    StudyState,
-    StudySummary,
-    StudyView,
-    TrialPoint,
-    TrialState,
-)
+from search.records import HypervolumePoint, StudyState, StudySummary, StudyView, TrialPoint, TrialState
+from search.reference_point import ReferencePoint
 from search.storage.lease import holds
 from search.storage.schema import StudyRow
 from search.summary import study_summary
@@ -112,6 +105,11 @@ def reference_points(facts: StudyFacts) -> tuple[ReferencePoint, ...]:
                 metrics={task: value for result in single for task, value in result["metrics"].items()},
                 num_parameters=sum(result["num_parameters"] for result in single),
                 seconds=sum(result["seconds"] for result in single),
+                # A study of an earlier release does not know them, and ranks on every task.
+                constant_metrics={
+                    task: value for result in single for task, value in result.get("constant_metrics", {}).items()
+                },
+                unranked=tuple(result["tasks"][0] for result in single if not result.get("is_ranked", True)),
             )
         )
     for row in rows:

@@ -51,7 +51,7 @@ def deliver(
     metrics = _evaluate(spec, pruned, data)
     return Delivery(
         metrics=metrics,
-        delta=delta_mtl(spec.architecture.tasks, metrics, spec.single_task_metrics()),
+        delta=delta_mtl(spec.ranked_tasks, metrics, spec.single_task_metrics()),
         flops=flops,
         num_parameters=num_parameters,
         gate_map=network.gate_map(),

@@ -25,9 +25,19 @@ def delta_mtl(
 ) -> DeltaMtl:
     """``100/T Σ_t (-1)^{l_t} (M_t - B_t) / B_t``, with l_t = 1 where lower is better (Maninis et al., CVPR 2019).
 
+    Args:
+        tasks: those that the mean is over.
+        metrics: the network's, of these tasks at least.
+        single_task_metrics: those of the single-task networks.
+
+    Returns:
+        The mean, and each task's gain.
+
     Raises:
-        DeltaMtlError: if a task has no metric, or its single-task reference is 0.
+        DeltaMtlError: if there is no task, one has no metric, or its single-task reference is 0.
     """
+    if not tasks:
+        raise DeltaMtlError("Δ_MTL needs a task whose single-task network has learned, found none.")
     per_task = {task.name: _relative_gain(task, metrics, single_task_metrics) for task in tasks}
     return DeltaMtl(sum(per_task.values()) / len(per_task), per_task)
 
@@ -36,8 +46,13 @@ def _relative_gain(task: Task, metrics: Mapping[str, float], single_task_metrics
     for name, given in (("metrics", metrics), ("single_task_metrics", single_task_metrics)):
         if task.name not in given:
             raise DeltaMtlError(f"{name} has no value for task {task.name}, only for {', '.join(sorted(given))}.")
-    reference = single_task_metrics[task.name]
+    reference, metric = single_task_metrics[task.name], metric_for(task)
     if reference == 0:
-        raise DeltaMtlError(f"task {task.name}: the single-task reference scores 0, so no gain over it is defined.")
-    sign = 1 if metric_for(task).higher_is_better else -1
+        raise DeltaMtlError(
+            f"task {task.name}: the single-task reference scores 0 ({metric.label}), so no gain over it is defined.",
+            hint="It has not learned: check the task's labels with `gatefront doctor`, or train it for longer."
+            if metric.higher_is_better
+            else "Without an error nothing can be gained: check with `gatefront doctor` that its labels vary.",
+        )
+    sign = 1 if metric.higher_is_better else -1
     return 100 * sign * (metrics[task.name] - reference) / reference

@@ -39,7 +39,7 @@ def run_family_trial(
         reporter(replace(report, num_epochs=spec.num_epochs))
 
     trained = train_family(_family_spec(spec, family), data, work_dir, begin=begin, search_reporter=report_search)
-    delta = delta_mtl(spec.architecture.tasks, trained.metrics, spec.single_task_metrics())
+    delta = delta_mtl(spec.ranked_tasks, trained.metrics, spec.single_task_metrics())
     return TrialResult(
         metrics=trained.metrics,
         delta_per_task=delta.per_task,

@@ -16,6 +16,7 @@ from trainer.checkpoint import CheckpointSlot, save_state
 from trainer.checkpoint_files import remove_checkpoint_files
 from trainer.compatibility import image_shape, require_match
 from trainer.config import TrainConfig
+from trainer.constant_reference import constant_reference
 from trainer.content_hash import hash_file, hash_json
 from trainer.data.dataset import MultiTaskData
 from trainer.loop import TrainOutcome, train
@@ -76,11 +77,16 @@ def train_reference(
     remove_checkpoint_files(slot.path)
     record = json.loads((folder / _RECORD).read_text())
     stored = {field.name for field in fields(ReferenceResult)} & record.keys()
+    alone = tasks if kind == "single_task" else ()
     return ReferenceResult(
         **{name: record[name] for name in stored if name != "tasks"},
         tasks=tuple(record["tasks"]),
         path=str(folder / _WEIGHTS),
         from_cache=from_cache,
+        constant_metrics={
+            task.name: constant_reference(task, data, batch_size=config.batch_size, cache_dir=cache_dir)
+            for task in alone
+        },
     )
 
 

@@ -1,7 +1,7 @@
 """What a training says while it runs and when it ends. Implemented by a caller; the loop knows no study."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from spaces.gate_counts import GateCounts
@@ -46,7 +46,8 @@ class ReferenceResult:
     """A trained reference: one task alone (``kind="single_task"``) or all sharing everything.
 
     ``metrics`` is per task, measured on the validation split; ``train_flops`` is what training cost, as
-    3 x forward FLOPs x samples; ``path`` is the weights file.
+    3 x forward FLOPs x samples; ``path`` is the weights file. ``constant_metrics`` is what the best constant prediction
+    scores on the same split: a network of one task alone that is not better has not learned. Empty: not known.
     """
 
     kind: Literal["single_task", "hard_sharing"]
@@ -59,6 +60,7 @@ class ReferenceResult:
     train_flops: float
     path: str
     from_cache: bool
+    constant_metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +90,8 @@ class DerivedResult:
 class TrialResult:
     """What one trial delivers, measured on the pruned network on the validation split. Other families have no gates.
 
-    ``delta_mtl`` is in percent, positive is better than single-task. ``delta_per_task`` are its terms.
+    ``delta_mtl`` is in percent, positive is better than single-task. ``delta_per_task`` are its terms:
+    a task whose single-task network has not learned has none.
     ``flop_target`` is what this trial asked for, at or under ``flop_budget``; None: whatever its gates choose
     under the budget. ``flops_before_cut`` is what the gates chose; ``flops`` is at or under target and budget.
     ``seconds`` and ``train_flops`` are without those of ``derived``. ``latency_ms`` is as in :class:`DerivedResult`.

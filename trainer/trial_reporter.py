@@ -25,7 +25,7 @@ class TrialReporter:
 
     def __call__(self, report: EpochReport, /) -> None:
         spec, network = self._spec, self._network
-        delta = delta_mtl(spec.architecture.tasks, report.metrics, spec.single_task_metrics())
+        delta = delta_mtl(spec.ranked_tasks, report.metrics, spec.single_task_metrics())
         self._reporter(
             replace(
                 report,

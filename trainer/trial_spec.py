@@ -6,6 +6,7 @@ from typing import Any
 
 from spaces.architecture import Architecture
 from spaces.errors import GatefrontError
+from spaces.tasks import Task
 from trainer.config import GateConfig, TrainConfig
 from trainer.content_hash import hash_json
 from trainer.data.dataset import DataSpec
@@ -23,21 +24,30 @@ class TrialSpecError(GatefrontError, ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainedReference:
-    """A trained reference as a trial uses it: its metrics per task and its weights file."""
+    """A trained reference as a trial uses it: its metrics per task and its weights file.
+
+    One that ``has_learned`` nothing starts a branch all the same, and no gain over it counts.
+    """
 
     metrics: Mapping[str, float]
     path: str
+    has_learned: bool = True
 
     @classmethod
     def from_result(cls, result: ReferenceResult) -> "TrainedReference":
         return cls(metrics=dict(result.metrics), path=result.path)
 
     def to_json(self) -> dict[str, Any]:
-        return {"metrics": dict(self.metrics), "path": self.path}
+        learned = {} if self.has_learned else {"has_learned": False}  # keys stay as earlier releases had them
+        return {"metrics": dict(self.metrics), "path": self.path, **learned}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "TrainedReference":
-        return cls(metrics=dict(document["metrics"]), path=document["path"])
+        return cls(
+            metrics=dict(document["metrics"]),
+            path=document["path"],
+            has_learned=document.get("has_learned", True),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +105,11 @@ class TrialSpec:
     def flop_limit(self) -> int | None:
         """What the trial's own network may cost: its target, or else the budget."""
         return self.flop_budget if self.flop_target is None else self.flop_target
+
+    @property
+    def ranked_tasks(self) -> tuple[Task, ...]:
+        """The tasks that Δ_MTL is the mean of: those whose single-task reference has learned."""
+        return tuple(task for task in self.architecture.tasks if self.single_task[task.name].has_learned)
 
     def single_task_metrics(self) -> dict[str, float]:
         """What Δ_MTL is measured against."""

@@ -10,7 +10,8 @@ from dashboards.figures.theme import Scheme
 from dashboards.formats import format_delta, format_flops, format_metric, metric_name
 from search.comparison import Line
 from search.comparison.published import PublishedPoint
-from search.records import ReferencePoint, StudyView
+from search.records import StudyView
+from search.reference_point import ReferencePoint
 
 SINGLE_TASK = "Single-task networks"
 HARD_SHARING = "Hard sharing"

@@ -18,7 +18,7 @@ from dashboards.pages import study_front, study_pair, study_points
 from dashboards.pages.study_header import front_points, study_header, study_stats
 from dashboards.polling import INTERVAL_MS, Poll, Seen, nothing_new, pause, poll
 from dashboards.reader import Reader
-from dashboards.sentences import front_sentence, hypervolume_sentence, study_sentence
+from dashboards.sentences import front_sentence, hypervolume_sentence, page_sentence
 from dashboards.trial_table import table_height, trial_columns
 from search.records import StudyView
 
@@ -184,7 +184,7 @@ def study_update(
     columns = no_update if seen.revision else trial_columns(view)
     controls = (no_update, no_update) if seen.revision else study_front.controls(view)
     return (
-        alert(study_sentence(view.summary)),
+        alert(page_sentence(view)),
         {},
         study_header(view),
         study_stats(view),

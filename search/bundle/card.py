@@ -49,7 +49,7 @@ def _head(manifest: Manifest) -> str:
         "",
         "| | |",
         "| --- | --- |",
-        f"| Δ_MTL | {manifest.delta_mtl:+.2f} % (mean over tasks, against single-task networks; positive is better) |",
+        f"| Δ_MTL | {manifest.delta_mtl:+.2f} % (mean change against single-task networks; positive is better) |",
         f"| with other seeds | {sureness(manifest)} |",
         f"| FLOPs | {flops.value:,} = {share:.1%} of one network per task ({flops.single_task:,}) |",
     ]

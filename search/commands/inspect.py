@@ -15,8 +15,10 @@ from search.front_table import front_csv, front_document, front_notes, front_poi
 from search.json_document import to_text
 from search.latency_rule import LatencyRule
 from search.live import num_done, progress_line
+from search.no_front import is_over, no_front_reason
 from search.outlook import outlook_sentence, study_outlook
 from search.records import EventKind, StudyEvent, StudySummary, StudyView, TrialState
+from search.unlearned import unlearned_sentences
 
 if TYPE_CHECKING:
     from search.queries import StudyReader
@@ -134,7 +136,10 @@ def _status_lines(view: StudyView) -> list[str]:
     for reference in view.references:
         name = reference.kind.replace("_", "-")
         lines.append(f"{name}: Δ_MTL {reference.delta_mtl:+.2f} % at {_flops_of(summary, reference.flops)}")
+    lines.extend(unlearned_sentences(view))
     lines.append(f"cost: {cost_line(study_cost(view))}")
+    if is_over(view) and not view.front:
+        lines.append(f"no front: {no_front_reason(view)}")
     outlook = study_outlook(view)
     if outlook is not None and outlook.is_little:
         lines.append(f"outlook: {outlook_sentence(outlook)}")

@@ -25,6 +25,7 @@ from search.commands.options import (
 from search.drain import Drain
 from search.latency_budget import parse_latency_budget
 from search.live import PlainDisplay, RichDisplay, watching
+from search.no_front import no_front_reason
 from search.outlook import outlook_sentence, study_outlook
 from search.own_signals import handled_by
 from search.queries import StudyReader
@@ -189,7 +190,9 @@ def _say_end(reader: StudyReader, study: str, state: StudyState) -> None:
     outlook = study_outlook(view)
     if outlook is not None and outlook.is_little:
         typer.echo(f"Outlook: {outlook_sentence(outlook)}.")
-    if state is StudyState.COMPLETE:
+    if state is StudyState.COMPLETE and not view.front:
+        typer.echo(f"No point is on the front: {no_front_reason(view)}")
+    elif state is StudyState.COMPLETE:
         typer.echo(f"See `gatefront front {study}`, then `gatefront pull {study} -o DIR`.")
     elif state is StudyState.STOPPED:
         typer.echo(f"Go on with `gatefront resume {study}`.")

@@ -83,10 +83,23 @@ def initial_jobs(plan: StudyPlan) -> list[ReferenceJob]:
 
 
 def system_jobs(
-    plan: StudyPlan, systems: Sequence[System], results: Mapping[str, ReferenceResult], *, fingerprint: str
+    plan: StudyPlan,
+    systems: Sequence[System],
+    results: Mapping[str, ReferenceResult],
+    *,
+    fingerprint: str,
+    unranked: frozenset[str] = frozenset(),
 ) -> Iterator[SystemJob]:
-    """One job per system that has something left to train. ``results`` are those of :func:`initial_jobs`, by role."""
-    trial = _central_trial(plan, References(plan=plan, results=results))
+    """One job per system that has something left to train.
+
+    Args:
+        plan: that of one seed.
+        systems: the rows of the table.
+        results: those of :func:`initial_jobs`, by role.
+        fingerprint: the data's.
+        unranked: tasks that Δ_MTL leaves out.
+    """
+    trial = _central_trial(plan, References(plan=plan, results=results, unranked=unranked))
     flops = sum(result.train_flops for result in results.values())
     seconds = sum(result.seconds for result in results.values())
     for system in systems:

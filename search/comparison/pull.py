@@ -151,7 +151,7 @@ def _describe(source: _Source, network: PlainNetwork, no_plan_because: str | Non
                 output_name=output_name,
                 value=run.metrics[task.name],
                 single=alone.metrics[task.name].mean,
-                delta=run.delta_per_task[task.name],
+                delta=run.delta_per_task.get(task.name),
             )
             for task, output_name in zip(
                 source.delivered.architecture.tasks, safe_names(network.task_names), strict=True

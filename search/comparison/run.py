@@ -1,7 +1,7 @@
 """Running a comparison: references, then every system and seed, each stored as soon as it is there."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from search.config import StudyConfig
 from search.family_cost import family_flops
 from search.folders import StudyFolders
 from search.plan import StudyPlan
-from search.references import ReferenceJob
+from search.references import ReferenceJob, References, judge_alone, warn_of_unlearned
 from search.storage.comparisons import ComparisonStore
 from search.task_records import task_records
 from spaces.errors import SpaceError
@@ -56,7 +56,7 @@ def run_comparison(
     """Train what the database does not hold yet; the table of all that could be trained.
 
     Raises:
-        GatefrontError: the study file asks for what cannot be, or a reference could not be trained.
+        GatefrontError: the study file asks for what cannot be, or a reference could not be trained or has not learned.
     """
     plans = seeded_plans(config, num_seeds)
     systems = buildable(systems, plans[0])
@@ -66,6 +66,7 @@ def run_comparison(
     known = store.begin()
     positions = {system.name: position for position, system in enumerate(systems)}
     results = _references(plans, folders, workers)
+    unranked = _unranked(plans, results)
     runs: list[SystemRun] = []
     jobs: list[SystemJob] = []
     for plan, found in zip(plans, results, strict=True):
@@ -74,7 +75,7 @@ def run_comparison(
         keep_single_task(plan.largest.architecture, found.values(), folders.system(key))
         store.record(alone, key, positions[alone.system])
         runs.append(alone)
-        jobs += system_jobs(plan, systems, found, fingerprint=fingerprint)
+        jobs += system_jobs(plan, systems, found, fingerprint=fingerprint, unranked=unranked)
     runs += [known[job.key] for job in jobs if job.key in known]
     missing = [job for job in jobs if job.key not in known]
     logger.info("%d of %d systems are trained already", len(jobs) - len(missing), len(jobs))
@@ -106,6 +107,17 @@ def _setting(config: StudyConfig, fingerprint: str) -> str:
     document = config.model_dump(mode="json", include={"network", "train", "gates", "tasks"})
     budgets = (config.study.flop_budget, config.study.param_budget)
     return hash_json(document | {"budgets": budgets, "fingerprint": fingerprint})
+
+
+def _unranked(plans: Sequence[StudyPlan], results: Sequence[Mapping[str, ReferenceResult]]) -> frozenset[str]:
+    """The tasks that have not learned alone from one seed or another: Δ_MTL is the mean of the same tasks for all."""
+    pairs = [(plan, result) for plan, found in zip(plans, results, strict=True) for result in found.values()]
+    judged = [judge_alone(plan, result) for plan, result in pairs]
+    names = frozenset(task.name for task in judged if task is not None)
+    unranked = frozenset() if plans[0].config.study.rank_unlearned else names
+    for plan, found in zip(plans, results, strict=True):
+        warn_of_unlearned(References(plan=plan, results=found, unranked=unranked))
+    return unranked
 
 
 def _references(

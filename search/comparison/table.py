@@ -39,7 +39,9 @@ class Spread:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One system of the table. ``mean_rank`` is over tasks, 1 is best, ties get the average of their places."""
+    """One system of the table. ``mean_rank`` is over tasks, 1 is best, ties get the average of their places.
+    ``delta_per_task`` has no task that Δ_MTL leaves out.
+    """
 
     system: str
     num_seeds: int
@@ -107,7 +109,11 @@ def _line(system: str, runs: Sequence[SystemRun], tasks: Sequence[TaskRecord], r
         system=system,
         num_seeds=len(runs),
         metrics={task.name: _spread([run.metrics[task.name] for run in runs]) for task in tasks},
-        delta_per_task={task.name: _spread([run.delta_per_task[task.name] for run in runs]) for task in tasks},
+        delta_per_task={
+            task.name: _spread([run.delta_per_task[task.name] for run in runs])
+            for task in tasks
+            if all(task.name in run.delta_per_task for run in runs)
+        },
         delta_mtl=_spread([run.delta_mtl for run in runs]),
         mean_rank=rank,
         flops=round(statistics.mean(run.flops for run in runs)),

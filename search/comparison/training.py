@@ -67,7 +67,7 @@ def _keep(
 def _run(
     job: SystemJob, metrics: Mapping[str, float], flops: int, num_parameters: int, train_flops: float, seconds: float
 ) -> SystemRun:
-    delta = delta_mtl(job.trial.architecture.tasks, metrics, job.trial.single_task_metrics())
+    delta = delta_mtl(job.trial.ranked_tasks, metrics, job.trial.single_task_metrics())
     return SystemRun(
         system=job.system.name,
         seed=job.seed,

@@ -6,7 +6,8 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 
 from search.point_label import PointLabel
-from search.records import HypervolumePoint, ReferencePoint, StudyEvent, StudySummary, StudyView, TrialPoint
+from search.records import HypervolumePoint, StudyEvent, StudySummary, StudyView, TrialPoint
+from search.reference_point import ReferencePoint
 from search.remote.client import Client, study_path
 
 _PAGE = 1000

@@ -68,7 +68,11 @@ class Study(Model):
 
 
 class Reference(Model):
-    """A trained reference: all single-task networks together, or hard sharing."""
+    """A trained reference: all single-task networks together, or hard sharing.
+
+    ``constant_metrics`` is what the best constant prediction scores; ``unranked`` are tasks that Δ_MTL leaves out, as
+    their single-task network is no better.
+    """
 
     kind: Literal["single_task", "hard_sharing"]
     flops: int
@@ -76,6 +80,8 @@ class Reference(Model):
     metrics: dict[str, float]
     num_parameters: int
     seconds: float
+    constant_metrics: dict[str, float]
+    unranked: tuple[str, ...]
 
 
 class Event(Model):

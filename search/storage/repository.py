@@ -205,16 +205,30 @@ class StudyStore:
             replace_latencies(session, self.study, number, derived, latencies)
 
     def record_reference(
-        self, role: str, result: ReferenceResult, *, is_baseline: bool, delta_mtl: float | None = None
-    ) -> None:
-        """``is_baseline`` marks the references that Δ_MTL and the front's reference points are made of.
+        self,
+        role: str,
+        result: ReferenceResult,
+        *,
+        is_baseline: bool,
+        delta_mtl: float | None = None,
+        is_ranked: bool = True,
+    ) -> bool:
+        """Note a reference. A resumed study finds it in the cache; the row that says what it cost stays.
 
-        A resumed study finds its references in the cache; the row that says what they cost stays.
+        Args:
+            role: unique in the study.
+            result: what was trained.
+            is_baseline: Δ_MTL and the front's reference points are made of it.
+            delta_mtl: of hard sharing.
+            is_ranked: Δ_MTL counts the gain over it.
+
+        Returns:
+            ``is_ranked`` as the row has it: within a study Δ_MTL stays the mean of the same tasks.
         """
         with self._writing() as session:
             known = session.get(ReferenceRow, (self.study, role))
             if known is not None and known.result["key"] == result.key:
-                return
+                return bool(known.result.get("is_ranked", True))
             session.merge(
                 ReferenceRow(
                     study=self.study,
@@ -223,9 +237,10 @@ class StudyStore:
                     is_baseline=is_baseline,
                     delta_mtl=delta_mtl,
                     finished_at=datetime.now(UTC),
-                    result=_jsonable(asdict(result)),
+                    result=_jsonable(asdict(result) | {"is_ranked": is_ranked}),
                 )
             )
+        return is_ranked
 
     @contextmanager
     def _writing(self) -> Iterator[Session]:

@@ -28,7 +28,6 @@ from search.errors import BenchError, BundleError, NothingToPullError
 from search.point_label import PointLabel
 from search.records import (
     PointDetail,
-    ReferencePoint,
     StudyState,
     StudySummary,
     StudyView,
@@ -37,6 +36,7 @@ from search.records import (
     TrialPoint,
     TrialState,
 )
+from search.reference_point import ReferencePoint
 from spaces import (
     Architecture,
     InterroGateNetwork,

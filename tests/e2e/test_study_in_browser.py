@@ -30,6 +30,7 @@ flop_budget = "45%"
 trials = 3
 workers = 1
 confirm_points = 0
+rank_unlearned = true
 [data]
 name = "digits"
 [data.options]

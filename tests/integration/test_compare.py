@@ -13,6 +13,7 @@ STUDY = """
 [study]
 name = "tiny"
 flop_budget = "60%"
+rank_unlearned = true
 [data]
 name = "digits"
 options = {train_size = 192, val_size = 96}

@@ -14,6 +14,7 @@ _SECTIONS: Mapping[str, Section] = {
         "workers": 1,
         "sampler": "random",
         "confirm_points": 0,
+        "rank_unlearned": True,
     },
     "data": {"name": "digits", "options": {"train_size": 256, "val_size": 128}},
     "network": {"backbone": "smallconv", "stem": "small"},

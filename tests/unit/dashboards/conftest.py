@@ -20,7 +20,6 @@ from search.records import (
     EpochPoint,
     HypervolumePoint,
     PointDetail,
-    ReferencePoint,
     StudyState,
     StudySummary,
     StudyView,
@@ -29,6 +28,7 @@ from search.records import (
     TrialPoint,
     TrialState,
 )
+from search.reference_point import ReferencePoint
 from search.study_status import StudyStatus
 from search.system_view import DatabaseHealth, RunningTrial, StudyDisk, StudyLoad, SystemView
 from search.trial_trace import TrialTrace

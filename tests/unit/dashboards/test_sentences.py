@@ -2,17 +2,21 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from html import escape
 
 import pytest
 
+from dashboards.report import report_html
 from dashboards.sentences import (
     curves_sentence,
     front_sentence,
     hypervolume_sentence,
     map_sentence,
+    page_sentence,
     pull_sentence,
     study_sentence,
     trial_sentence,
+    unlearned_sentence,
 )
 from search.records import StudyState, StudyView, TrialDetail, TrialPoint, TrialState
 
@@ -35,6 +39,17 @@ def in_state(view: StudyView, state: StudyState, message: str = "") -> StudyView
 def test_a_front_with_points_needs_no_sentence(view: StudyView) -> None:
     assert front_sentence(view) is None
     assert hypervolume_sentence(view) is None
+
+
+def test_page_sentence_unlearned_task_is_named_with_both_scores(view: StudyView) -> None:
+    assert page_sentence(view) is None
+    alone, shared = view.references
+    constants = dict(alone.metrics) | {"left": 0.0}
+    poor = replace(view, references=(replace(alone, constant_metrics=constants, unranked=("right",)), shared))
+    sentence = page_sentence(poor) or ""
+    assert "left out of Δ_MTL: right (accuracy %" in sentence
+    assert "left (" not in sentence
+    assert escape(unlearned_sentence(poor) or "-") in report_html(poor, [], "")
 
 
 def test_a_front_that_gains_nothing_says_so(view: StudyView) -> None:
@@ -71,8 +86,9 @@ def test_a_study_that_ended_without_a_finished_trial(view: StudyView, state: Stu
 
 def test_all_failed_shows_the_cause(view: StudyView) -> None:
     sentence = front_sentence(with_states(view, TrialState.FAILED, TrialState.FAILED, cause=NAN)) or ""
-    assert sentence == f"All 2 trials so far failed. Cause, 2 times: {NAN}"
-    only = front_sentence(with_states(view, TrialState.FAILED, cause=NAN))
+    assert sentence.startswith(f"All 2 trials so far failed. Cause, 2 times: {NAN}")
+    assert "`gatefront resume digits` then train more trials" in sentence
+    only = front_sentence(in_state(with_states(view, TrialState.FAILED, cause=NAN), StudyState.RUNNING))
     assert only == f"The only trial so far failed. Cause: {NAN}"
     silent = front_sentence(with_states(view, TrialState.FAILED)) or ""
     assert "No cause was recorded." in silent

@@ -41,6 +41,7 @@ STUDY = """
 name = "tiny"
 flop_budget = "60%"
 seed = 4
+rank_unlearned = true
 [data]
 name = "digits"
 options = {train_size = 192, val_size = 96}

@@ -1,15 +1,19 @@
 """References: what is trained, what is recorded, what a trial gets. Training itself is a stand-in."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from search.errors import ReferenceFailedError
+from search.front_table import front_notes
 from search.plan import StudyPlan, plan_study
 from search.queries import StudyReader
-from search.references import ReferenceJob, References, prepare_references, train_job
+from search.references import ReferenceJob, References, TrainAll, prepare_references, train_job
 from search.study_file import parse_study
+from search.unlearned import unlearned_sentences
 from trainer.reporting import ReferenceResult
 
 OpenStudy = Callable[..., Any]
@@ -49,6 +53,74 @@ def _train_all(jobs: list[ReferenceJob], cache_dir: Path) -> Iterator[tuple[Refe
                 from_cache=False,
             ),
         )
+
+
+def _scoring(scores: Mapping[str, float], constants: Mapping[str, float]) -> TrainAll:
+    """Every network scores this; alone also known is what a constant prediction would."""
+
+    def train_all(jobs: list[ReferenceJob], cache_dir: Path) -> Iterator[tuple[ReferenceJob, ReferenceResult]]:
+        for job, result in _train_all(jobs, cache_dir):
+            metrics = {name: scores[name] for name in result.tasks}
+            known = {name: constants[name] for name in result.tasks if result.kind == "single_task"}
+            better = {name: value + 10.0 for name, value in metrics.items()} if job.task_name is None else metrics
+            yield job, replace(result, metrics=better, constant_metrics=known)
+
+    return train_all
+
+
+_SCORES = {"left": 80.0, "right": 0.41, "orientation": 50.0}
+_CONSTANTS = {"left": 11.0, "right": 11.0, "orientation": 30.0}
+
+
+def test_prepare_references_unlearned_task_is_named_and_left_out_of_delta_mtl(
+    open_table_study: OpenStudy, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = STUDY % "random"
+    run = open_table_study(text=text)
+    plan = plan_study(parse_study(text))
+    references = prepare_references(plan, run.store, Path("cache"), _scoring(_SCORES, _CONSTANTS))
+    # Hard sharing is 10 points better everywhere: 12.5 % at left and 20 % at orientation, 2439 % at right.
+    assert references.hard_sharing_delta_mtl() == pytest.approx((12.5 + 20.0) / 2)
+    assert "right (accuracy % 0.41, a constant prediction 11) has not learned alone: Δ_MTL leaves it out" in caplog.text
+    spec = references.single_task(plan.largest)
+    assert {name: one.has_learned for name, one in spec.items()} == {"left": True, "right": False, "orientation": True}
+    view = StudyReader(run.url).view("table")
+    (sentence,) = unlearned_sentences(view)
+    assert sentence.startswith(
+        "Not learned alone, so left out of Δ_MTL: right (accuracy % 0.41, a constant prediction 11)."
+    )
+    assert sentence in list(front_notes(view))
+
+
+def test_prepare_references_no_task_learned_ends_with_every_task_and_a_way_out(open_table_study: OpenStudy) -> None:
+    text = STUDY % "random"
+    run = open_table_study(text=text)
+    flat = dict.fromkeys(_SCORES, 11.0)
+    with pytest.raises(ReferenceFailedError) as error:
+        prepare_references(plan_study(parse_study(text)), run.store, Path("cache"), _scoring(flat, flat))
+    for task in ("left", "right", "orientation"):
+        assert f"{task} (accuracy % 11, a constant prediction 11)" in error.value.message
+    assert "gatefront doctor" in str(error.value.hint)
+    assert "rank_unlearned = true" in str(error.value.hint)
+
+
+def test_prepare_references_rank_unlearned_counts_every_task_and_says_so(open_table_study: OpenStudy) -> None:
+    text = (STUDY % "random").replace("trials = 2", "trials = 2\nrank_unlearned = true")
+    run = open_table_study(text=text)
+    plan = plan_study(parse_study(text))
+    references = prepare_references(plan, run.store, Path("cache"), _scoring(_SCORES, _CONSTANTS))
+    assert references.hard_sharing_delta_mtl() == pytest.approx((12.5 + 20.0 + 100 * 10 / 0.41) / 3)
+    (sentence,) = unlearned_sentences(StudyReader(run.url).view("table"))
+    assert "counts the gain over that all the same" in sentence
+
+
+def test_prepare_references_resumed_study_of_an_earlier_release_ranks_as_it_did(open_table_study: OpenStudy) -> None:
+    text = STUDY % "random"
+    run = open_table_study(text=text)
+    plan = plan_study(parse_study(text))
+    prepare_references(plan, run.store, Path("cache"), _scoring(_SCORES, dict.fromkeys(_SCORES, 0.0)))
+    again = prepare_references(plan, run.store, Path("cache"), _scoring(_SCORES, _CONSTANTS))
+    assert again.unranked == frozenset()
 
 
 def _prepare(open_table_study: OpenStudy, shared_init: str) -> tuple[StudyPlan, References, StudyReader]:
@@ -92,6 +164,7 @@ _TINY = """
 name = "{name}"
 flop_budget = "{budget}"
 seed = 0
+rank_unlearned = true
 [data]
 name = "digits"
 options = {{train_size = 64, val_size = 32}}

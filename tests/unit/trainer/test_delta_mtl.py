@@ -52,5 +52,9 @@ def test_better_is_positive_for_every_task() -> None:
 def test_undefined_is_refused() -> None:
     with pytest.raises(DeltaMtlError, match="task depth: the single-task reference scores 0"):
         delta_mtl(NYUD, SINGLE_TASK, SINGLE_TASK | {"depth": 0.0})
+    with pytest.raises(DeltaMtlError, match=r"semseg: .* scores 0 \(mIoU %\).*gatefront doctor.*train it for longer"):
+        delta_mtl(NYUD, SINGLE_TASK, SINGLE_TASK | {"semseg": 0.0})
+    with pytest.raises(DeltaMtlError, match="needs a task whose single-task network has learned"):
+        delta_mtl((), SINGLE_TASK, SINGLE_TASK)
     with pytest.raises(DeltaMtlError, match="single_task_metrics has no value for task semseg, only for depth"):
         delta_mtl(NYUD, SINGLE_TASK, {"depth": 1.0})

@@ -211,6 +211,20 @@ def test_moved_references_and_another_machine_are_the_same_trial(spec: TrialSpec
     assert len({spec.key("data"), spec.key("other data"), *(change().key("data") for change in changes)}) == 5
 
 
+def test_trial_unlearned_reference_is_left_out_of_delta_mtl(spec: TrialSpec, cache_dir: Path, tmp_path: Path) -> None:
+    """A metric of 0.41 % would make a gain of thousands of percent of any network."""
+    poor = dataclasses.replace(spec.single_task["right"], metrics={"right": 0.41}, has_learned=False)
+    single = dict(spec.single_task) | {"right": poor}
+    one_epoch = dataclasses.replace(CONFIG, epochs=1)
+    changed = TrialSpec.from_json(dataclasses.replace(spec, single_task=single, train=one_epoch).to_json())
+    recorder = Recorder()
+    result = run_trial(changed, work_dir=tmp_path, cache_dir=cache_dir, reporter=recorder)
+    assert set(result.metrics) == {"left", "right", "orientation"}
+    assert set(result.delta_per_task) == {"left", "orientation"}
+    assert result.delta_mtl == pytest.approx(sum(result.delta_per_task.values()) / 2)
+    assert all(abs(report.delta_mtl or 0.0) < 100 for report in recorder.reports)
+
+
 def test_missing_reference_file_is_named(spec: TrialSpec, cache_dir: Path, tmp_path: Path) -> None:
     lost = dict(spec.single_task) | {"right": TrainedReference(metrics={"right": 50.0}, path=str(tmp_path / "gone.pt"))}
     with pytest.raises(CheckpointError, match=r"gone\.pt does not exist"):
