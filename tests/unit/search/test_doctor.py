@@ -64,7 +64,7 @@ def test_healthy_study_passes_every_check(tmp_path: Path, capsys: pytest.Capture
     checks = [line[5:].split(":")[0] for line in out.splitlines() if line.startswith("ok")]
     assert checks == [
         "networks", "disk", "database", "samples", "labels of left", "labels of right", "labels of orientation",
-        "contact sheet", "one-batch overfit", "estimated memory", "estimated time",
+        "contact sheet", "journey to a bundle", "one-batch overfit", "estimated memory", "estimated time",
     ]  # fmt: skip
     assert "floor" in out
     assert "journal mode wal" in out
