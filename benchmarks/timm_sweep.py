@@ -43,7 +43,7 @@ from spaces import (
 )
 from spaces.backbones.timm_import import import_timm
 from spaces.encoder import feature_shapes
-from spaces.equivalence import randomize
+from spaces.equivalence import calibrate_norms, randomize
 from spaces.opaque import list_opaque_operations
 
 TASKS = (Task(name="depth", kind="depth", num_outputs=1), Task(name="label", kind="classification", num_outputs=5))
@@ -98,9 +98,7 @@ def _journey(outcome: Outcome, export: bool) -> None:
     outcome.num_sites = len(network.lifting.sites)
     _note_opaque(network, outcome)
     _check_levels(network, outcome)
-    generator = torch.Generator().manual_seed(1)
-    randomize(network, generator)
-    network.set_gate_pattern(tuple(torch.rand(p.shape, generator=generator) < 0.4 for p in network.gate_pattern()))
+    _randomize(network)
     _check_pruned(network.eval(), outcome)
     _check_training_step(network)
     if export:
@@ -124,7 +122,8 @@ def _build(outcome: Outcome) -> InterroGateNetwork:
 
 def _sizes(name: str) -> list[int]:
     """Small sizes first, then the size that the architecture was made for."""
-    own = int(import_timm().get_pretrained_cfg(name).input_size[-1])
+    config = import_timm().get_pretrained_cfg(name)
+    own = 224 if config is None else int(config.input_size[-1])
     return [*(size for size in SIZES[:3] if size < own), own]
 
 
@@ -141,15 +140,16 @@ def _check_levels(network: InterroGateNetwork, outcome: Outcome) -> None:
         info = import_timm().create_model(outcome.name).feature_info
     named = [(level["num_chs"], level["reduction"]) for level in info]
     shapes = [tuple(shape[1:]) for shape in feature_shapes(network.shared_encoder)]
-    strides = [(channels, round(outcome.size / height)) for channels, height, _ in shapes]
-    left = [level for level in strides if not any(_same_level(level, other, outcome.size) for other in named)]
-    if left or not _same_level(strides[-1], named[-1], outcome.size):
-        raise WrongResultError(f"features (channels, stride) {strides} are not those of timm, {named}")
+    found = [(channels, height) for channels, height, _ in shapes]
+    left = [level for level in found if not any(_same_level(level, other, outcome.size) for other in named)]
+    if left or not _same_level(found[-1], named[-1], outcome.size):
+        raise WrongResultError(f"features (channels, px) {found} are not those of timm, (channels, stride) {named}")
 
 
 def _same_level(found: tuple[int, int], named: tuple[int, int], size: int) -> bool:
-    """Strides agree if they give maps of the same size: a map of 64 px at stride 7 has 9 or 10 px."""
-    return found[0] == named[0] and abs(size / found[1] - size / named[1]) <= 1
+    """A map may be a few px smaller than its stride says: some networks fill up no borders."""
+    expected = size / named[1]
+    return found[0] == named[0] and expected - 3 <= found[1] <= expected + 1
 
 
 @torch.no_grad()
@@ -195,9 +195,7 @@ def _check_exports(architecture: Architecture, outcome: Outcome) -> None:
     from onnxruntime import InferenceSession
 
     network = _coarsely_gated(architecture)
-    generator = torch.Generator().manual_seed(2)
-    randomize(network, generator)
-    network.set_gate_pattern(tuple(torch.rand(p.shape, generator=generator) < 0.4 for p in network.gate_pattern()))
+    _randomize(network)
     pruned = prune_network(network.eval())
     images = torch.randn(2, 3, *architecture.input_size)
     with tempfile.TemporaryDirectory() as folder:
@@ -210,6 +208,15 @@ def _check_exports(architecture: Architecture, outcome: Outcome) -> None:
                 if not max(_relative_error(one, wanted), _relative_error(torch.from_numpy(other), wanted)) < 1e-3:
                     raise WrongResultError("an export differs from the pruned network")
     outcome.exported = True
+
+
+@torch.no_grad()
+def _randomize(network: InterroGateNetwork) -> None:
+    """Set random gates, four of ten open, and random weights with norms that fit them."""
+    generator = torch.Generator().manual_seed(1)
+    randomize(network, generator)
+    network.set_gate_pattern(tuple(torch.rand(p.shape, generator=generator) < 0.4 for p in network.gate_pattern()))
+    calibrate_norms(network, torch.randn(4, 3, *network.architecture.input_size, generator=generator), generator)
 
 
 def _coarsely_gated(architecture: Architecture) -> InterroGateNetwork:
@@ -342,7 +349,7 @@ def _wanted(options: Any, found: dict[str, Outcome]) -> list[tuple[str, str, boo
     if options.names:
         modules = {name: found[name].module if name in found else _module_of(name) for name in options.names}
         return [(module, name, True) for name, module in modules.items()]
-    chosen, seen, wanted = choose(options.per_module), set(), []
+    chosen, seen, wanted = _chosen_once(options), set(), []
     for module, name in chosen:
         export = module not in seen and not options.without_exports
         known = found.get(name)
@@ -350,6 +357,15 @@ def _wanted(options: Any, found: dict[str, Outcome]) -> list[tuple[str, str, boo
             wanted.append((module, name, export))
         seen.add(module)
     return wanted
+
+
+def _chosen_once(options: Any) -> list[tuple[str, str]]:
+    """The choice, kept beside the results: counting the parameters of all of timm's networks takes minutes."""
+    kept = options.results.with_suffix(f".choice{options.per_module}.json")
+    if not kept.exists():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps(choose(options.per_module)))
+    return [(module, name) for module, name in json.loads(kept.read_text())]
 
 
 def _module_of(name: str) -> str:

@@ -12,9 +12,10 @@ from torch.utils._pytree import tree_leaves
 from spaces.architecture import Architecture
 from spaces.backbones import build_backbone, create_backbone, use_plain_modules
 from spaces.backbones.registry import OWN_BACKBONES
+from spaces.concrete_tracer import FAULTS_OF_TRACED_CODE
 from spaces.decoders import build_trunk
-from spaces.equivalence import randomize, require_equal
-from spaces.errors import UntraceableBackboneError
+from spaces.equivalence import NUM_IMAGES, calibrate_norms, randomize, require_equal
+from spaces.errors import SpaceError, UntraceableBackboneError
 from spaces.tasks import Task
 from spaces.tracing import trace_network
 from spaces.width import scale_width
@@ -87,8 +88,8 @@ class ResizedInput(nn.Module):
 
 
 def _build_scaled_backbone(architecture: Architecture) -> fx.GraphModule:
-    _require_equal_to_original(_of_backbone_alone(architecture))
     backbone = build_backbone(replace(architecture, input_size=architecture.working_size, resolution=1.0))
+    _require_equal_to_original(_of_backbone_alone(architecture))
     if architecture.resolution != 1.0:
         backbone = ResizedInput(backbone, architecture.working_size)
     traced = trace_network(backbone, image_shape(architecture), name=_name(architecture))
@@ -118,12 +119,27 @@ def _of_backbone_alone(architecture: Architecture) -> Architecture:
 def _require_equal_to_original(architecture: Architecture) -> None:
     """Compare backbone and traced form, with random weights; a width multiplier is left out of both."""
     with torch.random.fork_rng(devices=[]):  # whether the answer is known must not change anyone's weights
-        original = create_backbone(architecture)
-        randomize(original, torch.Generator().manual_seed(0))
-        rewritten = copy.deepcopy(original)
-        use_plain_modules(rewritten)
-        traced = trace_network(rewritten, image_shape(architecture), name=_name(architecture))
-        require_equal(original, traced, image_shape(architecture), name=_name(architecture))
+        try:
+            _compare_with_original(architecture)
+        except SpaceError:
+            raise
+        except FAULTS_OF_TRACED_CODE as error:
+            reason = (str(error).partition("\n")[0] or type(error).__name__).rstrip(".")
+            raise UntraceableBackboneError(
+                f"{_name(architecture)} fails on {NUM_IMAGES} random images in training or evaluation mode: {reason}.",
+                hint="Its forward must run in both modes, for any images of the study's size.",
+            ) from error
+
+
+def _compare_with_original(architecture: Architecture) -> None:
+    original = create_backbone(architecture)
+    generator = torch.Generator().manual_seed(0)
+    randomize(original, generator)
+    calibrate_norms(original, torch.randn(NUM_IMAGES, *image_shape(architecture), generator=generator), generator)
+    rewritten = copy.deepcopy(original)
+    use_plain_modules(rewritten)
+    traced = trace_network(rewritten, image_shape(architecture), name=_name(architecture))
+    require_equal(original, traced, image_shape(architecture), name=_name(architecture))
 
 
 def _name(architecture: Architecture) -> str:

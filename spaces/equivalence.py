@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils._pytree import tree_leaves
 
 from spaces.errors import UntraceableBackboneError
@@ -36,6 +37,28 @@ def randomize(module: nn.Module, generator: torch.Generator) -> None:
         if buffer.is_floating_point():
             noise = torch.rand(buffer.shape, generator=generator, dtype=buffer.dtype)
             buffer.copy_(buffer * (0.8 + _STRENGTH * noise) + 0.1 * noise)
+
+
+@torch.no_grad()
+def calibrate_norms(module: nn.Module, images: Tensor, generator: torch.Generator) -> None:
+    """Give every batch norm the statistics of ``images``, a little off, so that random weights let no value explode.
+
+    Args:
+        module: a network of random weights; its mode stays as it is.
+        images: ``[batch, channels, height, width]``.
+        generator: of the CPU; it says how far off.
+    """
+    norms = [part for part in module.modules() if isinstance(part, _BatchNorm) and part.running_var is not None]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 1.0
+    _features(module, images, training=True)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+        variance: Tensor = norm.running_var  # type: ignore[assignment]
+        off = 0.8 + _STRENGTH * torch.rand(variance.shape, generator=generator, dtype=variance.dtype)
+        # Where a map has one pixel, few values vary, and hardly: the mean over channels keeps the norm's gain small.
+        norm.running_var = (variance + 0.1 * variance.mean()) * off
 
 
 @torch.no_grad()

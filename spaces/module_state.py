@@ -6,18 +6,37 @@ from typing import Any
 
 from torch import nn
 
+_Container = dict[Any, Any] | list[Any] | set[Any]
+
 
 @contextmanager
 def restored(module: nn.Module) -> Iterator[None]:
-    """Give the module back every attribute, parameter, buffer and submodule that it had on entry, as it was then."""
-    kept = [(state, dict(state)) for part in module.modules() for state in _states(part)]
+    """Give the module back all that it held on entry: attributes, tensors, submodules, and what its containers hold.
+
+    A cache that is filled during the run is empty again, and no entry of it can pass for a constant of the module.
+    """
+    kept = [(container, container.copy()) for container in _containers(module)]
     try:
         yield
     finally:
-        for state, saved in kept:
-            state.clear()
-            state.update(saved)
+        for container, saved in kept:
+            container.clear()
+            _fill(container, saved)
 
 
-def _states(part: nn.Module) -> tuple[dict[str, Any], ...]:
-    return vars(part), part._parameters, part._buffers, part._modules
+def _containers(module: nn.Module) -> list[_Container]:
+    found: dict[int, _Container] = {}
+    pending: list[Any] = [vars(part) for part in module.modules()]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, dict | list | set) and id(value) not in found:
+            found[id(value)] = value
+            pending.extend(value.values() if isinstance(value, dict) else value)
+    return list(found.values())
+
+
+def _fill(container: _Container, saved: Any) -> None:
+    if isinstance(container, list):
+        container.extend(saved)
+    else:
+        container.update(saved)

@@ -32,11 +32,12 @@ from spaces import (
     prune_network,
 )
 from spaces.encoder import image_shape
-from spaces.equivalence import randomize
+from spaces.equivalence import calibrate_norms, randomize
 from spaces.families import build_family, plain_network
 from spaces.task_names import safe_names
 
 _NUM_SAMPLES = 2
+_NUM_CALIBRATED = 4
 _SHARE_WITHOUT_BUDGET = 0.5  # of the way from the floor to the ceiling
 
 FAULTS = (ArithmeticError, AssertionError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
@@ -127,6 +128,7 @@ def take_family_journey(family: str, architecture: Architecture, settings: dict[
         with journey.step("build"):
             network = build_family(family, _without_weights(architecture), settings).eval()
             randomize(network, torch.Generator().manual_seed(0))
+            _calibrate(network, architecture)
         with journey.step("make plain"):
             return network, plain_network(network).eval(), count_flops(network, image_shape(architecture))
 
@@ -156,8 +158,14 @@ def _set_random_gates(network: InterroGateNetwork, flop_budget: int | None, para
     budget = halfway if flop_budget is None else min(flop_budget, cost.ceiling)
     pattern = project_to_budgets(network, budget, param_budget=param_budget, importance=importance)
     network.set_gate_pattern(pattern)
+    _calibrate(network, network.architecture)
     if network.flops() > budget:
         raise BundleError(f"the cut network costs {network.flops():,} FLOPs, over the {budget:,} asked for.")
+
+
+def _calibrate(network: nn.Module, architecture: Architecture) -> None:
+    generator = torch.Generator().manual_seed(2)
+    calibrate_norms(network, torch.randn(_NUM_CALIBRATED, *image_shape(architecture), generator=generator), generator)
 
 
 def _require_equal(trained: nn.Module, plain: PlainNetwork, samples: Tensor) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from spaces.architecture import Architecture
 from spaces.backbones.feature_check import describe
 from spaces.errors import SpaceError
+from spaces.module_state import restored
 
 FAULTS_OF_USER_CODE = (
     ArithmeticError,
@@ -111,7 +112,8 @@ def _try(module: nn.Module, architecture: Architecture) -> Any:
     module.eval()
     shape = (1, architecture.in_channels, *architecture.input_size)
     try:
-        with torch.no_grad():
+        # Without trace: what the module caches now would pass for a constant of it.
+        with restored(module), torch.no_grad():
             return module(torch.zeros(shape))
     except FAULTS_OF_USER_CODE as error:
         raise SpaceError(

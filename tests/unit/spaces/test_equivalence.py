@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from spaces import Architecture, SpaceError, Task, UntraceableBackboneError
 from spaces.encoder import build_encoder
-from spaces.equivalence import randomize, require_equal
+from spaces.equivalence import calibrate_norms, randomize, require_equal
 
 LABEL = Task(name="label", kind="classification", num_outputs=3)
 
@@ -109,6 +109,19 @@ class FunctionalDropout(nn.Module):
         return F.dropout(self.conv(images), 0.5, training=self.training)
 
 
+class EvaluationOnly(nn.Module):
+    """Works in one of the two modes alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, images: Tensor) -> Tensor:
+        if self.training:
+            raise RuntimeError("this network is for inference")
+        return self.conv(images)  # type: ignore[no-any-return]
+
+
 @pytest.fixture
 def user_module(monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setitem(sys.modules, "mynets_here", sys.modules[__name__])
@@ -122,6 +135,7 @@ def user_module(monkeypatch: pytest.MonkeyPatch) -> str:
             "Alternating",
             r"'mynets_here:Alternating' differs from the module itself in .* no state that a forward pass changes",
         ),
+        ("EvaluationOnly", r"fails on 3 random images in training or evaluation mode: this network is for inference"),
         ("FunctionalDropout", r"in training mode: feature 1 of 1 by .*\(nn\.Dropout, not F\.dropout"),
     ],
 )
@@ -132,3 +146,17 @@ def test_build_encoder_of_backbone_that_no_graph_can_hold_is_refused(name: str, 
     for _ in range(2):  # a refusal is not forgotten
         with pytest.raises(SpaceError, match=message):
             build_encoder(architecture)
+
+
+@torch.no_grad()
+def test_calibrate_norms_keeps_values_of_a_deep_random_network_near_one() -> None:
+    layers = [layer for _ in range(12) for layer in (nn.Conv2d(8, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU())]
+    module = nn.Sequential(nn.Conv2d(3, 8, 1), *layers).eval()
+    generator = torch.Generator().manual_seed(0)
+    randomize(module, generator)
+    momentum = module[2].momentum
+    images = torch.randn(4, 3, 8, 8, generator=generator)
+    calibrate_norms(module, images, generator)
+    assert 0.1 < float(module(images).std()) < 10
+    assert module[2].momentum == momentum
+    assert not module.training

@@ -16,13 +16,15 @@ class _Caching(nn.Module):
         super().__init__()
         self.conv, self.table, self.calls = nn.Conv2d(3, 4, 1), None, 0
         self.seen = nn.Buffer(torch.zeros(1))
+        self.gain, self.cache = nn.Parameter(torch.ones(4)), {"by size": {}}
 
     def forward(self, images: Tensor) -> list[Tensor]:
         self.calls += 1
         self.seen = images.mean().reshape(1)
         if self.table is None:
             self.table = torch.arange(images.shape[-1]) * 0.1
-        self.last = self.conv(images)
+        scale = self.cache["by size"].setdefault(images.shape[-1], self.gain[:, None, None] * 2.0)
+        self.last = self.conv(images) * scale
         return [self.last + self.table]
 
 
@@ -34,6 +36,7 @@ def test_restored_module_has_its_state_back() -> None:
         module.conv = nn.Conv2d(3, 4, 3)
     assert (module.table, module.calls, hasattr(module, "last")) == (None, 0, False)
     assert module.seen is seen
+    assert module.cache == {"by size": {}}
     assert module.conv.kernel_size == (1, 1)
 
 
@@ -49,5 +52,7 @@ def test_check_features_and_trace_network_leave_no_fake_tensor_behind() -> None:
     assert module.table is None
     traced = trace_network(module, (3, 4, 4), name="module")
     assert module.table is None
+    assert module.cache == {"by size": {}}
+    assert any(node.target == "gain" for node in traced.graph.nodes)
     images = torch.randn(2, 3, 4, 4)
     torch.testing.assert_close(traced(images)[0], module(images)[0])
