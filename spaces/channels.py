@@ -72,8 +72,23 @@ def _assign(node: fx.Node, modules: dict[str, nn.Module]) -> ChannelRule:
         rule = ChannelRule.OPAQUE if axis is None else ChannelRule.CHANNEL_WISE
         node.meta["channel_axis"] = axis
     if rule is ChannelRule.OPAQUE and node.meta["channel_axis"] is None:
-        node.meta["channel_axis"] = _usual_axis(shape)
+        node.meta["channel_axis"] = _likely_axis(node, operands)
     return rule
+
+
+def _likely_axis(node: fx.Node, operands: list[fx.Node]) -> int | None:
+    """The axis that an opaque operation's channels are on by all appearances: that of its operands, or the usual one.
+
+    Any axis would be right, since all of them are computed whole; on this one a gate chooses between features, and not
+    between the rows of an image. An axis that grows with the batch holds no channels.
+    """
+    shape = node.meta["batched_shape"]
+    if shape is None:
+        return None
+    alike = [o for o in operands if o.meta["batched_shape"] is not None and len(o.meta["batched_shape"]) == len(shape)]
+    axes = {operand.meta["channel_axis"] for operand in alike if operand.meta["channel_axis"] is not None}
+    axis = axes.pop() if len(axes) == 1 else _usual_axis(shape)
+    return axis if axis is not None and len({sizes[axis] for sizes in node.meta["batched_shapes"]}) == 1 else None
 
 
 def _usual_axis(shape: tuple[int, ...] | None) -> int | None:

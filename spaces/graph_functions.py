@@ -16,10 +16,10 @@ def _names(text: str) -> tuple[str, ...]:
 
 _OF_TORCH = _names(
     """
-    abs amax amin bmm chunk clamp conv2d cos cumsum einsum erf exp flip full_like gather layer_norm log matmul
-    maximum mean minimum moveaxis movedim mul neg ones_like permute pow relu rsqrt sin softmax split sqrt square
-    stack std sum swapaxes take_along_dim tanh tile topk transpose unbind var where zeros_like add sub div
-    flatten unflatten squeeze unsqueeze
+    abs addcmul addcdiv addmm amax amin baddbmm bmm chunk clamp conv2d cos cumsum einsum erf exp flip full_like
+    gather layer_norm log matmul maximum mean minimum moveaxis movedim mul neg ones_like permute pow relu rsqrt
+    sin softmax split sqrt square stack std sum swapaxes take_along_dim tanh tile topk transpose unbind var
+    where zeros_like add sub div flatten unflatten squeeze unsqueeze
     """
 )
 _OF_FUNCTIONAL = _names(
@@ -62,10 +62,11 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 METHODS = frozenset(
     _names(
         """
-    abs add amax amin argmax bmm chunk clamp clone contiguous cumsum detach div exp expand expand_as flip float
-    gather index_add index_select log masked_fill matmul max mean min movedim mul narrow neg new_ones new_zeros
-    norm permute pow relu repeat repeat_interleave roll rsqrt sigmoid size softmax split sqrt square std sub sum
-    t tanh tile to transpose type_as unbind unfold var
+    abs add addcdiv addcmul amax amin argmax bmm chunk clamp clone contiguous cos cumsum detach div erf exp
+    expand expand_as flatten flip float floor gather index_add index_select log log1p masked_fill matmul max
+    mean min moveaxis movedim mul narrow neg new_ones new_zeros norm permute pow relu repeat repeat_interleave
+    roll round rsqrt sigmoid sign sin size softmax split sqrt square squeeze std sub sum swapaxes t tanh tile to
+    transpose type_as unbind unflatten unfold unsqueeze var
     """
     )
 )

@@ -39,9 +39,12 @@ def emit_network(network: InterroGateNetwork, builder: PlainGraphBuilder) -> fx.
 
 
 def tidy(plain: fx.GraphModule) -> None:
-    """Drop what nothing reads, and check the graph."""
+    """Drop what nothing reads, tensors too, and check the graph."""
     plain.graph.eliminate_dead_code()
     plain.delete_all_unused_submodules()
+    read = {str(node.target) for node in plain.graph.nodes if node.op == "get_attr"}
+    for name in [name for name in (*plain._parameters, *plain._buffers) if name not in read]:
+        delattr(plain, name)
     plain.graph.lint()
     plain.recompile()
 

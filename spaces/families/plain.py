@@ -13,6 +13,7 @@ from spaces.families.network import FamilyNetwork
 from spaces.folding import fold_norms
 from spaces.layers import DropPath
 from spaces.plain_network import PlainNetwork
+from spaces.pruning import tidy
 from spaces.tracing import trace_network
 
 _ONLY_IN_TRAINING = (nn.Identity, nn.Dropout, nn.Dropout2d, DropPath)
@@ -29,9 +30,7 @@ def plain_network(network: FamilyNetwork) -> PlainNetwork:
     traced = trace_network(_InTaskOrder(trained), image_shape(architecture), name=type(network).__name__)
     plain = _flatten_names(traced)
     fold_norms(plain)
-    plain.graph.eliminate_dead_code()
-    plain.delete_all_unused_submodules()
-    plain.recompile()
+    tidy(plain)
     return PlainNetwork(plain, architecture.task_names)
 
 

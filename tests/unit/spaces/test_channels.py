@@ -1,0 +1,65 @@
+"""Where the channels of opaque operations are taken to be: never on an axis of the image, never on the batch."""
+
+import torch
+from torch import Tensor, fx, nn
+
+from spaces.channels import ChannelRule, num_channels
+from spaces.lifting import find_sites
+from spaces.pruning import tidy
+from spaces.tracing import trace_network
+
+
+class _ChannelsLast(nn.Module):
+    """Works on ``[b, h, w, c]`` with an operation that no rule covers, as many transformers do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.linear = nn.Conv2d(3, 8, 2, 2), nn.Linear(8, 8)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        x = self.embed(images).permute(0, 2, 3, 1)
+        x = self.linear(x).cumsum(dim=3)
+        return [torch.softmax(x, dim=-1).permute(0, 3, 1, 2)]
+
+
+class _BatchLast(nn.Module):
+    """Folds the batch into another axis for a while."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Conv2d(3, 8, 1), nn.Conv2d(8, 4, 1)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        x = self.first(images)
+        columns = x.permute(1, 0, 2, 3).cumsum(dim=0)
+        return [self.last(columns.permute(1, 0, 2, 3))]
+
+
+def test_opaque_operation_on_maps_with_channels_last_is_gated_by_channel() -> None:
+    traced = trace_network(_ChannelsLast(), (3, 12, 10), name="module")
+    opaque = [node for node in traced.graph.nodes if node.meta["rule"] is ChannelRule.OPAQUE]
+    assert [(node.meta["channel_axis"], num_channels(node)) for node in opaque] == [(3, 8), (3, 8)]
+    assert [site.num_channels for site in find_sites(traced).sites] == [8, 8]
+
+
+def test_opaque_operation_takes_no_batch_axis_for_channels() -> None:
+    traced = trace_network(_BatchLast(), (3, 6, 6), name="module")
+    for node in traced.graph.nodes:
+        axis = node.meta["channel_axis"]
+        if axis is not None:
+            assert len({shape[axis] for shape in node.meta["batched_shapes"]}) == 1
+    assert all(site.num_channels in (8, 4) for site in find_sites(traced).sites)
+
+
+def test_tidy_drops_tensors_that_nothing_reads() -> None:
+    root, graph = nn.Module(), fx.Graph()
+    root.register_buffer("read", torch.ones(1))
+    root.register_buffer("unread", torch.ones(1))
+    root.register_parameter("unread_weight", nn.Parameter(torch.ones(1)))
+    images = graph.placeholder("images")
+    graph.get_attr("unread")
+    graph.get_attr("unread_weight")
+    graph.output((graph.call_function(torch.add, (images, graph.get_attr("read"))),))
+    plain = fx.GraphModule(root, graph)
+    tidy(plain)
+    assert list(plain.state_dict()) == ["read"]
