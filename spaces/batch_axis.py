@@ -1,7 +1,7 @@
 """Telling batch sizes from other numbers: one module traced with two batch sizes, compared node by node."""
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -66,27 +66,65 @@ def open_batch_sizes(graph: fx.Graph, other: fx.Graph) -> None:
             node.kwargs = _opened(node, node.kwargs, twin.kwargs, twins, images)
 
 
-def require_same_constants(found: Mapping[str, Tensor], others: Mapping[str, Tensor]) -> None:
-    """Refuse tensors that a module makes anew on each run and that differ from run to run.
+def open_constants(traced: fx.GraphModule, other: fx.GraphModule) -> None:
+    """Make constants with one entry per image hold for any batch, in place, and refuse those that differ by run.
+
+    A module that builds a table with the batch size in its shape gives every image the same entries: one of them is
+    kept, and expanded to the batch at hand.
+
+    Args:
+        traced: of a trace with ``TRACE_BATCHES[0]`` images.
+        other: of a trace of the same module with ``TRACE_BATCHES[1]`` images; changed alike.
 
     Raises:
-        BatchDependenceError: one has an entry per image, or random entries.
+        BatchDependenceError: the entries are random, or differ from image to image.
     """
+    found, others = _tensors(traced), _tensors(other)
     if found.keys() != others.keys():
         raise BatchDependenceError("other tensors are read for another batch size")
     for name, tensor in found.items():
-        other = others[name]
-        if tensor is other:
+        twin = others[name]
+        if tensor is twin:
             continue
-        if tensor.shape != other.shape:
-            raise BatchDependenceError(
-                f"the module makes a tensor with one entry per image ({name}). Make it with expand or new_zeros of an "
-                "input instead"
-            )
-        if not torch.equal(tensor, other):
-            raise BatchDependenceError(
-                f"the tensor {name} that the module makes is random, or depends on the batch size"
-            )
+        if tensor.shape == twin.shape and torch.equal(tensor, twin):
+            continue
+        axis = _batch_axis(name, tensor, twin)
+        for module in (traced, other):
+            _expand_constant(module, name, tensor.narrow(axis, 0, 1).clone(), axis)
+
+
+def _tensors(traced: fx.GraphModule) -> dict[str, Tensor]:
+    """The tensors that a graph reads: parameters, buffers, and constants made on the way."""
+    names = [str(node.target) for node in traced.graph.nodes if node.op == "get_attr"]
+    return {name: operator.attrgetter(name)(traced) for name in names}
+
+
+def _batch_axis(name: str, tensor: Tensor, twin: Tensor) -> int:
+    """The one axis along which both hold the same entries, once per image."""
+    sizes = list(zip(tensor.shape, twin.shape, strict=False)) if tensor.dim() == twin.dim() else []
+    axes = [axis for axis, pair in enumerate(sizes) if pair == TRACE_BATCHES]
+    if len(axes) != 1 or any(one != other for axis, (one, other) in enumerate(sizes) if axis not in axes):
+        raise BatchDependenceError(f"the tensor {name} that the module makes is random, or depends on the batch size")
+    first = tensor.narrow(axes[0], 0, 1)
+    if not all(torch.equal(one, first.expand_as(one)) for one in (tensor, twin)):
+        raise BatchDependenceError(
+            f"the tensor {name} that the module makes has other entries for every image. Make it of an input instead"
+        )
+    return axes[0]
+
+
+def _expand_constant(traced: fx.GraphModule, name: str, entry: Tensor, axis: int) -> None:
+    """Let the graph read ``entry``, expanded along ``axis`` to as many images as it is given."""
+    setattr(traced, name, entry)
+    graph = traced.graph
+    images = next(node for node in graph.nodes if node.op == "placeholder")
+    for node in [node for node in graph.nodes if node.op == "get_attr" and node.target == name]:
+        with graph.inserting_after(node):
+            size = graph.call_method("size", (images, 0))
+        sizes = [size if place == axis else -1 for place in range(entry.dim())]
+        with graph.inserting_after(size):
+            expanded = graph.call_method("expand", (node, *sizes))
+        node.replace_all_uses_with(expanded, delete_user_cb=lambda user, last=expanded: user is not last)
 
 
 def _opened(node: fx.Node, arguments: Any, other: Any, twins: dict[fx.Node, fx.Node], images: fx.Node) -> Any:

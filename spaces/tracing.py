@@ -10,7 +10,7 @@ from torch import Tensor, fx, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._pytree import tree_leaves
 
-from spaces.batch_axis import TRACE_BATCHES, image_shape_of, open_batch_sizes, per_image, require_same_constants
+from spaces.batch_axis import TRACE_BATCHES, image_shape_of, open_batch_sizes, open_constants, per_image
 from spaces.canonical import spell_arithmetic, spell_expansions, spell_reshapes
 from spaces.channels import assign_rules
 from spaces.concrete_tracer import FAULTS_OF_TRACED_CODE, ConcreteTracer, keeps_shape
@@ -78,7 +78,7 @@ def _trace_twice(
     in_place = set_layers_out_of_place(module)
     try:
         (traced, kept_whole), (other, _) = (_trace(module, given, mode, in_place) for given in inputs)
-        require_same_constants(_tensors(traced), _tensors(other))
+        open_constants(traced, other)
     except FAULTS_OF_TRACED_CODE as error:
         raise _refusal(f"{name} cannot be traced by torch.fx", error) from error
     finally:
@@ -101,12 +101,6 @@ def _trace(
     spell_arithmetic(graph)
     graph.eliminate_dead_code()
     return traced, tracer.kept_whole
-
-
-def _tensors(traced: fx.GraphModule) -> dict[str, Tensor]:
-    """The tensors that a graph reads: parameters, buffers, and constants made on the way."""
-    names = [str(node.target) for node in traced.graph.nodes if node.op == "get_attr"]
-    return {name: operator.attrgetter(name)(traced) for name in names}
 
 
 def _refusal(what: str, error: Exception) -> UntraceableBackboneError:

@@ -60,10 +60,28 @@ def test_trace_network_of_weight_computed_on_each_pass_counts_it_once() -> None:
     assert costs == {"matmul": 2 * 4 * 6 * 3, "conv2d": 2 * 64 * 3 * 4}
 
 
+class _TablePerImage(nn.Module):
+    """Builds its position table with the batch size in the shape."""
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        table = torch.ones(len(images), *images.shape[2:]).cumsum(dim=1)
+        return [images + table[:, None]]
+
+
+@torch.no_grad()
+def test_trace_network_of_table_with_one_entry_per_image_keeps_one_entry() -> None:
+    module = _TablePerImage()
+    traced = trace_network(module, (3, 5, 7), name="module")
+    for batch in (1, 2, 6):
+        images = torch.randn(batch, 3, 5, 7)
+        torch.testing.assert_close(traced(images), module(images))
+    assert [tuple(buffer.shape) for buffer in traced.buffers()] == [(1, 1, 5, 7)]
+
+
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
-        (lambda x: x + torch.zeros(len(x), 1, 1, 1), "a tensor with one entry per image"),
+        (lambda x: x + torch.arange(len(x))[:, None, None, None], "has other entries for every image"),
         (lambda x: x + torch.randn(1), "is random, or depends on the batch size"),
         (lambda x: x * (1.0 / len(x)), "has the argument 0.2, and 0.14"),
         (lambda x: x.relu() if len(x) > 5 else x.sigmoid(), "other operations run for another batch size"),
