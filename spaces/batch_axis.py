@@ -15,6 +15,8 @@ TRACE_BATCHES = (5, 7)
 class BatchDependenceError(TraceError):
     """A module whose operations depend on the batch size in a way that one graph cannot express."""
 
+    hint = "Treat every image alike, whatever the batch: read sizes off the input, and let no image look at another."
+
 
 def per_image(sizes: Sequence[int], *, what: str) -> tuple[int, int]:
     """Split a number, found for each of :data:`TRACE_BATCHES`, into ``(per image, fixed)``.
@@ -107,9 +109,7 @@ def _batch_axis(name: str, tensor: Tensor, twin: Tensor) -> int:
         raise BatchDependenceError(f"the tensor {name} that the module makes is random, or depends on the batch size")
     first = tensor.narrow(axes[0], 0, 1)
     if not all(torch.equal(one, first.expand_as(one)) for one in (tensor, twin)):
-        raise BatchDependenceError(
-            f"the tensor {name} that the module makes has other entries for every image. Make it of an input instead"
-        )
+        raise BatchDependenceError(f"the tensor {name} that the module makes has other entries for every image")
     return axes[0]
 
 

@@ -198,6 +198,8 @@ def keeps_shape(module: nn.Module, inputs: Sequence[Any]) -> bool:
 class ValueDependenceError(TraceError):
     """Control flow that a trace cannot follow."""
 
+    hint = "Whatever the image shows, its forward must run the same operations; shapes may be asked."
+
 
 def _in_place_operator(function: Any) -> Callable[[Any, Any], Any]:
     def write(self: "ConcreteProxy", other: Any) -> Any:

@@ -14,7 +14,7 @@ from spaces.backbones import build_backbone, create_backbone, use_plain_modules
 from spaces.backbones.registry import OWN_BACKBONES
 from spaces.concrete_tracer import FAULTS_OF_TRACED_CODE
 from spaces.decoders import build_trunk
-from spaces.equivalence import NUM_IMAGES, calibrate_norms, randomize, require_equal
+from spaces.equivalence import NUM_IMAGES, calibrate_norms, randomize, require_equal, require_independent_images
 from spaces.errors import SpaceError, UntraceableBackboneError
 from spaces.tasks import Task
 from spaces.tracing import trace_network
@@ -140,6 +140,7 @@ def _compare_with_original(architecture: Architecture) -> None:
     use_plain_modules(rewritten)
     traced = trace_network(rewritten, image_shape(architecture), name=_name(architecture))
     require_equal(original, traced, image_shape(architecture), name=_name(architecture))
+    require_independent_images(original, image_shape(architecture), name=_name(architecture))
 
 
 def _name(architecture: Architecture) -> str:

@@ -16,6 +16,8 @@ NUM_IMAGES = 3
 
 _TOLERANCE = 1e-4
 _TOLERANCE_IN_DOUBLE_PRECISION = 1e-6
+_TOLERANCE_OF_ONE_IMAGE = 1e-3
+"""Kernels may sum in another order for another batch size."""
 _STRENGTH = 0.4
 
 
@@ -59,6 +61,30 @@ def calibrate_norms(module: nn.Module, images: Tensor, generator: torch.Generato
         off = 0.8 + _STRENGTH * torch.rand(variance.shape, generator=generator, dtype=variance.dtype)
         # Where a map has one pixel, few values vary, and hardly: the mean over channels keeps the norm's gain small.
         norm.running_var = (variance + 0.1 * variance.mean()) * off
+
+
+@torch.no_grad()
+def require_independent_images(module: nn.Module, input_shape: Sequence[int], *, name: str) -> None:
+    """Compare the features of an image alone with those of the same image beside others, in evaluation mode.
+
+    Args:
+        module: ``images [batch, channels, height, width] -> list of features``.
+        input_shape: ``(channels, height, width)``.
+        name: what messages call the network.
+
+    Raises:
+        UntraceableBackboneError: they differ, so that what is measured in batches is not what one image gets.
+    """
+    images = torch.randn(NUM_IMAGES, *input_shape, generator=torch.Generator().manual_seed(1))
+    together, alone = (_features(module, given, training=False) for given in (images, images[:1]))
+    for index, (one, other) in enumerate(zip(alone, together, strict=True)):
+        error = float((one - other[:1]).norm() / one.norm().clamp(min=1e-12))
+        if not error <= _TOLERANCE_OF_ONE_IMAGE:
+            raise UntraceableBackboneError(
+                f"{name} gives an image other features alone than beside others: feature {index + 1} of {len(alone)} "
+                f"differs by {_percent(error)}.",
+                hint="Use norms with running statistics, and no operation across the images of a batch.",
+            )
 
 
 @torch.no_grad()

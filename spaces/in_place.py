@@ -37,6 +37,8 @@ _RANDOM = frozenset({"normal", "uniform", "bernoulli", "random", "cauchy", "expo
 class InPlaceError(TraceError):
     """A write that a trace cannot follow."""
 
+    hint = "Write into a value of its own, or use the out-of-place operation."
+
 
 @dataclass(frozen=True, slots=True)
 class Write:

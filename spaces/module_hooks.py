@@ -10,6 +10,8 @@ from torch.fx.proxy import TraceError
 class HookError(TraceError):
     """A forward hook that a trace cannot follow."""
 
+    hint = "Remove the hook before the search, for example with torch.nn.utils.remove_weight_norm."
+
 
 def run_forward_pre_hooks(
     layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -65,7 +67,4 @@ def _tensors(layer: nn.Module) -> dict[str, int]:
 def _require_unchanged(layer: nn.Module, before: dict[str, int], hook: Any) -> None:
     if _tensors(layer) != before:
         name = getattr(hook, "__qualname__", type(hook).__qualname__)
-        raise HookError(
-            f"the forward hook {name} changes its layer {type(layer).__name__}. Remove it before the search, for "
-            "example with torch.nn.utils.remove_weight_norm"
-        )
+        raise HookError(f"the forward hook {name} changes its layer {type(layer).__name__}")

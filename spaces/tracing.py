@@ -10,7 +10,14 @@ from torch import Tensor, fx, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._pytree import tree_leaves
 
-from spaces.batch_axis import TRACE_BATCHES, image_shape_of, open_batch_sizes, open_constants, per_image
+from spaces.batch_axis import (
+    TRACE_BATCHES,
+    BatchDependenceError,
+    image_shape_of,
+    open_batch_sizes,
+    open_constants,
+    per_image,
+)
 from spaces.canonical import spell_arithmetic, spell_expansions, spell_reshapes
 from spaces.channels import assign_rules
 from spaces.concrete_tracer import FAULTS_OF_TRACED_CODE, ConcreteTracer, keeps_shape
@@ -107,8 +114,7 @@ def _refusal(what: str, error: Exception) -> UntraceableBackboneError:
     reason = (str(error).partition("\n")[0] or type(error).__name__).rstrip(".")
     return UntraceableBackboneError(
         f"{what}: {reason}.",
-        hint="Use a backbone without control flow that depends on values, and check that it takes images of "
-        "the study's size.",
+        hint=getattr(error, "hint", "Check that it takes images of the study's size."),
     )
 
 
@@ -125,7 +131,7 @@ def _finish(traced: fx.GraphModule, other: fx.Graph, inputs: Sequence[Any], mode
         traced.recompile()
         _annotate(traced, inputs, mode)
     except FAULTS_OF_TRACED_CODE as error:
-        raise _refusal(f"the traced graph of {name} does not run", error) from error
+        raise _refusal(f"{name} cannot be lifted", error) from error
     assign_rules(traced.graph, dict(traced.named_modules()))
     note_last_uses(traced.graph)
 
@@ -167,8 +173,11 @@ def _annotate(traced: fx.GraphModule, inputs: Sequence[Any], mode: FakeTensorMod
         node.meta["shape"] = image_shape_of(shapes, name=node.name) if shapes else None
         node.meta["is_float"] = isinstance(values[0], Tensor) and values[0].is_floating_point()
         node.meta["has_tensor"] = any(isinstance(leaf, Tensor) for leaf in tree_leaves(values[0]))
+        each, once = per_image(flops, what=f"the cost of {node.name}")
+        if once < 0:
+            raise BatchDependenceError(f"the cost of {node.name} grows faster than the batch")
         # What is computed from parameters alone costs the same for any batch.
-        node.meta["flops"] = sum(per_image(flops, what=f"the cost of {node.name}"))
+        node.meta["flops"] = each + once
 
 
 def note_last_uses(graph: fx.Graph) -> None:

@@ -85,6 +85,7 @@ def test_trace_network_of_table_with_one_entry_per_image_keeps_one_entry() -> No
         (lambda x: x + torch.randn(1), "is random, or depends on the batch size"),
         (lambda x: x * (1.0 / len(x)), "has the argument 0.2, and 0.14"),
         (lambda x: x.relu() if len(x) > 5 else x.sigmoid(), "other operations run for another batch size"),
+        (lambda x: x + (x.flatten(1) @ x.flatten(1).T).mean(), "the cost of matmul grows faster than the batch"),
         (lambda x: x[: len(x) // 2], "for 5 images and 3 for 7"),
         (lambda x: x[: len(x) - 1], "is 4, which is no multiple of the batch size"),
     ],

@@ -28,6 +28,8 @@ SHAPE = (3, 24, 20)
 
 
 class BatchStatistics(nn.Module):
+    """Norms by the statistics of the images at hand, in evaluation mode too."""
+
     def __init__(self) -> None:
         super().__init__()
         self.first, self.last = nn.Conv2d(3, 8, 3, 2, 1), nn.Conv2d(8, 6, 3, 2, 1)
@@ -36,6 +38,19 @@ class BatchStatistics(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         result: Tensor = self.last(F.relu(self.norm(self.first(images))))
         return result
+
+
+class AcrossImages(nn.Module):
+    """Attends from image to image: its products are of the batch with itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, 2, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = self.conv(images)
+        tokens = x.mean(1).flatten(1)
+        return x + ((tokens @ tokens.T).softmax(-1) @ tokens).unflatten(1, x.shape[2:]).unsqueeze(1)
 
 
 class LayersUsedTwice(nn.Module):
@@ -140,7 +155,6 @@ class MovedBetweenDevices(nn.Module):
 
 
 EXACT = {
-    "BatchStatistics": BatchStatistics,
     "LayersUsedTwice": LayersUsedTwice,
     "LastNorm": LastNorm,
     "AroundChecking": AroundChecking,
@@ -225,3 +239,15 @@ def test_traced_graph_names_no_device() -> None:
         leaves: list[object] = []
         torch.fx.node.map_aggregate((node.args, node.kwargs), leaves.append)
         assert not any(isinstance(leaf, torch.device | str) for leaf in leaves)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("BatchStatistics", r"gives an image other features alone than beside others: feature 1 of 1 differs by .* %"),
+        ("AcrossImages", r"(other features alone than beside others|grows faster than the batch)"),
+    ],
+)
+def test_build_encoder_of_backbone_whose_images_look_at_each_other_is_refused(name: str, reason: str) -> None:
+    with pytest.raises(SpaceError, match=reason):
+        build_encoder(_architecture(name))
