@@ -22,6 +22,7 @@ from spaces.canonical import spell_arithmetic, spell_expansions, spell_reshapes
 from spaces.channels import assign_rules
 from spaces.concrete_tracer import FAULTS_OF_TRACED_CODE, ConcreteTracer, keeps_shape
 from spaces.errors import UntraceableBackboneError
+from spaces.fake_run import fake_tensors
 from spaces.flop_counter import flop_counter
 from spaces.in_place import set_layers_out_of_place
 from spaces.module_hooks import remove_forward_hooks
@@ -47,11 +48,11 @@ def trace_network(module: nn.Module, input_shape: Shape, *, name: str) -> fx.Gra
         UntraceableBackboneError: the control flow depends on values, an in-place operation cannot be followed, or the
             module cannot take such images.
     """
-    mode = FakeTensorMode(allow_non_fake_inputs=True)
-    with mode:
-        inputs = [torch.empty(batch, *input_shape) for batch in TRACE_BATCHES]
-    traced, other = _trace_twice(module, inputs, mode, name)
-    _finish(traced, other, [[images] for images in inputs], mode, name)
+    with fake_tensors() as mode:
+        with mode:
+            inputs = [torch.empty(batch, *input_shape) for batch in TRACE_BATCHES]
+        traced, other = _trace_twice(module, inputs, mode, name)
+        _finish(traced, other, [[images] for images in inputs], mode, name)
     return traced
 
 
@@ -65,14 +66,14 @@ def trace_head(head: nn.Module, feature_shapes: Sequence[Shape], *, name: str) -
         feature_shapes: one per feature, with a batch axis.
         name: what messages call the head.
     """
-    mode = FakeTensorMode(allow_non_fake_inputs=True)
-    with mode:
-        features = [[torch.empty(batch, *shape[1:]) for shape in feature_shapes] for batch in TRACE_BATCHES]
-    traced, other = _trace_twice(head, features, mode, name)
-    for graph in (traced.graph, other):
-        _split_list_input(graph, len(feature_shapes))
-    read = [node.meta["feature_index"] for node in traced.graph.nodes if node.op == "placeholder"]
-    _finish(traced, other, [[found[index] for index in read] for found in features], mode, name)
+    with fake_tensors() as mode:
+        with mode:
+            features = [[torch.empty(batch, *shape[1:]) for shape in feature_shapes] for batch in TRACE_BATCHES]
+        traced, other = _trace_twice(head, features, mode, name)
+        for graph in (traced.graph, other):
+            _split_list_input(graph, len(feature_shapes))
+        read = [node.meta["feature_index"] for node in traced.graph.nodes if node.op == "placeholder"]
+        _finish(traced, other, [[found[index] for index in read] for found in features], mode, name)
     return traced
 
 

@@ -5,10 +5,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
+from torch._subclasses.fake_tensor import DataDependentOutputException
 
 from spaces.architecture import Architecture
 from spaces.errors import SpaceError, UntraceableBackboneError
+from spaces.fake_run import fake_tensors
 from spaces.module_state import restored
 
 
@@ -23,7 +24,7 @@ def check_features(backbone: nn.Module, architecture: Architecture) -> None:
     was_training = backbone.training
     backbone.eval()
     try:
-        with restored(backbone), FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
+        with restored(backbone), fake_tensors() as mode, mode, torch.no_grad():
             features = backbone(torch.zeros(1, architecture.in_channels, *architecture.input_size))
     except DataDependentOutputException as error:
         raise UntraceableBackboneError(
