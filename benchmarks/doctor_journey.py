@@ -1,4 +1,4 @@
-"""How long the doctor's journey to a verified bundle takes, for every network of the contract tests.
+"""Time the doctor's journey to a verified bundle, for every network of the contract tests.
 
     python benchmarks/doctor_journey.py [NAME ...]
 

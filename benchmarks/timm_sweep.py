@@ -294,7 +294,7 @@ def _result(row: Outcome) -> str:
 
 
 def read_results(path: Path) -> dict[str, Outcome]:
-    """What earlier runs found."""
+    """Read the outcomes of earlier runs, by architecture."""
     if not path.exists():
         return {}
     return {(outcome := Outcome(**json.loads(line))).name: outcome for line in path.read_text().splitlines()}

@@ -90,7 +90,7 @@ def unlearned_sentence(view: StudyView) -> str | None:
 
 
 def page_sentence(view: StudyView) -> str | None:
-    """What stands above everything else on a study's page: its state, and what its Δ_MTL leaves out."""
+    """Return the notices at the top of a study's page: its state, and the tasks that its Δ_MTL leaves out."""
     return " ".join(filter(None, (study_sentence(view.summary), unlearned_sentence(view)))) or None
 
 

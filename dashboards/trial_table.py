@@ -24,7 +24,7 @@ _THEME = """themeQuartz.withParams({
 })"""
 
 _METRIC = "metric_"
-"""What the name of a task's column begins with, before the task's key."""
+"""The prefix of the name of a task's column, before the task's key."""
 
 GRID_OPTIONS: dict[str, Any] = {
     "theme": {"function": _THEME},

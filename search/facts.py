@@ -1,4 +1,4 @@
-"""What one read transaction brings of a study: our rows beside Optuna's parameters."""
+"""The rows of a study that one read transaction brings: ours, beside Optuna's parameters."""
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence

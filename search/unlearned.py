@@ -54,7 +54,7 @@ def unlearned_tasks(tasks: Sequence[TaskRecord], references: Iterable[ReferenceP
 
 
 def unlearned_sentences(view: StudyView) -> list[str]:
-    """What a person should know of the view's unlearned tasks, and the way on; empty while all have learned."""
+    """Return a notice of the view's unlearned tasks with a way out; empty while all have learned."""
     found = unlearned_tasks(view.summary.tasks, view.references)
     left_out = [task.scores for task in found if not task.is_ranked]
     ranked = [task.scores for task in found if task.is_ranked]

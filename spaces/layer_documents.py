@@ -39,7 +39,7 @@ LAYERS: dict[str, type[nn.Module]] = {
 """Layers that a plain network may hold, by the name that is written down."""
 
 _NOT_WRITTEN = frozenset({"self", "device", "dtype", "inplace", "min_value", "max_value", "args", "kwargs"})
-"""Where it runs and how it keeps memory, and two deprecated names: nothing that decides what a layer computes."""
+"""Arguments that decide nothing of a layer's result: its device, its use of memory, and two deprecated names."""
 
 
 def layer_arguments(kind: type[nn.Module]) -> tuple[str, ...]:

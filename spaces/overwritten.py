@@ -60,7 +60,7 @@ class OverwrittenValues:
             raise InPlaceError(f"{node.name} is read after an in-place operation has overwritten its memory")
 
     def snapshot(self) -> dict[fx.Node, object]:
-        """What has been overwritten so far, for :meth:`restore`."""
+        """Return the writes so far, for :meth:`restore`."""
         return dict(self._writers)
 
     def restore(self, snapshot: dict[fx.Node, object]) -> None:

@@ -1,4 +1,4 @@
-"""What a constant prediction scores on a data set, computed once and kept in the cache."""
+"""The score of a constant prediction on a data set, computed once and kept in the cache."""
 
 import json
 from collections.abc import Iterator

@@ -161,7 +161,7 @@ class Manifest(_Record):
 
     @property
     def output_names(self) -> list[str]:
-        """What the outputs are called in model.onnx and sample_outputs.safetensors, in the tasks' order."""
+        """The names of the outputs in model.onnx and sample_outputs.safetensors, in the tasks' order."""
         return [task.output_name or task.name for task in self.tasks]
 
     @property

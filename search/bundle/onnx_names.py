@@ -11,7 +11,7 @@ TASKS_PROPERTY = "gatefront.tasks"
 """The model's metadata entry with the tasks' names, as a JSON list in the outputs' order."""
 
 _INNER = "inner."
-"""What the exporter never begins a name with, so that a value renamed so meets no other."""
+"""A prefix that the exporter never uses, so that a renamed value cannot collide with another one."""
 
 
 def name_outputs(model: Any, task_names: Sequence[str]) -> None:

@@ -20,7 +20,7 @@ def check_files(data: MultiTaskData) -> Iterator[Check]:
 
 
 def _check_images(data: MultiTaskData) -> Check:
-    """How images are read, by their mode; arrays hold their numbers as they are."""
+    """Count the images that are read in each way, by their mode; arrays hold their numbers as they are."""
     splits = {"train": data.train, "val": data.val}
     paths = [
         files.image_file(index)

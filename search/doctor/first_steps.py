@@ -28,7 +28,7 @@ _SUM_LEARNED, _TASK_LEARNED = 0.5, 0.75  # of the first loss. Edges learn slowes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstSteps:
-    """What was seen of one family's network. ``losses`` are of each task, on a small batch of ``num_overfit`` samples.
+    """The first training steps of one family's network. ``losses`` are of each task, on a small batch of ``num_overfit`` samples.
 
     ``flops`` are those of its forward pass. ``overfit_seconds`` is what the steps on the small batch took together.
     ``seconds`` and ``peak_bytes`` are of a step with the study's ``batch_size``: the time it takes, and the most that
@@ -126,7 +126,7 @@ def _fall(losses: Sequence[float]) -> float:
 
 
 def _small_batch(flops_per_sample: int, device: torch.device) -> tuple[int, int]:
-    """How many samples, and how many steps on them: a single one where all would take too long."""
+    """Return the number of samples, and of steps on them: a single one where all would take too long."""
     num_samples = int(_usual_flops(device) / (_STEPS * flops_per_sample))
     num_samples = min(max(num_samples, _FEWEST_SAMPLES), _MOST_SAMPLES)
     return num_samples, _STEPS if _STEPS * num_samples * flops_per_sample <= _most_flops(device) else 1

@@ -1,4 +1,4 @@
-"""Where a label comes from: the files of samples, by split and index."""
+"""The file that a label comes from, by split and index."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -26,7 +26,7 @@ Reason = Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern
 
 
 class Options(Asked):
-    """What is set against the study file; null leaves the file's value. ``hours`` caps the driver's sitting.
+    """Options that override the study file; null leaves the file's value. ``hours`` caps the driver's sitting.
 
     ``force`` starts although the doctor's checks of the data fail.
     """

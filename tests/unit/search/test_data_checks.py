@@ -1,4 +1,4 @@
-"""What the doctor says of files and splits, and that a study does not start on data that fail."""
+"""The doctor's checks of files and splits; a study does not start on data that fail them."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Where the channels of opaque operations are taken to be: never on an axis of the image, never on the batch."""
+"""The channel axis of opaque operations: never an axis of the image, never the batch."""
 
 import torch
 from torch import Tensor, fx, nn

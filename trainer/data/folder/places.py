@@ -1,4 +1,4 @@
-"""Where the labels of a folder's tasks lie by their names: a folder per dense task, columns for the others."""
+"""The places of a folder's labels, by the tasks' names: a folder per dense task, columns for the others."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,7 +7,7 @@ from trainer.data.dataset import DataError
 
 _IMAGES = "images"
 _MAX_BYTES = 255
-"""Of a folder's name in UTF-8, on the usual file systems."""
+"""The most bytes of a folder's name in UTF-8, on the usual file systems."""
 
 
 def require_places(path: Path, *, folders: Iterable[str], columns: Iterable[str]) -> None:
