@@ -28,8 +28,9 @@ _SUM_LEARNED, _TASK_LEARNED = 0.5, 0.75  # of the first loss. Edges learn slowes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstSteps:
-    """The first training steps of one family's network. ``losses`` are of each task, on a small batch of ``num_overfit`` samples.
+    """The first training steps of one family's network.
 
+    ``losses`` are of each task, on a small batch of ``num_overfit`` samples.
     ``flops`` are those of its forward pass. ``overfit_seconds`` is what the steps on the small batch took together.
     ``seconds`` and ``peak_bytes`` are of a step with the study's ``batch_size``: the time it takes, and the most that
     its process holds on the device. They are scaled up from the small batch where ``num_measured`` is smaller than the

@@ -21,7 +21,7 @@ _MIN_SIDE = 8
 _SIZE_TEXT = re.compile(r"(\d{1,5})x(\d{1,5})")
 
 Channels = tuple[tuple[int, ...], ...]
-"""Axes that may follow height and width in the shape of an array: ``((3,),)`` or ``((), (1,))``. Pictures have ``()``."""
+"""Axes that may follow height and width in an array's shape: ``((3,),)`` or ``((), (1,))``. Pictures have ``()``."""
 
 PICTURE: Channels = ((),)
 
