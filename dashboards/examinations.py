@@ -1,7 +1,7 @@
-"""Examinations: a study file is started only after the doctor has passed that very text."""
+"""Examinations: a study file is started only after the doctor has looked at that very text."""
 
 import hashlib
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from dashboards.jobs import Jobs, JobState, Report
 from search.control.contract import StartOptions, StudyControl
@@ -19,31 +19,53 @@ class Examinations:
         """Begin to look at a study file; the name of the job, whose reports are the doctor's checks."""
 
         def work(report: Report) -> str:
-            passed = True
             for check in self._control.examine(text, options):
                 report(check)
-                passed = passed and check.passed
-            return digest(text, options) if passed else ""
+            return digest(text, options)
 
         return self._jobs.start(work)
 
-    def start(self, examination: str, text: str, options: StartOptions, *, actor: str) -> str:
-        """Begin to start the study; the name of the job, whose result is the study's name.
+    def start(self, examination: str, text: str, options: StartOptions, *, actor: str, is_forced: bool = False) -> str:
+        """Begin to start the study.
+
+        Args:
+            examination: the name of the doctor's job.
+            text: the study file.
+            options: what is set against it.
+            actor: who starts it.
+            is_forced: start although checks have failed.
+
+        Returns:
+            The name of the job, whose result is the study's name.
 
         Raises:
-            StudyFileError: the doctor has not passed this text with these options.
+            StudyFileError: the doctor has not looked at this text with these options, or has found a fault in it and
+                the start is not forced.
         """
-        if not self.has_passed(examination, text, options):
+        if not self.is_of(examination, text, options):
             raise StudyFileError("the study file was not checked as it stands.", hint="Check it again.")
+        if not is_forced and not self.has_passed(examination, text, options):
+            raise StudyFileError("not every check of the study file has passed.", hint="Correct it, or start anyway.")
+        options = replace(options, force=is_forced)
         return self._jobs.start(lambda _report: self._control.start(text, options, actor=actor))
 
     def has_passed(self, examination: str, text: str, options: StartOptions) -> bool:
-        """Whether that examination was of this very text and found nothing."""
+        """Return True if that examination was of this very text and found nothing."""
+        state = self._jobs.look(examination)
+        return self.is_of(examination, text, options) and state is not None and not failed_checks(state)
+
+    def is_of(self, examination: str, text: str, options: StartOptions) -> bool:
+        """Return True if that examination was of this very text and came to its end."""
         state = self._jobs.look(examination)
         return state is not None and state.is_done and state.result == digest(text, options)
 
     def look(self, job: str) -> JobState | None:
         return self._jobs.look(job)
+
+
+def failed_checks(examined: JobState) -> list[str]:
+    """Return the names of the checks that have failed so far."""
+    return [check.name for check in examined.reports if not check.passed]
 
 
 def digest(text: str, options: StartOptions) -> str:

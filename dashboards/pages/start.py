@@ -1,4 +1,4 @@
-"""Start a study: a file or fields, the doctor's checks as they come, and the start once all have passed."""
+"""Start a study: a file or fields, the doctor's checks as they come, and the start once they are known."""
 
 import asyncio
 from typing import Any
@@ -10,7 +10,7 @@ from dash.development.base_component import Component
 from dashboards import ids, ids_actions
 from dashboards.actor import ACTOR
 from dashboards.components import alert, card, filled, problem
-from dashboards.examinations import Examinations
+from dashboards.examinations import Examinations, failed_checks
 from dashboards.jobs import JobState
 from dashboards.links import STUDIES, study_path
 from dashboards.pages.start_form import FIELD_IDS, form, task_fields, uploaded_text
@@ -25,6 +25,7 @@ from spaces.errors import GatefrontError
 
 TITLE = "Start a study · gatefront"
 _POLL_MS = 500
+_HIDDEN = {"display": "none"}
 # What the form says; see `form_update`.
 _FORM = (
     Output(ids_actions.START_TEXT, "value"),
@@ -50,6 +51,7 @@ def _blank(reader: Reader) -> Component:
         [
             dmc.Button("Check it", id=ids_actions.START_CHECK, variant="default"),
             dmc.Button("Start the study", id=ids_actions.START_BUTTON, disabled=True),
+            dmc.Button("Start anyway", id=ids_actions.START_ANYWAY, color="red", variant="outline", style=_HIDDEN),
         ],
         gap="sm",
     )
@@ -59,7 +61,7 @@ def _blank(reader: Reader) -> Component:
         buttons,
         html.Div(id=ids_actions.START_STATE, role="status"),
         note="The doctor looks at data, labels, networks, disk and database, and trains for a moment. "
-        "The study can be started once everything has passed.",
+        "The study can be started once everything has passed. Where a check fails, it can be started anyway.",
     )
     return html.Div(
         [
@@ -98,8 +100,10 @@ def register_callbacks(app: Dash, control: StudyControl) -> None:
         Output(ids_actions.START_BUTTON, "disabled"),
         Output(ids_actions.START_TICK, "disabled"),
         Output(ids.ADDRESS, "href", allow_duplicate=True),
+        Output(ids_actions.START_ANYWAY, "style"),
         Input(ids_actions.START_CHECK, "n_clicks"),
         Input(ids_actions.START_BUTTON, "n_clicks"),
+        Input(ids_actions.START_ANYWAY, "n_clicks"),
         Input(ids_actions.START_TICK, "n_intervals"),
         Input(ids_actions.START_TEXT, "value"),
         Input(ids_actions.START_HOURS, "value"),
@@ -109,7 +113,14 @@ def register_callbacks(app: Dash, control: StudyControl) -> None:
         prevent_initial_call=True,
     )
     def follow(
-        _check: Any, _start: Any, _tick: Any, text: str, hours: Any, earlier: str | None, *jobs: str | None
+        _check: Any,
+        _start: Any,
+        _anyway: Any,
+        _tick: Any,
+        text: str,
+        hours: Any,
+        earlier: str | None,
+        *jobs: str | None,
     ) -> tuple[Any, ...]:
         options = StartOptions(hours=None if hours in (None, "") else float(hours), earlier=earlier or None)
         return start_update(examinations, ctx.triggered_id, text or "", options, *jobs)
@@ -171,37 +182,40 @@ def start_update(
     check_job: str | None,
     start_job: str | None,
 ) -> tuple[Any, ...]:
-    """Both jobs, the checks, the state of the start, whether the start is disabled and the clock stands, and where to.
+    """Return what the page shows of an examination and of a start.
 
     A change of the file or of an option makes an earlier examination worthless.
+
+    Returns:
+        Both jobs, the checks, the state of the start, if the start is disabled, if the clock stands, where to go, and
+        the style of the button that starts although checks have failed.
     """
     said: Any = None
     if changed == ids_actions.START_CHECK:
         check_job, start_job = examinations.examine(text, options), None
-    elif changed == ids_actions.START_BUTTON and check_job is not None:
+    elif changed in (ids_actions.START_BUTTON, ids_actions.START_ANYWAY) and check_job is not None:
+        is_forced = changed == ids_actions.START_ANYWAY
         try:
-            start_job = examinations.start(check_job, text, options, actor=ACTOR)
+            start_job = examinations.start(check_job, text, options, actor=ACTOR, is_forced=is_forced)
         except GatefrontError as error:
             said = problem(error)
     examined = None if check_job is None else examinations.look(check_job)
     started = None if start_job is None else examinations.look(start_job)
     passed = check_job is not None and examinations.has_passed(check_job, text, options)
+    is_of_this = check_job is not None and examinations.is_of(check_job, text, options)
     is_starting = started is not None and not (started.is_done and started.error)
     waits = (examined is not None and not examined.is_done) or (started is not None and not started.is_done)
     where = study_path(started.result) if started is not None and started.is_done and started.result else no_update
     return (
         check_job,
         start_job,
-        checks_list(examined, is_of_this=passed or examined is None or not examined.is_done or not _is_good(examined)),
+        checks_list(examined, is_of_this=is_of_this),
         said or _start_state(started),
         not passed or is_starting,
         not waits,
         where,
+        {} if is_of_this and not passed and not is_starting else _HIDDEN,
     )
-
-
-def _is_good(examined: JobState) -> bool:
-    return not examined.error and all(check.passed for check in examined.reports)
 
 
 def checks_list(examined: JobState | None, *, is_of_this: bool) -> Component | None:
@@ -210,17 +224,25 @@ def checks_list(examined: JobState | None, *, is_of_this: bool) -> Component | N
         return None
     last = html.Li("… looking on", className="check dimmed") if not examined.is_done else None
     rows = [*(_check_row(check) for check in examined.reports), last]
-    words = None
-    if examined.is_done and not examined.error and _is_good(examined):
-        words = "Everything has passed." if is_of_this else "The study file has changed since: check it again."
-    elif examined.is_done and not examined.error:
-        words = "Not everything has passed: change the study file and check it again."
+    words = _outcome(examined, is_of_this=is_of_this) if examined.is_done and not examined.error else None
     return html.Div(
         [
             html.Ul([row for row in rows if row is not None], className="checks"),
             alert(examined.error, "red") if examined.error else None,
             dmc.Text(words, size="sm", fw=600, mb="sm") if words else None,
         ]
+    )
+
+
+def _outcome(examined: JobState, *, is_of_this: bool) -> str:
+    if not is_of_this:
+        return "The study file has changed since: check it again."
+    failed = failed_checks(examined)
+    if not failed:
+        return "Everything has passed."
+    return (
+        f"{len(failed)} of {len(examined.reports)} checks failed: {'; '.join(failed)}. Correct the data or the study "
+        "file and check it again, or start anyway: the study then trains on the data as they are."
     )
 
 

@@ -3,6 +3,7 @@
 import base64
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -36,12 +37,13 @@ class Form:
         self.text = FIRST_TEXT
         self.jobs: tuple[Any, Any] = (None, None)
         self.checks = self.state = self.where = None
-        self.is_disabled, self.stands = True, True
+        self.is_disabled, self.stands, self.has_anyway = True, True, False
 
     def press(self, changed: str) -> None:
         out = start_update(self.examinations, changed, self.text, OPTIONS, *self.jobs)
         self.jobs, self.checks, self.state = (out[0], out[1]), out[2], out[3]
         self.is_disabled, self.stands, self.where = out[4], out[5], out[6]
+        self.has_anyway = out[7] == {}
 
     def follow(self) -> None:
         """Tick until there is nothing to wait for."""
@@ -89,14 +91,37 @@ def test_a_change_makes_the_checks_worthless(control: Any) -> None:
     assert all(call[0] == "examine" for call in control.calls)
 
 
-def test_a_failed_check_starts_nothing(control: Any) -> None:
+def test_start_update_failed_check_is_named_and_starts_only_when_forced(control: Any) -> None:
     control.last_passes = False
     form = Form(control)
     form.press(ids_actions.START_CHECK)
     form.follow()
     assert form.is_disabled
-    assert "Not everything has passed" in words(form.checks)
+    assert form.has_anyway
+    assert "1 of 3 checks failed: first steps." in words(form.checks)
     form.press(ids_actions.START_BUTTON)
+    assert "not every check of the study file has passed" in words(form.state)
+    assert all(call[0] == "examine" for call in control.calls)
+    form.press(ids_actions.START_ANYWAY)
+    assert not form.has_anyway
+    form.follow()
+    assert form.where == "/study/digits"
+    assert control.calls[1:] == [("start", FIRST_TEXT, replace(OPTIONS, force=True), "dashboard")]
+
+
+@pytest.mark.parametrize("passes", [True, False])
+def test_start_update_forces_only_a_file_that_was_checked_as_it_stands(control: Any, passes: bool) -> None:
+    control.last_passes = passes
+    form = Form(control)
+    form.press(ids_actions.START_CHECK)
+    form.follow()
+    assert form.has_anyway is not passes
+    form.text += "\n"
+    form.press(ids_actions.START_TEXT)
+    assert not form.has_anyway
+    assert "has changed since" in words(form.checks)
+    form.press(ids_actions.START_ANYWAY)
+    assert "was not checked as it stands" in words(form.state)
     assert all(call[0] == "examine" for call in control.calls)
 
 
