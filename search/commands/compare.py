@@ -9,7 +9,7 @@ from rich.console import Console
 from search.bundle.manifest import read_manifest
 from search.cluster import local_cluster, plan_workers
 from search.commands.options import AsJson, Database, FlopBudgetText, Storage, StudyFile
-from search.commands.run import Workers, signals
+from search.commands.run import Force, Workers, signals
 from search.comparison.pull import pull_system
 from search.comparison.ray_workers import ray_workers
 from search.comparison.run import run_comparison
@@ -42,6 +42,7 @@ def compare(  # noqa: PLR0913  # one parameter per option of the command line
     weightings: Weightings = None,
     flop_budget: FlopBudgetText = None,
     workers: Workers = None,
+    force: Force = False,
     db: Database = None,
     storage: Storage = None,
     as_json: AsJson = False,
@@ -52,6 +53,8 @@ def compare(  # noqa: PLR0913  # one parameter per option of the command line
 
     Single-task networks, hard sharing with several weightings, cross-stitch, MTAN, ETR-NLP, LOMT, and InterroGate at
     the budget.
+
+    Data that fail the doctor's checks are refused, unless --force is given.
 
     What was trained before is not trained again. With --pull nothing is trained: a row's network becomes a bundle.
     """
@@ -73,6 +76,7 @@ def compare(  # noqa: PLR0913  # one parameter per option of the command line
                 engine=engine,
                 folders=StudyFolders(storage_folder(storage), config.study.name),
                 workers=ray_workers(resources, drain),
+                force=force,
             )
     except PreparationStoppedError as stopped:
         typer.echo(f"Stopped: {drain.reason}. Run the same command to go on.", err=True)

@@ -18,6 +18,7 @@ from search.comparison.systems import OTHER_FAMILIES, System
 from search.comparison.table import ComparisonTable, Subject, SystemRun, comparison_table
 from search.comparison.training import keep_single_task
 from search.config import StudyConfig
+from search.doctor.data_checks import require_sound_data
 from search.family_cost import family_flops
 from search.folders import StudyFolders
 from search.plan import StudyPlan
@@ -52,15 +53,22 @@ def run_comparison(
     engine: sa.Engine,
     folders: StudyFolders,
     workers: Workers,
+    force: bool = False,
 ) -> ComparisonTable:
     """Train what the database does not hold yet; the table of all that could be trained.
 
+    With ``force`` the doctor's checks of the data are left out.
+
     Raises:
+        DataChecksError: the doctor's checks of the data fail. Nothing was trained.
         GatefrontError: the study file asks for what cannot be, or a reference could not be trained or has not learned.
     """
     plans = seeded_plans(config, num_seeds)
     systems = buildable(systems, plans[0])
-    fingerprint = load_data(plans[0].data, folders.cache).fingerprint
+    data = load_data(plans[0].data, folders.cache)
+    if not force:
+        require_sound_data(plans[0].tasks, data)
+    fingerprint = data.fingerprint
     subject = Subject(name=config.study.name, data=config.data.name, tasks=task_records(plans[0].tasks))
     store = ComparisonStore(engine, subject, _setting(config, fingerprint))
     known = store.begin()
