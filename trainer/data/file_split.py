@@ -77,6 +77,10 @@ class FileSplit(Dataset[Sample]):
         """Return the file of a sample's image."""
         return self._records[index].image
 
+    def image_files(self) -> Iterator[Path]:
+        """Yield the file of every sample's image."""
+        return (record.image for record in self._records)
+
     def label_files(self, index: int, task: str) -> tuple[Path, ...]:
         """Return the files of a sample's label."""
         return self._records[index].labels.get(task, ())
@@ -120,10 +124,10 @@ def _require_same_shape(task: str, label: Tensor, image: Tensor, where: str) -> 
     is_turned = _is_alike((width, height), (full_height, full_width))
     raise DataError(
         f"{task}: the label is {height}x{width}, its image {where} is {full_height}x{full_width}.",
-        hint="One of them lies on its side. Images are turned upright by their EXIF orientation, label arrays are not: "
+        hint="One of them lies on its side. Only a picture with an EXIF orientation of its own is turned upright: "
         "save both upright."
         if is_turned
-        else "",
+        else "Crop both alike: a label map shows what its image shows, at any resolution.",
     )
 
 

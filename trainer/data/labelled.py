@@ -47,7 +47,7 @@ def _require_label(task: Task, split: Dataset[Sample], name: str, shown: dict[in
             return
         num_empty += task.name in shown[index]
     raise DataError(
-        f"task {task.name} has no label in the {name} split: of {total} samples {total - num_empty} have none at all, "
-        f"in {num_empty} every value is marked as unknown.",
+        f"task {task.name} has no label in the {name} split: of {total:,} samples, {total - num_empty:,} have no "
+        f"label, and the labels of {num_empty:,} hold no known value.",
         hint="Label some samples, choose other splits, or leave the task out.",
     )

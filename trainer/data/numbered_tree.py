@@ -10,7 +10,7 @@ from trainer.content_hash import hash_json
 from trainer.data.dataset import DataDescription, DataError, DataSpec, MultiTaskData
 from trainer.data.file_split import FileSplit, Reader, Record
 from trainer.data.resizing import Size
-from trainer.data.tree import file_stamps, require_root, require_suffix
+from trainer.data.tree import file_stamps, reading_stamps, require_root, require_suffix
 from trainer.data.tree_size import Channels, SizedOptions, find_size, require_one_size
 
 
@@ -69,11 +69,12 @@ def load_numbered(
         for split in ("train", "val")
     )
     stamps = {"train": file_stamps(root, train.files()), "val": file_stamps(root, val.files())}
+    read_anew = reading_stamps(root, (*train.image_files(), *val.image_files()))
     return MultiTaskData(
         description=replace(description, num_train=len(train), num_val=len(val)),
         train=train,
         val=val,
-        fingerprint=hash_json(stamps | ({} if options.size is None else {"size": description.input_size})),
+        fingerprint=hash_json(stamps | read_anew | ({} if options.size is None else {"size": description.input_size})),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageFile, ImageOps
+from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from trainer.data.dataset import DataError
 
@@ -108,6 +108,20 @@ def describe_image(path: Path) -> str:
         raise unreadable(path, error) from error
 
 
+def is_turned_or_deep(path: Path) -> bool:
+    """Return True for an image that is turned by its EXIF orientation, or has more than 8 bits, as its header tells it.
+
+    Raises:
+        DataError: if it has no readable header.
+    """
+    try:
+        with _opened(path) as image:
+            is_deep = image.mode == "F" or image.mode.startswith("I;16") or _is_deep(image.mode, _raw_mode(image))
+            return is_deep or _orientation(image) in range(2, 9)
+    except _FAULTS as error:
+        raise unreadable(path, error) from error
+
+
 def upright_size(path: Path) -> tuple[int, int]:
     """Return the height and width of a picture once it is turned upright, as its header tells them.
 
@@ -125,6 +139,11 @@ def upright_size(path: Path) -> tuple[int, int]:
 
 def unreadable(path: Path, error: Exception) -> DataError:
     """Return the error for a file that a library could not read."""
+    if isinstance(error, UnidentifiedImageError):
+        # Pillow's own words name the object that was opened.
+        return DataError(
+            f"{path} cannot be read: it is no picture of a known format.", hint="Copy the file again, or remove it."
+        )
     return DataError(f"{path} cannot be read: {str(error).rstrip('.')}.", hint="Copy the file again.")
 
 

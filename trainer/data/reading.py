@@ -20,6 +20,11 @@ from trainer.data.picture_file import (
     unreadable,
 )
 
+_INTERPOLATED = (
+    "If the map was resized, it was interpolated, which mixes the numbers of classes: resize it by the nearest pixel."
+)
+_LOSSY_COMPRESSIONS = ("jpeg", "webp")
+
 # NumPy has Python's parser read the header, and in Python 3.11 that counts how deep it is for all threads together: two
 # at once have ended in a SystemError.
 _one_at_a_time = threading.Lock()
@@ -63,7 +68,7 @@ def read_picture(path: Path, *, num_channels: int, may_be_indices: bool = True) 
             hint="Save it as grey with 8 or 16 bits.",
         )
     found = _one_channel(picture) if num_channels == 1 else _three_channels(picture)
-    return _require(found, picture, num_channels)
+    return _require(found, picture, num_channels, may_be_indices=may_be_indices)
 
 
 def as_vectors(numbers: NDArray[Any]) -> NDArray[np.float32]:
@@ -112,6 +117,10 @@ def read_array(path: Path) -> NDArray[Any]:
         with _one_at_a_time:
             array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
+        if "allow_pickle" in str(error):
+            raise DataError(
+                f"{path} holds Python objects, expected an array of numbers.", hint="Write it with numpy.save."
+            ) from error
         raise unreadable(path, error) from error
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
         found = f"dtype {array.dtype}" if isinstance(array, np.ndarray) else "an archive of several arrays"
@@ -120,23 +129,49 @@ def read_array(path: Path) -> NDArray[Any]:
 
 
 def as_classes(
-    path: Path, classes: NDArray[Any], *, num_classes: int, ignored: tuple[int, ...], first: int = 0
+    path: Path,
+    classes: NDArray[Any],
+    *,
+    num_classes: int,
+    ignored: tuple[int, ...],
+    first: int = 0,
+    numbering_hint: str = "",
 ) -> Tensor:
-    """Class indices as int64, :data:`IGNORE_INDEX` for the values in ``ignored``; the file counts from ``first``.
+    """Return class indices as int64, :data:`IGNORE_INDEX` where there is no class.
+
+    Args:
+        path: the file, for messages.
+        classes: its numbers.
+        num_classes: how many classes there are.
+        ignored: the numbers that are no class.
+        first: the number of the first class in the file.
+        numbering_hint: what to do if the only unknown number is that behind the last class.
 
     Raises:
-        DataError: for a value that is neither; ``path`` is named.
+        DataError: for a number that is neither a class nor ignored; ``path`` is named.
     """
     if not np.array_equal(classes, np.rint(classes)):
-        raise DataError(f"{path} holds values that are no class indices, such as {_first_fraction(classes)}.")
+        fraction = _first_fraction(classes)
+        raise DataError(
+            f"{path} holds values that are no class indices, such as {fraction:.4g}.",
+            hint=_INTERPOLATED
+            if np.isfinite(fraction)
+            else "Save a whole number that is no class where none is known.",
+        )
     labels = classes.astype(np.int64)
     unknown = np.isin(labels, ignored)
     wrong = ~unknown & ((labels < first) | (labels >= first + num_classes))
     if wrong.any():
+        unknown_numbers = np.unique(labels[wrong]).tolist()
+        is_next = unknown_numbers == [first + num_classes]
         raise DataError(
-            f"{path} has class {labels[wrong][0]} ({int(wrong.sum())} such pixels), "
+            f"{path} has class {labels[wrong][0]} ({int((labels == labels[wrong][0]).sum()):,} such pixels), "
             f"expected {first} to {first + num_classes - 1} or {', '.join(map(str, ignored)) or 'nothing else'}.",
-            hint="This looks like another set of classes.",
+            hint=numbering_hint
+            if numbering_hint and is_next
+            else f"This looks like another set of classes. {_INTERPOLATED}"
+            if len(unknown_numbers) > 1
+            else "This looks like another set of classes.",
         )
     return torch.from_numpy(np.where(unknown, IGNORE_INDEX, labels - first))
 
@@ -149,6 +184,11 @@ def _colors(picture: Picture) -> NDArray[np.uint8] | NDArray[np.float32]:
         return _grey(np.array(picture.image).astype(np.float32) / np.float32(FULL_WORD))
     if picture.mode == "F":
         numbers = np.array(picture.image)
+        if np.isnan(numbers).any():
+            raise DataError(
+                f"{picture.path} is an image with pixels that are no number (NaN), expected 0 to 1.",
+                hint="Save a number from 0 to 1 for every pixel.",
+            )
         if not (numbers.min() >= 0 and numbers.max() <= 1):
             raise DataError(
                 f"{picture.path} has real numbers from {numbers.min():.3g} to {numbers.max():.3g}, expected 0 to 1.",
@@ -163,6 +203,12 @@ def _grey(numbers: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _one_channel(picture: Picture) -> NDArray[Any] | None:
+    compression = picture.image.info.get("compression")
+    if compression in _LOSSY_COMPRESSIONS:
+        raise DataError(
+            f"{picture.path} is compressed as {str(compression).upper()}, which changes the numbers of labels.",
+            hint="Save the original labels as PNG, or as TIFF without that compression.",
+        )
     if picture.mode in ("LA", "PA"):
         picture.require_opaque()
         return np.array(picture.image)[..., 0]
@@ -184,12 +230,15 @@ def _three_channels(picture: Picture) -> NDArray[Any] | None:
     return (np.array(picture.image) if picture.words is None else picture.words)[..., :3]
 
 
-def _require(numbers: NDArray[Any] | None, picture: Picture, num_channels: int) -> NDArray[Any]:
+def _require(
+    numbers: NDArray[Any] | None, picture: Picture, num_channels: int, *, may_be_indices: bool = True
+) -> NDArray[Any]:
     if numbers is None:
         found = len(picture.image.getbands())
+        one_number = f"Save it as grey{' or with a palette' if may_be_indices else ''}: one number per pixel."
         raise DataError(
             f"{picture.path} is a picture of mode {picture.mode} with {found} channels, expected {num_channels}.",
-            hint="Save it as grey or with a palette: one number per pixel." if num_channels == 1 else "Save it as RGB.",
+            hint=one_number if num_channels == 1 else "Save it as RGB.",
         )
     return numbers
 

@@ -58,7 +58,7 @@ def load_data(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
 
 
 def _source(spec: DataSpec) -> DataSource:
-    if spec.root is not None and not Path(spec.root).is_dir():
+    if spec.root is not None and not Path(spec.root).expanduser().is_dir():
         raise DataError(f"data.root {spec.root!r} is not a folder.", hint="Give the folder that holds the data set.")
     if is_user_source(spec.name):
         return DataSource(describe_user_data, load_user_data)

@@ -1,12 +1,12 @@
 """Looking at a folder of files before anything is read: what is there, what is missing, what it all is."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from trainer.data.dataset import DataError, DataSpec
-from trainer.data.picture_file import upright_size
+from trainer.data.picture_file import is_turned_or_deep, upright_size
 
 
 def require_root(spec: DataSpec, *, holds: str) -> Path:
@@ -17,7 +17,7 @@ def require_root(spec: DataSpec, *, holds: str) -> Path:
     """
     if spec.root is None:
         raise DataError(f"data {spec.name} needs its files.", hint=f"Set data.root to the folder that holds {holds}.")
-    return Path(spec.root)
+    return Path(spec.root).expanduser()
 
 
 def read_names(path: Path) -> list[str]:
@@ -28,8 +28,10 @@ def read_names(path: Path) -> list[str]:
     """
     try:
         names = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read: {error}.", hint="Is data.root the right folder?") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not in UTF-8.", hint="Save it as UTF-8.") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.", hint="Is data.root the right folder?") from error
     if not names:
         raise DataError(f"{path} is empty.", hint="It holds one name a line.")
     if len(set(names)) != len(names):
@@ -49,7 +51,9 @@ def require_no_overlap(train: Iterable[str], val: Iterable[str], *, what: str) -
     """Raises :class:`DataError` if an image would both be trained on and measured with."""
     both = sorted(set(train) & set(val))
     if both:
-        raise DataError(f"{what}: {both[0]!r} is in both splits ({len(both)} are).")
+        raise DataError(
+            f"{what}: {both[0]!r} is in both splits ({len(both)} in all).", hint="Take it out of one of them."
+        )
 
 
 def require_suffix(folder: Path, known: Iterable[str], *, what: str, hint: str = "") -> str:
@@ -93,3 +97,15 @@ def file_stamps(root: Path, paths: Iterable[Path]) -> dict[str, tuple[int, int]]
     """Size and time of change of every file: hashing gigabytes would take longer than reading a record."""
     found = {path: path.stat() for path in paths}
     return {str(path.relative_to(root)): (stat.st_size, stat.st_mtime_ns) for path, stat in found.items()}
+
+
+def reading_stamps(root: Path, images: Iterable[Path]) -> Mapping[str, list[str]]:
+    """Name the images that an earlier release read otherwise, for a fingerprint; nothing where there are none.
+
+    That release turned no image by its EXIF orientation, and kept 8 bits of each number. What it trained on such images
+    is another reference; what it trained on all others is the same. Only headers are read. Labels are left out, as
+    label pictures with an EXIF orientation, the only ones that are read otherwise, hardly exist.
+    """
+    pictures = (path for path in images if path.suffix.lower() != ".npy")
+    names = [str(path.relative_to(root)) for path in pictures if is_turned_or_deep(path)]
+    return {"turned or deep": names} if names else {}

@@ -1,6 +1,7 @@
 """Which files of a folder are read, as what, and what becomes of the others."""
 
 import shutil
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -109,7 +110,7 @@ def test_load_image_of_every_ending_is_read(root: Path, ending: str) -> None:
 
 def test_load_image_of_an_ending_that_is_not_read_is_named(root: Path, tmp_path: Path) -> None:
     (root / "images" / "b.png").rename(root / "images" / "b.heic")
-    with pytest.raises(DataError, match=r"images has no b \(1 of 2 .*It has b\.heic, but only \.bmp"):
+    with pytest.raises(DataError, match=r"images has no 'b' \(1 of 2 .*It has b\.heic, but only \.bmp"):
         load(root)
     by_folder = tmp_path / "by-folder"
     for split, names in (("train", NAMES[:2]), ("val", NAMES[2:])):
@@ -193,3 +194,107 @@ def test_load_depth_of_a_palette_is_refused(root: Path) -> None:
     Image.open(root / "semseg" / "b.png").convert("P").save(root / "depth" / "b.png")
     with pytest.raises(DataError, match="mode P, whose numbers measure nothing"):
         load(root).train[1]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "hint"),
+    [
+        (
+            np.linspace(0, 2, 96),
+            "it was interpolated, which mixes the numbers of classes: resize it by the nearest pixel",
+        ),
+        (np.array([np.nan, 1.0] * 48), "Save a whole number that is no class where none is known"),
+        (np.array([1, 2, 3] * 32), "If the files count from 1, set first_class = 1 in dataset.toml"),
+        (np.array([0, 32, 64, 200] * 24), "resize it by the nearest pixel"),
+        (np.array([0, 32] * 48), "This looks like another set of classes"),
+    ],
+)
+def test_load_class_map_with_foreign_numbers_says_what_to_do(root: Path, numbers: np.ndarray, hint: str) -> None:
+    (root / "semseg" / "a.png").unlink()
+    np.save(root / "semseg" / "a.npy", numbers.reshape(8, 12))
+    with pytest.raises(DataError) as caught:
+        load(root)
+    assert "semseg/a.npy" in caught.value.message
+    assert hint in caught.value.hint
+
+
+def test_load_label_map_of_a_lossy_tiff_is_refused(root: Path) -> None:
+    path = root / "semseg" / "a.png"
+    picture = Image.open(path)
+    picture.load()
+    path.unlink()
+    picture.save(path.with_suffix(".tif"), compression="tiff_lzw")
+    assert load(root).train[0].labels["semseg"].unique().tolist() == [IGNORE_INDEX, 2]
+    picture.save(path.with_suffix(".tif"), compression="jpeg")
+    with pytest.raises(DataError, match=r"a\.tif is compressed as JPEG, which changes the numbers of labels"):
+        load(root)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('kind = "segmentation"', 'kind = "segmentation"\nscale = 2.0', "only a task of kind depth has the key scale"),
+        ('kind = "edges"', 'kind = "edges"\nmissing = 1.0', "only a task of kind depth has the key missing"),
+        ('kind = "depth"', 'kind = "depth"\nignore = [0]', "only a task of kind segmentation has the key ignore"),
+        ("num_classes = 3", "num_classes = 3\nignore = 255", r"ignore: Input should be a valid list \(found 255\)"),
+    ],
+)
+def test_describe_manifest_key_that_says_nothing_is_refused(root: Path, old: str, new: str, message: str) -> None:
+    (root / "dataset.toml").write_text(MANIFEST.replace(old, new))
+    with pytest.raises(DataError, match=message):
+        describe_data(DataSpec(name="folder", root=str(root)))
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("image,animal,animal\na,dog,cat\n", "labels.csv has column 'animal' twice. Keep one of them"),
+        ("image,Animal\na,dog\n", "has no column 'animal' .* Did you mean 'Animal'"),
+        ("image|animal\na|dog\n", "has no column 'animal' .* Separate cells by commas, semicolons or tabs"),
+        (TABLE + "z,cat\n", "'z' is no image .* Remove the row, or add the image"),
+    ],
+)
+def test_load_odd_table_is_refused_with_the_way_out(root: Path, table: str, message: str) -> None:
+    (root / "labels.csv").write_text(table)
+    with pytest.raises(DataError, match=message):
+        load(root)
+
+
+def test_load_table_with_a_line_that_names_the_separator_is_read(root: Path) -> None:
+    (root / "labels.csv").write_text("sep=;\n" + TABLE.replace(",", ";"))
+    data = load(root)
+    assert [int(data.train[index].labels["animal"]) for index in range(2)] == [1, 0]
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "train.txt", "dataset.toml"])
+def test_load_text_of_another_encoding_is_named(root: Path, name: str) -> None:
+    (root / name).write_bytes((root / name).read_text().encode("utf-16"))
+    with pytest.raises(DataError, match=rf"{name} is not in UTF-8. Save it as UTF-8"):
+        load(root)
+
+
+def test_load_names_with_accents_agree_however_they_are_spelled(root: Path) -> None:
+    composed, apart = (unicodedata.normalize(form, "é") for form in ("NFC", "NFD"))
+    (root / "images" / "a.png").rename(root / "images" / f"{apart}.png")
+    for folder in ("semseg", "edges", "depth"):
+        (root / folder / "a.png").rename(root / folder / f"{composed}.png")
+    (root / "train.txt").write_text(f"images\\{composed}.png\nb\n")
+    (root / "labels.csv").write_text(TABLE.replace("a,dog", f"{composed},dog"))
+    assert set(load(root).train[0].labels) == {"semseg", "edges", "depth", "animal"}
+
+
+def test_load_name_that_differs_in_case_is_told(root: Path) -> None:
+    (root / "val.txt").write_text("C\n")
+    with pytest.raises(DataError, match=r"has no 'C' .* It has c\.png: upper and lower case count"):
+        load(root)
+
+
+def test_load_file_that_is_no_picture_is_named_without_words_of_the_library(root: Path) -> None:
+    (root / "images" / "a.png").write_text("<html>404</html>")
+    with pytest.raises(DataError, match=r"a\.png cannot be read: it is no picture of a known format\. Copy the file"):
+        load(root).train[0]
+
+
+def test_load_root_in_the_home_folder_is_found(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(root.parent))
+    assert describe_data(DataSpec(name="folder", root=f"~/{root.name}")).num_train == 2

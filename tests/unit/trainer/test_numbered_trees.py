@@ -198,7 +198,7 @@ def test_wrong_values_are_named(tmp_path: Path) -> None:
         load("cityscapes", root)
     np.save(root / "train" / "image" / "0.npy", np.zeros((128, 256, 3)))
     data = load("cityscapes", root)
-    with pytest.raises(DataError, match=r"1\.npy has class 7 \(32768 such pixels\), expected 0 to 6 or -1"):
+    with pytest.raises(DataError, match=r"1\.npy has class 7 \(32,768 such pixels\), expected 0 to 6 or -1"):
         data.train[1]
     np.save(root / "train" / "label" / "1.npy", np.full((128, 256), 1.5))
     with pytest.raises(DataError, match=r"1\.npy holds values that are no class indices, such as 1\.5"):

@@ -1,5 +1,6 @@
 """The NYUD-v2 reader, on a tree of three images that the test writes itself."""
 
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -7,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import ExifTags, Image
 from scipy.io import savemat
 
 from spaces.tasks import Task
+from trainer.content_hash import hash_json
 from trainer.data import IGNORE_INDEX, DataError, DataSpec, describe_data, load_data
 from trainer.data.loader import ordered_batches
+from trainer.data.tree import file_stamps
 
 HEIGHT, WIDTH = 480, 640
 
@@ -69,6 +72,30 @@ def test_the_fingerprint_follows_the_files(root: Path) -> None:
     assert load_data(spec, root / "cache").fingerprint == first
     (root / "normals" / "0002.npy").unlink()
     assert load_data(spec, root / "cache").fingerprint != first
+
+
+def test_load_nyud_only_turned_images_change_the_fingerprint(root: Path) -> None:
+    spec, path = DataSpec(name="nyud", root=str(root)), root / "images" / "0001.jpg"
+    times = path.stat()
+    exif = Image.Exif()
+    found = []
+    for orientation in (1, 3):
+        exif[ExifTags.Base.Orientation] = orientation
+        Image.open(path).save(path, quality=100, exif=exif)
+        # Of one size and time: what differs is the orientation alone.
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+        stamps = {"train": stamps_of(root, ("0001", "0002")), "val": stamps_of(root, ("0007",))}
+        found.append((load_data(spec, root / "cache").fingerprint, hash_json(stamps)))
+    (upright, of_upright), (turned, of_turned) = found
+    assert upright == of_upright  # as an earlier release had it
+    assert turned not in (upright, of_turned)
+
+
+def stamps_of(root: Path, names: tuple[str, ...]) -> dict[str, tuple[int, int]]:
+    """The size and time of each file of these images."""
+    folders = {"images": "jpg", "segmentation": "png", "depth": "npy", "normals": "npy"}
+    paths = (root / folder / f"{name}.{ending}" for name in names for folder, ending in folders.items())
+    return file_stamps(root, (path for path in paths if path.exists()))
 
 
 def test_wrong_trees_are_explained(root: Path) -> None:
@@ -129,7 +156,7 @@ def test_edges_are_a_task_on_request(root: Path, suffix: str) -> None:
 def test_labels_of_another_shape_or_set_are_named(root: Path) -> None:
     spec = DataSpec(name="nyud", root=str(root))
     Image.fromarray(np.full((HEIGHT, WIDTH), 41, np.uint8)).save(root / "segmentation" / "0001.png")
-    with pytest.raises(DataError, match=r"0001\.png has class 41 \(307200 such pixels\), expected 1 to 40 or 0"):
+    with pytest.raises(DataError, match=r"0001\.png has class 41 \(307,200 such pixels\), expected 1 to 40 or 0"):
         load_data(spec, root).train[0]
     for name in ("0001", "0002"):
         np.save(root / "normals" / f"{name}.npy", np.zeros((3, HEIGHT, WIDTH), np.float32))

@@ -86,6 +86,8 @@ def test_a_task_without_labels_is_refused_with_the_reason(task: Task, split: str
     marked = without | {task.name: UNKNOWN[task.name]}
     empty, full = Listed([without, without, marked]), Listed([FULL])
     data = as_data(empty, full) if split == "training" else as_data(full, empty)
-    message = rf"task {task.name} has no label in the {split} split: of 3 samples 2 have none at all, in 1 every value"
+    message = (
+        rf"task {task.name} has no label in the {split} split: of 3 samples, 2 have no label, and the labels of 1 hold"
+    )
     with pytest.raises(DataError, match=message):
         require_labels(data)

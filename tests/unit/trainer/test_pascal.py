@@ -158,7 +158,7 @@ def test_missing_files_are_named_and_counted(root: Path, folder: str, task: str)
 def test_broken_lists_are_explained(root: Path) -> None:
     lists = root / "ImageSets" / "Context"
     (lists / "val.txt").write_text("2008_000003\n")
-    with pytest.raises(DataError, match=r"'2008_000003' is in both splits \(1 are\)"):
+    with pytest.raises(DataError, match=r"'2008_000003' is in both splits \(1 in all\)"):
         load(root)
     (lists / "val.txt").write_text("2008_000007\n\n2008_000007\n")
     with pytest.raises(DataError, match="names '2008_000007' twice"):
@@ -178,7 +178,7 @@ def test_foreign_files_are_explained(root: Path) -> None:
     name = NAMES["train"][0]
     semseg = root / "semseg" / "VOC12" / f"{name}.png"
     write_semseg(semseg, np.full((HEIGHT, WIDTH), 33, np.uint8))
-    with pytest.raises(DataError, match=rf"{name}\.png has class 33 \(2400 such pixels\), expected 0 to 20 or 255"):
+    with pytest.raises(DataError, match=rf"{name}\.png has class 33 \(2,400 such pixels\), expected 0 to 20 or 255"):
         train[0]
     Image.new("RGB", (WIDTH, HEIGHT)).save(semseg)
     with pytest.raises(DataError, match="mode RGB with 3 channels, expected 1"):

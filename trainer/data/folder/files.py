@@ -1,5 +1,6 @@
 """The files of a folder by their names, and why others are not read."""
 
+import unicodedata
 from collections.abc import Container
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from trainer.data.dataset import DataError
 IMAGE_ENDINGS = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 LABEL_ENDINGS = (".bmp", ".npy", ".png", ".tif", ".tiff")
 
-_CHANGED = "stores no exact numbers, so that labels would change"
+_CHANGED = "may store other numbers than those of the labels"
 _UNREAD_LABELS = {".jpg": _CHANGED, ".jpeg": _CHANGED, ".jfif": _CHANGED, ".webp": _CHANGED}
 # Endings under which people keep images. None of them is read.
 _OTHER_IMAGES = (
@@ -18,8 +19,13 @@ _OTHER_IMAGES = (
 
 def image_name(written: str) -> str:
     """An image's name as lists and tables write it, without its ending if it has one."""
-    path = Path(written)
-    return path.stem if path.suffix.lower() in IMAGE_ENDINGS else path.name
+    path = Path(written.replace("\\", "/"))
+    return name_of(path) if path.suffix.lower() in IMAGE_ENDINGS else _composed(path.name)
+
+
+def name_of(path: Path) -> str:
+    """Return a file's name without its ending. Letters with accents are one character, however the disk spells them."""
+    return _composed(path.stem)
 
 
 def files_by_name(folder: Path, endings: tuple[str, ...]) -> dict[str, Path]:
@@ -34,9 +40,10 @@ def files_by_name(folder: Path, endings: tuple[str, ...]) -> dict[str, Path]:
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() not in endings or is_hidden(path):
             continue
-        if path.stem in files:
-            raise DataError(f"{path} and {files[path.stem].name} have the same name.", hint="Keep one of them.")
-        files[path.stem] = path
+        name = name_of(path)
+        if name in files:
+            raise DataError(f"{path} and {files[name].name} have the same name.", hint="Keep one of them.")
+        files[name] = path
     return files
 
 
@@ -71,7 +78,7 @@ def require_no_other_images(folder: Path) -> None:
 
 def require_no_other_labels(folder: Path, images: Container[str]) -> None:
     """Raise :class:`DataError` for files that are called as an image and are of an ending that is not read."""
-    others = [path for path in sorted(folder.iterdir()) if path.stem in images]
+    others = [path for path in sorted(folder.iterdir()) if name_of(path) in images]
     found = [(path, reason) for path in others if (reason := why_unread(path, LABEL_ENDINGS)) and not is_hidden(path)]
     if found:
         path, reason = found[0]
@@ -79,3 +86,8 @@ def require_no_other_labels(folder: Path, images: Container[str]) -> None:
             f"{path} is no label map that can be read: {reason} ({len(found)} such files).",
             hint="Save it as .png, or move it out of the folder.",
         )
+
+
+def _composed(name: str) -> str:
+    # macOS stores accents as characters of their own, lists and tables hardly ever do.
+    return unicodedata.normalize("NFC", name)

@@ -1,6 +1,7 @@
 """``dataset.toml``: what the labels of a folder mean."""
 
 import tomllib
+from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,6 +17,13 @@ from trainer.data.options import nearest_known
 MANIFEST = "dataset.toml"
 
 _WITH_CLASSES = ("classification", "multilabel", "segmentation")
+_ONLY_OF: Mapping[str, TaskKind] = {
+    "first_class": "segmentation",
+    "ignore": "segmentation",
+    "scale": "depth",
+    "missing": "depth",
+}
+"""Keys that one kind of task alone has: on another they would say nothing."""
 _NUM_OUTPUTS = {"depth": 1, "normals": 3, "edges": 1, "saliency": 1}
 Three = Annotated[list[float], Field(min_length=3, max_length=3)]
 
@@ -51,8 +59,9 @@ class TaskEntry(_Strict):
             raise ValueError("a multilabel task needs classes: they are the columns of labels.csv")
         if self.classes is not None and len(set(self.classes)) != len(self.classes):
             raise ValueError("classes has a name twice")
-        if self.first_class and self.kind != "segmentation":
-            raise ValueError(f"only a segmentation has a first_class, found it in a task of kind {self.kind}")
+        for key, kind in _ONLY_OF.items():
+            if key in self.model_fields_set and self.kind != kind:
+                raise ValueError(f"only a task of kind {kind} has the key {key}, found it in one of kind {self.kind}")
         return self
 
     @property
@@ -112,7 +121,9 @@ def read_manifest(root: Path) -> Manifest:
         manifest.require_places(path)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.", hint="docs/adding-data.md shows one.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not in UTF-8.", hint="Save it as UTF-8.") from error
+    except tomllib.TOMLDecodeError as error:
         raise DataError(f"{path} is not valid TOML: {error}.") from error
     except ValidationError as error:
         raise _explain(path, error) from error
@@ -131,4 +142,5 @@ def _explain(path: Path, error: ValidationError) -> DataError:
         known = TaskEntry.model_fields if len(detail["loc"]) > 1 else Manifest.model_fields
         key = str(detail["loc"][-1])
         return DataError(f"{path}: {place} is an unknown key.", hint=nearest_known("key", key, known))
-    return DataError(f"{path}: {place}: {detail['msg'].removeprefix('Value error, ')}.")
+    found = f" (found {detail['input']!r})" if detail["type"] not in ("value_error", "missing") else ""
+    return DataError(f"{path}: {place}: {detail['msg'].removeprefix('Value error, ')}{found}.")

@@ -16,6 +16,11 @@ from trainer.data.folder.manifest import TaskEntry
 from trainer.data.reading import as_classes, as_vectors, read_array, read_picture, read_yes_or_no
 from trainer.data.resizing import unit_normals
 
+_NUMBERING = (
+    "If the files count from 1, set first_class = 1 in dataset.toml. If 0 is a class too, such as a background, give "
+    "dataset.toml one class more."
+)
+
 
 def reader_for(entry: TaskEntry) -> Reader:
     """A function from one file, an array (``.npy``) or a picture, to the label of this task.
@@ -44,9 +49,13 @@ def _numbers(path: Path, *, num_channels: int, may_be_indices: bool = True) -> N
 
 
 def _read_classes(path: Path, *, entry: TaskEntry) -> Tensor:
-    numbers = _numbers(path, num_channels=1)
     return as_classes(
-        path, numbers, num_classes=entry.num_outputs, ignored=tuple(entry.ignore), first=entry.first_class
+        path,
+        _numbers(path, num_channels=1),
+        num_classes=entry.num_outputs,
+        ignored=tuple(entry.ignore),
+        first=entry.first_class,
+        numbering_hint=_NUMBERING,
     )
 
 

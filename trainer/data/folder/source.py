@@ -158,10 +158,9 @@ def _listed_by_file(root: Path, path: Path) -> _Part:
 def _find_records(part: _Part, manifest: Manifest) -> list[Record]:
     images = files_by_name(part.base / "images", IMAGE_ENDINGS)
     if missing := [name for name in part.names if name not in images]:
-        others = sorted((part.base / "images").glob(f"{glob.escape(missing[0])}.*"))
         raise DataError(
-            f"{part.base / 'images'} has no {missing[0]} ({len(missing)} of {len(part.names)} images are missing).",
-            hint=f"It has {others[0].name}, but {why_unread(others[0], IMAGE_ENDINGS)}." if others else "",
+            f"{part.base / 'images'} has no {missing[0]!r} ({len(missing)} of {len(part.names)} images are missing).",
+            hint=_hint_of_missing(part.base / "images", missing[0], images),
         )
     maps = {task: _label_files(part.base / task, images, task) for task in _dense(manifest)}
     values = _table(part, manifest, images)
@@ -175,6 +174,14 @@ def _find_records(part: _Part, manifest: Manifest) -> list[Record]:
     ]
 
 
+def _hint_of_missing(folder: Path, name: str, images: Mapping[str, Path]) -> str:
+    others = sorted(folder.glob(f"{glob.escape(name)}.*"))
+    if others:
+        return f"It has {others[0].name}, but {why_unread(others[0], IMAGE_ENDINGS)}."
+    alike = next((path for other, path in images.items() if other.casefold() == name.casefold()), None)
+    return "" if alike is None else f"It has {alike.name}: upper and lower case count."
+
+
 def _label_files(folder: Path, images: Mapping[str, Path], task: str) -> dict[str, Path]:
     files = files_by_name(folder, LABEL_ENDINGS)
     require_no_other_labels(folder, images)
@@ -182,7 +189,7 @@ def _label_files(folder: Path, images: Mapping[str, Path], task: str) -> dict[st
     if foreign:
         raise DataError(
             f"{task}: {files[foreign[0]]} belongs to no image ({len(foreign)} of {len(files)} files do not).",
-            hint="A label map is called as its image.",
+            hint="Give each label map the name of its image, with upper and lower case as they are.",
         )
     return files
 
@@ -195,5 +202,8 @@ def _table(part: _Part, manifest: Manifest, images: Mapping[str, Path]) -> dict[
     values = read_table(path, tasks)
     foreign = sorted(values.keys() - images.keys())
     if foreign:
-        raise DataError(f"{path}: {foreign[0]!r} is no image ({len(foreign)} of {len(values)} rows are of none).")
+        raise DataError(
+            f"{path}: {foreign[0]!r} is no image ({len(foreign)} of {len(values)} rows are of none).",
+            hint="Remove the row, or add the image.",
+        )
     return values

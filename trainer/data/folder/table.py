@@ -1,6 +1,7 @@
 """``labels.csv``: labels of whole images, one row per image, one column per task or attribute."""
 
 import csv
+import re
 from collections.abc import Mapping, Set
 from io import StringIO
 from pathlib import Path
@@ -11,9 +12,11 @@ from torch import Tensor
 from trainer.data.dataset import DataError
 from trainer.data.folder.files import image_name
 from trainer.data.folder.manifest import TaskEntry
+from trainer.data.options import nearest_known
 
 TABLE = "labels.csv"
 _SEPARATORS = (",", ";", "\t")  # of equals the first is taken
+_SEPARATOR_LINE = re.compile(r"\Asep=.\r?\n")  # Excel's own first line
 
 
 def read_table(path: Path, tasks: Mapping[str, TaskEntry]) -> dict[str, dict[str, Tensor]]:
@@ -29,7 +32,14 @@ def read_table(path: Path, tasks: Mapping[str, TaskEntry]) -> dict[str, dict[str
     rows = _read_rows(path, columns)
     header = rows[0]
     if missing := sorted(columns - set(header[1:])):
-        raise DataError(f"{path} has no column {missing[0]!r} ({len(missing)} of {len(columns)} are missing).")
+        raise DataError(
+            f"{path} has no column {missing[0]!r} ({len(missing)} of {len(columns)} are missing).",
+            hint=nearest_known("column", missing[0], header[1:])
+            if len(header) > 1
+            else "Separate cells by commas, semicolons or tabs.",
+        )
+    if twice := sorted(column for column in columns if header.count(column) > 1):
+        raise DataError(f"{path} has column {twice[0]!r} twice.", hint="Keep one of them.")
     labels: dict[str, dict[str, Tensor]] = {}
     for number, row in enumerate(rows[1:], 2):
         where = f"{path}, line {number}"
@@ -47,9 +57,11 @@ def read_table(path: Path, tasks: Mapping[str, TaskEntry]) -> dict[str, dict[str
 def _read_rows(path: Path, columns: Set[str]) -> list[list[str]]:
     """Return the cells; the separator is the one that finds the most of the columns in the header."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = _SEPARATOR_LINE.sub("", path.read_text(encoding="utf-8-sig"))
         found = [_split(text, separator) for separator in _SEPARATORS]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not in UTF-8.", hint="Save it as UTF-8.") from error
+    except (OSError, csv.Error) as error:
         raise DataError(f"{path} cannot be read: {error}.") from error
     rows = max(found, key=lambda rows: len(columns & set(rows[0])) if rows else 0)
     if not rows:

@@ -33,7 +33,7 @@ from trainer.data.pascal.labels import (
     read_saliency,
     read_semseg,
 )
-from trainer.data.tree import file_stamps, read_names, require_files, require_no_overlap, require_root
+from trainer.data.tree import file_stamps, read_names, reading_stamps, require_files, require_no_overlap, require_root
 from trainer.data.tree_size import SizedOptions, tell_size
 from trainer.data.warp import LabelGeometry
 
@@ -86,11 +86,12 @@ def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
     require_no_overlap(train_names, val_names, what=str(lists))
     train, val = (FileSplit(_find_files(root, names), description, _READERS) for names in (train_names, val_names))
     stamps = {"train": file_stamps(root, train.files()), "val": file_stamps(root, val.files())}
+    read_anew = reading_stamps(root, (*train.image_files(), *val.image_files()))
     data = MultiTaskData(
         description=replace(description, num_train=len(train), num_val=len(val)),
         train=train,
         val=val,
-        fingerprint=hash_json(stamps | ({} if options.size is None else {"size": description.input_size})),
+        fingerprint=hash_json(stamps | read_anew | ({} if options.size is None else {"size": description.input_size})),
     )
     return augment(keep_decoded(data, spec, cache_dir), options.choose(_PUBLISHED))
 
