@@ -43,11 +43,6 @@ def format_duration(seconds: float | None) -> str:
     return f"{total // 3600} h {total % 3600 // 60:02d} min"
 
 
-def format_hours(seconds: float) -> str:
-    """Hours with as many digits as tell something."""
-    return f"{seconds / 3600:.3g} h"
-
-
 def format_bytes(num_bytes: int) -> str:
     """``1.5 GiB``, ``640 KiB``."""
     for size, unit in ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):

@@ -130,10 +130,13 @@ def progress_line(view: StudyView) -> str:
     summary = view.summary
     hypervolume = "–" if summary.hypervolume is None else f"{summary.hypervolume:.3f}"
     budget = f" under {summary.flop_budget_text}" if summary.flop_budget_text else ""
-    best = f" (trial {summary.best_label})" if summary.best_label else ""
+    best = (
+        "no point on the front yet"
+        if summary.best_delta_mtl is None
+        else f"best Δ_MTL{budget} {format_signed(summary.best_delta_mtl)} % (trial {summary.best_label})"
+    )
     return (
-        f"{num_done(view)}/{summary.num_trials} trials done, best Δ_MTL{budget} "
-        f"{format_signed(summary.best_delta_mtl)} %{best}, hypervolume {hypervolume}, "
+        f"{num_done(view)}/{summary.num_trials} trials done, {best}, hypervolume {hypervolume}, "
         f"ETA {format_duration(summary.eta_seconds)}"
     )
 

@@ -47,10 +47,7 @@ def over_budget_sentence(view: StudyView) -> str:
     budgets = [text for name, text in _budgets(view) if name in over]
     nearest = [text for name, text in _nearest(view) if name in over]
     found = f" The {' and the '.join(nearest)}." if nearest else ""
-    return (
-        f"{trials} finished, none of them within {' and '.join(budgets)}: nothing is on the front "
-        f"yet.{found}{_way_out(over)}"
-    )
+    return f"{trials} finished, none of them within {' and '.join(budgets)}.{found}{_way_out(over)}"
 
 
 def all_failed_sentence(view: StudyView) -> str:

@@ -175,8 +175,8 @@ def warn_of_unlearned(references: References) -> None:
     left_out = [task for task in unlearned if task.name in references.unranked]
     require_ranked(plan.tasks, left_out)
     for task in unlearned:
-        done = "Δ_MTL leaves it out" if task in left_out else "Δ_MTL counts the gain over that all the same"
-        logger.warning("%s has not learned alone: %s", task.scores, done)
+        done = "leaves it out" if task in left_out else "counts it nevertheless (rank_unlearned = true)"
+        logger.warning("the single-task network of %s has not learned: Δ_MTL %s", task.scores, done)
 
 
 def train_job(job: ReferenceJob, cache_dir: Path) -> ReferenceResult:

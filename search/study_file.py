@@ -14,6 +14,8 @@ from search.config import StudyConfig
 from search.errors import StudyFileError
 from search.knobs import FORM_TAGS, Choices, FloatRange
 
+_OPTION = ("data", "options", "NAME")
+
 
 def read_study_file(path: Path) -> tuple[str, StudyConfig]:
     """The file's text and what it says.
@@ -23,8 +25,10 @@ def read_study_file(path: Path) -> tuple[str, StudyConfig]:
     """
     try:
         text = without_mark(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise StudyFileError(f"study file {path} cannot be read: {error}.") from error
+    except UnicodeDecodeError as error:
+        raise StudyFileError(f"study file {path} is not in UTF-8.", hint="Save it as UTF-8.") from error
+    except OSError as error:
+        raise StudyFileError(f"study file {path} cannot be read: {error.strerror}.") from error
     return text, parse_study(text)
 
 
@@ -63,6 +67,10 @@ def _explain(detail: ErrorDetails, document: Mapping[str, Any]) -> StudyFileErro
         where = f"[{table}] lacks {key}" if table else f"the table [{key}] is missing"
         return StudyFileError(f"{where}.", hint=f"Add {key}.")
     name, found = ".".join(location), detail["input"]
+    if location[:2] == ["data", "options"] and len(location) > len(_OPTION):
+        # Pydantic names the first of the types that were tried.
+        name = ".".join(location[: len(_OPTION)])
+        return StudyFileError(f"{name} must be text, a number, true or false, found {found!r}.")
     if detail["type"] == "union_tag_invalid":
         return StudyFileError(
             f"{name} takes no range, found {found!r}.",

@@ -25,8 +25,8 @@ class UnlearnedTask:
 
     @property
     def scores(self) -> str:
-        """``semseg (mIoU % 0.41, a constant prediction 2.3)``."""
-        return f"{self.name} ({self.metric} {self.value:.3g}, a constant prediction {self.constant:.3g})"
+        """``semseg (mIoU %: 0.41; of a constant prediction: 2.3)``."""
+        return f"{self.name} ({self.metric}: {self.value:.3g}; of a constant prediction: {self.constant:.3g})"
 
 
 def has_learned(task: TaskRecord, value: float, constant_metrics: Mapping[str, float]) -> bool:
@@ -63,8 +63,8 @@ def unlearned_sentences(view: StudyView) -> list[str]:
         sentences.append(f"Not learned alone, so left out of Δ_MTL: {', '.join(left_out)}. {_WAY_ON}")
     if ranked:
         sentences.append(
-            f"Not learned alone: {', '.join(ranked)}. Δ_MTL counts the gain over that all the same, which says little. "
-            f"{_WAY_ON}"
+            f"Not learned alone: {', '.join(ranked)}. Δ_MTL counts {'it' if len(ranked) == 1 else 'them'} nevertheless "
+            f"(rank_unlearned = true), so Δ_MTL says little. {_WAY_ON}"
         )
     return sentences
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch.utils.data import Dataset
 
 from search.doctor.check import Check
@@ -12,6 +12,7 @@ from search.doctor.evenly import evenly_spaced
 from search.doctor.label_pictures import Picture, image_picture, label_picture
 from search.doctor.label_words import label_words
 from search.doctor.legend import SWATCH, LegendEntry, lay_out_legend
+from search.doctor.sheet_font import drawable, load_font
 from spaces.tasks import Task
 from trainer.atomic_file import replacing
 from trainer.data import DataDescription, MultiTaskData, Sample
@@ -60,14 +61,14 @@ class _Sheet:
         self._words = {name: label_words(self._whole, sample, description.class_names) for name, sample in rows}
         longest = max(map(len, self._words.values()))
         self._word_columns = -(-longest // _WORDS_PER_CELL)
-        self._font = ImageFont.load_default(_FONT_SIZE)
+        self._font = load_font(_FONT_SIZE)
 
     def draw(self) -> Image.Image:
         pictures = 1 + len(self._dense)
         width = _GAP + pictures * (self._cell_width + _GAP) + self._word_columns * (_WORDS_WIDTH + _GAP)
         pitch = _LINE_HEIGHT + _CELL_HEIGHT + _GAP
         bottom = _GAP + len(self._rows) * pitch
-        legend, legend_height = lay_out_legend(self._dense, self._description.class_names, width - 2 * _GAP, self._font)
+        legend, legend_height = lay_out_legend(self._dense, self._description, width - 2 * _GAP, self._font)
         self._canvas = Image.new("RGB", (width, bottom + legend_height + _GAP), _PAPER)
         self._pen = ImageDraw.Draw(self._canvas)
         self._draw_legend(bottom, legend)
@@ -84,7 +85,7 @@ class _Sheet:
         for position, words in enumerate(self._words[name]):
             column, line = divmod(position, _WORDS_PER_CELL)
             place = (left + column * (_WORDS_WIDTH + _GAP), top + _LINE_HEIGHT * (1 + line))
-            self._pen.text(place, words, fill=_INK, font=self._font)
+            self._pen.text(place, drawable(words, self._font, _WORDS_WIDTH), fill=_INK, font=self._font)
 
     def _draw_legend(self, top: int, entries: Sequence[LegendEntry]) -> None:
         for entry in entries:
@@ -96,7 +97,7 @@ class _Sheet:
 
     def _draw_cell(self, column: int, top: int, title: str, picture: Picture | None) -> None:
         left = _GAP + column * (self._cell_width + _GAP)
-        self._pen.text((left, top), title, fill=_INK, font=self._font)
+        self._pen.text((left, top), drawable(title, self._font, self._cell_width), fill=_INK, font=self._font)
         top += _LINE_HEIGHT
         if picture is None:
             self._pen.rectangle((left, top, left + self._cell_width - 1, top + _CELL_HEIGHT - 1), fill=_NO_LABEL)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from search.cluster import plan_workers
 from search.doctor.check import Check
 from search.doctor.first_steps import FirstSteps
-from search.formats import format_hours
+from search.formats import format_duration
 from search.knobs import largest
 from search.plan import StudyPlan
 from trainer.data import MultiTaskData
@@ -27,23 +27,23 @@ def check_duration(plan: StudyPlan, data: MultiTaskData, steps: Sequence[FirstSt
     repeats = study.confirm_points * study.confirm_seeds
     totals = [(seconds * (study.trials + repeats) + references) / workers for seconds in per_trial]
     first, *others = steps
-    where = f"{study.trials} trials{_and_repeats(repeats)} on {workers} workers"
+    where = f"{study.trials} trials{_and_repeats(repeats)} on {workers} worker{'s' * (workers != 1)}"
     machine = f"(on this machine's {first.device.type.upper()})"
     loading = f"{first.loading_seconds:.3g} s{_in_workers(plan.config.train.num_loader_workers)}"
     if not others:
         return Check(
             "estimated time",
             True,
-            f"{format_hours(totals[0])} for {where}, {format_hours(per_trial[0])} per trial {machine}; a step of "
+            f"{_about(totals[0])} for {where}, {_about(per_trial[0])} per trial {machine}; a step of "
             f"{first.batch_size} samples takes {first.seconds:.3g} s, reading them {loading}",
         )
     return Check(
         "estimated time",
         True,
-        f"{format_hours(min(totals))} to {format_hours(max(totals))} for {where} {machine}, by the family they are of; "
+        f"{_about(min(totals))} to {_about(max(totals))} for {where} {machine}, by the family they are of; "
         f"reading {first.batch_size} samples takes {loading}",
         tuple(
-            f"{one.family}: {format_hours(seconds)} per trial, a step takes {one.seconds:.3g} s"
+            f"{one.family}: {_about(seconds)} per trial, a step takes {one.seconds:.3g} s"
             for one, seconds in zip(steps, per_trial, strict=True)
         ),
     )
@@ -73,3 +73,8 @@ def _with_reading(steps: FirstSteps, num_loader_workers: int) -> float:
 
 def _in_workers(num_loader_workers: int) -> str:
     return f" in {num_loader_workers} loader workers" if num_loader_workers else ""
+
+
+def _about(seconds: float) -> str:
+    # Start-up alone takes seconds: shorter estimates would promise too much.
+    return "under 1 min" if seconds < 60 else format_duration(seconds)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from torch.utils.data import Dataset
 
+from search.doctor.brightness import Brightness
 from search.doctor.check import Check
 from search.doctor.evenly import evenly_spaced
 from search.doctor.label_counts import LabelCounts
@@ -25,20 +26,22 @@ Counts = Mapping[str, LabelCounts]
 
 
 def check_labels(tasks: Sequence[Task], data: MultiTaskData) -> Iterator[Check]:
-    """First how many samples there are, then one check per task."""
+    """First how many samples there are, then how bright their images are, then one check per task."""
     height, width = data.description.input_size
     most = max(1, min(_MOST_SAMPLES, _MOST_PIXELS // (height * width)))
     totals = {"training": num_samples(data.train), "validation": num_samples(data.val)}
     yield Check("samples", True, _list_totals(totals, most) + _way_of_reading(data.val))
     splits = {"training": data.train, "validation": data.val}
-    counts = {name: _count(tasks, split, most) for name, split in splits.items()}
+    brightness = Brightness(data.description)
+    counts = {name: _count(tasks, split, most, brightness) for name, split in splits.items()}
+    yield brightness.check()
     for task in tasks:
         names = data.description.class_names.get(task.name) or tuple(map(str, range(task.num_outputs)))
         of_task = {name: counts[name][task.name] for name in splits}
         ignored = data.description.ignored_classes.get(task.name, ())
         places = LabelPlaces(data, task.name)
-        found = [*_faults(of_task, places), *suspicions(task, of_task, names, ignored=ignored, places=places)]
-        yield _check_task(task, of_task, names, found)
+        odd = suspicions(task, of_task, names, ignored=ignored, places=places, depth_unit=data.description.depth_unit)
+        yield _check_task(task, of_task, names, [*_faults(of_task, places), *odd])
 
 
 def _list_totals(totals: Mapping[str, int], most: int) -> str:
@@ -55,12 +58,13 @@ def _way_of_reading(split: Dataset[Sample]) -> str:
     return "; read from their files each time, see data.cache" if isinstance(split, Decodable) else ""
 
 
-def _count(tasks: Sequence[Task], split: Dataset[Sample], most: int) -> Counts:
+def _count(tasks: Sequence[Task], split: Dataset[Sample], most: int, brightness: Brightness) -> Counts:
     counts = {task.name: LabelCounts(task) for task in tasks}
     for index in evenly_spaced(num_samples(split), most):
-        labels = split[index].labels
+        sample = split[index]
+        brightness.add(sample.image)
         for name, counted in counts.items():
-            counted.add(labels.get(name), index)
+            counted.add(sample.labels.get(name), index)
     return counts
 
 
@@ -71,7 +75,9 @@ def _check_task(task: Task, counts: Counts, names: Sequence[str], faults: Sequen
     if task.is_dense:
         detail += f"; of their pixels {', '.join(f'{100 * c.share_known:.4g} %' for c in counts.values())}"
     more = [line for name, counted in counts.items() for line in _describe(name, counted, names)]
-    return Check(f"labels of {task.name}", not faults, "; ".join([detail, *faults]), tuple(more))
+    if faults:
+        return Check(f"labels of {task.name}", False, "; ".join(faults), (detail, *more))
+    return Check(f"labels of {task.name}", True, detail, tuple(more))
 
 
 def _faults(counts: Counts, places: LabelPlaces) -> Iterator[str]:
@@ -80,13 +86,19 @@ def _faults(counts: Counts, places: LabelPlaces) -> Iterator[str]:
             yield f"no {split} sample that was looked at has a label"
         if counted.num_foreign:
             first = places.name(split, counted.first_foreign)
-            yield f"{counted.num_foreign:,} {split} values are {_FOREIGN[counted.task.kind]}, first in {first}"
+            hint = _missing_depth_hint(counted) if counted.task.kind == "depth" else ""
+            yield f"{counted.num_foreign:,} {split} values are {_FOREIGN[counted.task.kind]}{hint}, first in {first}"
         if counted.first_not_unit is not None:
             lengths, first = (
                 f"{counted.shortest:.3g} to {counted.longest:.3g}",
                 places.name(split, counted.first_not_unit),
             )
             yield f"{split} normals have lengths from {lengths}, expected 1, first in {first}"
+
+
+def _missing_depth_hint(counted: LabelCounts) -> str:
+    value = f"{counted.low:g}" if counted.low < 0 else "inf"
+    return f" (if {value} stands for no depth: `missing = {value}` in the dataset.toml of a folder)"
 
 
 _FOREIGN = {

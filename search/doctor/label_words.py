@@ -6,12 +6,11 @@ from spaces.tasks import Task
 from trainer.data import IGNORE_INDEX, Sample
 
 _UNKNOWN = "?"
-_LONGEST = 30
 
 
 def label_words(tasks: Sequence[Task], sample: Sample, class_names: Mapping[str, Sequence[str]]) -> list[str]:
     """One line per classification; of attributes a line per *yes*, and one with how many are unknown."""
-    return [line[:_LONGEST] for task in tasks for line in _lines(task, sample, class_names.get(task.name))]
+    return [line for task in tasks for line in _lines(task, sample, class_names.get(task.name))]
 
 
 def _lines(task: Task, sample: Sample, names: Sequence[str] | None) -> list[str]:

@@ -3,24 +3,23 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from PIL import ImageFont
-
 from search.doctor.label_pictures import UNKNOWN, class_color
+from search.doctor.sheet_font import Font, drawable
 from spaces.tasks import Task
+from trainer.data import DataDescription
 
 SWATCH = 10
 """The side of a colored square, in pixels."""
 
 _GAP, _LINE_HEIGHT = 6, 14
 _MEANINGS: Mapping[str, str] = {
-    "depth": "dark is near, bright is far, by image",
+    "depth": "black is the smallest and white the largest value of each image",
     "normals": "red, green and blue are (x + 1) / 2, (y + 1) / 2 and (z + 1) / 2",
     "edges": "white is 1, black is 0",
     "saliency": "white is 1, black is 0",
 }
 
 Color = tuple[int, int, int]
-Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ class LegendEntry:
 
 
 def lay_out_legend(
-    tasks: Sequence[Task], class_names: Mapping[str, Sequence[str]], width: int, font: Font
+    tasks: Sequence[Task], description: DataDescription, width: int, font: Font
 ) -> tuple[list[LegendEntry], int]:
     """Return the entries of a legend that is ``width`` pixels wide, and its height in pixels."""
     entries: list[LegendEntry] = []
@@ -43,8 +42,10 @@ def lay_out_legend(
         if not task.is_dense:
             continue
         left = 0
-        for text, color in _entries(task, class_names.get(task.name)):
-            needed = (0 if color is None else SWATCH + _GAP) + round(font.getlength(text)) + 2 * _GAP
+        for words, color in _entries(task, description):
+            swatch = 0 if color is None else SWATCH + _GAP
+            text = drawable(words, font, width - swatch - 2 * _GAP)
+            needed = swatch + round(font.getlength(text)) + 2 * _GAP
             if left and left + needed > width:
                 left, top = 0, top + _LINE_HEIGHT
             entries.append(LegendEntry(left, top, text, color))
@@ -53,12 +54,14 @@ def lay_out_legend(
     return entries, top
 
 
-def _entries(task: Task, names: Sequence[str] | None) -> Iterator[tuple[str, Color | None]]:
+def _entries(task: Task, description: DataDescription) -> Iterator[tuple[str, Color | None]]:
     yield f"{task.name}:", None
     if task.kind == "segmentation":
+        names = description.class_names.get(task.name)
         for number in range(task.num_outputs):
             name = names[number] if names else str(number)
             yield name if name == str(number) else f"{number} {name}", class_color(number)
     else:
-        yield _MEANINGS[task.kind], None
+        unit = f", in {description.depth_unit}" if task.kind == "depth" else ""
+        yield _MEANINGS[task.kind] + unit, None
     yield "no label", UNKNOWN

@@ -1,5 +1,6 @@
-"""Label values that are possible, and yet hardly meant: one class only, numbers off by one, two odd classes."""
+"""Label values that are possible, and yet hardly meant: one class only, numbers off by one, another unit."""
 
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from search.doctor.label_counts import LabelCounts
@@ -9,6 +10,9 @@ from spaces.tasks import Task
 _TRAINING = "training"
 _WHITE = 255
 _IMAGES_PER_CLASS = 5
+_METRES = "metres"
+_FAR = 500.0
+"""No camera's scene lies so many metres away on average; what is half a metre away does, in millimetres."""
 
 
 def suspicions(
@@ -18,6 +22,7 @@ def suspicions(
     *,
     ignored: Collection[int],
     places: LabelPlaces,
+    depth_unit: str = _METRES,
 ) -> Iterator[str]:
     """Yield a sentence for each suspicious set of values, with a file that shows it.
 
@@ -27,14 +32,19 @@ def suspicions(
         names: the classes' names, or their numbers.
         ignored: classes that no label can have.
         places: the files of the labels.
+        depth_unit: the unit of depth labels; only metres have an expected range.
     """
     for split, counted in counts.items():
         # A small validation split of whole images may well show one class.
         if counted.num_labelled and (task.is_dense or split == _TRAINING):
-            fault = _single_value(task, split, counted, names)
+            fault = _single_value(task, split, counted, names) or _far_depth(task, split, counted, depth_unit)
             if fault is not None:
                 yield f"{fault}; see {_example(places, split, counted)}"
     is_numbered = task.kind == "segmentation" or tuple(names) == tuple(map(str, range(task.num_outputs)))
+    labelled = {split: counted for split, counted in counts.items() if counted.num_labelled}
+    if task.kind == "normals" and labelled and all(0 <= counted.low < math.inf for counted in labelled.values()):
+        example = _example(places, *next(iter(labelled.items())))
+        yield f"no normal has a negative component, as if (n + 1) / 2 were stored where n is read; see {example}"
     if task.kind in ("classification", "segmentation") and is_numbered:
         yield from _numbering(task, counts, names, ignored, places)
 
@@ -57,6 +67,15 @@ def _single_value(task: Task, split: str, counted: LabelCounts, names: Sequence[
         return None
     if task.kind == "depth" and counted.low == counted.high:
         return f"{split} depth is {counted.low:.3g} everywhere"
+    return None
+
+
+def _far_depth(task: Task, split: str, counted: LabelCounts, depth_unit: str) -> str | None:
+    if task.kind == "depth" and depth_unit == _METRES and counted.mean > _FAR:
+        return (
+            f"{split} depth is {counted.mean:,.0f} metres on average, as if the files counted millimetres "
+            "(`scale = 0.001` in the dataset.toml of a folder)"
+        )
     return None
 
 

@@ -1,6 +1,6 @@
 """The doctor's checks of files and splits; a study does not start on data that fail them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -8,15 +8,22 @@ import pytest
 from PIL import ExifTags, Image
 
 from search.cli import main
+from search.comparison import list_systems
+from search.comparison.run import Workers, run_comparison
 from search.control.contract import StartOptions
 from search.control.driver import main as drive
 from search.control.order import ORDER_VARIABLE, DriverOrder
 from search.doctor.check import Check
 from search.doctor.data_checks import check_data, require_sound_data
 from search.errors import DataChecksError
+from search.folders import StudyFolders
 from search.queries import StudyReader
+from search.references import ReferenceJob
+from search.storage.open_store import open_store
+from search.study_file import parse_study
 from spaces.errors import GatefrontError
 from trainer.data import DataSpec, MultiTaskData, load_data
+from trainer.reporting import ReferenceResult
 
 MANIFEST = """
 input_size = [6, 9]
@@ -75,7 +82,7 @@ def checks(data: MultiTaskData) -> dict[str, Check]:
 def test_check_data_sound_folder_passes(root: Path) -> None:
     found = checks(load(root))
     assert list(found) == [
-        "samples", "labels of semseg", "labels of depth", "labels of edges", "images", "files", "splits",
+        "samples", "brightness", "labels of semseg", "labels of depth", "labels of edges", "images", "files", "splits",
     ]  # fmt: skip
     assert all(check.passed for check in found.values())
     assert found["images"].more == ("5 of 5  RGB: as it is",)
@@ -84,6 +91,12 @@ def test_check_data_sound_folder_passes(root: Path) -> None:
 
 def spoil_depth(root: Path) -> None:
     np.save(root / "depth" / "b.npy", np.full((6, 9), -1, np.float32))
+
+
+def store_12_bits(root: Path) -> None:
+    for path in (root / "images").iterdir():
+        grey = np.array(Image.open(path).convert("L")).astype(np.uint16)
+        Image.fromarray(16 * grey).save(path)
 
 
 def spoil_masks(root: Path) -> None:
@@ -104,7 +117,11 @@ def copy_into_validation(root: Path) -> None:
 
 
 SPOILED: dict[str, tuple[Callable[[Path], None], str]] = {
-    "labels of depth": (spoil_depth, "training values are negative or infinite, first in {root}/depth/b.npy"),
+    "labels of depth": (
+        spoil_depth,
+        "54 training values are negative or infinite (if -1 stands for no depth: `missing = -1` in the dataset.toml "
+        "of a folder), first in {root}/depth/b.npy",
+    ),
     "labels of semseg": (
         spoil_masks,
         "training labels have no class but 0, and 50 % of the pixels are ignored; see {root}/semseg/a.png, which holds "
@@ -115,6 +132,7 @@ SPOILED: dict[str, tuple[Callable[[Path], None], str]] = {
         "class 0 occurs in no label, as if the files counted from 1 (`first_class = 1` in the dataset.toml of a "
         "folder); see {root}/semseg/a.png, which holds 1, 2",
     ),
+    "brightness": (store_12_bits, "all images are almost black, as numbers of 12 bits are in pictures of 16"),
     "splits": (
         copy_into_validation,
         "{root}/images/e.tif is the same picture as {root}/images/b.png of training; 1 of 2 validation images are in "
@@ -212,3 +230,31 @@ def test_driver_of_a_service_refuses_failing_data_unless_forced(
     assert not is_begun()
     assert start(StartOptions(force=True)) == 1
     assert is_begun()
+
+
+def test_compare_failing_data_are_refused_unless_forced(root: Path, tmp_path: Path) -> None:
+    spoil_depth(root)
+    engine, _ = open_store(f"sqlite:///{tmp_path}/g.db")
+    trained: list[str] = []
+
+    def train(jobs: list[ReferenceJob], _cache: Path) -> Iterator[tuple[ReferenceJob, ReferenceResult]]:
+        trained.extend(job.role for job in jobs)
+        raise GatefrontError("it was begun.")
+
+    def run(*, force: bool) -> None:
+        run_comparison(
+            parse_study(STUDY.format(root=root)),
+            list_systems((), "scalar"),
+            num_seeds=1,
+            engine=engine,
+            folders=StudyFolders(tmp_path / "runs", "tiny"),
+            workers=Workers(train_references=train, train_systems=lambda *_: iter(())),
+            force=force,
+        )
+
+    with pytest.raises(DataChecksError, match="labels of depth"):
+        run(force=False)
+    assert not trained
+    with pytest.raises(GatefrontError, match="it was begun"):
+        run(force=True)
+    assert trained

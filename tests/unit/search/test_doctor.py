@@ -20,7 +20,7 @@ from search.doctor.peak_memory import Peak, measure_peak
 from search.doctor.trainee import Trainee
 from search.family_cost import family_flops, most_flops
 from search.family_section import FamilyName
-from search.formats import format_hours
+from search.formats import format_duration
 from search.plan import StudyPlan, plan_study
 from search.study_file import parse_study
 from spaces import build_gated_network, count_parameters
@@ -63,7 +63,8 @@ def test_healthy_study_passes_every_check(tmp_path: Path, capsys: pytest.Capture
     assert all(line.startswith(("ok   ", "     ")) for line in out.splitlines())
     checks = [line[5:].split(":")[0] for line in out.splitlines() if line.startswith("ok")]
     assert checks == [
-        "networks", "disk", "database", "samples", "labels of left", "labels of right", "labels of orientation",
+        "networks", "disk", "database", "samples", "brightness",
+        "labels of left", "labels of right", "labels of orientation",
         "contact sheet", "journey to a bundle", "one-batch overfit", "estimated memory", "estimated time",
     ]  # fmt: skip
     assert "floor" in out
@@ -261,13 +262,13 @@ def test_the_hours_are_those_of_the_families(mixed: StudyPlan, tmp_path: Path) -
     shared_epochs = plan.shared_init_epochs + plan.hard_sharing_epochs
     references = 0.1 * batches * (2 * capacity.single_task + shared_epochs * capacity.hard_sharing)
     check = check_duration(plan, data, steps)
-    low, high = (format_hours((5 * each + references) / 1) for each in (crossed, layered))  # 2 trials, 3 repeats
+    low, high = (format_duration((5 * each + references) / 1) for each in (crossed, layered))  # 2 trials, 3 repeats
     assert check.detail.startswith(f"{low} to {high} for 2 trials and 3 repeats")
     assert [line.split(" per")[0] for line in check.more] == [
-        f"cross-stitch: {format_hours(crossed)}", f"lomt: {format_hours(layered)}"
+        f"cross-stitch: {format_duration(crossed)}", f"lomt: {format_duration(layered)}"
     ]  # fmt: skip
     alone = check_duration(plan, data, steps[1:])
-    assert f"{format_hours(layered)} per trial" in alone.detail
+    assert f"{format_duration(layered)} per trial" in alone.detail
     assert alone.more == ()
 
 

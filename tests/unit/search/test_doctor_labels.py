@@ -3,14 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageFont
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from search.doctor.brightness import Brightness
+from search.doctor.check import Check
 from search.doctor.contact_sheet import draw_contact_sheet
 from search.doctor.evenly import evenly_spaced
 from search.doctor.label_checks import check_labels
@@ -18,6 +21,7 @@ from search.doctor.label_counts import LabelCounts
 from search.doctor.label_pictures import UNKNOWN, class_color, image_picture, label_picture
 from search.doctor.label_words import label_words
 from search.doctor.legend import lay_out_legend
+from search.doctor.sheet_font import drawable, load_font
 from spaces import Task
 from trainer.data import IGNORE_INDEX, DataDescription, MultiTaskData, Sample
 from trainer.data.augmentation import Augmentation, augment
@@ -32,11 +36,11 @@ LOOK = Task(name="look", kind="multilabel", num_outputs=3)
 TASKS = (SEMSEG, DEPTH, NORMALS, EDGES, ANIMAL, LOOK)
 NAMES = {"semseg": ("grass", "water", "cat", "dog"), "animal": ("cat", "dog"), "look": ("wet", "striped", "old")}
 
-UP = torch.tensor([0.0, 1.0, 0.0]).view(3, 1, 1).expand(3, 2, 3)
+DOWN = torch.tensor([0.0, -1.0, 0.0]).view(3, 1, 1).expand(3, 2, 3)
 LABELS = {
     "semseg": torch.tensor([[0, 0, 0], [2, 2, IGNORE_INDEX]]),
     "depth": torch.tensor([[[1.0, 2.0, 3.0], [NAN, NAN, 6.0]]]),
-    "normals": UP,
+    "normals": DOWN,
     "edges": torch.tensor([[[1.0, 0.0, 0.0], [0.0, 0.0, NAN]]]),
     "animal": torch.tensor(1),
     "look": torch.tensor([1.0, 0.0, NAN]),
@@ -44,7 +48,7 @@ LABELS = {
 OTHER = {
     "semseg": torch.tensor([[1, 1, 1], [3, 3, 3]]),
     "depth": torch.tensor([[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]]),
-    "normals": UP,
+    "normals": DOWN,
     "edges": torch.tensor([[[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]]),
     "animal": torch.tensor(0),
     "look": torch.tensor([0.0, 1.0, 1.0]),
@@ -95,7 +99,7 @@ def test_ranges_leave_gaps_out() -> None:
     counts = counted(DEPTH, LABELS["depth"])
     assert (counts.low, counts.high, counts.mean) == pytest.approx((1.0, 6.0, 3.0))
     assert counts.share_known == pytest.approx(4 / 6)
-    lengths = counted(NORMALS, UP, torch.where(torch.arange(3) == 0, torch.nan, 1.5 * UP))
+    lengths = counted(NORMALS, DOWN, torch.where(torch.arange(3) == 0, torch.nan, 1.5 * DOWN))
     assert (lengths.shortest, lengths.longest) == pytest.approx((1.0, 1.5))
     assert lengths.share_known == pytest.approx(10 / 12)
 
@@ -124,8 +128,8 @@ def test_good_labels_pass(task: Task) -> None:
             torch.tensor([[[1.0, -2.0, torch.inf], [1.0, 1.0, NAN]]]),
             "2 training values are negative or infinite",
         ),
-        (NORMALS, 0.9 * UP, "training normals have lengths from 0.9 to 0.9, expected 1"),
-        (NORMALS, torch.inf * UP.abs().clamp(min=1), "18 training values are infinite"),
+        (NORMALS, 0.9 * DOWN, "training normals have lengths from 0.9 to 0.9, expected 1"),
+        (NORMALS, torch.inf * DOWN.abs().clamp(min=1), "18 training values are infinite"),
         (EDGES, torch.full((1, 2, 3), 255.0), "6 training values are neither 0 nor 1"),
         (LOOK, torch.tensor([-1.0, 1.0, 1.0]), "1 training values are neither 0 nor 1"),
         (DEPTH, torch.full((1, 2, 3), NAN), "no training sample that was looked at has a label"),
@@ -176,7 +180,7 @@ def test_check_labels_odd_class_numbers_fail(label: Tensor, ignored: tuple[int, 
     split = Listed({"semseg": label})
     data = data_of(split, split)
     data = replace(data, description=replace(data.description, ignored_classes={"semseg": ignored}))
-    (_, found) = check_labels((SEMSEG,), data)
+    (_, _, found) = check_labels((SEMSEG,), data)
     assert found.passed == (not message)
     assert message in found.detail
 
@@ -192,16 +196,16 @@ def test_check_labels_classes_of_few_images_or_with_names_may_lack_the_first() -
         split = Listed(*[one, two] * count)
         data = data_of(split, split)
         data = replace(data, description=replace(data.description, class_names={"animal": names}))
-        assert [check.passed for check in check_labels((animal,), data)] == [True, passed]
+        assert [check.passed for check in check_labels((animal,), data)] == [True, True, passed]
 
 
 def test_coverage_and_unseen_classes_are_told_per_split() -> None:
     checks = {c.name: c for c in check_labels(TASKS, data_of(Listed(LABELS, {}, {}, {}), Listed(LABELS)))}
     assert checks["samples"].detail == "4 for training, 1 for validation"
     semseg = checks["labels of semseg"]
-    assert "labelled: 25 % of training, 100 % of validation; of their pixels 83.33 %, 83.33 %" in semseg.detail
-    assert semseg.more[:2] == ("training  grass: 60 %, cat: 40 %", "training  never seen: water, dog")
-    assert checks["labels of look"].more[:2] == ("training  wet: 100 %", "training  never yes: striped, old")
+    assert "labelled: 25 % of training, 100 % of validation; of their pixels 83.33 %, 83.33 %" in semseg.more[0]
+    assert semseg.more[1:3] == ("training  grass: 60 %, cat: 40 %", "training  never seen: water, dog")
+    assert checks["labels of look"].more[1:3] == ("training  wet: 100 %", "training  never yes: striped, old")
     assert checks["labels of depth"].more == ("training  1 to 6, mean 3", "validation  1 to 6, mean 3")
 
 
@@ -210,7 +214,7 @@ def test_large_splits_are_looked_at_evenly(monkeypatch: pytest.MonkeyPatch) -> N
     samples = [LABELS if index in (0, 5) else {} for index in range(10)]
     checks = {c.name: c for c in check_labels(TASKS, data_of(Listed(*samples), Listed(LABELS)))}
     assert checks["samples"].detail == "10 for training (2 of them looked at), 1 for validation"
-    assert "labelled: 100 % of training" in checks["labels of animal"].detail
+    assert "labelled: 100 % of training" in checks["labels of animal"].more[0]
     assert evenly_spaced(10, 3) == [0, 3, 6]
     assert evenly_spaced(3, 10) == [0, 1, 2]
 
@@ -222,7 +226,7 @@ def test_pictures_show_what_labels_say() -> None:
     depth = label_picture(DEPTH, LABELS["depth"])
     assert depth[0].tolist() == [[0] * 3, [51] * 3, [102] * 3]
     assert depth[1].tolist() == [list(UNKNOWN), list(UNKNOWN), [255] * 3]
-    assert label_picture(NORMALS, UP)[0, 0].tolist() == [128, 255, 128]
+    assert label_picture(NORMALS, DOWN)[0, 0].tolist() == [128, 0, 128]
     edges = label_picture(EDGES, LABELS["edges"])
     assert edges[0, 0].tolist() == [255] * 3
     assert tuple(edges[1, 2]) == UNKNOWN
@@ -264,13 +268,79 @@ def test_the_sheet_has_a_row_per_sample_and_shows_changed_ones(tmp_path: Path) -
 
 
 def test_lay_out_legend_names_every_color_and_stays_within_the_width() -> None:
-    font = ImageFont.load_default(11)
-    entries, height = lay_out_legend((SEMSEG, DEPTH, ANIMAL), NAMES, 120, font)
+    font, description = load_font(11), data_of(Listed(), Listed()).description
+    entries, height = lay_out_legend((SEMSEG, DEPTH, ANIMAL), description, 120, font)
     assert [entry.text for entry in entries] == [
         "semseg:", "0 grass", "1 water", "2 cat", "3 dog", "no label",
-        "depth:", "dark is near, bright is far, by image", "no label",
+        "depth:", "black is …n metres", "no label",
     ]  # fmt: skip
     assert [entry.color for entry in entries[1:5]] == [class_color(number) for number in range(4)]
     assert entries[0].color is None
-    assert all(entry.left + font.getlength(entry.text) <= 120 for entry in entries[:6])
+    assert all(entry.left + font.getlength(entry.text) <= 120 for entry in entries)
     assert all(0 <= entry.top < height for entry in entries)
+
+
+def test_lay_out_legend_depth_has_the_unit_of_the_data() -> None:
+    description = replace(data_of(Listed(), Listed()).description, depth_unit="inverse depth")
+    texts = [entry.text for entry in lay_out_legend((DEPTH,), description, 900, load_font(11))[0]]
+    assert texts[1] == "black is the smallest and white the largest value of each image, in inverse depth"
+
+
+def test_drawable_text_has_only_known_characters_and_keeps_both_ends() -> None:
+    font = load_font(11)
+    assert drawable("größe 層", font) == "größe \\u5c64"
+    shown = drawable("task-" + 200 * "x" + "-end", font, 100)
+    assert font.getlength(shown) <= 100
+    assert shown.startswith("task-xx")
+    assert shown.endswith("xx-end")
+
+
+def check_of(task: Task, train: Tensor, val: Tensor, **changes: Any) -> Check:
+    data = data_of(Listed({task.name: train}), Listed({task.name: val}))
+    data = replace(data, description=replace(data.description, **changes))
+    return list(check_labels((task,), data))[-1]
+
+
+def test_check_labels_normals_without_a_negative_component_fail() -> None:
+    coded = torch.tensor([0.6, 0.8, 0.0]).view(3, 1, 1).expand(3, 2, 3)
+    found = check_of(NORMALS, coded, coded)
+    assert not found.passed
+    assert found.detail == (
+        "no normal has a negative component, as if (n + 1) / 2 were stored where n is read; see sample 0"
+    )
+    assert check_of(NORMALS, DOWN, coded).passed
+
+
+def test_check_labels_depth_in_millimetres_fails_unless_it_is_no_depth_in_metres() -> None:
+    depth = torch.tensor([[[900.0, 1200.0, 3000.0], [2000.0, 700.0, 4000.0]]])
+    found = check_of(DEPTH, depth, LABELS["depth"])
+    assert found.detail.startswith("training depth is 1,967 metres on average, as if the files counted millimetres")
+    assert check_of(DEPTH, depth / 1000, LABELS["depth"]).passed
+    assert check_of(DEPTH, depth, LABELS["depth"], depth_unit="inverse depth").passed
+
+
+def test_check_labels_negative_depth_names_the_key_for_missing_values() -> None:
+    depth = torch.tensor([[[-1.0, 2.0, 3.0], [-1.0, 5.0, 6.0]]])
+    found = check_of(DEPTH, depth, LABELS["depth"])
+    assert found.detail.startswith(
+        "2 training values are negative or infinite (if -1 stands for no depth: `missing = -1`"
+    )
+    infinite = check_of(DEPTH, depth.abs() / torch.tensor([0.0, 1.0, 1.0]), LABELS["depth"])
+    assert "`missing = inf`" in infinite.detail
+
+
+@pytest.mark.parametrize(
+    ("pixels", "passed", "message"),
+    [
+        (torch.linspace(0, 1, 18), True, "values from 0 to 1, of 0 for black and 1 for white"),
+        (torch.linspace(0, 4095 / 65535, 18), False, "all images are almost black"),
+        (torch.linspace(0, 1 / 255, 18), False, "all images are almost black"),
+        (torch.full((18,), 0.5), False, "every pixel of every image is the same"),
+    ],
+)
+def test_brightness_dark_or_even_images_fail(pixels: Tensor, passed: bool, message: str) -> None:
+    description = data_of(Listed(), Listed()).description
+    brightness = Brightness(description)
+    brightness.add((pixels.view(3, 2, 3) - 0.5) / 0.25)
+    assert brightness.check().passed is passed
+    assert message in brightness.check().detail

@@ -81,13 +81,13 @@ def test_prepare_references_unlearned_task_is_named_and_left_out_of_delta_mtl(
     references = prepare_references(plan, run.store, Path("cache"), _scoring(_SCORES, _CONSTANTS))
     # Hard sharing is 10 points better everywhere: 12.5 % at left and 20 % at orientation, 2439 % at right.
     assert references.hard_sharing_delta_mtl() == pytest.approx((12.5 + 20.0) / 2)
-    assert "right (accuracy % 0.41, a constant prediction 11) has not learned alone: Δ_MTL leaves it out" in caplog.text
+    assert "right (accuracy %: 0.41; of a constant prediction: 11) has not learned: Δ_MTL leaves it out" in caplog.text
     spec = references.single_task(plan.largest)
     assert {name: one.has_learned for name, one in spec.items()} == {"left": True, "right": False, "orientation": True}
     view = StudyReader(run.url).view("table")
     (sentence,) = unlearned_sentences(view)
     assert sentence.startswith(
-        "Not learned alone, so left out of Δ_MTL: right (accuracy % 0.41, a constant prediction 11)."
+        "Not learned alone, so left out of Δ_MTL: right (accuracy %: 0.41; of a constant prediction: 11)."
     )
     assert sentence in list(front_notes(view))
 
@@ -99,7 +99,7 @@ def test_prepare_references_no_task_learned_ends_with_every_task_and_a_way_out(o
     with pytest.raises(ReferenceFailedError) as error:
         prepare_references(plan_study(parse_study(text)), run.store, Path("cache"), _scoring(flat, flat))
     for task in ("left", "right", "orientation"):
-        assert f"{task} (accuracy % 11, a constant prediction 11)" in error.value.message
+        assert f"{task} (accuracy %: 11; of a constant prediction: 11)" in error.value.message
     assert "gatefront doctor" in str(error.value.hint)
     assert "rank_unlearned = true" in str(error.value.hint)
 
@@ -111,7 +111,7 @@ def test_prepare_references_rank_unlearned_counts_every_task_and_says_so(open_ta
     references = prepare_references(plan, run.store, Path("cache"), _scoring(_SCORES, _CONSTANTS))
     assert references.hard_sharing_delta_mtl() == pytest.approx((12.5 + 20.0 + 100 * 10 / 0.41) / 3)
     (sentence,) = unlearned_sentences(StudyReader(run.url).view("table"))
-    assert "counts the gain over that all the same" in sentence
+    assert "Δ_MTL counts it nevertheless (rank_unlearned = true)" in sentence
 
 
 def test_prepare_references_resumed_study_of_an_earlier_release_ranks_as_it_did(open_table_study: OpenStudy) -> None:

@@ -1,0 +1,39 @@
+"""How bright images are: a set that is all dark was hardly meant so."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from search.doctor.check import Check
+from trainer.data import DataDescription
+
+_DARK = 0.07
+"""Of white. Numbers of 12 bits in a picture of 16 reach 0.0625, numbers of 0 to 1 in one of 8 reach 0.004."""
+
+
+class Brightness:
+    """The darkest and the brightest value of all images that are added, with 0 for black and 1 for white."""
+
+    def __init__(self, description: DataDescription) -> None:
+        self._mean, self._std = (torch.tensor(values).view(-1, 1, 1) for values in (description.mean, description.std))
+        self._low, self._high = math.inf, -math.inf
+
+    def add(self, image: Tensor) -> None:
+        """Take in an image ``[channels, h, w]`` as samples hold it, normalised."""
+        values = image * self._std + self._mean
+        self._low, self._high = min(self._low, float(values.min())), max(self._high, float(values.max()))
+
+    def check(self) -> Check:
+        """Return a check that passed unless all images are almost black, or hold one value alone."""
+        found = f"values from {self._low:.3g} to {self._high:.3g}, of 0 for black and 1 for white"
+        if self._high <= _DARK:
+            return Check(
+                "brightness",
+                False,
+                f"{found}: all images are almost black, as numbers of 12 bits are in pictures of 16, and numbers "
+                "from 0 to 1 in pictures of 8; stretch them to the whole range",
+            )
+        if self._low == self._high:
+            return Check("brightness", False, f"{found}: every pixel of every image is the same")
+        return Check("brightness", True, found)
