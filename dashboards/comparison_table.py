@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from dashboards.formats import flop_unit
+from dashboards.formats import flop_unit, shorten_name
 from dashboards.task_keys import task_key
 from search.comparison import ComparisonTable, Spread
 
@@ -19,7 +19,10 @@ def comparison_columns(table: ComparisonTable) -> list[dict[str, Any]]:
         _number("flops", unit.name, ".4r"),
         _number("share", "% of single-task", ".1f"),
         _number("mean_rank", "Mean rank", ".1f"),
-        *(_with_spread(f"metric_{task_key(task.name)}", f"{task.name}: {task.metric}") for task in table.tasks),
+        *(
+            _with_spread(f"metric_{task_key(task.name)}", f"{shorten_name(task.name)}: {task.metric}")
+            for task in table.tasks
+        ),
         _number("parameters", "Parameters", ",d"),
         _number("training", "Training FLOPs", ".3s"),
         _number("seeds", "Seeds", "d"),

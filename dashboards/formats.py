@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 MINUS = "\u2212"
 NONE = "\u2013"
 _DURATIONS = ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
+_LONGEST_NAME = 28
 _KNOWN_UNITS = {"%": "%", "m": "m", "deg": "°"}
 
 
@@ -101,6 +102,14 @@ def format_time(moment: datetime | None) -> str:
         return NONE
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return f"{aware.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def shorten_name(name: str) -> str:
+    """Return a name for an axis, a legend or a table's head: a long one loses its middle."""
+    if len(name) <= _LONGEST_NAME:
+        return name
+    end = (_LONGEST_NAME - 1) // 2
+    return f"{name[: _LONGEST_NAME - 1 - end]}…{name[-end:]}"
 
 
 def format_names(names: list[str]) -> str:

@@ -45,7 +45,12 @@ def nearest_table(view: StudyView) -> Component | None:
 
 def _missed(point: TrialPoint, summary: StudySummary) -> str:
     found = _excesses(point, summary)
-    return format_names([f"{100 * share:.3g} % {name}" for name, share in found.items()]) or NONE
+    return format_names([f"{_percent(share)} {name}" for name, share in found.items()]) or NONE
+
+
+def _percent(share: float) -> str:
+    percent = 100 * share
+    return f"{percent:,.0f} %" if percent >= 100 else f"{percent:.3g} %"
 
 
 def _excesses(point: TrialPoint, summary: StudySummary) -> dict[str, float]:

@@ -27,6 +27,7 @@ from dashboards.formats import (
     format_share,
     format_time,
     metric_name,
+    shorten_name,
 )
 from dashboards.point_words import asked_and_delivered, point_name, sureness
 from dashboards.reader import Reader
@@ -204,7 +205,7 @@ def _trial_row(view: StudyView, point: TrialPoint) -> list[str]:
 
 
 def _metric_heads(view: StudyView) -> list[str]:
-    return [f"{task.name}, {metric_name(task.metric)}" for task in view.summary.tasks]
+    return [f"{shorten_name(task.name)}, {metric_name(task.metric)}" for task in view.summary.tasks]
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

@@ -28,7 +28,7 @@ def study_sentence(summary: StudySummary) -> str | None:
     reason = f" {summary.message}" if summary.message else ""
     match summary.state:
         case StudyState.FAILED:
-            return f"The study failed.{reason or ' No cause was recorded.'}"
+            return f"The study failed:{reason or ' no cause was recorded.'}"
         case StudyState.LOST:
             return (
                 "The process that drives this study no longer answers; what had finished is kept."
@@ -107,7 +107,7 @@ def confirmation_sentence(view: StudyView) -> str:
 def hypervolume_sentence(view: StudyView) -> str | None:
     """Why there is no hypervolume, or none above zero."""
     if not view.hypervolume:
-        return "The hypervolume is drawn from the first finished trial on."
+        return "The hypervolume is drawn from the first trial on that finishes within the budget."
     if all(point.hypervolume == 0 for point in view.hypervolume):
         return "Zero so far: no trial within the budget is better than hard sharing."
     return None

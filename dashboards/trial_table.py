@@ -6,7 +6,7 @@ from operator import itemgetter
 from typing import Any
 
 from dashboards.components import state_label
-from dashboards.formats import flop_unit, format_duration, metric_name, metric_unit
+from dashboards.formats import flop_unit, format_duration, metric_name, metric_unit, shorten_name
 from dashboards.links import trial_path
 from dashboards.point_words import expected_delta, place
 from dashboards.task_keys import task_key, task_of_key
@@ -176,8 +176,7 @@ def _metric_groups(tasks: Sequence[TaskRecord]) -> list[dict[str, Any]]:
     for task in tasks:
         unit = metric_unit(task.metric)
         heading = f"{metric_name(task.metric)}{f' ({unit})' if unit else ''}"
-        column = _number(
-            _METRIC + task_key(task.name), task.name, ".3f" if unit in ("m", "") else ".2f", _width(task.name)
-        )
-        groups.setdefault(heading, []).append(column)
+        name = shorten_name(task.name)
+        column = _number(_METRIC + task_key(task.name), name, ".3f" if unit in ("m", "") else ".2f", _width(name))
+        groups.setdefault(heading, []).append(column | {"headerTooltip": task.name})
     return [{"headerName": heading, "children": columns} for heading, columns in groups.items()]

@@ -57,6 +57,9 @@ def unlearned_sentences(view: StudyView) -> list[str]:
     """Return a notice of the view's unlearned tasks with a way out; empty while all have learned."""
     found = unlearned_tasks(view.summary.tasks, view.references)
     left_out = [task.scores for task in found if not task.is_ranked]
+    if len(left_out) == len(view.summary.tasks):
+        # The study has failed for that, and its message names them.
+        return []
     ranked = [task.scores for task in found if task.is_ranked]
     sentences = []
     if left_out:

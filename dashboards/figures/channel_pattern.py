@@ -2,7 +2,7 @@
 
 import plotly.graph_objects as go
 
-from dashboards.figures.labels import as_label
+from dashboards.figures.labels import as_label, axis_labels
 from dashboards.figures.theme import Scheme, base_figure
 from spaces.gate_map import GateSite
 
@@ -13,13 +13,12 @@ def channel_pattern_figure(tasks: tuple[str, ...], site: GateSite, scheme: Schem
     """Tasks x channels; dark on the light scheme (light on the dark one) where a task keeps its own channel."""
     shared, own = ("#dbe4ec", "#00467a") if scheme.name == "light" else ("#3d444b", "#7cc4f0")
     values = [[int(flag) for flag in row] for row in site.own]
-    tasks = tuple(map(as_label, tasks))
     figure = base_figure(scheme, height=96 + _ROW_HEIGHT * len(tasks), keep=f"pattern-{site.name}")
     figure.add_heatmap(
-        z=values, x=list(range(site.num_channels)), y=list(tasks), zmin=0, zmax=1, showscale=False,
+        z=values, x=list(range(site.num_channels)), y=axis_labels(tasks), zmin=0, zmax=1, showscale=False,
         colorscale=[[0, shared], [1, own]], xgap=1 if site.num_channels <= 128 else 0, ygap=3,
         hovertext=[[f"{task} · channel {c}: {'its own' if flag else 'the shared one'}" for c, flag in enumerate(row)]
-                   for task, row in zip(tasks, values, strict=True)],
+                   for task, row in zip(map(as_label, tasks), values, strict=True)],
         hovertemplate="%{hovertext}<extra></extra>",
     )  # fmt: skip
     for name, color in (("own channel", own), ("shared channel", shared)):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from dashboards.figures.labels import as_label
+from dashboards.figures.labels import as_label, axis_labels
 from dashboards.figures.theme import DELTA_AXIS, TASK_DASHES, TASK_MARKERS, Scheme, base_figure, styled
 from dashboards.formats import flop_unit, format_flops
 from search.records import EpochPoint, TaskRecord
@@ -87,7 +87,7 @@ def _line(
     return {
         "x": [epoch.epoch for epoch in epochs],
         "y": list(values),
-        "name": as_label(name),
+        "name": axis_labels([name])[0],
         "mode": "lines+markers",
         "line": {"color": scheme.task_color(index), "width": 2, "dash": TASK_DASHES[index % len(TASK_DASHES)]},
         "marker": {"symbol": TASK_MARKERS[index % len(TASK_MARKERS)], "size": 7},

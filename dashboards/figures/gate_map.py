@@ -4,7 +4,7 @@ from itertools import accumulate, pairwise
 
 import plotly.graph_objects as go
 
-from dashboards.figures.labels import as_label
+from dashboards.figures.labels import as_label, axis_labels
 from dashboards.figures.theme import Scheme, base_figure
 from spaces.gate_counts import GateCounts
 from spaces.gate_map import GateMap
@@ -30,7 +30,7 @@ def gate_map_figure(
     lightness too, so it reads without colour. ``by_flops`` makes each site as wide as what it costs in one branch.
     """
     counts = gate_map if isinstance(gate_map, GateCounts) else GateCounts.of(gate_map)
-    sites, tasks = counts.sites, [as_label(task) for task in counts.tasks]
+    sites, tasks = counts.sites, axis_labels(counts.tasks)
     edges = _edges(counts, by_flops=by_flops)
     figure = base_figure(scheme, height=map_height(len(tasks)), keep=keep)
     figure.add_heatmap(

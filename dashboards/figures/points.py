@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from dashboards.choosing import thinned
 from dashboards.cost_axis import cost_axis
-from dashboards.figures.labels import as_label
+from dashboards.figures.labels import as_label, axis_labels
 from dashboards.figures.theme import Scheme, base_figure
 from dashboards.formats import format_delta
 from search.importance import parameter_space
@@ -100,7 +100,7 @@ def importance_figure(
 def pair_figure(deltas: Mapping[str, Mapping[str, float]], tasks: Sequence[TaskRecord], scheme: Scheme) -> go.Figure:
     """Each task's change against its single-task network, a bar per point; the second one is hatched."""
     names = [task.name for task in tasks]
-    shown = [as_label(name) for name in names]
+    shown = axis_labels(names)
     figure = base_figure(scheme, height=120 + 64 * len(names), keep="pair")
     found = [value for values in deltas.values() for value in values.values()] or [0.0]
     for index, (label, values) in enumerate(deltas.items()):

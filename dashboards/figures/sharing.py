@@ -1,14 +1,18 @@
 """Pictures of what tasks share: who shares with whom, where they part, what it costs, how two networks differ."""
 
+from collections import defaultdict
+from collections.abc import Sequence
+
 import plotly.graph_objects as go
 
-from dashboards.figures.labels import as_label
+from dashboards.figures.labels import as_label, axis_labels
 from dashboards.figures.theme import Scheme, base_figure, translucent
 from dashboards.formats import flop_unit, format_flops
 from spaces.gate_map import GateMap
 from spaces.sharing import Flow, Stage, affinity, flows, site_flops, stages
 
 FLOW_HEIGHT = 380
+_FLOW_PAD, _FLOW_MARGIN = 8, 12  # pixels
 _MOST_NUMBERS = 24
 _MOST_NAMES = 30
 _ROW_HEIGHT = 44
@@ -17,7 +21,7 @@ _ROW_HEIGHT = 44
 def affinity_figure(gate_map: GateMap, scheme: Scheme) -> go.Figure:
     """Tasks x tasks: what part of a branch, by FLOPs, both take from the shared one; on the diagonal each one alone."""
     matrix = [[100 * value for value in row] for row in affinity(gate_map)]
-    tasks = [as_label(task) for task in gate_map.tasks]
+    tasks, shown = [as_label(task) for task in gate_map.tasks], axis_labels(gate_map.tasks)
     figure = base_figure(scheme, height=150 + 52 * len(tasks), keep="affinity")
     words = [
         [f"{one} takes {value:.0f} % of a branch from the shared one" if one == other
@@ -27,7 +31,7 @@ def affinity_figure(gate_map: GateMap, scheme: Scheme) -> go.Figure:
     ]  # fmt: skip
     figure.add_trace(
         go.Heatmap(
-            z=matrix, x=tasks, y=tasks, zmin=0, zmax=100, colorscale="Cividis", xgap=3, ygap=3, hovertext=words,
+            z=matrix, x=shown, y=shown, zmin=0, zmax=100, colorscale="Cividis", xgap=3, ygap=3, hovertext=words,
             hovertemplate="%{hovertext}<extra></extra>", texttemplate="%{z:.0f}", textfont={"size": 13, "weight": 600},
             colorbar=_colorbar("shared by both (%)"),
         )
@@ -43,23 +47,25 @@ def flow_figure(gate_map: GateMap, scheme: Scheme) -> go.Figure:
     Every task has the same width, as a share of its own features.
     """
     found = stages(gate_map)
-    tasks = tuple(map(as_label, gate_map.tasks))
+    tasks, shown = tuple(map(as_label, gate_map.tasks)), tuple(axis_labels(gate_map.tasks))
     figure = base_figure(scheme, height=FLOW_HEIGHT, keep="flow")
     links = flows(found, len(tasks))
     used = sorted({end for link in links for end in _ends(link)})
     place = {end: index for index, end in enumerate(used)}
     last = max(len(found) - 1, 1)
+    centers = _node_centers(links, len(tasks))
     figure.add_trace(
         go.Sankey(
             arrangement="fixed",
             node={
-                "label": [_node_name(tasks, lane, found[stage], stage in (0, last)) for stage, lane in used],
+                "label": [_node_name(shown, lane, found[stage], stage in (0, last)) for stage, lane in used],
                 "x": [0.001 + 0.998 * stage / last for stage, _ in used],
-                "y": [(lane + 0.5) / (len(tasks) + 1) for _, lane in used],
+                "y": [centers[end] for end in used],
                 "color": [scheme.muted if lane == 0 else scheme.task_color(lane - 1) for _, lane in used],
                 "customdata": [f"{'shared' if not lane else tasks[lane - 1]} in {found[stage].name}"
                                for stage, lane in used],
-                "hovertemplate": "%{customdata}<extra></extra>", "pad": 8, "thickness": 10, "line": {"width": 0},
+                "hovertemplate": "%{customdata}<extra></extra>",
+                "pad": _FLOW_PAD, "thickness": 10, "line": {"width": 0},
             },
             link={
                 "source": [place[_ends(link)[0]] for link in links],
@@ -71,8 +77,30 @@ def flow_figure(gate_map: GateMap, scheme: Scheme) -> go.Figure:
             },
         )
     )  # fmt: skip
-    figure.update_layout(margin={"l": 12, "r": 12, "t": 12, "b": 12})
+    figure.update_layout(margin=dict.fromkeys("lrtb", _FLOW_MARGIN))
     return figure
+
+
+def _node_centers(links: Sequence[Flow], num_tasks: int) -> dict[tuple[int, int], float]:
+    """Return where the middle of each node is, from 0 at the top to 1, so that none is cut off and none overlap."""
+    values: dict[tuple[int, int], float] = {}
+    for side in (0, 1):
+        totals: dict[tuple[int, int], float] = defaultdict(float)
+        for link in links:
+            totals[_ends(link)[side]] += link.share
+        values |= {end: max(total, values.get(end, 0.0)) for end, total in totals.items()}
+    columns = [sorted(end for end in values if end[0] == stage) for stage in sorted({stage for stage, _ in values})]
+    # As Plotly scales nodes: the column with the most gaps has to fit, and every column holds all tasks.
+    gap = _FLOW_PAD / (FLOW_HEIGHT - 2 * _FLOW_MARGIN)
+    unit = (1 - gap * (max(map(len, columns), default=1) - 1)) / num_tasks
+    centers = {}
+    for column in columns:
+        top = 0.0
+        for end in column:
+            height = unit * values[end]
+            centers[end] = top + height / 2
+            top += height + gap
+    return centers
 
 
 def _ends(link: Flow) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -105,9 +133,10 @@ def flops_figure(gate_map: GateMap, scheme: Scheme) -> go.Figure:
     costs = [site_flops(site) for site in sites]
     unit = flop_unit(max((cost.total for cost in costs), default=1.0))
     figure = base_figure(scheme, height=300, keep="flops-per-site")
-    rows = [("shared", [cost.shared for cost in costs], scheme.muted)]
+    rows = [("shared branch", [cost.shared for cost in costs], scheme.muted)]
     rows += [
-        (as_label(task), [cost.own[t] for cost in costs], scheme.task_color(t)) for t, task in enumerate(gate_map.tasks)
+        (label, [cost.own[t] for cost in costs], scheme.task_color(t))
+        for t, label in enumerate(axis_labels(gate_map.tasks))
     ]
     patterns = ("", "/", "\\", "x", "-", "|", "+", ".")
     for index, (name, values, color) in enumerate(rows):
@@ -139,7 +168,7 @@ def difference_figure(one: GateMap, other: GateMap, names: tuple[str, str], sche
     middle = "#f4f4f4" if scheme.name == "light" else "#2e2e2e"
     figure.add_trace(
         go.Heatmap(
-            z=percent, x=list(range(len(one.sites))), y=[as_label(task) for task in one.tasks],
+            z=percent, x=list(range(len(one.sites))), y=axis_labels(one.tasks),
             zmin=-100, zmax=100, xgap=1.5, ygap=3,
             colorscale=[[0, scheme.bad], [0.5, middle], [1, scheme.good]],
             customdata=[[site.name for site in one.sites] for _ in one.tasks],

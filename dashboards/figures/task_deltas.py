@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from dashboards.figures.labels import as_label
+from dashboards.figures.labels import axis_labels
 from dashboards.figures.theme import Scheme, base_figure
 from dashboards.formats import format_delta
 from search.records import TaskRecord
@@ -13,7 +13,7 @@ from search.records import TaskRecord
 def task_deltas_figure(deltas: Mapping[str, float], tasks: Sequence[TaskRecord], scheme: Scheme) -> go.Figure:
     """Horizontal bars in percent of the single-task metric; blue gains, vermilion loses, the sign is written too."""
     names = [task.name for task in tasks if task.name in deltas]
-    shown, values = [as_label(name) for name in names], [deltas[name] for name in names]
+    shown, values = axis_labels(names), [deltas[name] for name in names]
     figure = base_figure(scheme, height=92 + 44 * len(shown), keep="task-deltas")
     figure.add_bar(
         x=values, y=shown, orientation="h", width=0.55,

@@ -17,6 +17,7 @@ from dashboards.cost_axis import AxisName, CostAxis, axis_names, cost_axis
 from dashboards.drawn import Drawn, ShownPoints
 from dashboards.figures.front import Layers, front_figure, thinned_sentence
 from dashboards.figures.theme import scheme_named
+from dashboards.formats import shorten_name
 from dashboards.links import trial_path
 from dashboards.reader import Reader
 from dashboards.task_keys import task_key, task_of_key
@@ -144,7 +145,8 @@ def controls(view: StudyView) -> tuple[list[Component], list[dict[str, str]]]:
     """A floor per task and the axes that the study measures."""
     floors = [
         dmc.NumberInput(
-            id={"type": front_ids.FLOOR, "task": task_key(task.name)}, label=f"{task.name} may lose at most",
+            id={"type": front_ids.FLOOR, "task": task_key(task.name)},
+            label=f"{shorten_name(task.name)} may lose at most",
             suffix=" %", size="xs", w=190, min=0, step=0.5, value="", placeholder="any", debounce=400,
         )
         for task in view.summary.tasks

@@ -119,7 +119,7 @@ def _progress(summary: StudySummary) -> Children:
 def _best(view: StudyView) -> Children:
     best = view.best
     if best is None:
-        return "no finished trial yet"
+        return "no trial within the budget yet"
     hard = next((r.delta_mtl for r in view.references if r.kind == "hard_sharing"), None)
     link = dcc.Link(f"trial {best.label}", href=trial_path(view.summary.name, best.number, best.derived))
     return [link, f" · hard sharing {format_delta(hard)}" if hard is not None else ""]

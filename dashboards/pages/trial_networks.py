@@ -7,7 +7,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from dashboards.components import Children, card
-from dashboards.formats import NONE, format_delta, format_duration, format_flops, format_share
+from dashboards.formats import NONE, format_delta, format_duration, format_flops, format_share, shorten_name
 from dashboards.links import trial_path
 from dashboards.trial_table import standing
 from search.formats import format_latency
@@ -21,11 +21,12 @@ def networks_card(view: StudyView, detail: TrialDetail, chosen: PointDetail) -> 
     tasks = [task.name for task in view.summary.tasks]
     rows = [_row(view, detail.study, network, network.point == chosen.point) for network in detail.networks]
     latency = ["Latency"] * (view.summary.latency is not None)
-    numbers = ("Requested", "Delivered", "of single-task", *latency, "Δ_MTL", *(f"Δ {name}" for name in tasks))
+    numbers = ("Requested", "Delivered", "of single-task", *latency, "Δ_MTL")
     head = html.Tr(
         [
             html.Th("Network"),
             *(html.Th(name, className="number") for name in numbers),
+            *(html.Th(f"Δ {shorten_name(name)}", title=name, className="number") for name in tasks),
             html.Th("Front"),
             html.Th("Time"),
             html.Th("Pull"),

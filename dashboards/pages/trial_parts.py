@@ -115,7 +115,7 @@ def task_table(view: StudyView, detail: TrialDetail, chosen: PointDetail) -> Com
     rows = [
         html.Tr(
             [
-                html.Td(task.name),
+                html.Td(task.name, className="name"),
                 html.Td(f"{metric_name(task.metric)} {'↑' if task.higher_is_better else '↓'}", className="dimmed"),
                 html.Td(_metric(metrics, task), className="number strong"),
                 html.Td(_metric(by_kind.get("single_task", {}), task), className="number"),

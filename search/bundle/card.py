@@ -105,7 +105,24 @@ def _tasks(manifest: Manifest) -> str:
         "| task | metric | this network | single-task | change |",
         "| --- | --- | ---: | ---: | ---: |",
     ]
-    return "\n".join(lines + [_task_row(task) for task in manifest.tasks])
+    return "\n".join([*lines, *(_task_row(task) for task in manifest.tasks), *_unlearned(manifest)])
+
+
+def _unlearned(manifest: Manifest) -> list[str]:
+    """Say for which tasks Δ_MTL says nothing, or little."""
+    # Without any term, as in bundles of earlier releases, it is not known which are left out.
+    has_terms = any(task.delta is not None for task in manifest.tasks)
+    left_out = [as_text(task.name) for task in manifest.tasks if has_terms and task.delta is None]
+    counted = [
+        as_text(task.name) for task in manifest.tasks if task.delta is not None and task.name in manifest.unlearned
+    ]
+    why = "The single-task network is no better than a constant prediction"
+    lines = []
+    if left_out:
+        lines += ["", f"Left out of Δ_MTL: {', '.join(left_out)}. {why}."]
+    if counted:
+        lines += ["", f"Counted in Δ_MTL, which therefore says little: {', '.join(counted)}. {why}."]
+    return lines
 
 
 def _task_row(task: TaskEntry) -> str:

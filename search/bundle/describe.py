@@ -20,6 +20,7 @@ from search.bundle.manifest import (
 from search.bundle.outputs import output_meaning, output_shape
 from search.bundle.source import PullSource
 from search.records import TaskRecord
+from search.unlearned import unlearned_tasks
 from spaces import FLOP_CONVENTION, PlainNetwork, count_parameters
 from spaces.task_names import safe_names
 from spaces.tasks import Task
@@ -45,6 +46,7 @@ def describe(
             for task, name in zip(delivered.architecture.tasks, safe_names(network.task_names), strict=True)
         ),
         delta_mtl=point.delta_mtl or 0.0,
+        unlearned=tuple(task.name for task in unlearned_tasks(summary.tasks, source.view.references)),
         flops=FlopsEntry(
             value=point.flops or 0,
             convention=FLOP_CONVENTION,

@@ -126,6 +126,7 @@ class Manifest(_Record):
     ``latency`` is what ``gatefront bench`` measured, one entry per setting; all else was written at the pull.
     ``confirmation`` is null where its trial was not repeated: then ``delta_mtl`` is that of one seed.
     ``worker_latency`` is null where the study does not measure latency.
+    ``unlearned`` names the tasks whose single-task network is no better than a constant prediction.
     """
 
     format: Literal["gatefront-bundle"] = "gatefront-bundle"
@@ -141,6 +142,7 @@ class Manifest(_Record):
     input: InputEntry
     tasks: tuple[TaskEntry, ...]
     delta_mtl: float
+    unlearned: tuple[str, ...] = ()
     flops: FlopsEntry
     references: tuple[ReferenceEntry, ...]
     num_parameters: int

@@ -1,5 +1,6 @@
 """The card's two pictures, drawn from records: where the network lies on the front, and what its tasks share."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -158,4 +159,7 @@ def _canvas(width: float, height: float, rows: tuple[float, ...] = (1,)) -> tupl
 
 
 def _save(figure: Figure, path: Path) -> None:
-    figure.savefig(path, dpi=130, facecolor="white")
+    with warnings.catch_warnings():
+        # Names of tasks and layers may be in any script. What the font lacks is a box in the picture.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure.savefig(path, dpi=130, facecolor="white")

@@ -74,7 +74,9 @@ def load_numbered(
         description=replace(description, num_train=len(train), num_val=len(val)),
         train=train,
         val=val,
-        fingerprint=hash_json(stamps | read_anew | ({} if options.size is None else {"size": description.input_size})),
+        fingerprint=hash_json(
+            {**stamps, **read_anew} | ({} if options.size is None else {"size": description.input_size})
+        ),
     )
 
 

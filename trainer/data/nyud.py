@@ -110,7 +110,9 @@ def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
         description=replace(description, num_train=len(train), num_val=len(val)),
         train=train,
         val=val,
-        fingerprint=hash_json(stamps | read_anew | ({} if options.size is None else {"size": description.input_size})),
+        fingerprint=hash_json(
+            {**stamps, **read_anew} | ({} if options.size is None else {"size": description.input_size})
+        ),
     )
     return augment(keep_decoded(data, spec, cache_dir), options.choose(_PUBLISHED))
 

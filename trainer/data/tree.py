@@ -1,6 +1,6 @@
 """Looking at a folder of files before anything is read: what is there, what is missing, what it all is."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -99,7 +99,7 @@ def file_stamps(root: Path, paths: Iterable[Path]) -> dict[str, tuple[int, int]]
     return {str(path.relative_to(root)): (stat.st_size, stat.st_mtime_ns) for path, stat in found.items()}
 
 
-def reading_stamps(root: Path, images: Iterable[Path]) -> Mapping[str, list[str]]:
+def reading_stamps(root: Path, images: Iterable[Path]) -> dict[str, list[str]]:
     """Name the images that an earlier release read otherwise, for a fingerprint; nothing where there are none.
 
     That release turned no image by its EXIF orientation, and kept 8 bits of each number. What it trained on such images

@@ -180,7 +180,7 @@ def test_the_difference_names_what_is_bought(view: StudyView, trial_of: Any) -> 
 def test_figures_of_sharing_hold_the_map_s_values(view: StudyView, trial_of: Any) -> None:
     gate_map = trial_of(view.points[7]).gate_map
     assert len(affinity_figure(gate_map, LIGHT).data[0].z) == 3
-    assert [bar.name for bar in flops_figure(gate_map, LIGHT).data] == ["shared", "left", "right", "orientation"]
+    assert [bar.name for bar in flops_figure(gate_map, LIGHT).data] == ["shared branch", "left", "right", "orientation"]
     links = flow_figure(gate_map, LIGHT).data[0].link
     assert len(links.source) == len(links.target) == len(links.value)
     assert not any(any(row) for row in difference_figure(gate_map, gate_map, ("a", "b"), LIGHT).data[0].z)

@@ -108,7 +108,7 @@ def test_nothing_on_the_front_otherwise(view: StudyView) -> None:
 @pytest.mark.parametrize(
     ("state", "words"),
     [
-        (StudyState.FAILED, "The study failed. disk full"),
+        (StudyState.FAILED, "The study failed: disk full"),
         (StudyState.LOST, "`gatefront resume digits` goes on"),
         (StudyState.STOPPED, "was stopped. disk full `gatefront resume digits`"),
         (StudyState.STOPPING, "is stopping"),

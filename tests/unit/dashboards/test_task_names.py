@@ -15,7 +15,7 @@ from dashboards.figures.channel_pattern import channel_pattern_figure
 from dashboards.figures.curves import loss_figure
 from dashboards.figures.front import front_figure
 from dashboards.figures.gate_map import gate_map_figure
-from dashboards.figures.labels import as_label
+from dashboards.figures.labels import as_label, axis_labels
 from dashboards.figures.sharing import affinity_figure, flops_figure, flow_figure
 from dashboards.figures.task_deltas import task_deltas_figure
 from dashboards.figures.theme import scheme_named
@@ -102,7 +102,26 @@ def test_figures_show_awkward_names_as_they_are(renamed: StudyView) -> None:
     assert affinity.layout.xaxis.type == affinity.layout.yaxis.type == "category"
     deltas = task_deltas_figure(dict.fromkeys(NAMES, 1.0), renamed.summary.tasks, LIGHT)
     assert tuple(deltas.data[0].y) == SHOWN
-    assert [bar.name for bar in flops_figure(MAP, LIGHT).data] == ["shared", *SHOWN]
+    assert [bar.name for bar in flops_figure(MAP, LIGHT).data] == ["shared branch", *SHOWN]
+
+
+def test_flow_figure_nodes_lie_within_the_picture_one_below_the_other() -> None:
+    sites = tuple(
+        GateSite(name=f"stage{number}.1", flops_per_channel=10.0, own=(own, own))
+        for number, own in ((1, "00"), (2, "11"), (3, "00"))
+    )
+    node = flow_figure(GateMap(tasks=("one", "two"), sites=sites), LIGHT).data[0].node
+    gap = 8 / 356  # of the picture's height
+    unit = (1 - gap) / 2
+    # Both tasks are shared in the first and last stage, and each keeps to itself in the middle one.
+    assert list(node.y) == pytest.approx([unit, unit / 2, unit * 3 / 2 + gap, unit])
+
+
+def test_axis_labels_long_names_lose_their_middle_and_stay_apart() -> None:
+    long = "a" * 100 + "<b>"
+    assert axis_labels([long, "short"]) == ["a" * 14 + "…" + "a" * 10 + "&lt;b&gt;", "short"]
+    alike = ["a" * 50 + "x" + "a" * 50, "a" * 50 + "y" + "a" * 50]
+    assert axis_labels(alike) == alike
 
 
 def test_losses_of_awkward_names_are_lines_of_their_own(renamed: StudyView) -> None:

@@ -230,3 +230,15 @@ def test_the_card_of_a_derived_point_says_what_it_is() -> None:
     for told in ("# digits, trial 3.2", "| FLOPs requested / delivered | 460 / 450 |", "point 2 derived from it"):
         assert told in card
     assert "derived" not in write_card(manifest)
+
+
+def test_write_card_names_tasks_whose_single_task_network_has_not_learned() -> None:
+    manifest = _manifest()
+    (left,) = manifest.tasks
+    right = left.model_copy(update={"name": "right", "delta": None})
+    both = manifest.model_copy(update={"tasks": (left, right), "unlearned": ("right",)})
+    sentence = "Left out of Δ_MTL: right. The single-task network is no better than a constant prediction."
+    assert sentence in write_card(both)
+    counted = write_card(manifest.model_copy(update={"unlearned": ("left",)}))
+    assert "Counted in Δ_MTL, which therefore says little: left. The single-task network is no better" in counted
+    assert "no better than a constant" not in write_card(manifest)

@@ -73,6 +73,7 @@ def test_flags_grow_deliberately() -> None:
                 *(
                     "--db",
                     "--flop-budget",
+                    "--force",
                     "--json",
                     "--output",
                     "--pull",
