@@ -10,6 +10,8 @@ from trainer.data import DataDescription
 
 _DARK = 0.07
 """Of white. Numbers of 12 bits in a picture of 16 reach 0.0625, numbers of 0 to 1 in one of 8 reach 0.004."""
+_DECIMALS = 5
+"""Finer than 16 bits, and coarser than what normalising costs."""
 
 
 class Brightness:
@@ -22,7 +24,8 @@ class Brightness:
     def add(self, image: Tensor) -> None:
         """Take in an image ``[channels, h, w]`` as samples hold it, normalised."""
         values = image * self._std + self._mean
-        self._low, self._high = min(self._low, float(values.min())), max(self._high, float(values.max()))
+        low, high = (round(float(value), _DECIMALS) for value in (values.min(), values.max()))
+        self._low, self._high = min(self._low, low), max(self._high, high)
 
     def check(self) -> Check:
         """Return a check that passed unless all images are almost black, or hold one value alone."""

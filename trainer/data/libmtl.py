@@ -131,7 +131,7 @@ def _read_image(path: Path) -> Tensor:
             f"{path} has values from {low:.3g} to {high:.3g}, expected 0 to 1.",
             hint="Clip the images to 0..1: bicubic resizing overshoots at edges."
             if overshoots
-            else "This looks like another layout of the same data set.",
+            else "Divide the images by 255, or by what white is in them.",
         )
     return pixels
 

@@ -136,6 +136,9 @@ def test_where_nothing_keeps_to_the_budget_the_least_excess_comes_first(view: St
     shown = words(nearest_table(view))
     assert "1.04 % FLOPs" in shown
     assert "miss it by least" in shown
+    far = replace(view, summary=replace(view.summary, flop_budget=60_000))
+    assert found[0].flops == 1_071_000
+    assert "1,685 % FLOPs" in words(nearest_table(far))
 
 
 def test_nothing_finished_is_nothing_near(view: StudyView) -> None:

@@ -58,6 +58,14 @@ def test_plain_display_looks_between_state_and_optuna_and_has_the_figures(
     assert "best Δ_MTL under 600 -2.00 % (trial 0)" in told[1]
 
 
+def test_progress_line_without_a_point_within_the_budget_says_so(open_table_study: OpenStudy) -> None:
+    study = open_table_study()
+    study.searcher.suggest("a")
+    study.work("a", TrialFailed("the loss of left is nan"))
+    line = progress_line(StudyReader(study.url).view("table"))
+    assert line.startswith("1/6 trials done, no point on the front yet, hypervolume –")
+
+
 def test_a_log_without_room_takes_the_line_and_not_the_study(open_table_study: OpenStudy) -> None:
     study = open_table_study()
     study.searcher.suggest("a")

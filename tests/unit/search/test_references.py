@@ -100,6 +100,8 @@ def test_prepare_references_no_task_learned_ends_with_every_task_and_a_way_out(o
         prepare_references(plan_study(parse_study(text)), run.store, Path("cache"), _scoring(flat, flat))
     for task in ("left", "right", "orientation"):
         assert f"{task} (accuracy %: 11; of a constant prediction: 11)" in error.value.message
+    # Δ_MTL is of no task then, so that it leaves none out.
+    assert unlearned_sentences(StudyReader(run.url).view("table")) == []
     assert "gatefront doctor" in str(error.value.hint)
     assert "rank_unlearned = true" in str(error.value.hint)
 

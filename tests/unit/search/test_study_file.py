@@ -81,6 +81,20 @@ def test_read_study_file_with_a_byte_order_mark_is_the_same_without_it(tmp_path:
     assert config == parse_study(GOOD) == parse_study("\ufeff" + GOOD)
 
 
+def test_read_study_file_of_another_encoding_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "study.toml"
+    path.write_text('[study]\nname = "a"\n', encoding="utf-16")
+    with pytest.raises(StudyFileError, match=r"study\.toml is not in UTF-8\. Save it as UTF-8"):
+        read_study_file(path)
+
+
+def test_parse_study_option_of_another_form_is_told_by_its_own_name() -> None:
+    text = '[study]\nname = "a"\n[data]\nname = "nyud"\n[data.options]\nsize = [60, 80]\n'
+    expected = r"data\.options\.size must be text, a number, true or false, found \[60, 80\]"
+    with pytest.raises(StudyFileError, match=expected):
+        parse_study(text)
+
+
 def test_missing_file_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(StudyFileError, match=r"nowhere\.toml"):
         read_study_file(tmp_path / "nowhere.toml")

@@ -44,7 +44,10 @@ def _numbers(path: Path, *, num_channels: int, may_be_indices: bool = True) -> N
         array = array[..., 0]
     if array.shape[2:] != (() if num_channels == 1 else (num_channels,)) or array.ndim < 2:
         expected = "height x width" + ("" if num_channels == 1 else f" x {num_channels}")
-        raise DataError(f"{path} has shape {'x'.join(map(str, array.shape))}, expected {expected}.")
+        raise DataError(
+            f"{path} has shape {'x'.join(map(str, array.shape))}, expected {expected}.",
+            hint="Save one number per pixel, such as the number of its class." if num_channels == 1 else "",
+        )
     return array
 
 
