@@ -23,7 +23,7 @@ def spell_arithmetic(graph: fx.Graph) -> None:
 def spell_reshapes(graph: fx.Graph, modules: dict[str, nn.Module]) -> None:
     """Replace every reshape by ``torch.reshape(x, sizes)``, with -1 for the batch, in place.
 
-    Needs ``meta["batched_shapes"]``: every node's shape for both batch sizes of the trace.
+    Needs ``meta["batched_shapes"]``, every node's shape for both batch sizes of the trace, and ``meta["has_tensor"]``.
     """
     for node in list(graph.nodes):
         if not _is_reshape(node, modules):
@@ -31,7 +31,8 @@ def spell_reshapes(graph: fx.Graph, modules: dict[str, nn.Module]) -> None:
         first, second = node.meta["batched_shapes"]
         sizes = tuple(-1 if size != other else size for size, other in zip(first, second, strict=True))
         with graph.inserting_before(node):
-            spelled = graph.call_function(torch.reshape, (node.all_input_nodes[0], sizes))
+            source = next(source for source in node.all_input_nodes if source.meta["has_tensor"])
+            spelled = graph.call_function(torch.reshape, (source, sizes))
         spelled.meta.update(node.meta)
         node.replace_all_uses_with(spelled)
         graph.erase_node(node)
@@ -66,5 +67,6 @@ def _is_reshape(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
     if node.op == "call_module":
         return isinstance(modules[str(node.target)], nn.Flatten | nn.Unflatten)
     if node.op == "call_method":
-        return node.target in _RESHAPE_METHODS
+        is_cast = any(isinstance(value, torch.dtype) for value in (*node.args, *node.kwargs.values()))  # view(dtype)
+        return node.target in _RESHAPE_METHODS and not is_cast
     return node.op == "call_function" and node.target in _RESHAPE_FUNCTIONS

@@ -5,6 +5,8 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
+import torch
+import torch.nn.functional as F
 from torch import fx, nn
 
 from spaces.canonical import is_reshape
@@ -37,6 +39,7 @@ ELEMENTWISE_NAMES = frozenset(
             "clone",
             "float",
             "to",
+            "detach",
         ),
         *("relu", "relu6", "leaky_relu", "elu", "silu", "gelu", "mish", "tanh", "sigmoid", "type_as"),
         *("hardswish", "hardsigmoid", "hardtanh"),
@@ -69,8 +72,12 @@ def _place(
 
 
 def operation_name(node: fx.Node) -> str:
-    """``mean`` for ``torch.mean``, ``Tensor.mean`` and the like."""
-    return str(node.target) if node.op == "call_method" else getattr(node.target, "__name__", str(node.target))
+    """``mean`` for ``torch.mean``, ``Tensor.mean`` and the like; nothing for a function that is not torch's own."""
+    if node.op == "call_method":
+        return str(node.target)
+    name = getattr(node.target, "__name__", "")
+    is_known = any(getattr(holder, name, None) is node.target for holder in (torch, F, operator))
+    return name if is_known else ""
 
 
 def _follow(

@@ -36,7 +36,7 @@ def assign_rules(graph: fx.Graph, modules: dict[str, nn.Module]) -> None:
     Needs ``meta["batched_shape"]`` and ``meta["has_tensor"]``.
     """
     for node in graph.nodes:
-        node.meta["channel_axis"] = None
+        node.meta["channel_axis"], node.meta["axis_is_likely"] = None, False
         node.meta["rule"] = _assign(node, modules)
 
 
@@ -73,7 +73,20 @@ def _assign(node: fx.Node, modules: dict[str, nn.Module]) -> ChannelRule:
         node.meta["channel_axis"] = axis
     if rule is ChannelRule.OPAQUE and node.meta["channel_axis"] is None:
         node.meta["channel_axis"] = _likely_axis(node, operands)
-    return rule
+        node.meta["axis_is_likely"] = True
+    elif rule is ChannelRule.CHANNEL_WISE:
+        node.meta["axis_is_likely"] = any(operand.meta["axis_is_likely"] for operand in operands)
+    return _as_decoders_read_it(node, rule)
+
+
+def _as_decoders_read_it(node: fx.Node, rule: ChannelRule) -> ChannelRule:
+    """The rule of a feature whose axis is a guess: decoders read features on the usual axis, so it is there."""
+    usual = _usual_axis(node.meta["batched_shape"])
+    is_feature = any(user.op == "output" for user in node.users)
+    if not is_feature or not node.meta["axis_is_likely"] or node.meta["channel_axis"] in (None, usual):
+        return rule
+    node.meta["channel_axis"] = usual
+    return ChannelRule.OPAQUE
 
 
 def _likely_axis(node: fx.Node, operands: list[fx.Node]) -> int | None:
@@ -104,19 +117,34 @@ def _module_rule(node: fx.Node, module: nn.Module) -> ChannelRule | None:
     if isinstance(module, nn.Conv2d):
         return _convolution_rule(node, module, axis)
     if isinstance(module, nn.Linear):
-        node.meta["channel_axis"] = len(shape) - 1
-        return ChannelRule.DENSE if type(module) is nn.Linear and axis == len(shape) - 1 else ChannelRule.OPAQUE
+        last = len(shape) - 1
+        if type(module) is nn.Linear and (axis == last or _is_guess(source)):
+            node.meta["channel_axis"] = last
+        return ChannelRule.DENSE if type(module) is nn.Linear and axis == last else ChannelRule.OPAQUE
     if isinstance(module, nn.LayerNorm | LayerNorm2d):
-        place = 1 if isinstance(module, LayerNorm2d) else len(shape) - 1
-        single = isinstance(module, LayerNorm2d) or len(module.normalized_shape) == 1
-        node.meta["channel_axis"] = place
-        return ChannelRule.ACROSS if single and axis == place else ChannelRule.OPAQUE
+        return _norm_rule(node, module, axis)
     if isinstance(module, HeadAttention):
         node.meta["channel_axis"] = len(shape) - 1
         node.meta["group_size"] = module.head_dim
         known = all(o.meta["channel_axis"] == len(shape) - 1 for o in node.all_input_nodes)
         return ChannelRule.GROUP_WISE if known else ChannelRule.OPAQUE
     return None
+
+
+def _norm_rule(node: fx.Node, module: nn.LayerNorm | LayerNorm2d, axis: int | None) -> ChannelRule:
+    """A norm over the channels alone. A kind derived from torch's may compute anything."""
+    place = 1 if isinstance(module, LayerNorm2d) else len(node.meta["batched_shape"]) - 1
+    single = isinstance(module, LayerNorm2d) or len(module.normalized_shape) == 1
+    if type(module) not in (nn.LayerNorm, LayerNorm2d) or not single:
+        return ChannelRule.OPAQUE
+    if axis == place or _is_guess(node.all_input_nodes[0]):
+        node.meta["channel_axis"] = place
+    return ChannelRule.ACROSS if axis == place else ChannelRule.OPAQUE
+
+
+def _is_guess(source: fx.Node) -> bool:
+    """True if nothing says where the value's channels are: a layer that reads one axis then says it."""
+    return source.meta["channel_axis"] is None or source.meta["axis_is_likely"]
 
 
 def _convolution_rule(node: fx.Node, module: nn.Conv2d, axis: int | None) -> ChannelRule:

@@ -3,19 +3,19 @@
 import torch
 from torch import Tensor, fx, nn
 
-from spaces.channels import ChannelRule
 from spaces.emission import LayerCut, PlainGraphBuilder
 from spaces.interrogate import InterroGateNetwork
 from spaces.pruning import emit_network, tidy
 from spaces.slicing import restore_layer
+from spaces.tied_tensors import tensors_of
 
 
 def compact_network(network: InterroGateNetwork) -> "CompactNetwork | None":
     """A trainable copy of what the present gates leave of ``network``.
 
     In training mode and in evaluation mode it computes what the gated network does, at the pruned network's
-    cost. Mixing weights stay what they are. None for a backbone that runs one layer with weights twice: the
-    two cuts of that layer would drift apart. The network must be on the CPU.
+    cost. Mixing weights stay what they are. None for a backbone that uses a weight at two places, by running a layer
+    twice or by sharing it between layers: its two cuts would drift apart. The network must be on the CPU.
     """
     if _ties_weights(network.shared_encoder):
         return None
@@ -54,12 +54,6 @@ class CompactNetwork(nn.Module):
 
 
 def _ties_weights(encoder: fx.GraphModule) -> bool:
-    """True if a layer or tensor with weights is run at two places."""
-    seen: set[str] = set()
-    for node in encoder.graph.nodes:
-        is_layer = node.op == "call_module" and any(True for _ in encoder.get_submodule(str(node.target)).parameters())
-        if is_layer or (node.meta["rule"] is ChannelRule.PARAMETER and node.op == "get_attr"):
-            if str(node.target) in seen:
-                return True
-            seen.add(str(node.target))
-    return False
+    """True if a parameter, or a layer that keeps statistics, is used at two places."""
+    used = [id(tensor) for node in encoder.graph.nodes for tensor in tensors_of(node, encoder)]
+    return len(set(used)) < len(used)

@@ -57,9 +57,10 @@ class ConcreteTracer(fx.Tracer):
         self.kept_whole: dict[str, str] = {}
         """Submodules that resist tracing, with the reason."""
         self._rebound: list[tuple[ConcreteProxy, fx.Node, Any]] = []
+        self._without_gradient: set[fx.Node] = set()
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, OWN_LAYERS) or super().is_leaf_module(m, module_qualified_name)
+        return isinstance(m, (*OWN_LAYERS, torch.jit.ScriptModule)) or super().is_leaf_module(m, module_qualified_name)
 
     def call_module(
         self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -118,13 +119,25 @@ class ConcreteTracer(fx.Tracer):
         proxy: Any = super().create_proxy(kind, target, args, kwargs, *more, **options)
         if kind == "output":
             return proxy
+        has_no_gradient = kind != "placeholder" and self._lacks_gradient(kind, target, args)
         value = next(self._inputs) if kind == "placeholder" else self._evaluate(kind, target, args, kwargs)
         if not any(isinstance(leaf, Tensor) for leaf in tree_leaves(value)):
             self.graph.erase_node(proxy.node)
             return value
         proxy.value = value
         self._overwritten.add(proxy.node, value)
-        return proxy
+        if not has_no_gradient:
+            return proxy
+        self._without_gradient.add(proxy.node)
+        is_cut = target == "detach" or not (isinstance(value, Tensor) and value.is_floating_point())
+        return proxy if is_cut else self.create_proxy("call_method", "detach", (proxy,), {})
+
+    def _lacks_gradient(self, kind: str, target: Any, args: tuple[Any, ...]) -> bool:
+        """True for what runs under torch.no_grad, and for an item of a result that does."""
+        if kind == "get_attr":
+            return False
+        is_item = target is operator.getitem and isinstance(args[0], ConcreteProxy)
+        return not torch.is_grad_enabled() or (is_item and args[0].node in self._without_gradient)
 
     def _overwrite(self, write: Write) -> "ConcreteProxy":
         """Record the out-of-place twin; from here on the destination stands for its result."""
@@ -154,13 +167,15 @@ class ConcreteTracer(fx.Tracer):
             proxy.node, proxy.value = node, value
 
     def _call_whole(self, layer: nn.Module, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        args, kwargs = run_forward_pre_hooks(layer, args, kwargs)
+        is_scripted = isinstance(layer, torch.jit.ScriptModule)  # has hooks of its own, which run inside it
+        if not is_scripted:
+            args, kwargs = run_forward_pre_hooks(layer, args, kwargs)
         first = next((leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, ConcreteProxy)), None)
         if layer in self._in_place_layers and first is not None:
             result: Any = self._overwrite(Write("call_module", path, args, kwargs, first))
         else:
             result = self.create_proxy("call_module", path, args, kwargs)
-        return run_forward_hooks(layer, args, kwargs, result)
+        return result if is_scripted else run_forward_hooks(layer, args, kwargs, result)
 
     def _evaluate(self, kind: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         args, kwargs = fx.node.map_aggregate((args, kwargs), _value_of)
@@ -209,18 +224,16 @@ def _in_place_operator(function: Any) -> Callable[[Any, Any], Any]:
 
 
 class ConcreteProxy(fx.Proxy):
-    """A proxy that knows its value (fake tensors), and so its shape. It passes for a tensor where code asks."""
+    """A proxy that knows its value (fake tensors), and so its shape.
+
+    Where code asks with isinstance it passes for its value (:mod:`spaces.value_checks`).
+    """
 
     tracer: ConcreteTracer
 
     def __init__(self, node: fx.Node, tracer: ConcreteTracer) -> None:
         super().__init__(node, tracer)
         self.value: Any = None
-
-    @property  # type: ignore[misc]
-    def __class__(self) -> type:
-        """``Tensor`` for ``isinstance``, which modules check their inputs with; ``type`` tells the truth."""
-        return Tensor if isinstance(self.__dict__.get("value"), Tensor) else ConcreteProxy
 
     def __getattr__(self, k: str) -> Any:
         attribute = getattr(self.__dict__["value"], k)

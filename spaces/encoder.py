@@ -12,6 +12,7 @@ from torch.utils._pytree import tree_leaves
 from spaces.architecture import Architecture
 from spaces.backbones import build_backbone, create_backbone, use_plain_modules
 from spaces.backbones.registry import OWN_BACKBONES
+from spaces.channels import ChannelRule
 from spaces.concrete_tracer import FAULTS_OF_TRACED_CODE
 from spaces.decoders import build_trunk
 from spaces.equivalence import NUM_IMAGES, calibrate_norms, randomize, require_equal, require_independent_images
@@ -48,6 +49,11 @@ def feature_shapes(encoder: fx.GraphModule) -> list[torch.Size]:
 def _require_channels_first(encoder: fx.GraphModule, name: str) -> None:
     output = next(node for node in reversed(encoder.graph.nodes) if node.op == "output")
     for number, node in enumerate(tree_leaves(output.args[0]), 1):
+        if node.meta["rule"] is ChannelRule.PARAMETER:
+            raise UntraceableBackboneError(
+                f"feature {number} of {name} is the same for all images: no layer computes it from them.",
+                hint="Leave it out, or add it to a feature that is computed.",
+            )
         if node.meta["channel_axis"] != 1:
             raise UntraceableBackboneError(
                 f"feature {number} of {name} has its channels on axis {node.meta['channel_axis']} of "
@@ -136,11 +142,23 @@ def _compare_with_original(architecture: Architecture) -> None:
     generator = torch.Generator().manual_seed(0)
     randomize(original, generator)
     calibrate_norms(original, torch.randn(NUM_IMAGES, *image_shape(architecture), generator=generator), generator)
-    rewritten = copy.deepcopy(original)
+    rewritten = _twin(original, architecture)
     use_plain_modules(rewritten)
     traced = trace_network(rewritten, image_shape(architecture), name=_name(architecture))
     require_equal(original, traced, image_shape(architecture), name=_name(architecture))
     require_independent_images(original, image_shape(architecture), name=_name(architecture))
+
+
+def _twin(original: nn.Module, architecture: Architecture) -> nn.Module:
+    """The same backbone made anew. A copy would have hooks that hold on to the original, as torch copies them."""
+    twin = create_backbone(architecture)
+    found = dict(original.named_parameters(remove_duplicate=False)) | dict(original.named_buffers())
+    with torch.no_grad():
+        for key, value in [*twin.named_parameters(remove_duplicate=False), *twin.named_buffers()]:
+            if key not in found or found[key].shape != value.shape:
+                return copy.deepcopy(original)  # its author makes it differently each time
+            value.copy_(found[key])
+    return twin.train(original.training)
 
 
 def _name(architecture: Architecture) -> str:

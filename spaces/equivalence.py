@@ -1,7 +1,8 @@
 """Two forms of one network compared on random images, so that no rewriting can change a network unnoticed."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils._pytree import tree_leaves
 
 from spaces.errors import UntraceableBackboneError
+from spaces.gradient_difference import as_in_mode, gradient_difference
 
 NUM_IMAGES = 3
 """Unlike both batch sizes of a trace."""
@@ -26,7 +28,8 @@ def randomize(module: nn.Module, generator: torch.Generator) -> None:
     """Move every parameter and buffer off its default, in place: a gain of zero would hide what is behind it.
 
     Vectors move by up to 0.4. Matrices get a spread that keeps values alive through many layers. Buffers keep their
-    signs, because a variance must stay positive. Integers stay.
+    signs, because a variance must stay positive, and a table of different values its range, because it may hold
+    indices. Integers stay.
 
     Args:
         module: any network.
@@ -38,7 +41,9 @@ def randomize(module: nn.Module, generator: torch.Generator) -> None:
     for buffer in module.buffers():
         if buffer.is_floating_point():
             noise = torch.rand(buffer.shape, generator=generator, dtype=buffer.dtype)
-            buffer.copy_(buffer * (0.8 + _STRENGTH * noise) + 0.1 * noise)
+            moved = buffer * (0.8 + _STRENGTH * noise) + 0.1 * noise
+            is_table = buffer.numel() > 1 and buffer.min() < buffer.max()
+            buffer.copy_(moved.clamp(buffer.min(), buffer.max()) if is_table else moved)
 
 
 @torch.no_grad()
@@ -89,9 +94,10 @@ def require_independent_images(module: nn.Module, input_shape: Sequence[int], *,
 
 @torch.no_grad()
 def require_equal(original: nn.Module, rewritten: nn.Module, input_shape: Sequence[int], *, name: str) -> None:
-    """Compare the features of both in evaluation mode and in training mode.
+    """Compare the features of both for several numbers of images and in both modes, then the gradients of parameters.
 
-    Differences above 1e-4 are looked at once more in double precision, where rounding is no explanation.
+    Differences above 1e-4 (of gradients 1e-3) are looked at once more in double precision, where rounding is no
+    explanation. Evaluation follows training once more, so that state which training changes is seen.
 
     Args:
         original: ``images [batch, channels, height, width] -> list of features``.
@@ -100,28 +106,55 @@ def require_equal(original: nn.Module, rewritten: nn.Module, input_shape: Sequen
         name: what messages call the network.
 
     Raises:
-        UntraceableBackboneError: they differ; the message says in which mode, in which feature and by how much.
+        UntraceableBackboneError: they differ; the message says in which mode, in which feature and by how much. Or
+            the original draws random numbers in evaluation mode, or neither can be trained.
     """
     images = torch.randn(NUM_IMAGES, *input_shape, generator=torch.Generator().manual_seed(0))
-    for training in (False, True):
-        fault = _difference(original, rewritten, images, training, _TOLERANCE)
-        if fault is not None and (exact := _in_double_precision(original, rewritten, images, training)) is not None:
+    for words, number, training in (
+        ("in evaluation mode", NUM_IMAGES, False),
+        ("in training mode", NUM_IMAGES, True),
+        ("in evaluation mode after a step in training mode, for two images", 2, False),
+    ):
+        fault = _look_twice(partial(_difference, training=training), original, rewritten, images[:number], _TOLERANCE)
+        if fault is not None:
             raise UntraceableBackboneError(
-                f"the traced form of {name} differs from the module itself in "
-                f"{'training' if training else 'evaluation'} mode: {exact}.",
-                hint="Use torch.nn layers for what only happens in training (nn.Dropout, not F.dropout), and no "
-                "state that a forward pass changes.",
+                f"the traced form of {name} differs from the module itself {words}: {fault}.",
+                hint="Use torch.nn layers for what only happens in training (nn.Dropout, not F.dropout), no "
+                "state that a forward pass changes, and nothing that depends on the number of images.",
             )
+    if _is_random(original, images[:1]):
+        raise UntraceableBackboneError(
+            f"{name} draws random numbers in evaluation mode: the same images give other features each time.",
+            hint="Let random operations happen in training mode alone, as nn.Dropout does.",
+        )
+    fault = _look_twice(gradient_difference, original, rewritten, images[:2], 10 * _TOLERANCE)
+    if fault is not None:
+        raise UntraceableBackboneError(
+            f"the traced form of {name} trains otherwise than the module itself: {fault}.",
+            hint="Use no backward hooks, no torch.set_grad_enabled that depends on the mode, and no writes under "
+            "torch.no_grad into values that are trained.",
+        )
 
 
-def _in_double_precision(original: nn.Module, rewritten: nn.Module, images: Tensor, training: bool) -> str | None:
+_Comparison = Callable[[nn.Module, nn.Module, Tensor, float], str | None]
+
+
+def _look_twice(
+    compare: _Comparison, original: nn.Module, rewritten: nn.Module, images: Tensor, tolerance: float
+) -> str | None:
+    fault = compare(original, rewritten, images, tolerance)
+    return None if fault is None else _in_double_precision(compare, original, rewritten, images, tolerance)
+
+
+def _in_double_precision(
+    compare: _Comparison, original: nn.Module, rewritten: nn.Module, images: Tensor, tolerance: float
+) -> str | None:
     types = [{key: value.dtype for key, value in module.state_dict().items()} for module in (original, rewritten)]
     try:
-        modules = original.double(), rewritten.double()
-        return _difference(*modules, images.double(), training, _TOLERANCE_IN_DOUBLE_PRECISION)
+        return compare(original.double(), rewritten.double(), images.double(), _TOLERANCE_IN_DOUBLE_PRECISION)
     except RuntimeError:  # the module makes single precision of its own, which meets no double
         original.float(), rewritten.float()
-        return _difference(original, rewritten, images, training, 10 * _TOLERANCE)
+        return compare(original, rewritten, images, 10 * tolerance)
     finally:
         for module, dtypes in zip((original, rewritten), types, strict=True):
             _restore_types(module, dtypes)
@@ -134,10 +167,10 @@ def _restore_types(module: nn.Module, dtypes: dict[str, torch.dtype]) -> None:
 
 
 def _difference(
-    original: nn.Module, rewritten: nn.Module, images: Tensor, training: bool, tolerance: float
+    original: nn.Module, rewritten: nn.Module, images: Tensor, tolerance: float, *, training: bool
 ) -> str | None:
     """The first difference in words; None if there is none."""
-    expected, found = (_features(module, images, training) for module in (original, rewritten))
+    expected, found = (_features(module, images, training=training) for module in (original, rewritten))
     if [feature.shape for feature in found] != [feature.shape for feature in expected]:
         return f"it gives {_shapes(found)}, not {_shapes(expected)}"
     for index, (one, other) in enumerate(zip(found, expected, strict=True)):
@@ -147,15 +180,15 @@ def _difference(
     return None
 
 
-def _features(module: nn.Module, images: Tensor, training: bool) -> list[Tensor]:
-    was_training = module.training
-    module.train(training)
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)  # so that both draw the same random numbers
-            result: Any = module(images.clone())
-    finally:
-        module.train(was_training)
+def _is_random(module: nn.Module, images: Tensor) -> bool:
+    first, second = (_features(module, images, training=False, seed=seed) for seed in (0, 1))
+    return not all(torch.equal(one.nan_to_num(), other.nan_to_num()) for one, other in zip(first, second, strict=True))
+
+
+def _features(module: nn.Module, images: Tensor, *, training: bool, seed: int = 0) -> list[Tensor]:
+    with as_in_mode(module, training), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)  # so that both draw the same random numbers
+        result: Any = module(images.clone())
     return [leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
 
 

@@ -5,7 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 # torch offers fake tensors under no public name yet; torch.export itself is built on this one.
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException, FakeTensorMode
+
+DEPENDENCE_ON_VALUES = (DataDependentOutputException, DynamicOutputShapeException)
+"""Errors of operations whose results cannot be told from shapes."""
 
 
 @contextmanager
@@ -22,3 +25,9 @@ def fake_tensors() -> Iterator[FakeTensorMode]:
         yield FakeTensorMode(allow_non_fake_inputs=True)
     finally:
         logger.setLevel(level)
+
+
+def describe_dependence(error: Exception) -> str:
+    """Say in words which operation raised one of :data:`DEPENDENCE_ON_VALUES`."""
+    operation = str(error).removeprefix("aten.").partition(".")[0].strip("_")
+    return f"the form of what {operation} gives depends on the values of a tensor"

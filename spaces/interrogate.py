@@ -24,6 +24,7 @@ from spaces.shared_network import build_heads
 from spaces.task_modules import TaskModules, position_keys, with_positions
 from spaces.tasks import Task
 from spaces.tracing import note_last_uses, trace_head
+from spaces.unread_sites import require_sites_read_by_all
 
 
 def build_gated_network(
@@ -77,6 +78,7 @@ class InterroGateNetwork(nn.Module):
             for site in self.lifting.sites
         )
         self.head_graphs = self._trace_heads()
+        require_sites_read_by_all(encoder.graph, self.lifting, self.head_graphs)
         self._live: LiveBranches | None = None
         self._segments: list[list[fx.Node]] | None = None
         self.register_load_state_dict_post_hook(_refresh_after_loading)  # type: ignore[no-untyped-call]

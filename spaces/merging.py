@@ -32,7 +32,7 @@ def merge_layers(plain: fx.GraphModule) -> None:
     groups: dict[tuple[Any, ...], list[fx.Node]] = {}
     for node in plain.graph.nodes:
         layer = modules.get(str(node.target)) if node.op == "call_module" else None
-        if type(layer) is nn.Conv2d and layer.groups == 1:
+        if type(layer) is nn.Conv2d and layer.groups == 1 and len(node.args) == 1:
             settings = tuple(getattr(layer, name) for name in _SETTINGS)
             groups.setdefault((node.args[0], settings, layer.bias is None), []).append(node)
     for nodes in groups.values():

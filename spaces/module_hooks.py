@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+import torch
 from torch import nn
 from torch.fx.proxy import TraceError
 
@@ -55,8 +56,9 @@ def run_forward_hooks(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str,
 def remove_forward_hooks(layers: Iterable[nn.Module]) -> None:
     """Remove the forward hooks of layers that a graph calls: the graph holds what the hooks do."""
     for layer in layers:
-        layer._forward_pre_hooks.clear()
-        layer._forward_hooks.clear()
+        if not isinstance(layer, torch.jit.ScriptModule):  # its hooks are compiled into it
+            layer._forward_pre_hooks.clear()
+            layer._forward_hooks.clear()
 
 
 def _tensors(layer: nn.Module) -> dict[str, int]:

@@ -20,13 +20,22 @@ from spaces.batch_axis import (
 )
 from spaces.canonical import spell_arithmetic, spell_expansions, spell_reshapes
 from spaces.channels import assign_rules
-from spaces.concrete_tracer import FAULTS_OF_TRACED_CODE, ConcreteTracer, keeps_shape
+from spaces.concrete_tracer import (
+    FAULTS_OF_TRACED_CODE,
+    ConcreteProxy,
+    ConcreteTracer,
+    ValueDependenceError,
+    keeps_shape,
+)
 from spaces.errors import UntraceableBackboneError
-from spaces.fake_run import fake_tensors
+from spaces.fake_run import DEPENDENCE_ON_VALUES, describe_dependence, fake_tensors
 from spaces.flop_counter import flop_counter
-from spaces.in_place import set_layers_out_of_place
+from spaces.graph_module import build_graph_module
+from spaces.in_place import InPlaceError, set_layers_out_of_place
 from spaces.module_hooks import remove_forward_hooks
 from spaces.module_state import restored
+from spaces.recorded_calls import calls_recorded
+from spaces.value_checks import proxies_pass_for_values
 
 logger = logging.getLogger(__name__)
 
@@ -103,20 +112,31 @@ def _trace(
 ) -> tuple[fx.GraphModule, dict[str, str]]:
     """Return one trace, and the submodules that were kept whole with the reason."""
     tracer = ConcreteTracer([inputs], mode, in_place)
-    with restored(module):
+    # With gradients, whatever the caller does: code under torch.no_grad is told apart from other code.
+    with restored(module), torch.enable_grad(), proxies_pass_for_values(ConcreteProxy), calls_recorded(ConcreteProxy):
         graph = tracer.trace(module)
-        traced = fx.GraphModule(module, graph)
+        _require_same_tensors(module, graph)
+        traced = build_graph_module(module, graph)
     spell_arithmetic(graph)
     graph.eliminate_dead_code()
     return traced, tracer.kept_whole
 
 
+def _require_same_tensors(module: nn.Module, graph: fx.Graph) -> None:
+    """Refuse a module whose forward pass reads a tensor and replaces it: a graph holds no such state."""
+    read = {str(node.target) for node in graph.nodes if node.op == "get_attr" and node.users}
+    for name, value in (*module.named_parameters(), *module.named_buffers()):
+        # By its type no proxy is a tensor.
+        if name in read and type(value).__name__ == ConcreteProxy.__name__:
+            raise InPlaceError(f"the forward pass reads {name} and replaces it by a value computed from the images")
+
+
 def _refusal(what: str, error: Exception) -> UntraceableBackboneError:
     reason = (str(error).partition("\n")[0] or type(error).__name__).rstrip(".")
-    return UntraceableBackboneError(
-        f"{what}: {reason}.",
-        hint=getattr(error, "hint", "Check that it takes images of the study's size."),
-    )
+    hint = getattr(error, "hint", "Check that it takes images of the study's size.")
+    if isinstance(error, DEPENDENCE_ON_VALUES):
+        reason, hint = describe_dependence(error), ValueDependenceError.hint
+    return UntraceableBackboneError(f"{what}: {reason}.", hint=hint)
 
 
 def _finish(traced: fx.GraphModule, other: fx.Graph, inputs: Sequence[Any], mode: FakeTensorMode, name: str) -> None:

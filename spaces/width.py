@@ -11,6 +11,7 @@ from spaces.canonical import is_reshape
 from spaces.channels import ChannelRule, num_channels, tensor_operands
 from spaces.errors import SpaceError
 from spaces.layers import LayerNorm2d
+from spaces.tied_tensors import targets_that_share
 
 _COUPLES = (ChannelRule.CHANNEL_WISE, ChannelRule.GROUP_WISE, ChannelRule.ACROSS, ChannelRule.PARAMETER)
 
@@ -24,7 +25,7 @@ def scale_width(traced: fx.GraphModule, width: float, *, keep_largest: bool) -> 
     for untrained networks.
 
     Raises:
-        SpaceError: no layer's width can be changed, or trained weights would have to be widened.
+        SpaceError: no layer's width can be changed, trained weights would have to be widened, or layers share a weight.
     """
     if keep_largest and width > 1:
         raise SpaceError(f"network.width = {width} cannot widen pretrained weights.", hint="Use a width of at most 1.")
@@ -38,6 +39,7 @@ def scale_width(traced: fx.GraphModule, width: float, *, keep_largest: bool) -> 
             f"network.width = {width} changes nothing: every layer of this backbone is read by an opaque operation.",
             hint="Use width = 1.0.",
         )
+    _refuse_shared_weights(traced, groups, kept, width)
     resized: set[str] = set()
     for node in traced.graph.nodes:
         if node.op in ("call_module", "get_attr"):
@@ -119,6 +121,21 @@ def _keep(members: list[fx.Node], modules: dict[str, nn.Module], width: float, k
     else:
         kept = torch.arange(wanted) % (count // size)
     return (kept[:, None] * size + torch.arange(size)).flatten()
+
+
+def _refuse_shared_weights(
+    traced: fx.GraphModule, groups: dict[fx.Node, int], kept: dict[int, Tensor | None], width: float
+) -> None:
+    """Cutting two layers that hold one weight would make two weights of it."""
+    shared = targets_that_share(traced)
+    for node in traced.graph.nodes:
+        if node.op not in ("call_module", "get_attr") or str(node.target) not in shared:
+            continue
+        if any(kept[groups[one]] is not None for one in (node, *tensor_operands(node)) if one in groups):
+            raise SpaceError(
+                f"network.width = {width} would part the weight that {node.target} shares with another layer.",
+                hint="Use width = 1.0, or give every layer a weight of its own.",
+            )
 
 
 def _resize(module: nn.Module, out: Tensor | None, source: Tensor | None, *, rescale: bool) -> None:

@@ -5,12 +5,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import DataDependentOutputException
 
 from spaces.architecture import Architecture
 from spaces.errors import SpaceError, UntraceableBackboneError
-from spaces.fake_run import fake_tensors
+from spaces.fake_run import DEPENDENCE_ON_VALUES, describe_dependence, fake_tensors
 from spaces.module_state import restored
+
+_FAULTS = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 
 def check_features(backbone: nn.Module, architecture: Architecture) -> None:
@@ -26,12 +27,13 @@ def check_features(backbone: nn.Module, architecture: Architecture) -> None:
     try:
         with restored(backbone), fake_tensors() as mode, mode, torch.no_grad():
             features = backbone(torch.zeros(1, architecture.in_channels, *architecture.input_size))
-    except DataDependentOutputException as error:
+    except DEPENDENCE_ON_VALUES as error:
         raise UntraceableBackboneError(
-            f"backbone {architecture.backbone!r} has control flow that depends on values ({error}).",
+            f"backbone {architecture.backbone!r} has control flow that depends on values: "
+            f"{describe_dependence(error)}.",
             hint="Whatever the image shows, its forward must run the same operations; shapes may be asked.",
         ) from error
-    except (RuntimeError, ValueError, AssertionError, IndexError) as error:
+    except _FAULTS as error:
         raise _failure(architecture, error) from error
     finally:
         backbone.train(was_training)
@@ -62,6 +64,12 @@ def _check_form(features: Any, architecture: Architecture) -> None:
                 f"backbone {name!r} gives {describe(features)} for one image; a feature is "
                 "[batch, channels, height, width] or [batch, channels].",
                 hint="Reshape tokens to a map, or average them to a vector, at the end of its forward.",
+            )
+        if feature.dtype is not torch.float32:
+            raise SpaceError(
+                f"backbone {name!r} gives features of type {str(feature.dtype).removeprefix('torch.')}; decoders read "
+                "float32.",
+                hint="Convert them with .float() at the end of its forward.",
             )
 
 

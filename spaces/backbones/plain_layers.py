@@ -1,4 +1,4 @@
-"""timm's own layers replaced by the torch layers they stand for."""
+"""Layers of timm and torchvision replaced by the plain layers they stand for."""
 
 from typing import Any
 
@@ -18,6 +18,15 @@ def use_plain_layers(model: nn.Module) -> None:
             if plain is not None:
                 plain.train(child.training)
                 parent.add_module(name, plain)
+
+
+def use_plain_stochastic_depth(model: nn.Module) -> None:
+    """Replace torchvision's stochastic depth for whole images in place; the same images are dropped for one seed."""
+    for parent in list(model.modules()):
+        for name, child in list(parent.named_children()):
+            known: Any = child
+            if type(child).__module__ == "torchvision.ops.stochastic_depth" and known.mode == "row":
+                parent.add_module(name, _drop_path(known.p, True).train(child.training))
 
 
 def _plain(layer: Any) -> nn.Module | None:

@@ -8,7 +8,7 @@ from torch import nn
 from spaces.architecture import Architecture
 from spaces.backbones.feature_check import check_features
 from spaces.backbones.plain_attention import use_plain_attention
-from spaces.backbones.plain_layers import use_plain_layers
+from spaces.backbones.plain_layers import use_plain_layers, use_plain_stochastic_depth
 from spaces.backbones.resnet20 import ResNet20
 from spaces.backbones.smallconv import SmallConv
 from spaces.backbones.timm_features import build_timm_backbone
@@ -53,7 +53,8 @@ def create_backbone(architecture: Architecture) -> nn.Module:
 
 
 def use_plain_modules(backbone: nn.Module) -> None:
-    """Replace what timm has in forms of its own by the plain layers that gates and pruning know, in place."""
+    """Replace what timm and torchvision have in forms of their own by the plain layers that pruning knows, in place."""
+    use_plain_stochastic_depth(backbone)
     if "timm" in sys.modules:  # else none of its layers can be in a module of the user's
         use_plain_attention(backbone)
         use_plain_layers(backbone)

@@ -3,7 +3,9 @@
 import difflib
 import importlib
 import sys
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from types import ModuleType
 from typing import Any
 
@@ -31,17 +33,22 @@ FAULTS_OF_USER_CODE = (
 """What foreign code raises when it is wrong or does not fit; anything else passes through as it is."""
 
 
-class FeatureList(nn.Module):
-    """Gives a module's result as a list: a single tensor becomes a list of one."""
+_given: "weakref.WeakSet[nn.Module]" = weakref.WeakSet()
+"""Modules that factories have made so far."""
 
-    def __init__(self, module: nn.Module, *, single: bool) -> None:
+
+class FeatureList(nn.Module):
+    """Gives a module's result as a list: of one for a single tensor, of the values for a dictionary."""
+
+    def __init__(self, module: nn.Module) -> None:
         super().__init__()
         self.module = module
-        self.single = single
 
     def forward(self, images: Tensor) -> list[Tensor]:
         features = self.module(images)
-        return [features] if self.single else list(features)
+        if isinstance(features, Tensor):
+            return [features]
+        return list(features.values() if isinstance(features, Mapping) else features)
 
 
 def build_user_backbone(architecture: Architecture) -> nn.Module:
@@ -69,7 +76,19 @@ def build_user_backbone(architecture: Architecture) -> nn.Module:
             f"network.backbone {name!r}: the factory gave {describe(module)}, not a torch.nn.Module.",
             hint="Return the module, built and not called.",
         )
-    return FeatureList(module, single=isinstance(_try(module, architecture), Tensor))
+    if module in _given:
+        raise SpaceError(
+            f"network.backbone {name!r}: the factory gave the same module twice, so that networks would share weights.",
+            hint="Build a new module at each call.",
+        )
+    _given.add(module)
+    features = _try(module, architecture)
+    if not isinstance(features, Tensor | list | tuple | Mapping):
+        raise SpaceError(
+            f"backbone {name!r} gives {describe(features)}; it must give a tensor, a list of tensors or a dictionary "
+            "of tensors, coarsest last."
+        )
+    return FeatureList(module)
 
 
 def _find_factory(name: str) -> Callable[[], Any]:
@@ -112,8 +131,8 @@ def _try(module: nn.Module, architecture: Architecture) -> Any:
     module.eval()
     shape = (1, architecture.in_channels, *architecture.input_size)
     try:
-        # Without trace: what the module caches now would pass for a constant of it.
-        with restored(module), torch.no_grad():
+        # Without trace: what the module caches now would pass for a constant. Lazy layers get their sizes for good.
+        with nullcontext() if _is_lazy(module) else restored(module), torch.no_grad():
             return module(torch.zeros(shape))
     except FAULTS_OF_USER_CODE as error:
         raise SpaceError(
@@ -122,6 +141,10 @@ def _try(module: nn.Module, architecture: Architecture) -> Any:
         ) from error
     finally:
         module.train(was_training)
+
+
+def _is_lazy(module: nn.Module) -> bool:
+    return any(map(nn.parameter.is_lazy, (*module.parameters(), *module.buffers())))
 
 
 def _reason(error: BaseException) -> str:

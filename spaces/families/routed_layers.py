@@ -22,7 +22,13 @@ def channel_wise_layer(layer: nn.Module, num_channels: int, *, name: str) -> nn.
         SpaceError: it is neither.
     """
     if type(layer) is nn.BatchNorm2d:
-        return nn.BatchNorm2d(num_channels, eps=layer.eps, momentum=layer.momentum, affine=layer.affine)
+        return nn.BatchNorm2d(
+            num_channels,
+            eps=layer.eps,
+            momentum=layer.momentum,
+            affine=layer.affine,
+            track_running_stats=layer.track_running_stats,
+        )
     if isinstance(layer, nn.Conv2d) and is_depthwise(layer):
         return _convolution(layer, num_channels, num_channels, groups=num_channels)
     raise SpaceError(

@@ -117,7 +117,7 @@ class _Router:
             nodes = tuple(self._copy(node, stream, first.width(stream)) for stream in range(len(first.nodes)))
             return _Parts(nodes, first.num_shared, first.num_own)
         layer = self._encoder.get_submodule(str(node.target))
-        if not any(True for _ in layer.parameters()):
+        if not any(True for _ in (*layer.parameters(), *layer.buffers())):
             return _Parts(self._on_every_stream(node, first, layer), first.num_shared, first.num_own)
         nodes = tuple(
             self._call(owner, node, channel_wise_layer(layer, first.width(stream), name=node.name), first.of(stream))

@@ -313,11 +313,6 @@ def tokens():
     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(2))
 
 
-class Dictionary(Two):
-    def forward(self, images):
-        return {"fine": self.first(images)}
-
-
 setting = 3
 """
 
@@ -400,7 +395,6 @@ def test_module_of_the_user_takes_its_own_state_dict(user_package: Path) -> None
         ("mynets_user:picky", {}, r"fails on images \[1, 3, 32, 32\]: RuntimeError: mat1 and mat2"),
         ("mynets_user:Two", {"input_size": (3, 3)}, r"fails on images \[1, 3, 3, 3\]: RuntimeError: .*[Kk]ernel size"),
         ("mynets_user:tokens", {}, r"gives a list of a tensor \[1, 4, 900\] for one image"),
-        ("mynets_user:Dictionary", {}, "gives a list of a str"),
         ("mynets_user:Two", {"stem": "small"}, "stem = 'small' does not apply"),
         ("mynets_user:Two", {"pretrained": True}, "nobody publishes weights"),
         ("mynets_user:Two", {"output_stride": 8}, "output_stride = 8 does not apply"),

@@ -63,3 +63,58 @@ def test_tidy_drops_tensors_that_nothing_reads() -> None:
     plain = fx.GraphModule(root, graph)
     tidy(plain)
     assert list(plain.state_dict()) == ["read"]
+
+
+@fx.wrap
+def relu(value: Tensor) -> Tensor:
+    """Has the name of a function of torch's and moves channels."""
+    return value.flip(1)
+
+
+class _Strange(nn.LayerNorm):
+    """A layer norm by its type alone, which cannot be traced into."""
+
+    def forward(self, value: Tensor) -> Tensor:
+        if not type(value).__name__.endswith("Tensor"):
+            raise RuntimeError("a tensor is wanted")
+        return super().forward(value).flip(-1)
+
+
+class _Norms(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.last = nn.Conv2d(3, 8, 2, 2), nn.Conv2d(8, 8, 1)
+        self.strange, self.rows, self.maps = _Strange(8), nn.LayerNorm(5), nn.LayerNorm((8, 6, 5))
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        x = relu(self.embed(images))
+        x = self.strange(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return [self.maps(self.rows(self.last(x).detach()))]
+
+
+def test_operation_that_only_looks_like_one_of_torch_is_opaque() -> None:
+    traced = trace_network(_Norms(), (3, 12, 10), name="module")
+    found = {node.name: (node.meta["rule"], node.meta["channel_axis"]) for node in traced.graph.nodes}
+    assert found["relu"] == (ChannelRule.OPAQUE, 1)
+    assert found["strange"] == (ChannelRule.OPAQUE, 3)
+    assert found["rows"] == (ChannelRule.OPAQUE, 1)
+    assert found["maps"] == (ChannelRule.OPAQUE, 1)
+    assert found["detach"] == (ChannelRule.CHANNEL_WISE, 1)
+
+
+class _Contracted(nn.Module):
+    """Gives a feature whose axes come of an operation that no rule follows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.weight = nn.Conv2d(3, 8, 2, 2), nn.Parameter(torch.randn(8, 4))
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        contracted = torch.tensordot(self.embed(images), self.weight, dims=([1], [0]))
+        return [contracted.permute(0, 3, 1, 2), contracted.permute(0, 3, 1, 2).relu()]
+
+
+def test_feature_behind_an_operation_that_no_rule_follows_has_its_channels_on_axis_1() -> None:
+    traced = trace_network(_Contracted(), (3, 12, 10), name="module")
+    output = next(node for node in reversed(traced.graph.nodes) if node.op == "output")
+    assert [node.meta["channel_axis"] for node in output.args[0]] == [1, 1]

@@ -1,5 +1,6 @@
 """The comparison that every backbone passes before anything trains: what differs is refused, with the figure."""
 
+import copy
 import sys
 from collections.abc import Callable
 
@@ -71,6 +72,87 @@ def test_require_equal_of_other_shapes_is_refused() -> None:
     original, _ = _pair(_zero)
     with pytest.raises(UntraceableBackboneError, match=r"gives \[3, 5, 8, 8\], not \[3, 4, 6, 6\]"):
         require_equal(original, nn.Conv2d(3, 5, 1), (3, 8, 8), name="network")
+
+
+def test_require_equal_of_network_that_is_random_in_evaluation_mode_is_refused() -> None:
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), _AlwaysDropping())
+    with pytest.raises(UntraceableBackboneError, match="network draws random numbers in evaluation mode"):
+        require_equal(module, copy.deepcopy(module), (3, 8, 8), name="network")
+
+
+class _AlwaysDropping(nn.Module):
+    def forward(self, value: Tensor) -> Tensor:
+        return F.dropout(value, 0.5)
+
+
+class _Mean(nn.Module):
+    """Subtracts a mean that training moves; ``moves`` is what a trace would lose."""
+
+    def __init__(self, moves: bool) -> None:
+        super().__init__()
+        self.conv, self.mean, self.moves = nn.Conv2d(3, 4, 3), nn.Buffer(torch.zeros(1)), moves
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        found = self.conv(images) - self.mean
+        if self.training and self.moves:
+            self.mean.lerp_(found.detach().mean(), 0.5)
+        return [found]
+
+
+def test_require_equal_of_network_whose_state_training_changes_is_refused() -> None:
+    original, rewritten = _Mean(moves=True), _Mean(moves=False)
+    randomize(original, torch.Generator().manual_seed(0))
+    rewritten.load_state_dict(original.state_dict())
+    with pytest.raises(UntraceableBackboneError, match="in evaluation mode after a step in training mode"):
+        require_equal(original, rewritten, (3, 8, 8), name="network")
+
+
+def test_require_equal_of_network_that_counts_images_is_refused() -> None:
+    class Even(nn.Conv2d):
+        def forward(self, images: Tensor) -> Tensor:
+            return super().forward(images) * (2 if len(images) % 2 == 0 else 1)
+
+    original, rewritten = Even(3, 4, 1), nn.Conv2d(3, 4, 1)
+    rewritten.load_state_dict(original.state_dict())
+    with pytest.raises(UntraceableBackboneError, match="for two images: feature 1 of 1 by 50 %"):
+        require_equal(original, rewritten, (3, 8, 8), name="network")
+
+
+@pytest.mark.parametrize(("gain", "passes"), [(1.0, True), (0.0, False), (-1.0, False)])
+def test_require_equal_of_equal_features_compares_gradients(gain: float, passes: bool) -> None:
+    original = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 1))
+    rewritten = copy.deepcopy(original)
+    original[1].register_full_backward_hook(lambda _, gradients, __: (gradients[0] * gain,))
+    if passes:
+        require_equal(original, rewritten, (3, 8, 8), name="network")
+        return
+    with pytest.raises(UntraceableBackboneError, match=r"trains otherwise .* gradient of 0\.weight differs by"):
+        require_equal(original, rewritten, (3, 8, 8), name="network")
+
+
+def test_require_equal_of_original_that_overwrites_what_its_backward_pass_needs_compares_features_alone() -> None:
+    class Overwriting(nn.Sequential):
+        def forward(self, images: Tensor) -> Tensor:
+            return super().forward(images).sigmoid().mul_(2.0)
+
+    original = Overwriting(nn.Conv2d(3, 4, 3))
+
+    class Kept(nn.Sequential):
+        def forward(self, images: Tensor) -> Tensor:
+            return super().forward(images).sigmoid() * 2.0
+
+    require_equal(original, Kept(copy.deepcopy(original[0])), (3, 8, 8), name="network")
+    with pytest.raises(UntraceableBackboneError, match="its backward pass fails"):
+        require_equal(original, copy.deepcopy(original), (3, 8, 8), name="network")
+
+
+def test_randomize_keeps_a_table_within_its_range() -> None:
+    module = nn.Module()
+    module.register_buffer("indices", torch.arange(50.0))
+    for seed in range(5):
+        randomize(module, torch.Generator().manual_seed(seed))
+        assert float(module.indices.min()) >= 0  # type: ignore[operator, arg-type]
+        assert float(module.indices.max()) <= 49  # type: ignore[operator, arg-type]
 
 
 def test_randomize_moves_every_value_and_keeps_variances_positive() -> None:

@@ -197,3 +197,24 @@ def test_pretrained_weights_are_refused_rather_than_forgotten(weights: dict[str,
 def test_references_are_refused() -> None:
     with pytest.raises(SpaceError, match="EtrNlpNetwork starts from no reference network"):
         build_etr_nlp(_architecture()).load_references({}, None)
+
+
+@pytest.mark.parametrize("norm", [{"affine": False}, {"track_running_stats": False}, {}])
+def test_route_encoder_gives_every_stream_a_norm_of_its_width_and_settings(norm: dict[str, bool]) -> None:
+    module = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8, eps=0.1, **norm), nn.Conv2d(8, 8, 1))
+
+    class Listed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = module
+
+        def forward(self, images: Tensor) -> list[Tensor]:
+            return [self.body(images)]
+
+    routed = route_encoder(trace_network(Listed(), SHAPE, name="module"), TASKS, 0.25, name="module")
+    assert [tuple(features[0].shape) for features in routed(torch.randn(2, *SHAPE))] == [(2, 8, 10, 14)] * 3
+    norms = [layer for layer in routed.modules() if isinstance(layer, nn.BatchNorm2d)]
+    assert [layer.num_features for layer in norms] == [2, 6, 6, 6]
+    for layer in norms:
+        assert (layer.eps, layer.affine) == (0.1, norm.get("affine", True))
+        assert layer.track_running_stats is norm.get("track_running_stats", True)

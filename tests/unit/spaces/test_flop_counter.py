@@ -133,3 +133,18 @@ def test_count_flops_of_exported_attention_is_that_of_the_module() -> None:
     with torch.no_grad(), flop_counter() as counter:
         exported(torch.zeros(2, N, D))
     assert 2 * count_flops(module, (N, D)) == counter.get_total_flops() == SELF_ATTENTION
+
+
+def test_flop_counter_takes_a_module_that_reads_a_view_of_a_parameter() -> None:
+    """As a decoder of learned queries does."""
+
+    class Queries(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.query, self.linear = nn.Parameter(torch.zeros(1, N, D)), nn.Linear(D, H)
+
+        def forward(self, images: Tensor) -> Tensor:
+            result: Tensor = self.linear(self.query.expand(images.shape[0], -1, -1))
+            return result
+
+    assert count_flops(Queries(), (3, 4, 4)) == 2 * N * D * H

@@ -57,6 +57,20 @@ def test_convolutions_of_another_geometry_stay_apart() -> None:
     assert [layer.out_channels for layer in _convolutions(plain)] == [4, 2]
 
 
+def test_convolutions_that_are_called_by_keyword_stay_as_they_are() -> None:
+    class ByKeyword(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = nn.Conv2d(3, 4, 1), nn.Conv2d(3, 2, 1)
+
+        def forward(self, images: Tensor) -> Tensor:
+            return torch.cat([self.first(input=images), self.second(input=images)], 1)
+
+    plain = fx.symbolic_trace(ByKeyword())
+    merge_layers(plain)
+    assert [layer.out_channels for layer in _convolutions(plain)] == [4, 2]
+
+
 def test_convolutions_behind_which_poolings_differ_stay_apart() -> None:
     """Their text form is the same, because torch leaves ``count_include_pad`` out of it."""
 
