@@ -26,13 +26,17 @@ def require_sites_read_by_all(encoder: fx.Graph, lifting: Lifting, heads: Mappin
     for task, head in heads.items():
         indices = [node.meta["feature_index"] for node in head.nodes if node.op == "placeholder"]
         read = _with_sources([features[index] for index in indices])
-        if unread := [node.name for node in costly if node not in read]:
+        if unread := [_in_words(node, features) for node in costly if node not in read]:
             raise SpaceError(
-                f"task {task} reads no feature that depends on {', '.join(unread[:3])}"
+                f"task {task} reads nothing that depends on {', '.join(unread[:3])}"
                 f"{', ...' if len(unread) > 3 else ''}, so that the cost of gates there could not be told exactly.",
                 hint="Return the feature last that depends on all layers (classification reads it alone), or study "
                 "these tasks apart.",
             )
+
+
+def _in_words(node: fx.Node, features: list[fx.Node]) -> str:
+    return f"feature {features.index(node) + 1} of the backbone" if node in features else node.name
 
 
 def _with_sources(nodes: list[fx.Node]) -> set[fx.Node]:

@@ -45,7 +45,7 @@ def _architecture(name: str, tasks: tuple[Task, ...], monkeypatch: pytest.Monkey
 
 
 def test_build_gated_network_of_layer_that_a_task_never_reads_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(SpaceError, match="task label reads no feature that depends on module_side"):
+    with pytest.raises(SpaceError, match="task label reads nothing that depends on feature 1 of the backbone"):
         build_gated_network(_architecture("SideBranch", (DEPTH, LABEL), monkeypatch))
 
 
