@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import logging
 from dataclasses import replace
 
 import torch
@@ -17,9 +18,12 @@ from spaces.concrete_tracer import FAULTS_OF_TRACED_CODE
 from spaces.decoders import build_trunk
 from spaces.equivalence import NUM_IMAGES, calibrate_norms, randomize, require_equal, require_independent_images
 from spaces.errors import SpaceError, UntraceableBackboneError
+from spaces.opaque import list_opaque_operations
 from spaces.tasks import Task
 from spaces.tracing import trace_network
 from spaces.width import scale_width
+
+logger = logging.getLogger(__name__)
 
 
 def build_encoder(architecture: Architecture) -> fx.GraphModule:
@@ -99,6 +103,10 @@ def _build_scaled_backbone(architecture: Architecture) -> fx.GraphModule:
     if architecture.resolution != 1.0:
         backbone = ResizedInput(backbone, architecture.working_size)
     traced = trace_network(backbone, image_shape(architecture), name=_name(architecture))
+    opaque = list_opaque_operations(traced)
+    if opaque:
+        names = ", ".join(operation.name for operation in opaque)
+        logger.info("%s: opaque operations, never pruned inside: %s", _name(architecture), names)
     if architecture.width == 1.0 or architecture.backbone in OWN_BACKBONES:
         return traced
     scaled = scale_width(

@@ -44,7 +44,7 @@ def test_a_worker_that_wakes_up_late_says_nothing_more(
             reporter(EPOCH)
         return "a result"
 
-    outcome = trainable._attempt(run, {}, tmp_path, tmp_path)  # type: ignore[arg-type]
+    outcome = trainable._attempt(run, "{}", tmp_path, tmp_path)  # type: ignore[arg-type]
     assert isinstance(outcome, TrialInterrupted)
     assert said == []
     assert not (tmp_path / "failure.txt").exists()
@@ -60,7 +60,7 @@ def test_a_full_disk_interrupts_the_trial(tmp_path: Path, monkeypatch: pytest.Mo
         except OSError as error:
             raise RuntimeError("the checkpoint was not written") from error
 
-    outcome = trainable._attempt(run, {}, tmp_path, tmp_path)  # type: ignore[arg-type]
+    outcome = trainable._attempt(run, "{}", tmp_path, tmp_path)  # type: ignore[arg-type]
     assert isinstance(outcome, TrialInterrupted)
     assert str(tmp_path) in outcome.cause
     assert decode(encode(outcome)) == outcome
