@@ -56,7 +56,9 @@ def study(tmp_path: Path) -> Path:
     table.writerow(["image", *NAMES])
     names = [f"{number:03d}" for number in range(NUM_TRAIN + NUM_VAL)]
     for number, name in enumerate(names):
-        Image.new("RGB", (12, 12), (255 * (number % 2),) * 3).save(root / "images" / f"{name}.png")
+        picture = Image.new("RGB", (12, 12), (255 * (number % 2),) * 3)
+        picture.putpixel((0, 0), (number, number, number))  # no picture is in both splits
+        picture.save(root / "images" / f"{name}.png")
         table.writerow([name, *["dark", "light"][number % 2 : number % 2 + 1] * len(NAMES)])
     (root / "labels.csv").write_text(rows.getvalue(), encoding="utf-8")
     (root / "train.txt").write_text("\n".join(names[:NUM_TRAIN]))
