@@ -18,6 +18,7 @@ NAMES = ("type", "flops", "shared.<b>", "名前 [/red] | $x$", "images")
 NUM_TRAIN, NUM_VAL = 24, 12
 STUDY = """
 [study]
+rank_unlearned = true
 name = "named"
 trials = 1
 workers = 1
