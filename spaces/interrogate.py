@@ -19,6 +19,7 @@ from spaces.gate_map import GateMap, GateSite
 from spaces.gates import ChannelGate
 from spaces.lifting import find_sites
 from spaces.liveness import find_live_channels
+from spaces.opaque import readable_name
 from spaces.recomputation import split_at_blocks
 from spaces.shared_network import build_heads
 from spaces.task_modules import TaskModules, position_keys, with_positions
@@ -183,7 +184,7 @@ class InterroGateNetwork(nn.Module):
         """The present gates as a record for views."""
         sites = tuple(
             GateSite(
-                name=_readable(self.lifting.sites[index].node),
+                name=readable_name(self.lifting.sites[index].node),
                 own=tuple("".join("1" if bit else "0" for bit in row) for row in own.tolist()),
                 flops_per_channel=float(self.lifting.sites[index].channel_flops),
             )
@@ -232,8 +233,3 @@ def _refresh_after_loading(network: nn.Module, _: object) -> None:
 
 def _part(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
-
-
-def _readable(node: fx.Node) -> str:
-    """A site's name as the backbone spells it: ``layer1.0.act2`` rather than ``layer1_0_act2``."""
-    return str(node.target) if node.op == "call_module" else node.name

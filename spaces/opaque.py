@@ -24,7 +24,7 @@ def list_opaque_operations(traced: fx.GraphModule) -> list[OpaqueOperation]:
     Reshapes and concatenations are left out, because nothing inside them could be pruned.
     """
     return [
-        OpaqueOperation(_readable(node), _kind(node, traced), int(node.meta["flops"]))
+        OpaqueOperation(readable_name(node), _kind(node, traced), int(node.meta["flops"]))
         for node in traced.graph.nodes
         if node.meta["rule"] is ChannelRule.OPAQUE
         and node.meta["has_tensor"]
@@ -33,7 +33,8 @@ def list_opaque_operations(traced: fx.GraphModule) -> list[OpaqueOperation]:
     ]
 
 
-def _readable(node: fx.Node) -> str:
+def readable_name(node: fx.Node) -> str:
+    """Return a node's name as the backbone spells it: ``layer1.0.act2`` rather than ``layer1_0_act2``."""
     return str(node.target) if node.op == "call_module" else node.name
 
 

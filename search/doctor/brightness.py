@@ -1,4 +1,4 @@
-"""How bright images are: a set that is all dark was hardly meant so."""
+"""The brightness of images: a set that is all dark was hardly meant so."""
 
 import math
 
@@ -9,7 +9,7 @@ from search.doctor.check import Check
 from trainer.data import DataDescription
 
 _DARK = 0.07
-"""Of white. Numbers of 12 bits in a picture of 16 reach 0.0625, numbers of 0 to 1 in one of 8 reach 0.004."""
+"""A share of white. Numbers of 12 bits in a picture of 16 reach 0.0625, numbers of 0 to 1 in one of 8 reach 0.004."""
 _DECIMALS = 5
 """Finer than 16 bits, and coarser than what normalising costs."""
 

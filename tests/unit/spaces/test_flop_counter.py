@@ -136,7 +136,7 @@ def test_count_flops_of_exported_attention_is_that_of_the_module() -> None:
 
 
 def test_flop_counter_takes_a_module_that_reads_a_view_of_a_parameter() -> None:
-    """As a decoder of learned queries does."""
+    """Attends by learned queries, as some decoders do."""
 
     class Queries(nn.Module):
         def __init__(self) -> None:

@@ -26,7 +26,7 @@ class SideBranch(nn.Module):
 
 
 class SideNorm(SideBranch):
-    """What the last feature does not depend on costs nothing."""
+    """Layers that the last feature does not depend on cost nothing."""
 
     def __init__(self) -> None:
         super().__init__()
