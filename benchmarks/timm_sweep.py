@@ -2,7 +2,8 @@
 
     python benchmarks/timm_sweep.py [--per-module 3] [--results FILE] [--table FILE] [NAME ...]
 
-Per module the smallest architecture, then the smallest ones whose names begin differently. For each of them, at the
+Per module the smallest architecture, then the smallest ones whose names begin differently or one of medium size, all
+under 60 million parameters. A module whose networks are all larger gives its smallest one. For each of them, at the
 smallest image size that it takes: does it lift, how much of its cost gates can choose, does every feature have timm's
 channels and stride, does the pruned network equal the gated one in outputs, FLOPs and parameters, is a training step
 finite, and, for one of each module, do both exports give the same outputs. That the lifted network computes what
@@ -26,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from search.bundle.export import export_network
 from search.bundle.layout import INPUT_NAME, ONNX_MODEL, TORCH_MODEL
@@ -49,6 +50,7 @@ from spaces.opaque import list_opaque_operations
 TASKS = (Task(name="depth", kind="depth", num_outputs=1), Task(name="label", kind="classification", num_outputs=5))
 SIZES = (64, 96, 128, 160, 192, 224, 240, 256, 288, 320, 384)
 MOST_PARAMETERS = 60_000_000
+MOST_PARAMETERS_OF_THE_SMALLEST = 150_000_000
 TOLERANCE = 1e-4
 TIME_LIMIT = 900
 MEMORY_LIMIT = 20 << 30
@@ -238,23 +240,33 @@ def choose(per_module: int) -> list[tuple[str, str]]:
     chosen: list[tuple[str, str]] = []
     for module, names in sorted(_module_to_models.items()):
         sizes = sorted((count, name) for name in sorted(names) if (count := _count(name)) is not None)
-        first_of_kind: dict[str, str] = {}
-        for _, name in sizes:
-            first_of_kind.setdefault(name.partition("_")[0], name)
-        chosen += [(module, name) for name in list(first_of_kind.values())[:per_module]]
+        chosen += [(module, name) for name in _choose_of_module(sizes, per_module)]
+    return chosen
+
+
+def _choose_of_module(sizes: list[tuple[int, str]], per_module: int) -> list[str]:
+    """Return the smallest of each kind of name; of one kind alone, also one of medium size."""
+    small = [name for count, name in sizes if count <= MOST_PARAMETERS]
+    if not small:
+        return [name for count, name in sizes[:1] if count <= MOST_PARAMETERS_OF_THE_SMALLEST]
+    kinds: dict[str, str] = {}
+    for name in small:
+        kinds.setdefault(name.partition("_")[0], name)
+    chosen = list(kinds.values())[:per_module]
+    others = [name for name in small if name not in chosen]
+    if len(chosen) == 1 < per_module and others:
+        chosen.append(others[len(others) // 2])
     return chosen
 
 
 def _count(name: str) -> int | None:
-    """Parameters without classifier; None for a network that is too large or needs more than shapes to be made."""
+    """Parameters without classifier; None for a network that needs more than shapes to be made."""
     try:
         with torch.device("meta"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            model: nn.Module = import_timm().create_model(name, num_classes=0)
+            return count_parameters(import_timm().create_model(name, num_classes=0))
     except (RuntimeError, NotImplementedError, ValueError, TypeError):  # made by computing with values
         return None
-    count = count_parameters(model)
-    return count if count <= MOST_PARAMETERS else None
 
 
 def write_table(outcomes: Iterable[Outcome]) -> str:
