@@ -15,7 +15,7 @@ from spaces.errors import GatefrontError
 from spaces.gate_layout import GateLayout
 from spaces.interrogate import InterroGateNetwork, build_gated_network
 from trainer.atomic_file import replacing
-from trainer.checkpoint_files import add_checkpoint_file, checkpoint_files, is_undamaged
+from trainer.checkpoint_files import add_checkpoint_file, checkpoint_files, open_undamaged
 from trainer.reporting import Phase
 
 logger = logging.getLogger(__name__)
@@ -88,14 +88,16 @@ def read_checkpoint(slot: CheckpointSlot) -> Checkpoint | None:
 
 def _read_checkpoint_file(file: Path) -> Checkpoint | None:
     """None for one that was damaged, which the hash in its name tells, or that another release wrote."""
-    if not is_undamaged(file):
-        logger.warning("%s is damaged: its content is not what it is named after. The one before it is used.", file)
+    opened = open_undamaged(file)
+    if opened is None:
+        logger.warning("%s is damaged or gone: it does not hold what it is named after. The one before is used.", file)
         return None
-    try:
-        return Checkpoint(**torch.load(file, map_location="cpu", weights_only=True))
-    except DAMAGE as error:
-        logger.warning("%s cannot be read (%s). The one before it is used.", file, error)
-        return None
+    with opened:
+        try:
+            return Checkpoint(**torch.load(opened, map_location="cpu", weights_only=True))
+        except DAMAGE as error:
+            logger.warning("%s cannot be read (%s). The one before it is used.", file, error)
+            return None
 
 
 def save_state(state: Mapping[str, Tensor], path: Path) -> None:

@@ -6,10 +6,11 @@ written over: a crash at any moment leaves whole files.
 
 import re
 from collections.abc import Callable
+from io import BufferedReader
 from pathlib import Path
 
 from trainer.atomic_file import beside
-from trainer.content_hash import hash_file
+from trainer.content_hash import hash_file, hash_open_file
 
 _KEPT = 2
 _HASH_DIGITS = 32
@@ -36,13 +37,23 @@ def add_checkpoint_file(path: Path, write: Callable[[Path], None]) -> None:
         old.unlink(missing_ok=True)
 
 
-def is_undamaged(file: Path) -> bool:
-    """True if the file holds what it was named after."""
-    found = _MARK.search(file.stem)
+def open_undamaged(file: Path) -> BufferedReader | None:
+    """Open the file if it holds what it was named after; None otherwise, or if it cannot be read.
+
+    The hash is taken of the open file: another process that trains the same may remove it at any moment.
+    """
+    named = _MARK.search(file.stem)
+    if named is None:
+        return None
     try:
-        return found is not None and hash_file(file)[:_HASH_DIGITS] == found[2]
+        opened = file.open("rb")
+        if hash_open_file(opened)[:_HASH_DIGITS] == named[2]:
+            opened.seek(0)
+            return opened
     except OSError:
-        return False
+        return None
+    opened.close()
+    return None
 
 
 def remove_checkpoint_files(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -15,4 +16,9 @@ def hash_json(document: Any) -> str:
 def hash_file(path: Path) -> str:
     """SHA-256 of a file's bytes."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hash_open_file(file)
+
+
+def hash_open_file(file: BufferedReader) -> str:
+    """SHA-256 of the bytes of a file that was opened for reading and not read yet."""
+    return hashlib.file_digest(file, "sha256").hexdigest()
