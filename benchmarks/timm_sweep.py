@@ -46,6 +46,7 @@ from spaces.backbones.timm_import import import_timm
 from spaces.encoder import feature_shapes
 from spaces.equivalence import calibrate_norms, randomize
 from spaces.opaque import list_opaque_operations
+from spaces.plain_network import PlainNetwork
 
 TASKS = (Task(name="depth", kind="depth", num_outputs=1), Task(name="label", kind="classification", num_outputs=5))
 SIZES = (64, 96, 128, 160, 192, 224, 240, 256, 288, 320, 384)
@@ -158,9 +159,12 @@ def _same_level(found: tuple[int, int], named: tuple[int, int], size: int) -> bo
 def _check_pruned(network: InterroGateNetwork, outcome: Outcome) -> None:
     pruned = prune_network(network)
     images = torch.randn(2, 3, outcome.size, outcome.size)
-    expected = network(images)
-    for task, found in zip(pruned.task_names, pruned(images), strict=True):
-        outcome.error = max(outcome.error, _relative_error(found, expected[task]))
+    outcome.error = _largest_error(pruned, network, images)
+    if not outcome.error < TOLERANCE:
+        # Random attention weights can magnify rounding a million times; in double precision that stays small.
+        outcome.error = _largest_error(pruned.double(), network.double(), images.double())
+        pruned.float()
+        network.float()
     if not outcome.error < TOLERANCE:
         raise WrongResultError(f"the pruned network differs from the gated one by {outcome.error:.1e}")
     counted = count_flops(pruned, (3, outcome.size, outcome.size))
@@ -176,6 +180,13 @@ def _check_pruned(network: InterroGateNetwork, outcome: Outcome) -> None:
             raise WrongResultError("the network built from architecture.json differs from the pruned one")
     if count_parameters(rebuilt) != count_parameters(pruned):
         raise WrongResultError("the network built from architecture.json has another number of parameters")
+
+
+def _largest_error(pruned: PlainNetwork, network: InterroGateNetwork, images: Tensor) -> float:
+    expected = network(images)
+    return max(
+        _relative_error(found, expected[task]) for task, found in zip(pruned.task_names, pruned(images), strict=True)
+    )
 
 
 def _check_training_step(network: InterroGateNetwork) -> None:
