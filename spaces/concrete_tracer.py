@@ -1,6 +1,7 @@
 """ConcreteTracer: torch.fx with known shapes, so that code that looks at shapes traces like any other."""
 
 import operator
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch.fx.proxy import Attribute, TraceError
 from torch.utils._pytree import tree_leaves
 
 from spaces.attention import HeadAttention
+from spaces.errors import ERRORS_OF_FOREIGN_CODE
 from spaces.in_place import InPlaceError, Write, find_write, set_item
 from spaces.layers import ELEMENTWISE_MODULES, DropPath, LayerNorm2d
 from spaces.module_hooks import HookError, run_forward_hooks, run_forward_pre_hooks
@@ -22,18 +24,6 @@ OWN_LAYERS = (HeadAttention, LayerNorm2d, DropPath)
 """Layers of this package that a trace keeps whole, beside torch's."""
 
 _CHANGE_NO_ENTRY = frozenset({"requires_grad_", "cpu", "cuda"})
-
-FAULTS_OF_TRACED_CODE = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    LookupError,
-    NotImplementedError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-"""Errors that code raises when it meets a proxy, or a shape, that it was not written for."""
 
 
 class ConcreteTracer(fx.Tracer):
@@ -52,6 +42,7 @@ class ConcreteTracer(fx.Tracer):
         self._inputs: Iterator[Any] = iter(inputs)
         self._mode = mode
         self._is_evaluating = False
+        self._thread = threading.get_ident()
         self._in_place_layers = in_place_layers
         self._overwritten = OverwrittenValues()
         self.kept_whole: dict[str, str] = {}
@@ -65,7 +56,7 @@ class ConcreteTracer(fx.Tracer):
     def call_module(
         self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        if self._is_evaluating:
+        if self._is_not_recording():
             return forward(*args, **kwargs)
         path = self.path_of_module(m)
         if self.is_leaf_module(m, path):
@@ -73,7 +64,7 @@ class ConcreteTracer(fx.Tracer):
         overwritten, num_rebound, stack = self._overwritten.snapshot(), len(self._rebound), self.module_stack.copy()
         try:
             return super().call_module(m, forward, args, kwargs)
-        except FAULTS_OF_TRACED_CODE as error:
+        except ERRORS_OF_FOREIGN_CODE as error:
             if isinstance(error, ValueDependenceError | HookError):
                 raise
             self._overwritten.restore(overwritten)
@@ -83,9 +74,13 @@ class ConcreteTracer(fx.Tracer):
             return self._call_whole(m, path, args, kwargs)
 
     def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
-        if self._is_evaluating:
+        if self._is_not_recording():
             return attr_val
         return super().getattr(attr, attr_val, parameter_proxy_cache)
+
+    def _is_not_recording(self) -> bool:
+        """True also in other threads: torch.fx replaces methods of all modules, whoever calls them."""
+        return self._is_evaluating or threading.get_ident() != self._thread
 
     def proxy(self, node: fx.Node) -> "ConcreteProxy":
         return ConcreteProxy(node, self)

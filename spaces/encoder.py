@@ -14,10 +14,9 @@ from spaces.architecture import Architecture
 from spaces.backbones import build_backbone, create_backbone, use_plain_modules
 from spaces.backbones.registry import OWN_BACKBONES
 from spaces.channels import ChannelRule
-from spaces.concrete_tracer import FAULTS_OF_TRACED_CODE
 from spaces.decoders import build_trunk
 from spaces.equivalence import NUM_IMAGES, calibrate_norms, randomize, require_equal, require_independent_images
-from spaces.errors import SpaceError, UntraceableBackboneError
+from spaces.errors import ERRORS_OF_FOREIGN_CODE, SpaceError, UntraceableBackboneError
 from spaces.opaque import list_opaque_operations
 from spaces.tasks import Task
 from spaces.tracing import trace_network
@@ -137,7 +136,7 @@ def _require_equal_to_original(architecture: Architecture) -> None:
             _compare_with_original(architecture)
         except SpaceError:
             raise
-        except FAULTS_OF_TRACED_CODE as error:
+        except ERRORS_OF_FOREIGN_CODE as error:
             reason = (str(error).partition("\n")[0] or type(error).__name__).rstrip(".")
             raise UntraceableBackboneError(
                 f"{_name(architecture)} fails on {NUM_IMAGES} random images in training or evaluation mode: {reason}.",

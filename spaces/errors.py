@@ -25,6 +25,22 @@ def _rebuild(kind: type[GatefrontError], message: str, hint: str) -> GatefrontEr
     return kind(message, hint=hint)
 
 
+ERRORS_OF_FOREIGN_CODE = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    NameError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+"""Errors of modules, data sets and exporters that are not ours when they are wrong or do not fit."""
+
+
 class SpaceError(GatefrontError, ValueError):
     """A network that cannot be described, built or pruned as asked."""
 

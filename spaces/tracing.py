@@ -2,6 +2,7 @@
 
 import logging
 import operator
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,13 +22,12 @@ from spaces.batch_axis import (
 from spaces.canonical import spell_arithmetic, spell_expansions, spell_reshapes
 from spaces.channels import assign_rules
 from spaces.concrete_tracer import (
-    FAULTS_OF_TRACED_CODE,
     ConcreteProxy,
     ConcreteTracer,
     ValueDependenceError,
     keeps_shape,
 )
-from spaces.errors import UntraceableBackboneError
+from spaces.errors import ERRORS_OF_FOREIGN_CODE, UntraceableBackboneError
 from spaces.fake_run import DEPENDENCE_ON_VALUES, describe_dependence, fake_tensors
 from spaces.flop_counter import flop_counter
 from spaces.graph_module import build_graph_module
@@ -38,6 +38,9 @@ from spaces.recorded_calls import calls_recorded
 from spaces.value_checks import proxies_pass_for_values
 
 logger = logging.getLogger(__name__)
+
+_ONE_TRACE_AT_A_TIME = threading.RLock()
+"""A trace replaces methods that all threads use, and puts the genuine ones back when it ends."""
 
 Shape = Sequence[int]
 
@@ -96,7 +99,7 @@ def _trace_twice(
     try:
         (traced, kept_whole), (other, _) = (_trace(module, given, mode, in_place) for given in inputs)
         open_constants(traced, other)
-    except FAULTS_OF_TRACED_CODE as error:
+    except ERRORS_OF_FOREIGN_CODE as error:
         raise _refusal(f"{name} cannot be traced by torch.fx", error) from error
     finally:
         module.train(was_training)
@@ -113,7 +116,13 @@ def _trace(
     """Return one trace, and the submodules that were kept whole with the reason."""
     tracer = ConcreteTracer([inputs], mode, in_place)
     # With gradients, whatever the caller does: code under torch.no_grad is told apart from other code.
-    with restored(module), torch.enable_grad(), proxies_pass_for_values(ConcreteProxy), calls_recorded(ConcreteProxy):
+    with (
+        _ONE_TRACE_AT_A_TIME,
+        restored(module),
+        torch.enable_grad(),
+        proxies_pass_for_values(ConcreteProxy),
+        calls_recorded(ConcreteProxy),
+    ):
         graph = tracer.trace(module)
         _require_same_tensors(module, graph)
         traced = build_graph_module(module, graph)
@@ -151,7 +160,7 @@ def _finish(traced: fx.GraphModule, other: fx.Graph, inputs: Sequence[Any], mode
         traced.delete_all_unused_submodules()
         traced.recompile()
         _annotate(traced, inputs, mode)
-    except FAULTS_OF_TRACED_CODE as error:
+    except ERRORS_OF_FOREIGN_CODE as error:
         raise _refusal(f"{name} cannot be lifted", error) from error
     assign_rules(traced.graph, dict(traced.named_modules()))
     note_last_uses(traced.graph)

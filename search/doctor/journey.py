@@ -33,6 +33,7 @@ from spaces import (
 )
 from spaces.encoder import image_shape
 from spaces.equivalence import calibrate_norms, randomize
+from spaces.errors import ERRORS_OF_FOREIGN_CODE
 from spaces.families import build_family, plain_network
 from spaces.task_names import safe_names
 
@@ -41,9 +42,6 @@ _TOLERANCE = 2e-3
 """Random weights magnify the rounding of runtimes to some 1e-4; a form that differs is off by percents."""
 _NUM_CALIBRATED = 4
 _SHARE_WITHOUT_BUDGET = 0.5  # of the way from the floor to the ceiling
-
-FAULTS = (ArithmeticError, AssertionError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
-"""Errors that torch's exporters and foreign layers raise; each of them would end a pull."""
 
 
 @dataclass(slots=True)
@@ -146,7 +144,7 @@ def _take(architecture: Architecture, make: Callable[[Journey], tuple[nn.Module,
             with journey.step("compare"):
                 _require_equal(trained, plain, samples)
             _export_and_verify(journey, plain, samples, flops)
-        except FAULTS as error:
+        except ERRORS_OF_FOREIGN_CODE as error:
             journey.fault = str(error).partition("\n")[0] or type(error).__name__
     return journey
 

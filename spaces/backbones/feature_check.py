@@ -7,11 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from spaces.architecture import Architecture
-from spaces.errors import SpaceError, UntraceableBackboneError
+from spaces.errors import ERRORS_OF_FOREIGN_CODE, SpaceError, UntraceableBackboneError
 from spaces.fake_run import DEPENDENCE_ON_VALUES, describe_dependence, fake_tensors
 from spaces.module_state import restored
-
-_FAULTS = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 
 def check_features(backbone: nn.Module, architecture: Architecture) -> None:
@@ -33,7 +31,7 @@ def check_features(backbone: nn.Module, architecture: Architecture) -> None:
             f"{describe_dependence(error)}.",
             hint="Whatever the image shows, its forward must run the same operations; shapes may be asked.",
         ) from error
-    except _FAULTS as error:
+    except ERRORS_OF_FOREIGN_CODE as error:
         raise _failure(architecture, error) from error
     finally:
         backbone.train(was_training)

@@ -14,24 +14,8 @@ from torch import Tensor, nn
 
 from spaces.architecture import Architecture
 from spaces.backbones.feature_check import describe
-from spaces.errors import SpaceError
+from spaces.errors import ERRORS_OF_FOREIGN_CODE, SpaceError
 from spaces.module_state import restored
-
-FAULTS_OF_USER_CODE = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    ImportError,
-    LookupError,
-    NameError,
-    OSError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-)
-"""What foreign code raises when it is wrong or does not fit; anything else passes through as it is."""
-
 
 _given: "weakref.WeakSet[nn.Module]" = weakref.WeakSet()
 """Modules that factories have made so far."""
@@ -66,7 +50,7 @@ def build_user_backbone(architecture: Architecture) -> nn.Module:
     factory = _find_factory(name)
     try:
         module = factory()
-    except FAULTS_OF_USER_CODE as error:
+    except ERRORS_OF_FOREIGN_CODE as error:
         raise SpaceError(
             f"network.backbone {name!r}: calling the factory failed with {_reason(error)}.",
             hint="It is called without arguments.",
@@ -121,7 +105,7 @@ def _import(module_name: str, name: str) -> ModuleType:
             f"({len(sys.path)} folders, the first is {sys.path[0] or '.'}).",
             hint="Install its package (pip install -e FOLDER), or set PYTHONPATH to the folder that holds it.",
         ) from error
-    except FAULTS_OF_USER_CODE as error:
+    except ERRORS_OF_FOREIGN_CODE as error:
         raise SpaceError(f"network.backbone {name!r}: importing {module_name} failed with {_reason(error)}.") from error
 
 
@@ -134,7 +118,7 @@ def _try(module: nn.Module, architecture: Architecture) -> Any:
         # Without trace: what the module caches now would pass for a constant. Lazy layers get their sizes for good.
         with nullcontext() if _is_lazy(module) else restored(module), torch.no_grad():
             return module(torch.zeros(shape))
-    except FAULTS_OF_USER_CODE as error:
+    except ERRORS_OF_FOREIGN_CODE as error:
         raise SpaceError(
             f"network.backbone {architecture.backbone!r} fails on images {list(shape)}: {_reason(error)}.",
             hint="It is called with one batch of images of the study's size and channels.",

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from spaces.backbones.user_module import FAULTS_OF_USER_CODE
-from spaces.errors import GatefrontError
+from spaces.errors import ERRORS_OF_FOREIGN_CODE, GatefrontError
 from trainer.data.dataset import DataDescription, DataError, DataSpec, MultiTaskData
 
 ResultT = TypeVar("ResultT")
@@ -84,7 +83,7 @@ def _run(name: str, what: str, call: Callable[[], Any]) -> Any:
         return call()
     except GatefrontError:
         raise
-    except FAULTS_OF_USER_CODE as error:
+    except ERRORS_OF_FOREIGN_CODE as error:
         is_import = isinstance(error, ModuleNotFoundError)
         raise DataError(
             f"data.name {name!r}: {what} failed with {type(error).__name__}: {str(error).rstrip('.')}.",
