@@ -22,9 +22,9 @@ from pathlib import Path
 from large_study import NAME, write_large_study
 from playwright.sync_api import Page, sync_playwright
 
-from dashboards.cli import listen
+from gatefront.dashboards.cli import listen
 
-SERVE = "import sys; from search.cli import main; sys.exit(main())"
+SERVE = "import sys; from gatefront.search.cli import main; sys.exit(main())"
 _FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 # In milliseconds since the page was asked for; a frame that holds it has been shown by the next one.
 _WATCH = """

@@ -26,13 +26,13 @@ from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from spaces import Architecture, build_gated_network, build_shared_network
-from spaces.tasks import Task
-from trainer.data import Batch, DataSpec, MultiTaskData, Sample, load_data
-from trainer.data.augmentation import ChangesWithEpoch
-from trainer.data.loader import collate, epoch_batches
-from trainer.data.training_batches import TrainingBatches
-from trainer.losses import task_loss
+from gatefront.spaces import Architecture, build_gated_network, build_shared_network
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.data import Batch, DataSpec, MultiTaskData, Sample, load_data
+from gatefront.trainer.data.augmentation import ChangesWithEpoch
+from gatefront.trainer.data.loader import collate, epoch_batches
+from gatefront.trainer.data.training_batches import TrainingBatches
+from gatefront.trainer.losses import task_loss
 
 HEIGHT, WIDTH, NUM_CLASSES = 480, 640, 40
 MANIFEST = f"""

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from whole_study import Finished, finished_trials, run_whole_study
 
-from search.pareto import ReferenceFrame, hypervolume
-from search.views import reference_frame
+from gatefront.search.pareto import ReferenceFrame, hypervolume
+from gatefront.search.views import reference_frame
 
 
 def main() -> None:

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import torch
 
-from search.doctor.journey import take_gated_journey
-from spaces import Architecture, GateLayout
+from gatefront.search.doctor.journey import take_gated_journey
+from gatefront.spaces import Architecture, GateLayout
 
 LIMIT = 60.0
 CONTRACT = Path(__file__).parents[1] / "tests" / "contract" / "test_gated_networks.py"

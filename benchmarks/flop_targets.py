@@ -23,14 +23,14 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from search.plan import StudyPlan, plan_study
-from search.references import References, reference_jobs, train_job
-from search.sampling import decode
-from search.study_file import read_study_file
-from trainer.config import GateConfig
-from trainer.reporting import EpochReport, TrialResult
-from trainer.trial import run_trial
-from trainer.trial_spec import TrialSpec
+from gatefront.search.plan import StudyPlan, plan_study
+from gatefront.search.references import References, reference_jobs, train_job
+from gatefront.search.sampling import decode
+from gatefront.search.study_file import read_study_file
+from gatefront.trainer.config import GateConfig
+from gatefront.trainer.reporting import EpochReport, TrialResult
+from gatefront.trainer.trial import run_trial
+from gatefront.trainer.trial_spec import TrialSpec
 
 LOOSE_TAU, LOOSE_LAMBDA_S = 0.4, 2.0
 WAYS = ("hinge", "hinge, loose", "hinge+projection", "expected", "expected+sensitivity", "hard-concrete")

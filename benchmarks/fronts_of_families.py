@@ -20,14 +20,14 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 from whole_study import finished_trials, run_whole_study
 
-from search.comparison.table import SINGLE_TASK, SystemRun
-from search.pareto import Point, hypervolume
-from search.queries import StudyReader
-from search.records import StudyView
-from search.storage.engine import open_readonly_engine
-from search.storage.schema import ComparisonRow, ReferenceRow
-from search.study_file import read_study_file
-from search.views import reference_frame
+from gatefront.search.comparison.table import SINGLE_TASK, SystemRun
+from gatefront.search.pareto import Point, hypervolume
+from gatefront.search.queries import StudyReader
+from gatefront.search.records import StudyView
+from gatefront.search.storage.engine import open_readonly_engine
+from gatefront.search.storage.schema import ComparisonRow, ReferenceRow
+from gatefront.search.study_file import read_study_file
+from gatefront.search.views import reference_frame
 
 OWN = "InterroGate"
 

@@ -21,14 +21,14 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState as OptunaState
 
-from search.process_identity import process_identity
-from search.records import StudyState, TrialState
-from search.storage.engine import open_engine, open_optuna_storage
-from search.storage.migrate import upgrade_schema
-from search.storage.repository import StudyStore
-from search.storage.schema import DerivedPointRow, EpochRow, StudyRow, TrialRow
-from spaces.gate_map import GateMap, GateSite
-from trainer.reporting import DerivedResult, EpochReport, ReferenceResult, TrialResult
+from gatefront.search.process_identity import process_identity
+from gatefront.search.records import StudyState, TrialState
+from gatefront.search.storage.engine import open_engine, open_optuna_storage
+from gatefront.search.storage.migrate import upgrade_schema
+from gatefront.search.storage.repository import StudyStore
+from gatefront.search.storage.schema import DerivedPointRow, EpochRow, StudyRow, TrialRow
+from gatefront.spaces.gate_map import GateMap, GateSite
+from gatefront.trainer.reporting import DerivedResult, EpochReport, ReferenceResult, TrialResult
 
 NAME = "large"
 TASKS = ("segmentation", "depth", "normals")

@@ -22,7 +22,7 @@ import onnxruntime
 import torch
 from pruned_latency import BATCHES, FRACTIONS, NETWORKS, TASKS, open_session, prune_at_random
 
-from spaces import Architecture, GateLayout, PlainNetwork, build_gated_network
+from gatefront.spaces import Architecture, GateLayout, PlainNetwork, build_gated_network
 
 LAYERS = frozenset({"Conv", "FusedConv", "MatMul", "FusedMatMul", "Gemm", "FusedGemm"})
 """ONNX Runtime's names of the operations whose FLOPs are counted."""

@@ -21,8 +21,8 @@ from collections.abc import Callable, Sequence
 import torch
 from training_step import peak_bytes, seconds, training_step
 
-from spaces import Architecture, Task, build_gated_network, build_shared_network
-from trainer.machine import peak_memory_mib
+from gatefront.spaces import Architecture, Task, build_gated_network, build_shared_network
+from gatefront.trainer.machine import peak_memory_mib
 
 BATCH = 128
 """What published work trains CelebA with."""

@@ -29,8 +29,8 @@ import onnxruntime
 import torch
 from torch import Tensor
 
-from search.bundle.export import export_onnx
-from spaces import (
+from gatefront.search.bundle.export import export_onnx
+from gatefront.spaces import (
     Architecture,
     GateLayout,
     InterroGateNetwork,
@@ -39,7 +39,7 @@ from spaces import (
     build_gated_network,
     prune_network,
 )
-from trainer.checkpoint import load_network
+from gatefront.trainer.checkpoint import load_network
 
 TASKS = (
     Task(name="semseg", kind="segmentation", num_outputs=7),

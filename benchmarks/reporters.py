@@ -15,13 +15,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
-from search.records import StudyState
-from search.storage.engine import open_engine
-from search.storage.open_store import open_store
-from search.storage.patience import Patience
-from search.storage.repository import StudyStore
-from search.storage.schema import StudyRow
-from trainer.reporting import EpochReport
+from gatefront.search.records import StudyState
+from gatefront.search.storage.engine import open_engine
+from gatefront.search.storage.open_store import open_store
+from gatefront.search.storage.patience import Patience
+from gatefront.search.storage.repository import StudyStore
+from gatefront.search.storage.schema import StudyRow
+from gatefront.trainer.reporting import EpochReport
 
 STUDY = "reporters"
 

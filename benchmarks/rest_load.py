@@ -26,9 +26,9 @@ from pathlib import Path
 import httpx2
 from large_study import NAME, Made, write_large_study
 
-from dashboards.cli import listen
+from gatefront.dashboards.cli import listen
 
-SERVE = "import sys; from search.cli import main; sys.exit(main())"
+SERVE = "import sys; from gatefront.search.cli import main; sys.exit(main())"
 FINISH_S = 2.0
 
 

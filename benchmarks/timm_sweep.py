@@ -29,9 +29,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from search.bundle.export import export_network
-from search.bundle.layout import INPUT_NAME, ONNX_MODEL, TORCH_MODEL
-from spaces import (
+from gatefront.search.bundle.export import export_network
+from gatefront.search.bundle.layout import INPUT_NAME, ONNX_MODEL, TORCH_MODEL
+from gatefront.spaces import (
     Architecture,
     GateLayout,
     InterroGateNetwork,
@@ -42,11 +42,11 @@ from spaces import (
     count_parameters,
     prune_network,
 )
-from spaces.backbones.timm_import import import_timm
-from spaces.encoder import feature_shapes
-from spaces.equivalence import calibrate_norms, randomize
-from spaces.opaque import list_opaque_operations
-from spaces.plain_network import PlainNetwork
+from gatefront.spaces.backbones.timm_import import import_timm
+from gatefront.spaces.encoder import feature_shapes
+from gatefront.spaces.equivalence import calibrate_norms, randomize
+from gatefront.spaces.opaque import list_opaque_operations
+from gatefront.spaces.plain_network import PlainNetwork
 
 TASKS = (Task(name="depth", kind="depth", num_outputs=1), Task(name="label", kind="classification", num_outputs=5))
 SIZES = (64, 96, 128, 160, 192, 224, 240, 256, 288, 320, 384)

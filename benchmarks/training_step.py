@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
-from spaces import (
+from gatefront.spaces import (
     Architecture,
     InterroGateNetwork,
     Task,

@@ -13,14 +13,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from search.drain import Drain
-from search.queries import StudyReader
-from search.records import StudyState, TrialPoint
-from search.service import Overrides, Sitting, start_study
-from search.trainable import RunTrial
-from spaces.gate_map import GateMap
-from trainer.reporting import EpochReport, Reporter, TrialResult
-from trainer.trial_spec import TrialSpec
+from gatefront.search.drain import Drain
+from gatefront.search.queries import StudyReader
+from gatefront.search.records import StudyState, TrialPoint
+from gatefront.search.service import Overrides, Sitting, start_study
+from gatefront.search.trainable import RunTrial
+from gatefront.spaces.gate_map import GateMap
+from gatefront.trainer.reporting import EpochReport, Reporter, TrialResult
+from gatefront.trainer.trial_spec import TrialSpec
 
 STUDY = """
 [study]

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from search.pareto import Point
-from search.queries import StudyReader
-from search.records import StudyState, StudyView, TrialState
+from gatefront.search.pareto import Point
+from gatefront.search.queries import StudyReader
+from gatefront.search.records import StudyState, StudyView, TrialState
 
 
 @dataclass(frozen=True, slots=True)

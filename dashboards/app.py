@@ -8,13 +8,13 @@ from dash import Dash
 from fastapi import FastAPI
 from fastapi.middleware.trustedhost import TrustedHostMiddleware
 
-from dashboards.bundle_jobs import BundleJobs, Pack, pack_bundle
-from dashboards.downloads import add_downloads
-from dashboards.frame import frame
-from dashboards.page_addresses import PageAddresses
-from dashboards.reader import Reader
-from dashboards.router import register_pages
-from search.control.contract import StudyControl
+from gatefront.dashboards.bundle_jobs import BundleJobs, Pack, pack_bundle
+from gatefront.dashboards.downloads import add_downloads
+from gatefront.dashboards.frame import frame
+from gatefront.dashboards.page_addresses import PageAddresses
+from gatefront.dashboards.reader import Reader
+from gatefront.dashboards.router import register_pages
+from gatefront.search.control.contract import StudyControl
 
 _ASSETS = Path(__file__).parent / "assets"
 _LOG = logging.getLogger(__name__)

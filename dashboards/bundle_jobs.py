@@ -5,9 +5,9 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from dashboards.jobs import Jobs, JobState
-from dashboards.reader import Reader
-from search.point_label import PointLabel
+from gatefront.dashboards.jobs import Jobs, JobState
+from gatefront.dashboards.reader import Reader
+from gatefront.search.point_label import PointLabel
 
 Pack = Callable[[Reader, str, PointLabel, Path, Callable[[str], None]], Path]
 
@@ -15,7 +15,7 @@ Pack = Callable[[Reader, str, PointLabel, Path, Callable[[str], None]], Path]
 def pack_bundle(reader: Reader, study: str, label: PointLabel, folder: Path, progress: Callable[[str], None]) -> Path:
     """The zip of a network's bundle, in ``folder``."""
     # torch's exporters take seconds to import; who only looks at studies never needs them.
-    from search.bundle.archive import archive_bundle
+    from gatefront.search.bundle.archive import archive_bundle
 
     return archive_bundle(reader, study, label, folder, progress=progress)
 

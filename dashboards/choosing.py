@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import nsmallest
 
-from dashboards.cost_axis import AxisName, CostAxis
-from search.pareto import pareto_front
-from search.records import StudyView, TrialPoint, TrialState
-from search.summary import best_of
+from gatefront.dashboards.cost_axis import AxisName, CostAxis
+from gatefront.search.pareto import pareto_front
+from gatefront.search.records import StudyView, TrialPoint, TrialState
+from gatefront.search.summary import best_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Mapping
 
-from dashboards.choosing import Choice
-from dashboards.cost_axis import CostAxis
-from dashboards.formats import MINUS, format_count, format_flops, format_names, format_signed
-from dashboards.point_words import expected_delta, point_name
-from search.formats import format_latency
-from search.records import PointDetail, StudyView, TrialPoint
-from spaces.gate_map import GateMap
-from spaces.sharing import OwnChange, affinity, own_changes, parting_stage, same_sites, stages
+from gatefront.dashboards.choosing import Choice
+from gatefront.dashboards.cost_axis import CostAxis
+from gatefront.dashboards.formats import MINUS, format_count, format_flops, format_names, format_signed
+from gatefront.dashboards.point_words import expected_delta, point_name
+from gatefront.search.formats import format_latency
+from gatefront.search.records import PointDetail, StudyView, TrialPoint
+from gatefront.spaces.gate_map import GateMap
+from gatefront.spaces.sharing import OwnChange, affinity, own_changes, parting_stage, same_sites, stages
 
 # A change of a stage that is a smaller part of all changes is not worth a word.
 _WORTH_SAYING = 0.15

@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 
-from dashboards.errors import AddressInUseError
-from search.queries import StudyReader
-from search.settings import database_url, storage_folder
+from gatefront.dashboards.errors import AddressInUseError
+from gatefront.search.queries import StudyReader
+from gatefront.search.settings import database_url, storage_folder
 
 Database = Annotated[
     str | None, typer.Option("--db", help="Database URL; default ./runs/gatefront.db or GATEFRONT_DB.")
@@ -54,7 +54,7 @@ def serve(  # noqa: PLR0913  # one parameter per option of the command line
     watch: Watch = True,
 ) -> None:
     """Show the studies in the browser, live, and let pages and programs start and change them."""
-    from dashboards.serving import ServeOptions, serve_studies
+    from gatefront.dashboards.serving import ServeOptions, serve_studies
 
     listening = listen(host, port)
     options = ServeOptions(
@@ -76,7 +76,7 @@ def report(
     db: Database = None,
 ) -> None:
     """Write one HTML file with the study's front, gate maps and trials; it opens offline."""
-    from dashboards.report import write_report
+    from gatefront.dashboards.report import write_report
 
     write_report(StudyReader(database_url(db)), study, output)
     typer.echo(f"Wrote {output}.", err=True)

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from dashboards.formats import flop_unit, shorten_name
-from dashboards.task_keys import task_key
-from search.comparison import ComparisonTable, Spread
+from gatefront.dashboards.formats import flop_unit, shorten_name
+from gatefront.dashboards.task_keys import task_key
+from gatefront.search.comparison import ComparisonTable, Spread
 
 
 def comparison_columns(table: ComparisonTable) -> list[dict[str, Any]]:

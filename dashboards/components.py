@@ -8,10 +8,10 @@ import dash_mantine_components as dmc
 from dash import ClientsideFunction, Dash, Input, Output, dcc, html, no_update
 from dash.development.base_component import Component
 
-from dashboards.ids import next_figure
-from dashboards.links import STUDIES
-from search.records import StudyState, TrialState
-from spaces.errors import GatefrontError
+from gatefront.dashboards.ids import next_figure
+from gatefront.dashboards.links import STUDIES
+from gatefront.search.records import StudyState, TrialState
+from gatefront.spaces.errors import GatefrontError
 
 Children = Component | str | Sequence[Component | str] | None
 HIDDEN = {"display": "none"}

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from dashboards.formats import flop_unit, format_count, format_flops
-from search.formats import format_latency
-from search.records import StudyView, TrialPoint
-from search.reference_point import ReferencePoint
+from gatefront.dashboards.formats import flop_unit, format_count, format_flops
+from gatefront.search.formats import format_latency
+from gatefront.search.records import StudyView, TrialPoint
+from gatefront.search.reference_point import ReferencePoint
 
 AxisName = Literal["flops", "parameters", "latency"]
 _COUNTS = ((1e9, "billions"), (1e6, "millions"), (1e3, "thousands"))

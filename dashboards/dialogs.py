@@ -9,9 +9,9 @@ import dash_mantine_components as dmc
 from dash import ClientsideFunction, Dash, Input, Output, State, html, no_update
 from dash.development.base_component import Component
 
-from dashboards.components import problem, said
-from dashboards.ids_actions import dialog_part
-from dashboards.polling import UNREACHABLE
+from gatefront.dashboards.components import problem, said
+from gatefront.dashboards.ids_actions import dialog_part
+from gatefront.dashboards.polling import UNREACHABLE
 
 Act = Callable[..., str]
 

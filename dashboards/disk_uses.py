@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from search.disk_use import folder_bytes
+from gatefront.search.disk_use import folder_bytes
 
 _FRESH_S = 30.0
 

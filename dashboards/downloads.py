@@ -7,10 +7,10 @@ from urllib.parse import unquote
 from fastapi import FastAPI
 from fastapi.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 
-from dashboards.links import DOWNLOADS
-from dashboards.polling import UNREACHABLE
-from dashboards.reader import Reader
-from search.errors import StudyNotFoundError
+from gatefront.dashboards.links import DOWNLOADS
+from gatefront.dashboards.polling import UNREACHABLE
+from gatefront.dashboards.reader import Reader
+from gatefront.search.errors import StudyNotFoundError
 
 
 def add_downloads(server: FastAPI, reader: Reader, bundle_of: Callable[[str], Path | None]) -> None:
@@ -31,7 +31,7 @@ def add_downloads(server: FastAPI, reader: Reader, bundle_of: Callable[[str], Pa
 
 def report_response(reader: Reader, study: str) -> Response:
     """The report as a file to save; 404 for a study that is not there, 503 where the database cannot be reached."""
-    from dashboards.report import study_report
+    from gatefront.dashboards.report import study_report
 
     try:
         document = study_report(reader, study)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Generic, TypeVar
 
-from dashboards.polling import UNREACHABLE
-from search.records import StudyView, TrialState
+from gatefront.dashboards.polling import UNREACHABLE
+from gatefront.search.records import StudyView, TrialState
 
 T = TypeVar("T")
 _MOST = 64

@@ -1,6 +1,6 @@
 """Errors of the dashboards."""
 
-from spaces.errors import GatefrontError
+from gatefront.spaces.errors import GatefrontError
 
 
 class AddressInUseError(GatefrontError, RuntimeError):

@@ -3,9 +3,9 @@
 import hashlib
 from dataclasses import asdict, replace
 
-from dashboards.jobs import Jobs, JobState, Report
-from search.control.contract import StartOptions, StudyControl
-from search.errors import StudyFileError
+from gatefront.dashboards.jobs import Jobs, JobState, Report
+from gatefront.search.control.contract import StartOptions, StudyControl
+from gatefront.search.errors import StudyFileError
 
 
 class Examinations:

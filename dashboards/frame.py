@@ -4,9 +4,9 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from dashboards import ids
-from dashboards.components import labelled
-from dashboards.links import START, STUDIES, SYSTEM
+from gatefront.dashboards import ids
+from gatefront.dashboards.components import labelled
+from gatefront.dashboards.links import START, STUDIES, SYSTEM
 
 
 def frame(*, can_act: bool) -> Component:

@@ -1,8 +1,8 @@
 """What the slider over a trial's epochs says: which epoch it shows, what the tasks keep then, or why it shows none."""
 
-from dashboards.formats import format_names
-from search.gate_course import EpochGates, GateCourse
-from search.records import TrialDetail, TrialState
+from gatefront.dashboards.formats import format_names
+from gatefront.search.gate_course import EpochGates, GateCourse
+from gatefront.search.records import TrialDetail, TrialState
 
 _PHASES = {
     "train": "while the gates learn",

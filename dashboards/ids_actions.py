@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from dashboards.task_keys import task_key
+from gatefront.dashboards.task_keys import task_key
 
 # Study page
 STUDY_ACTIONS = "study-actions"

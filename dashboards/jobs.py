@@ -9,7 +9,7 @@ from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any
 
-from spaces.errors import GatefrontError
+from gatefront.spaces.errors import GatefrontError
 
 logger = logging.getLogger(__name__)
 _KEPT = 16

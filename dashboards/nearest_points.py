@@ -3,10 +3,10 @@
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from dashboards.components import reason
-from dashboards.formats import NONE, format_delta, format_names
-from dashboards.links import trial_path
-from search.records import StudySummary, StudyView, TrialPoint, TrialState
+from gatefront.dashboards.components import reason
+from gatefront.dashboards.formats import NONE, format_delta, format_names
+from gatefront.dashboards.links import trial_path
+from gatefront.search.records import StudySummary, StudyView, TrialPoint, TrialState
 
 _SHOWN = 5
 

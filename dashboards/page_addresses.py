@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from dashboards.links import DOWNLOADS
+from gatefront.dashboards.links import DOWNLOADS
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]

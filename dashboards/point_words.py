@@ -1,7 +1,7 @@
 """A point in words: its name, its place, and what was asked of it beside what it delivers."""
 
-from dashboards.formats import format_delta, format_flops, format_names, format_signed
-from search.records import StudyView, TrialPoint
+from gatefront.dashboards.formats import format_delta, format_flops, format_names, format_signed
+from gatefront.search.records import StudyView, TrialPoint
 
 
 def point_name(point: TrialPoint) -> str:

@@ -8,10 +8,10 @@ from typing import Any, Generic, Literal, TypeVar
 from dash import Output, no_update
 from sqlalchemy.exc import SQLAlchemyError
 
-from dashboards.components import HIDDEN, alert, missing
-from dashboards.figures.theme import Scheme, scheme_named
-from search.errors import StudyNotFoundError
-from spaces.errors import GatefrontError
+from gatefront.dashboards.components import HIDDEN, alert, missing
+from gatefront.dashboards.figures.theme import Scheme, scheme_named
+from gatefront.search.errors import StudyNotFoundError
+from gatefront.spaces.errors import GatefrontError
 
 T = TypeVar("T")
 

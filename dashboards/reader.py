@@ -1,14 +1,14 @@
-"""Reader: what the dashboards ask of a study store. `search.queries.StudyReader` is the real one."""
+"""Reader: what the dashboards ask of a study store. `gatefront.search.queries.StudyReader` is the real one."""
 
 from pathlib import Path
 from typing import Protocol
 
-from search.comparison import ComparisonTable
-from search.gate_course import GateCourse
-from search.records import StudySummary, StudyView, TrialDetail
-from search.study_status import StudyStatus
-from search.system_view import SystemView
-from search.trial_trace import TrialTrace
+from gatefront.search.comparison import ComparisonTable
+from gatefront.search.gate_course import GateCourse
+from gatefront.search.records import StudySummary, StudyView, TrialDetail
+from gatefront.search.study_status import StudyStatus
+from gatefront.search.system_view import SystemView
+from gatefront.search.trial_trace import TrialTrace
 
 
 class Reader(Protocol):

@@ -1,8 +1,8 @@
 """Which changes a study or trial cannot take now, and why: the words beside a button that does nothing."""
 
-from search.records import StudyState, TrialState
-from search.storage.repository import DONE_STATES
-from search.study_status import StudyStatus
+from gatefront.search.records import StudyState, TrialState
+from gatefront.search.storage.repository import DONE_STATES
+from gatefront.search.study_status import StudyStatus
 
 _DRIVEN = (StudyState.PREPARING, StudyState.RUNNING)
 _NO_DRIVER = "no driver is running"

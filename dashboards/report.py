@@ -8,16 +8,16 @@ from pathlib import Path
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from dashboards.choosing_words import sharing_sentence
-from dashboards.components import state_label
-from dashboards.errors import ReportError
-from dashboards.figures.front import front_figure
-from dashboards.figures.gate_map import gate_map_figure
-from dashboards.figures.hypervolume import hypervolume_figure
-from dashboards.figures.latency import HEIGHT, latency_figure, latency_sentence
-from dashboards.figures.sharing import FLOW_HEIGHT, flow_figure
-from dashboards.figures.theme import Scheme, scheme_named
-from dashboards.formats import (
+from gatefront.dashboards.choosing_words import sharing_sentence
+from gatefront.dashboards.components import state_label
+from gatefront.dashboards.errors import ReportError
+from gatefront.dashboards.figures.front import front_figure
+from gatefront.dashboards.figures.gate_map import gate_map_figure
+from gatefront.dashboards.figures.hypervolume import hypervolume_figure
+from gatefront.dashboards.figures.latency import HEIGHT, latency_figure, latency_sentence
+from gatefront.dashboards.figures.sharing import FLOW_HEIGHT, flow_figure
+from gatefront.dashboards.figures.theme import Scheme, scheme_named
+from gatefront.dashboards.formats import (
     format_count,
     format_delta,
     format_duration,
@@ -29,13 +29,13 @@ from dashboards.formats import (
     metric_name,
     shorten_name,
 )
-from dashboards.point_words import asked_and_delivered, point_name, sureness
-from dashboards.reader import Reader
-from dashboards.sentences import confirmation_sentence, front_sentence, study_sentence, unlearned_sentence
-from dashboards.trial_table import standing
-from search.cost import cost_line, study_cost
-from search.formats import format_latency
-from search.records import StudyView, TrialDetail, TrialPoint
+from gatefront.dashboards.point_words import asked_and_delivered, point_name, sureness
+from gatefront.dashboards.reader import Reader
+from gatefront.dashboards.sentences import confirmation_sentence, front_sentence, study_sentence, unlearned_sentence
+from gatefront.dashboards.trial_table import standing
+from gatefront.search.cost import cost_line, study_cost
+from gatefront.search.formats import format_latency
+from gatefront.search.records import StudyView, TrialDetail, TrialPoint
 
 _FRONT_HEIGHT = 520
 _HYPERVOLUME_HEIGHT = 260
@@ -66,7 +66,7 @@ def report_html(view: StudyView, front: Sequence[tuple[TrialDetail, int]], study
     ``front`` names a network by its trial and which of the derived ones it is, 0 for the trial's own.
     """
     scheme = scheme_named("light")
-    style = files("dashboards").joinpath("report.css").read_text(encoding="utf-8")
+    style = files("gatefront.dashboards").joinpath("report.css").read_text(encoding="utf-8")
     body = "\n".join(
         [
             _head(view),

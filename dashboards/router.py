@@ -9,10 +9,10 @@ import asyncio
 from dash import Dash, Input, Output, State
 from dash.development.base_component import Component
 
-from dashboards import ids
-from dashboards.bundle_jobs import BundleJobs
-from dashboards.links import START, STUDIES, SYSTEM, parse_comparison, parse_point, parse_study, parse_trial
-from dashboards.pages import (
+from gatefront.dashboards import ids
+from gatefront.dashboards.bundle_jobs import BundleJobs
+from gatefront.dashboards.links import START, STUDIES, SYSTEM, parse_comparison, parse_point, parse_study, parse_trial
+from gatefront.dashboards.pages import (
     comparison,
     not_found,
     start,
@@ -24,9 +24,9 @@ from dashboards.pages import (
     trial_bundle,
     trial_extras,
 )
-from dashboards.pages.trial_layout import TrialKey, layout, title
-from dashboards.reader import Reader
-from search.control.contract import StudyControl
+from gatefront.dashboards.pages.trial_layout import TrialKey, layout, title
+from gatefront.dashboards.reader import Reader
+from gatefront.search.control.contract import StudyControl
 
 
 def register_pages(app: Dash, reader: Reader, control: StudyControl | None, bundles: BundleJobs) -> None:

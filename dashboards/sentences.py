@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Mapping
 from itertools import pairwise
 
-from dashboards.formats import format_names
-from search.no_front import all_failed_sentence, over_budget_sentence
-from search.records import StudyState, StudySummary, StudyView, TrialDetail, TrialState
-from search.unlearned import unlearned_sentences
+from gatefront.dashboards.formats import format_names
+from gatefront.search.no_front import all_failed_sentence, over_budget_sentence
+from gatefront.search.records import StudyState, StudySummary, StudyView, TrialDetail, TrialState
+from gatefront.search.unlearned import unlearned_sentences
 
 # A lost trial is not over: `resume` runs it again.
 _ENDED = {TrialState.COMPLETE, TrialState.STOPPED_EARLY, TrialState.FAILED, TrialState.VOID}

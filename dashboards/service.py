@@ -4,15 +4,15 @@ from collections.abc import Sequence
 
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from dashboards.app import create_app
-from search.control.contract import StudyControl
-from search.queries import StudyReader
-from search.rest.access import AccessGate
-from search.rest.app import create_rest
-from search.rest.asgi import Asgi, Receive, Scope, Send
-from search.rest.bundle_jobs import BundleJobs
-from search.rest.guarded_control import GuardedControl
-from search.rest.tokens import Tokens
+from gatefront.dashboards.app import create_app
+from gatefront.search.control.contract import StudyControl
+from gatefront.search.queries import StudyReader
+from gatefront.search.rest.access import AccessGate
+from gatefront.search.rest.app import create_rest
+from gatefront.search.rest.asgi import Asgi, Receive, Scope, Send
+from gatefront.search.rest.bundle_jobs import BundleJobs
+from gatefront.search.rest.guarded_control import GuardedControl
+from gatefront.search.rest.tokens import Tokens
 
 _REST = ("/api/", "/metrics", "/healthz")
 

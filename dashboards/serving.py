@@ -11,17 +11,17 @@ from types import FrameType
 import typer
 import uvicorn
 
-from dashboards.cli import allowed_hosts, is_loopback
-from dashboards.errors import OpenAddressError
-from dashboards.service import create_service
-from search.control import LocalControl, ProcessLauncher, StudyFileRules
-from search.control.launcher import Launcher
-from search.control.watch import StudyWatch
-from search.own_signals import handled_by
-from search.queries import StudyReader
-from search.rest.asgi import Asgi
-from search.rest.bundle_jobs import BundleJobs
-from search.rest.tokens import Tokens, load_tokens
+from gatefront.dashboards.cli import allowed_hosts, is_loopback
+from gatefront.dashboards.errors import OpenAddressError
+from gatefront.dashboards.service import create_service
+from gatefront.search.control import LocalControl, ProcessLauncher, StudyFileRules
+from gatefront.search.control.launcher import Launcher
+from gatefront.search.control.watch import StudyWatch
+from gatefront.search.own_signals import handled_by
+from gatefront.search.queries import StudyReader
+from gatefront.search.rest.asgi import Asgi
+from gatefront.search.rest.bundle_jobs import BundleJobs
+from gatefront.search.rest.tokens import Tokens, load_tokens
 
 # For answers that are under way when the service is to end. `docker stop` kills after 10 s.
 _LAST_ANSWERS_S = 5
@@ -96,6 +96,6 @@ def require_tokens(host: str, tokens: Tokens) -> None:
 def _launcher(options: ServeOptions) -> Launcher:
     if options.address is None:
         return ProcessLauncher(options.url)
-    from search.control.ray_launcher import RayJobLauncher
+    from gatefront.search.control.ray_launcher import RayJobLauncher
 
     return RayJobLauncher(options.url, options.address)

@@ -6,9 +6,9 @@ from typing import Any
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
-from search.errors import StudyFileError
-from search.study_file import parse_study
-from trainer.data import describe_data
+from gatefront.search.errors import StudyFileError
+from gatefront.search.study_file import parse_study
+from gatefront.trainer.data import describe_data
 
 Value = str | int | float | None
 

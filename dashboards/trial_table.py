@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
-from dashboards.components import state_label
-from dashboards.formats import flop_unit, format_duration, metric_name, metric_unit, shorten_name
-from dashboards.links import trial_path
-from dashboards.point_words import expected_delta, place
-from dashboards.task_keys import task_key, task_of_key
-from search.point_label import PointLabel
-from search.records import StudyView, TaskRecord, TrialPoint, TrialState
+from gatefront.dashboards.components import state_label
+from gatefront.dashboards.formats import flop_unit, format_duration, metric_name, metric_unit, shorten_name
+from gatefront.dashboards.links import trial_path
+from gatefront.dashboards.point_words import expected_delta, place
+from gatefront.dashboards.task_keys import task_key, task_of_key
+from gatefront.search.point_label import PointLabel
+from gatefront.search.records import StudyView, TaskRecord, TrialPoint, TrialState
 
 # The grid takes its colours from Mantine's variables, so it follows the light and the dark scheme by itself.
 _THEME = """themeQuartz.withParams({

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
-from search.config import NetworkSection
-from search.gates_section import GatesSection
-from search.knobs import listed
-from spaces import Architecture, Task, build_gated_network, count_parameters
-from spaces.gate_layout import GateLayout
-from spaces.lifting import find_sites
-from spaces.parameter_budget import count_pruned_parameters
+from gatefront.search.config import NetworkSection
+from gatefront.search.gates_section import GatesSection
+from gatefront.search.knobs import listed
+from gatefront.spaces import Architecture, Task, build_gated_network, count_parameters
+from gatefront.spaces.gate_layout import GateLayout
+from gatefront.spaces.lifting import find_sites
+from gatefront.spaces.parameter_budget import count_pruned_parameters
 
 CAPACITY_KNOBS = ("backbone", "resolution", "width", "decoder_width")
 """Keys of [network] that may list several values."""

@@ -6,9 +6,9 @@ A worker that is believed lost may only have been cut off, and wake up beside th
 import uuid
 from pathlib import Path
 
-from search.process_identity import process_identity
-from spaces.errors import GatefrontError
-from trainer.atomic_file import replacing
+from gatefront.search.process_identity import process_identity
+from gatefront.spaces.errors import GatefrontError
+from gatefront.trainer.atomic_file import replacing
 
 _FILE = "worker.txt"
 

@@ -7,27 +7,27 @@ from importlib.metadata import entry_points
 
 import typer
 
-from search.log_lines import show_log_lines
-from spaces.errors import GatefrontError
+from gatefront.search.log_lines import show_log_lines
+from gatefront.spaces.errors import GatefrontError
 
 PLUGIN_GROUP = "gatefront.commands"
 
 COMMANDS: Mapping[str, str] = {
-    "doctor": "search.commands.before",
-    "flops": "search.commands.before",
-    "start": "search.commands.run",
-    "status": "search.commands.inspect",
-    "front": "search.commands.inspect",
-    "pull": "search.commands.bundles",
-    "verify": "search.commands.bundles",
-    "bench": "search.commands.bench",
-    "compare": "search.commands.compare",
-    "resume": "search.commands.run",
-    "stop": "search.commands.run",
-    "extend": "search.commands.amend",
-    "void": "search.commands.amend",
-    "db": "search.commands.db",
-    "gc": "search.commands.gc",
+    "doctor": "gatefront.search.commands.before",
+    "flops": "gatefront.search.commands.before",
+    "start": "gatefront.search.commands.run",
+    "status": "gatefront.search.commands.inspect",
+    "front": "gatefront.search.commands.inspect",
+    "pull": "gatefront.search.commands.bundles",
+    "verify": "gatefront.search.commands.bundles",
+    "bench": "gatefront.search.commands.bench",
+    "compare": "gatefront.search.commands.compare",
+    "resume": "gatefront.search.commands.run",
+    "stop": "gatefront.search.commands.run",
+    "extend": "gatefront.search.commands.amend",
+    "void": "gatefront.search.commands.amend",
+    "db": "gatefront.search.commands.db",
+    "gc": "gatefront.search.commands.gc",
 }
 """Each command's module, which has a function of the command's name."""
 

@@ -12,12 +12,13 @@ from typing import Any
 import ray
 import torch
 
-from search.errors import DriverFailedError
-from search.local_ray import start_ray
-from search.own_signals import own_signals
-from search.ray_folder import ray_folder
+import gatefront
+from gatefront.search.errors import DriverFailedError
+from gatefront.search.local_ray import start_ray
+from gatefront.search.own_signals import own_signals
+from gatefront.search.ray_folder import ray_folder
 
-_PROJECT_ROOT = Path(__file__).resolve().parent.parent
+_PACKAGE = Path(gatefront.__file__).resolve().parent
 _RAY_UNITS = 10_000
 # What workers inherit, too. A `runtime_env` would do the same, but its workers start later.
 _ENVIRONMENT = {
@@ -91,8 +92,7 @@ def cluster(workers: WorkerResources, address: str | None = None) -> Iterator[No
 def _shared_cluster(workers: WorkerResources, address: str) -> Iterator[None]:
     _set_environment(workers)
     # Sent along, so that the cluster's workers run the code that the driver does, whatever they have installed.
-    modules = [str(_PROJECT_ROOT / name) for name in ("spaces", "trainer", "search")]
-    with _joined(address, {"py_modules": modules, "env_vars": dict(_ENVIRONMENT)}):
+    with _joined(address, {"py_modules": [str(_PACKAGE)], "env_vars": dict(_ENVIRONMENT)}):
         yield
 
 
@@ -124,9 +124,9 @@ def local_cluster(workers: WorkerResources) -> Iterator[None]:
     _set_environment(workers)
     with ray_folder() as folder:
         try:
-            # Ray puts the driver's working directory first on each worker's path: a folder named `trainer`
-            # there would hide ours.
-            with contextlib.chdir(_PROJECT_ROOT), own_signals():
+            # Ray puts the driver's working directory first on each worker's path: a user's module named like one that
+            # gatefront imports would hide it.
+            with contextlib.chdir(_PACKAGE.parent), own_signals():
                 start_ray(folder, num_cpus=workers.num_workers)
             yield
         finally:

@@ -4,20 +4,29 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from search.disk_quota import parse_disk_quota
-from search.early_stopping import StoppingRule
-from search.errors import StudyFileError
-from search.family_section import INTERROGATE, FamilySection
-from search.flop_budget import parse_flop_budget
-from search.gates_section import GatesSection
-from search.knobs import FloatChoice, FloatKnob, IntChoice, IntKnob, NameChoice, ScheduleName, StrictModel, word_form
-from search.latency import Precision, Runtime
-from search.latency_rule import LatencyRule
-from search.param_budget import parse_param_budget
-from spaces.architecture import DenseDecoder
-from trainer.config import WeightingName
-from trainer.data import DataSpec
-from trainer.data.cache_limit import parse_cache_limit
+from gatefront.search.disk_quota import parse_disk_quota
+from gatefront.search.early_stopping import StoppingRule
+from gatefront.search.errors import StudyFileError
+from gatefront.search.family_section import INTERROGATE, FamilySection
+from gatefront.search.flop_budget import parse_flop_budget
+from gatefront.search.gates_section import GatesSection
+from gatefront.search.knobs import (
+    FloatChoice,
+    FloatKnob,
+    IntChoice,
+    IntKnob,
+    NameChoice,
+    ScheduleName,
+    StrictModel,
+    word_form,
+)
+from gatefront.search.latency import Precision, Runtime
+from gatefront.search.latency_rule import LatencyRule
+from gatefront.search.param_budget import parse_param_budget
+from gatefront.spaces.architecture import DenseDecoder
+from gatefront.trainer.config import WeightingName
+from gatefront.trainer.data import DataSpec
+from gatefront.trainer.data.cache_limit import parse_cache_limit
 
 Objective = Literal["delta_mtl", "flops", "latency"]
 SamplerName = Literal["tpe", "tpe-independent", "gp", "nsga2", "random", "grid"]

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from search.formats import format_duration
-from search.records import StudyView
+from gatefront.search.formats import format_duration
+from gatefront.search.records import StudyView
 
 GPUS_HELD = "gpus_held"
 """Where a trial's environment says how much of a GPU its worker held; absent: none."""

@@ -2,7 +2,7 @@
 
 import re
 
-from search.errors import StudyFileError
+from gatefront.search.errors import StudyFileError
 
 _FORM = re.compile(r"(\d+(?:\.\d+)?) ?([MGT])(?:iB)?")
 _UNITS = {"M": 2**20, "G": 2**30, "T": 2**40}

@@ -10,9 +10,9 @@ from typing import Annotated, NamedTuple
 
 from pydantic import Field
 
-from search.knobs import StrictModel
-from search.pareto import Point
-from search.ranking import constrained_order
+from gatefront.search.knobs import StrictModel
+from gatefront.search.pareto import Point
+from gatefront.search.ranking import constrained_order
 
 
 class StoppingRule(StrictModel):

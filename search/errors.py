@@ -1,6 +1,6 @@
 """Errors of a study: those that also are ``ValueError`` blame the input (exit 2), others the work (exit 1)."""
 
-from spaces.errors import GatefrontError
+from gatefront.spaces.errors import GatefrontError
 
 
 class StudyFileError(GatefrontError, ValueError):

@@ -11,16 +11,16 @@ import sqlalchemy as sa
 from optuna.distributions import json_to_distribution
 from sqlalchemy.orm import Session
 
-from search.confirmation import Key
-from search.lazy_json import LazyJson
-from search.pareto import Point
-from search.records import StudyEvent, TrialState
-from search.storage.among import among
-from search.storage.epochs import read_stopped, read_unfinished_seconds
-from search.storage.events import read_events
-from search.storage.latencies import read_study_latencies
-from search.storage.optuna_tables import STUDIES, TRIAL_PARAMS, TRIALS
-from search.storage.schema import DerivedPointRow, ReferenceRow, StudyRow, TrialRow
+from gatefront.search.confirmation import Key
+from gatefront.search.lazy_json import LazyJson
+from gatefront.search.pareto import Point
+from gatefront.search.records import StudyEvent, TrialState
+from gatefront.search.storage.among import among
+from gatefront.search.storage.epochs import read_stopped, read_unfinished_seconds
+from gatefront.search.storage.events import read_events
+from gatefront.search.storage.latencies import read_study_latencies
+from gatefront.search.storage.optuna_tables import STUDIES, TRIAL_PARAMS, TRIALS
+from gatefront.search.storage.schema import DerivedPointRow, ReferenceRow, StudyRow, TrialRow
 
 # Everything but the gate map: it is large, and only a trial's own page shows it.
 _TRIAL_COLUMNS = (

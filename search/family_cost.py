@@ -2,11 +2,11 @@
 
 import functools
 
-from search.capacities import Capacity
-from search.family_section import INTERROGATE, FamilyName, FamilySection
-from search.knobs import ends
-from spaces import Architecture, count_flops
-from spaces.families import build_family
+from gatefront.search.capacities import Capacity
+from gatefront.search.family_section import INTERROGATE, FamilyName, FamilySection
+from gatefront.search.knobs import ends
+from gatefront.spaces import Architecture, count_flops
+from gatefront.spaces.families import build_family
 
 
 def least_flops(section: FamilySection, name: FamilyName, capacity: Capacity) -> int:

@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from search.knobs import FloatKnob, StrictModel, ends, word_form
-from spaces.families.etr_nlp import GAMMA
-from trainer.lomt import SPARSITY
+from gatefront.search.knobs import FloatKnob, StrictModel, ends, word_form
+from gatefront.spaces.families.etr_nlp import GAMMA
+from gatefront.trainer.lomt import SPARSITY
 
 FamilyName = Literal["interrogate", "hard-sharing", "cross-stitch", "mtan", "etr-nlp", "lomt"]
 INTERROGATE: FamilyName = "interrogate"

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from search.errors import StudyFileError
+from gatefront.search.errors import StudyFileError
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 LONGEST_AMOUNT = 40

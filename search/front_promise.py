@@ -7,15 +7,15 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from search.confirmation import Key
-from search.errors import AmendmentError
-from search.facts import read_facts
-from search.folders import StudyFolders
-from search.point_label import PointLabel
-from search.records import TrialState
-from search.storage.clock import database_time
-from search.storage.schema import StudyRow, TrialRow
-from search.views import study_view
+from gatefront.search.confirmation import Key
+from gatefront.search.errors import AmendmentError
+from gatefront.search.facts import read_facts
+from gatefront.search.folders import StudyFolders
+from gatefront.search.point_label import PointLabel
+from gatefront.search.records import TrialState
+from gatefront.search.storage.clock import database_time
+from gatefront.search.storage.schema import StudyRow, TrialRow
+from gatefront.search.views import study_view
 
 
 @contextmanager

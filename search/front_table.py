@@ -9,12 +9,12 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from search.cost import cost_line, study_cost
-from search.formats import format_flops, format_interval, format_latency, format_share, format_signed
-from search.latency_rule import LatencyRule
-from search.no_front import no_front_reason
-from search.records import StudyView, TrialPoint
-from search.unlearned import unlearned_sentences
+from gatefront.search.cost import cost_line, study_cost
+from gatefront.search.formats import format_flops, format_interval, format_latency, format_share, format_signed
+from gatefront.search.latency_rule import LatencyRule
+from gatefront.search.no_front import no_front_reason
+from gatefront.search.records import StudyView, TrialPoint
+from gatefront.search.unlearned import unlearned_sentences
 
 _CSV_COLUMNS = (
     "label",

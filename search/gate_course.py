@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from spaces.gate_counts import GateCounts
+from gatefront.spaces.gate_counts import GateCounts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

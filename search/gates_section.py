@@ -4,10 +4,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from search.knobs import FloatKnob, FloatRange, IntChoice, IntKnob, StrictModel, ends, word_form
-from spaces.estimators import Estimator
-from spaces.gate_layout import Granularity
-from trainer.config import Importance, Sparsity
+from gatefront.search.knobs import FloatKnob, FloatRange, IntChoice, IntKnob, StrictModel, ends, word_form
+from gatefront.spaces.estimators import Estimator
+from gatefront.spaces.gate_layout import Granularity
+from gatefront.trainer.config import Importance, Sparsity
 
 _RANGE_KEYS = frozenset({"low", "high", "log"})
 

@@ -9,8 +9,8 @@ import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from search.errors import StudyFileError
-from search.knobs import Scalar
+from gatefront.search.errors import StudyFileError
+from gatefront.search.knobs import Scalar
 
 _PLACE = "gatefront:grid_place"
 # Beyond this a grid is no plan any more, and ordering it takes longer than a trial.

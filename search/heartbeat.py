@@ -6,10 +6,10 @@ from types import TracebackType
 
 import sqlalchemy as sa
 
-from search.drain import Drain
-from search.errors import LeaseLostError
-from search.storage.lease import HEARTBEAT_S, Lease
-from search.storage.patience import IMPATIENT, Patience, reason_of
+from gatefront.search.drain import Drain
+from gatefront.search.errors import LeaseLostError
+from gatefront.search.storage.lease import HEARTBEAT_S, Lease
+from gatefront.search.storage.patience import IMPATIENT, Patience, reason_of
 
 logger = logging.getLogger(__name__)
 

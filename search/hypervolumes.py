@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from search.pareto import ReferenceFrame, RunningHypervolume
-from search.records import HypervolumePoint, TrialPoint
+from gatefront.search.pareto import ReferenceFrame, RunningHypervolume
+from gatefront.search.records import HypervolumePoint, TrialPoint
 
 
 def hypervolume_points(points: Iterable[TrialPoint], frame: ReferenceFrame | None) -> tuple[HypervolumePoint, ...]:

@@ -9,7 +9,7 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
-from search.records import StudyView, TrialPoint, TrialState
+from gatefront.search.records import StudyView, TrialPoint, TrialState
 
 _FEWEST = 8
 _MOST = 1000

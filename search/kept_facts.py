@@ -5,12 +5,12 @@ from dataclasses import replace
 
 from sqlalchemy.orm import Session
 
-from search.confirmation import Key
-from search.facts import DerivedFacts, StudyFacts, TrialFacts, marked_number, read_facts, read_marks
-from search.in_order import in_order
-from search.pareto import Point
-from search.records import TrialState
-from search.storage.schema import StudyRow
+from gatefront.search.confirmation import Key
+from gatefront.search.facts import DerivedFacts, StudyFacts, TrialFacts, marked_number, read_facts, read_marks
+from gatefront.search.in_order import in_order
+from gatefront.search.pareto import Point
+from gatefront.search.records import TrialState
+from gatefront.search.storage.schema import StudyRow
 
 # A query that names more trials than this takes longer than one for all of them.
 _MOST_NAMED = 300

@@ -3,14 +3,14 @@
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
-from search.confirmation import Key
-from search.facts import StudyFacts
-from search.pareto import Budgets
-from search.places import Place, budgets_of, nondominated, places
+from gatefront.search.confirmation import Key
+from gatefront.search.facts import StudyFacts
+from gatefront.search.pareto import Budgets
+from gatefront.search.places import Place, budgets_of, nondominated, places
 
 
 class KeptPlaces:
-    """The same as `search.places.places` of all points.
+    """The same as `gatefront.search.places.places` of all points.
 
     A point that was measured once and is dominated by another such one is on no front and decides of no other point's
     place. So only the few that are left, and those that were repeated, are compared with what is new.

@@ -6,16 +6,16 @@ from threading import Lock
 
 from sqlalchemy.orm import Session
 
-from search.confirmation import Key
-from search.facts import StudyFacts
-from search.hypervolumes import GrowingHypervolume
-from search.in_order import in_order
-from search.kept_facts import KeptFacts
-from search.kept_places import KeptPlaces
-from search.pareto import ReferenceFrame
-from search.records import StudyState, StudyView, TrialPoint
-from search.storage.schema import StudyRow
-from search.views import (
+from gatefront.search.confirmation import Key
+from gatefront.search.facts import StudyFacts
+from gatefront.search.hypervolumes import GrowingHypervolume
+from gatefront.search.in_order import in_order
+from gatefront.search.kept_facts import KeptFacts
+from gatefront.search.kept_places import KeptPlaces
+from gatefront.search.pareto import ReferenceFrame
+from gatefront.search.records import StudyState, StudyView, TrialPoint
+from gatefront.search.storage.schema import StudyRow
+from gatefront.search.views import (
     ViewPoints,
     assembled_view,
     derived_point,
@@ -29,7 +29,7 @@ from search.views import (
 
 
 class KeptView:
-    """The same as `search.views.study_view` of the whole study. Whoever asks at once waits for one read of it."""
+    """What `gatefront.search.views.study_view` gives of the whole study. Requests at once share one read."""
 
     def __init__(self) -> None:
         self._lock = Lock()

@@ -7,10 +7,10 @@ from threading import Lock
 
 from sqlalchemy.orm import Session
 
-from search.kept_view import KeptView
-from search.records import StudySummary, StudyView
-from search.storage.schema import StudyRow
-from search.views import revision
+from gatefront.search.kept_view import KeptView
+from gatefront.search.records import StudySummary, StudyView
+from gatefront.search.storage.schema import StudyRow
+from gatefront.search.views import revision
 
 # A page of ten thousand trials takes some tens of MB.
 _MOST_PAGES = 12

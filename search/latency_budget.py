@@ -2,7 +2,7 @@
 
 import re
 
-from search.errors import StudyFileError
+from gatefront.search.errors import StudyFileError
 
 _PATTERN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s)\s*", re.IGNORECASE)
 _MILLISECONDS = {"ms": 1.0, "s": 1000.0}

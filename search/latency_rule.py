@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from search.cxx_compiler import missing_compiler
-from search.errors import StudyFileError
-from search.latency import Precision, Runtime
+from gatefront.search.cxx_compiler import missing_compiler
+from gatefront.search.errors import StudyFileError
+from gatefront.search.latency import Precision, Runtime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

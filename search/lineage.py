@@ -8,20 +8,20 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, create_trial
 from optuna.trial import TrialState as OptunaState
 
-from search.config import StudyConfig
-from search.errors import LineageError
-from search.family_section import INTERROGATE, FamilySection
-from search.knobs import Choices, FloatRange, Scalar
-from search.pareto import Budgets, Outcome, is_feasible
-from search.plan import StudyPlan
-from search.queries import StudyReader
-from search.records import StudyView, TrialPoint, TrialState
-from search.sampling import FAMILY, search_space, share_of_target
-from search.storage.optuna_tables import INITIAL
-from search.study import constraints_of
-from search.study_difference import first_difference
-from search.study_file import parse_study
-from trainer.initial_network import InitialNetwork
+from gatefront.search.config import StudyConfig
+from gatefront.search.errors import LineageError
+from gatefront.search.family_section import INTERROGATE, FamilySection
+from gatefront.search.knobs import Choices, FloatRange, Scalar
+from gatefront.search.pareto import Budgets, Outcome, is_feasible
+from gatefront.search.plan import StudyPlan
+from gatefront.search.queries import StudyReader
+from gatefront.search.records import StudyView, TrialPoint, TrialState
+from gatefront.search.sampling import FAMILY, search_space, share_of_target
+from gatefront.search.storage.optuna_tables import INITIAL
+from gatefront.search.study import constraints_of
+from gatefront.search.study_difference import first_difference
+from gatefront.search.study_file import parse_study
+from gatefront.trainer.initial_network import InitialNetwork
 
 _TARGET = "gates.flop_target"
 

@@ -13,12 +13,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from search.errors import StoreError
-from search.formats import format_duration, format_flops, format_latency, format_share, format_signed
-from search.queries import StudyReader
-from search.records import StudyView, TrialPoint, TrialState
-from search.storage.patience import is_outage
-from search.storage.repository import DONE_STATES
+from gatefront.search.errors import StoreError
+from gatefront.search.formats import format_duration, format_flops, format_latency, format_share, format_signed
+from gatefront.search.queries import StudyReader
+from gatefront.search.records import StudyView, TrialPoint, TrialState
+from gatefront.search.storage.patience import is_outage
+from gatefront.search.storage.repository import DONE_STATES
 
 _POLL_S = 1.0
 _SHOWN_TRIALS = 12

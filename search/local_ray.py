@@ -6,7 +6,7 @@ from pathlib import Path
 import ray
 import torch
 
-from search.errors import DriverFailedError
+from gatefront.search.errors import DriverFailedError
 
 logger = logging.getLogger(__name__)
 

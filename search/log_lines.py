@@ -2,7 +2,7 @@
 
 import logging
 
-_LAYERS = ("spaces", "trainer", "search")
+_LAYERS = ("gatefront.spaces", "gatefront.trainer", "gatefront.search")
 
 
 def show_log_lines() -> None:

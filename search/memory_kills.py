@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import ray
 
-from search.attempts import MOST_ATTEMPTS
-from search.process_identity import process_of
+from gatefront.search.attempts import MOST_ATTEMPTS
+from gatefront.search.process_identity import process_of
 
 # Ray's sentence on every worker it chose holds the process's number, and nothing else in it says "pid=".
 _PID = re.compile(r"\bpid=(\d+)")

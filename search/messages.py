@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from spaces.gate_counts import GateCounts
-from spaces.gate_map import GateMap
-from trainer.reporting import DerivedResult, EpochReport, TrialResult
+from gatefront.spaces.gate_counts import GateCounts
+from gatefront.spaces.gate_map import GateMap
+from gatefront.trainer.reporting import DerivedResult, EpochReport, TrialResult
 
 KEY = "message"
 

@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from search.formats import format_flops, format_latency
-from search.pareto import Exceeded
-from search.records import StudyState, StudyView, TrialPoint, TrialState
+from gatefront.search.formats import format_flops, format_latency
+from gatefront.search.pareto import Exceeded
+from gatefront.search.records import StudyState, StudyView, TrialPoint, TrialState
 
 _ENDED = (TrialState.COMPLETE, TrialState.STOPPED_EARLY, TrialState.FAILED, TrialState.VOID)
 

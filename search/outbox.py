@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
-from search.storage.patience import Patience
+from gatefront.search.storage.patience import Patience
 
 Result = TypeVar("Result")
 

@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from search.records import HypervolumePoint, StudyView, TrialPoint
-from search.storage.repository import DONE_STATES
+from gatefront.search.records import HypervolumePoint, StudyView, TrialPoint
+from gatefront.search.storage.repository import DONE_STATES
 
 # With fewer complete trials a doubling is a step of three or less, and says more about luck than about the search.
 _FEWEST_TRIALS = 8

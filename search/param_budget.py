@@ -1,7 +1,7 @@
 """Reading a parameter budget as people write it: ``2M``, ``350K``."""
 
-from search.errors import StudyFileError
-from search.flop_budget import read_amount
+from gatefront.search.errors import StudyFileError
+from gatefront.search.flop_budget import read_amount
 
 
 def parse_param_budget(text: str) -> int:

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from search.confirmation import Confirmation, Key, Samples, are_tied, confirmation, repeat_samples
-from search.facts import StudyFacts
-from search.pareto import Budgets, Exceeded, Point, pareto_front
-from search.point_label import PointLabel
+from gatefront.search.confirmation import Confirmation, Key, Samples, are_tied, confirmation, repeat_samples
+from gatefront.search.facts import StudyFacts
+from gatefront.search.pareto import Budgets, Exceeded, Point, pareto_front
+from gatefront.search.point_label import PointLabel
 
 
 class Place(NamedTuple):

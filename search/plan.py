@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 
-from search.capacities import (
+from gatefront.search.capacities import (
     CAPACITY_KNOBS,
     Capacity,
     floor_parameters,
@@ -11,20 +11,20 @@ from search.capacities import (
     list_layouts,
     measure_capacity,
 )
-from search.config import StudyConfig
-from search.errors import StudyFileError
-from search.family_cost import least_flops, most_flops
-from search.family_section import INTERROGATE, FamilyName
-from search.flop_budget import parse_flop_budget
-from search.knobs import Choices, FloatRange, largest, listed
-from search.param_budget import parse_param_budget
-from search.pareto import is_feasible
-from spaces import BudgetBelowFloorError, Task
-from spaces.families import FAMILIES
-from trainer.config import WeightingName
-from trainer.data import DataDescription, DataSpec, describe_data
-from trainer.metrics import metric_for
-from trainer.weighting import require_weighting, step_cost
+from gatefront.search.config import StudyConfig
+from gatefront.search.errors import StudyFileError
+from gatefront.search.family_cost import least_flops, most_flops
+from gatefront.search.family_section import INTERROGATE, FamilyName
+from gatefront.search.flop_budget import parse_flop_budget
+from gatefront.search.knobs import Choices, FloatRange, largest, listed
+from gatefront.search.param_budget import parse_param_budget
+from gatefront.search.pareto import is_feasible
+from gatefront.spaces import BudgetBelowFloorError, Task
+from gatefront.spaces.families import FAMILIES
+from gatefront.trainer.config import WeightingName
+from gatefront.trainer.data import DataDescription, DataSpec, describe_data
+from gatefront.trainer.metrics import metric_for
+from gatefront.trainer.weighting import require_weighting, step_cost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

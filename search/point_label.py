@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from search.errors import PointLabelError
+from gatefront.search.errors import PointLabelError
 
 _LABEL = re.compile(r"(\d{1,9})(?:\.([1-9]\d{0,8}))?", re.ASCII)
 

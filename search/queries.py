@@ -12,29 +12,29 @@ import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
-from search.comparison.table import ComparisonTable
-from search.errors import NoDatabaseError, StudyNotFoundError
-from search.folders import StudyFolders
-from search.gate_course import GateCourse
-from search.kept_views import KeptViews
-from search.latency import Latency
-from search.point_label import PointLabel
-from search.records import EpochPoint, PointDetail, StudySummary, StudyView, TrialDetail, TrialPoint
-from search.settings import database_url
-from search.storage.clock import database_time
-from search.storage.comparisons import comparison_revision, list_comparison_names, read_comparison
-from search.storage.derived_points import read_derived_points
-from search.storage.engine import open_readonly_engine, unreachable
-from search.storage.epoch_gates import read_gate_course
-from search.storage.latencies import read_latencies
-from search.storage.migrate import upgrade_older
-from search.storage.repository import DONE_STATES
-from search.storage.schema import DerivedPointRow, EpochRow, ReferenceRow, StudyRow, TrialRow
-from search.study_status import StudyStatus, read_study_status
-from search.system_view import SystemView, read_system
-from search.trial_trace import TrialTrace, read_trial_trace
-from search.views import revision
-from spaces.gate_map import GateMap
+from gatefront.search.comparison.table import ComparisonTable
+from gatefront.search.errors import NoDatabaseError, StudyNotFoundError
+from gatefront.search.folders import StudyFolders
+from gatefront.search.gate_course import GateCourse
+from gatefront.search.kept_views import KeptViews
+from gatefront.search.latency import Latency
+from gatefront.search.point_label import PointLabel
+from gatefront.search.records import EpochPoint, PointDetail, StudySummary, StudyView, TrialDetail, TrialPoint
+from gatefront.search.settings import database_url
+from gatefront.search.storage.clock import database_time
+from gatefront.search.storage.comparisons import comparison_revision, list_comparison_names, read_comparison
+from gatefront.search.storage.derived_points import read_derived_points
+from gatefront.search.storage.engine import open_readonly_engine, unreachable
+from gatefront.search.storage.epoch_gates import read_gate_course
+from gatefront.search.storage.latencies import read_latencies
+from gatefront.search.storage.migrate import upgrade_older
+from gatefront.search.storage.repository import DONE_STATES
+from gatefront.search.storage.schema import DerivedPointRow, EpochRow, ReferenceRow, StudyRow, TrialRow
+from gatefront.search.study_status import StudyStatus, read_study_status
+from gatefront.search.system_view import SystemView, read_system
+from gatefront.search.trial_trace import TrialTrace, read_trial_trace
+from gatefront.search.views import revision
+from gatefront.spaces.gate_map import GateMap
 
 Found = TypeVar("Found")
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from search.process_identity import is_certainly_dead, process_identity, process_of
+from gatefront.search.process_identity import is_certainly_dead, process_identity, process_of
 
 # Unix sockets lie under Ray's folder, and their paths may have 107 bytes; a session's own part takes about 70.
 _LONGEST_BASE = 30

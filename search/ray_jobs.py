@@ -5,9 +5,9 @@ from typing import Any, TypeVar
 
 import ray
 
-from search.attempts import MOST_ATTEMPTS
-from search.cluster import WorkerResources
-from search.drain import Drain
+from gatefront.search.attempts import MOST_ATTEMPTS
+from gatefront.search.cluster import WorkerResources
+from gatefront.search.drain import Drain
 
 _POLL_S = 0.5
 

@@ -5,20 +5,20 @@ from pathlib import Path
 
 import ray
 
-from search.cluster import WorkerResources
-from search.drain import Drain
-from search.errors import ReferenceFailedError
-from search.ray_jobs import PreparationStoppedError, run_jobs
-from search.references import ReferenceJob, train_job
-from search.worker_memory import keep_to_share, memory_cause, ran_out_of_memory
-from trainer.full_disk import DiskFullError, disk_full, ran_out_of_disk
-from trainer.reporting import ReferenceResult
+from gatefront.search.cluster import WorkerResources
+from gatefront.search.drain import Drain
+from gatefront.search.errors import ReferenceFailedError
+from gatefront.search.ray_jobs import PreparationStoppedError, run_jobs
+from gatefront.search.references import ReferenceJob, train_job
+from gatefront.search.worker_memory import keep_to_share, memory_cause, ran_out_of_memory
+from gatefront.trainer.full_disk import DiskFullError, disk_full, ran_out_of_disk
+from gatefront.trainer.reporting import ReferenceResult
 
 
 class RayReferences:
-    """A :data:`search.references.TrainAll` that yields results as workers finish them.
+    """A :data:`gatefront.search.references.TrainAll` that yields results as workers finish them.
 
-    A drain ends it with :class:`~search.ray_jobs.PreparationStoppedError`. A full disk asks for the drain.
+    A drain ends it with :class:`~gatefront.search.ray_jobs.PreparationStoppedError`. A full disk asks for the drain.
     """
 
     def __init__(self, workers: WorkerResources, drain: Drain) -> None:

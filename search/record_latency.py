@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 
-from search.bundle.manifest import Manifest
-from search.errors import NoDatabaseError, StudyNotFoundError
-from search.latency import Latency
-from search.queries import StudyReader
-from search.records import TrialDetail
-from search.storage.engine import open_engine
-from search.storage.migrate import upgrade_schema
-from search.storage.repository import StudyStore
+from gatefront.search.bundle.manifest import Manifest
+from gatefront.search.errors import NoDatabaseError, StudyNotFoundError
+from gatefront.search.latency import Latency
+from gatefront.search.queries import StudyReader
+from gatefront.search.records import TrialDetail
+from gatefront.search.storage.engine import open_engine
+from gatefront.search.storage.migrate import upgrade_schema
+from gatefront.search.storage.repository import StudyStore
 
 
 def record_latency(url: str, manifest: Manifest, measured: Iterable[Latency]) -> str | None:

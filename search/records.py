@@ -7,13 +7,13 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, Literal
 
-from search.confirmation import Confirmation
-from search.latency import Latency
-from search.latency_rule import LatencyRule
-from search.pareto import Exceeded
-from search.point_label import PointLabel
-from search.reference_point import ReferencePoint
-from spaces.gate_map import GateMap
+from gatefront.search.confirmation import Confirmation
+from gatefront.search.latency import Latency
+from gatefront.search.latency_rule import LatencyRule
+from gatefront.search.pareto import Exceeded
+from gatefront.search.point_label import PointLabel
+from gatefront.search.reference_point import ReferencePoint
+from gatefront.spaces.gate_map import GateMap
 
 
 class TrialState(StrEnum):

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import optuna
 from optuna.trial import TrialState as OptunaState
 
-from search.config import StudyConfig
-from search.pareto import Budgets
-from search.records import TrialState
-from search.sampler_view import CONFIRMS
-from search.storage.repository import DONE_STATES, StudyStore
-from search.study import adopt, tell_complete, tell_failed, tell_stopped_early, unfinished_trials
+from gatefront.search.config import StudyConfig
+from gatefront.search.pareto import Budgets
+from gatefront.search.records import TrialState
+from gatefront.search.sampler_view import CONFIRMS
+from gatefront.search.storage.repository import DONE_STATES, StudyStore
+from gatefront.search.study import adopt, tell_complete, tell_failed, tell_stopped_early, unfinished_trials
 
 
 @dataclass(frozen=True, slots=True)

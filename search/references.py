@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from search.capacities import Capacity
-from search.plan import StudyPlan
-from search.sampling import TrialSettings, reference_train_config
-from search.storage.repository import StudyStore
-from search.task_records import task_records
-from search.unlearned import UnlearnedTask, has_learned, require_ranked
-from spaces import Architecture
-from trainer.config import TrainConfig
-from trainer.data import DataSpec, load_data
-from trainer.delta_mtl import delta_mtl
-from trainer.initial_network import InitialNetwork
-from trainer.references import train_reference
-from trainer.reporting import ReferenceResult
-from trainer.trial_spec import TrainedReference, TrialSpec
+from gatefront.search.capacities import Capacity
+from gatefront.search.plan import StudyPlan
+from gatefront.search.sampling import TrialSettings, reference_train_config
+from gatefront.search.storage.repository import StudyStore
+from gatefront.search.task_records import task_records
+from gatefront.search.unlearned import UnlearnedTask, has_learned, require_ranked
+from gatefront.spaces import Architecture
+from gatefront.trainer.config import TrainConfig
+from gatefront.trainer.data import DataSpec, load_data
+from gatefront.trainer.delta_mtl import delta_mtl
+from gatefront.trainer.initial_network import InitialNetwork
+from gatefront.trainer.references import train_reference
+from gatefront.trainer.reporting import ReferenceResult
+from gatefront.trainer.trial_spec import TrainedReference, TrialSpec
 
 logger = logging.getLogger(__name__)
 

@@ -6,9 +6,9 @@ import optuna
 from optuna.trial import TrialState as OptunaState
 from optuna.trial import create_trial
 
-from search.pareto import pareto_front
-from search.records import StudyView, TrialPoint, TrialState
-from search.sampler_view import CONFIRMS
+from gatefront.search.pareto import pareto_front
+from gatefront.search.records import StudyView, TrialPoint, TrialState
+from gatefront.search.sampler_view import CONFIRMS
 
 
 def due_repeats(view: StudyView, *, points: int, seeds: int) -> list[int]:

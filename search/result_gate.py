@@ -6,15 +6,22 @@ from collections.abc import Callable
 
 import optuna
 
-from search.errors import RefusedResultError
-from search.latency_rule import LatencyRule
-from search.messages import AttemptStarted, EpochFinished, Message, TrialFailed, TrialFinished, TrialInterrupted
-from search.pareto import Budgets, Outcome, is_feasible
-from search.records import TrialState
-from search.storage.patience import Patience
-from search.storage.repository import StudyStore
-from search.study import mark_untrainable, tell_complete, tell_failed, tell_stopped_early
-from trainer.reporting import DerivedResult, TrialResult
+from gatefront.search.errors import RefusedResultError
+from gatefront.search.latency_rule import LatencyRule
+from gatefront.search.messages import (
+    AttemptStarted,
+    EpochFinished,
+    Message,
+    TrialFailed,
+    TrialFinished,
+    TrialInterrupted,
+)
+from gatefront.search.pareto import Budgets, Outcome, is_feasible
+from gatefront.search.records import TrialState
+from gatefront.search.storage.patience import Patience
+from gatefront.search.storage.repository import StudyStore
+from gatefront.search.study import mark_untrainable, tell_complete, tell_failed, tell_stopped_early
+from gatefront.trainer.reporting import DerivedResult, TrialResult
 
 logger = logging.getLogger(__name__)
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 
 import optuna
 
-from search.config import StudyConfig
-from search.drain import Drain
-from search.queries import StudyReader
-from search.recovery import Recovery
-from search.repeats import due_repeats, start_repeat
-from search.sampler_view import CONFIRMS
-from search.storage.repository import DONE_STATES, StudyStore
-from search.study import ask
+from gatefront.search.config import StudyConfig
+from gatefront.search.drain import Drain
+from gatefront.search.queries import StudyReader
+from gatefront.search.recovery import Recovery
+from gatefront.search.repeats import due_repeats, start_repeat
+from gatefront.search.sampler_view import CONFIRMS
+from gatefront.search.storage.repository import DONE_STATES, StudyStore
+from gatefront.search.study import ask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

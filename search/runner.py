@@ -12,36 +12,36 @@ from typing import Any
 import optuna
 from ray import tune
 
-from search.ask_ahead import Ask, AskAhead
-from search.attempts import MOST_ATTEMPTS
-from search.cluster import WorkerResources, cluster
-from search.drain import Drain
-from search.folders import StudyFolders
-from search.gc.keeper import DiskKeeper
-from search.gc.sweep import studies_from
-from search.gc.trial_bytes import trial_bytes
-from search.memory_kills import WorkersKilledError, given_up, killed_workers
-from search.plan import StudyPlan
-from search.queries import StudyReader
-from search.ray_jobs import PreparationStoppedError
-from search.ray_references import RayReferences
-from search.records import StudyState, StudyView, TrialState
-from search.recovery import Recovery, give_up_unowned, recover
-from search.references import References, prepare_references
-from search.result_gate import ResultGate
-from search.rounds import Progress, Round
-from search.sampler_view import CONFIRMS
-from search.samplers import choose_sampler
-from search.sampling import decode
-from search.searcher import StudySearcher
-from search.settings import disk_quota
-from search.storage.optuna_tables import INITIAL
-from search.storage.repository import DONE_STATES, OPEN_STATES, StudyStore
-from search.study_stopping import early_stopping
-from search.trainable import SPEC, TRIAL_NUMBER, RunTrial, make_trainable
-from search.trial_scheduler import TrialScheduler
-from trainer.full_disk import ran_out_of_disk
-from trainer.initial_network import InitialNetwork
+from gatefront.search.ask_ahead import Ask, AskAhead
+from gatefront.search.attempts import MOST_ATTEMPTS
+from gatefront.search.cluster import WorkerResources, cluster
+from gatefront.search.drain import Drain
+from gatefront.search.folders import StudyFolders
+from gatefront.search.gc.keeper import DiskKeeper
+from gatefront.search.gc.sweep import studies_from
+from gatefront.search.gc.trial_bytes import trial_bytes
+from gatefront.search.memory_kills import WorkersKilledError, given_up, killed_workers
+from gatefront.search.plan import StudyPlan
+from gatefront.search.queries import StudyReader
+from gatefront.search.ray_jobs import PreparationStoppedError
+from gatefront.search.ray_references import RayReferences
+from gatefront.search.records import StudyState, StudyView, TrialState
+from gatefront.search.recovery import Recovery, give_up_unowned, recover
+from gatefront.search.references import References, prepare_references
+from gatefront.search.result_gate import ResultGate
+from gatefront.search.rounds import Progress, Round
+from gatefront.search.sampler_view import CONFIRMS
+from gatefront.search.samplers import choose_sampler
+from gatefront.search.sampling import decode
+from gatefront.search.searcher import StudySearcher
+from gatefront.search.settings import disk_quota
+from gatefront.search.storage.optuna_tables import INITIAL
+from gatefront.search.storage.repository import DONE_STATES, OPEN_STATES, StudyStore
+from gatefront.search.study_stopping import early_stopping
+from gatefront.search.trainable import SPEC, TRIAL_NUMBER, RunTrial, make_trainable
+from gatefront.search.trial_scheduler import TrialScheduler
+from gatefront.trainer.full_disk import ran_out_of_disk
+from gatefront.trainer.initial_network import InitialNetwork
 
 logger = logging.getLogger(__name__)
 

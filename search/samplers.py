@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import optuna
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
 
-from search.config import SamplerName, StudyConfig
-from search.grid_sampler import GridSampler
-from search.sampling import search_space
+from gatefront.search.config import SamplerName, StudyConfig
+from gatefront.search.grid_sampler import GridSampler
+from gatefront.search.sampling import search_space
 
 FEW_TRIALS, FEW_KNOBS = 50, 4
 NSGA2_POPULATION = 8

@@ -7,14 +7,24 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution
 
-from search.capacities import CAPACITY_KNOBS, Capacity
-from search.config import ScheduleChoices, StudyConfig, WeightingChoices
-from search.family_section import INTERROGATE, FamilyName
-from search.gates_section import GatesSection, GranularityChoices
-from search.knobs import AnyKnob, Choices, FloatRange, IntRange, Scalar, ScheduleName, centre, distribution, resolve
-from search.plan import StudyPlan
-from trainer.config import GateConfig, TrainConfig
-from trainer.family_choice import FamilyChoice
+from gatefront.search.capacities import CAPACITY_KNOBS, Capacity
+from gatefront.search.config import ScheduleChoices, StudyConfig, WeightingChoices
+from gatefront.search.family_section import INTERROGATE, FamilyName
+from gatefront.search.gates_section import GatesSection, GranularityChoices
+from gatefront.search.knobs import (
+    AnyKnob,
+    Choices,
+    FloatRange,
+    IntRange,
+    Scalar,
+    ScheduleName,
+    centre,
+    distribution,
+    resolve,
+)
+from gatefront.search.plan import StudyPlan
+from gatefront.trainer.config import GateConfig, TrainConfig
+from gatefront.trainer.family_choice import FamilyChoice
 
 Params = Mapping[str, Any]
 FAMILY = "family.name"

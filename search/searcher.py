@@ -7,10 +7,10 @@ from typing import Any
 import optuna
 from ray.tune.search import Searcher
 
-from search.drain import Drain
-from search.messages import AttemptStarted, TrialInterrupted, decode
-from search.outbox import Outbox
-from search.result_gate import ResultGate
+from gatefront.search.drain import Drain
+from gatefront.search.messages import AttemptStarted, TrialInterrupted, decode
+from gatefront.search.outbox import Outbox
+from gatefront.search.result_gate import ResultGate
 
 Ask = Callable[[], optuna.Trial]
 MakeConfig = Callable[[optuna.Trial], dict[str, Any]]

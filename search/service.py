@@ -11,39 +11,39 @@ import optuna
 import sqlalchemy as sa
 from ray import tune
 
-from search.cluster import WorkerResources, plan_workers
-from search.config import LatencySection, StudyConfig
-from search.doctor.data_checks import require_sound_data
-from search.drain import Drain
-from search.errors import DriverFailedError, StudyExistsError, StudyFileError
-from search.flop_budget import parse_flop_budget
-from search.folders import StudyFolders
-from search.heartbeat import Heartbeat
-from search.latency_rule import LatencyRule
-from search.lineage import begin_from, heirs_of, inherit
-from search.param_budget import parse_param_budget
-from search.plan import StudyPlan, plan_study
-from search.queries import StudyReader
-from search.records import EventKind, StudyState
-from search.recovery import Recovery, recover
-from search.runner import StudyRun, run_study
-from search.sampler_view import SelectiveSampler
-from search.storage.amendments import ask_to_stop
-from search.storage.events import COMMAND_LINE
-from search.storage.lease import Lease
-from search.storage.open_store import open_store
-from search.storage.optuna_storage import StudyStorage
-from search.storage.patience import Patience, reason_of
-from search.storage.repository import StudyStore
-from search.storage.schema import StudyRow
-from search.study import open_study
-from search.study_file import parse_study, without_mark
-from search.task_records import task_records
-from search.trainable import RunTrial
-from spaces.errors import GatefrontError
-from trainer.data import load_data
-from trainer.full_disk import DiskFullError, disk_full, ran_out_of_disk
-from trainer.trial import run_trial as train_trial
+from gatefront.search.cluster import WorkerResources, plan_workers
+from gatefront.search.config import LatencySection, StudyConfig
+from gatefront.search.doctor.data_checks import require_sound_data
+from gatefront.search.drain import Drain
+from gatefront.search.errors import DriverFailedError, StudyExistsError, StudyFileError
+from gatefront.search.flop_budget import parse_flop_budget
+from gatefront.search.folders import StudyFolders
+from gatefront.search.heartbeat import Heartbeat
+from gatefront.search.latency_rule import LatencyRule
+from gatefront.search.lineage import begin_from, heirs_of, inherit
+from gatefront.search.param_budget import parse_param_budget
+from gatefront.search.plan import StudyPlan, plan_study
+from gatefront.search.queries import StudyReader
+from gatefront.search.records import EventKind, StudyState
+from gatefront.search.recovery import Recovery, recover
+from gatefront.search.runner import StudyRun, run_study
+from gatefront.search.sampler_view import SelectiveSampler
+from gatefront.search.storage.amendments import ask_to_stop
+from gatefront.search.storage.events import COMMAND_LINE
+from gatefront.search.storage.lease import Lease
+from gatefront.search.storage.open_store import open_store
+from gatefront.search.storage.optuna_storage import StudyStorage
+from gatefront.search.storage.patience import Patience, reason_of
+from gatefront.search.storage.repository import StudyStore
+from gatefront.search.storage.schema import StudyRow
+from gatefront.search.study import open_study
+from gatefront.search.study_file import parse_study, without_mark
+from gatefront.search.task_records import task_records
+from gatefront.search.trainable import RunTrial
+from gatefront.spaces.errors import GatefrontError
+from gatefront.trainer.data import load_data
+from gatefront.trainer.full_disk import DiskFullError, disk_full, ran_out_of_disk
+from gatefront.trainer.trial import run_trial as train_trial
 
 logger = logging.getLogger(__name__)
 

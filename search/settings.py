@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from search.disk_quota import parse_disk_quota
+from gatefront.search.disk_quota import parse_disk_quota
 
 DEFAULT_URL = "sqlite:///runs/gatefront.db"
 DEFAULT_STORAGE = Path("runs")

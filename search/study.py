@@ -9,12 +9,12 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState as OptunaState
 
-from search.config import Objective, StudyConfig
-from search.errors import RefusedResultError
-from search.knobs import Scalar
-from search.pareto import Budgets, Outcome
-from search.samplers import make_sampler
-from search.sampling import FAMILY, first_points, search_space
+from gatefront.search.config import Objective, StudyConfig
+from gatefront.search.errors import RefusedResultError
+from gatefront.search.knobs import Scalar
+from gatefront.search.pareto import Budgets, Outcome
+from gatefront.search.samplers import make_sampler
+from gatefront.search.sampling import FAMILY, first_points, search_space
 
 FLOP_CONSTRAINT, LATENCY_CONSTRAINT, TRAINED_CONSTRAINT = "flops", "latency", "trained"
 _DIRECTIONS: dict[Objective, Literal["maximize", "minimize"]] = {

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from search.config import StudyConfig
-from search.family_section import INTERROGATE, OWNERS
+from gatefront.search.config import StudyConfig
+from gatefront.search.family_section import INTERROGATE, OWNERS
 
 _SEARCH_ONLY = ("study", "early_stopping")
 """How long and by whom is searched, and under which budget: results are comparable whatever these say."""

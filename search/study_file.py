@@ -10,9 +10,9 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from search.config import StudyConfig
-from search.errors import StudyFileError
-from search.knobs import FORM_TAGS, Choices, FloatRange
+from gatefront.search.config import StudyConfig
+from gatefront.search.errors import StudyFileError
+from gatefront.search.knobs import FORM_TAGS, Choices, FloatRange
 
 _OPTION = ("data", "options", "NAME")
 

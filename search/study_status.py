@@ -6,11 +6,11 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from search.records import StudyEvent, StudyState
-from search.storage.events import read_events
-from search.storage.repository import DONE_STATES
-from search.storage.schema import StudyRow, TrialRow
-from search.views import study_state
+from gatefront.search.records import StudyEvent, StudyState
+from gatefront.search.storage.events import read_events
+from gatefront.search.storage.repository import DONE_STATES
+from gatefront.search.storage.schema import StudyRow, TrialRow
+from gatefront.search.views import study_state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,9 @@
 """The early stopping of one study, taken up where its last sitting left it."""
 
-from search.early_stopping import EarlyStopping
-from search.knobs import largest
-from search.plan import StudyPlan
-from search.storage.repository import StudyStore
+from gatefront.search.early_stopping import EarlyStopping
+from gatefront.search.knobs import largest
+from gatefront.search.plan import StudyPlan
+from gatefront.search.storage.repository import StudyStore
 
 
 def early_stopping(plan: StudyPlan, store: StudyStore) -> EarlyStopping | None:

@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from search.cost import GPUS_HELD
-from search.facts import StudyFacts
-from search.latency_rule import LatencyRule
-from search.pareto import best_under_budget
-from search.records import HypervolumePoint, StudyState, StudySummary, TaskRecord, TrialPoint, TrialState
-from search.storage.repository import DONE_STATES
+from gatefront.search.cost import GPUS_HELD
+from gatefront.search.facts import StudyFacts
+from gatefront.search.latency_rule import LatencyRule
+from gatefront.search.pareto import best_under_budget
+from gatefront.search.records import HypervolumePoint, StudyState, StudySummary, TaskRecord, TrialPoint, TrialState
+from gatefront.search.storage.repository import DONE_STATES
 
 _ENDED_WELL = (TrialState.COMPLETE, TrialState.STOPPED_EARLY)
 

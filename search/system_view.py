@@ -11,12 +11,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
-from search.process_identity import host_and_process
-from search.records import StudyState, TrialState
-from search.settings import disk_quota
-from search.storage.migrate import VERSION_TABLE
-from search.storage.schema import StudyRow, TrialRow
-from search.views import study_state
+from gatefront.search.process_identity import host_and_process
+from gatefront.search.records import StudyState, TrialState
+from gatefront.search.settings import disk_quota
+from gatefront.search.storage.migrate import VERSION_TABLE
+from gatefront.search.storage.schema import StudyRow, TrialRow
+from gatefront.search.views import study_state
 
 _LIVE = (StudyState.PREPARING, StudyState.RUNNING, StudyState.STOPPING, StudyState.LOST)
 _KINDS = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}

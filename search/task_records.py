@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from search.records import TaskRecord
-from spaces import Task
-from trainer.metrics import metric_for
+from gatefront.search.records import TaskRecord
+from gatefront.spaces import Task
+from gatefront.trainer.metrics import metric_for
 
 
 def task_records(tasks: Iterable[Task]) -> tuple[TaskRecord, ...]:

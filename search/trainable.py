@@ -10,11 +10,11 @@ from typing import Any, Protocol
 
 from ray import tune
 
-from search.claim import Claim, TrialTakenError
-from search.cost import GPUS_HELD
-from search.folders import StudyFolders
-from search.latency_rule import LatencyRule
-from search.messages import (
+from gatefront.search.claim import Claim, TrialTakenError
+from gatefront.search.cost import GPUS_HELD
+from gatefront.search.folders import StudyFolders
+from gatefront.search.latency_rule import LatencyRule
+from gatefront.search.messages import (
     AttemptStarted,
     EpochFinished,
     Message,
@@ -23,15 +23,15 @@ from search.messages import (
     TrialInterrupted,
     encode,
 )
-from search.process_identity import process_identity
-from search.worker_log import keep_failure, worker_log
-from search.worker_memory import keep_to_share, memory_cause, ran_out_of_memory
-from spaces import BudgetBelowFloorError
-from spaces.errors import GatefrontError
-from trainer.full_disk import ran_out_of_disk
-from trainer.loss_log import DivergedError
-from trainer.reporting import EpochReport, Reporter, TrialResult
-from trainer.trial_spec import TrialSpec
+from gatefront.search.process_identity import process_identity
+from gatefront.search.worker_log import keep_failure, worker_log
+from gatefront.search.worker_memory import keep_to_share, memory_cause, ran_out_of_memory
+from gatefront.spaces import BudgetBelowFloorError
+from gatefront.spaces.errors import GatefrontError
+from gatefront.trainer.full_disk import ran_out_of_disk
+from gatefront.trainer.loss_log import DivergedError
+from gatefront.trainer.reporting import EpochReport, Reporter, TrialResult
+from gatefront.trainer.trial_spec import TrialSpec
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ _DETERMINISTIC = (DivergedError, BudgetBelowFloorError)
 
 
 class RunTrial(Protocol):
-    """:func:`trainer.trial.run_trial`, or a stand-in: it resumes from a checkpoint in ``work_dir`` by itself."""
+    """:func:`gatefront.trainer.trial.run_trial` or a stand-in. Resumes from a checkpoint in ``work_dir`` by itself."""
 
     def __call__(self, spec: TrialSpec, /, *, work_dir: Path, cache_dir: Path, reporter: Reporter) -> TrialResult: ...
 
@@ -65,7 +65,7 @@ def make_trainable(
         if latency is None:
             return result
         # The exporters behind it take seconds to import, in every worker: a study that times nothing does not wait.
-        from search.worker_latency import measure_result
+        from gatefront.search.worker_latency import measure_result
 
         return measure_result(result, latency)
 

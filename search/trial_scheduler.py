@@ -7,12 +7,12 @@ from typing import Any
 import sqlalchemy as sa
 from ray.tune.schedulers import FIFOScheduler
 
-from search.early_stopping import EarlyStopping, Verdict
-from search.messages import EpochFinished, decode
-from search.searcher import StudySearcher
-from search.storage.patience import is_outage, reason_of
-from search.trainable import TRIAL_NUMBER
-from trainer.reporting import EpochReport
+from gatefront.search.early_stopping import EarlyStopping, Verdict
+from gatefront.search.messages import EpochFinished, decode
+from gatefront.search.searcher import StudySearcher
+from gatefront.search.storage.patience import is_outage, reason_of
+from gatefront.search.trainable import TRIAL_NUMBER
+from gatefront.trainer.reporting import EpochReport
 
 logger = logging.getLogger(__name__)
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from search.folders import StudyFolders
-from search.process_identity import host_and_process
-from search.storage.optuna_tables import INITIAL, STUDIES, TRIAL_ATTRIBUTES, TRIALS
-from search.storage.schema import ReferenceRow, StudyRow, TrialRow
-from search.worker_log import log_tail
+from gatefront.search.folders import StudyFolders
+from gatefront.search.process_identity import host_and_process
+from gatefront.search.storage.optuna_tables import INITIAL, STUDIES, TRIAL_ATTRIBUTES, TRIALS
+from gatefront.search.storage.schema import ReferenceRow, StudyRow, TrialRow
+from gatefront.search.worker_log import log_tail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from search.errors import ReferenceFailedError
-from search.records import StudyView, TaskRecord
-from search.reference_point import ReferencePoint
-from spaces import Task
-from trainer.metrics import beats_constant
+from gatefront.search.errors import ReferenceFailedError
+from gatefront.search.records import StudyView, TaskRecord
+from gatefront.search.reference_point import ReferencePoint
+from gatefront.spaces import Task
+from gatefront.trainer.metrics import beats_constant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,16 +4,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from search.confirmation import Key
-from search.facts import DerivedFacts, StudyFacts, TrialFacts
-from search.hypervolumes import hypervolume_points
-from search.pareto import ReferenceFrame
-from search.places import NOWHERE, Place, places
-from search.records import HypervolumePoint, StudyState, StudySummary, StudyView, TrialPoint, TrialState
-from search.reference_point import ReferencePoint
-from search.storage.lease import holds
-from search.storage.schema import StudyRow
-from search.summary import study_summary
+from gatefront.search.confirmation import Key
+from gatefront.search.facts import DerivedFacts, StudyFacts, TrialFacts
+from gatefront.search.hypervolumes import hypervolume_points
+from gatefront.search.pareto import ReferenceFrame
+from gatefront.search.places import NOWHERE, Place, places
+from gatefront.search.records import HypervolumePoint, StudyState, StudySummary, StudyView, TrialPoint, TrialState
+from gatefront.search.reference_point import ReferencePoint
+from gatefront.search.storage.lease import holds
+from gatefront.search.storage.schema import StudyRow
+from gatefront.search.summary import study_summary
 
 _DRIVEN = (StudyState.PREPARING, StudyState.RUNNING, StudyState.STOPPING)
 

@@ -9,17 +9,17 @@ from typing import TypeVar
 
 import torch
 
-from search.bundle.bench_settings import BenchSettings
-from search.bundle.export import export_onnx
-from search.bundle.layout import ONNX_MODEL
-from search.bundle.runners import Action, onnx_runner, torch_runner
-from search.bundle.timing import time_in_turn, torch_threads
-from search.host_lock import host_lock
-from search.latency_rule import LatencyRule
-from spaces import PlainNetwork
-from spaces.task_names import safe_names
-from trainer.family_file import load_delivered
-from trainer.reporting import DerivedResult, TrialResult
+from gatefront.search.bundle.bench_settings import BenchSettings
+from gatefront.search.bundle.export import export_onnx
+from gatefront.search.bundle.layout import ONNX_MODEL
+from gatefront.search.bundle.runners import Action, onnx_runner, torch_runner
+from gatefront.search.bundle.timing import time_in_turn, torch_threads
+from gatefront.search.host_lock import host_lock
+from gatefront.search.latency_rule import LatencyRule
+from gatefront.spaces import PlainNetwork
+from gatefront.spaces.task_names import safe_names
+from gatefront.trainer.family_file import load_delivered
+from gatefront.trainer.reporting import DerivedResult, TrialResult
 
 Network = TypeVar("Network", TrialResult, DerivedResult)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 _NAME = "worker.log"
 _FAILURE = "failure.txt"
-_LAYERS = ("spaces", "trainer", "search")
+_LAYERS = ("gatefront.spaces", "gatefront.trainer", "gatefront.search")
 # A pathological trial may log without end; what it said last is what a person wants.
 _MOST_BYTES = 1 << 20
 

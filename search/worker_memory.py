@@ -2,8 +2,8 @@
 
 import torch
 
-from spaces.architecture import Architecture
-from trainer.config import TrainConfig
+from gatefront.spaces.architecture import Architecture
+from gatefront.trainer.config import TrainConfig
 
 # What CUDA keeps for itself in every process, beside what torch allocates: a rough upper figure.
 _CONTEXT_BYTES = 600 * 2**20

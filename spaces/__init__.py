@@ -1,29 +1,29 @@
 """What can be searched: gated networks, their exact cost, and the plain networks they become. Pure torch."""
 
-from spaces.architecture import Architecture
-from spaces.budget import close_gates_to_budget, project_to_budget
-from spaces.compaction import CompactNetwork, compact_network
-from spaces.errors import (
+from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.budget import close_gates_to_budget, project_to_budget
+from gatefront.spaces.compaction import CompactNetwork, compact_network
+from gatefront.spaces.errors import (
     BudgetBelowFloorError,
     GatefrontError,
     SpaceError,
     UnknownBackboneError,
     UntraceableBackboneError,
 )
-from spaces.estimators import Estimator
-from spaces.expected_cost import expected_flops
-from spaces.flops import FLOP_CONVENTION, CostModel, GatePattern, count_flops, count_parameters
-from spaces.gate_layout import GateLayout, Granularity
-from spaces.gate_map import GateMap, GateSite
-from spaces.gates import ChannelGate
-from spaces.interrogate import InterroGateNetwork, build_gated_network
-from spaces.padding import pad_widths
-from spaces.parameter_budget import project_to_budgets
-from spaces.plain_network import PlainNetwork
-from spaces.pruning import prune_network
-from spaces.regularizers import hinge_sparsity
-from spaces.shared_network import SharedNetwork, build_shared_network
-from spaces.tasks import Task, TaskKind
+from gatefront.spaces.estimators import Estimator
+from gatefront.spaces.expected_cost import expected_flops
+from gatefront.spaces.flops import FLOP_CONVENTION, CostModel, GatePattern, count_flops, count_parameters
+from gatefront.spaces.gate_layout import GateLayout, Granularity
+from gatefront.spaces.gate_map import GateMap, GateSite
+from gatefront.spaces.gates import ChannelGate
+from gatefront.spaces.interrogate import InterroGateNetwork, build_gated_network
+from gatefront.spaces.padding import pad_widths
+from gatefront.spaces.parameter_budget import project_to_budgets
+from gatefront.spaces.plain_network import PlainNetwork
+from gatefront.spaces.pruning import prune_network
+from gatefront.spaces.regularizers import hinge_sparsity
+from gatefront.spaces.shared_network import SharedNetwork, build_shared_network
+from gatefront.spaces.tasks import Task, TaskKind
 
 __all__ = [
     "FLOP_CONVENTION",

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
-from spaces.errors import SpaceError
-from spaces.tasks import Task
+from gatefront.spaces.errors import SpaceError
+from gatefront.spaces.tasks import Task
 
 Stem = Literal["default", "small"]
 DenseDecoder = Literal["light", "deeplab", "dpt"]

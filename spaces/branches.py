@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import Tensor, fx, nn
 
-from spaces.gates import ChannelGate
-from spaces.recomputation import recompute_in_backward
+from gatefront.spaces.gates import ChannelGate
+from gatefront.spaces.recomputation import recompute_in_backward
 
 LiveBranches = Mapping[fx.Node, tuple[bool, ...]]
 """Per node: which branches have a reader for what it computes."""

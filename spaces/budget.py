@@ -8,9 +8,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from spaces.errors import BudgetBelowFloorError
-from spaces.flops import GatePattern
-from spaces.interrogate import InterroGateNetwork
+from gatefront.spaces.errors import BudgetBelowFloorError
+from gatefront.spaces.flops import GatePattern
+from gatefront.spaces.interrogate import InterroGateNetwork
 
 # In numpy: a ResNet-50 of five tasks has 114,000 gates, and its sorting and indexing are faster on one core.
 Bools = npt.NDArray[np.bool_]

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import fx, nn
 
-from spaces.canonical import is_reshape
-from spaces.layers import ELEMENTWISE_MODULES
+from gatefront.spaces.canonical import is_reshape
+from gatefront.spaces.layers import ELEMENTWISE_MODULES
 
 MAP_MODULES: tuple[type[nn.Module], ...] = (
     nn.BatchNorm2d,

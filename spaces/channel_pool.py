@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spaces.emission import PlainGraphBuilder, Value
+from gatefront.spaces.emission import PlainGraphBuilder, Value
 
 
 @dataclass(slots=True)

@@ -4,9 +4,9 @@ from enum import Enum
 
 from torch import fx, nn
 
-from spaces.attention import HeadAttention
-from spaces.channel_axis import follow_axis
-from spaces.layers import LayerNorm2d
+from gatefront.spaces.attention import HeadAttention
+from gatefront.spaces.channel_axis import follow_axis
+from gatefront.spaces.layers import LayerNorm2d
 
 
 class ChannelRule(Enum):

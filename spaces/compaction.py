@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor, fx, nn
 
-from spaces.emission import LayerCut, PlainGraphBuilder
-from spaces.interrogate import InterroGateNetwork
-from spaces.pruning import emit_network, tidy
-from spaces.slicing import restore_layer
-from spaces.tied_tensors import tensors_of
+from gatefront.spaces.emission import LayerCut, PlainGraphBuilder
+from gatefront.spaces.interrogate import InterroGateNetwork
+from gatefront.spaces.pruning import emit_network, tidy
+from gatefront.spaces.slicing import restore_layer
+from gatefront.spaces.tied_tensors import tensors_of
 
 
 def compact_network(network: InterroGateNetwork) -> "CompactNetwork | None":

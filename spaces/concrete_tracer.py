@@ -13,12 +13,12 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.fx.proxy import Attribute, TraceError
 from torch.utils._pytree import tree_leaves
 
-from spaces.attention import HeadAttention
-from spaces.errors import ERRORS_OF_FOREIGN_CODE
-from spaces.in_place import InPlaceError, Write, find_write, set_item
-from spaces.layers import ELEMENTWISE_MODULES, DropPath, LayerNorm2d
-from spaces.module_hooks import HookError, run_forward_hooks, run_forward_pre_hooks
-from spaces.overwritten import OverwrittenValues
+from gatefront.spaces.attention import HeadAttention
+from gatefront.spaces.errors import ERRORS_OF_FOREIGN_CODE
+from gatefront.spaces.in_place import InPlaceError, Write, find_write, set_item
+from gatefront.spaces.layers import ELEMENTWISE_MODULES, DropPath, LayerNorm2d
+from gatefront.spaces.module_hooks import HookError, run_forward_hooks, run_forward_pre_hooks
+from gatefront.spaces.overwritten import OverwrittenValues
 
 OWN_LAYERS = (HeadAttention, LayerNorm2d, DropPath)
 """Layers of this package that a trace keeps whole, beside torch's."""
@@ -29,9 +29,9 @@ _CHANGE_NO_ENTRY = frozenset({"requires_grad_", "cpu", "cuda"})
 class ConcreteTracer(fx.Tracer):
     """Traces into everything but torch's own layers and attention; computes every value on fake tensors.
 
-    A shape, a dtype or a length is a plain Python value while tracing. Only control flow that depends on the
-    *values* of a tensor cannot be followed. In-place operations are spelled out of place (:mod:`spaces.in_place`),
-    and forward hooks are traced like any other code. A submodule that resists for another reason becomes one node.
+    A shape, a dtype or a length is a plain Python value while tracing. Only control flow that depends on the *values*
+    of a tensor cannot be followed. In-place operations are spelled out of place (:mod:`gatefront.spaces.in_place`), and
+    forward hooks are traced like any other code. A submodule that resists for another reason becomes one node.
     """
 
     def __init__(
@@ -221,7 +221,7 @@ def _in_place_operator(function: Any) -> Callable[[Any, Any], Any]:
 class ConcreteProxy(fx.Proxy):
     """A proxy that knows its value (fake tensors), and so its shape.
 
-    Where code asks with isinstance it passes for its value (:mod:`spaces.value_checks`).
+    Where code asks with isinstance it passes for its value (:mod:`gatefront.spaces.value_checks`).
     """
 
     tracer: ConcreteTracer

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from torch import fx
 
-from spaces.channels import ChannelRule, num_channels, tensor_operands
-from spaces.gate_layout import Granularity
+from gatefront.spaces.channels import ChannelRule, num_channels, tensor_operands
+from gatefront.spaces.gate_layout import Granularity
 
 
 def gate_places(graph: fx.Graph, granularity: Granularity) -> frozenset[fx.Node]:

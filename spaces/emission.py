@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from spaces.canonical import is_reshape
-from spaces.channels import ChannelRule, num_channels, tensor_operands
-from spaces.layers import DropPath
-from spaces.slicing import slice_layer
+from gatefront.spaces.canonical import is_reshape
+from gatefront.spaces.channels import ChannelRule, num_channels, tensor_operands
+from gatefront.spaces.layers import DropPath
+from gatefront.spaces.slicing import slice_layer
 
 _DROPOUTS = (nn.Dropout, nn.Dropout2d, DropPath)
 

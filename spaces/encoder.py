@@ -10,17 +10,23 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 from torch.utils._pytree import tree_leaves
 
-from spaces.architecture import Architecture
-from spaces.backbones import build_backbone, create_backbone, use_plain_modules
-from spaces.backbones.registry import OWN_BACKBONES
-from spaces.channels import ChannelRule
-from spaces.decoders import build_trunk
-from spaces.equivalence import NUM_IMAGES, calibrate_norms, randomize, require_equal, require_independent_images
-from spaces.errors import ERRORS_OF_FOREIGN_CODE, SpaceError, UntraceableBackboneError
-from spaces.opaque import list_opaque_operations
-from spaces.tasks import Task
-from spaces.tracing import trace_network
-from spaces.width import scale_width
+from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.backbones import build_backbone, create_backbone, use_plain_modules
+from gatefront.spaces.backbones.registry import OWN_BACKBONES
+from gatefront.spaces.channels import ChannelRule
+from gatefront.spaces.decoders import build_trunk
+from gatefront.spaces.equivalence import (
+    NUM_IMAGES,
+    calibrate_norms,
+    randomize,
+    require_equal,
+    require_independent_images,
+)
+from gatefront.spaces.errors import ERRORS_OF_FOREIGN_CODE, SpaceError, UntraceableBackboneError
+from gatefront.spaces.opaque import list_opaque_operations
+from gatefront.spaces.tasks import Task
+from gatefront.spaces.tracing import trace_network
+from gatefront.spaces.width import scale_width
 
 logger = logging.getLogger(__name__)
 

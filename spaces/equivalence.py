@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils._pytree import tree_leaves
 
-from spaces.errors import UntraceableBackboneError
-from spaces.gradient_difference import as_in_mode, gradient_difference
+from gatefront.spaces.errors import UntraceableBackboneError
+from gatefront.spaces.gradient_difference import as_in_mode, gradient_difference
 
 NUM_IMAGES = 3
 """Unlike both batch sizes of a trace."""

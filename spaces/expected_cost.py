@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from spaces.flops import CostModel
-from spaces.gates import ChannelGate
+from gatefront.spaces.flops import CostModel
+from gatefront.spaces.gates import ChannelGate
 
 
 def expected_flops(

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from spaces.flop_counter import flop_counter
-from spaces.lifting import Site, WholeCost
+from gatefront.spaces.flop_counter import flop_counter
+from gatefront.spaces.lifting import Site, WholeCost
 
 FLOP_CONVENTION = (
     "2 FLOPs per multiply-add of convolutions, linear layers and attention products, whole network "
@@ -19,7 +19,7 @@ GatePattern = tuple[Tensor, ...]
 
 
 def count_flops(module: nn.Module, input_shape: Sequence[int]) -> int:
-    """FLOPs of one forward pass in evaluation mode, as :mod:`spaces.flop_counter` counts them.
+    """FLOPs of one forward pass in evaluation mode, as :mod:`gatefront.spaces.flop_counter` counts them.
 
     ``input_shape`` is ``(channels, height, width)``: the count is for batch 1.
     """

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from spaces.gate_map import GateMap
+from gatefront.spaces.gate_map import GateMap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from spaces.errors import SpaceError
+from gatefront.spaces.errors import SpaceError
 
 Granularity = Literal["conv", "block", "stage"]
 

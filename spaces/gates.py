@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from spaces.estimators import Estimator, hard_concrete, straight_through
-from spaces.gated_choice import choose_and_mix
+from gatefront.spaces.estimators import Estimator, hard_concrete, straight_through
+from gatefront.spaces.gated_choice import choose_and_mix
 
 
 class ChannelGate(nn.Module):

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from spaces.in_place import copy_like, fill_like, set_item
+from gatefront.spaces.in_place import copy_like, fill_like, set_item
 
 
 def _names(text: str) -> tuple[str, ...]:

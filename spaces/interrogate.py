@@ -8,24 +8,24 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from spaces.architecture import Architecture
-from spaces.branches import LiveBranches, run_branches
-from spaces.encoder import build_encoder, feature_shapes
-from spaces.errors import SpaceError
-from spaces.estimators import Estimator
-from spaces.flops import CostModel, GatePattern
-from spaces.gate_layout import GateLayout
-from spaces.gate_map import GateMap, GateSite
-from spaces.gates import ChannelGate
-from spaces.lifting import find_sites
-from spaces.liveness import find_live_channels
-from spaces.opaque import readable_name
-from spaces.recomputation import split_at_blocks
-from spaces.shared_network import build_heads
-from spaces.task_modules import TaskModules, position_keys, with_positions
-from spaces.tasks import Task
-from spaces.tracing import note_last_uses, trace_head
-from spaces.unread_sites import require_sites_read_by_all
+from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.branches import LiveBranches, run_branches
+from gatefront.spaces.encoder import build_encoder, feature_shapes
+from gatefront.spaces.errors import SpaceError
+from gatefront.spaces.estimators import Estimator
+from gatefront.spaces.flops import CostModel, GatePattern
+from gatefront.spaces.gate_layout import GateLayout
+from gatefront.spaces.gate_map import GateMap, GateSite
+from gatefront.spaces.gates import ChannelGate
+from gatefront.spaces.lifting import find_sites
+from gatefront.spaces.liveness import find_live_channels
+from gatefront.spaces.opaque import readable_name
+from gatefront.spaces.recomputation import split_at_blocks
+from gatefront.spaces.shared_network import build_heads
+from gatefront.spaces.task_modules import TaskModules, position_keys, with_positions
+from gatefront.spaces.tasks import Task
+from gatefront.spaces.tracing import note_last_uses, trace_head
+from gatefront.spaces.unread_sites import require_sites_read_by_all
 
 
 def build_gated_network(

@@ -6,9 +6,9 @@ from typing import Any
 
 from torch import nn
 
-from spaces.attention import HeadAttention, WindowHeadAttention
-from spaces.errors import SpaceError
-from spaces.layers import LayerNorm2d
+from gatefront.spaces.attention import HeadAttention, WindowHeadAttention
+from gatefront.spaces.errors import SpaceError
+from gatefront.spaces.layers import LayerNorm2d
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d)
 _NORMS = (

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 from torch import fx
 
-from spaces.channels import ChannelRule, num_channels, tensor_operands
-from spaces.cut_points import gate_places
-from spaces.errors import SpaceError, UntraceableBackboneError
-from spaces.gate_layout import GateLayout
+from gatefront.spaces.channels import ChannelRule, num_channels, tensor_operands
+from gatefront.spaces.cut_points import gate_places
+from gatefront.spaces.errors import SpaceError, UntraceableBackboneError
+from gatefront.spaces.gate_layout import GateLayout
 
 _KEEPS_CHANNELS_APART = (ChannelRule.CHANNEL_WISE, ChannelRule.GROUP_WISE)
 
@@ -75,7 +75,7 @@ def find_sites(traced: fx.GraphModule, layout: GateLayout | None = None) -> Lift
     A convolution, its norm, activation, a residual addition and a depthwise convolution behind it thus share
     one gate; so do the query, key and value layers of an attention and its heads. Gates are on *outputs*:
     with all of them shut no task runs a layer of its own, with all of them open no shared layer runs. Coarser
-    granularities keep a gate only where :func:`spaces.cut_points.gate_places` allows one.
+    granularities keep a gate only where :func:`gatefront.spaces.cut_points.gate_places` allows one.
 
     Raises:
         UntraceableBackboneError: a layer's result leaves the backbone without passing a place for a gate.

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, fx
 
-from spaces.channels import ChannelRule, num_channels
-from spaces.flops import GatePattern
-from spaces.lifting import Site
+from gatefront.spaces.channels import ChannelRule, num_channels
+from gatefront.spaces.flops import GatePattern
+from gatefront.spaces.lifting import Site
 
 SHARED = 0
 """Branch 0 is the shared one; branch t + 1 is that of task t."""

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from spaces.layer_documents import write_layer
+from gatefront.spaces.layer_documents import write_layer
 
 _SETTINGS = ("kernel_size", "stride", "padding", "dilation", "padding_mode")
 _WITHOUT_TENSORS = (nn.ReLU, nn.ReLU6, nn.SiLU, nn.Hardswish, nn.GELU, nn.Mish, nn.MaxPool2d, nn.AvgPool2d)

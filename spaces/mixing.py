@@ -6,9 +6,9 @@ import operator
 import torch
 from torch import Tensor
 
-from spaces.channel_pool import ChannelPool
-from spaces.emission import Value
-from spaces.liveness import SHARED
+from gatefront.spaces.channel_pool import ChannelPool
+from gatefront.spaces.emission import Value
+from gatefront.spaces.liveness import SHARED
 
 _ALL_FROM = 0.5
 """Above this share of channels that need mixing all are mixed: the sum then reads the tasks' selections as they are."""

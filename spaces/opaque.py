@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import fx, nn
 
-from spaces.canonical import is_reshape
-from spaces.channels import ChannelRule
+from gatefront.spaces.canonical import is_reshape
+from gatefront.spaces.channels import ChannelRule
 
 
 @dataclass(frozen=True, slots=True)

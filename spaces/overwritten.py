@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor, fx
 from torch.utils._pytree import tree_leaves
 
-from spaces.in_place import InPlaceError
+from gatefront.spaces.in_place import InPlaceError
 
 
 class OverwrittenValues:

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
 
-from spaces.plain_network import PlainNetwork
-from spaces.widened_graph import WidenedGraph
+from gatefront.spaces.plain_network import PlainNetwork
+from gatefront.spaces.widened_graph import WidenedGraph
 
 _MULTIPLE = 4
 """ONNX Runtime has its blocked layout only for convolutions that read a multiple of four channels."""

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from spaces.budget import project_to_budget
-from spaces.errors import BudgetBelowFloorError
-from spaces.flops import GatePattern, count_parameters
-from spaces.interrogate import InterroGateNetwork
-from spaces.pruning import prune_network
+from gatefront.spaces.budget import project_to_budget
+from gatefront.spaces.errors import BudgetBelowFloorError
+from gatefront.spaces.flops import GatePattern, count_parameters
+from gatefront.spaces.interrogate import InterroGateNetwork
+from gatefront.spaces.pruning import prune_network
 
 _PRECISION = 512  # steps between the floor and the FLOP budget that a search can tell apart
 

@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from spaces.errors import SpaceError
-from spaces.graph_functions import FUNCTIONS, METHODS, function_name
-from spaces.layer_documents import build_layer, write_layer
+from gatefront.spaces.errors import SpaceError
+from gatefront.spaces.graph_functions import FUNCTIONS, METHODS, function_name
+from gatefront.spaces.layer_documents import build_layer, write_layer
 
 FORMAT_VERSION = 1
 

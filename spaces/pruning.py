@@ -5,15 +5,15 @@ from collections.abc import Container
 import torch
 from torch import Tensor, fx, nn
 
-from spaces.channel_pool import ChannelPool
-from spaces.channels import ChannelRule, num_channels, tensor_operands
-from spaces.emission import PlainGraphBuilder, Value
-from spaces.folding import fold_norms
-from spaces.interrogate import InterroGateNetwork
-from spaces.liveness import SHARED, Liveness, find_live_channels
-from spaces.merging import merge_layers
-from spaces.mixing import emit_mix
-from spaces.plain_network import PlainNetwork
+from gatefront.spaces.channel_pool import ChannelPool
+from gatefront.spaces.channels import ChannelRule, num_channels, tensor_operands
+from gatefront.spaces.emission import PlainGraphBuilder, Value
+from gatefront.spaces.folding import fold_norms
+from gatefront.spaces.interrogate import InterroGateNetwork
+from gatefront.spaces.liveness import SHARED, Liveness, find_live_channels
+from gatefront.spaces.merging import merge_layers
+from gatefront.spaces.mixing import emit_mix
+from gatefront.spaces.plain_network import PlainNetwork
 
 
 def prune_network(network: InterroGateNetwork) -> PlainNetwork:

@@ -7,7 +7,7 @@ from typing import TypeVar
 from torch import fx, nn
 from torch.utils.checkpoint import checkpoint
 
-from spaces.cut_points import gate_places
+from gatefront.spaces.cut_points import gate_places
 
 Result = TypeVar("Result")
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from spaces.errors import SpaceError
-from spaces.gates import ChannelGate
+from gatefront.spaces.errors import SpaceError
+from gatefront.spaces.gates import ChannelGate
 
 
 def hinge_sparsity(gates: Iterable[ChannelGate], tau: Sequence[float]) -> Tensor:

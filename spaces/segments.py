@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, fx, nn
 
-from spaces.recomputation import recompute_in_backward
+from gatefront.spaces.recomputation import recompute_in_backward
 
 _LAYERS_PER_SEGMENT = 6
 

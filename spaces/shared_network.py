@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from torch import Tensor, fx, nn
 
-from spaces.architecture import Architecture
-from spaces.decoders import build_decoder
-from spaces.encoder import build_encoder, feature_shapes
-from spaces.errors import SpaceError
-from spaces.task_modules import TaskModules
+from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.decoders import build_decoder
+from gatefront.spaces.encoder import build_encoder, feature_shapes
+from gatefront.spaces.errors import SpaceError
+from gatefront.spaces.task_modules import TaskModules
 
 
 class SharedNetwork(nn.Module):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from spaces.gate_map import GateMap, GateSite
+from gatefront.spaces.gate_map import GateMap, GateSite
 
 _MOST_STAGES = 12
 

@@ -6,9 +6,9 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from spaces.attention import HeadAttention
-from spaces.errors import SpaceError
-from spaces.layers import LayerNorm2d
+from gatefront.spaces.attention import HeadAttention
+from gatefront.spaces.errors import SpaceError
+from gatefront.spaces.layers import LayerNorm2d
 
 Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
 

@@ -1,14 +1,15 @@
 """Names of tasks: which are allowed, and how they are spelled where a name is not free.
 
 A task's name belongs to the user. It is shown, typed and stored as it is. Modules, graphs and files name a task by its
-position (:mod:`spaces.task_modules`); the outputs of an exported network and files of tasks by :func:`safe_names`.
+position (:mod:`gatefront.spaces.task_modules`); the outputs of an exported network and files of tasks by
+:func:`safe_names`.
 """
 
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from spaces.errors import SpaceError
+from gatefront.spaces.errors import SpaceError
 
 MAX_LENGTH = 200
 """Characters. Optuna's tables hold 512 for a parameter's name, which ends in the task's."""

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from spaces.errors import SpaceError
-from spaces.task_names import require_task_name
+from gatefront.spaces.errors import SpaceError
+from gatefront.spaces.task_names import require_task_name
 
 TaskKind = Literal["classification", "multilabel", "segmentation", "depth", "normals", "edges", "saliency"]
 

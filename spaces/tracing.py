@@ -11,7 +11,7 @@ from torch import Tensor, fx, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._pytree import tree_leaves
 
-from spaces.batch_axis import (
+from gatefront.spaces.batch_axis import (
     TRACE_BATCHES,
     BatchDependenceError,
     image_shape_of,
@@ -19,23 +19,23 @@ from spaces.batch_axis import (
     open_constants,
     per_image,
 )
-from spaces.canonical import spell_arithmetic, spell_expansions, spell_reshapes
-from spaces.channels import assign_rules
-from spaces.concrete_tracer import (
+from gatefront.spaces.canonical import spell_arithmetic, spell_expansions, spell_reshapes
+from gatefront.spaces.channels import assign_rules
+from gatefront.spaces.concrete_tracer import (
     ConcreteProxy,
     ConcreteTracer,
     ValueDependenceError,
     keeps_shape,
 )
-from spaces.errors import ERRORS_OF_FOREIGN_CODE, UntraceableBackboneError
-from spaces.fake_run import DEPENDENCE_ON_VALUES, describe_dependence, fake_tensors
-from spaces.flop_counter import flop_counter
-from spaces.graph_module import build_graph_module
-from spaces.in_place import InPlaceError, set_layers_out_of_place
-from spaces.module_hooks import remove_forward_hooks
-from spaces.module_state import restored
-from spaces.recorded_calls import calls_recorded
-from spaces.value_checks import proxies_pass_for_values
+from gatefront.spaces.errors import ERRORS_OF_FOREIGN_CODE, UntraceableBackboneError
+from gatefront.spaces.fake_run import DEPENDENCE_ON_VALUES, describe_dependence, fake_tensors
+from gatefront.spaces.flop_counter import flop_counter
+from gatefront.spaces.graph_module import build_graph_module
+from gatefront.spaces.in_place import InPlaceError, set_layers_out_of_place
+from gatefront.spaces.module_hooks import remove_forward_hooks
+from gatefront.spaces.module_state import restored
+from gatefront.spaces.recorded_calls import calls_recorded
+from gatefront.spaces.value_checks import proxies_pass_for_values
 
 logger = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from torch import fx
 from torch.utils._pytree import tree_leaves
 
-from spaces.errors import SpaceError
-from spaces.lifting import Lifting
+from gatefront.spaces.errors import SpaceError
+from gatefront.spaces.lifting import Lifting
 
 
 def require_sites_read_by_all(encoder: fx.Graph, lifting: Lifting, heads: Mapping[str, fx.Graph]) -> None:

@@ -6,12 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from spaces.attention import HeadAttention
-from spaces.canonical import is_reshape
-from spaces.channels import ChannelRule, num_channels, tensor_operands
-from spaces.errors import SpaceError
-from spaces.layers import LayerNorm2d
-from spaces.tied_tensors import targets_that_share
+from gatefront.spaces.attention import HeadAttention
+from gatefront.spaces.canonical import is_reshape
+from gatefront.spaces.channels import ChannelRule, num_channels, tensor_operands
+from gatefront.spaces.errors import SpaceError
+from gatefront.spaces.layers import LayerNorm2d
+from gatefront.spaces.tied_tensors import targets_that_share
 
 _COUPLES = (ChannelRule.CHANNEL_WISE, ChannelRule.GROUP_WISE, ChannelRule.ACROSS, ChannelRule.PARAMETER)
 

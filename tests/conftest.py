@@ -18,7 +18,7 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from torch import fx
 
-    from spaces import Architecture
+    from gatefront.spaces import Architecture
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -78,7 +78,12 @@ def _traced_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     Each gets a copy of its own with weights of its own, as without this.
     """
-    for module in ("spaces.interrogate", "spaces.shared_network", "spaces.families.network", "spaces.families.lomt"):
+    for module in (
+        "gatefront.spaces.interrogate",
+        "gatefront.spaces.shared_network",
+        "gatefront.spaces.families.network",
+        "gatefront.spaces.families.lomt",
+    ):
         monkeypatch.setattr(f"{module}.build_encoder", _copy_of_encoder)
 
 
@@ -99,6 +104,6 @@ def _copy_of_encoder(architecture: "Architecture") -> "fx.GraphModule":
 
 @functools.cache
 def _encoder(architecture: "Architecture") -> "fx.GraphModule":
-    from spaces.encoder import build_encoder
+    from gatefront.spaces.encoder import build_encoder
 
     return build_encoder(architecture)

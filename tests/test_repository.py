@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from search.config import (
+from gatefront.search.config import (
     DataSection,
     LatencySection,
     NetworkSection,
@@ -18,11 +18,11 @@ from search.config import (
     TaskSection,
     TrainSection,
 )
-from search.early_stopping import StoppingRule
-from search.family_section import FamilySection
-from search.gates_section import GatesSection
-from search.plan import plan_study
-from search.study_file import parse_study
+from gatefront.search.early_stopping import StoppingRule
+from gatefront.search.family_section import FamilySection
+from gatefront.search.gates_section import GatesSection
+from gatefront.search.plan import plan_study
+from gatefront.search.study_file import parse_study
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("spaces", "trainer", "search", "dashboards")
@@ -50,6 +50,7 @@ MAX_FILE_LINES = 300
 MAX_FUNCTION_LINES = 60
 ALLOWED_AT_TOP = {
     *PACKAGES,
+    "gatefront",
     "tests",
     "studies",
     "benchmarks",
@@ -77,18 +78,26 @@ def _functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_package_name_resolves_in_this_repository(package: str) -> None:
-    module = importlib.import_module(package)
+    module = importlib.import_module(f"gatefront.{package}")
     assert module.__file__ is not None
     assert Path(module.__file__).resolve() == ROOT / package / "__init__.py"
 
 
-@pytest.mark.parametrize("package", PACKAGES)
-def test_package_says_that_it_is_typed(package: str) -> None:
-    assert (ROOT / package / "py.typed").is_file()
+def test_gatefront_links_every_package_and_says_that_it_is_typed() -> None:
+    links = {path.name: path.readlink() for path in (ROOT / "gatefront").iterdir() if path.is_symlink()}
+    assert links == {package: Path("..") / package for package in PACKAGES}
+    assert (ROOT / "gatefront" / "py.typed").is_file()
+
+
+def test_packages_name_each_other_below_gatefront() -> None:
+    plain = re.compile(rf"^\s*(?:from|import)\s+(?:{'|'.join(PACKAGES)})\b", flags=re.MULTILINE)
+    folders = [ROOT / name for name in (*PACKAGES, "tests", "benchmarks", "gatefront")]
+    sources = [path for folder in folders for path in folder.glob("**/*.py")]
+    assert [str(path.relative_to(ROOT)) for path in sources if plain.search(path.read_text())] == []
 
 
 def test_tests_hold_no_package() -> None:
-    # An __init__.py in tests/unit/spaces would make that folder *be* the package `spaces`.
+    # pytest would then import the tests under names that depend on what else lies on Python's path.
     assert list((ROOT / "tests").rglob("__init__.py")) == []
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from trainer.full_disk import noticing_full_disk
+from gatefront.trainer.full_disk import noticing_full_disk
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from trainer.full_disk import noticing_full_disk
+from gatefront.trainer.full_disk import noticing_full_disk
 
 logger = logging.getLogger(__name__)
 

@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from spaces.architecture import Architecture
-from spaces.errors import GatefrontError
-from spaces.gate_layout import GateLayout
-from spaces.interrogate import InterroGateNetwork, build_gated_network
-from trainer.atomic_file import replacing
-from trainer.checkpoint_files import add_checkpoint_file, checkpoint_files, open_undamaged
-from trainer.reporting import Phase
+from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.errors import GatefrontError
+from gatefront.spaces.gate_layout import GateLayout
+from gatefront.spaces.interrogate import InterroGateNetwork, build_gated_network
+from gatefront.trainer.atomic_file import replacing
+from gatefront.trainer.checkpoint_files import add_checkpoint_file, checkpoint_files, open_undamaged
+from gatefront.trainer.reporting import Phase
 
 logger = logging.getLogger(__name__)
 
@@ -32,8 +32,8 @@ class CheckpointError(GatefrontError, RuntimeError):
 class CheckpointSlot:
     """Where a run keeps its checkpoint. ``key`` names the run: no other run's checkpoint is taken up.
 
-    ``path`` stands for the files of :mod:`trainer.checkpoint_files`. ``notes`` are numbers that the caller wants back
-    after a resume.
+    ``path`` stands for the files of :mod:`gatefront.trainer.checkpoint_files`. ``notes`` are numbers that the caller
+    wants back after a resume.
     """
 
     path: Path

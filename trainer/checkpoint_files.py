@@ -9,8 +9,8 @@ from collections.abc import Callable
 from io import BufferedReader
 from pathlib import Path
 
-from trainer.atomic_file import beside
-from trainer.content_hash import hash_file, hash_open_file
+from gatefront.trainer.atomic_file import beside
+from gatefront.trainer.content_hash import hash_file, hash_open_file
 
 _KEPT = 2
 _HASH_DIGITS = 32

@@ -1,7 +1,7 @@
 """A network and a data set that do not belong together are refused before anything is trained."""
 
-from spaces.architecture import Architecture
-from trainer.data.dataset import DataDescription, DataError
+from gatefront.spaces.architecture import Architecture
+from gatefront.trainer.data.dataset import DataDescription, DataError
 
 
 def require_match(architecture: Architecture, description: DataDescription) -> None:

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from spaces.errors import GatefrontError
-from spaces.estimators import Estimator
-from spaces.gate_layout import GateLayout, Granularity
+from gatefront.spaces.errors import GatefrontError
+from gatefront.spaces.estimators import Estimator
+from gatefront.spaces.gate_layout import GateLayout, Granularity
 
 Schedule = Literal["one_cycle", "poly", "constant"]
 Precision = Literal["auto", "fp32", "bf16"]

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from torch import Tensor
 
-from spaces.tasks import Task
-from trainer.cache_folder import obtain_folder
-from trainer.content_hash import hash_json
-from trainer.data.dataset import MultiTaskData
-from trainer.data.loader import ordered_batches
-from trainer.metrics.constant import constant_metric
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.cache_folder import obtain_folder
+from gatefront.trainer.content_hash import hash_json
+from gatefront.trainer.data.dataset import MultiTaskData
+from gatefront.trainer.data.loader import ordered_batches
+from gatefront.trainer.metrics.constant import constant_metric
 
 _VERSION = 1
 _RECORD = "metric.json"

@@ -4,15 +4,15 @@ from itertools import islice
 
 import torch
 
-from spaces.flops import GatePattern
-from spaces.interrogate import InterroGateNetwork
-from spaces.parameter_budget import count_pruned_parameters, project_to_budgets
-from trainer.data.dataset import MultiTaskData
-from trainer.data.loader import epoch_batches
-from trainer.micro_batches import split_batch
-from trainer.runtime import resolve_runtime
-from trainer.sensitivity import gate_sensitivity
-from trainer.trial_spec import TrialSpec
+from gatefront.spaces.flops import GatePattern
+from gatefront.spaces.interrogate import InterroGateNetwork
+from gatefront.spaces.parameter_budget import count_pruned_parameters, project_to_budgets
+from gatefront.trainer.data.dataset import MultiTaskData
+from gatefront.trainer.data.loader import epoch_batches
+from gatefront.trainer.micro_batches import split_batch
+from gatefront.trainer.runtime import resolve_runtime
+from gatefront.trainer.sensitivity import gate_sensitivity
+from gatefront.trainer.trial_spec import TrialSpec
 
 _SENSITIVITY_BATCHES = 8
 

@@ -3,18 +3,18 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from spaces.errors import GatefrontError
-from spaces.flops import count_flops, count_parameters
-from spaces.gate_map import GateMap
-from spaces.interrogate import InterroGateNetwork
-from spaces.plain_network import PlainNetwork
-from spaces.pruning import prune_network
-from trainer.checkpoint import save_network
-from trainer.data.dataset import MultiTaskData
-from trainer.delta_mtl import DeltaMtl, delta_mtl
-from trainer.evaluation import evaluate
-from trainer.runtime import resolve_runtime
-from trainer.trial_spec import TrialSpec
+from gatefront.spaces.errors import GatefrontError
+from gatefront.spaces.flops import count_flops, count_parameters
+from gatefront.spaces.gate_map import GateMap
+from gatefront.spaces.interrogate import InterroGateNetwork
+from gatefront.spaces.plain_network import PlainNetwork
+from gatefront.spaces.pruning import prune_network
+from gatefront.trainer.checkpoint import save_network
+from gatefront.trainer.data.dataset import MultiTaskData
+from gatefront.trainer.delta_mtl import DeltaMtl, delta_mtl
+from gatefront.trainer.evaluation import evaluate
+from gatefront.trainer.runtime import resolve_runtime
+from gatefront.trainer.trial_spec import TrialSpec
 
 
 class PruningMismatchError(GatefrontError, RuntimeError):

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from spaces.errors import GatefrontError
-from spaces.tasks import Task
-from trainer.metrics import metric_for
+from gatefront.spaces.errors import GatefrontError
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.metrics import metric_for
 
 
 class DeltaMtlError(GatefrontError, ValueError):

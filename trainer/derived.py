@@ -7,19 +7,19 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from spaces.gate_map import GateMap
-from spaces.interrogate import InterroGateNetwork
-from trainer.atomic_file import replacing
-from trainer.checkpoint import CheckpointError, load_network
-from trainer.cutting import cut_further
-from trainer.data.dataset import MultiTaskData
-from trainer.delivery import deliver
-from trainer.finetuning import finetune_cut
-from trainer.gate_training import derived_config
-from trainer.recalibration import recalibrate_norms
-from trainer.reporting import DerivedResult, Reporter
-from trainer.trial_reporter import TrialReporter
-from trainer.trial_spec import TrialSpec
+from gatefront.spaces.gate_map import GateMap
+from gatefront.spaces.interrogate import InterroGateNetwork
+from gatefront.trainer.atomic_file import replacing
+from gatefront.trainer.checkpoint import CheckpointError, load_network
+from gatefront.trainer.cutting import cut_further
+from gatefront.trainer.data.dataset import MultiTaskData
+from gatefront.trainer.delivery import deliver
+from gatefront.trainer.finetuning import finetune_cut
+from gatefront.trainer.gate_training import derived_config
+from gatefront.trainer.recalibration import recalibrate_norms
+from gatefront.trainer.reporting import DerivedResult, Reporter
+from gatefront.trainer.trial_reporter import TrialReporter
+from gatefront.trainer.trial_spec import TrialSpec
 
 logger = logging.getLogger(__name__)
 

@@ -6,12 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from spaces.tasks import Task
-from trainer.data.dataset import Sample
-from trainer.data.loader import ordered_batches
-from trainer.loss_log import DivergedError
-from trainer.metrics import metric_for
-from trainer.runtime import Runtime
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.data.dataset import Sample
+from gatefront.trainer.data.loader import ordered_batches
+from gatefront.trainer.loss_log import DivergedError
+from gatefront.trainer.metrics import metric_for
+from gatefront.trainer.runtime import Runtime
 
 
 @torch.no_grad()

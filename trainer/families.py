@@ -6,23 +6,23 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from spaces.architecture import Architecture
-from spaces.families import FAMILIES, FamilyNetwork, build_family
-from spaces.flops import count_flops, count_parameters
-from trainer.checkpoint import CheckpointSlot, load_state
-from trainer.compatibility import image_shape, require_match
-from trainer.config import TrainConfig, TrainConfigError
-from trainer.content_hash import hash_json
-from trainer.data.dataset import MultiTaskData
-from trainer.family_file import save_family
-from trainer.initial_network import InitialNetwork, load_initial_family
-from trainer.lomt import FoundLayers, LayerSearch, search_layers
-from trainer.loop import Strategy, train
-from trainer.reporting import Reporter
-from trainer.seeding import seed_everything
-from trainer.training_cost import count_training_flops
-from trainer.trial_spec import NETWORK_FILE, TrainedReference
-from trainer.weighting import step_cost
+from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.families import FAMILIES, FamilyNetwork, build_family
+from gatefront.spaces.flops import count_flops, count_parameters
+from gatefront.trainer.checkpoint import CheckpointSlot, load_state
+from gatefront.trainer.compatibility import image_shape, require_match
+from gatefront.trainer.config import TrainConfig, TrainConfigError
+from gatefront.trainer.content_hash import hash_json
+from gatefront.trainer.data.dataset import MultiTaskData
+from gatefront.trainer.family_file import save_family
+from gatefront.trainer.initial_network import InitialNetwork, load_initial_family
+from gatefront.trainer.lomt import FoundLayers, LayerSearch, search_layers
+from gatefront.trainer.loop import Strategy, train
+from gatefront.trainer.reporting import Reporter
+from gatefront.trainer.seeding import seed_everything
+from gatefront.trainer.training_cost import count_training_flops
+from gatefront.trainer.trial_spec import NETWORK_FILE, TrainedReference
+from gatefront.trainer.weighting import step_cost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,12 +7,12 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from spaces.architecture import Architecture
-from spaces.families import FamilyNetwork, build_family, plain_network
-from spaces.plain_network import PlainNetwork
-from spaces.pruning import prune_network
-from trainer.atomic_file import replacing
-from trainer.checkpoint import DAMAGE, CheckpointError, load_document, load_network, portable
+from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.families import FamilyNetwork, build_family, plain_network
+from gatefront.spaces.plain_network import PlainNetwork
+from gatefront.spaces.pruning import prune_network
+from gatefront.trainer.atomic_file import replacing
+from gatefront.trainer.checkpoint import DAMAGE, CheckpointError, load_document, load_network, portable
 
 _GATED = "layout"
 """A key that files of gated networks alone have."""
@@ -41,7 +41,7 @@ def save_family(family: str, network: FamilyNetwork, path: Path) -> None:
 
 
 def load_delivered(path: Path) -> Delivered:
-    """What :func:`save_family` wrote, or :func:`trainer.checkpoint.save_network`.
+    """What :func:`save_family` wrote, or :func:`gatefront.trainer.checkpoint.save_network`.
 
     Raises:
         CheckpointError: if the file is missing or damaged.

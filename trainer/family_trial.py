@@ -3,24 +3,25 @@
 from dataclasses import replace
 from pathlib import Path
 
-from spaces import BudgetBelowFloorError
-from trainer.compatibility import require_match
-from trainer.data.registry import load_data
-from trainer.delta_mtl import delta_mtl
-from trainer.families import FamilySpec, train_family
-from trainer.family_choice import FamilyChoice
-from trainer.lomt import LayerSearch
-from trainer.machine import describe_environment, device_name, peak_memory_mib, reset_peak_memory
-from trainer.reporting import EpochReport, Reporter, TrialResult
-from trainer.runtime import resolve_runtime
-from trainer.trial_reporter import TrialReporter
-from trainer.trial_spec import NETWORK_FILE, TrialSpec
+from gatefront.spaces import BudgetBelowFloorError
+from gatefront.trainer.compatibility import require_match
+from gatefront.trainer.data.registry import load_data
+from gatefront.trainer.delta_mtl import delta_mtl
+from gatefront.trainer.families import FamilySpec, train_family
+from gatefront.trainer.family_choice import FamilyChoice
+from gatefront.trainer.lomt import LayerSearch
+from gatefront.trainer.machine import describe_environment, device_name, peak_memory_mib, reset_peak_memory
+from gatefront.trainer.reporting import EpochReport, Reporter, TrialResult
+from gatefront.trainer.runtime import resolve_runtime
+from gatefront.trainer.trial_reporter import TrialReporter
+from gatefront.trainer.trial_spec import NETWORK_FILE, TrialSpec
 
 
 def run_family_trial(
     spec: TrialSpec, family: FamilyChoice, *, work_dir: Path, cache_dir: Path, reporter: Reporter
 ) -> TrialResult:
-    """As :func:`trainer.trial.run_trial`. There are no gates: the cost is what the family has at this capacity.
+    """As :func:`gatefront.trainer.trial.run_trial`. There are no gates: the cost is what the family has at this
+    capacity.
 
     Raises:
         BudgetBelowFloorError: the network costs more than the budgets; before it is trained.

@@ -2,18 +2,18 @@
 
 import logging
 
-from spaces.compaction import compact_network
-from spaces.interrogate import InterroGateNetwork
-from trainer.checkpoint import CheckpointSlot
-from trainer.compatibility import image_shape
-from trainer.config import TrainConfig
-from trainer.data.dataset import MultiTaskData
-from trainer.gate_training import finetune
-from trainer.loop import TrainOutcome, train
-from trainer.reporting import Phase, Reporter
-from trainer.training_cost import count_training_flops
-from trainer.trial_spec import TrialSpec
-from trainer.weighting import step_cost
+from gatefront.spaces.compaction import compact_network
+from gatefront.spaces.interrogate import InterroGateNetwork
+from gatefront.trainer.checkpoint import CheckpointSlot
+from gatefront.trainer.compatibility import image_shape
+from gatefront.trainer.config import TrainConfig
+from gatefront.trainer.data.dataset import MultiTaskData
+from gatefront.trainer.gate_training import finetune
+from gatefront.trainer.loop import TrainOutcome, train
+from gatefront.trainer.reporting import Phase, Reporter
+from gatefront.trainer.training_cost import count_training_flops
+from gatefront.trainer.trial_spec import TrialSpec
+from gatefront.trainer.weighting import step_cost
 
 logger = logging.getLogger(__name__)
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from spaces.budget import project_to_budget
-from spaces.expected_cost import expected_flops
-from spaces.interrogate import InterroGateNetwork
-from trainer.loss_shares import LossShares
+from gatefront.spaces.budget import project_to_budget
+from gatefront.spaces.expected_cost import expected_flops
+from gatefront.spaces.interrogate import InterroGateNetwork
+from gatefront.trainer.loss_shares import LossShares
 
 _APPROACH = 0.9  # share of the steps in which the wanted cost sinks from the first one to the target
 _BINARISE = (0.3, 0.9)  # share of the steps in which the temperature falls

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from spaces.errors import GatefrontError
+from gatefront.spaces.errors import GatefrontError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 # torch says of a failed write only that it failed; on a disk with less than this left it is clear why.

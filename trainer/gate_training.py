@@ -6,12 +6,12 @@ from dataclasses import replace
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from spaces.interrogate import InterroGateNetwork
-from spaces.regularizers import hinge_sparsity
-from trainer.config import GateConfig, TrainConfig, TrainConfigError
-from trainer.flop_control import FlopControl
-from trainer.loop import Strategy
-from trainer.reporting import Phase
+from gatefront.spaces.interrogate import InterroGateNetwork
+from gatefront.spaces.regularizers import hinge_sparsity
+from gatefront.trainer.config import GateConfig, TrainConfig, TrainConfigError
+from gatefront.trainer.flop_control import FlopControl
+from gatefront.trainer.loop import Strategy
+from gatefront.trainer.reporting import Phase
 
 SPARSITY = "sparsity"
 """Name of the sparsity term among the losses of a report; λ_s is part of the value."""

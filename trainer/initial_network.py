@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spaces.architecture import Architecture
-from spaces.families import FamilyNetwork
-from spaces.interrogate import InterroGateNetwork
-from trainer.checkpoint import CheckpointError, load_network
-from trainer.family_file import load_delivered
+from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.families import FamilyNetwork
+from gatefront.spaces.interrogate import InterroGateNetwork
+from gatefront.trainer.checkpoint import CheckpointError, load_network
+from gatefront.trainer.family_file import load_delivered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

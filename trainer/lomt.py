@@ -4,21 +4,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from spaces.architecture import Architecture
-from spaces.families.attachment import find_attachment
-from spaces.shared_network import build_shared_network
-from spaces.task_names import safe_names
-from spaces.tasks import Task
-from trainer.checkpoint import CheckpointSlot
-from trainer.compatibility import image_shape
-from trainer.config import TrainConfig, TrainConfigError
-from trainer.content_hash import hash_json
-from trainer.data.dataset import MultiTaskData
-from trainer.loop import Strategy, train
-from trainer.proximal import GroupSparsity
-from trainer.reporting import EpochReport, Reporter
-from trainer.seeding import seed_everything
-from trainer.training_cost import count_training_flops
+from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.families.attachment import find_attachment
+from gatefront.spaces.shared_network import build_shared_network
+from gatefront.spaces.task_names import safe_names
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.checkpoint import CheckpointSlot
+from gatefront.trainer.compatibility import image_shape
+from gatefront.trainer.config import TrainConfig, TrainConfigError
+from gatefront.trainer.content_hash import hash_json
+from gatefront.trainer.data.dataset import MultiTaskData
+from gatefront.trainer.loop import Strategy, train
+from gatefront.trainer.proximal import GroupSparsity
+from gatefront.trainer.reporting import EpochReport, Reporter
+from gatefront.trainer.seeding import seed_everything
+from gatefront.trainer.training_cost import count_training_flops
 
 SPARSITY = 1e-3
 """The upper end of the authors' grid for λ."""
@@ -38,7 +38,7 @@ class LayerSearch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundLayers:
-    """``attachments`` as :func:`spaces.families.build_lomt` takes them, and what it cost to find them."""
+    """``attachments`` as :func:`gatefront.spaces.families.build_lomt` takes them, and what it cost to find them."""
 
     attachments: Mapping[str, str]
     train_flops: float

@@ -11,21 +11,21 @@ from torch.func import functional_call
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from spaces.tasks import Task
-from trainer.checkpoint import Checkpoint, CheckpointSlot, read_checkpoint, write_checkpoint
-from trainer.config import TrainConfig
-from trainer.data.dataset import Batch, MultiTaskData
-from trainer.data.loader import epoch_batches, num_samples, steps_per_epoch
-from trainer.data.training_batches import TrainingBatches
-from trainer.evaluation import evaluate
-from trainer.loss_log import LossLog
-from trainer.losses import task_loss
-from trainer.micro_batches import micro_batches
-from trainer.optimizers import build_optimizer, build_schedule
-from trainer.reporting import EpochReport, Phase, Reporter
-from trainer.runtime import Runtime, resolve_runtime
-from trainer.seeding import random_state, restore_random_state
-from trainer.weighting import TrainingStep, build_weighting
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.checkpoint import Checkpoint, CheckpointSlot, read_checkpoint, write_checkpoint
+from gatefront.trainer.config import TrainConfig
+from gatefront.trainer.data.dataset import Batch, MultiTaskData
+from gatefront.trainer.data.loader import epoch_batches, num_samples, steps_per_epoch
+from gatefront.trainer.data.training_batches import TrainingBatches
+from gatefront.trainer.evaluation import evaluate
+from gatefront.trainer.loss_log import LossLog
+from gatefront.trainer.losses import task_loss
+from gatefront.trainer.micro_batches import micro_batches
+from gatefront.trainer.optimizers import build_optimizer, build_schedule
+from gatefront.trainer.reporting import EpochReport, Phase, Reporter
+from gatefront.trainer.runtime import Runtime, resolve_runtime
+from gatefront.trainer.seeding import random_state, restore_random_state
+from gatefront.trainer.weighting import TrainingStep, build_weighting
 
 _OTHER_SEED = 7919  # far from the seeds of trials and phases, which count up by one
 _EVALUATION_BATCHES = 4  # an evaluation keeps no activations, so its batches may be larger

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from spaces.errors import GatefrontError
+from gatefront.spaces.errors import GatefrontError
 
 # Reading a loss waits for the GPU, so several steps are read at once.
 _STEPS_BETWEEN_CHECKS = 16

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from spaces.tasks import Task, TaskKind
-from trainer.data.dataset import IGNORE_INDEX
+from gatefront.spaces.tasks import Task, TaskKind
+from gatefront.trainer.data.dataset import IGNORE_INDEX
 
 EDGE_POSITIVE_WEIGHT = 0.95
 """Weight of edge pixels against the rest (HED, Xie and Tu 2015, as the multi-task benchmarks fix it)."""
@@ -16,7 +16,7 @@ EDGE_POSITIVE_WEIGHT = 0.95
 def task_loss(task: Task, prediction: Tensor, label: Tensor) -> Tensor:
     """The task's loss on one batch, a float32 scalar; zero, with zero gradient, if no label is there.
 
-    ``prediction`` is what the head emits, raw; ``label`` is shaped as :class:`trainer.data.Sample` says.
+    ``prediction`` is what the head emits, raw; ``label`` is shaped as :class:`gatefront.trainer.data.Sample` says.
     """
     return _LOSSES[task.kind](prediction.float(), label)
 

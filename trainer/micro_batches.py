@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from spaces.tasks import Task
-from trainer.data.dataset import Batch
-from trainer.losses import count_labels
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.data.dataset import Batch
+from gatefront.trainer.losses import count_labels
 
 
 def micro_batches(batch: Batch, size: int, tasks: Sequence[Task]) -> Iterator[tuple[Batch, Tensor]]:

@@ -7,7 +7,7 @@ from torch import nn
 from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
-from trainer.config import TrainConfig
+from gatefront.trainer.config import TrainConfig
 
 _POLY_POWER = 0.9
 

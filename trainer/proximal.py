@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from spaces.families.input_groups import SparseLayer, from_rows, to_rows
+from gatefront.spaces.families.input_groups import SparseLayer, from_rows, to_rows
 
 _MAX_NEWTON_STEPS = 100
 _TOLERANCE = 1e-5

@@ -6,12 +6,12 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import update_bn
 
-from spaces.tasks import Task
-from trainer.config import TrainConfig
-from trainer.data.dataset import MultiTaskData
-from trainer.data.loader import epoch_batches
-from trainer.micro_batches import split_batch
-from trainer.runtime import resolve_runtime
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.config import TrainConfig
+from gatefront.trainer.data.dataset import MultiTaskData
+from gatefront.trainer.data.loader import epoch_batches
+from gatefront.trainer.micro_batches import split_batch
+from gatefront.trainer.runtime import resolve_runtime
 
 NUM_BATCHES = 50
 

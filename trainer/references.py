@@ -6,24 +6,24 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from spaces.architecture import Architecture
-from spaces.errors import SpaceError
-from spaces.flops import count_flops, count_parameters
-from spaces.shared_network import SharedNetwork, build_shared_network
-from spaces.tasks import Task
-from trainer.cache_folder import obtain_folder
-from trainer.checkpoint import CheckpointSlot, save_state
-from trainer.checkpoint_files import remove_checkpoint_files
-from trainer.compatibility import image_shape, require_match
-from trainer.config import TrainConfig
-from trainer.constant_reference import constant_reference
-from trainer.content_hash import hash_file, hash_json
-from trainer.data.dataset import MultiTaskData
-from trainer.loop import TrainOutcome, train
-from trainer.reporting import ReferenceResult, Reporter
-from trainer.seeding import seed_everything
-from trainer.training_cost import count_training_flops
-from trainer.weighting import step_cost
+from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.errors import SpaceError
+from gatefront.spaces.flops import count_flops, count_parameters
+from gatefront.spaces.shared_network import SharedNetwork, build_shared_network
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.cache_folder import obtain_folder
+from gatefront.trainer.checkpoint import CheckpointSlot, save_state
+from gatefront.trainer.checkpoint_files import remove_checkpoint_files
+from gatefront.trainer.compatibility import image_shape, require_match
+from gatefront.trainer.config import TrainConfig
+from gatefront.trainer.constant_reference import constant_reference
+from gatefront.trainer.content_hash import hash_file, hash_json
+from gatefront.trainer.data.dataset import MultiTaskData
+from gatefront.trainer.loop import TrainOutcome, train
+from gatefront.trainer.reporting import ReferenceResult, Reporter
+from gatefront.trainer.seeding import seed_everything
+from gatefront.trainer.training_cost import count_training_flops
+from gatefront.trainer.weighting import step_cost
 
 ReferenceKind = Literal["single_task", "hard_sharing"]
 

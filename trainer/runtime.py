@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from trainer.config import TrainConfig, TrainConfigError
-from trainer.data.dataset import Batch
+from gatefront.trainer.config import TrainConfig, TrainConfigError
+from gatefront.trainer.data.dataset import Batch
 
 
 @dataclass(frozen=True, slots=True)

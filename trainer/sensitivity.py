@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from spaces.interrogate import InterroGateNetwork
-from spaces.tasks import Task
-from trainer.data.dataset import Batch
-from trainer.losses import task_loss
-from trainer.runtime import Runtime
+from gatefront.spaces.interrogate import InterroGateNetwork
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.data.dataset import Batch
+from gatefront.trainer.losses import task_loss
+from gatefront.trainer.runtime import Runtime
 
 
 def gate_sensitivity(

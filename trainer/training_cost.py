@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from spaces.flops import count_flops
+from gatefront.spaces.flops import count_flops
 
 _FORWARD_AND_BACKWARD = 3  # a backward pass computes two products for each one of the forward pass
 

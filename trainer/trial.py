@@ -5,30 +5,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from spaces.interrogate import InterroGateNetwork, build_gated_network
-from spaces.parameter_budget import project_to_budgets
-from trainer.checkpoint import CheckpointError, CheckpointSlot, load_state, read_checkpoint, save_state
-from trainer.compatibility import image_shape, require_match
-from trainer.cutting import cut_to_target
-from trainer.data.dataset import MultiTaskData
-from trainer.data.loader import num_samples, steps_per_epoch
-from trainer.data.registry import load_data
-from trainer.delivery import deliver
-from trainer.derived import derive_points
-from trainer.family_trial import run_family_trial
-from trainer.finetuning import finetune_cut
-from trainer.gate_training import finetune_config, learn_gates
-from trainer.initial_network import start_from
-from trainer.loop import train
-from trainer.machine import describe_environment, device_name, peak_memory_mib, reset_peak_memory
-from trainer.recalibration import recalibrate_norms
-from trainer.reporting import Reporter, TrialResult
-from trainer.runtime import resolve_runtime
-from trainer.seeding import seed_everything
-from trainer.training_cost import count_training_flops
-from trainer.trial_reporter import TrialReporter
-from trainer.trial_spec import NETWORK_FILE, TrialSpec
-from trainer.weighting import step_cost
+from gatefront.spaces.interrogate import InterroGateNetwork, build_gated_network
+from gatefront.spaces.parameter_budget import project_to_budgets
+from gatefront.trainer.checkpoint import CheckpointError, CheckpointSlot, load_state, read_checkpoint, save_state
+from gatefront.trainer.compatibility import image_shape, require_match
+from gatefront.trainer.cutting import cut_to_target
+from gatefront.trainer.data.dataset import MultiTaskData
+from gatefront.trainer.data.loader import num_samples, steps_per_epoch
+from gatefront.trainer.data.registry import load_data
+from gatefront.trainer.delivery import deliver
+from gatefront.trainer.derived import derive_points
+from gatefront.trainer.family_trial import run_family_trial
+from gatefront.trainer.finetuning import finetune_cut
+from gatefront.trainer.gate_training import finetune_config, learn_gates
+from gatefront.trainer.initial_network import start_from
+from gatefront.trainer.loop import train
+from gatefront.trainer.machine import describe_environment, device_name, peak_memory_mib, reset_peak_memory
+from gatefront.trainer.recalibration import recalibrate_norms
+from gatefront.trainer.reporting import Reporter, TrialResult
+from gatefront.trainer.runtime import resolve_runtime
+from gatefront.trainer.seeding import seed_everything
+from gatefront.trainer.training_cost import count_training_flops
+from gatefront.trainer.trial_reporter import TrialReporter
+from gatefront.trainer.trial_spec import NETWORK_FILE, TrialSpec
+from gatefront.trainer.weighting import step_cost
 
 CHECKPOINT_FILE, LEARNED_FILE = "checkpoint.pt", "learned.pt"
 

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from spaces.gate_counts import GateCounts
-from spaces.interrogate import InterroGateNetwork
-from trainer.delta_mtl import delta_mtl
-from trainer.reporting import EpochReport, Reporter
-from trainer.trial_spec import TrialSpec
+from gatefront.spaces.gate_counts import GateCounts
+from gatefront.spaces.interrogate import InterroGateNetwork
+from gatefront.trainer.delta_mtl import delta_mtl
+from gatefront.trainer.reporting import EpochReport, Reporter
+from gatefront.trainer.trial_spec import TrialSpec
 
 
 class TrialReporter:

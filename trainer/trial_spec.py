@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from spaces.architecture import Architecture
-from spaces.errors import GatefrontError
-from spaces.tasks import Task
-from trainer.config import GateConfig, TrainConfig
-from trainer.content_hash import hash_json
-from trainer.data.dataset import DataSpec
-from trainer.family_choice import FamilyChoice
-from trainer.initial_network import InitialNetwork
-from trainer.reporting import ReferenceResult
+from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.errors import GatefrontError
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.config import GateConfig, TrainConfig
+from gatefront.trainer.content_hash import hash_json
+from gatefront.trainer.data.dataset import DataSpec
+from gatefront.trainer.family_choice import FamilyChoice
+from gatefront.trainer.initial_network import InitialNetwork
+from gatefront.trainer.reporting import ReferenceResult
 
 NETWORK_FILE = "network.pt"
 """What a trial delivers, in its folder."""

@@ -19,13 +19,13 @@ from typing import Any
 
 from scipy.stats import qmc
 
-from search.knobs import FloatRange
-from search.plan import StudyPlan, plan_study
-from search.references import References, reference_jobs, train_job
-from search.sampling import decode
-from search.study_file import parse_study
-from trainer.reporting import EpochReport
-from trainer.trial import run_trial
+from gatefront.search.knobs import FloatRange
+from gatefront.search.plan import StudyPlan, plan_study
+from gatefront.search.references import References, reference_jobs, train_job
+from gatefront.search.sampling import decode
+from gatefront.search.study_file import parse_study
+from gatefront.trainer.reporting import EpochReport
+from gatefront.trainer.trial import run_trial
 
 FOLDER = Path(__file__).parent
 LAMBDA = "lambda_s = {low = 0.1, high = 30.0, log = true}\n"

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from record import FOLDER, SPACES
 
-from search.queries import StudyReader
-from search.records import StudyState, StudyView, TrialState
+from gatefront.search.queries import StudyReader
+from gatefront.search.records import StudyState, StudyView, TrialState
 
 TRIALS = {"auto": 32, "tpe": 32, "nsga2": 32, "random": 32, "grid": 100}
 GATEFRONT = str(Path(sys.executable).parent / "gatefront")

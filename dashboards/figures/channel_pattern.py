@@ -2,9 +2,9 @@
 
 import plotly.graph_objects as go
 
-from dashboards.figures.labels import as_label, axis_labels
-from dashboards.figures.theme import Scheme, base_figure
-from spaces.gate_map import GateSite
+from gatefront.dashboards.figures.labels import as_label, axis_labels
+from gatefront.dashboards.figures.theme import Scheme, base_figure
+from gatefront.spaces.gate_map import GateSite
 
 _ROW_HEIGHT = 38
 

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from dashboards.figures.theme import DELTA_AXIS, Scheme, base_figure
-from dashboards.formats import FlopUnit, flop_unit, format_delta, format_flops
-from search.comparison import ComparisonTable, Line
-from search.comparison.published import PublishedPoint
-from search.pareto import pareto_front
-from search.records import TrialPoint
+from gatefront.dashboards.figures.theme import DELTA_AXIS, Scheme, base_figure
+from gatefront.dashboards.formats import FlopUnit, flop_unit, format_delta, format_flops
+from gatefront.search.comparison import ComparisonTable, Line
+from gatefront.search.comparison.published import PublishedPoint
+from gatefront.search.pareto import pareto_front
+from gatefront.search.records import TrialPoint
 
 HEIGHT = 460
 

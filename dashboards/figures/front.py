@@ -6,11 +6,11 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from dashboards.choosing import Choice, chosen_best, complete_points, front_of, kept_by_floors, knee, thinned
-from dashboards.cost_axis import CostAxis, cost_axis
-from dashboards.figures import front_markers as markers
-from dashboards.figures.front_points import add_points, delta, hover_text, place_of
-from dashboards.figures.front_references import (
+from gatefront.dashboards.choosing import Choice, chosen_best, complete_points, front_of, kept_by_floors, knee, thinned
+from gatefront.dashboards.cost_axis import CostAxis, cost_axis
+from gatefront.dashboards.figures import front_markers as markers
+from gatefront.dashboards.figures.front_points import add_points, delta, hover_text, place_of
+from gatefront.dashboards.figures.front_references import (
     HARD_SHARING,
     PUBLISHED,
     RIVALS,
@@ -19,11 +19,11 @@ from dashboards.figures.front_references import (
     add_reference,
     add_rivals,
 )
-from dashboards.figures.theme import DELTA_AXIS, Scheme, base_figure
-from search.comparison import Line
-from search.comparison.published import PublishedPoint
-from search.pareto import pareto_front
-from search.records import StudyView, TrialPoint
+from gatefront.dashboards.figures.theme import DELTA_AXIS, Scheme, base_figure
+from gatefront.search.comparison import Line
+from gatefront.search.comparison.published import PublishedPoint
+from gatefront.search.pareto import pareto_front
+from gatefront.search.records import StudyView, TrialPoint
 
 __all__ = (
     "BELOW_FLOOR",

@@ -1,6 +1,6 @@
 """The markers of the front plot: each kind of point is told by its shape and size, not by its colour alone."""
 
-from dashboards.figures.theme import Scheme
+from gatefront.dashboards.figures.theme import Scheme
 
 Marker = dict[str, object]
 

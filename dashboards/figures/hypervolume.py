@@ -6,8 +6,8 @@ from typing import Literal
 
 import plotly.graph_objects as go
 
-from dashboards.figures.theme import Scheme, base_figure, translucent
-from search.records import HypervolumePoint, StudyView
+from gatefront.dashboards.figures.theme import Scheme, base_figure, translucent
+from gatefront.search.records import HypervolumePoint, StudyView
 
 Over = Literal["trials", "cost"]
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from dashboards.choosing import thinned
-from dashboards.cost_axis import cost_axis
-from dashboards.figures.labels import as_label, axis_labels
-from dashboards.figures.theme import Scheme, base_figure
-from dashboards.formats import format_delta
-from search.importance import parameter_space
-from search.records import StudyView, TaskRecord, TrialPoint, TrialState
+from gatefront.dashboards.choosing import thinned
+from gatefront.dashboards.cost_axis import cost_axis
+from gatefront.dashboards.figures.labels import as_label, axis_labels
+from gatefront.dashboards.figures.theme import Scheme, base_figure
+from gatefront.dashboards.formats import format_delta
+from gatefront.search.importance import parameter_space
+from gatefront.search.records import StudyView, TaskRecord, TrialPoint, TrialState
 
 PARALLEL_HEIGHT = 340
 _MOST_LINES = 600

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from dashboards.figures.labels import as_label, axis_labels
-from dashboards.figures.theme import Scheme, base_figure, translucent
-from dashboards.formats import flop_unit, format_flops
-from spaces.gate_map import GateMap
-from spaces.sharing import Flow, Stage, affinity, flows, site_flops, stages
+from gatefront.dashboards.figures.labels import as_label, axis_labels
+from gatefront.dashboards.figures.theme import Scheme, base_figure, translucent
+from gatefront.dashboards.formats import flop_unit, format_flops
+from gatefront.spaces.gate_map import GateMap
+from gatefront.spaces.sharing import Flow, Stage, affinity, flows, site_flops, stages
 
 FLOW_HEIGHT = 380
 _FLOW_PAD, _FLOW_MARGIN = 8, 12  # pixels

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from dashboards.figures.labels import axis_labels
-from dashboards.figures.theme import Scheme, base_figure
-from dashboards.formats import format_delta
-from search.records import TaskRecord
+from gatefront.dashboards.figures.labels import axis_labels
+from gatefront.dashboards.figures.theme import Scheme, base_figure
+from gatefront.dashboards.formats import format_delta
+from gatefront.search.records import TaskRecord
 
 
 def task_deltas_figure(deltas: Mapping[str, float], tasks: Sequence[TaskRecord], scheme: Scheme) -> go.Figure:

@@ -8,19 +8,19 @@ import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
-from dashboards import ids
-from dashboards.comparison_table import comparison_columns, comparison_rows
-from dashboards.components import ZOOMING, card, graph, register_graphs, said
-from dashboards.figures.comparison import HEIGHT, comparison_figure
-from dashboards.links import study_path
-from dashboards.polling import INTERVAL_MS, Poll, Seen, nothing_new, pause, poll
-from dashboards.reader import Reader
-from dashboards.trial_table import GRID_OPTIONS
-from search.comparison import ComparisonTable
-from search.comparison.published import SOURCE, published_points
-from search.comparison.words import FAIRNESS
-from search.errors import StudyNotFoundError
-from search.records import TrialPoint
+from gatefront.dashboards import ids
+from gatefront.dashboards.comparison_table import comparison_columns, comparison_rows
+from gatefront.dashboards.components import ZOOMING, card, graph, register_graphs, said
+from gatefront.dashboards.figures.comparison import HEIGHT, comparison_figure
+from gatefront.dashboards.links import study_path
+from gatefront.dashboards.polling import INTERVAL_MS, Poll, Seen, nothing_new, pause, poll
+from gatefront.dashboards.reader import Reader
+from gatefront.dashboards.trial_table import GRID_OPTIONS
+from gatefront.search.comparison import ComparisonTable
+from gatefront.search.comparison.published import SOURCE, published_points
+from gatefront.search.comparison.words import FAIRNESS
+from gatefront.search.errors import StudyNotFoundError
+from gatefront.search.records import TrialPoint
 
 
 def title(name: str) -> str:

@@ -7,21 +7,21 @@ import dash_mantine_components as dmc
 from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
 
-from dashboards import ids, ids_actions
-from dashboards.actor import ACTOR
-from dashboards.components import alert, card, filled, problem
-from dashboards.examinations import Examinations, failed_checks
-from dashboards.jobs import JobState
-from dashboards.links import STUDIES, study_path
-from dashboards.pages.start_form import FIELD_IDS, form, task_fields, uploaded_text
-from dashboards.polling import UNREACHABLE
-from dashboards.reader import Reader
-from dashboards.study_text import FIRST_TEXT, read_fields, set_field, set_weight, task_names, task_weights
-from dashboards.task_keys import task_of_key
-from search.control.contract import StartOptions, StudyControl
-from search.doctor.check import Check
-from search.study_file import parse_study
-from spaces.errors import GatefrontError
+from gatefront.dashboards import ids, ids_actions
+from gatefront.dashboards.actor import ACTOR
+from gatefront.dashboards.components import alert, card, filled, problem
+from gatefront.dashboards.examinations import Examinations, failed_checks
+from gatefront.dashboards.jobs import JobState
+from gatefront.dashboards.links import STUDIES, study_path
+from gatefront.dashboards.pages.start_form import FIELD_IDS, form, task_fields, uploaded_text
+from gatefront.dashboards.polling import UNREACHABLE
+from gatefront.dashboards.reader import Reader
+from gatefront.dashboards.study_text import FIRST_TEXT, read_fields, set_field, set_weight, task_names, task_weights
+from gatefront.dashboards.task_keys import task_of_key
+from gatefront.search.control.contract import StartOptions, StudyControl
+from gatefront.search.doctor.check import Check
+from gatefront.search.study_file import parse_study
+from gatefront.spaces.errors import GatefrontError
 
 TITLE = "Start a study · gatefront"
 _POLL_MS = 500

@@ -9,11 +9,11 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from dashboards import ids_actions
-from dashboards.components import Children, card, labelled, reason
-from dashboards.study_text import FIRST_TEXT
-from search.errors import StudyFileError
-from trainer.data.registry import DATA_SOURCES
+from gatefront.dashboards import ids_actions
+from gatefront.dashboards.components import Children, card, labelled, reason
+from gatefront.dashboards.study_text import FIRST_TEXT
+from gatefront.search.errors import StudyFileError
+from gatefront.trainer.data.registry import DATA_SOURCES
 
 MAX_BYTES = 256 * 1024
 _BACKBONES = ("smallconv", "resnet20", "resnet18", "resnet50", "mobilenetv3_small_100", "vit_small_patch16_224")

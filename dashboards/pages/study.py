@@ -8,19 +8,19 @@ import dash_mantine_components as dmc
 from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
-from dashboards import front_ids, ids, ids_actions
-from dashboards.components import HIDDEN, alert, card, filled, graph, labelled, reason, register_graphs
-from dashboards.drawn import ShownPoints
-from dashboards.figures.hypervolume import Over, hypervolume_figure
-from dashboards.figures.latency import HEIGHT, latency_figure, latency_sentence
-from dashboards.figures.theme import Scheme, scheme_named
-from dashboards.pages import study_front, study_pair, study_points
-from dashboards.pages.study_header import front_points, study_header, study_stats
-from dashboards.polling import INTERVAL_MS, Poll, Seen, nothing_new, pause, poll
-from dashboards.reader import Reader
-from dashboards.sentences import front_sentence, hypervolume_sentence, page_sentence
-from dashboards.trial_table import table_height, trial_columns
-from search.records import StudyView
+from gatefront.dashboards import front_ids, ids, ids_actions
+from gatefront.dashboards.components import HIDDEN, alert, card, filled, graph, labelled, reason, register_graphs
+from gatefront.dashboards.drawn import ShownPoints
+from gatefront.dashboards.figures.hypervolume import Over, hypervolume_figure
+from gatefront.dashboards.figures.latency import HEIGHT, latency_figure, latency_sentence
+from gatefront.dashboards.figures.theme import Scheme, scheme_named
+from gatefront.dashboards.pages import study_front, study_pair, study_points
+from gatefront.dashboards.pages.study_header import front_points, study_header, study_stats
+from gatefront.dashboards.polling import INTERVAL_MS, Poll, Seen, nothing_new, pause, poll
+from gatefront.dashboards.reader import Reader
+from gatefront.dashboards.sentences import front_sentence, hypervolume_sentence, page_sentence
+from gatefront.dashboards.trial_table import table_height, trial_columns
+from gatefront.search.records import StudyView
 
 
 def title(study: str) -> str:

@@ -8,17 +8,17 @@ import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, html, no_update
 from dash.development.base_component import Component
 
-from dashboards import ids, ids_actions
-from dashboards.actor import ACTOR
-from dashboards.components import card
-from dashboards.dialogs import Dialog, dialog_box, dialog_button, register_dialog
-from dashboards.formats import format_time
-from dashboards.polling import UNREACHABLE
-from dashboards.reader import Reader
-from dashboards.refusals import refusal_sentence, study_refusals
-from search.control.contract import StudyControl
-from search.records import StudyEvent, StudyState
-from search.study_status import StudyStatus
+from gatefront.dashboards import ids, ids_actions
+from gatefront.dashboards.actor import ACTOR
+from gatefront.dashboards.components import card
+from gatefront.dashboards.dialogs import Dialog, dialog_box, dialog_button, register_dialog
+from gatefront.dashboards.formats import format_time
+from gatefront.dashboards.polling import UNREACHABLE
+from gatefront.dashboards.reader import Reader
+from gatefront.dashboards.refusals import refusal_sentence, study_refusals
+from gatefront.search.control.contract import StudyControl
+from gatefront.search.records import StudyEvent, StudyState
+from gatefront.search.study_status import StudyStatus
 
 _HOURS = {"min": 0.01, "step": 0.5, "decimalScale": 2}
 _DIALOGS = (

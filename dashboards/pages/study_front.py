@@ -9,22 +9,22 @@ import dash_mantine_components as dmc
 from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
 
-from dashboards import front_ids, ids
-from dashboards.choosing import Choice, chosen_best, complete_points, kept_by_floors
-from dashboards.choosing_words import best_sentence
-from dashboards.components import SELECTING, card, graph, labelled, reason, register_graphs
-from dashboards.cost_axis import AxisName, CostAxis, axis_names, cost_axis
-from dashboards.drawn import Drawn, ShownPoints
-from dashboards.figures.front import Layers, front_figure, thinned_sentence
-from dashboards.figures.theme import scheme_named
-from dashboards.formats import shorten_name
-from dashboards.links import trial_path
-from dashboards.reader import Reader
-from dashboards.task_keys import task_key, task_of_key
-from search.comparison import Line
-from search.comparison.published import published_points
-from search.errors import StudyNotFoundError
-from search.records import StudyView, TrialPoint
+from gatefront.dashboards import front_ids, ids
+from gatefront.dashboards.choosing import Choice, chosen_best, complete_points, kept_by_floors
+from gatefront.dashboards.choosing_words import best_sentence
+from gatefront.dashboards.components import SELECTING, card, graph, labelled, reason, register_graphs
+from gatefront.dashboards.cost_axis import AxisName, CostAxis, axis_names, cost_axis
+from gatefront.dashboards.drawn import Drawn, ShownPoints
+from gatefront.dashboards.figures.front import Layers, front_figure, thinned_sentence
+from gatefront.dashboards.figures.theme import scheme_named
+from gatefront.dashboards.formats import shorten_name
+from gatefront.dashboards.links import trial_path
+from gatefront.dashboards.reader import Reader
+from gatefront.dashboards.task_keys import task_key, task_of_key
+from gatefront.search.comparison import Line
+from gatefront.search.comparison.published import published_points
+from gatefront.search.errors import StudyNotFoundError
+from gatefront.search.records import StudyView, TrialPoint
 
 PUBLISHED, RIVALS, STOPPED = "published", "rivals", "stopped"
 _LAYERS = ((STOPPED, "stopped early"), (RIVALS, "other systems"), (PUBLISHED, "published"))

@@ -6,8 +6,8 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from dashboards.components import Children, stat, stats, study_badge
-from dashboards.formats import (
+from gatefront.dashboards.components import Children, stat, stats, study_badge
+from gatefront.dashboards.formats import (
     NONE,
     format_delta,
     format_duration,
@@ -16,14 +16,14 @@ from dashboards.formats import (
     format_share,
     format_time,
 )
-from dashboards.links import STUDIES, report_path, trial_path
-from dashboards.nearest_points import nearest_table
-from dashboards.pages.studies import finished, progress_percent
-from dashboards.point_words import expected_delta, sureness
-from dashboards.sentences import confirmation_sentence
-from search.cost import StudyCost, study_cost
-from search.formats import format_latency
-from search.records import StudyState, StudySummary, StudyView, TrialPoint, TrialState
+from gatefront.dashboards.links import STUDIES, report_path, trial_path
+from gatefront.dashboards.nearest_points import nearest_table
+from gatefront.dashboards.pages.studies import finished, progress_percent
+from gatefront.dashboards.point_words import expected_delta, sureness
+from gatefront.dashboards.sentences import confirmation_sentence
+from gatefront.search.cost import StudyCost, study_cost
+from gatefront.search.formats import format_latency
+from gatefront.search.records import StudyState, StudySummary, StudyView, TrialPoint, TrialState
 
 _LIVE = (StudyState.PREPARING, StudyState.RUNNING, StudyState.STOPPING)
 

@@ -7,20 +7,20 @@ import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, html, no_update
 from dash.development.base_component import Component
 
-from dashboards import front_ids, ids
-from dashboards.choosing import front_of
-from dashboards.choosing_words import difference_sentences
-from dashboards.components import HIDDEN, card, graph, reason, register_graphs
-from dashboards.cost_axis import cost_axis
-from dashboards.drawn import Drawn, ShownPoints
-from dashboards.figures.points import pair_figure
-from dashboards.figures.sharing import difference_figure
-from dashboards.figures.theme import Scheme, scheme_named
-from dashboards.point_words import expected_delta
-from dashboards.reader import Reader
-from search.point_label import PointLabel
-from search.records import PointDetail, StudyView, TrialPoint
-from spaces.sharing import same_sites
+from gatefront.dashboards import front_ids, ids
+from gatefront.dashboards.choosing import front_of
+from gatefront.dashboards.choosing_words import difference_sentences
+from gatefront.dashboards.components import HIDDEN, card, graph, reason, register_graphs
+from gatefront.dashboards.cost_axis import cost_axis
+from gatefront.dashboards.drawn import Drawn, ShownPoints
+from gatefront.dashboards.figures.points import pair_figure
+from gatefront.dashboards.figures.sharing import difference_figure
+from gatefront.dashboards.figures.theme import Scheme, scheme_named
+from gatefront.dashboards.point_words import expected_delta
+from gatefront.dashboards.reader import Reader
+from gatefront.search.point_label import PointLabel
+from gatefront.search.records import PointDetail, StudyView, TrialPoint
+from gatefront.spaces.sharing import same_sites
 
 
 def pair_card() -> Component:

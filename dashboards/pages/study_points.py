@@ -10,17 +10,17 @@ import dash_mantine_components as dmc
 from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
-from dashboards import front_ids, ids
-from dashboards.components import HIDDEN, card, graph, reason, register_graphs
-from dashboards.drawn import Drawn, ShownPoints
-from dashboards.figures.points import PARALLEL_HEIGHT, importance_figure, parallel_figure
-from dashboards.figures.theme import scheme_named
-from dashboards.pages.study_front import selected_labels
-from dashboards.polling import UNREACHABLE
-from dashboards.reader import Reader
-from dashboards.trial_table import GRID_OPTIONS, trial_window
-from search.importance import parameter_importances
-from search.records import StudyView, TrialState
+from gatefront.dashboards import front_ids, ids
+from gatefront.dashboards.components import HIDDEN, card, graph, reason, register_graphs
+from gatefront.dashboards.drawn import Drawn, ShownPoints
+from gatefront.dashboards.figures.points import PARALLEL_HEIGHT, importance_figure, parallel_figure
+from gatefront.dashboards.figures.theme import scheme_named
+from gatefront.dashboards.pages.study_front import selected_labels
+from gatefront.dashboards.polling import UNREACHABLE
+from gatefront.dashboards.reader import Reader
+from gatefront.dashboards.trial_table import GRID_OPTIONS, trial_window
+from gatefront.search.importance import parameter_importances
+from gatefront.search.records import StudyView, TrialState
 
 _PARAMETER = "points-parameter"
 _NUM_OUTPUTS = 6

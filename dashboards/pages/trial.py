@@ -5,23 +5,23 @@ from typing import Any
 
 from dash import ClientsideFunction, Dash, Input, Output, State, no_update
 
-from dashboards import front_ids, ids
-from dashboards.components import HIDDEN, alert, reason, register_graphs
-from dashboards.figures.channel_pattern import channel_pattern_figure, pattern_sentence
-from dashboards.figures.curves import delta_curve_figure, flops_curve_figure, loss_figure, metric_figure
-from dashboards.figures.gate_map import gate_map_figure
-from dashboards.figures.task_deltas import task_deltas_figure
-from dashboards.figures.theme import scheme_named
-from dashboards.pages import trial_course, trial_sharing
-from dashboards.pages.trial_layout import TrialKey
-from dashboards.pages.trial_networks import networks_card
-from dashboards.pages.trial_parts import pull_row, task_table, trial_facts, trial_header, trial_stats
-from dashboards.polling import Seen, nothing_new, pause, poll
-from dashboards.reader import Reader
-from dashboards.sentences import curves_sentence, map_sentence, trial_sentence
-from search.errors import StudyNotFoundError
-from search.records import PointDetail, StudyView, TrialDetail, TrialState
-from spaces.gate_map import GateMap
+from gatefront.dashboards import front_ids, ids
+from gatefront.dashboards.components import HIDDEN, alert, reason, register_graphs
+from gatefront.dashboards.figures.channel_pattern import channel_pattern_figure, pattern_sentence
+from gatefront.dashboards.figures.curves import delta_curve_figure, flops_curve_figure, loss_figure, metric_figure
+from gatefront.dashboards.figures.gate_map import gate_map_figure
+from gatefront.dashboards.figures.task_deltas import task_deltas_figure
+from gatefront.dashboards.figures.theme import scheme_named
+from gatefront.dashboards.pages import trial_course, trial_sharing
+from gatefront.dashboards.pages.trial_layout import TrialKey
+from gatefront.dashboards.pages.trial_networks import networks_card
+from gatefront.dashboards.pages.trial_parts import pull_row, task_table, trial_facts, trial_header, trial_stats
+from gatefront.dashboards.polling import Seen, nothing_new, pause, poll
+from gatefront.dashboards.reader import Reader
+from gatefront.dashboards.sentences import curves_sentence, map_sentence, trial_sentence
+from gatefront.search.errors import StudyNotFoundError
+from gatefront.search.records import PointDetail, StudyView, TrialDetail, TrialState
+from gatefront.spaces.gate_map import GateMap
 
 _UNDER_WAY = (TrialState.QUEUED, TrialState.RUNNING)
 

@@ -6,13 +6,13 @@ import dash_mantine_components as dmc
 from dash import ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
 
-from dashboards import ids, ids_actions
-from dashboards.bundle_jobs import BundleJobs
-from dashboards.components import alert, labelled
-from dashboards.formats import format_bytes
-from dashboards.jobs import JobState
-from dashboards.links import bundle_path
-from search.point_label import PointLabel
+from gatefront.dashboards import ids, ids_actions
+from gatefront.dashboards.bundle_jobs import BundleJobs
+from gatefront.dashboards.components import alert, labelled
+from gatefront.dashboards.formats import format_bytes
+from gatefront.dashboards.jobs import JobState
+from gatefront.dashboards.links import bundle_path
+from gatefront.search.point_label import PointLabel
 
 _POLL_MS = 500
 # Reading, pruning, exporting, comparing, drawing, verifying, packing.

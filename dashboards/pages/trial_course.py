@@ -6,16 +6,16 @@ from typing import Any
 
 from dash import Dash, Input, Output, State, ctx, no_update
 
-from dashboards import front_ids, ids
-from dashboards.components import HIDDEN, reason, register_graphs
-from dashboards.figures.gate_map import gate_map_figure
-from dashboards.figures.theme import scheme_named
-from dashboards.gate_course_words import epoch_sentence, no_course_sentence
-from dashboards.pages.trial_layout import TrialKey
-from dashboards.polling import UNREACHABLE, Seen
-from dashboards.reader import Reader
-from search.gate_course import EpochGates, GateCourse
-from search.records import TrialState
+from gatefront.dashboards import front_ids, ids
+from gatefront.dashboards.components import HIDDEN, reason, register_graphs
+from gatefront.dashboards.figures.gate_map import gate_map_figure
+from gatefront.dashboards.figures.theme import scheme_named
+from gatefront.dashboards.gate_course_words import epoch_sentence, no_course_sentence
+from gatefront.dashboards.pages.trial_layout import TrialKey
+from gatefront.dashboards.polling import UNREACHABLE, Seen
+from gatefront.dashboards.reader import Reader
+from gatefront.search.gate_course import EpochGates, GateCourse
+from gatefront.search.records import TrialState
 
 _NUM_OUTPUTS = 8
 

@@ -4,9 +4,9 @@ import dash_mantine_components as dmc
 from dash import html
 from dash.development.base_component import Component
 
-from dashboards import front_ids
-from dashboards.components import HIDDEN, card, graph
-from dashboards.figures.gate_map import map_height
+from gatefront.dashboards import front_ids
+from gatefront.dashboards.components import HIDDEN, card, graph
+from gatefront.dashboards.figures.gate_map import map_height
 
 _FEW_TASKS = 3
 

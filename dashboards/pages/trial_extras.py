@@ -7,14 +7,14 @@ import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, html, no_update
 from dash.development.base_component import Component
 
-from dashboards import ids, ids_actions
-from dashboards.actor import ACTOR
-from dashboards.dialogs import Dialog, dialog_box, dialog_button, register_dialog
-from dashboards.pages.trial_origin import log_card, origin_cards
-from dashboards.polling import UNREACHABLE
-from dashboards.reader import Reader
-from dashboards.refusals import refusal_sentence, trial_refusals
-from search.control.contract import StudyControl
+from gatefront.dashboards import ids, ids_actions
+from gatefront.dashboards.actor import ACTOR
+from gatefront.dashboards.dialogs import Dialog, dialog_box, dialog_button, register_dialog
+from gatefront.dashboards.pages.trial_origin import log_card, origin_cards
+from gatefront.dashboards.polling import UNREACHABLE
+from gatefront.dashboards.reader import Reader
+from gatefront.dashboards.refusals import refusal_sentence, trial_refusals
+from gatefront.search.control.contract import StudyControl
 
 _VOID = Dialog(
     key="void", button="Declare void", title="Declare this trial void?", confirm="Declare void", is_grave=True,

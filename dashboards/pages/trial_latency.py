@@ -3,10 +3,10 @@
 from dash import html
 from dash.development.base_component import Component
 
-from dashboards.components import card
-from dashboards.formats import format_time
-from search.latency import Latency
-from search.records import PointDetail
+from gatefront.dashboards.components import card
+from gatefront.dashboards.formats import format_time
+from gatefront.search.latency import Latency
+from gatefront.search.records import PointDetail
 
 _TEXTS = ("Device", "Runtime", "Precision")
 _NUMBERS = ("Threads", "Batch", "Median ms", "10th to 90th percentile", "Images/s")

@@ -6,13 +6,13 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from dashboards import front_ids, ids, ids_actions
-from dashboards.components import card, graph, labelled
-from dashboards.pages.trial_bundle import bundle_parts
-from dashboards.pages.trial_course_card import course_card
-from dashboards.pages.trial_sharing_card import sharing_card
-from dashboards.polling import INTERVAL_MS
-from search.point_label import PointLabel
+from gatefront.dashboards import front_ids, ids, ids_actions
+from gatefront.dashboards.components import card, graph, labelled
+from gatefront.dashboards.pages.trial_bundle import bundle_parts
+from gatefront.dashboards.pages.trial_course_card import course_card
+from gatefront.dashboards.pages.trial_sharing_card import sharing_card
+from gatefront.dashboards.polling import INTERVAL_MS
+from gatefront.search.point_label import PointLabel
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,12 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from dashboards.components import Children, card
-from dashboards.formats import NONE, format_delta, format_duration, format_flops, format_share, shorten_name
-from dashboards.links import trial_path
-from dashboards.trial_table import standing
-from search.formats import format_latency
-from search.records import PointDetail, StudyView, TrialDetail
+from gatefront.dashboards.components import Children, card
+from gatefront.dashboards.formats import NONE, format_delta, format_duration, format_flops, format_share, shorten_name
+from gatefront.dashboards.links import trial_path
+from gatefront.dashboards.trial_table import standing
+from gatefront.search.formats import format_latency
+from gatefront.search.records import PointDetail, StudyView, TrialDetail
 
 
 def networks_card(view: StudyView, detail: TrialDetail, chosen: PointDetail) -> Component | None:

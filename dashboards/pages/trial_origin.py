@@ -4,11 +4,11 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from dashboards.components import Children, card, facts, labelled, reason
-from dashboards.formats import NONE, format_count, format_duration, format_flops
-from dashboards.links import study_path, trial_path
-from search.records import StudyView, TrialDetail
-from search.trial_trace import TrialTrace
+from gatefront.dashboards.components import Children, card, facts, labelled, reason
+from gatefront.dashboards.formats import NONE, format_count, format_duration, format_flops
+from gatefront.dashboards.links import study_path, trial_path
+from gatefront.search.records import StudyView, TrialDetail
+from gatefront.search.trial_trace import TrialTrace
 
 
 def origin_cards(view: StudyView, detail: TrialDetail, trace: TrialTrace) -> Component:

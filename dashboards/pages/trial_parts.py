@@ -6,9 +6,9 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from dashboards import ids
-from dashboards.components import card, facts, reason, stat, stats, trial_badge
-from dashboards.formats import (
+from gatefront.dashboards import ids
+from gatefront.dashboards.components import card, facts, reason, stat, stats, trial_badge
+from gatefront.dashboards.formats import (
     NONE,
     format_count,
     format_delta,
@@ -20,14 +20,14 @@ from dashboards.formats import (
     format_value,
     metric_name,
 )
-from dashboards.links import STUDIES, study_path, trial_path
-from dashboards.pages.trial_bundle import bundle_button
-from dashboards.pages.trial_latency import latency_card
-from dashboards.point_words import point_name, sureness
-from dashboards.sentences import pull_sentence
-from search.formats import format_latency
-from search.latency_rule import LatencyRule
-from search.records import EpochPoint, PointDetail, StudyView, TaskRecord, TrialDetail, TrialPoint, TrialState
+from gatefront.dashboards.links import STUDIES, study_path, trial_path
+from gatefront.dashboards.pages.trial_bundle import bundle_button
+from gatefront.dashboards.pages.trial_latency import latency_card
+from gatefront.dashboards.point_words import point_name, sureness
+from gatefront.dashboards.sentences import pull_sentence
+from gatefront.search.formats import format_latency
+from gatefront.search.latency_rule import LatencyRule
+from gatefront.search.records import EpochPoint, PointDetail, StudyView, TaskRecord, TrialDetail, TrialPoint, TrialState
 
 
 def trial_header(view: StudyView, detail: TrialDetail, chosen: PointDetail) -> Component:

@@ -5,14 +5,14 @@ from typing import Any
 
 from dash import Dash, Input, Output, State, no_update
 
-from dashboards import front_ids, ids
-from dashboards.choosing_words import sharing_sentence
-from dashboards.components import HIDDEN, reason, register_graphs
-from dashboards.figures.sharing import affinity_figure, flops_figure, flow_figure
-from dashboards.figures.theme import scheme_named
-from dashboards.pages.trial_layout import TrialKey
-from dashboards.polling import UNREACHABLE, Seen
-from dashboards.reader import Reader
+from gatefront.dashboards import front_ids, ids
+from gatefront.dashboards.choosing_words import sharing_sentence
+from gatefront.dashboards.components import HIDDEN, reason, register_graphs
+from gatefront.dashboards.figures.sharing import affinity_figure, flops_figure, flow_figure
+from gatefront.dashboards.figures.theme import scheme_named
+from gatefront.dashboards.pages.trial_layout import TrialKey
+from gatefront.dashboards.polling import UNREACHABLE, Seen
+from gatefront.dashboards.reader import Reader
 
 _NUM_OUTPUTS = 5
 

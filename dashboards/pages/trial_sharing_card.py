@@ -4,9 +4,9 @@ import dash_mantine_components as dmc
 from dash import html
 from dash.development.base_component import Component
 
-from dashboards import front_ids
-from dashboards.components import HIDDEN, card, graph
-from dashboards.figures.sharing import FLOW_HEIGHT
+from gatefront.dashboards import front_ids
+from gatefront.dashboards.components import HIDDEN, card, graph
+from gatefront.dashboards.figures.sharing import FLOW_HEIGHT
 
 
 def sharing_card() -> Component:

@@ -4,9 +4,9 @@ import shutil
 import zipfile
 from pathlib import Path
 
-from search.bundle.pull import Progress, pull_bundle, silent
-from search.bundle.source import StudySource
-from search.point_label import PointLabel
+from gatefront.search.bundle.pull import Progress, pull_bundle, silent
+from gatefront.search.bundle.source import StudySource
+from gatefront.search.point_label import PointLabel
 
 PACKING = "packing the zip"
 """The step after those of the pull."""
@@ -18,7 +18,8 @@ def archive_bundle(
     """Pull the network of ``trial`` and pack it into ``folder/STUDY-TRIAL.zip``; the zip holds one folder of that name.
 
     Raises:
-        NothingToPullError, BundleError: as :func:`~search.bundle.pull.pull_bundle` does. No file is left then.
+        NothingToPullError, BundleError: as :func:`~gatefront.search.bundle.pull.pull_bundle` does. No file is left
+        then.
     """
     bundle = folder / f"{study}-{trial}"
     path = folder / f"{bundle.name}.zip"

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from search.bundle.bench_settings import BenchSettings
-from search.bundle.layout import MANIFEST
-from search.bundle.manifest import Manifest, read_manifest
-from search.bundle.runners import Action, NotMeasurableError, build_runner, runtime_version
-from search.bundle.timing import time_in_turn, torch_threads
-from search.bundle.verify import require_intact
-from search.errors import BenchError
-from search.latency import Latency
+from gatefront.search.bundle.bench_settings import BenchSettings
+from gatefront.search.bundle.layout import MANIFEST
+from gatefront.search.bundle.manifest import Manifest, read_manifest
+from gatefront.search.bundle.runners import Action, NotMeasurableError, build_runner, runtime_version
+from gatefront.search.bundle.timing import time_in_turn, torch_threads
+from gatefront.search.bundle.verify import require_intact
+from gatefront.search.errors import BenchError
+from gatefront.search.latency import Latency
 
 _CPU_INFO = Path("/proc/cpuinfo")
 

@@ -5,8 +5,8 @@ from typing import Literal, get_args
 
 import torch
 
-from search.errors import BenchError
-from search.latency import Precision, Runtime
+from gatefront.search.errors import BenchError
+from gatefront.search.latency import Precision, Runtime
 
 Device = Literal["cpu", "cuda"]
 

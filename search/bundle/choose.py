@@ -3,12 +3,12 @@
 import math
 from collections.abc import Sequence
 
-from search.errors import NothingToPullError, StudyNotFoundError
-from search.formats import format_latency
-from search.pareto import Budgets, is_feasible
-from search.point_label import PointLabel
-from search.records import StudyView, TrialPoint, TrialState
-from search.summary import best_of
+from gatefront.search.errors import NothingToPullError, StudyNotFoundError
+from gatefront.search.formats import format_latency
+from gatefront.search.pareto import Budgets, is_feasible
+from gatefront.search.point_label import PointLabel
+from gatefront.search.records import StudyView, TrialPoint, TrialState
+from gatefront.search.summary import best_of
 
 
 def choose_point(

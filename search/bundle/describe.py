@@ -6,8 +6,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from search.bundle.layout import INPUT_NAME, STUDY_FILE
-from search.bundle.manifest import (
+from gatefront.search.bundle.layout import INPUT_NAME, STUDY_FILE
+from gatefront.search.bundle.manifest import (
     ConfirmationEntry,
     DataEntry,
     FlopsEntry,
@@ -17,15 +17,15 @@ from search.bundle.manifest import (
     TaskEntry,
     WorkerLatencyEntry,
 )
-from search.bundle.outputs import output_meaning, output_shape
-from search.bundle.source import PullSource
-from search.records import TaskRecord
-from search.unlearned import unlearned_tasks
-from spaces import FLOP_CONVENTION, PlainNetwork, count_parameters
-from spaces.task_names import safe_names
-from spaces.tasks import Task
-from trainer.data import DataDescription, MultiTaskData
-from trainer.family_file import Delivered
+from gatefront.search.bundle.outputs import output_meaning, output_shape
+from gatefront.search.bundle.source import PullSource
+from gatefront.search.records import TaskRecord
+from gatefront.search.unlearned import unlearned_tasks
+from gatefront.spaces import FLOP_CONVENTION, PlainNetwork, count_parameters
+from gatefront.spaces.task_names import safe_names
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.data import DataDescription, MultiTaskData
+from gatefront.trainer.family_file import Delivered
 
 
 def describe(

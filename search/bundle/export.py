@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from search.bundle.layout import (
+from gatefront.search.bundle.layout import (
     ARCHITECTURE,
     INPUT_NAME,
     ONNX_MODEL,
@@ -22,10 +22,10 @@ from search.bundle.layout import (
     TORCH_MODEL,
     WEIGHTS,
 )
-from search.bundle.onnx_names import name_outputs
-from search.errors import BundleError
-from spaces import PlainNetwork, SpaceError, pad_widths
-from spaces.task_names import safe_names
+from gatefront.search.bundle.onnx_names import name_outputs
+from gatefront.search.errors import BundleError
+from gatefront.spaces import PlainNetwork, SpaceError, pad_widths
+from gatefront.spaces.task_names import safe_names
 
 _BATCH = torch.export.Dim("batch", min=1)
 

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from search.bundle.card import write_card
-from search.bundle.layout import CARD
-from search.bundle.manifest import Manifest, file_entry, write_manifest
-from search.latency import Latency
-from trainer.atomic_file import replacing
+from gatefront.search.bundle.card import write_card
+from gatefront.search.bundle.layout import CARD
+from gatefront.search.bundle.manifest import Manifest, file_entry, write_manifest
+from gatefront.search.latency import Latency
+from gatefront.trainer.atomic_file import replacing
 
 
 def keep_latency(folder: Path, manifest: Manifest, measured: Iterable[Latency]) -> Manifest:

@@ -1,6 +1,6 @@
 """What a bundle's folder holds: the names of its files."""
 
-from spaces.errors import GatefrontError
+from gatefront.spaces.errors import GatefrontError
 
 TORCH_MODEL = "model.pt2"
 ONNX_MODEL = "model.onnx"

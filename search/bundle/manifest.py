@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from search.bundle.layout import MANIFEST
-from search.errors import BundleError
-from search.latency import Latency, Precision, Runtime
-from search.point_label import PointLabel
+from gatefront.search.bundle.layout import MANIFEST
+from gatefront.search.errors import BundleError
+from gatefront.search.latency import Latency, Precision, Runtime
+from gatefront.search.point_label import PointLabel
 
 FORMAT_VERSION = 1
 

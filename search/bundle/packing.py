@@ -1,4 +1,4 @@
-"""Packing one bundle in a process of its own: ``python -m search.bundle.packing STUDY LABEL FOLDER``.
+"""Packing one bundle in a process of its own: ``python -m gatefront.search.bundle.packing STUDY LABEL FOLDER``.
 
 Exporting a network keeps Python busy for half a minute, and the service has others to answer. The database is in
 GATEFRONT_DB; standard output has one line for each step.
@@ -9,12 +9,12 @@ from pathlib import Path
 
 import typer
 
-from search.bundle.archive import archive_bundle
-from search.cli import tell_error
-from search.point_label import PointLabel
-from search.queries import StudyReader
-from search.settings import database_url
-from spaces.errors import GatefrontError
+from gatefront.search.bundle.archive import archive_bundle
+from gatefront.search.cli import tell_error
+from gatefront.search.point_label import PointLabel
+from gatefront.search.queries import StudyReader
+from gatefront.search.settings import database_url
+from gatefront.spaces.errors import GatefrontError
 
 
 def main(study: str, label: str, folder: str) -> int:

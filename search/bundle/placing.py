@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from search.bundle.layout import OutputFolderError
-from trainer.full_disk import noticing_full_disk
+from gatefront.search.bundle.layout import OutputFolderError
+from gatefront.trainer.full_disk import noticing_full_disk
 
 
 def require_free(output: Path) -> None:

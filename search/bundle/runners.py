@@ -9,12 +9,12 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from search.bundle.bench_settings import BenchSettings
-from search.bundle.layout import INPUT_NAME, ONNX_MODEL
-from search.bundle.manifest import Manifest
-from search.bundle.verify import rebuild_network
-from search.cxx_compiler import missing_compiler
-from search.errors import BenchError
+from gatefront.search.bundle.bench_settings import BenchSettings
+from gatefront.search.bundle.layout import INPUT_NAME, ONNX_MODEL
+from gatefront.search.bundle.manifest import Manifest
+from gatefront.search.bundle.verify import rebuild_network
+from gatefront.search.cxx_compiler import missing_compiler
+from gatefront.search.errors import BenchError
 
 Action = Callable[[], object]
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import torch
 
-from search.bundle.runners import Action
+from gatefront.search.bundle.runners import Action
 
 _WARM_UP = 5
 

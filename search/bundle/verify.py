@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from search.bundle.layout import (
+from gatefront.search.bundle.layout import (
     ARCHITECTURE,
     INPUT_NAME,
     MANIFEST,
@@ -21,9 +21,9 @@ from search.bundle.layout import (
     TORCH_MODEL,
     WEIGHTS,
 )
-from search.bundle.manifest import Manifest, file_entry, read_manifest
-from search.errors import BundleError
-from spaces import PlainNetwork, count_flops, count_parameters
+from gatefront.search.bundle.manifest import Manifest, file_entry, read_manifest
+from gatefront.search.errors import BundleError
+from gatefront.spaces import PlainNetwork, count_flops, count_parameters
 
 Runner = Callable[[Tensor], dict[str, Tensor]]
 
@@ -99,7 +99,7 @@ def check_exports(folder: Path, promise: Promise) -> list[Check]:
     """Run every form of the network in a folder on the stored samples, and count FLOPs and parameters again.
 
     Args:
-        folder: what :func:`search.bundle.export.export_network` wrote.
+        folder: what :func:`gatefront.search.bundle.export.export_network` wrote.
         promise: what the network was said to give and to cost.
     """
     samples = load_file(folder / SAMPLE_INPUTS)[INPUT_NAME]

@@ -5,12 +5,12 @@ from typing import Annotated
 import sqlalchemy as sa
 import typer
 
-from search.commands.options import Database, Server, StudyName, open_reader, settle_study
-from search.errors import AmendmentError
-from search.point_label import PointLabel
-from search.storage.amendments import extend as extend_study
-from search.storage.amendments import unvoid_trial, void_trial
-from search.storage.engine import open_engine
+from gatefront.search.commands.options import Database, Server, StudyName, open_reader, settle_study
+from gatefront.search.errors import AmendmentError
+from gatefront.search.point_label import PointLabel
+from gatefront.search.storage.amendments import extend as extend_study
+from gatefront.search.storage.amendments import unvoid_trial, void_trial
+from gatefront.search.storage.engine import open_engine
 
 MoreTrials = Annotated[int, typer.Option("--trials", min=1, help="How many more.", show_default=False)]
 TrialNumber = Annotated[str, typer.Option("--trial", metavar="N", help="The trial's number.", show_default=False)]
@@ -21,7 +21,7 @@ Undo = Annotated[bool, typer.Option("--undo", help="Take an earlier void back.")
 def extend(trials: MoreTrials, study: StudyName = None, db: Database = None, server: Server = None) -> None:
     """Ask for more trials of a study. One that runs takes them up; else `resume` trains them."""
     if server is not None:
-        from search.commands.remote import extend_remote
+        from gatefront.search.commands.remote import extend_remote
 
         is_driven = extend_remote(server, study, trials, db=db)
         typer.echo(f"{trials} more asked for." + ("" if is_driven else " `gatefront resume` trains them."))
@@ -44,7 +44,7 @@ def void(
     """Take a finished trial out of front, best, bundles and sampling, with a reason; --undo takes that back."""
     number = _whole_trial(trial)
     if server is not None:
-        from search.commands.remote import void_remote
+        from gatefront.search.commands.remote import void_remote
 
         name = void_remote(server, study, number, reason, undo=undo, db=db)
         typer.echo(f"Trial {number} of {name} is {'void no longer' if undo else 'VOID'}.")

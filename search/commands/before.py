@@ -4,15 +4,15 @@ from typing import Any
 
 import typer
 
-from search.commands.options import AsJson, Database, FlopBudgetText, ParamBudgetText, Storage, StudyFile
-from search.doctor import examine
-from search.formats import format_flops, format_share
-from search.json_document import to_text
-from search.plan import StudyPlan, plan_study
-from search.service import Overrides
-from search.settings import database_url, storage_folder
-from search.study_file import read_study_file
-from spaces import FLOP_CONVENTION
+from gatefront.search.commands.options import AsJson, Database, FlopBudgetText, ParamBudgetText, Storage, StudyFile
+from gatefront.search.doctor import examine
+from gatefront.search.formats import format_flops, format_share
+from gatefront.search.json_document import to_text
+from gatefront.search.plan import StudyPlan, plan_study
+from gatefront.search.service import Overrides
+from gatefront.search.settings import database_url, storage_folder
+from gatefront.search.study_file import read_study_file
+from gatefront.spaces import FLOP_CONVENTION
 
 
 def flops(file: StudyFile, as_json: AsJson = False) -> None:

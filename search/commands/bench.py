@@ -9,16 +9,16 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from search.bundle.bench import BenchReport, bench_bundle
-from search.bundle.bench_settings import RUNTIMES, BenchSettings
-from search.bundle.keep_latency import keep_latency
-from search.commands.bundles import Folder
-from search.commands.options import AsJson, Database
-from search.errors import BenchError
-from search.json_document import to_document, to_text
-from search.latency import Latency
-from search.record_latency import record_latency
-from search.settings import database_url
+from gatefront.search.bundle.bench import BenchReport, bench_bundle
+from gatefront.search.bundle.bench_settings import RUNTIMES, BenchSettings
+from gatefront.search.bundle.keep_latency import keep_latency
+from gatefront.search.commands.bundles import Folder
+from gatefront.search.commands.options import AsJson, Database
+from gatefront.search.errors import BenchError
+from gatefront.search.json_document import to_document, to_text
+from gatefront.search.latency import Latency
+from gatefront.search.record_latency import record_latency
+from gatefront.search.settings import database_url
 
 _ALL_RUNTIMES = ",".join(RUNTIMES)
 

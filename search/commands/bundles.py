@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from search.bundle import pull_bundle, verify_bundle
-from search.bundle.card import sureness
-from search.bundle.manifest import read_manifest
-from search.commands.options import (
+from gatefront.search.bundle import pull_bundle, verify_bundle
+from gatefront.search.bundle.card import sureness
+from gatefront.search.bundle.manifest import read_manifest
+from gatefront.search.commands.options import (
     Database,
     FlopBudgetText,
     LatencyBudgetText,
@@ -17,9 +17,9 @@ from search.commands.options import (
     open_reader,
     settle_study,
 )
-from search.formats import format_flops
-from search.latency_budget import parse_latency_budget
-from search.point_label import PointLabel
+from gatefront.search.formats import format_flops
+from gatefront.search.latency_budget import parse_latency_budget
+from gatefront.search.point_label import PointLabel
 
 TrialLabel = Annotated[
     str | None, typer.Option("--trial", metavar="N|N.K", help="A trial, or its K-th derived point; default: the best.")
@@ -47,7 +47,7 @@ def pull(
             reader, name, flop_budget=flop_budget, latency_budget_ms=latency_ms, trial=label, output=output
         )
     else:
-        from search.commands.remote import pull_from
+        from gatefront.search.commands.remote import pull_from
 
         wanted = {"trial": trial, "flop_budget": flop_budget, "latency_budget_ms": latency_ms}
         folder = pull_from(server, study, wanted, output, db=db)

@@ -6,24 +6,24 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from search.bundle.manifest import read_manifest
-from search.cluster import local_cluster, plan_workers
-from search.commands.options import AsJson, Database, FlopBudgetText, Storage, StudyFile
-from search.commands.run import Force, Workers, signals
-from search.comparison.pull import pull_system
-from search.comparison.ray_workers import ray_workers
-from search.comparison.run import run_comparison
-from search.comparison.systems import DEFAULT_WEIGHTINGS, list_systems, parse_weightings
-from search.comparison.words import comparison_document, comparison_notes, comparison_words
-from search.drain import Drain
-from search.folders import StudyFolders
-from search.formats import format_flops
-from search.json_document import to_text
-from search.ray_jobs import PreparationStoppedError
-from search.service import Overrides
-from search.settings import database_url, storage_folder
-from search.storage.open_store import open_store
-from search.study_file import read_study_file
+from gatefront.search.bundle.manifest import read_manifest
+from gatefront.search.cluster import local_cluster, plan_workers
+from gatefront.search.commands.options import AsJson, Database, FlopBudgetText, Storage, StudyFile
+from gatefront.search.commands.run import Force, Workers, signals
+from gatefront.search.comparison.pull import pull_system
+from gatefront.search.comparison.ray_workers import ray_workers
+from gatefront.search.comparison.run import run_comparison
+from gatefront.search.comparison.systems import DEFAULT_WEIGHTINGS, list_systems, parse_weightings
+from gatefront.search.comparison.words import comparison_document, comparison_notes, comparison_words
+from gatefront.search.drain import Drain
+from gatefront.search.folders import StudyFolders
+from gatefront.search.formats import format_flops
+from gatefront.search.json_document import to_text
+from gatefront.search.ray_jobs import PreparationStoppedError
+from gatefront.search.service import Overrides
+from gatefront.search.settings import database_url, storage_folder
+from gatefront.search.storage.open_store import open_store
+from gatefront.search.study_file import read_study_file
 
 Seeds = Annotated[int, typer.Option("--seeds", min=1, help="How many seeds, counted up from the study's own.")]
 Weightings = Annotated[

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from search.commands.options import AsJson, Database
-from search.json_document import to_text
-from search.settings import database_url
-from search.storage.condition import DatabaseCondition, SchemaVersion, examine_database, upgrade_database
+from gatefront.search.commands.options import AsJson, Database
+from gatefront.search.json_document import to_text
+from gatefront.search.settings import database_url
+from gatefront.search.storage.condition import DatabaseCondition, SchemaVersion, examine_database, upgrade_database
 
 
 class Action(StrEnum):

@@ -5,13 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
-from search.commands.options import AsJson, Database, StudyName, open_reader, settle_study
-from search.folders import StudyFolders
-from search.formats import format_bytes
-from search.gc.disk_use import DiskUse, disk_use
-from search.gc.sweep import Sweep, plan_sweep, studies_from, sweep
-from search.json_document import to_text
-from search.study_file import parse_study
+from gatefront.search.commands.options import AsJson, Database, StudyName, open_reader, settle_study
+from gatefront.search.folders import StudyFolders
+from gatefront.search.formats import format_bytes
+from gatefront.search.gc.disk_use import DiskUse, disk_use
+from gatefront.search.gc.sweep import Sweep, plan_sweep, studies_from, sweep
+from gatefront.search.json_document import to_text
+from gatefront.search.study_file import parse_study
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="List what would go, and leave it.")]
 

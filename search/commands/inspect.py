@@ -8,21 +8,28 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from search.commands.options import AsJson, Database, Server, StudyName, open_reader, settle_study
-from search.cost import cost_line, study_cost
-from search.formats import format_flops, format_latency, format_share, format_signed
-from search.front_table import front_csv, front_document, front_notes, front_points, front_table, point_document
-from search.json_document import to_text
-from search.latency_rule import LatencyRule
-from search.live import num_done, progress_line
-from search.no_front import is_over, no_front_reason
-from search.outlook import outlook_sentence, study_outlook
-from search.records import EventKind, StudyEvent, StudySummary, StudyView, TrialState
-from search.unlearned import unlearned_sentences
+from gatefront.search.commands.options import AsJson, Database, Server, StudyName, open_reader, settle_study
+from gatefront.search.cost import cost_line, study_cost
+from gatefront.search.formats import format_flops, format_latency, format_share, format_signed
+from gatefront.search.front_table import (
+    front_csv,
+    front_document,
+    front_notes,
+    front_points,
+    front_table,
+    point_document,
+)
+from gatefront.search.json_document import to_text
+from gatefront.search.latency_rule import LatencyRule
+from gatefront.search.live import num_done, progress_line
+from gatefront.search.no_front import is_over, no_front_reason
+from gatefront.search.outlook import outlook_sentence, study_outlook
+from gatefront.search.records import EventKind, StudyEvent, StudySummary, StudyView, TrialState
+from gatefront.search.unlearned import unlearned_sentences
 
 if TYPE_CHECKING:
-    from search.queries import StudyReader
-    from search.remote import RemoteReader
+    from gatefront.search.queries import StudyReader
+    from gatefront.search.remote import RemoteReader
 
 _EVENTS: Mapping[EventKind, str] = {
     "started": "started",
@@ -73,7 +80,7 @@ def _reader(db: str | None, server: str | None) -> "StudyReader | RemoteReader":
     if server is None:
         return open_reader(db)
     # Who asks no service does not wait for what speaks to one.
-    from search.commands.remote import remote_reader
+    from gatefront.search.commands.remote import remote_reader
 
     return remote_reader(server, db=db)
 

@@ -5,10 +5,10 @@ from typing import Annotated, Protocol
 
 import typer
 
-from search.errors import StudyNotFoundError
-from search.queries import StudyReader
-from search.records import StudySummary
-from search.settings import database_url
+from gatefront.search.errors import StudyNotFoundError
+from gatefront.search.queries import StudyReader
+from gatefront.search.records import StudySummary
+from gatefront.search.settings import database_url
 
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.toml", help="The study file.", show_default=False)]
 StudyName = Annotated[

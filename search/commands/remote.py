@@ -6,10 +6,10 @@ from typing import Any
 
 import typer
 
-from search.commands.options import settle_study
-from search.errors import ServerOptionError
-from search.remote import Client, RemoteReader, pull_remote
-from search.remote.client import study_path
+from gatefront.search.commands.options import settle_study
+from gatefront.search.errors import ServerOptionError
+from gatefront.search.remote import Client, RemoteReader, pull_remote
+from gatefront.search.remote.client import study_path
 
 
 def remote_reader(server: str, **here: object) -> RemoteReader:

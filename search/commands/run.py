@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from search.commands.options import (
+from gatefront.search.commands.options import (
     Database,
     FlopBudgetText,
     LatencyBudgetText,
@@ -22,18 +22,18 @@ from search.commands.options import (
     open_reader,
     settle_study,
 )
-from search.drain import Drain
-from search.latency_budget import parse_latency_budget
-from search.live import PlainDisplay, RichDisplay, watching
-from search.no_front import no_front_reason
-from search.outlook import outlook_sentence, study_outlook
-from search.own_signals import handled_by
-from search.queries import StudyReader
-from search.records import StudyState
-from search.recovery import Recovery
-from search.service import Overrides, Sitting, resume_study, start_study, stop_study
-from search.settings import database_url, storage_folder
-from search.study_file import read_study_file
+from gatefront.search.drain import Drain
+from gatefront.search.latency_budget import parse_latency_budget
+from gatefront.search.live import PlainDisplay, RichDisplay, watching
+from gatefront.search.no_front import no_front_reason
+from gatefront.search.outlook import outlook_sentence, study_outlook
+from gatefront.search.own_signals import handled_by
+from gatefront.search.queries import StudyReader
+from gatefront.search.records import StudyState
+from gatefront.search.recovery import Recovery
+from gatefront.search.service import Overrides, Sitting, resume_study, start_study, stop_study
+from gatefront.search.settings import database_url, storage_folder
+from gatefront.search.study_file import read_study_file
 
 Trials = Annotated[int | None, typer.Option("--trials", min=1, help="How many trials; default: the study file's.")]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Workers; default: one per GPU or CPU core.")]
@@ -76,7 +76,7 @@ def start(  # noqa: PLR0913  # one parameter per option of the command line
         workers=workers,
     )
     if server is not None:
-        from search.commands.remote import start_remote
+        from gatefront.search.commands.remote import start_remote
 
         options = asdict(overrides) | {"hours": hours, "earlier": earlier}
         # Left out unless asked for: a service of an earlier version does not know it.
@@ -109,7 +109,7 @@ def resume(  # noqa: PLR0913  # one parameter per option of the command line
 ) -> None:
     """Go on with a study that was stopped, or whose driver died, until all its trials are done."""
     if server is not None:
-        from search.commands.remote import resume_remote
+        from gatefront.search.commands.remote import resume_remote
 
         resume_remote(server, study, {"workers": workers, "hours": hours}, db=db, address=address)
         return
@@ -126,7 +126,7 @@ def resume(  # noqa: PLR0913  # one parameter per option of the command line
 def stop(study: StudyName = None, db: Database = None, server: Server = None) -> None:
     """Ask a running study to stop after the current epochs."""
     if server is not None:
-        from search.commands.remote import stop_remote
+        from gatefront.search.commands.remote import stop_remote
 
         stop_remote(server, study, db=db)
         return

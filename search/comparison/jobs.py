@@ -5,24 +5,24 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from search.capacities import CAPACITY_KNOBS
-from search.comparison.systems import OTHER_FAMILIES, System
-from search.comparison.table import SystemRun
-from search.config import StudyConfig
-from search.family_cost import family_flops
-from search.family_section import FamilySection
-from search.knobs import ends
-from search.plan import StudyPlan, plan_study
-from search.references import ReferenceJob, References, reference_jobs
-from search.sampling import central_params, decode, reference_train_config
-from spaces.families import FAMILIES
-from trainer.config import TrainConfig
-from trainer.content_hash import hash_json
-from trainer.lomt import LayerSearch
-from trainer.references import NOT_PART_OF_THE_RESULT
-from trainer.reporting import ReferenceResult
-from trainer.trial_spec import TrialSpec
-from trainer.weighting import step_cost
+from gatefront.search.capacities import CAPACITY_KNOBS
+from gatefront.search.comparison.systems import OTHER_FAMILIES, System
+from gatefront.search.comparison.table import SystemRun
+from gatefront.search.config import StudyConfig
+from gatefront.search.family_cost import family_flops
+from gatefront.search.family_section import FamilySection
+from gatefront.search.knobs import ends
+from gatefront.search.plan import StudyPlan, plan_study
+from gatefront.search.references import ReferenceJob, References, reference_jobs
+from gatefront.search.sampling import central_params, decode, reference_train_config
+from gatefront.spaces.families import FAMILIES
+from gatefront.trainer.config import TrainConfig
+from gatefront.trainer.content_hash import hash_json
+from gatefront.trainer.lomt import LayerSearch
+from gatefront.trainer.references import NOT_PART_OF_THE_RESULT
+from gatefront.trainer.reporting import ReferenceResult
+from gatefront.trainer.trial_spec import TrialSpec
+from gatefront.trainer.weighting import step_cost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,7 @@ def seeded_plans(config: StudyConfig, num_seeds: int) -> list[StudyPlan]:
     Whatever [family] says: every family has its row.
 
     Raises:
-        GatefrontError: see :func:`search.plan.plan_study`.
+        GatefrontError: see :func:`gatefront.search.plan.plan_study`.
     """
     first, gates = config.study.seed, config.gates.model_copy(update={"derived_points": 0})
     sections = [config.study.model_copy(update={"seed": first + step}) for step in range(num_seeds)]

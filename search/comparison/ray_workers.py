@@ -6,16 +6,16 @@ from pathlib import Path
 
 import ray
 
-from search.cluster import WorkerResources
-from search.comparison.jobs import SystemJob
-from search.comparison.run import Workers
-from search.comparison.table import SystemRun
-from search.comparison.training import train_system
-from search.drain import Drain
-from search.folders import StudyFolders
-from search.ray_jobs import run_jobs
-from search.ray_references import RayReferences
-from search.worker_memory import keep_to_share
+from gatefront.search.cluster import WorkerResources
+from gatefront.search.comparison.jobs import SystemJob
+from gatefront.search.comparison.run import Workers
+from gatefront.search.comparison.table import SystemRun
+from gatefront.search.comparison.training import train_system
+from gatefront.search.drain import Drain
+from gatefront.search.folders import StudyFolders
+from gatefront.search.ray_jobs import run_jobs
+from gatefront.search.ray_references import RayReferences
+from gatefront.search.worker_memory import keep_to_share
 
 logger = logging.getLogger(__name__)
 

@@ -7,28 +7,28 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from search.comparison.jobs import (
+from gatefront.search.comparison.jobs import (
     SystemJob,
     initial_jobs,
     seeded_plans,
     single_task_run,
     system_jobs,
 )
-from search.comparison.systems import OTHER_FAMILIES, System
-from search.comparison.table import ComparisonTable, Subject, SystemRun, comparison_table
-from search.comparison.training import keep_single_task
-from search.config import StudyConfig
-from search.doctor.data_checks import require_sound_data
-from search.family_cost import family_flops
-from search.folders import StudyFolders
-from search.plan import StudyPlan
-from search.references import ReferenceJob, References, judge_alone, warn_of_unlearned
-from search.storage.comparisons import ComparisonStore
-from search.task_records import task_records
-from spaces.errors import SpaceError
-from trainer.content_hash import hash_json
-from trainer.data import load_data
-from trainer.reporting import ReferenceResult
+from gatefront.search.comparison.systems import OTHER_FAMILIES, System
+from gatefront.search.comparison.table import ComparisonTable, Subject, SystemRun, comparison_table
+from gatefront.search.comparison.training import keep_single_task
+from gatefront.search.config import StudyConfig
+from gatefront.search.doctor.data_checks import require_sound_data
+from gatefront.search.family_cost import family_flops
+from gatefront.search.folders import StudyFolders
+from gatefront.search.plan import StudyPlan
+from gatefront.search.references import ReferenceJob, References, judge_alone, warn_of_unlearned
+from gatefront.search.storage.comparisons import ComparisonStore
+from gatefront.search.task_records import task_records
+from gatefront.spaces.errors import SpaceError
+from gatefront.trainer.content_hash import hash_json
+from gatefront.trainer.data import load_data
+from gatefront.trainer.reporting import ReferenceResult
 
 logger = logging.getLogger(__name__)
 

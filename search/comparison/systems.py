@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from search.comparison.table import SINGLE_TASK
-from search.errors import StudyFileError
-from trainer.config import WeightingName
-from trainer.weighting import WEIGHTINGS
+from gatefront.search.comparison.table import SINGLE_TASK
+from gatefront.search.errors import StudyFileError
+from gatefront.trainer.config import WeightingName
+from gatefront.trainer.weighting import WEIGHTINGS
 
 Family = Literal["single_task", "hard_sharing", "cross-stitch", "mtan", "etr-nlp", "lomt", "interrogate"]
 OTHER_FAMILIES: tuple[Family, ...] = ("cross-stitch", "mtan", "etr-nlp", "lomt")
-"""Families of :mod:`spaces.families`, trained with the study's own weighting."""
+"""Families of :mod:`gatefront.spaces.families`, trained with the study's own weighting."""
 
 _FAMILY_NAMES: dict[Family, str] = {
     "single_task": SINGLE_TASK,

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from search.records import TaskRecord
+from gatefront.search.records import TaskRecord
 
 SINGLE_TASK = "single-task"
 

@@ -3,20 +3,20 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from search.comparison.jobs import SystemJob
-from search.comparison.systems import OTHER_FAMILIES
-from search.comparison.table import SystemRun
-from spaces import Architecture
-from spaces.families import build_family
-from trainer.checkpoint import load_state
-from trainer.data import load_data
-from trainer.delta_mtl import delta_mtl
-from trainer.families import FamilySpec, train_family
-from trainer.family_file import save_family
-from trainer.references import train_reference
-from trainer.reporting import EpochReport, ReferenceResult
-from trainer.trial import run_trial
-from trainer.trial_spec import NETWORK_FILE
+from gatefront.search.comparison.jobs import SystemJob
+from gatefront.search.comparison.systems import OTHER_FAMILIES
+from gatefront.search.comparison.table import SystemRun
+from gatefront.spaces import Architecture
+from gatefront.spaces.families import build_family
+from gatefront.trainer.checkpoint import load_state
+from gatefront.trainer.data import load_data
+from gatefront.trainer.delta_mtl import delta_mtl
+from gatefront.trainer.families import FamilySpec, train_family
+from gatefront.trainer.family_file import save_family
+from gatefront.trainer.references import train_reference
+from gatefront.trainer.reporting import EpochReport, ReferenceResult
+from gatefront.trainer.trial import run_trial
+from gatefront.trainer.trial_spec import NETWORK_FILE
 
 
 def train_system(job: SystemJob, cache_dir: Path, work_dir: Path) -> SystemRun:

@@ -6,8 +6,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from search.comparison.table import ComparisonTable, Spread
-from search.formats import format_flops
+from gatefront.search.comparison.table import ComparisonTable, Spread
+from gatefront.search.formats import format_flops
 
 FAIRNESS = (
     "Same data, same validation split, same seeds; Δ_MTL and rank on that split, on which nothing was selected.",

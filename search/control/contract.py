@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from search.doctor import Check
-from spaces.errors import GatefrontError
+from gatefront.search.doctor import Check
+from gatefront.spaces.errors import GatefrontError
 
 
 class NotRunningError(GatefrontError, RuntimeError):

@@ -1,4 +1,4 @@
-"""A driver as a service starts it: ``python -m search.control.driver`` with its order in the environment."""
+"""A driver as a service starts it: ``python -m gatefront.search.control.driver`` with its order in the environment."""
 
 import json
 import sys
@@ -9,20 +9,20 @@ from pathlib import Path
 
 import typer
 
-from search.cli import tell_error
-from search.commands.run import signals
-from search.control.order import DriverOrder, overrides
-from search.doctor import examine
-from search.drain import Drain
-from search.live import PlainDisplay, watching
-from search.log_lines import show_log_lines
-from search.queries import StudyReader
-from search.records import StudyState
-from search.recovery import Recovery
-from search.service import Sitting, resume_study, start_study
-from search.settings import database_url
-from search.study_file import parse_study
-from spaces.errors import GatefrontError
+from gatefront.search.cli import tell_error
+from gatefront.search.commands.run import signals
+from gatefront.search.control.order import DriverOrder, overrides
+from gatefront.search.doctor import examine
+from gatefront.search.drain import Drain
+from gatefront.search.live import PlainDisplay, watching
+from gatefront.search.log_lines import show_log_lines
+from gatefront.search.queries import StudyReader
+from gatefront.search.records import StudyState
+from gatefront.search.recovery import Recovery
+from gatefront.search.service import Sitting, resume_study, start_study
+from gatefront.search.settings import database_url
+from gatefront.search.study_file import parse_study
+from gatefront.spaces.errors import GatefrontError
 
 
 def main() -> int:

@@ -8,10 +8,10 @@ import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
-from search.control.launcher import DriverEnd
-from search.control.order import DriverOrder, driver_environment
-from search.control.process_launcher import DRIVER_COMMAND
-from search.doctor.check import Check
+from gatefront.search.control.launcher import DriverEnd
+from gatefront.search.control.order import DriverOrder, driver_environment
+from gatefront.search.control.process_launcher import DRIVER_COMMAND
+from gatefront.search.doctor.check import Check
 
 
 class Examiner:

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from search.control.order import DriverOrder
-from search.errors import DriverFailedError, DriverRefusedError
-from spaces.errors import GatefrontError
+from gatefront.search.control.order import DriverOrder
+from gatefront.search.errors import DriverFailedError, DriverRefusedError
+from gatefront.spaces.errors import GatefrontError
 
 _WRONG_INPUT = 2
 _OWN_WORDS = "gatefront: "

@@ -11,19 +11,19 @@ from typing import Literal
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from search.control.contract import NotRunningError, StartOptions
-from search.control.examination import Examiner
-from search.control.launcher import Driver, Launcher
-from search.control.order import DriverOrder, overrides
-from search.control.rules import StudyFileRules, require_options
-from search.doctor.check import Check
-from search.errors import DriverFailedError, StudyBusyError, StudyExistsError
-from search.storage import amendments
-from search.storage.clock import database_time
-from search.storage.lease import holds
-from search.storage.open_store import open_store
-from search.storage.repository import StudyStore
-from search.storage.schema import StudyRow
+from gatefront.search.control.contract import NotRunningError, StartOptions
+from gatefront.search.control.examination import Examiner
+from gatefront.search.control.launcher import Driver, Launcher
+from gatefront.search.control.order import DriverOrder, overrides
+from gatefront.search.control.rules import StudyFileRules, require_options
+from gatefront.search.doctor.check import Check
+from gatefront.search.errors import DriverFailedError, StudyBusyError, StudyExistsError
+from gatefront.search.storage import amendments
+from gatefront.search.storage.clock import database_time
+from gatefront.search.storage.lease import holds
+from gatefront.search.storage.open_store import open_store
+from gatefront.search.storage.repository import StudyStore
+from gatefront.search.storage.schema import StudyRow
 
 _POLL_S = 0.2
 # Data are looked through before the study exists, and a generated set is rendered: minutes, not hours.

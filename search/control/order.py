@@ -6,11 +6,11 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-from search.control.contract import StartOptions
-from search.service import Overrides
+from gatefront.search.control.contract import StartOptions
+from gatefront.search.service import Overrides
 
 ORDER_VARIABLE = "GATEFRONT_ORDER"
-"""Read by :mod:`search.control.driver`, and by nothing else."""
+"""Read by :mod:`gatefront.search.control.driver`, and by nothing else."""
 
 SERVICE_SECRETS = ("GATEFRONT_TOKENS", "GATEFRONT_TOKEN")
 """Variables of a service that its drivers, and so their workers, have no use for."""

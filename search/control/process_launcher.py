@@ -6,11 +6,11 @@ import sys
 import threading
 from pathlib import Path
 
-from search.control.launcher import DriverEnd
-from search.control.order import DriverOrder, driver_environment
-from search.errors import DriverFailedError
+from gatefront.search.control.launcher import DriverEnd
+from gatefront.search.control.order import DriverOrder, driver_environment
+from gatefront.search.errors import DriverFailedError
 
-DRIVER_COMMAND = (sys.executable, "-P", "-m", "search.control.driver")
+DRIVER_COMMAND = (sys.executable, "-P", "-m", "gatefront.search.control.driver")
 """The order travels in the environment: a command line can be read by every user of the machine."""
 
 _TAIL_BYTES = 8192

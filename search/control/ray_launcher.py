@@ -7,13 +7,13 @@ from dataclasses import replace
 from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 from sqlalchemy.engine import URL, make_url
 
-from search.control.launcher import DriverEnd
-from search.control.order import ORDER_VARIABLE, DriverOrder
-from search.errors import DriverFailedError
+from gatefront.search.control.launcher import DriverEnd
+from gatefront.search.control.order import ORDER_VARIABLE, DriverOrder
+from gatefront.search.errors import DriverFailedError
 
 logger = logging.getLogger(__name__)
 
-_ENTRYPOINT = "python -P -m search.control.driver"
+_ENTRYPOINT = "python -P -m gatefront.search.control.driver"
 _FROM_A_JOB = "auto"
 _TAIL_CHARACTERS = 8192
 _FAULTS = (RuntimeError, OSError)

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from search.config import StudyConfig
-from search.control.contract import StartOptions
-from search.errors import StudyFileError
-from search.knobs import listed
-from search.study_file import parse_study
+from gatefront.search.config import StudyConfig
+from gatefront.search.control.contract import StartOptions
+from gatefront.search.errors import StudyFileError
+from gatefront.search.knobs import listed
+from gatefront.search.study_file import parse_study
 
 MAX_STUDY_FILE_BYTES = 64 * 1024
 _LONGEST_LINE = 2000

@@ -7,15 +7,15 @@ from types import TracebackType
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from search.control.contract import StudyControl
-from search.errors import StudyBusyError
-from search.records import StudyState
-from search.storage.clock import database_time
-from search.storage.lease import holds
-from search.storage.open_store import open_store
-from search.storage.repository import DONE_STATES
-from search.storage.schema import StudyRow, TrialRow
-from spaces.errors import GatefrontError
+from gatefront.search.control.contract import StudyControl
+from gatefront.search.errors import StudyBusyError
+from gatefront.search.records import StudyState
+from gatefront.search.storage.clock import database_time
+from gatefront.search.storage.lease import holds
+from gatefront.search.storage.open_store import open_store
+from gatefront.search.storage.repository import DONE_STATES
+from gatefront.search.storage.schema import StudyRow, TrialRow
+from gatefront.spaces.errors import GatefrontError
 
 logger = logging.getLogger(__name__)
 

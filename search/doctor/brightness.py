@@ -5,8 +5,8 @@ import math
 import torch
 from torch import Tensor
 
-from search.doctor.check import Check
-from trainer.data import DataDescription
+from gatefront.search.doctor.check import Check
+from gatefront.trainer.data import DataDescription
 
 _DARK = 0.07
 """A share of white. Numbers of 12 bits in a picture of 16 reach 0.0625, numbers of 0 to 1 in one of 8 reach 0.004."""

@@ -7,17 +7,17 @@ import numpy as np
 from PIL import Image, ImageDraw
 from torch.utils.data import Dataset
 
-from search.doctor.check import Check
-from search.doctor.evenly import evenly_spaced
-from search.doctor.label_pictures import Picture, image_picture, label_picture
-from search.doctor.label_words import label_words
-from search.doctor.legend import SWATCH, LegendEntry, lay_out_legend
-from search.doctor.sheet_font import drawable, load_font
-from spaces.tasks import Task
-from trainer.atomic_file import replacing
-from trainer.data import DataDescription, MultiTaskData, Sample
-from trainer.data.augmentation import ChangesWithEpoch
-from trainer.data.loader import num_samples
+from gatefront.search.doctor.check import Check
+from gatefront.search.doctor.evenly import evenly_spaced
+from gatefront.search.doctor.label_pictures import Picture, image_picture, label_picture
+from gatefront.search.doctor.label_words import label_words
+from gatefront.search.doctor.legend import SWATCH, LegendEntry, lay_out_legend
+from gatefront.search.doctor.sheet_font import drawable, load_font
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.atomic_file import replacing
+from gatefront.trainer.data import DataDescription, MultiTaskData, Sample
+from gatefront.trainer.data.augmentation import ChangesWithEpoch
+from gatefront.trainer.data.loader import num_samples
 
 _NUM_TRAIN, _NUM_CHANGED, _NUM_VAL = 4, 2, 2
 _CELL_HEIGHT, _GAP, _LINE_HEIGHT, _WORDS_WIDTH = 160, 6, 14, 190

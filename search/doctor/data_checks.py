@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
-from search.doctor.check import Check
-from search.doctor.duplicates import check_duplicates
-from search.doctor.file_checks import check_files
-from search.doctor.label_checks import check_labels
-from search.errors import DataChecksError
-from spaces.tasks import Task
-from trainer.data import MultiTaskData
+from gatefront.search.doctor.check import Check
+from gatefront.search.doctor.duplicates import check_duplicates
+from gatefront.search.doctor.file_checks import check_files
+from gatefront.search.doctor.label_checks import check_labels
+from gatefront.search.errors import DataChecksError
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.data import MultiTaskData
 
 
 def check_data(tasks: Sequence[Task], data: MultiTaskData) -> Iterator[Check]:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from torch.utils.data import Dataset
 
-from search.doctor.check import Check
-from trainer.content_hash import hash_file
-from trainer.data import MultiTaskData, Sample
-from trainer.data.augmentation import AugmentedSplit
-from trainer.data.decoded_split import DecodedSplit
-from trainer.data.loader import num_samples
+from gatefront.search.doctor.check import Check
+from gatefront.trainer.content_hash import hash_file
+from gatefront.trainer.data import MultiTaskData, Sample
+from gatefront.trainer.data.augmentation import AugmentedSplit
+from gatefront.trainer.data.decoded_split import DecodedSplit
+from gatefront.trainer.data.loader import num_samples
 
 
 def check_duplicates(data: MultiTaskData) -> Check | None:

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from search.cluster import plan_workers
-from search.doctor.check import Check
-from search.doctor.first_steps import FirstSteps
-from search.formats import format_duration
-from search.knobs import largest
-from search.plan import StudyPlan
-from trainer.data import MultiTaskData
-from trainer.data.loader import num_samples
+from gatefront.search.cluster import plan_workers
+from gatefront.search.doctor.check import Check
+from gatefront.search.doctor.first_steps import FirstSteps
+from gatefront.search.formats import format_duration
+from gatefront.search.knobs import largest
+from gatefront.search.plan import StudyPlan
+from gatefront.trainer.data import MultiTaskData
+from gatefront.trainer.data.loader import num_samples
 
 
 def check_duration(plan: StudyPlan, data: MultiTaskData, steps: Sequence[FirstSteps]) -> Check:

@@ -3,18 +3,18 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from search.config import StudyConfig
-from search.doctor.check import Check
-from search.doctor.contact_sheet import draw_contact_sheet
-from search.doctor.data_checks import check_data
-from search.doctor.duration import check_duration
-from search.doctor.first_steps import FirstSteps, take_first_steps
-from search.doctor.journey import check_journeys
-from search.doctor.memory import check_memory
-from search.doctor.surroundings import check_database, check_disk, check_networks
-from search.folders import StudyFolders
-from search.plan import plan_study
-from trainer.data import load_data
+from gatefront.search.config import StudyConfig
+from gatefront.search.doctor.check import Check
+from gatefront.search.doctor.contact_sheet import draw_contact_sheet
+from gatefront.search.doctor.data_checks import check_data
+from gatefront.search.doctor.duration import check_duration
+from gatefront.search.doctor.first_steps import FirstSteps, take_first_steps
+from gatefront.search.doctor.journey import check_journeys
+from gatefront.search.doctor.memory import check_memory
+from gatefront.search.doctor.surroundings import check_database, check_disk, check_networks
+from gatefront.search.folders import StudyFolders
+from gatefront.search.plan import plan_study
+from gatefront.trainer.data import load_data
 
 
 def examine(config: StudyConfig, *, url: str, storage: Path) -> Iterator[Check]:

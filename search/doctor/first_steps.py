@@ -8,14 +8,14 @@ from itertools import islice
 
 import torch
 
-from search.doctor.check import Check
-from search.doctor.peak_memory import available_bytes
-from search.doctor.trainee import Trainee
-from search.family_section import FamilyName
-from search.formats import format_flops
-from search.plan import StudyPlan
-from trainer.data import Batch, MultiTaskData
-from trainer.data.loader import epoch_batches
+from gatefront.search.doctor.check import Check
+from gatefront.search.doctor.peak_memory import available_bytes
+from gatefront.search.doctor.trainee import Trainee
+from gatefront.search.family_section import FamilyName
+from gatefront.search.formats import format_flops
+from gatefront.search.plan import StudyPlan
+from gatefront.trainer.data import Batch, MultiTaskData
+from gatefront.trainer.data.loader import epoch_batches
 
 _STEPS = 60
 _MOST_SAMPLES, _FEWEST_SAMPLES = 16, 2  # batch normalization knows no batch of one

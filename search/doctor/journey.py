@@ -11,16 +11,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from search.bundle.export import export_network
-from search.bundle.verify import Promise, check_exports
-from search.capacities import list_layouts
-from search.doctor.check import Check
-from search.doctor.surroundings import architectures_by_backbone
-from search.errors import BundleError
-from search.family_cost import dearest_settings
-from search.family_section import INTERROGATE
-from search.plan import StudyPlan
-from spaces import (
+from gatefront.search.bundle.export import export_network
+from gatefront.search.bundle.verify import Promise, check_exports
+from gatefront.search.capacities import list_layouts
+from gatefront.search.doctor.check import Check
+from gatefront.search.doctor.surroundings import architectures_by_backbone
+from gatefront.search.errors import BundleError
+from gatefront.search.family_cost import dearest_settings
+from gatefront.search.family_section import INTERROGATE
+from gatefront.search.plan import StudyPlan
+from gatefront.spaces import (
     Architecture,
     GateLayout,
     InterroGateNetwork,
@@ -31,11 +31,11 @@ from spaces import (
     project_to_budgets,
     prune_network,
 )
-from spaces.encoder import image_shape
-from spaces.equivalence import calibrate_norms, randomize
-from spaces.errors import ERRORS_OF_FOREIGN_CODE
-from spaces.families import build_family, plain_network
-from spaces.task_names import safe_names
+from gatefront.spaces.encoder import image_shape
+from gatefront.spaces.equivalence import calibrate_norms, randomize
+from gatefront.spaces.errors import ERRORS_OF_FOREIGN_CODE
+from gatefront.spaces.families import build_family, plain_network
+from gatefront.spaces.task_names import safe_names
 
 _NUM_SAMPLES = 2
 _TOLERANCE = 2e-3

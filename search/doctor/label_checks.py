@@ -5,17 +5,17 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from torch.utils.data import Dataset
 
-from search.doctor.brightness import Brightness
-from search.doctor.check import Check
-from search.doctor.evenly import evenly_spaced
-from search.doctor.label_counts import LabelCounts
-from search.doctor.label_places import LabelPlaces
-from search.doctor.suspicions import suspicions
-from spaces.tasks import Task
-from trainer.data import MultiTaskData, Sample
-from trainer.data.decoded_cache import Decodable
-from trainer.data.decoded_split import DecodedSplit
-from trainer.data.loader import num_samples
+from gatefront.search.doctor.brightness import Brightness
+from gatefront.search.doctor.check import Check
+from gatefront.search.doctor.evenly import evenly_spaced
+from gatefront.search.doctor.label_counts import LabelCounts
+from gatefront.search.doctor.label_places import LabelPlaces
+from gatefront.search.doctor.suspicions import suspicions
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.data import MultiTaskData, Sample
+from gatefront.trainer.data.decoded_cache import Decodable
+from gatefront.trainer.data.decoded_split import DecodedSplit
+from gatefront.trainer.data.loader import num_samples
 
 _MOST_SAMPLES = 2000
 _MOST_PIXELS = 10**8  # of a split: about half a minute of reading photographs

@@ -5,9 +5,9 @@ import math
 import torch
 from torch import Tensor
 
-from spaces.tasks import Task
-from trainer.data import IGNORE_INDEX
-from trainer.data.labelled import has_label
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.data import IGNORE_INDEX
+from gatefront.trainer.data.labelled import has_label
 
 _UNIT_TOLERANCE = 0.01
 
@@ -36,7 +36,7 @@ class LabelCounts:
         self._sum = 0.0
 
     def add(self, label: Tensor | None, index: int = 0) -> None:
-        """Count the label of the sample ``index``, as :class:`trainer.data.Sample` has it."""
+        """Count the label of the sample ``index``, as :class:`gatefront.trainer.data.Sample` has it."""
         self.num_samples += 1
         if label is None or not has_label(label):
             return

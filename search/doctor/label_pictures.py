@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spaces.tasks import Task
-from trainer.data import IGNORE_INDEX, DataDescription
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.data import IGNORE_INDEX, DataDescription
 
 Picture = NDArray[np.uint8]
 

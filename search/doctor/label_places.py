@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from trainer.data import DataError, MultiTaskData
-from trainer.data.reading import read_array, read_picture
+from gatefront.trainer.data import DataError, MultiTaskData
+from gatefront.trainer.data.reading import read_array, read_picture
 
 _SPLITS: Mapping[str, str] = {"training": "train", "validation": "val"}
 _MOST_VALUES = 4

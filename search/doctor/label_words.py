@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from spaces.tasks import Task
-from trainer.data import IGNORE_INDEX, Sample
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.data import IGNORE_INDEX, Sample
 
 _UNKNOWN = "?"
 

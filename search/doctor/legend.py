@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from search.doctor.label_pictures import UNKNOWN, class_color
-from search.doctor.sheet_font import Font, drawable
-from spaces.tasks import Task
-from trainer.data import DataDescription
+from gatefront.search.doctor.label_pictures import UNKNOWN, class_color
+from gatefront.search.doctor.sheet_font import Font, drawable
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.data import DataDescription
 
 SWATCH = 10
 """The side of a colored square, in pixels."""

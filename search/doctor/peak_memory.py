@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from trainer.machine import peak_memory_mib, reset_peak_memory
+from gatefront.trainer.machine import peak_memory_mib, reset_peak_memory
 
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 _MEMORY_INFO = Path("/proc/meminfo")

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from search.doctor.check import Check
-from search.family_cost import least_flops, most_flops
-from search.family_section import FamilyName
-from search.formats import format_flops, format_share
-from search.plan import StudyPlan
-from search.storage.open_store import open_store
-from spaces import Architecture
-from spaces.encoder import build_encoder
-from spaces.errors import GatefrontError
-from spaces.opaque import list_opaque_operations
+from gatefront.search.doctor.check import Check
+from gatefront.search.family_cost import least_flops, most_flops
+from gatefront.search.family_section import FamilyName
+from gatefront.search.formats import format_flops, format_share
+from gatefront.search.plan import StudyPlan
+from gatefront.search.storage.open_store import open_store
+from gatefront.spaces import Architecture
+from gatefront.spaces.encoder import build_encoder
+from gatefront.spaces.errors import GatefrontError
+from gatefront.spaces.opaque import list_opaque_operations
 
 _BYTES_PER_VALUE = 16  # a weight, its gradient's two moments, and room for the atomic copy
 _MIN_FREE_BYTES = 512 * 2**20

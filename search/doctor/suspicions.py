@@ -3,9 +3,9 @@
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from search.doctor.label_counts import LabelCounts
-from search.doctor.label_places import LabelPlaces
-from spaces.tasks import Task
+from gatefront.search.doctor.label_counts import LabelCounts
+from gatefront.search.doctor.label_places import LabelPlaces
+from gatefront.spaces.tasks import Task
 
 _TRAINING = "training"
 _WHITE = 255

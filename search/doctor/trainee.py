@@ -5,19 +5,19 @@ import time
 import torch
 from torch import nn
 
-from search.capacities import list_layouts
-from search.doctor.peak_memory import Peak, measure_peak
-from search.family_cost import dearest_settings, most_flops
-from search.family_section import INTERROGATE, FamilyName
-from search.plan import StudyPlan
-from search.sampling import reference_train_config
-from spaces import InterroGateNetwork, build_gated_network, count_parameters
-from spaces.families import FamilyNetwork, build_family
-from trainer.data import Batch
-from trainer.losses import task_loss
-from trainer.micro_batches import micro_batches
-from trainer.runtime import Runtime, resolve_runtime
-from trainer.seeding import seed_everything
+from gatefront.search.capacities import list_layouts
+from gatefront.search.doctor.peak_memory import Peak, measure_peak
+from gatefront.search.family_cost import dearest_settings, most_flops
+from gatefront.search.family_section import INTERROGATE, FamilyName
+from gatefront.search.plan import StudyPlan
+from gatefront.search.sampling import reference_train_config
+from gatefront.spaces import InterroGateNetwork, build_gated_network, count_parameters
+from gatefront.spaces.families import FamilyNetwork, build_family
+from gatefront.trainer.data import Batch
+from gatefront.trainer.losses import task_loss
+from gatefront.trainer.micro_batches import micro_batches
+from gatefront.trainer.runtime import Runtime, resolve_runtime
+from gatefront.trainer.seeding import seed_everything
 
 _OVERFIT_LEARNING_RATE = 1e-2
 _TIMED_STEPS = 3

@@ -5,9 +5,9 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from search.disk_use import folder_bytes
-from search.folders import StudyFolders
-from search.gc.files import FileKind, trial_files
+from gatefront.search.disk_use import folder_bytes
+from gatefront.search.folders import StudyFolders
+from gatefront.search.gc.files import FileKind, trial_files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from search.confirmation import Key
-from search.folders import StudyFolders
+from gatefront.search.confirmation import Key
+from gatefront.search.folders import StudyFolders
 
 _NETWORK = re.compile(r"network\.pt|derived-(\d+)\.pt")
 # Beside checkpoints, also of LOMT's sparse networks: what the second phase starts from, finished derived points, and

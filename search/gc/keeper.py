@@ -5,14 +5,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from search.drain import Drain
-from search.folders import StudyFolders
-from search.formats import format_bytes
-from search.gc.disk_use import disk_use
-from search.gc.files import files_of_trial
-from search.gc.rule import spent_files
-from search.gc.sweep import Sweep, plan_sweep, sweep
-from search.records import StudyView, TrialState
+from gatefront.search.drain import Drain
+from gatefront.search.folders import StudyFolders
+from gatefront.search.formats import format_bytes
+from gatefront.search.gc.disk_use import disk_use
+from gatefront.search.gc.files import files_of_trial
+from gatefront.search.gc.rule import spent_files
+from gatefront.search.gc.sweep import Sweep, plan_sweep, sweep
+from gatefront.search.records import StudyView, TrialState
 
 logger = logging.getLogger(__name__)
 

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 import numpy as np
 
-from search.confirmation import Key
-from search.gc.files import FileKind, TrialFile
-from search.records import StudyView, TrialPoint, TrialState
+from gatefront.search.confirmation import Key
+from gatefront.search.gc.files import FileKind, TrialFile
+from gatefront.search.records import StudyView, TrialPoint, TrialState
 
 _SPARE_TRIALS = 2
 _ENDED = (TrialState.COMPLETE, TrialState.FAILED, TrialState.STOPPED_EARLY, TrialState.VOID)

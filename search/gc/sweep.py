@@ -4,11 +4,11 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from search.folders import StudyFolders
-from search.gc.files import FileKind, TrialFile, trial_files
-from search.gc.rule import distant_networks, spent_files
-from search.queries import StudyReader
-from search.records import StudyView
+from gatefront.search.folders import StudyFolders
+from gatefront.search.gc.files import FileKind, TrialFile, trial_files
+from gatefront.search.gc.rule import distant_networks, spent_files
+from gatefront.search.queries import StudyReader
+from gatefront.search.records import StudyView
 
 logger = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
 """What one trial takes on the disk, before it has begun."""
 
-from search.plan import StudyPlan
+from gatefront.search.plan import StudyPlan
 
 _FLOAT, _NUM_CHECKPOINTS = 4, 3
 _VALUES_PER_WEIGHT = 3  # the weight and the two moments of its gradient

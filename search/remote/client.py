@@ -9,8 +9,8 @@ from urllib.parse import quote, urlsplit
 
 import httpx2
 
-from search.rest.paths import PREFIX
-from spaces.errors import GatefrontError
+from gatefront.search.rest.paths import PREFIX
+from gatefront.spaces.errors import GatefrontError
 
 TOKEN_VARIABLE = "GATEFRONT_TOKEN"
 _CONNECT_S = 20.0

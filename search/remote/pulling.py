@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from search.bundle.placing import placing, require_free
-from search.remote.client import Client, RemoteFailedError, study_path
+from gatefront.search.bundle.placing import placing, require_free
+from gatefront.search.remote.client import Client, RemoteFailedError, study_path
 
 MOST_BYTES = 8 * 1024**3
 _LOOK_S = 1.0

@@ -5,10 +5,10 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from search.point_label import PointLabel
-from search.records import HypervolumePoint, StudyEvent, StudySummary, StudyView, TrialPoint
-from search.reference_point import ReferencePoint
-from search.remote.client import Client, study_path
+from gatefront.search.point_label import PointLabel
+from gatefront.search.records import HypervolumePoint, StudyEvent, StudySummary, StudyView, TrialPoint
+from gatefront.search.reference_point import ReferencePoint
+from gatefront.search.remote.client import Client, study_path
 
 _PAGE = 1000
 _LOOKS = 5

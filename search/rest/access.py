@@ -6,13 +6,13 @@ from urllib.parse import urlsplit
 
 from fastapi.responses import RedirectResponse, Response
 
-from search.rest.asgi import Asgi, BodyTooLargeError, Receive, Scope, Send, header, read_body, replay
-from search.rest.caller import CALLER, Caller
-from search.rest.failures import Failures
-from search.rest.login import LOGIN, LOGOUT, login_page, read_form
-from search.rest.problems import problem
-from search.rest.sessions import COOKIE, LIFETIME_S, Sessions
-from search.rest.tokens import Tokens
+from gatefront.search.rest.asgi import Asgi, BodyTooLargeError, Receive, Scope, Send, header, read_body, replay
+from gatefront.search.rest.caller import CALLER, Caller
+from gatefront.search.rest.failures import Failures
+from gatefront.search.rest.login import LOGIN, LOGOUT, login_page, read_form
+from gatefront.search.rest.problems import problem
+from gatefront.search.rest.sessions import COOKIE, LIFETIME_S, Sessions
+from gatefront.search.rest.tokens import Tokens
 
 CLIENT_HEADER = b"x-gatefront-client"
 """A program without a token sends this with what changes something. No page of another site can: browsers ask first."""

@@ -4,22 +4,22 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from search.control.contract import StudyControl
-from search.queries import StudyReader
-from search.rest.bundle_jobs import BundleJobs
-from search.rest.bundles import bundle_routes
-from search.rest.changes import changing_routes
-from search.rest.metrics import metrics_routes
-from search.rest.paths import PREFIX
-from search.rest.problems import add_problems
-from search.rest.reading import reading_routes
-from search.rest.replies import ForgetAfterChanges, Replies
+from gatefront.search.control.contract import StudyControl
+from gatefront.search.queries import StudyReader
+from gatefront.search.rest.bundle_jobs import BundleJobs
+from gatefront.search.rest.bundles import bundle_routes
+from gatefront.search.rest.changes import changing_routes
+from gatefront.search.rest.metrics import metrics_routes
+from gatefront.search.rest.paths import PREFIX
+from gatefront.search.rest.problems import add_problems
+from gatefront.search.rest.reading import reading_routes
+from gatefront.search.rest.replies import ForgetAfterChanges, Replies
 
 
 def create_rest(reader: StudyReader, control: StudyControl, jobs: BundleJobs) -> FastAPI:
     """Routes under ``/api/v1``, ``/metrics`` and ``/healthz``; what they are is said by ``/api/v1/openapi.json``.
 
-    Who may ask is decided by :class:`~search.rest.access.AccessGate` in front of it.
+    Who may ask is decided by :class:`~gatefront.search.rest.access.AccessGate` in front of it.
     """
     app = FastAPI(
         title="gatefront",

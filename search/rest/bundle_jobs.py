@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from search.control.launcher import DriverEnd
-from search.control.order import SERVICE_SECRETS
-from search.errors import StudyNotFoundError
-from search.rest.problems import TooManyError
+from gatefront.search.control.launcher import DriverEnd
+from gatefront.search.control.order import SERVICE_SECRETS
+from gatefront.search.errors import StudyNotFoundError
+from gatefront.search.rest.problems import TooManyError
 
 _KEPT = 8
-_PACK = (sys.executable, "-P", "-m", "search.bundle.packing")
+_PACK = (sys.executable, "-P", "-m", "gatefront.search.bundle.packing")
 _WAITING = 16
 
 

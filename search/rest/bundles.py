@@ -6,16 +6,16 @@ from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import FileResponse
 from pydantic import Field, model_validator
 
-from search.bundle.choose import choose_point
-from search.control.contract import NotRunningError
-from search.flop_budget import parse_flop_budget
-from search.point_label import PointLabel
-from search.queries import StudyReader
-from search.rest.bundle_jobs import BundleJob, BundleJobs
-from search.rest.caller import caller_of
-from search.rest.changes import Text
-from search.rest.model import Asked, LabelPath, Model, StudyPath
-from search.rest.problems import RESPONSES
+from gatefront.search.bundle.choose import choose_point
+from gatefront.search.control.contract import NotRunningError
+from gatefront.search.flop_budget import parse_flop_budget
+from gatefront.search.point_label import PointLabel
+from gatefront.search.queries import StudyReader
+from gatefront.search.rest.bundle_jobs import BundleJob, BundleJobs
+from gatefront.search.rest.caller import caller_of
+from gatefront.search.rest.changes import Text
+from gatefront.search.rest.model import Asked, LabelPath, Model, StudyPath
+from gatefront.search.rest.problems import RESPONSES
 
 BundleId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from fastapi import Request
 
-from search.rest.problems import NotAllowedError
+from gatefront.search.rest.problems import NotAllowedError
 
 Role = Literal["read", "write"]
 
@@ -24,7 +24,7 @@ class Caller:
 
 
 CALLER: ContextVar[Caller | None] = ContextVar("gatefront_caller", default=None)
-"""Set by :class:`~search.rest.access.AccessGate` for the length of a request."""
+"""Set by :class:`~gatefront.search.rest.access.AccessGate` for the length of a request."""
 
 
 def caller_of(request: Request) -> Caller:

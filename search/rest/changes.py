@@ -1,4 +1,4 @@
-"""Routes that change studies; each goes through :class:`~search.control.StudyControl` under its caller's name."""
+"""Routes that change studies, each through :class:`~gatefront.search.control.StudyControl` in its caller's name."""
 
 import threading
 from collections.abc import Iterator
@@ -9,13 +9,13 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 from pydantic import Field, StringConstraints
 
-from search.control.contract import StartOptions, StudyControl
-from search.control.rules import MAX_STUDY_FILE_BYTES
-from search.queries import StudyReader
-from search.rest.caller import caller_of
-from search.rest.model import MOST, Asked, Model, NumberPath, StudyPath
-from search.rest.problems import RESPONSES, TooManyError
-from search.rest.study_models import StudyDetail, study_detail
+from gatefront.search.control.contract import StartOptions, StudyControl
+from gatefront.search.control.rules import MAX_STUDY_FILE_BYTES
+from gatefront.search.queries import StudyReader
+from gatefront.search.rest.caller import caller_of
+from gatefront.search.rest.model import MOST, Asked, Model, NumberPath, StudyPath
+from gatefront.search.rest.problems import RESPONSES, TooManyError
+from gatefront.search.rest.study_models import StudyDetail, study_detail
 
 _EXAMINED_AT_ONCE = 2
 

@@ -1,8 +1,8 @@
 """What is said of a comparison."""
 
-from search.comparison.table import ComparisonTable
-from search.rest.model import Model
-from search.rest.study_models import Task
+from gatefront.search.comparison.table import ComparisonTable
+from gatefront.search.rest.model import Model
+from gatefront.search.rest.study_models import Task
 
 
 class Spread(Model):

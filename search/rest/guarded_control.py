@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from search.control.contract import StartOptions, StudyControl
-from search.doctor.check import Check
-from search.rest.caller import CALLER
-from search.rest.problems import NotAllowedError
+from gatefront.search.control.contract import StartOptions, StudyControl
+from gatefront.search.doctor.check import Check
+from gatefront.search.rest.caller import CALLER
+from gatefront.search.rest.problems import NotAllowedError
 
 
 class GuardedControl:

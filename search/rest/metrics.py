@@ -10,10 +10,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from search.queries import StudyReader
-from search.records import StudyState, StudySummary, TrialState
-from search.rest.problems import RESPONSES
-from search.rest.replies import Replies
+from gatefront.search.queries import StudyReader
+from gatefront.search.records import StudyState, StudySummary, TrialState
+from gatefront.search.rest.problems import RESPONSES
+from gatefront.search.rest.replies import Replies
 
 
 def metrics_routes(reader: StudyReader, replies: Replies) -> APIRouter:

@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
-from search.control.contract import NotRunningError
-from search.errors import NothingToPullError, StoreError, StudyBusyError, StudyExistsError, StudyNotFoundError
-from spaces.errors import GatefrontError
+from gatefront.search.control.contract import NotRunningError
+from gatefront.search.errors import NothingToPullError, StoreError, StudyBusyError, StudyExistsError, StudyNotFoundError
+from gatefront.spaces.errors import GatefrontError
 
 logger = logging.getLogger(__name__)
 

@@ -7,17 +7,17 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from search.errors import StudyNotFoundError
-from search.front_table import front_points
-from search.point_label import PointLabel
-from search.queries import StudyReader
-from search.records import TrialState
-from search.rest.comparison_models import Comparison, comparison_model
-from search.rest.model import LabelPath, Limit, NumberPath, Offset, Page, StudyPath
-from search.rest.problems import RESPONSES
-from search.rest.replies import Replies
-from search.rest.study_models import Event, Front, Reference, Study, StudyDetail, study_detail, study_model
-from search.rest.trial_models import GateMap, Trial, TrialPage, gate_map_model, trial_model, trial_page
+from gatefront.search.errors import StudyNotFoundError
+from gatefront.search.front_table import front_points
+from gatefront.search.point_label import PointLabel
+from gatefront.search.queries import StudyReader
+from gatefront.search.records import TrialState
+from gatefront.search.rest.comparison_models import Comparison, comparison_model
+from gatefront.search.rest.model import LabelPath, Limit, NumberPath, Offset, Page, StudyPath
+from gatefront.search.rest.problems import RESPONSES
+from gatefront.search.rest.replies import Replies
+from gatefront.search.rest.study_models import Event, Front, Reference, Study, StudyDetail, study_detail, study_model
+from gatefront.search.rest.trial_models import GateMap, Trial, TrialPage, gate_map_model, trial_model, trial_page
 
 States = Annotated[list[TrialState] | None, Query(alias="state", description="Only trials in one of these states.")]
 

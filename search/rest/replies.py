@@ -10,7 +10,7 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import Request, Response
 from pydantic import BaseModel
 
-from search.rest.asgi import Asgi, Message, Receive, Scope, Send
+from gatefront.search.rest.asgi import Asgi, Message, Receive, Scope, Send
 
 _MOST_BYTES = 64 * 1024 * 1024
 _FRESH_S = 0.25

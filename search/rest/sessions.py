@@ -6,8 +6,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from search.rest.caller import Caller
-from search.rest.tokens import hash_token
+from gatefront.search.rest.caller import Caller
+from gatefront.search.rest.tokens import hash_token
 
 COOKIE = "gatefront_session"
 LIFETIME_S = 12 * 3600

@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Literal
 
-from search.latency import Precision, Runtime
-from search.live import num_done
-from search.records import EventKind, StudyState, StudySummary, StudyView, TrialState
-from search.rest.model import Model
-from search.rest.trial_models import Trial
+from gatefront.search.latency import Precision, Runtime
+from gatefront.search.live import num_done
+from gatefront.search.records import EventKind, StudyState, StudySummary, StudyView, TrialState
+from gatefront.search.rest.model import Model
+from gatefront.search.rest.trial_models import Trial
 
 
 class Task(Model):

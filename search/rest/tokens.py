@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from search.rest.caller import Caller, Role
-from spaces.errors import GatefrontError
+from gatefront.search.rest.caller import Caller, Role
+from gatefront.spaces.errors import GatefrontError
 
 TOKENS_VARIABLE = "GATEFRONT_TOKENS"
 _SHORTEST = 20

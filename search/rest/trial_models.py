@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from search.latency import Precision, Runtime
-from search.pareto import Exceeded
-from search.records import EpochPoint, PointDetail, TrialDetail, TrialPoint, TrialState
-from search.rest.model import Model
-from spaces.gate_map import GateMap as GateMapRecord
+from gatefront.search.latency import Precision, Runtime
+from gatefront.search.pareto import Exceeded
+from gatefront.search.records import EpochPoint, PointDetail, TrialDetail, TrialPoint, TrialState
+from gatefront.search.rest.model import Model
+from gatefront.spaces.gate_map import GateMap as GateMapRecord
 
 
 class Confirmation(Model):

@@ -11,10 +11,10 @@ import numpy.typing as npt
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from scipy.interpolate import RBFInterpolator
 
-from search.errors import StudyFileError
-from search.pareto import ReferenceFrame
-from search.sampling import Params, search_space
-from search.study_file import parse_study
+from gatefront.search.errors import StudyFileError
+from gatefront.search.pareto import ReferenceFrame
+from gatefront.search.sampling import Params, search_space
+from gatefront.search.study_file import parse_study
 
 # Thin plates through standardised outcomes; so smooth, they predict the Δ_MTL of a place left out best.
 _SMOOTHING = 0.03

@@ -10,27 +10,27 @@ import optuna
 import sqlalchemy as sa
 from ray.tune.search import Searcher
 
-from search.config import StudyConfig
-from search.drain import Drain
-from search.knobs import largest
-from search.messages import AttemptStarted, EpochFinished, Message, TrialFailed, TrialFinished, encode
-from search.records import StudyState, TrialState
-from search.recovery import recover
-from search.result_gate import ResultGate
-from search.sampling import Params
-from search.searcher import StudySearcher
-from search.simulation.recorded_table import Answer, Answers, RecordedTable
-from search.storage.repository import StudyStore
-from search.storage.schema import StudyRow
-from search.study import ask, open_study
-from spaces.gate_map import GateMap
-from trainer.reporting import EpochReport, Phase, TrialResult
+from gatefront.search.config import StudyConfig
+from gatefront.search.drain import Drain
+from gatefront.search.knobs import largest
+from gatefront.search.messages import AttemptStarted, EpochFinished, Message, TrialFailed, TrialFinished, encode
+from gatefront.search.records import StudyState, TrialState
+from gatefront.search.recovery import recover
+from gatefront.search.result_gate import ResultGate
+from gatefront.search.sampling import Params
+from gatefront.search.searcher import StudySearcher
+from gatefront.search.simulation.recorded_table import Answer, Answers, RecordedTable
+from gatefront.search.storage.repository import StudyStore
+from gatefront.search.storage.schema import StudyRow
+from gatefront.search.study import ask, open_study
+from gatefront.spaces.gate_map import GateMap
+from gatefront.trainer.reporting import EpochReport, Phase, TrialResult
 
 _TASK = "recorded"
 
 
 class Stopping(Protocol):
-    """:class:`search.early_stopping.EarlyStopping`, or a stand-in."""
+    """:class:`gatefront.search.early_stopping.EarlyStopping`, or a stand-in."""
 
     def should_stop(self, number: int, epoch: int, delta_mtl: float, flops: int) -> bool: ...
 
@@ -71,7 +71,7 @@ class SimulatedStudy:
     Args:
         answers: what trials bring; the study's knobs must be those of its table.
         config: the study.
-        database: as :func:`search.storage.open_store.open_store` opens it.
+        database: as :func:`gatefront.search.storage.open_store.open_store` opens it.
         num_workers: how many trials run at a time.
         stopping: judges every epoch in which gates learn, as the real scheduler does; None: no trial is stopped, and
             epochs are not reported, which is faster.

@@ -7,14 +7,14 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from search.errors import AmendmentError, StudyNotFoundError
-from search.front_promise import front_can_be_pulled
-from search.records import StudyState, TrialState
-from search.storage.clock import database_time
-from search.storage.events import COMMAND_LINE, add_event
-from search.storage.lease import holds
-from search.storage.repository import DONE_STATES
-from search.storage.schema import StudyRow, TrialRow
+from gatefront.search.errors import AmendmentError, StudyNotFoundError
+from gatefront.search.front_promise import front_can_be_pulled
+from gatefront.search.records import StudyState, TrialState
+from gatefront.search.storage.clock import database_time
+from gatefront.search.storage.events import COMMAND_LINE, add_event
+from gatefront.search.storage.lease import holds
+from gatefront.search.storage.repository import DONE_STATES
+from gatefront.search.storage.schema import StudyRow, TrialRow
 
 _DRIVEN = (StudyState.PREPARING, StudyState.RUNNING)
 

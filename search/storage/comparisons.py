@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from search.comparison.table import ComparisonTable, Subject, SystemRun, comparison_table
-from search.records import TaskRecord
-from search.storage.schema import ComparisonRow
+from gatefront.search.comparison.table import ComparisonTable, Subject, SystemRun, comparison_table
+from gatefront.search.records import TaskRecord
+from gatefront.search.storage.schema import ComparisonRow
 
 
 class ComparisonStore:

@@ -11,12 +11,12 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import make_url
 
-from search.errors import NoDatabaseError, StoreError
-from search.storage.engine import open_engine, open_optuna_storage, open_readonly_engine, unreachable
-from search.storage.migrate import VERSION_TABLE, load_migrations, upgrade_schema
-from search.storage.optuna_tables import STUDIES, TRIALS
-from search.storage.patience import is_outage, reason_of
-from search.storage.schema import Base, StudyRow, TrialRow
+from gatefront.search.errors import NoDatabaseError, StoreError
+from gatefront.search.storage.engine import open_engine, open_optuna_storage, open_readonly_engine, unreachable
+from gatefront.search.storage.migrate import VERSION_TABLE, load_migrations, upgrade_schema
+from gatefront.search.storage.optuna_tables import STUDIES, TRIALS
+from gatefront.search.storage.patience import is_outage, reason_of
+from gatefront.search.storage.schema import Base, StudyRow, TrialRow
 
 _OPTUNA_MIGRATIONS = Path(optuna.__file__).parent / "storages" / "_rdb" / "alembic"
 

@@ -6,8 +6,8 @@ from dataclasses import asdict
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from search.storage.schema import DerivedPointRow
-from trainer.reporting import DerivedResult
+from gatefront.search.storage.schema import DerivedPointRow
+from gatefront.trainer.reporting import DerivedResult
 
 _COLUMNS = ("delta_mtl", "flops", "flop_target", "num_parameters", "seconds", "metrics", "gate_map")
 

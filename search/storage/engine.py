@@ -6,8 +6,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
 
-from search.errors import NoDatabaseError, StoreError
-from search.storage.optuna_storage import SqliteStorage, StudyStorage, set_pragmas
+from gatefront.search.errors import NoDatabaseError, StoreError
+from gatefront.search.storage.optuna_storage import SqliteStorage, StudyStorage, set_pragmas
 
 # A reader may hold SQLite's lock for a moment; 5 s, the default, was seen to fail beside a dashboard.
 _SQLITE_PATIENCE_S = 30

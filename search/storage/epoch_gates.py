@@ -3,9 +3,9 @@
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from search.gate_course import EpochGates, GateCourse
-from search.storage.schema import EpochGatesRow, EpochRow, TrialRow
-from spaces.gate_counts import GateCounts
+from gatefront.search.gate_course import EpochGates, GateCourse
+from gatefront.search.storage.schema import EpochGatesRow, EpochRow, TrialRow
+from gatefront.spaces.gate_counts import GateCounts
 
 
 def write_epoch_gates(session: Session, trial: TrialRow, epoch: int, gates: GateCounts) -> None:

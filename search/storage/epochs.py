@@ -7,11 +7,11 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from search.records import TrialState
-from search.storage.among import among
-from search.storage.epoch_gates import write_epoch_gates
-from search.storage.schema import EpochRow, TrialRow
-from trainer.reporting import EpochReport
+from gatefront.search.records import TrialState
+from gatefront.search.storage.among import among
+from gatefront.search.storage.epoch_gates import write_epoch_gates
+from gatefront.search.storage.schema import EpochRow, TrialRow
+from gatefront.trainer.reporting import EpochReport
 
 
 class RungEpoch(NamedTuple):

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from search.records import EventKind, StudyEvent
-from search.storage.schema import EventRow
+from gatefront.search.records import EventKind, StudyEvent
+from gatefront.search.storage.schema import EventRow
 
 COMMAND_LINE = "command line"
 _LONGEST_ACTOR = 100

@@ -6,9 +6,9 @@ from dataclasses import asdict, fields
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from search.latency import Latency
-from search.storage.among import among
-from search.storage.schema import DerivedPointRow, LatencyRow, TrialRow
+from gatefront.search.latency import Latency
+from gatefront.search.storage.among import among
+from gatefront.search.storage.schema import DerivedPointRow, LatencyRow, TrialRow
 
 _COLUMNS = tuple(field.name for field in fields(Latency))
 

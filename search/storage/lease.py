@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from search.errors import LeaseLostError, StudyBusyError, StudyNotFoundError
-from search.process_identity import is_certainly_dead, process_identity
-from search.storage.clock import database_time
-from search.storage.schema import StudyRow
+from gatefront.search.errors import LeaseLostError, StudyBusyError, StudyNotFoundError
+from gatefront.search.process_identity import is_certainly_dead, process_identity
+from gatefront.search.storage.clock import database_time
+from gatefront.search.storage.schema import StudyRow
 
 logger = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from search.errors import StoreError
-from search.storage.engine import open_engine, unreachable
+from gatefront.search.errors import StoreError
+from gatefront.search.storage.engine import open_engine, unreachable
 
 # Optuna owns `alembic_version`: sharing it stops Alembic with "Can't locate revision".
 VERSION_TABLE = "gatefront_schema_version"

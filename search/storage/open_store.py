@@ -3,10 +3,10 @@
 import optuna
 import sqlalchemy as sa
 
-from search.storage.engine import open_engine, open_optuna_storage, unreachable
-from search.storage.migrate import upgrade_schema
-from search.storage.optuna_storage import StudyStorage
-from search.storage.turns import turn_to_open
+from gatefront.search.storage.engine import open_engine, open_optuna_storage, unreachable
+from gatefront.search.storage.migrate import upgrade_schema
+from gatefront.search.storage.optuna_storage import StudyStorage
+from gatefront.search.storage.turns import turn_to_open
 
 
 def open_store(url: str) -> tuple[sa.Engine, StudyStorage]:

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState as OptunaState
 
-from search.storage.lease import require_holder
-from search.storage.patience import IMPATIENT, Patience, repeated
+from gatefront.search.storage.lease import require_holder
+from gatefront.search.storage.patience import IMPATIENT, Patience, repeated
 
 # What Optuna's cache in front of a storage calls, which is what a study calls. Each is one transaction; all may be
 # repeated but the making of a trial: one whose answer was lost is RUNNING without an owner until a sitting ends.

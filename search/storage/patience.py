@@ -13,7 +13,7 @@ import optuna
 import psycopg
 import sqlalchemy as sa
 
-from search.errors import StoreError
+from gatefront.search.errors import StoreError
 
 logger = logging.getLogger(__name__)
 

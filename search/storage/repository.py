@@ -9,17 +9,17 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from search.errors import LeaseLostError, StudyExistsError, StudyNotFoundError
-from search.latency import Latency
-from search.pareto import Outcome
-from search.records import EventKind, StudyState, TrialState
-from search.storage.derived_points import replace_derived_points
-from search.storage.epochs import RungEpoch, read_rung_epochs, sum_of_epochs, write_epoch
-from search.storage.events import add_event
-from search.storage.latencies import replace_latencies
-from search.storage.patience import IMPATIENT, Patience, patient
-from search.storage.schema import ReferenceRow, StudyRow, TrialRow
-from trainer.reporting import EpochReport, ReferenceResult, TrialResult
+from gatefront.search.errors import LeaseLostError, StudyExistsError, StudyNotFoundError
+from gatefront.search.latency import Latency
+from gatefront.search.pareto import Outcome
+from gatefront.search.records import EventKind, StudyState, TrialState
+from gatefront.search.storage.derived_points import replace_derived_points
+from gatefront.search.storage.epochs import RungEpoch, read_rung_epochs, sum_of_epochs, write_epoch
+from gatefront.search.storage.events import add_event
+from gatefront.search.storage.latencies import replace_latencies
+from gatefront.search.storage.patience import IMPATIENT, Patience, patient
+from gatefront.search.storage.schema import ReferenceRow, StudyRow, TrialRow
+from gatefront.trainer.reporting import EpochReport, ReferenceResult, TrialResult
 
 OPEN_STATES = (TrialState.QUEUED, TrialState.RUNNING)
 DONE_STATES = (TrialState.COMPLETE, TrialState.FAILED, TrialState.STOPPED_EARLY)

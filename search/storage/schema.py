@@ -35,7 +35,7 @@ class Base(DeclarativeBase):
 class StudyRow(Base):
     """One study. ``revision`` grows with every write; ``driver`` and ``heartbeat_at`` are the driver's lease.
 
-    ``latency`` is the study's :class:`~search.latency_rule.LatencyRule`; null where nothing is measured.
+    ``latency`` is the study's :class:`~gatefront.search.latency_rule.LatencyRule`; null where nothing is measured.
     ``started_from`` names the earlier study of this database that this one goes on from. ``max_hours`` caps the
     driver's sitting, which began at ``driver_since``; null: no cap. A study that ``is_kept`` was started by a service,
     which resumes it when its driver is lost.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from search.host_lock import host_lock
+from gatefront.search.host_lock import host_lock
 
 # Any number that no other program on the same database takes, nor the upgrade of our own tables.
 _LOCK_KEY = 0x6761746566726F6F

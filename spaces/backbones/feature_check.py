@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from spaces.architecture import Architecture
-from spaces.errors import ERRORS_OF_FOREIGN_CODE, SpaceError, UntraceableBackboneError
-from spaces.fake_run import DEPENDENCE_ON_VALUES, describe_dependence, fake_tensors
-from spaces.module_state import restored
+from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.errors import ERRORS_OF_FOREIGN_CODE, SpaceError, UntraceableBackboneError
+from gatefront.spaces.fake_run import DEPENDENCE_ON_VALUES, describe_dependence, fake_tensors
+from gatefront.spaces.module_state import restored
 
 
 def check_features(backbone: nn.Module, architecture: Architecture) -> None:

@@ -1,12 +1,12 @@
-"""timm's attention modules with fused projections, replaced by separate ones around :mod:`spaces.attention`."""
+"""Replacements of timm's attention modules: separate projections around :mod:`gatefront.spaces.attention`."""
 
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from spaces.attention import HeadAttention, WindowHeadAttention
-from spaces.errors import SpaceError
+from gatefront.spaces.attention import HeadAttention, WindowHeadAttention
+from gatefront.spaces.errors import SpaceError
 
 
 class TokenAttention(nn.Module):

@@ -5,16 +5,16 @@ from collections.abc import Callable
 
 from torch import nn
 
-from spaces.architecture import Architecture
-from spaces.backbones.feature_check import check_features
-from spaces.backbones.plain_attention import use_plain_attention
-from spaces.backbones.plain_layers import use_plain_layers, use_plain_stochastic_depth
-from spaces.backbones.resnet20 import ResNet20
-from spaces.backbones.smallconv import SmallConv
-from spaces.backbones.timm_features import build_timm_backbone
-from spaces.backbones.user_module import FeatureList, build_user_backbone
-from spaces.backbones.weights import load_weights
-from spaces.errors import SpaceError
+from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.backbones.feature_check import check_features
+from gatefront.spaces.backbones.plain_attention import use_plain_attention
+from gatefront.spaces.backbones.plain_layers import use_plain_layers, use_plain_stochastic_depth
+from gatefront.spaces.backbones.resnet20 import ResNet20
+from gatefront.spaces.backbones.smallconv import SmallConv
+from gatefront.spaces.backbones.timm_features import build_timm_backbone
+from gatefront.spaces.backbones.user_module import FeatureList, build_user_backbone
+from gatefront.spaces.backbones.weights import load_weights
+from gatefront.spaces.errors import SpaceError
 
 OWN_BACKBONES: dict[str, Callable[[Architecture], nn.Module]] = {"smallconv": SmallConv, "resnet20": ResNet20}
 

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from spaces.errors import SpaceError
+from gatefront.spaces.errors import SpaceError
 
 
 def shrink_stem(model: nn.Module, name: str) -> None:

@@ -5,10 +5,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from spaces.architecture import Architecture
-from spaces.backbones.timm_import import import_timm
-from spaces.backbones.weights import read_weights, refuse_mismatch
-from spaces.errors import SpaceError
+from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.backbones.timm_import import import_timm
+from gatefront.spaces.backbones.weights import read_weights, refuse_mismatch
+from gatefront.spaces.errors import SpaceError
 
 
 def create_timm_model(architecture: Architecture, **options: Any) -> Any:

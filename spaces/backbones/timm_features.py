@@ -5,13 +5,19 @@ from typing import Any
 
 from torch import nn
 
-from spaces.architecture import Architecture
-from spaces.backbones.small_stem import shrink_stem
-from spaces.backbones.timm_create import create_timm_model
-from spaces.backbones.timm_import import import_timm
-from spaces.backbones.timm_strides import TimmStrides, stride_options, timm_strides
-from spaces.backbones.transformer_features import NUM_MAPS, ChannelsFirst, build_swin, build_vit, evenly_spaced
-from spaces.errors import SpaceError, UnknownBackboneError
+from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.backbones.small_stem import shrink_stem
+from gatefront.spaces.backbones.timm_create import create_timm_model
+from gatefront.spaces.backbones.timm_import import import_timm
+from gatefront.spaces.backbones.timm_strides import TimmStrides, stride_options, timm_strides
+from gatefront.spaces.backbones.transformer_features import (
+    NUM_MAPS,
+    ChannelsFirst,
+    build_swin,
+    build_vit,
+    evenly_spaced,
+)
+from gatefront.spaces.errors import SpaceError, UnknownBackboneError
 
 _FINEST_STRIDE = 4
 """Maps finer than a quarter cost a dense head more than they give it."""

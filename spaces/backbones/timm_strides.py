@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 
-from spaces.architecture import OUTPUT_STRIDES, Architecture
-from spaces.backbones.small_stem import small_stem_factor
-from spaces.backbones.timm_import import import_timm
-from spaces.errors import SpaceError
+from gatefront.spaces.architecture import OUTPUT_STRIDES, Architecture
+from gatefront.spaces.backbones.small_stem import small_stem_factor
+from gatefront.spaces.backbones.timm_import import import_timm
+from gatefront.spaces.errors import SpaceError
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from spaces.architecture import Architecture
-from spaces.errors import SpaceError
+from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.errors import SpaceError
 
 NUM_MAPS = 4
 

@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from spaces.architecture import Architecture
-from spaces.backbones.feature_check import describe
-from spaces.errors import ERRORS_OF_FOREIGN_CODE, SpaceError
-from spaces.module_state import restored
+from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.backbones.feature_check import describe
+from gatefront.spaces.errors import ERRORS_OF_FOREIGN_CODE, SpaceError
+from gatefront.spaces.module_state import restored
 
 _given: "weakref.WeakSet[nn.Module]" = weakref.WeakSet()
 """Modules that factories have made so far."""

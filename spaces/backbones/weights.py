@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from spaces.architecture import Architecture
-from spaces.errors import SpaceError
+from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.errors import SpaceError
 
 _SHOWN = 3
 _WRAPPERS = ("state_dict", "model", "state_dict_ema", "model_ema")

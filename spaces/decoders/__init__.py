@@ -1,5 +1,5 @@
 """Decoders: from the backbone's features to one task's prediction. One file per form."""
 
-from spaces.decoders.registry import build_decoder, build_trunk
+from gatefront.spaces.decoders.registry import build_decoder, build_trunk
 
 __all__ = ["build_decoder", "build_trunk"]

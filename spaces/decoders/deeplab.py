@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from spaces.decoders.layers import conv_norm_act, resize
+from gatefront.spaces.decoders.layers import conv_norm_act, resize
 
 ASPP_RATES = (12, 24, 36)
 """For output stride 8; the survey keeps them whatever the stride, and so do the published costs."""

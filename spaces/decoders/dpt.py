@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from spaces.decoders.layers import conv_norm_act, resize
+from gatefront.spaces.decoders.layers import conv_norm_act, resize
 
 _FINEST_STRIDE = 4
 

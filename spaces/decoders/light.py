@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from spaces.decoders.layers import resize
+from gatefront.spaces.decoders.layers import resize
 
 
 class LightTrunk(nn.Module):

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from spaces.decoders.layers import resize
+from gatefront.spaces.decoders.layers import resize
 
 
 class Predictor(nn.Module):

@@ -1,14 +1,14 @@
 """Families: other ways to share between tasks, on the same backbones and decoders, counted by the same counter."""
 
-from spaces.families.cross_stitch import CrossStitchNetwork, build_cross_stitch
-from spaces.families.etr_nlp import EtrNlpNetwork, build_etr_nlp
-from spaces.families.hard_sharing import HardSharingNetwork, build_hard_sharing
-from spaces.families.lomt import LomtNetwork, build_lomt
-from spaces.families.mtan import MtanNetwork, build_mtan
-from spaces.families.network import FamilyNetwork
-from spaces.families.plain import plain_network
-from spaces.families.registry import FAMILIES, Family, build_family
-from spaces.families.single_task import SingleTaskNetworks, build_single_task
+from gatefront.spaces.families.cross_stitch import CrossStitchNetwork, build_cross_stitch
+from gatefront.spaces.families.etr_nlp import EtrNlpNetwork, build_etr_nlp
+from gatefront.spaces.families.hard_sharing import HardSharingNetwork, build_hard_sharing
+from gatefront.spaces.families.lomt import LomtNetwork, build_lomt
+from gatefront.spaces.families.mtan import MtanNetwork, build_mtan
+from gatefront.spaces.families.network import FamilyNetwork
+from gatefront.spaces.families.plain import plain_network
+from gatefront.spaces.families.registry import FAMILIES, Family, build_family
+from gatefront.spaces.families.single_task import SingleTaskNetworks, build_single_task
 
 __all__ = [
     "FAMILIES",

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, fx, nn
 
-from spaces.architecture import Architecture
-from spaces.errors import SpaceError
-from spaces.families.network import FamilyNetwork, build_parts
-from spaces.families.side_by_side import join_encoders, load_single_task
-from spaces.families.stages import find_stages
+from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.errors import SpaceError
+from gatefront.spaces.families.network import FamilyNetwork, build_parts
+from gatefront.spaces.families.side_by_side import join_encoders, load_single_task
+from gatefront.spaces.families.stages import find_stages
 
 OWN_SHARE = 0.9
 """How much of its own feature a task begins with: the public code of the multi-task survey (Vandenhende et al.)."""

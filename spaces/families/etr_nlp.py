@@ -4,10 +4,10 @@ Ding, Lu, Wang, Cheng and Boddeti, "Mitigating Task Interference in Multi-Task L
 Non-Learnable Primitives" (arXiv 2308.02066).
 """
 
-from spaces.architecture import Architecture
-from spaces.errors import SpaceError
-from spaces.families.network import FamilyNetwork, build_parts
-from spaces.families.routing import route_encoder
+from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.errors import SpaceError
+from gatefront.spaces.families.network import FamilyNetwork, build_parts
+from gatefront.spaces.families.routing import route_encoder
 
 GAMMA = 0.5
 """The shared part of every layer; the paper's values are not known to us."""

@@ -4,15 +4,15 @@ from collections.abc import Mapping
 
 from torch import Tensor, fx, nn
 
-from spaces.architecture import Architecture
-from spaces.families.network import FamilyNetwork, build_parts, part_of_state
-from spaces.families.side_by_side import copy_node
+from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.families.network import FamilyNetwork, build_parts, part_of_state
+from gatefront.spaces.families.side_by_side import copy_node
 
 SHARED = "shared"
 
 
 class HardSharingNetwork(FamilyNetwork):
-    """The same network as :class:`spaces.shared_network.SharedNetwork`, in the form of a family."""
+    """The same network as :class:`gatefront.spaces.shared_network.SharedNetwork`, in the form of a family."""
 
     def load_references(
         self, single_task: Mapping[str, Mapping[str, Tensor]], hard_sharing: Mapping[str, Tensor] | None

@@ -1,7 +1,7 @@
 """LOMT: one shared encoder, every task's decoder attached to the layer that the task needs, the rest cut off.
 
 Upadhyay et al., "Giving each task what it needs -- leveraging structured sparsity for tailored multi-task learning"
-(arXiv 2406.03048). How layers are found: :mod:`spaces.families.attachment`.
+(arXiv 2406.03048). How layers are found: :mod:`gatefront.spaces.families.attachment`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,14 +9,14 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import fx, nn
 
-from spaces.architecture import Architecture
-from spaces.decoders import build_decoder
-from spaces.encoder import build_encoder
-from spaces.errors import SpaceError
-from spaces.families.attachment import attachment_places, encoder_features
-from spaces.families.network import FamilyNetwork
-from spaces.task_modules import TaskModules
-from spaces.tasks import Task
+from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.decoders import build_decoder
+from gatefront.spaces.encoder import build_encoder
+from gatefront.spaces.errors import SpaceError
+from gatefront.spaces.families.attachment import attachment_places, encoder_features
+from gatefront.spaces.families.network import FamilyNetwork
+from gatefront.spaces.task_modules import TaskModules
+from gatefront.spaces.tasks import Task
 
 
 class LomtNetwork(FamilyNetwork):

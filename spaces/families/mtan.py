@@ -11,15 +11,15 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, fx, nn
 
-from spaces.architecture import Architecture
-from spaces.channels import ChannelRule
-from spaces.errors import SpaceError
-from spaces.families.hard_sharing import SHARED, load_hard_sharing
-from spaces.families.mtan_layers import AttentionMask, Refinement, pool_to
-from spaces.families.network import MASKS, FamilyNetwork, build_parts
-from spaces.families.side_by_side import copy_node
-from spaces.families.stages import Stage, find_stages
-from spaces.task_modules import TaskModules, position_keys
+from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.channels import ChannelRule
+from gatefront.spaces.errors import SpaceError
+from gatefront.spaces.families.hard_sharing import SHARED, load_hard_sharing
+from gatefront.spaces.families.mtan_layers import AttentionMask, Refinement, pool_to
+from gatefront.spaces.families.network import MASKS, FamilyNetwork, build_parts
+from gatefront.spaces.families.side_by_side import copy_node
+from gatefront.spaces.families.stages import Stage, find_stages
+from gatefront.spaces.task_modules import TaskModules, position_keys
 
 
 class MtanNetwork(FamilyNetwork):

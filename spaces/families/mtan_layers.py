@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from spaces.errors import SpaceError
+from gatefront.spaces.errors import SpaceError
 
 _REDUCTION = 4
 """Hidden channels are a quarter of the result's, in masks and refinements (the multi-task survey's code)."""

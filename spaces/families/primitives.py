@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from spaces.errors import SpaceError
+from gatefront.spaces.errors import SpaceError
 
 
 class PrimitiveBank(nn.Module):

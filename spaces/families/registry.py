@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from inspect import Parameter, signature
 from typing import Any, Literal
 
-from spaces.architecture import Architecture
-from spaces.errors import SpaceError
-from spaces.families.cross_stitch import build_cross_stitch
-from spaces.families.etr_nlp import build_etr_nlp
-from spaces.families.hard_sharing import build_hard_sharing
-from spaces.families.lomt import build_lomt
-from spaces.families.mtan import build_mtan
-from spaces.families.network import FamilyNetwork
-from spaces.families.single_task import build_single_task
+from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.errors import SpaceError
+from gatefront.spaces.families.cross_stitch import build_cross_stitch
+from gatefront.spaces.families.etr_nlp import build_etr_nlp
+from gatefront.spaces.families.hard_sharing import build_hard_sharing
+from gatefront.spaces.families.lomt import build_lomt
+from gatefront.spaces.families.mtan import build_mtan
+from gatefront.spaces.families.network import FamilyNetwork
+from gatefront.spaces.families.single_task import build_single_task
 
 Reference = Literal["single_task"]
 

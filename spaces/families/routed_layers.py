@@ -2,8 +2,8 @@
 
 from torch import nn
 
-from spaces.channels import is_depthwise
-from spaces.errors import SpaceError
+from gatefront.spaces.channels import is_depthwise
+from gatefront.spaces.errors import SpaceError
 
 
 def dense_layer(layer: nn.Module, num_inputs: int, num_outputs: int) -> nn.Module:

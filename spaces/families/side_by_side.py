@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor, fx, nn
 
-from spaces.families.network import PER_TASK, FamilyNetwork, part_of_state, state_of_task
-from spaces.task_modules import TaskModules, position_keys, with_positions
+from gatefront.spaces.families.network import PER_TASK, FamilyNetwork, part_of_state, state_of_task
+from gatefront.spaces.task_modules import TaskModules, position_keys, with_positions
 
 _UNITS = "units"
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from spaces.architecture import Architecture
-from spaces.families.network import FamilyNetwork, build_parts
-from spaces.families.side_by_side import join_encoders, load_single_task
+from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.families.network import FamilyNetwork, build_parts
+from gatefront.spaces.families.side_by_side import join_encoders, load_single_task
 
 
 class SingleTaskNetworks(FamilyNetwork):

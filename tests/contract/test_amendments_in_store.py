@@ -10,14 +10,14 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.orm import Session
 
-from search.errors import AmendmentError, StudyNotFoundError
-from search.queries import StudyReader
-from search.records import StudyState, TrialState
-from search.storage import migrate
-from search.storage.amendments import extend, unvoid_trial, void_trial
-from search.storage.lease import Lease
-from search.storage.repository import StudyStore
-from search.storage.schema import StudyRow, TrialRow
+from gatefront.search.errors import AmendmentError, StudyNotFoundError
+from gatefront.search.queries import StudyReader
+from gatefront.search.records import StudyState, TrialState
+from gatefront.search.storage import migrate
+from gatefront.search.storage.amendments import extend, unvoid_trial, void_trial
+from gatefront.search.storage.lease import Lease
+from gatefront.search.storage.repository import StudyStore
+from gatefront.search.storage.schema import StudyRow, TrialRow
 
 NewRow = Callable[..., StudyRow]
 

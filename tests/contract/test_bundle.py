@@ -15,18 +15,18 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import fx, nn
 
-from search.bundle import VerifyReport, pull_bundle, runners, verify_bundle
-from search.bundle.archive import PACKING, archive_bundle
-from search.bundle.bench import bench_bundle
-from search.bundle.bench_settings import BenchSettings
-from search.bundle.export import export_network
-from search.bundle.keep_latency import keep_latency
-from search.bundle.manifest import Manifest, file_entry, read_manifest, write_manifest
-from search.bundle.pull import STEPS
-from search.cli import main
-from search.errors import BenchError, BundleError, NothingToPullError
-from search.point_label import PointLabel
-from search.records import (
+from gatefront.search.bundle import VerifyReport, pull_bundle, runners, verify_bundle
+from gatefront.search.bundle.archive import PACKING, archive_bundle
+from gatefront.search.bundle.bench import bench_bundle
+from gatefront.search.bundle.bench_settings import BenchSettings
+from gatefront.search.bundle.export import export_network
+from gatefront.search.bundle.keep_latency import keep_latency
+from gatefront.search.bundle.manifest import Manifest, file_entry, read_manifest, write_manifest
+from gatefront.search.bundle.pull import STEPS
+from gatefront.search.cli import main
+from gatefront.search.errors import BenchError, BundleError, NothingToPullError
+from gatefront.search.point_label import PointLabel
+from gatefront.search.records import (
     PointDetail,
     StudyState,
     StudySummary,
@@ -36,8 +36,8 @@ from search.records import (
     TrialPoint,
     TrialState,
 )
-from search.reference_point import ReferencePoint
-from spaces import (
+from gatefront.search.reference_point import ReferencePoint
+from gatefront.spaces import (
     Architecture,
     InterroGateNetwork,
     PlainNetwork,
@@ -46,8 +46,8 @@ from spaces import (
     count_parameters,
     prune_network,
 )
-from trainer.checkpoint import save_network
-from trainer.data import DataSpec, describe_data
+from gatefront.trainer.checkpoint import save_network
+from gatefront.trainer.data import DataSpec, describe_data
 
 # One pulled bundle for all tests.
 pytestmark = pytest.mark.xdist_group("bundle")
@@ -76,7 +76,8 @@ FILES = (
 
 
 class FakeReader:
-    """A study of three trials whose networks lie in ``folder``; answers as :class:`search.queries.StudyReader` does.
+    """A study of three trials whose networks lie in ``folder``; answers as
+    :class:`gatefront.search.queries.StudyReader` does.
 
     Trial 1 has a second network, derived from it.
     """

@@ -11,9 +11,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from search.bundle.export import export_network
-from search.bundle.layout import ONNX_MODEL, TORCH_MODEL
-from spaces import Architecture, PlainNetwork, Task, build_gated_network, prune_network
+from gatefront.search.bundle.export import export_network
+from gatefront.search.bundle.layout import ONNX_MODEL, TORCH_MODEL
+from gatefront.spaces import Architecture, PlainNetwork, Task, build_gated_network, prune_network
 
 # Installing torch into a new environment takes minutes where it comes with its CUDA libraries.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800), pytest.mark.xdist_group("fresh environment")]

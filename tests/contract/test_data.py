@@ -5,8 +5,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from trainer.data import DATA_SOURCES, IGNORE_INDEX, DataError, DataSpec, MultiTaskData, describe_data, load_data
-from trainer.data.loader import ordered_batches
+from gatefront.trainer.data import (
+    DATA_SOURCES,
+    IGNORE_INDEX,
+    DataError,
+    DataSpec,
+    MultiTaskData,
+    describe_data,
+    load_data,
+)
+from gatefront.trainer.data.loader import ordered_batches
 
 SMALL = {"train_size": 70, "val_size": 9}
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from search.cli import main
-from search.storage.condition import examine_database, upgrade_database
-from search.storage.engine import open_engine
-from search.storage.migrate import VERSION_TABLE, load_migrations
-from search.storage.repository import StudyStore
-from search.storage.schema import StudyRow
+from gatefront.search.cli import main
+from gatefront.search.storage.condition import examine_database, upgrade_database
+from gatefront.search.storage.engine import open_engine
+from gatefront.search.storage.migrate import VERSION_TABLE, load_migrations
+from gatefront.search.storage.repository import StudyStore
+from gatefront.search.storage.schema import StudyRow
 
 # One PostgreSQL server for all tests.
 pytestmark = pytest.mark.xdist_group("store")

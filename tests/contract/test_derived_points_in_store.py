@@ -13,14 +13,14 @@ from alembic.script import ScriptDirectory
 from optuna.distributions import FloatDistribution
 from sqlalchemy.orm import Session
 
-from search.queries import StudyReader
-from search.records import PointDetail, StudyView, TrialState
-from search.storage import migrate
-from search.storage.engine import open_optuna_storage
-from search.storage.repository import StudyStore
-from search.storage.schema import DerivedPointRow, StudyRow, TrialRow
-from spaces.gate_map import GateMap, GateSite
-from trainer.reporting import DerivedResult, ReferenceResult, TrialResult
+from gatefront.search.queries import StudyReader
+from gatefront.search.records import PointDetail, StudyView, TrialState
+from gatefront.search.storage import migrate
+from gatefront.search.storage.engine import open_optuna_storage
+from gatefront.search.storage.repository import StudyStore
+from gatefront.search.storage.schema import DerivedPointRow, StudyRow, TrialRow
+from gatefront.spaces.gate_map import GateMap, GateSite
+from gatefront.trainer.reporting import DerivedResult, ReferenceResult, TrialResult
 
 SINGLE_TASK, BUDGET = 3_000_000_000_000, 1_500_000_000_000
 UNIT = SINGLE_TASK // 100

@@ -7,15 +7,15 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from search.errors import StudyNotFoundError
-from search.gate_course import EpochGates
-from search.queries import StudyReader
-from search.records import TrialState
-from search.storage.epochs import RungEpoch
-from search.storage.repository import DONE_STATES, StudyStore
-from search.storage.schema import EpochGatesRow, StudyRow, TrialRow
-from spaces.gate_counts import GateCounts, SiteCounts
-from trainer.reporting import EpochReport, Phase
+from gatefront.search.errors import StudyNotFoundError
+from gatefront.search.gate_course import EpochGates
+from gatefront.search.queries import StudyReader
+from gatefront.search.records import TrialState
+from gatefront.search.storage.epochs import RungEpoch
+from gatefront.search.storage.repository import DONE_STATES, StudyStore
+from gatefront.search.storage.schema import EpochGatesRow, StudyRow, TrialRow
+from gatefront.spaces.gate_counts import GateCounts, SiteCounts
+from gatefront.trainer.reporting import EpochReport, Phase
 
 # One PostgreSQL server for all tests.
 pytestmark = pytest.mark.xdist_group("store")

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from spaces import Architecture, PlainNetwork, SpaceError, Task, count_flops
-from spaces.families import FAMILIES, FamilyNetwork, build_family, plain_network
-from spaces.families.attachment import attachment_places
-from spaces.families.network import build_parts
+from gatefront.spaces import Architecture, PlainNetwork, SpaceError, Task, count_flops
+from gatefront.spaces.families import FAMILIES, FamilyNetwork, build_family, plain_network
+from gatefront.spaces.families.attachment import attachment_places
+from gatefront.spaces.families.network import build_parts
 
 pytestmark = [pytest.mark.usefixtures("_traced_once"), pytest.mark.xdist_group("families")]
 

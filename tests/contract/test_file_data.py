@@ -13,15 +13,15 @@ from PIL import Image
 from scipy.io import savemat
 from torch.utils.data import Dataset
 
-from search.config import StudyConfig
-from search.doctor import examine
-from search.plan import plan_study
-from search.references import References, reference_jobs, train_job
-from search.result_gate import check_result
-from search.sampling import decode, first_points
-from spaces import Architecture, build_gated_network
-from trainer.config import TrainConfig
-from trainer.data import (
+from gatefront.search.config import StudyConfig
+from gatefront.search.doctor import examine
+from gatefront.search.plan import plan_study
+from gatefront.search.references import References, reference_jobs, train_job
+from gatefront.search.result_gate import check_result
+from gatefront.search.sampling import decode, first_points
+from gatefront.spaces import Architecture, build_gated_network
+from gatefront.trainer.config import TrainConfig
+from gatefront.trainer.data import (
     DATA_SOURCES,
     IGNORE_INDEX,
     DataError,
@@ -31,13 +31,13 @@ from trainer.data import (
     describe_data,
     load_data,
 )
-from trainer.data.celeba.attributes import ATTRIBUTES
-from trainer.data.dataset import OptionValue
-from trainer.data.decoded_split import DecodedSplit
-from trainer.data.loader import epoch_batches, num_samples
-from trainer.loop import train
-from trainer.reporting import ReferenceResult
-from trainer.trial import run_trial
+from gatefront.trainer.data.celeba.attributes import ATTRIBUTES
+from gatefront.trainer.data.dataset import OptionValue
+from gatefront.trainer.data.decoded_split import DecodedSplit
+from gatefront.trainer.data.loader import epoch_batches, num_samples
+from gatefront.trainer.loop import train
+from gatefront.trainer.reporting import ReferenceResult
+from gatefront.trainer.trial import run_trial
 
 RNG = np.random.default_rng(0)
 
@@ -308,7 +308,7 @@ def study_of(spec: DataSpec, layout: Layout) -> StudyConfig:
 def test_the_doctor_finds_it_well(
     spec: DataSpec, layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("search.doctor.first_steps._MOST_FLOPS", 0.0)  # two samples of noise teach nothing
+    monkeypatch.setattr("gatefront.search.doctor.first_steps._MOST_FLOPS", 0.0)  # two samples of noise teach nothing
     checks = list(examine(study_of(spec, layout), url=f"sqlite:///{tmp_path}/g.db", storage=tmp_path))
     assert {check.name: check.detail for check in checks if not check.passed} == {}
     found = {check.name: check for check in checks}

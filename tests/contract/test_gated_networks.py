@@ -9,9 +9,9 @@ import torch
 from onnxruntime import InferenceSession
 from torch import Tensor, nn
 
-from search.bundle.export import export_network
-from search.bundle.layout import INPUT_NAME, ONNX_MODEL, TORCH_MODEL
-from spaces import (
+from gatefront.search.bundle.export import export_network
+from gatefront.search.bundle.layout import INPUT_NAME, ONNX_MODEL, TORCH_MODEL
+from gatefront.spaces import (
     Architecture,
     GateLayout,
     InterroGateNetwork,
@@ -24,7 +24,7 @@ from spaces import (
     count_flops,
     prune_network,
 )
-from spaces.layers import LayerNorm2d
+from gatefront.spaces.layers import LayerNorm2d
 
 pytestmark = pytest.mark.usefixtures("_traced_once")
 

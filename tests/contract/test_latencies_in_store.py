@@ -8,17 +8,17 @@ import optuna
 import pytest
 import sqlalchemy as sa
 
-from search.bundle.manifest import DataEntry, FlopsEntry, InputEntry, Manifest
-from search.errors import StudyNotFoundError
-from search.latency import Latency
-from search.latency_rule import LatencyRule
-from search.queries import StudyReader
-from search.record_latency import record_latency
-from search.storage.engine import open_optuna_storage
-from search.storage.repository import StudyStore
-from search.storage.schema import StudyRow
-from spaces.gate_map import GateMap, GateSite
-from trainer.reporting import DerivedResult, TrialResult
+from gatefront.search.bundle.manifest import DataEntry, FlopsEntry, InputEntry, Manifest
+from gatefront.search.errors import StudyNotFoundError
+from gatefront.search.latency import Latency
+from gatefront.search.latency_rule import LatencyRule
+from gatefront.search.queries import StudyReader
+from gatefront.search.record_latency import record_latency
+from gatefront.search.storage.engine import open_optuna_storage
+from gatefront.search.storage.repository import StudyStore
+from gatefront.search.storage.schema import StudyRow
+from gatefront.spaces.gate_map import GateMap, GateSite
+from gatefront.trainer.reporting import DerivedResult, TrialResult
 
 # One PostgreSQL server for all tests.
 pytestmark = pytest.mark.xdist_group("store")

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from spaces import Architecture, PlainNetwork, Task, build_gated_network, count_flops, prune_network
-from spaces.families import build_family, plain_network
+from gatefront.spaces import Architecture, PlainNetwork, Task, build_gated_network, count_flops, prune_network
+from gatefront.spaces.families import build_family, plain_network
 
 BACKBONE = """
 import torch

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from spaces import (
+from gatefront.spaces import (
     Architecture,
     GateLayout,
     InterroGateNetwork,
@@ -15,8 +15,8 @@ from spaces import (
     count_flops,
     prune_network,
 )
-from spaces.encoder import build_encoder
-from spaces.lifting import find_sites
+from gatefront.spaces.encoder import build_encoder
+from gatefront.spaces.lifting import find_sites
 
 pytestmark = pytest.mark.usefixtures("_traced_once")
 

@@ -7,14 +7,14 @@ import pytest
 import sqlalchemy as sa
 from optuna.distributions import FloatDistribution
 
-from search.queries import StudyReader
-from search.records import TrialState
-from search.repeats import due_repeats, start_repeat
-from search.storage.amendments import void_trial
-from search.storage.engine import open_optuna_storage
-from search.storage.repository import StudyStore
-from search.storage.schema import StudyRow
-from trainer.reporting import TrialResult
+from gatefront.search.queries import StudyReader
+from gatefront.search.records import TrialState
+from gatefront.search.repeats import due_repeats, start_repeat
+from gatefront.search.storage.amendments import void_trial
+from gatefront.search.storage.engine import open_optuna_storage
+from gatefront.search.storage.repository import StudyStore
+from gatefront.search.storage.schema import StudyRow
+from gatefront.trainer.reporting import TrialResult
 
 # One PostgreSQL server for all tests.
 pytestmark = pytest.mark.xdist_group("store")

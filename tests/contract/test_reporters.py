@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import sqlalchemy as sa
 
-from search.queries import StudyReader
-from search.storage.engine import open_engine
-from search.storage.patience import Patience
-from search.storage.repository import StudyStore
-from search.storage.schema import StudyRow
-from trainer.reporting import EpochReport
+from gatefront.search.queries import StudyReader
+from gatefront.search.storage.engine import open_engine
+from gatefront.search.storage.patience import Patience
+from gatefront.search.storage.repository import StudyStore
+from gatefront.search.storage.schema import StudyRow
+from gatefront.trainer.reporting import EpochReport
 
 NUM_REPORTERS = 32
 

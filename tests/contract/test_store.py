@@ -14,7 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from sqlalchemy.orm import Session
 
-from search.errors import (
+from gatefront.search.errors import (
     AmendmentError,
     LeaseLostError,
     StoreError,
@@ -22,17 +22,17 @@ from search.errors import (
     StudyExistsError,
     StudyNotFoundError,
 )
-from search.queries import StudyReader
-from search.records import StudyState, TrialState
-from search.storage.amendments import ask_to_stop, set_hours
-from search.storage.condition import examine_database
-from search.storage.engine import open_optuna_storage
-from search.storage.lease import LEASE_S, Lease
-from search.storage.migrate import VERSION_TABLE, upgrade_schema
-from search.storage.repository import StudyStore
-from search.storage.schema import Base, StudyRow
-from spaces.gate_map import GateMap, GateSite
-from trainer.reporting import EpochReport, ReferenceResult, TrialResult
+from gatefront.search.queries import StudyReader
+from gatefront.search.records import StudyState, TrialState
+from gatefront.search.storage.amendments import ask_to_stop, set_hours
+from gatefront.search.storage.condition import examine_database
+from gatefront.search.storage.engine import open_optuna_storage
+from gatefront.search.storage.lease import LEASE_S, Lease
+from gatefront.search.storage.migrate import VERSION_TABLE, upgrade_schema
+from gatefront.search.storage.repository import StudyStore
+from gatefront.search.storage.schema import Base, StudyRow
+from gatefront.spaces.gate_map import GateMap, GateSite
+from gatefront.trainer.reporting import EpochReport, ReferenceResult, TrialResult
 
 NewRow = Callable[..., StudyRow]
 
@@ -276,7 +276,8 @@ class TestLease:
     def test_ended_process_of_this_host_is_not_waited_for(self, engine: sa.Engine, new_row: NewRow) -> None:
         StudyStore.create(engine, new_row())
         code = (
-            "import sys; from search.storage.engine import open_engine; from search.storage.lease import Lease;"
+            "import sys; from gatefront.search.storage.engine import open_engine;"
+            "from gatefront.search.storage.lease import Lease;"
             "Lease(open_engine(sys.argv[1]), 'digits').acquire()"
         )
         address = engine.url.render_as_string(hide_password=False)

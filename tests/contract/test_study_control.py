@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from search.control import LocalControl, NotRunningError, StartOptions, StudyFileRules
-from search.control.launcher import DriverEnd
-from search.control.order import ORDER_VARIABLE, DriverOrder, driver_environment
-from search.errors import (
+from gatefront.search.control import LocalControl, NotRunningError, StartOptions, StudyFileRules
+from gatefront.search.control.launcher import DriverEnd
+from gatefront.search.control.order import ORDER_VARIABLE, DriverOrder, driver_environment
+from gatefront.search.errors import (
     AmendmentError,
     DriverFailedError,
     DriverRefusedError,
@@ -21,11 +21,11 @@ from search.errors import (
     StudyFileError,
     StudyNotFoundError,
 )
-from search.queries import StudyReader
-from search.records import StudyState
-from search.storage.lease import Lease
-from search.storage.repository import StudyStore
-from search.storage.schema import StudyRow
+from gatefront.search.queries import StudyReader
+from gatefront.search.records import StudyState
+from gatefront.search.storage.lease import Lease
+from gatefront.search.storage.repository import StudyStore
+from gatefront.search.storage.schema import StudyRow
 
 pytestmark = pytest.mark.xdist_group("store")
 
@@ -157,7 +157,7 @@ def test_a_service_that_ends_takes_its_examinations_along(
     forever = "import time; time.sleep(3600)"
     for program in (f"{says}; {forever}", forever):
         # The second one begins too late to be ended with the others.
-        monkeypatch.setattr("search.control.examination.DRIVER_COMMAND", (sys.executable, "-c", program))
+        monkeypatch.setattr("gatefront.search.control.examination.DRIVER_COMMAND", (sys.executable, "-c", program))
         checks = control.examine(file(), StartOptions())
         if program is not forever:
             assert next(checks).name == "data"

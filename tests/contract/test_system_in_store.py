@@ -7,14 +7,14 @@ import optuna
 import pytest
 import sqlalchemy as sa
 
-from search.queries import StudyReader
-from search.records import StudyState
-from search.storage.amendments import void_trial
-from search.storage.engine import open_optuna_storage
-from search.storage.lease import Lease
-from search.storage.optuna_tables import INITIAL
-from search.storage.repository import StudyStore
-from search.storage.schema import StudyRow
+from gatefront.search.queries import StudyReader
+from gatefront.search.records import StudyState
+from gatefront.search.storage.amendments import void_trial
+from gatefront.search.storage.engine import open_optuna_storage
+from gatefront.search.storage.lease import Lease
+from gatefront.search.storage.optuna_tables import INITIAL
+from gatefront.search.storage.repository import StudyStore
+from gatefront.search.storage.schema import StudyRow
 
 NewRow = Callable[..., StudyRow]
 

@@ -12,10 +12,10 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, fx, nn
 
-from search.bundle.export import export_network
-from search.bundle.layout import ARCHITECTURE, ONNX_MODEL, SAMPLE_OUTPUTS, TORCH_MODEL, WEIGHTS
-from search.bundle.onnx_names import TASKS_PROPERTY
-from spaces import (
+from gatefront.search.bundle.export import export_network
+from gatefront.search.bundle.layout import ARCHITECTURE, ONNX_MODEL, SAMPLE_OUTPUTS, TORCH_MODEL, WEIGHTS
+from gatefront.search.bundle.onnx_names import TASKS_PROPERTY
+from gatefront.spaces import (
     Architecture,
     InterroGateNetwork,
     PlainNetwork,
@@ -27,10 +27,10 @@ from spaces import (
     pad_widths,
     prune_network,
 )
-from spaces.families import FAMILIES, build_family, plain_network
-from spaces.task_names import safe_names
-from trainer.checkpoint import load_network, save_network
-from trainer.family_file import load_delivered, save_family
+from gatefront.spaces.families import FAMILIES, build_family, plain_network
+from gatefront.spaces.task_names import safe_names
+from gatefront.trainer.checkpoint import load_network, save_network
+from gatefront.trainer.family_file import load_delivered, save_family
 
 SHAPE = (3, 12, 16)
 ATTRIBUTES = sorted({*dir(nn.ModuleDict), *vars(nn.ModuleDict()), *dir(fx.GraphModule)})

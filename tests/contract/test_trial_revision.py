@@ -8,15 +8,15 @@ import optuna
 import pytest
 import sqlalchemy as sa
 
-from search.errors import StudyNotFoundError
-from search.latency import Latency
-from search.queries import StudyReader
-from search.repeats import start_repeat
-from search.storage.amendments import unvoid_trial, void_trial
-from search.storage.engine import open_optuna_storage
-from search.storage.repository import StudyStore
-from search.storage.schema import StudyRow
-from trainer.reporting import EpochReport, TrialResult
+from gatefront.search.errors import StudyNotFoundError
+from gatefront.search.latency import Latency
+from gatefront.search.queries import StudyReader
+from gatefront.search.repeats import start_repeat
+from gatefront.search.storage.amendments import unvoid_trial, void_trial
+from gatefront.search.storage.engine import open_optuna_storage
+from gatefront.search.storage.repository import StudyStore
+from gatefront.search.storage.schema import StudyRow
+from gatefront.trainer.reporting import EpochReport, TrialResult
 
 # One PostgreSQL server for all tests.
 pytestmark = pytest.mark.xdist_group("store")

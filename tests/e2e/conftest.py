@@ -15,10 +15,10 @@ import pytest
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from dashboards.app import create_app
-from dashboards.cli import listen
-from dashboards.reader import Reader
-from search.point_label import PointLabel
+from gatefront.dashboards.app import create_app
+from gatefront.dashboards.cli import listen
+from gatefront.dashboards.reader import Reader
+from gatefront.search.point_label import PointLabel
 
 _FLAGS = (
     "--no-sandbox",

@@ -11,9 +11,9 @@ import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 from sqlalchemy.exc import OperationalError
 
-from dashboards.pages.study_actions import STOP_ASKED
-from search.control.contract import NotRunningError
-from search.records import StudyEvent, StudyState, StudyView, TrialState
+from gatefront.dashboards.pages.study_actions import STOP_ASKED
+from gatefront.search.control.contract import NotRunningError
+from gatefront.search.records import StudyEvent, StudyState, StudyView, TrialState
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
 UNREACHABLE = OperationalError("SELECT 1", {}, Exception("connection refused"))

@@ -8,10 +8,10 @@ from types import ModuleType
 
 from playwright.sync_api import BrowserContext, Page, expect
 
-from dashboards.figures.theme import scheme_named
-from dashboards.reader import Reader
-from search.records import StudyState, StudyView
-from spaces.gate_map import GateMap
+from gatefront.dashboards.figures.theme import scheme_named
+from gatefront.dashboards.reader import Reader
+from gatefront.search.records import StudyState, StudyView
+from gatefront.spaces.gate_map import GateMap
 
 Serve = Callable[[Reader], str]
 

@@ -18,10 +18,10 @@ from databases import PATIENCE_S, Database, PostgresServer, SqliteFile, wait_unt
 from quick_study import NAME, NUM_EPOCHS, worth
 from ray_nodes import RayNodes
 
-from search.pareto import pareto_front
-from search.process_identity import process_of
-from search.queries import StudyReader
-from trainer.atomic_file import replacing
+from gatefront.search.pareto import pareto_front
+from gatefront.search.process_identity import process_of
+from gatefront.search.queries import StudyReader
+from gatefront.trainer.atomic_file import replacing
 
 HERE = Path(__file__).parent
 

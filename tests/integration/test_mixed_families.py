@@ -10,10 +10,10 @@ import pytest
 from databases import PATIENCE_S
 from tiny_study import tiny_study
 
-from search.queries import StudyReader
-from search.records import StudyState, TrialState
-from search.sampling import FAMILY
-from trainer.family_file import load_delivered
+from gatefront.search.queries import StudyReader
+from gatefront.search.records import StudyState, TrialState
+from gatefront.search.sampling import FAMILY
+from gatefront.trainer.family_file import load_delivered
 
 pytestmark = pytest.mark.timeout(3 * PATIENCE_S)
 
@@ -50,7 +50,12 @@ def gatefront(folder: Path) -> Gatefront:
     }
 
     def run(*arguments: str) -> str:
-        command = [sys.executable, "-c", "import sys; from search.cli import main; sys.exit(main())", *arguments]
+        command = [
+            sys.executable,
+            "-c",
+            "import sys; from gatefront.search.cli import main; sys.exit(main())",
+            *arguments,
+        ]
         ended = subprocess.run(
             command, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE_S
         )

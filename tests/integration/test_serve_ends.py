@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from dashboards.cli import listen
-from dashboards.serving import ServeOptions, serve_studies
+from gatefront.dashboards.cli import listen
+from gatefront.dashboards.serving import ServeOptions, serve_studies
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT], ids=lambda how: how.name)

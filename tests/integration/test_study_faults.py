@@ -17,9 +17,9 @@ import pytest
 from databases import PATIENCE_S
 from tiny_study import tiny_study
 
-from search.commands.inspect import status_document
-from search.json_document import to_text
-from search.queries import StudyReader
+from gatefront.search.commands.inspect import status_document
+from gatefront.search.json_document import to_text
+from gatefront.search.queries import StudyReader
 
 pytestmark = pytest.mark.timeout(3 * PATIENCE_S)
 
@@ -52,7 +52,12 @@ class Gatefront:
             "GATEFRONT_STORAGE": str(self.storage),
             "OMP_NUM_THREADS": "1",
         }
-        command = [sys.executable, "-c", "import sys; from search.cli import main; sys.exit(main())", *arguments]
+        command = [
+            sys.executable,
+            "-c",
+            "import sys; from gatefront.search.cli import main; sys.exit(main())",
+            *arguments,
+        ]
         child = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self._children.append(child)
         return child

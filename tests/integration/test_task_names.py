@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from search.bundle.manifest import read_manifest
-from search.cli import main
-from search.queries import StudyReader
+from gatefront.search.bundle.manifest import read_manifest
+from gatefront.search.cli import main
+from gatefront.search.queries import StudyReader
 
 NAMES = ("type", "flops", "shared.<b>", "名前 [/red] | $x$", "images")
 NUM_TRAIN, NUM_VAL = 24, 12

@@ -15,10 +15,10 @@ from databases import PATIENCE_S, PostgresServer, wait_until
 from ray_nodes import RayNodes
 from tiny_study import tiny_study
 
-from search.bundle import verify_bundle
-from search.cli import main
-from search.queries import StudyReader
-from search.records import StudyState
+from gatefront.search.bundle import verify_bundle
+from gatefront.search.cli import main
+from gatefront.search.queries import StudyReader
+from gatefront.search.records import StudyState
 
 
 class Service:
@@ -26,7 +26,12 @@ class Service:
 
     def __init__(self, folder: Path, database: str, nodes: RayNodes, environment: dict[str, str]) -> None:
         self._folder = folder
-        self._command = [sys.executable, "-c", "import sys; from search.cli import main; sys.exit(main())", "serve"]
+        self._command = [
+            sys.executable,
+            "-c",
+            "import sys; from gatefront.search.cli import main; sys.exit(main())",
+            "serve",
+        ]
         self._command += ["--storage", str(folder / "runs"), "--address", nodes.jobs_address]
         self._environment = os.environ | environment | {"GATEFRONT_DB": database, "OMP_NUM_THREADS": "1"}
         self.address = ""

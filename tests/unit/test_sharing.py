@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spaces.gate_map import GateMap, GateSite
-from spaces.sharing import affinity, flows, own_changes, parting_stage, same_sites, site_flops, stages
+from gatefront.spaces.gate_map import GateMap, GateSite
+from gatefront.spaces.sharing import affinity, flows, own_changes, parting_stage, same_sites, site_flops, stages
 
 
 def gate_maps(num_tasks: int = 3) -> st.SearchStrategy[GateMap]:

@@ -1,6 +1,6 @@
 """Data sets for several tasks at once: described without reading them, loaded as batches of tensors."""
 
-from trainer.data.dataset import (
+from gatefront.trainer.data.dataset import (
     IGNORE_INDEX,
     Batch,
     DataDescription,
@@ -9,9 +9,9 @@ from trainer.data.dataset import (
     MultiTaskData,
     Sample,
 )
-from trainer.data.file_split import FileSplit, Record
-from trainer.data.options import parse_options
-from trainer.data.registry import DATA_SOURCES, describe_data, load_data
+from gatefront.trainer.data.file_split import FileSplit, Record
+from gatefront.trainer.data.options import parse_options
+from gatefront.trainer.data.registry import DATA_SOURCES, describe_data, load_data
 
 __all__ = [
     "DATA_SOURCES",

@@ -8,11 +8,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from spaces.task_names import safe_names
-from trainer.cache_folder import obtain_folder
-from trainer.content_hash import hash_file, hash_json
-from trainer.data.array_dataset import ArrayDataset
-from trainer.data.dataset import DataDescription, DataError, MultiTaskData
+from gatefront.spaces.task_names import safe_names
+from gatefront.trainer.cache_folder import obtain_folder
+from gatefront.trainer.content_hash import hash_file, hash_json
+from gatefront.trainer.data.array_dataset import ArrayDataset
+from gatefront.trainer.data.dataset import DataDescription, DataError, MultiTaskData
 
 Split = Literal["train", "val"]
 Arrays = dict[str, NDArray[Any]]

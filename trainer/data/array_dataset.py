@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from spaces.tasks import Task
-from trainer.data.dataset import Batch, Sample
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.data.dataset import Batch, Sample
 
 _CLASS_KINDS = ("classification", "segmentation")
 

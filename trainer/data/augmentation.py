@@ -9,13 +9,13 @@ import torch
 from torch import Generator
 from torch.utils.data import Dataset
 
-from spaces.tasks import Task
-from trainer.content_hash import hash_json
-from trainer.data.dataset import MultiTaskData, Sample
-from trainer.data.labelled import KnowsItsLabels
-from trainer.data.options import require_option
-from trainer.data.resizing import Size
-from trainer.data.warp import LabelGeometry, Warp, warp_sample
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.content_hash import hash_json
+from gatefront.trainer.data.dataset import MultiTaskData, Sample
+from gatefront.trainer.data.labelled import KnowsItsLabels
+from gatefront.trainer.data.options import require_option
+from gatefront.trainer.data.resizing import Size
+from gatefront.trainer.data.warp import LabelGeometry, Warp, warp_sample
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

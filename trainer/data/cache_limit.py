@@ -4,7 +4,7 @@ import re
 import shutil
 from pathlib import Path
 
-from trainer.data.dataset import DataError
+from gatefront.trainer.data.dataset import DataError
 
 AUTO, OFF = "auto", "off"
 AUTO_LIMIT = 12 * 2**30

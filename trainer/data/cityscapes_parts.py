@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spaces.tasks import Task
-from trainer.data.augmentation import Augmentation, augment
-from trainer.data.dataset import (
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.data.augmentation import Augmentation, augment
+from gatefront.trainer.data.dataset import (
     IGNORE_INDEX,
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -27,12 +27,12 @@ from trainer.data.dataset import (
     DataSpec,
     MultiTaskData,
 )
-from trainer.data.decoded_cache import keep_decoded
-from trainer.data.numbered_tree import NumberedFolder, NumberedTree, find_numbered_size, load_numbered
-from trainer.data.options import parse_options
-from trainer.data.reading import read_picture, read_rgb
-from trainer.data.tree_size import PICTURE, SizedOptions, tell_size
-from trainer.data.warp import LabelGeometry
+from gatefront.trainer.data.decoded_cache import keep_decoded
+from gatefront.trainer.data.numbered_tree import NumberedFolder, NumberedTree, find_numbered_size, load_numbered
+from gatefront.trainer.data.options import parse_options
+from gatefront.trainer.data.reading import read_picture, read_rgb
+from gatefront.trainer.data.tree_size import PICTURE, SizedOptions, tell_size
+from gatefront.trainer.data.warp import LabelGeometry
 
 _SIZE = (256, 512)  # as published
 _CODES_PER_PIXEL = 256

@@ -8,9 +8,9 @@ from typing import Any, Protocol, runtime_checkable
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from spaces.errors import GatefrontError, SpaceError
-from spaces.task_names import require_distinct_names
-from spaces.tasks import Task
+from gatefront.spaces.errors import GatefrontError, SpaceError
+from gatefront.spaces.task_names import require_distinct_names
+from gatefront.spaces.tasks import Task
 
 IGNORE_INDEX = -100
 """Marks a missing class label (torch's own default); missing real values are NaN."""

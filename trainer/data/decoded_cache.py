@@ -14,12 +14,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol, cast, runtime_checkable
 
-from trainer.cache_folder import obtain_folder
-from trainer.content_hash import hash_file, hash_json
-from trainer.data.array_cache import is_intact, write_contents
-from trainer.data.cache_limit import cache_limit
-from trainer.data.dataset import DataError, DataSpec, MultiTaskData, Sample
-from trainer.data.decoded_split import Column, DecodedSplit, DeepImageError, list_columns, write_split
+from gatefront.trainer.cache_folder import obtain_folder
+from gatefront.trainer.content_hash import hash_file, hash_json
+from gatefront.trainer.data.array_cache import is_intact, write_contents
+from gatefront.trainer.data.cache_limit import cache_limit
+from gatefront.trainer.data.dataset import DataError, DataSpec, MultiTaskData, Sample
+from gatefront.trainer.data.decoded_split import Column, DecodedSplit, DeepImageError, list_columns, write_split
 
 _READ_AHEAD = 4  # samples per thread
 _LIBRARIES = ("numpy", "pillow", "scipy", "torch")

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from spaces.tasks import Task
-from trainer.data.dataset import IGNORE_INDEX, Batch, DataDescription, Sample
-from trainer.data.file_split import normalise
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.data.dataset import IGNORE_INDEX, Batch, DataDescription, Sample
+from gatefront.trainer.data.file_split import normalise
 
 _WITH_CLASSES = ("classification", "segmentation")
 

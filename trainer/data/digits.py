@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spaces.tasks import Task
-from trainer.data.array_cache import Arrays, Split, load_generated
-from trainer.data.dataset import DataDescription, DataSpec, MultiTaskData
-from trainer.data.options import resolve_whole_numbers
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.data.array_cache import Arrays, Split, load_generated
+from gatefront.trainer.data.dataset import DataDescription, DataSpec, MultiTaskData
+from gatefront.trainer.data.options import resolve_whole_numbers
 
 _HEIGHT, _WIDTH = 12, 14
 _DIGIT_SIZE = 8

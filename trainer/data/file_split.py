@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from trainer.data.dataset import DataDescription, DataError, Sample
-from trainer.data.reading import read_rgb
-from trainer.data.resizing import Size, resize_image, resize_label
+from gatefront.trainer.data.dataset import DataDescription, DataError, Sample
+from gatefront.trainer.data.reading import read_rgb
+from gatefront.trainer.data.resizing import Size, resize_image, resize_label
 
 Reader = Callable[..., Tensor | None]
 """Files of one label in, the label as :class:`Sample` has it out; None if they hold none."""

@@ -6,8 +6,8 @@ from typing import Protocol, runtime_checkable
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from spaces.tasks import Task
-from trainer.data.dataset import IGNORE_INDEX, DataError, MultiTaskData, Sample
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.data.dataset import IGNORE_INDEX, DataError, MultiTaskData, Sample
 
 
 @runtime_checkable

@@ -15,17 +15,24 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from spaces.tasks import Task
-from trainer.data.augmentation import Augmentation, augment
-from trainer.data.dataset import IMAGENET_MEAN, IMAGENET_STD, DataDescription, DataError, DataSpec, MultiTaskData
-from trainer.data.decoded_cache import keep_decoded
-from trainer.data.file_split import Reader
-from trainer.data.numbered_tree import NumberedFolder, NumberedTree, find_numbered_size, load_numbered
-from trainer.data.options import parse_options
-from trainer.data.reading import as_classes, read_array
-from trainer.data.resizing import Size, unit_normals
-from trainer.data.tree_size import SizedOptions, tell_size
-from trainer.data.warp import LabelGeometry
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.data.augmentation import Augmentation, augment
+from gatefront.trainer.data.dataset import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    DataDescription,
+    DataError,
+    DataSpec,
+    MultiTaskData,
+)
+from gatefront.trainer.data.decoded_cache import keep_decoded
+from gatefront.trainer.data.file_split import Reader
+from gatefront.trainer.data.numbered_tree import NumberedFolder, NumberedTree, find_numbered_size, load_numbered
+from gatefront.trainer.data.options import parse_options
+from gatefront.trainer.data.reading import as_classes, read_array
+from gatefront.trainer.data.resizing import Size, unit_normals
+from gatefront.trainer.data.tree_size import SizedOptions, tell_size
+from gatefront.trainer.data.warp import LabelGeometry
 
 _NYUV2_SIZE, _CITYSCAPES_SIZE = (288, 384), (128, 256)  # as published
 _OVERSHOOT = 0.5  # of bicubic resizing, in images of 0 to 1: generously more than it can be

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from spaces.tasks import Task
-from trainer.data.augmentation import ChangesWithEpoch
-from trainer.data.dataset import IGNORE_INDEX, Batch, Sample
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.data.augmentation import ChangesWithEpoch
+from gatefront.trainer.data.dataset import IGNORE_INDEX, Batch, Sample
 
 
 def epoch_batches(

@@ -7,7 +7,7 @@ from typing import Any
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
-from trainer.data.dataset import DataError
+from gatefront.trainer.data.dataset import DataError
 
 # What scipy raises for files that are cut short or no MATLAB files at all; for those of MATLAB 7.3, which are HDF5,
 # it is NotImplementedError.

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from torch import Tensor
 
-from trainer.content_hash import hash_json
-from trainer.data.dataset import DataDescription, DataError, DataSpec, MultiTaskData
-from trainer.data.file_split import FileSplit, Reader, Record
-from trainer.data.resizing import Size
-from trainer.data.tree import file_stamps, reading_stamps, require_root, require_suffix
-from trainer.data.tree_size import Channels, SizedOptions, find_size, require_one_size
+from gatefront.trainer.content_hash import hash_json
+from gatefront.trainer.data.dataset import DataDescription, DataError, DataSpec, MultiTaskData
+from gatefront.trainer.data.file_split import FileSplit, Reader, Record
+from gatefront.trainer.data.resizing import Size
+from gatefront.trainer.data.tree import file_stamps, reading_stamps, require_root, require_suffix
+from gatefront.trainer.data.tree_size import Channels, SizedOptions, find_size, require_one_size
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,17 +21,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spaces.tasks import Task
-from trainer.content_hash import hash_json
-from trainer.data.augmentation import Augmentation, augment
-from trainer.data.dataset import IMAGENET_MEAN, IMAGENET_STD, DataDescription, DataError, DataSpec, MultiTaskData
-from trainer.data.decoded_cache import keep_decoded
-from trainer.data.file_split import FileSplit, Reader, Record
-from trainer.data.matlab import read_matlab
-from trainer.data.options import parse_options
-from trainer.data.reading import as_classes, as_vectors, read_array, read_picture, read_yes_or_no
-from trainer.data.resizing import Size, unit_normals
-from trainer.data.tree import (
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.content_hash import hash_json
+from gatefront.trainer.data.augmentation import Augmentation, augment
+from gatefront.trainer.data.dataset import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    DataDescription,
+    DataError,
+    DataSpec,
+    MultiTaskData,
+)
+from gatefront.trainer.data.decoded_cache import keep_decoded
+from gatefront.trainer.data.file_split import FileSplit, Reader, Record
+from gatefront.trainer.data.matlab import read_matlab
+from gatefront.trainer.data.options import parse_options
+from gatefront.trainer.data.reading import as_classes, as_vectors, read_array, read_picture, read_yes_or_no
+from gatefront.trainer.data.resizing import Size, unit_normals
+from gatefront.trainer.data.tree import (
     file_stamps,
     read_names,
     reading_stamps,
@@ -40,7 +47,15 @@ from trainer.data.tree import (
     require_root,
     require_suffix,
 )
-from trainer.data.tree_size import PICTURE, Channels, SizedOptions, find_size, require_one_size, require_size, tell_size
+from gatefront.trainer.data.tree_size import (
+    PICTURE,
+    Channels,
+    SizedOptions,
+    find_size,
+    require_one_size,
+    require_size,
+    tell_size,
+)
 
 _SIZE = (480, 640)  # as published
 _CLASS_NAMES = (

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from trainer.data.dataset import DataError, DataSpec, OptionValue
+from gatefront.trainer.data.dataset import DataError, DataSpec, OptionValue
 
 OptionsT = TypeVar("OptionsT")
 

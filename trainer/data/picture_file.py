@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
-from trainer.data.dataset import DataError
+from gatefront.trainer.data.dataset import DataError
 
 FULL_BYTE, FULL_WORD = 255, 65_535
 IMAGE_TREATMENTS: Mapping[str, str] = {

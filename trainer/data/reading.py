@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trainer.data.dataset import IGNORE_INDEX, DataError
-from trainer.data.picture_file import (
+from gatefront.trainer.data.dataset import IGNORE_INDEX, DataError
+from gatefront.trainer.data.picture_file import (
     FULL_BYTE,
     FULL_WORD,
     IMAGE_TREATMENTS,
@@ -33,7 +33,7 @@ _one_at_a_time = threading.Lock()
 def read_rgb(path: Path) -> Tensor:
     """Return an image ``[3, h, w]``, upright: bytes, or real numbers in [0, 1] if the file has more than 8 bits.
 
-    :data:`~trainer.data.picture_file.IMAGE_TREATMENTS` says what becomes of each mode.
+    :data:`~gatefront.trainer.data.picture_file.IMAGE_TREATMENTS` says what becomes of each mode.
 
     Raises:
         DataError: if it cannot be read, has transparent pixels, or is of a mode that has no colors in [0, 1].

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from spaces.tasks import TaskKind
+from gatefront.spaces.tasks import TaskKind
 
 Size = tuple[int, int]
 """``(height, width)``."""
@@ -21,7 +21,7 @@ def resize_image(image: Tensor, size: Size) -> Tensor:
 
 
 def resize_label(label: Tensor, kind: TaskKind, size: Size) -> Tensor:
-    """Resize a dense label as :class:`trainer.data.Sample` has it, by the rule of its kind.
+    """Resize a dense label as :class:`gatefront.trainer.data.Sample` has it, by the rule of its kind.
 
     Normals are interpolated. Where edges shrink, a pixel is an edge if any pixel that it covers is one, so that no thin
     line is lost between the pixels. All else is the nearest pixel's: a mean of two classes is no class, and a mean of

@@ -5,9 +5,9 @@ from itertools import islice
 
 from torch.utils.data import Dataset
 
-from spaces.tasks import Task
-from trainer.data.dataset import Batch, Sample
-from trainer.data.loader import (
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.data.dataset import Batch, Sample
+from gatefront.trainer.data.loader import (
     as_in_epoch,
     epoch_batches,
     epoch_key,
@@ -22,7 +22,7 @@ Place = tuple[int, int]
 
 
 class TrainingBatches:
-    """What :func:`trainer.data.loader.epoch_batches` gives for every epoch, to be asked for in order.
+    """What :func:`gatefront.trainer.data.loader.epoch_batches` gives for every epoch, to be asked for in order.
 
     A worker that is started anew for each epoch costs what it takes to start it and to read a first batch, which
     short epochs of a small network never make up for.

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from trainer.data.dataset import DataError, DataSpec
-from trainer.data.picture_file import is_turned_or_deep, upright_size
+from gatefront.trainer.data.dataset import DataError, DataSpec
+from gatefront.trainer.data.picture_file import is_turned_or_deep, upright_size
 
 
 def require_root(spec: DataSpec, *, holds: str) -> Path:

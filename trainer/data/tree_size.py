@@ -8,12 +8,12 @@ from pathlib import Path
 
 from torch import Tensor
 
-from trainer.data.augmentation import AugmentOptions
-from trainer.data.dataset import DataError
-from trainer.data.file_split import Reader
-from trainer.data.options import require_option
-from trainer.data.resizing import Size
-from trainer.data.tree import header_shape
+from gatefront.trainer.data.augmentation import AugmentOptions
+from gatefront.trainer.data.dataset import DataError
+from gatefront.trainer.data.file_split import Reader
+from gatefront.trainer.data.options import require_option
+from gatefront.trainer.data.resizing import Size
+from gatefront.trainer.data.tree import header_shape
 
 logger = logging.getLogger(__name__)
 

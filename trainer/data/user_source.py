@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from spaces.errors import ERRORS_OF_FOREIGN_CODE, GatefrontError
-from trainer.data.dataset import DataDescription, DataError, DataSpec, MultiTaskData
+from gatefront.spaces.errors import ERRORS_OF_FOREIGN_CODE, GatefrontError
+from gatefront.trainer.data.dataset import DataDescription, DataError, DataSpec, MultiTaskData
 
 ResultT = TypeVar("ResultT")
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from spaces.tasks import Task
-from trainer.data.dataset import IGNORE_INDEX, Sample
-from trainer.data.resizing import Size, unit_normals
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.data.dataset import IGNORE_INDEX, Sample
+from gatefront.trainer.data.resizing import Size, unit_normals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

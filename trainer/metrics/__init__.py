@@ -1,8 +1,8 @@
 """How tasks are scored: pooled over every label of a data set, so that batches do not matter and gaps do not count."""
 
-from trainer.metrics.constant import beats_constant, constant_metric
-from trainer.metrics.metric import Metric, MetricError, NoValidLabelError
-from trainer.metrics.registry import METRICS, metric_for
+from gatefront.trainer.metrics.constant import beats_constant, constant_metric
+from gatefront.trainer.metrics.metric import Metric, MetricError, NoValidLabelError
+from gatefront.trainer.metrics.registry import METRICS, metric_for
 
 __all__ = [
     "METRICS",

@@ -5,8 +5,8 @@ from abc import abstractmethod
 import torch
 from torch import Tensor
 
-from spaces.tasks import Task
-from trainer.metrics.metric import Metric
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.metrics.metric import Metric
 
 
 class _AttributeMetric(Metric):

@@ -5,9 +5,9 @@ from abc import abstractmethod
 import torch
 from torch import Tensor
 
-from spaces.tasks import Task
-from trainer.data.dataset import IGNORE_INDEX
-from trainer.metrics.metric import MeanMetric, Metric, MetricError
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.data.dataset import IGNORE_INDEX
+from gatefront.trainer.metrics.metric import MeanMetric, Metric, MetricError
 
 
 class Accuracy(MeanMetric):

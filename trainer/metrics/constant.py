@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from spaces.tasks import Task, TaskKind
-from trainer.data.dataset import IGNORE_INDEX
-from trainer.losses import EDGE_POSITIVE_WEIGHT
-from trainer.metrics.registry import metric_for
+from gatefront.spaces.tasks import Task, TaskKind
+from gatefront.trainer.data.dataset import IGNORE_INDEX
+from gatefront.trainer.losses import EDGE_POSITIVE_WEIGHT
+from gatefront.trainer.metrics.registry import metric_for
 
 _DRAWN_PER_BATCH = 4096  # of the depths in a batch: enough for a quantile
 _QUANTILES = (0.1, 0.2, 0.3, 0.4, 0.5)  # the median for the absolute error, a lower one for the relative error

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from trainer.metrics.metric import MeanMetric
+from gatefront.trainer.metrics.metric import MeanMetric
 
 
 class DepthRmse(MeanMetric):

@@ -5,10 +5,10 @@ import math
 import torch
 from torch import Tensor
 
-from spaces.tasks import Task
-from trainer.losses import balanced_edge_errors
-from trainer.metrics.edge_maps import highest_within, suppress_off_ridges
-from trainer.metrics.metric import MeanMetric, Metric
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.losses import balanced_edge_errors
+from gatefront.trainer.metrics.edge_maps import highest_within, suppress_off_ridges
+from gatefront.trainer.metrics.metric import MeanMetric, Metric
 
 
 class BalancedEdgeLoss(MeanMetric):

@@ -6,8 +6,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from spaces.errors import GatefrontError
-from spaces.tasks import Task
+from gatefront.spaces.errors import GatefrontError
+from gatefront.spaces.tasks import Task
 
 
 class MetricError(GatefrontError, ValueError):
@@ -29,7 +29,7 @@ class Metric(ABC):
 
     @abstractmethod
     def update(self, prediction: Tensor, label: Tensor) -> None:
-        """Adds one batch: the head's raw output and the labels, gaps marked as in :class:`trainer.data.Sample`."""
+        """Add one batch: raw outputs of the head, and labels with gaps (:class:`gatefront.trainer.data.Sample`)."""
 
     @abstractmethod
     def compute(self) -> float:

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from spaces.tasks import Task
-from trainer.metrics.metric import MeanMetric, Metric
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.metrics.metric import MeanMetric, Metric
 
 
 def angles(prediction: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Mapping
 
-from spaces.tasks import Task, TaskKind
-from trainer.metrics.attributes import AttributeAccuracy, AttributeF1
-from trainer.metrics.classes import Accuracy, BinaryF1, MeanIou, MeanIouOfAllClasses, PixelAccuracy
-from trainer.metrics.depth import AbsoluteError, DepthRmse, RelativeError
-from trainer.metrics.edges import BalancedEdgeLoss, OptimalScaleF
-from trainer.metrics.metric import Metric, MetricError
-from trainer.metrics.normals import MeanAngle, MedianAngle, Within11, Within22, Within30
-from trainer.metrics.saliency import SaliencyF, SaliencyIou
+from gatefront.spaces.tasks import Task, TaskKind
+from gatefront.trainer.metrics.attributes import AttributeAccuracy, AttributeF1
+from gatefront.trainer.metrics.classes import Accuracy, BinaryF1, MeanIou, MeanIouOfAllClasses, PixelAccuracy
+from gatefront.trainer.metrics.depth import AbsoluteError, DepthRmse, RelativeError
+from gatefront.trainer.metrics.edges import BalancedEdgeLoss, OptimalScaleF
+from gatefront.trainer.metrics.metric import Metric, MetricError
+from gatefront.trainer.metrics.normals import MeanAngle, MedianAngle, Within11, Within22, Within30
+from gatefront.trainer.metrics.saliency import SaliencyF, SaliencyIou
 
 METRICS: Mapping[TaskKind, Mapping[str, Callable[[Task], Metric]]] = {
     "classification": {"accuracy": Accuracy, "f1": BinaryF1},

@@ -1,7 +1,7 @@
 """Weightings: how the losses of several tasks become one update of the parameters they share."""
 
-from trainer.weighting.registry import WEIGHTINGS, build_weighting, require_weighting, step_cost
-from trainer.weighting.weighting import TrainingStep, Weighting
+from gatefront.trainer.weighting.registry import WEIGHTINGS, build_weighting, require_weighting, step_cost
+from gatefront.trainer.weighting.weighting import TrainingStep, Weighting
 
 __all__ = [
     "WEIGHTINGS",

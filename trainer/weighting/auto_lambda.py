@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainer.weighting.weighting import TrainingStep, Weighting
+from gatefront.trainer.weighting.weighting import TrainingStep, Weighting
 
 INITIAL_LAMBDA = 0.1
 LAMBDA_TRAVEL = 4.0

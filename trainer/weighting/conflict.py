@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torchjd.aggregation import MGDA, Aggregator, CAGrad, PCGrad
 
-from trainer.weighting.weighting import TrainingStep, Weighting
+from gatefront.trainer.weighting.weighting import TrainingStep, Weighting
 
 CAGRAD_C = 0.4
 """Liu et al. 2021 for NYUv2."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from trainer.weighting.weighting import TrainingStep, Weighting
+from gatefront.trainer.weighting.weighting import TrainingStep, Weighting
 
 
 class ConstantWeighting(Weighting):

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 from torchjd.aggregation import MGDAWeighting
 
-from spaces.shared_network import SharedNetwork
-from trainer.config import TrainConfigError
-from trainer.weighting.weighting import TrainingStep, Weighting
+from gatefront.spaces.shared_network import SharedNetwork
+from gatefront.trainer.config import TrainConfigError
+from gatefront.trainer.weighting.weighting import TrainingStep, Weighting
 
 
 class RepresentationWeighting(Weighting):

@@ -5,10 +5,10 @@ from typing import get_args
 
 from torch import nn
 
-from spaces.tasks import Task
-from trainer.config import TrainConfigError, WeightingName, require_additive
-from trainer.weighting.constant import ConstantWeighting
-from trainer.weighting.weighting import Weighting
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.config import TrainConfigError, WeightingName, require_additive
+from gatefront.trainer.weighting.constant import ConstantWeighting
+from gatefront.trainer.weighting.weighting import Weighting
 
 WEIGHTINGS: tuple[WeightingName, ...] = get_args(WeightingName)
 
@@ -60,7 +60,7 @@ def step_cost(name: WeightingName, num_tasks: int) -> float:
 
 def _from_torchjd(name: WeightingName, network: nn.Module, num_tasks: int, num_steps: int) -> Weighting:
     # Imported where they are used: TorchJD takes a second to import, and most processes never need it.
-    from trainer.weighting import auto_lambda, conflict, mgda_ub, scalarization
+    from gatefront.trainer.weighting import auto_lambda, conflict, mgda_ub, scalarization
 
     builders: dict[WeightingName, Callable[[], Weighting]] = {
         "dwa": lambda: scalarization.DynamicWeightAverage(num_tasks),

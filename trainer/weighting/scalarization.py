@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torchjd.scalarization import DWA, UW, Random
 
-from trainer.weighting.weighting import TrainingStep, Weighting
+from gatefront.trainer.weighting.weighting import TrainingStep, Weighting
 
 DWA_TEMPERATURE = 2.0
 """As in Liu et al. 2019, and in every public implementation."""

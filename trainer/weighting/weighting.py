@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from trainer.data.dataset import Batch
+from gatefront.trainer.data.dataset import Batch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from search.comparison import ComparisonTable, Subject, comparison_table
-from search.comparison.table import SystemRun
-from search.control.contract import StartOptions
-from search.doctor.check import Check
-from search.errors import StudyNotFoundError
-from search.gate_course import EpochGates, GateCourse
-from search.records import (
+from gatefront.search.comparison import ComparisonTable, Subject, comparison_table
+from gatefront.search.comparison.table import SystemRun
+from gatefront.search.control.contract import StartOptions
+from gatefront.search.doctor.check import Check
+from gatefront.search.errors import StudyNotFoundError
+from gatefront.search.gate_course import EpochGates, GateCourse
+from gatefront.search.records import (
     EpochPoint,
     HypervolumePoint,
     PointDetail,
@@ -28,13 +28,13 @@ from search.records import (
     TrialPoint,
     TrialState,
 )
-from search.reference_point import ReferencePoint
-from search.study_status import StudyStatus
-from search.system_view import DatabaseHealth, RunningTrial, StudyDisk, StudyLoad, SystemView
-from search.trial_trace import TrialTrace
-from spaces.errors import GatefrontError
-from spaces.gate_counts import GateCounts
-from spaces.gate_map import GateMap, GateSite
+from gatefront.search.reference_point import ReferencePoint
+from gatefront.search.study_status import StudyStatus
+from gatefront.search.system_view import DatabaseHealth, RunningTrial, StudyDisk, StudyLoad, SystemView
+from gatefront.search.trial_trace import TrialTrace
+from gatefront.spaces.errors import GatefrontError
+from gatefront.spaces.gate_counts import GateCounts
+from gatefront.spaces.gate_map import GateMap, GateSite
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SINGLE_TASK_FLOPS = 2_700_000

@@ -7,13 +7,13 @@ import pytest
 from dash import no_update
 from sqlalchemy.exc import OperationalError
 
-from dashboards.dialogs import confirmed
-from dashboards.pages import study_actions, trial_extras
-from dashboards.pages.study_actions import STARTING, STOP_ASKED, events_card, study_acts
-from dashboards.refusals import refusal_sentence, study_refusals, trial_refusals
-from search.control.contract import NotRunningError
-from search.records import StudyEvent, StudyState, TrialState
-from search.study_status import StudyStatus
+from gatefront.dashboards.dialogs import confirmed
+from gatefront.dashboards.pages import study_actions, trial_extras
+from gatefront.dashboards.pages.study_actions import STARTING, STOP_ASKED, events_card, study_acts
+from gatefront.dashboards.refusals import refusal_sentence, study_refusals, trial_refusals
+from gatefront.search.control.contract import NotRunningError
+from gatefront.search.records import StudyEvent, StudyState, TrialState
+from gatefront.search.study_status import StudyStatus
 
 UNREACHABLE = OperationalError("SELECT 1", {}, Exception("connection refused"))
 

@@ -9,7 +9,7 @@ from dash import no_update
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboards.choosing import (
+from gatefront.dashboards.choosing import (
     Choice,
     chosen_best,
     complete_points,
@@ -19,10 +19,10 @@ from dashboards.choosing import (
     task_deltas,
     thinned,
 )
-from dashboards.choosing_words import best_sentence, difference_sentences, sharing_sentence
-from dashboards.cost_axis import cost_axis
-from dashboards.drawn import Drawn, ShownPoints
-from dashboards.figures.front import (
+from gatefront.dashboards.choosing_words import best_sentence, difference_sentences, sharing_sentence
+from gatefront.dashboards.cost_axis import cost_axis
+from gatefront.dashboards.drawn import Drawn, ShownPoints
+from gatefront.dashboards.figures.front import (
     BELOW_FLOOR,
     BEST,
     STOPPED,
@@ -32,21 +32,21 @@ from dashboards.figures.front import (
     front_figure,
     thinned_sentence,
 )
-from dashboards.figures.gate_map import gate_map_figure
-from dashboards.figures.hypervolume import hours_spent, hypervolume_figure
-from dashboards.figures.points import importance_figure, parallel_figure
-from dashboards.figures.sharing import affinity_figure, difference_figure, flops_figure, flow_figure
-from dashboards.figures.theme import scheme_named
-from dashboards.pages.study_front import Asked, front_update, read_floors
-from dashboards.pages.study_pair import chosen_pair, pair_update
-from dashboards.pages.study_points import Importances, parameters_update, rows_answer, selection_sentence
-from dashboards.pages.trial_layout import TrialKey
-from dashboards.pages.trial_sharing import sharing_update
-from dashboards.polling import Seen
-from dashboards.task_keys import task_key
-from search.errors import StoreError
-from search.importance import parameter_importances
-from search.records import StudyView, TrialState
+from gatefront.dashboards.figures.gate_map import gate_map_figure
+from gatefront.dashboards.figures.hypervolume import hours_spent, hypervolume_figure
+from gatefront.dashboards.figures.points import importance_figure, parallel_figure
+from gatefront.dashboards.figures.sharing import affinity_figure, difference_figure, flops_figure, flow_figure
+from gatefront.dashboards.figures.theme import scheme_named
+from gatefront.dashboards.pages.study_front import Asked, front_update, read_floors
+from gatefront.dashboards.pages.study_pair import chosen_pair, pair_update
+from gatefront.dashboards.pages.study_points import Importances, parameters_update, rows_answer, selection_sentence
+from gatefront.dashboards.pages.trial_layout import TrialKey
+from gatefront.dashboards.pages.trial_sharing import sharing_update
+from gatefront.dashboards.polling import Seen
+from gatefront.dashboards.task_keys import task_key
+from gatefront.search.errors import StoreError
+from gatefront.search.importance import parameter_importances
+from gatefront.search.records import StudyView, TrialState
 
 LIGHT = scheme_named("light")
 
@@ -274,7 +274,7 @@ def test_of_many_points_one_off_the_front_is_drawn_with_the_next_hundredth(view:
 def test_a_plot_that_leaves_points_out_says_how_many(view: StudyView, monkeypatch: pytest.MonkeyPatch) -> None:
     points = complete_points(view, cost_axis(view, "flops"))
     assert thinned_sentence(front_figure(view, LIGHT), points) is None
-    monkeypatch.setattr("dashboards.figures.front.MOST_DOMINATED", 1)
+    monkeypatch.setattr("gatefront.dashboards.figures.front.MOST_DOMINATED", 1)
     number_on_front = sum(point.on_front for point in points)
     said = thinned_sentence(front_figure(view, LIGHT), points)
     assert said is not None

@@ -4,16 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from dashboards.figures.front import BEST, FRONT, front_figure, hover_text
-from dashboards.figures.hypervolume import LOWER, UPPER, Over, hypervolume_figure, steps
-from dashboards.figures.theme import scheme_named
-from dashboards.pages.study_header import front_points, study_stats
-from dashboards.point_words import expected_delta, sureness
-from dashboards.report import report_html
-from dashboards.sentences import confirmation_sentence
-from dashboards.trial_table import trial_rows
-from search.confirmation import Confirmation
-from search.records import StudyView, TrialPoint
+from gatefront.dashboards.figures.front import BEST, FRONT, front_figure, hover_text
+from gatefront.dashboards.figures.hypervolume import LOWER, UPPER, Over, hypervolume_figure, steps
+from gatefront.dashboards.figures.theme import scheme_named
+from gatefront.dashboards.pages.study_header import front_points, study_stats
+from gatefront.dashboards.point_words import expected_delta, sureness
+from gatefront.dashboards.report import report_html
+from gatefront.dashboards.sentences import confirmation_sentence
+from gatefront.dashboards.trial_table import trial_rows
+from gatefront.search.confirmation import Confirmation
+from gatefront.search.records import StudyView, TrialPoint
 
 LIGHT = scheme_named("light")
 SURE = Confirmation(mean=-3.6, low=-4.1, high=-3.1, seeds=3)

@@ -7,9 +7,9 @@ from typing import Any
 import plotly.graph_objects as go
 import pytest
 
-from dashboards.figures.channel_pattern import channel_pattern_figure, pattern_sentence
-from dashboards.figures.curves import delta_curve_figure, flops_curve_figure, loss_figure, metric_figure
-from dashboards.figures.front import (
+from gatefront.dashboards.figures.channel_pattern import channel_pattern_figure, pattern_sentence
+from gatefront.dashboards.figures.curves import delta_curve_figure, flops_curve_figure, loss_figure, metric_figure
+from gatefront.dashboards.figures.front import (
     BEST,
     DERIVED,
     DOMINATED,
@@ -21,12 +21,12 @@ from dashboards.figures.front import (
     front_figure,
     hover_text,
 )
-from dashboards.figures.gate_map import gate_map_figure
-from dashboards.figures.hypervolume import Over, hypervolume_figure
-from dashboards.figures.task_deltas import task_deltas_figure
-from dashboards.figures.theme import scheme_named
-from search.records import EpochPoint, StudyView, TaskRecord, TrialState
-from spaces.gate_map import GateMap, GateSite
+from gatefront.dashboards.figures.gate_map import gate_map_figure
+from gatefront.dashboards.figures.hypervolume import Over, hypervolume_figure
+from gatefront.dashboards.figures.task_deltas import task_deltas_figure
+from gatefront.dashboards.figures.theme import scheme_named
+from gatefront.search.records import EpochPoint, StudyView, TaskRecord, TrialState
+from gatefront.spaces.gate_map import GateMap, GateSite
 
 LIGHT = scheme_named("light")
 MAP = GateMap(

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from dashboards.formats import (
+from gatefront.dashboards.formats import (
     flop_unit,
     format_count,
     format_delta,

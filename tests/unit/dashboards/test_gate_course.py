@@ -7,13 +7,13 @@ import pytest
 from dash import no_update
 from plotly.utils import PlotlyJSONEncoder
 
-from dashboards.figures.gate_map import gate_map_figure
-from dashboards.figures.theme import scheme_named
-from dashboards.pages.trial_course import course_update, cuts, shown_epoch
-from dashboards.pages.trial_layout import TrialKey
-from dashboards.polling import Seen
-from search.records import TrialState
-from spaces.gate_map import GateMap
+from gatefront.dashboards.figures.gate_map import gate_map_figure
+from gatefront.dashboards.figures.theme import scheme_named
+from gatefront.dashboards.pages.trial_course import course_update, cuts, shown_epoch
+from gatefront.dashboards.pages.trial_layout import TrialKey
+from gatefront.dashboards.polling import Seen
+from gatefront.search.records import TrialState
+from gatefront.spaces.gate_map import GateMap
 
 SEEN, KEY = Seen("1", "light"), TrialKey("digits", 7)
 

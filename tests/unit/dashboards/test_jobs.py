@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from dashboards.bundle_jobs import BundleJobs
-from dashboards.disk_uses import DiskUses
-from dashboards.jobs import Jobs, JobState, Report
-from search.errors import NothingToPullError
-from search.point_label import PointLabel
+from gatefront.dashboards.bundle_jobs import BundleJobs
+from gatefront.dashboards.disk_uses import DiskUses
+from gatefront.dashboards.jobs import Jobs, JobState, Report
+from gatefront.search.errors import NothingToPullError
+from gatefront.search.point_label import PointLabel
 
 CALLER: ContextVar[str] = ContextVar("caller")
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from dashboards.drawn import ShownPoints
-from dashboards.pages.study import study_update
-from dashboards.pages.study_points import rows_answer
-from dashboards.polling import Seen
-from search.queries import StudyReader
-from search.records import StudyState
+from gatefront.dashboards.drawn import ShownPoints
+from gatefront.dashboards.pages.study import study_update
+from gatefront.dashboards.pages.study_points import rows_answer
+from gatefront.dashboards.polling import Seen
+from gatefront.search.queries import StudyReader
+from gatefront.search.records import StudyState
 
 pytestmark = pytest.mark.soak
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from dashboards.polling import Poll, Seen, poll
-from search.errors import StudyNotFoundError
+from gatefront.dashboards.polling import Poll, Seen, poll
+from gatefront.search.errors import StudyNotFoundError
 
 NOW = datetime(2026, 3, 1, 14, 3, 20, tzinfo=UTC)
 UNREACHABLE = OperationalError("SELECT 1", {}, Exception("connection refused"))

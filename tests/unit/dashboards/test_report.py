@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from dashboards.errors import ReportError
-from dashboards.report import report_html, write_report
-from search.errors import StudyNotFoundError
-from search.records import StudyView
+from gatefront.dashboards.errors import ReportError
+from gatefront.dashboards.report import report_html, write_report
+from gatefront.search.errors import StudyNotFoundError
+from gatefront.search.records import StudyView
 
 
 def without_script(document: str) -> str:

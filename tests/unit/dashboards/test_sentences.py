@@ -6,8 +6,8 @@ from html import escape
 
 import pytest
 
-from dashboards.report import report_html
-from dashboards.sentences import (
+from gatefront.dashboards.report import report_html
+from gatefront.dashboards.sentences import (
     curves_sentence,
     front_sentence,
     hypervolume_sentence,
@@ -18,7 +18,7 @@ from dashboards.sentences import (
     trial_sentence,
     unlearned_sentence,
 )
-from search.records import StudyState, StudyView, TrialDetail, TrialPoint, TrialState
+from gatefront.search.records import StudyState, StudyView, TrialDetail, TrialPoint, TrialState
 
 NAN = "the loss of task right is NaN in epoch 3."
 

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from dash import no_update
 
-from dashboards import ids_actions
-from dashboards.examinations import Examinations
-from dashboards.pages.start import form_update, start_update
-from dashboards.pages.start_form import FIELD_IDS, MAX_BYTES, uploaded_text
-from dashboards.study_text import FIRST_TEXT
-from search.control.contract import StartOptions, StudyControl
-from search.errors import StudyExistsError, StudyFileError
+from gatefront.dashboards import ids_actions
+from gatefront.dashboards.examinations import Examinations
+from gatefront.dashboards.pages.start import form_update, start_update
+from gatefront.dashboards.pages.start_form import FIELD_IDS, MAX_BYTES, uploaded_text
+from gatefront.dashboards.study_text import FIRST_TEXT
+from gatefront.search.control.contract import StartOptions, StudyControl
+from gatefront.search.errors import StudyExistsError, StudyFileError
 
 OPTIONS = StartOptions(hours=2.0)
 FIELDS = list(FIELD_IDS)

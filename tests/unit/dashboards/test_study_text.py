@@ -7,10 +7,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dashboards.study_text import FIELDS, FIRST_TEXT, read_fields, set_field, set_weight, task_names, task_weights
-from search.errors import StudyFileError
-from search.plan import plan_study
-from search.study_file import parse_study
+from gatefront.dashboards.study_text import (
+    FIELDS,
+    FIRST_TEXT,
+    read_fields,
+    set_field,
+    set_weight,
+    task_names,
+    task_weights,
+)
+from gatefront.search.errors import StudyFileError
+from gatefront.search.plan import plan_study
+from gatefront.search.study_file import parse_study
 
 STUDIES = sorted((Path(__file__).parents[3] / "studies").glob("*.toml"))
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=20)

@@ -11,18 +11,18 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy.exc import OperationalError
 
-from dashboards.app import create_app
-from dashboards.disk_uses import DiskUses
-from dashboards.downloads import add_downloads, report_response
-from dashboards.nearest_points import nearest_points, nearest_table
-from dashboards.pages.system import system_update
-from dashboards.pages.trial_bundle import _NUM_STEPS
-from dashboards.pages.trial_origin import log_card, origin_cards
-from dashboards.polling import Seen
-from dashboards.router import page_at
-from search.bundle.archive import PACKING
-from search.bundle.pull import STEPS
-from search.records import StudyView, TrialState
+from gatefront.dashboards.app import create_app
+from gatefront.dashboards.disk_uses import DiskUses
+from gatefront.dashboards.downloads import add_downloads, report_response
+from gatefront.dashboards.nearest_points import nearest_points, nearest_table
+from gatefront.dashboards.pages.system import system_update
+from gatefront.dashboards.pages.trial_bundle import _NUM_STEPS
+from gatefront.dashboards.pages.trial_origin import log_card, origin_cards
+from gatefront.dashboards.polling import Seen
+from gatefront.dashboards.router import page_at
+from gatefront.search.bundle.archive import PACKING
+from gatefront.search.bundle.pull import STEPS
+from gatefront.search.records import StudyView, TrialState
 
 UNREACHABLE = OperationalError("SELECT 1", {}, Exception("connection refused"))
 

@@ -9,23 +9,23 @@ from typing import Any
 import optuna
 import pytest
 
-from search.config import StudyConfig
-from search.drain import Drain
-from search.messages import AttemptStarted, EpochFinished, Message, TrialFailed, TrialFinished, encode
-from search.queries import StudyReader
-from search.records import StudyState, TrialState
-from search.recovery import Recovery, recover
-from search.result_gate import ResultGate
-from search.rounds import Progress, Round
-from search.sampler_view import CONFIRMS, SelectiveSampler
-from search.searcher import StudySearcher
-from search.storage.open_store import open_store
-from search.storage.repository import StudyStore
-from search.storage.schema import StudyRow
-from search.study import ask, open_study
-from search.study_file import parse_study
-from spaces.gate_map import GateMap, GateSite
-from trainer.reporting import DerivedResult, EpochReport, TrialResult
+from gatefront.search.config import StudyConfig
+from gatefront.search.drain import Drain
+from gatefront.search.messages import AttemptStarted, EpochFinished, Message, TrialFailed, TrialFinished, encode
+from gatefront.search.queries import StudyReader
+from gatefront.search.records import StudyState, TrialState
+from gatefront.search.recovery import Recovery, recover
+from gatefront.search.result_gate import ResultGate
+from gatefront.search.rounds import Progress, Round
+from gatefront.search.sampler_view import CONFIRMS, SelectiveSampler
+from gatefront.search.searcher import StudySearcher
+from gatefront.search.storage.open_store import open_store
+from gatefront.search.storage.repository import StudyStore
+from gatefront.search.storage.schema import StudyRow
+from gatefront.search.study import ask, open_study
+from gatefront.search.study_file import parse_study
+from gatefront.spaces.gate_map import GateMap, GateSite
+from gatefront.trainer.reporting import DerivedResult, EpochReport, TrialResult
 
 TASKS = ("left", "right")
 BUDGET = 600

@@ -12,15 +12,15 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from search.control.contract import StartOptions
-from search.rest.access import AccessGate
-from search.rest.caller import CALLER, Caller
-from search.rest.failures import MOST_FAILURES, WINDOW_S, Failures
-from search.rest.guarded_control import GuardedControl
-from search.rest.login import local_path
-from search.rest.problems import NotAllowedError
-from search.rest.sessions import COOKIE, LIFETIME_S, Sessions
-from search.rest.tokens import TokenError, Tokens, load_tokens
+from gatefront.search.control.contract import StartOptions
+from gatefront.search.rest.access import AccessGate
+from gatefront.search.rest.caller import CALLER, Caller
+from gatefront.search.rest.failures import MOST_FAILURES, WINDOW_S, Failures
+from gatefront.search.rest.guarded_control import GuardedControl
+from gatefront.search.rest.login import local_path
+from gatefront.search.rest.problems import NotAllowedError
+from gatefront.search.rest.sessions import COOKIE, LIFETIME_S, Sessions
+from gatefront.search.rest.tokens import TokenError, Tokens, load_tokens
 
 READER, WRITER = "r" * 24, "w" * 24
 TOKENS = Tokens.parse(["# people", "", f"rita read {READER}", f"wim write {WRITER}"], source="test")

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from search.cli import main
-from search.commands.run import _say_end
-from search.queries import StudyReader
-from search.records import StudyState
-from trainer.reporting import ReferenceResult
+from gatefront.search.cli import main
+from gatefront.search.commands.run import _say_end
+from gatefront.search.queries import StudyReader
+from gatefront.search.records import StudyState
+from gatefront.trainer.reporting import ReferenceResult
 
 OpenStudy = Callable[..., Any]
 

@@ -12,12 +12,12 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState as OptunaState
 from ray.tune.search import Searcher
 
-from search.cli import main
-from search.messages import TrialFailed
-from search.queries import StudyReader
-from search.records import StudyState, TrialState
-from search.sampler_view import SelectiveSampler
-from search.storage.amendments import extend, unvoid_trial, void_trial
+from gatefront.search.cli import main
+from gatefront.search.messages import TrialFailed
+from gatefront.search.queries import StudyReader
+from gatefront.search.records import StudyState, TrialState
+from gatefront.search.sampler_view import SelectiveSampler
+from gatefront.search.storage.amendments import extend, unvoid_trial, void_trial
 
 OpenStudy = Callable[..., Any]
 

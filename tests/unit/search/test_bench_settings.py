@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from search.bundle.bench_settings import RUNTIMES, BenchSettings
-from search.cli import main
-from search.errors import BenchError
+from gatefront.search.bundle.bench_settings import RUNTIMES, BenchSettings
+from gatefront.search.cli import main
+from gatefront.search.errors import BenchError
 
 
 def test_default_is_every_runtime_alone_on_one_thread() -> None:

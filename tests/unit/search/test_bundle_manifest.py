@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.bundle.card import write_card
-from search.bundle.keep_latency import keep_latency
-from search.bundle.manifest import (
+from gatefront.search.bundle.card import write_card
+from gatefront.search.bundle.keep_latency import keep_latency
+from gatefront.search.bundle.manifest import (
     DataEntry,
     FileEntry,
     FlopsEntry,
@@ -25,8 +25,8 @@ from search.bundle.manifest import (
     read_manifest,
     write_manifest,
 )
-from search.errors import BundleError
-from search.latency import Latency
+from gatefront.search.errors import BundleError
+from gatefront.search.latency import Latency
 
 DOCUMENTED_SCHEMA = Path(__file__).resolve().parents[3] / "docs" / "bundle.schema.json"
 

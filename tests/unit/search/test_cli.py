@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import typer.main
 
-from search.cli import build_app, main
-from search.messages import TrialFailed
-from spaces import FLOP_CONVENTION
+from gatefront.search.cli import build_app, main
+from gatefront.search.messages import TrialFailed
+from gatefront.spaces import FLOP_CONVENTION
 
 OpenStudy = Callable[..., Any]
 

@@ -10,31 +10,31 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from search.bundle import verify_bundle
-from search.bundle.layout import OutputFolderError
-from search.bundle.manifest import Manifest, read_manifest
-from search.comparison import Subject, comparison_table, list_systems
-from search.comparison.jobs import SystemJob, initial_jobs, seeded_plans, system_jobs
-from search.comparison.pull import pull_system
-from search.comparison.run import Workers, buildable, run_comparison
-from search.comparison.systems import DEFAULT_WEIGHTINGS, parse_weightings
-from search.comparison.table import ComparisonTable, SystemRun, mean_ranks
-from search.comparison.training import train_system
-from search.comparison.words import comparison_document, comparison_words
-from search.config import StudyConfig
-from search.errors import NothingToPullError, StudyFileError, StudyNotFoundError
-from search.folders import StudyFolders
-from search.json_document import to_text
-from search.queries import StudyReader
-from search.records import TaskRecord
-from search.references import ReferenceJob, train_job
-from search.storage.open_store import open_store
-from search.storage.schema import ComparisonRow
-from search.study_file import parse_study
-from spaces import count_flops
-from trainer.family_file import load_delivered
-from trainer.reporting import ReferenceResult
-from trainer.weighting import WEIGHTINGS, step_cost
+from gatefront.search.bundle import verify_bundle
+from gatefront.search.bundle.layout import OutputFolderError
+from gatefront.search.bundle.manifest import Manifest, read_manifest
+from gatefront.search.comparison import Subject, comparison_table, list_systems
+from gatefront.search.comparison.jobs import SystemJob, initial_jobs, seeded_plans, system_jobs
+from gatefront.search.comparison.pull import pull_system
+from gatefront.search.comparison.run import Workers, buildable, run_comparison
+from gatefront.search.comparison.systems import DEFAULT_WEIGHTINGS, parse_weightings
+from gatefront.search.comparison.table import ComparisonTable, SystemRun, mean_ranks
+from gatefront.search.comparison.training import train_system
+from gatefront.search.comparison.words import comparison_document, comparison_words
+from gatefront.search.config import StudyConfig
+from gatefront.search.errors import NothingToPullError, StudyFileError, StudyNotFoundError
+from gatefront.search.folders import StudyFolders
+from gatefront.search.json_document import to_text
+from gatefront.search.queries import StudyReader
+from gatefront.search.records import TaskRecord
+from gatefront.search.references import ReferenceJob, train_job
+from gatefront.search.storage.open_store import open_store
+from gatefront.search.storage.schema import ComparisonRow
+from gatefront.search.study_file import parse_study
+from gatefront.spaces import count_flops
+from gatefront.trainer.family_file import load_delivered
+from gatefront.trainer.reporting import ReferenceResult
+from gatefront.trainer.weighting import WEIGHTINGS, step_cost
 
 STUDY = """
 [study]

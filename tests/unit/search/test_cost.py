@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from search.cost import GPUS_HELD, cost_line, study_cost
-from search.messages import EpochFinished
-from search.queries import StudyReader
-from search.records import StudyView
-from trainer.reporting import DerivedResult, EpochReport, ReferenceResult, TrialResult
+from gatefront.search.cost import GPUS_HELD, cost_line, study_cost
+from gatefront.search.messages import EpochFinished
+from gatefront.search.queries import StudyReader
+from gatefront.search.records import StudyView
+from gatefront.trainer.reporting import DerivedResult, EpochReport, ReferenceResult, TrialResult
 
 OpenStudy = Callable[..., Any]
 MakeDerived = Callable[..., DerivedResult]

@@ -7,23 +7,23 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from search.cli import main
-from search.comparison import list_systems
-from search.comparison.run import Workers, run_comparison
-from search.control.contract import StartOptions
-from search.control.driver import main as drive
-from search.control.order import ORDER_VARIABLE, DriverOrder
-from search.doctor.check import Check
-from search.doctor.data_checks import check_data, require_sound_data
-from search.errors import DataChecksError
-from search.folders import StudyFolders
-from search.queries import StudyReader
-from search.references import ReferenceJob
-from search.storage.open_store import open_store
-from search.study_file import parse_study
-from spaces.errors import GatefrontError
-from trainer.data import DataSpec, MultiTaskData, load_data
-from trainer.reporting import ReferenceResult
+from gatefront.search.cli import main
+from gatefront.search.comparison import list_systems
+from gatefront.search.comparison.run import Workers, run_comparison
+from gatefront.search.control.contract import StartOptions
+from gatefront.search.control.driver import main as drive
+from gatefront.search.control.order import ORDER_VARIABLE, DriverOrder
+from gatefront.search.doctor.check import Check
+from gatefront.search.doctor.data_checks import check_data, require_sound_data
+from gatefront.search.errors import DataChecksError
+from gatefront.search.folders import StudyFolders
+from gatefront.search.queries import StudyReader
+from gatefront.search.references import ReferenceJob
+from gatefront.search.storage.open_store import open_store
+from gatefront.search.study_file import parse_study
+from gatefront.spaces.errors import GatefrontError
+from gatefront.trainer.data import DataSpec, MultiTaskData, load_data
+from gatefront.trainer.reporting import ReferenceResult
 
 MANIFEST = """
 input_size = [6, 9]
@@ -188,7 +188,7 @@ def is_begun(monkeypatch: pytest.MonkeyPatch) -> Callable[[], bool]:
         begun.append("study")
         raise GatefrontError("it was begun.")
 
-    monkeypatch.setattr("search.service._drive", stop)
+    monkeypatch.setattr("gatefront.search.service._drive", stop)
     return lambda: bool(begun)
 
 

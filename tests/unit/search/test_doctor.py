@@ -11,22 +11,22 @@ import pytest
 import torch
 from PIL import Image
 
-from search.cli import main
-from search.config import StudyConfig, TrainSection
-from search.doctor.duration import check_duration
-from search.doctor.first_steps import FirstSteps, _small_batch, take_first_steps
-from search.doctor.memory import check_memory
-from search.doctor.peak_memory import Peak, measure_peak
-from search.doctor.trainee import Trainee
-from search.family_cost import family_flops, most_flops
-from search.family_section import FamilyName
-from search.formats import format_duration
-from search.plan import StudyPlan, plan_study
-from search.study_file import parse_study
-from spaces import build_gated_network, count_parameters
-from spaces.families import build_family
-from trainer.data import load_data
-from trainer.data.loader import num_samples
+from gatefront.search.cli import main
+from gatefront.search.config import StudyConfig, TrainSection
+from gatefront.search.doctor.duration import check_duration
+from gatefront.search.doctor.first_steps import FirstSteps, _small_batch, take_first_steps
+from gatefront.search.doctor.memory import check_memory
+from gatefront.search.doctor.peak_memory import Peak, measure_peak
+from gatefront.search.doctor.trainee import Trainee
+from gatefront.search.family_cost import family_flops, most_flops
+from gatefront.search.family_section import FamilyName
+from gatefront.search.formats import format_duration
+from gatefront.search.plan import StudyPlan, plan_study
+from gatefront.search.study_file import parse_study
+from gatefront.spaces import build_gated_network, count_parameters
+from gatefront.spaces.families import build_family
+from gatefront.trainer.data import load_data
+from gatefront.trainer.data.loader import num_samples
 
 STUDY = """
 [study]
@@ -48,7 +48,7 @@ name = {choices = ["interrogate", "cross-stitch", "etr-nlp", "lomt"]}
 gamma = {low = 0.25, high = 0.75}
 """
 )
-DOCTOR = "search.doctor"
+DOCTOR = "gatefront.search.doctor"
 
 
 def doctor(tmp_path: Path, text: str = STUDY, db: str | None = None) -> int:

@@ -12,19 +12,19 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from search.doctor.brightness import Brightness
-from search.doctor.check import Check
-from search.doctor.contact_sheet import draw_contact_sheet
-from search.doctor.evenly import evenly_spaced
-from search.doctor.label_checks import check_labels
-from search.doctor.label_counts import LabelCounts
-from search.doctor.label_pictures import UNKNOWN, class_color, image_picture, label_picture
-from search.doctor.label_words import label_words
-from search.doctor.legend import lay_out_legend
-from search.doctor.sheet_font import drawable, load_font
-from spaces import Task
-from trainer.data import IGNORE_INDEX, DataDescription, MultiTaskData, Sample
-from trainer.data.augmentation import Augmentation, augment
+from gatefront.search.doctor.brightness import Brightness
+from gatefront.search.doctor.check import Check
+from gatefront.search.doctor.contact_sheet import draw_contact_sheet
+from gatefront.search.doctor.evenly import evenly_spaced
+from gatefront.search.doctor.label_checks import check_labels
+from gatefront.search.doctor.label_counts import LabelCounts
+from gatefront.search.doctor.label_pictures import UNKNOWN, class_color, image_picture, label_picture
+from gatefront.search.doctor.label_words import label_words
+from gatefront.search.doctor.legend import lay_out_legend
+from gatefront.search.doctor.sheet_font import drawable, load_font
+from gatefront.spaces import Task
+from gatefront.trainer.data import IGNORE_INDEX, DataDescription, MultiTaskData, Sample
+from gatefront.trainer.data.augmentation import Augmentation, augment
 
 NAN = float("nan")
 SEMSEG = Task(name="semseg", kind="segmentation", num_outputs=4)
@@ -210,7 +210,7 @@ def test_coverage_and_unseen_classes_are_told_per_split() -> None:
 
 
 def test_large_splits_are_looked_at_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("search.doctor.label_checks._MOST_SAMPLES", 2)
+    monkeypatch.setattr("gatefront.search.doctor.label_checks._MOST_SAMPLES", 2)
     samples = [LABELS if index in (0, 5) else {} for index in range(10)]
     checks = {c.name: c for c in check_labels(TASKS, data_of(Listed(*samples), Listed(LABELS)))}
     assert checks["samples"].detail == "10 for training (2 of them looked at), 1 for validation"

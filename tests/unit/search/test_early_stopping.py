@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.early_stopping import EarlyStopping, StoppingRule
-from search.pareto import is_feasible, pareto_front
-from search.ranking import constrained_order
+from gatefront.search.early_stopping import EarlyStopping, StoppingRule
+from gatefront.search.pareto import is_feasible, pareto_front
+from gatefront.search.ranking import constrained_order
 
 BUDGET = 500
 POINTS = st.lists(st.tuples(st.integers(-5, 5).map(float), st.integers(1, 9).map(lambda n: 100 * n)), max_size=25)

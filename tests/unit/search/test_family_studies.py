@@ -7,22 +7,22 @@ import optuna
 import pytest
 import torch
 
-from search.config import StudyConfig
-from search.errors import StudyFileError
-from search.folders import StudyFolders
-from search.gc.files import FileKind, files_of_trial
-from search.messages import TrialFinished, decode, encode
-from search.plan import StudyPlan, plan_study
-from search.references import reference_jobs
-from search.sampling import FAMILY, first_points, search_space
-from search.sampling import decode as decode_params
-from search.study import adopt, ask, open_study
-from search.study_file import parse_study
-from spaces import BudgetBelowFloorError, SpaceError
-from trainer.checkpoint_files import add_checkpoint_file
-from trainer.config import TrainConfigError
-from trainer.family_choice import FamilyChoice
-from trainer.reporting import TrialResult
+from gatefront.search.config import StudyConfig
+from gatefront.search.errors import StudyFileError
+from gatefront.search.folders import StudyFolders
+from gatefront.search.gc.files import FileKind, files_of_trial
+from gatefront.search.messages import TrialFinished, decode, encode
+from gatefront.search.plan import StudyPlan, plan_study
+from gatefront.search.references import reference_jobs
+from gatefront.search.sampling import FAMILY, first_points, search_space
+from gatefront.search.sampling import decode as decode_params
+from gatefront.search.study import adopt, ask, open_study
+from gatefront.search.study_file import parse_study
+from gatefront.spaces import BudgetBelowFloorError, SpaceError
+from gatefront.trainer.checkpoint_files import add_checkpoint_file
+from gatefront.trainer.config import TrainConfigError
+from gatefront.trainer.family_choice import FamilyChoice
+from gatefront.trainer.reporting import TrialResult
 
 HEAD = '[study]\nname = "f"\n[data]\nname = "digits"\n'
 MIXED = (

@@ -12,19 +12,19 @@ import pytest
 import ray
 from ray import tune
 
-from search import ray_references, runner, service
-from search.cluster import WorkerResources
-from search.drain import Drain
-from search.errors import DriverFailedError
-from search.messages import AttemptStarted, TrialFinished, encode
-from search.queries import StudyReader
-from search.ray_references import RayReferences
-from search.records import StudyState, TrialState
-from search.service import Overrides, Sitting, resume_study, start_study
-from search.storage.engine import open_engine
-from search.storage.repository import StudyStore
-from spaces.gate_map import GateMap
-from trainer.full_disk import DiskFullError
+from gatefront.search import ray_references, runner, service
+from gatefront.search.cluster import WorkerResources
+from gatefront.search.drain import Drain
+from gatefront.search.errors import DriverFailedError
+from gatefront.search.messages import AttemptStarted, TrialFinished, encode
+from gatefront.search.queries import StudyReader
+from gatefront.search.ray_references import RayReferences
+from gatefront.search.records import StudyState, TrialState
+from gatefront.search.service import Overrides, Sitting, resume_study, start_study
+from gatefront.search.storage.engine import open_engine
+from gatefront.search.storage.repository import StudyStore
+from gatefront.spaces.gate_map import GateMap
+from gatefront.trainer.full_disk import DiskFullError
 
 STUDY = """
 [study]

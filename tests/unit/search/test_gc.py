@@ -12,22 +12,22 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.bundle.choose import choose_point
-from search.disk_quota import parse_disk_quota
-from search.drain import Drain
-from search.errors import AmendmentError, StudyFileError
-from search.folders import StudyFolders
-from search.gc import disk_use, plan_sweep, sweep
-from search.gc import keeper as keeper_module
-from search.gc.files import FileKind, trial_files
-from search.gc.keeper import DiskKeeper
-from search.gc.rule import kept_networks
-from search.pareto import pareto_front
-from search.queries import StudyReader
-from search.records import StudyView, TrialState
-from search.storage.amendments import unvoid_trial, void_trial
-from search.storage.engine import open_engine
-from search.storage.schema import StudyRow
+from gatefront.search.bundle.choose import choose_point
+from gatefront.search.disk_quota import parse_disk_quota
+from gatefront.search.drain import Drain
+from gatefront.search.errors import AmendmentError, StudyFileError
+from gatefront.search.folders import StudyFolders
+from gatefront.search.gc import disk_use, plan_sweep, sweep
+from gatefront.search.gc import keeper as keeper_module
+from gatefront.search.gc.files import FileKind, trial_files
+from gatefront.search.gc.keeper import DiskKeeper
+from gatefront.search.gc.rule import kept_networks
+from gatefront.search.pareto import pareto_front
+from gatefront.search.queries import StudyReader
+from gatefront.search.records import StudyView, TrialState
+from gatefront.search.storage.amendments import unvoid_trial, void_trial
+from gatefront.search.storage.engine import open_engine
+from gatefront.search.storage.schema import StudyRow
 
 RESUME = ("checkpoint-000003-" + "0" * 32 + ".pt", "learned.pt", "derived-1.json", ".checkpoint.pt-abc123")
 NETWORKS = ("network.pt", "derived-1.pt")
@@ -151,7 +151,7 @@ def view(open_table_study: Callable[..., Any], make_derived: Callable[..., Any])
 
 
 def _failed() -> Any:
-    from search.messages import TrialFailed
+    from gatefront.search.messages import TrialFailed
 
     return TrialFailed("no reason")
 

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from search.errors import StudyFileError
-from search.grid_sampler import GridSampler, grid_values
-from search.sampler_view import SelectiveSampler
+from gatefront.search.errors import StudyFileError
+from gatefront.search.grid_sampler import GridSampler, grid_values
+from gatefront.search.sampler_view import SelectiveSampler
 
 SPACE: dict[str, BaseDistribution] = {
     "tau": FloatDistribution(0.0, 0.8),

@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ray.tune.search import Searcher
 
-from search import ray_jobs, ray_references
-from search.cluster import WorkerResources
-from search.drain import Drain
-from search.messages import EpochFinished
-from search.ray_jobs import PreparationStoppedError
-from search.ray_references import RayReferences
-from search.records import TrialState
-from search.runner import DrainStopper
-from trainer.reporting import EpochReport
+from gatefront.search import ray_jobs, ray_references
+from gatefront.search.cluster import WorkerResources
+from gatefront.search.drain import Drain
+from gatefront.search.messages import EpochFinished
+from gatefront.search.ray_jobs import PreparationStoppedError
+from gatefront.search.ray_references import RayReferences
+from gatefront.search.records import TrialState
+from gatefront.search.runner import DrainStopper
+from gatefront.trainer.reporting import EpochReport
 
 OpenStudy = Callable[..., Any]
 

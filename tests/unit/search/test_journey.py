@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from search.doctor import journey
-from search.doctor.journey import Journey, take_family_journey, take_gated_journey
-from spaces import Architecture, GateLayout, PlainNetwork, Task, build_gated_network, prune_network
-from spaces.families import FAMILIES
+from gatefront.search.doctor import journey
+from gatefront.search.doctor.journey import Journey, take_family_journey, take_gated_journey
+from gatefront.spaces import Architecture, GateLayout, PlainNetwork, Task, build_gated_network, prune_network
+from gatefront.spaces.families import FAMILIES
 
 TASKS = (Task(name="depth", kind="depth", num_outputs=1), Task(name="label", kind="classification", num_outputs=3))
 STEPS = ["lift", "cut", "prune", "compare", "export", "verify"]

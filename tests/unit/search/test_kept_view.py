@@ -16,20 +16,20 @@ from hypothesis import strategies as st
 from optuna.distributions import FloatDistribution
 from sqlalchemy.orm import Session
 
-from search.facts import read_facts
-from search.in_order import in_order
-from search.kept_view import KeptView
-from search.kept_views import KeptViews
-from search.queries import StudyReader
-from search.records import StudyState, StudyView, TrialState
-from search.storage.amendments import unvoid_trial, void_trial
-from search.storage.engine import open_engine, open_optuna_storage
-from search.storage.migrate import upgrade_schema
-from search.storage.repository import StudyStore
-from search.storage.schema import StudyRow
-from search.views import study_view
-from spaces.gate_map import GateMap, GateSite
-from trainer.reporting import DerivedResult, EpochReport, ReferenceResult, TrialResult
+from gatefront.search.facts import read_facts
+from gatefront.search.in_order import in_order
+from gatefront.search.kept_view import KeptView
+from gatefront.search.kept_views import KeptViews
+from gatefront.search.queries import StudyReader
+from gatefront.search.records import StudyState, StudyView, TrialState
+from gatefront.search.storage.amendments import unvoid_trial, void_trial
+from gatefront.search.storage.engine import open_engine, open_optuna_storage
+from gatefront.search.storage.migrate import upgrade_schema
+from gatefront.search.storage.repository import StudyStore
+from gatefront.search.storage.schema import StudyRow
+from gatefront.search.views import study_view
+from gatefront.spaces.gate_map import GateMap, GateSite
+from gatefront.trainer.reporting import DerivedResult, EpochReport, ReferenceResult, TrialResult
 
 SINGLE_TASK, BUDGET = 100, 60
 MAP = GateMap(tasks=("a",), sites=(GateSite(name="conv1", own=("10",), flops_per_channel=5.0),))

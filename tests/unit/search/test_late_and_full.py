@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from search import trainable
-from search.claim import Claim, TrialTakenError
-from search.messages import EpochFinished, TrialFailed, TrialFinished, TrialInterrupted, decode, encode
-from search.records import TrialState
-from trainer import full_disk
-from trainer.full_disk import ran_out_of_disk
-from trainer.reporting import EpochReport
+from gatefront.search import trainable
+from gatefront.search.claim import Claim, TrialTakenError
+from gatefront.search.messages import EpochFinished, TrialFailed, TrialFinished, TrialInterrupted, decode, encode
+from gatefront.search.records import TrialState
+from gatefront.trainer import full_disk
+from gatefront.trainer.full_disk import ran_out_of_disk
+from gatefront.trainer.reporting import EpochReport
 
 EPOCH = EpochReport(
     epoch=1, num_epochs=3, phase="train", losses={}, metrics={}, learning_rate=0.1, seconds=1.0, flops=5

@@ -9,18 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.bundle.choose import choose_point
-from search.commands.inspect import status_document
-from search.errors import NothingToPullError, RefusedResultError
-from search.front_table import front_csv, front_document, front_notes, front_table
-from search.json_document import to_text
-from search.live import PlainDisplay
-from search.pareto import Budgets, Outcome
-from search.point_label import PointLabel
-from search.queries import StudyReader
-from search.records import StudyView, TrialState
-from search.study import tell_complete
-from trainer.reporting import DerivedResult, TrialResult
+from gatefront.search.bundle.choose import choose_point
+from gatefront.search.commands.inspect import status_document
+from gatefront.search.errors import NothingToPullError, RefusedResultError
+from gatefront.search.front_table import front_csv, front_document, front_notes, front_table
+from gatefront.search.json_document import to_text
+from gatefront.search.live import PlainDisplay
+from gatefront.search.pareto import Budgets, Outcome
+from gatefront.search.point_label import PointLabel
+from gatefront.search.queries import StudyReader
+from gatefront.search.records import StudyView, TrialState
+from gatefront.search.study import tell_complete
+from gatefront.trainer.reporting import DerivedResult, TrialResult
 
 OpenStudy = Callable[..., Any]
 MakeDerived = Callable[..., DerivedResult]

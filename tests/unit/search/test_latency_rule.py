@@ -2,12 +2,12 @@
 
 import pytest
 
-from search.errors import StudyFileError
-from search.latency_budget import parse_latency_budget
-from search.latency_rule import LatencyRule
-from search.plan import plan_study
-from search.service import Overrides
-from search.study_file import parse_study
+from gatefront.search.errors import StudyFileError
+from gatefront.search.latency_budget import parse_latency_budget
+from gatefront.search.latency_rule import LatencyRule
+from gatefront.search.plan import plan_study
+from gatefront.search.service import Overrides
+from gatefront.search.study_file import parse_study
 
 BASE = """
 [study]

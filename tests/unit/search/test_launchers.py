@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from ray.job_submission import JobStatus
 
-from search.control import process_launcher, ray_launcher
-from search.control.contract import StartOptions
-from search.control.order import ORDER_VARIABLE, DriverOrder
-from search.control.process_launcher import ProcessLauncher
-from search.control.ray_launcher import RayJobLauncher
-from search.errors import DriverFailedError, DriverRefusedError
+from gatefront.search.control import process_launcher, ray_launcher
+from gatefront.search.control.contract import StartOptions
+from gatefront.search.control.order import ORDER_VARIABLE, DriverOrder
+from gatefront.search.control.process_launcher import ProcessLauncher
+from gatefront.search.control.ray_launcher import RayJobLauncher
+from gatefront.search.errors import DriverFailedError, DriverRefusedError
 
 PASSWORD = "hunter2"
 

@@ -9,20 +9,20 @@ from typing import Any
 import optuna
 import pytest
 
-from search.cli import main
-from search.errors import LineageError
-from search.lineage import INITIAL, begin_from, heirs_of, inherit
-from search.plan import StudyPlan, plan_study
-from search.queries import StudyReader
-from search.records import StudyState
-from search.sampler_view import SelectiveSampler
-from search.sampling import FAMILY, decode, search_space
-from search.storage.amendments import void_trial
-from search.storage.repository import StudyStore
-from search.storage.schema import StudyRow
-from search.study import open_study
-from search.study_difference import first_difference
-from search.study_file import parse_study
+from gatefront.search.cli import main
+from gatefront.search.errors import LineageError
+from gatefront.search.lineage import INITIAL, begin_from, heirs_of, inherit
+from gatefront.search.plan import StudyPlan, plan_study
+from gatefront.search.queries import StudyReader
+from gatefront.search.records import StudyState
+from gatefront.search.sampler_view import SelectiveSampler
+from gatefront.search.sampling import FAMILY, decode, search_space
+from gatefront.search.storage.amendments import void_trial
+from gatefront.search.storage.repository import StudyStore
+from gatefront.search.storage.schema import StudyRow
+from gatefront.search.study import open_study
+from gatefront.search.study_difference import first_difference
+from gatefront.search.study_file import parse_study
 
 OpenStudy = Callable[..., Any]
 

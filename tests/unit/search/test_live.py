@@ -8,12 +8,12 @@ from typing import Any
 
 from rich.console import Console
 
-from search.formats import format_duration, format_flops
-from search.live import PlainDisplay, progress_line, render, watching
-from search.messages import TrialFailed
-from search.queries import StudyReader
-from search.storage.engine import open_engine
-from search.storage.lease import Lease
+from gatefront.search.formats import format_duration, format_flops
+from gatefront.search.live import PlainDisplay, progress_line, render, watching
+from gatefront.search.messages import TrialFailed
+from gatefront.search.queries import StudyReader
+from gatefront.search.storage.engine import open_engine
+from gatefront.search.storage.lease import Lease
 
 OpenStudy = Callable[..., Any]
 

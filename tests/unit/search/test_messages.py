@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from search.messages import AttemptStarted, EpochFinished, Message, TrialFailed, TrialFinished, decode, encode
-from spaces.gate_counts import GateCounts
-from spaces.gate_map import GateMap, GateSite
-from trainer.reporting import DerivedResult, EpochReport, TrialResult
+from gatefront.search.messages import AttemptStarted, EpochFinished, Message, TrialFailed, TrialFinished, decode, encode
+from gatefront.spaces.gate_counts import GateCounts
+from gatefront.spaces.gate_map import GateMap, GateSite
+from gatefront.trainer.reporting import DerivedResult, EpochReport, TrialResult
 
 EPOCH = EpochReport(
     epoch=2,

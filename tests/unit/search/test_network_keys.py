@@ -5,16 +5,16 @@ from typing import Any
 
 import pytest
 
-from search.capacities import list_architectures, list_layouts, measure_capacity
-from search.cli import main
-from search.errors import StudyFileError
-from search.plan import plan_study
-from search.references import reference_jobs
-from search.sampling import decode, search_space
-from search.study_file import parse_study
-from spaces import Task
-from spaces.gate_layout import GateLayout
-from trainer.config import GateConfig
+from gatefront.search.capacities import list_architectures, list_layouts, measure_capacity
+from gatefront.search.cli import main
+from gatefront.search.errors import StudyFileError
+from gatefront.search.plan import plan_study
+from gatefront.search.references import reference_jobs
+from gatefront.search.sampling import decode, search_space
+from gatefront.search.study_file import parse_study
+from gatefront.spaces import Task
+from gatefront.spaces.gate_layout import GateLayout
+from gatefront.trainer.config import GateConfig
 
 BACKBONES = """
 from torch import nn

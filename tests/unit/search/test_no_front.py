@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from search.commands.inspect import _status_lines
-from search.front_table import front_notes
-from search.messages import TrialFailed
-from search.no_front import no_front_reason
-from search.queries import StudyReader
-from search.records import StudyState, StudyView
-from search.storage.engine import open_engine
-from search.storage.lease import Lease
+from gatefront.search.commands.inspect import _status_lines
+from gatefront.search.front_table import front_notes
+from gatefront.search.messages import TrialFailed
+from gatefront.search.no_front import no_front_reason
+from gatefront.search.queries import StudyReader
+from gatefront.search.records import StudyState, StudyView
+from gatefront.search.storage.engine import open_engine
+from gatefront.search.storage.lease import Lease
 
 OpenStudy = Callable[..., Any]
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import fx, nn
 
-from search.bundle.export import export_network, export_onnx
-from search.bundle.layout import INPUT_NAME, ONNX_MODEL, TORCH_MODEL
-from spaces import PlainNetwork
+from gatefront.search.bundle.export import export_network, export_onnx
+from gatefront.search.bundle.layout import INPUT_NAME, ONNX_MODEL, TORCH_MODEL
+from gatefront.spaces import PlainNetwork
 
 SAMPLES = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 

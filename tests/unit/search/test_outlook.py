@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.outlook import outlook_sentence, study_outlook
-from search.records import HypervolumePoint, StudyState, StudySummary, StudyView, TrialPoint, TrialState
+from gatefront.search.outlook import outlook_sentence, study_outlook
+from gatefront.search.records import HypervolumePoint, StudyState, StudySummary, StudyView, TrialPoint, TrialState
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

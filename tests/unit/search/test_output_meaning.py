@@ -5,10 +5,10 @@ from typing import get_args
 
 import pytest
 
-from search.bundle.outputs import output_meaning
-from spaces.tasks import Task, TaskKind
-from trainer.data import describe_data
-from trainer.data.dataset import DataSpec
+from gatefront.search.bundle.outputs import output_meaning
+from gatefront.spaces.tasks import Task, TaskKind
+from gatefront.trainer.data import describe_data
+from gatefront.trainer.data.dataset import DataSpec
 
 OUTPUTS = {"depth": 1, "normals": 3, "edges": 1, "saliency": 1}
 

@@ -5,17 +5,17 @@ import math
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
-from search.capacities import floor_parameters
-from search.errors import StudyFileError
-from search.knobs import Choices
-from search.plan import StudyPlan, plan_study
-from search.references import reference_jobs
-from search.sampling import decode, first_points, reference_train_config, search_space
-from search.study_file import parse_study
-from spaces import BudgetBelowFloorError, UnknownBackboneError
-from trainer.config import TrainConfigError
-from trainer.data import DataError
-from trainer.metrics import MetricError
+from gatefront.search.capacities import floor_parameters
+from gatefront.search.errors import StudyFileError
+from gatefront.search.knobs import Choices
+from gatefront.search.plan import StudyPlan, plan_study
+from gatefront.search.references import reference_jobs
+from gatefront.search.sampling import decode, first_points, reference_train_config, search_space
+from gatefront.search.study_file import parse_study
+from gatefront.spaces import BudgetBelowFloorError, UnknownBackboneError
+from gatefront.trainer.config import TrainConfigError
+from gatefront.trainer.data import DataError
+from gatefront.trainer.metrics import MetricError
 
 STUDY = """
 [study]

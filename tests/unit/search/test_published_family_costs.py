@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from search.plan import plan_study
-from search.study_file import read_study_file
-from spaces import Architecture, count_flops
-from spaces.families import build_family
+from gatefront.search.plan import plan_study
+from gatefront.search.study_file import read_study_file
+from gatefront.spaces import Architecture, count_flops
+from gatefront.spaces.families import build_family
 
 STUDIES = Path(__file__).parents[3] / "studies"
 PUBLISHED = {"single-task": 670e9, "hard-sharing": 284e9, "cross-stitch": 670e9, "mtan": 319e9}

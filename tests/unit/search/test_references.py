@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from search.errors import ReferenceFailedError
-from search.front_table import front_notes
-from search.plan import StudyPlan, plan_study
-from search.queries import StudyReader
-from search.references import ReferenceJob, References, TrainAll, prepare_references, train_job
-from search.study_file import parse_study
-from search.unlearned import unlearned_sentences
-from trainer.reporting import ReferenceResult
+from gatefront.search.errors import ReferenceFailedError
+from gatefront.search.front_table import front_notes
+from gatefront.search.plan import StudyPlan, plan_study
+from gatefront.search.queries import StudyReader
+from gatefront.search.references import ReferenceJob, References, TrainAll, prepare_references, train_job
+from gatefront.search.study_file import parse_study
+from gatefront.search.unlearned import unlearned_sentences
+from gatefront.trainer.reporting import ReferenceResult
 
 OpenStudy = Callable[..., Any]
 

@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.facts import StudyFacts
-from search.messages import TrialFailed
-from search.places import Place, places
-from search.queries import StudyReader
-from search.records import StudyView, TrialPoint, TrialState
-from search.repeats import due_repeats
-from search.storage.amendments import extend, void_trial
-from search.storage.schema import StudyRow
-from search.summary import best_point
-from trainer.reporting import ReferenceResult
+from gatefront.search.facts import StudyFacts
+from gatefront.search.messages import TrialFailed
+from gatefront.search.places import Place, places
+from gatefront.search.queries import StudyReader
+from gatefront.search.records import StudyView, TrialPoint, TrialState
+from gatefront.search.repeats import due_repeats
+from gatefront.search.storage.amendments import extend, void_trial
+from gatefront.search.storage.schema import StudyRow
+from gatefront.search.summary import best_point
+from gatefront.trainer.reporting import ReferenceResult
 
 OpenStudy = Callable[..., Any]
 

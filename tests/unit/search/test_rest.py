@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from search.control import LocalControl
-from search.control.launcher import DriverEnd
-from search.control.order import DriverOrder
-from search.messages import TrialFailed
-from search.queries import StudyReader
-from search.rest.access import AccessGate
-from search.rest.app import create_rest
-from search.rest.bundle_jobs import BundleJobs
-from search.rest.tokens import Tokens
+from gatefront.search.control import LocalControl
+from gatefront.search.control.launcher import DriverEnd
+from gatefront.search.control.order import DriverOrder
+from gatefront.search.messages import TrialFailed
+from gatefront.search.queries import StudyReader
+from gatefront.search.rest.access import AccessGate
+from gatefront.search.rest.app import create_rest
+from gatefront.search.rest.bundle_jobs import BundleJobs
+from gatefront.search.rest.tokens import Tokens
 
 OpenStudy = Callable[..., Any]
 

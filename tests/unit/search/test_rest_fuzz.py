@@ -14,16 +14,16 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
 
-from search.control import LocalControl, StudyFileRules
-from search.control.launcher import DriverEnd
-from search.control.order import DriverOrder
-from search.errors import StudyFileError
-from search.messages import TrialFailed
-from search.queries import StudyReader
-from search.rest.access import AccessGate
-from search.rest.app import create_rest
-from search.rest.bundle_jobs import BundleJobs
-from search.rest.tokens import Tokens
+from gatefront.search.control import LocalControl, StudyFileRules
+from gatefront.search.control.launcher import DriverEnd
+from gatefront.search.control.order import DriverOrder
+from gatefront.search.errors import StudyFileError
+from gatefront.search.messages import TrialFailed
+from gatefront.search.queries import StudyReader
+from gatefront.search.rest.access import AccessGate
+from gatefront.search.rest.app import create_rest
+from gatefront.search.rest.bundle_jobs import BundleJobs
+from gatefront.search.rest.tokens import Tokens
 
 OpenStudy = Callable[..., Any]
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.errors import RefusedResultError
-from search.queries import StudyReader
-from search.records import TrialState
-from search.result_gate import check_result
-from spaces.gate_map import GateMap, GateSite
-from trainer.reporting import DerivedResult, TrialResult
+from gatefront.search.errors import RefusedResultError
+from gatefront.search.queries import StudyReader
+from gatefront.search.records import TrialState
+from gatefront.search.result_gate import check_result
+from gatefront.spaces.gate_map import GateMap, GateSite
+from gatefront.trainer.reporting import DerivedResult, TrialResult
 
 TASKS = ("left", "right")
 BUDGET = 600

@@ -5,13 +5,13 @@ from typing import Any, get_args
 
 import pytest
 
-from search.config import SamplerName
-from search.errors import StudyFileError
-from search.messages import TrialFailed
-from search.queries import StudyReader
-from search.records import TrialState
-from search.samplers import choose_sampler
-from search.study_file import parse_study
+from gatefront.search.config import SamplerName
+from gatefront.search.errors import StudyFileError
+from gatefront.search.messages import TrialFailed
+from gatefront.search.queries import StudyReader
+from gatefront.search.records import TrialState
+from gatefront.search.samplers import choose_sampler
+from gatefront.search.study_file import parse_study
 
 OpenStudy = Callable[..., Any]
 NAMES = get_args(SamplerName)
@@ -112,7 +112,7 @@ def test_driver_killed_before_telling_of_an_untrainable_point_tells_it_when_resu
 ) -> None:
     run = open_table_study(text=_file("tpe"))
     run.searcher.suggest("a")
-    monkeypatch.setattr("search.result_gate.tell_failed", _die)
+    monkeypatch.setattr("gatefront.search.result_gate.tell_failed", _die)
     with pytest.raises(KeyboardInterrupt):
         run.work("a", TrialFailed("CUDA out of memory.", is_deterministic=True))
     assert run.states() == {0: TrialState.FAILED}

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from ray.tune.search import Searcher
 
-from search.messages import EpochFinished, TrialFailed
-from search.queries import StudyReader
-from search.records import TrialState
-from search.study import ask
-from trainer.reporting import EpochReport, TrialResult
+from gatefront.search.messages import EpochFinished, TrialFailed
+from gatefront.search.queries import StudyReader
+from gatefront.search.records import TrialState
+from gatefront.search.study import ask
+from gatefront.trainer.reporting import EpochReport, TrialResult
 
 OpenStudy = Callable[..., Any]
 
@@ -194,6 +194,6 @@ def result(open_table_study: OpenStudy) -> TrialResult:
 
 
 def _empty_gate_map() -> Any:
-    from spaces.gate_map import GateMap
+    from gatefront.spaces.gate_map import GateMap
 
     return GateMap(tasks=("left", "right"), sites=())

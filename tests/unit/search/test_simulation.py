@@ -9,16 +9,16 @@ from typing import Any, get_args
 
 import pytest
 
-from search.config import SamplerName, StudyConfig
-from search.early_stopping import EarlyStopping, StoppingRule
-from search.errors import StudyFileError
-from search.pareto import hypervolume
-from search.queries import StudyReader
-from search.records import TrialState
-from search.sampling import Params
-from search.simulation import Answers, RecordedTable, SimulatedStudy, load_tables
-from search.storage.open_store import open_store
-from search.study_file import parse_study
+from gatefront.search.config import SamplerName, StudyConfig
+from gatefront.search.early_stopping import EarlyStopping, StoppingRule
+from gatefront.search.errors import StudyFileError
+from gatefront.search.pareto import hypervolume
+from gatefront.search.queries import StudyReader
+from gatefront.search.records import TrialState
+from gatefront.search.sampling import Params
+from gatefront.search.simulation import Answers, RecordedTable, SimulatedStudy, load_tables
+from gatefront.search.storage.open_store import open_store
+from gatefront.search.study_file import parse_study
 
 TABLE = Path(__file__).parents[3] / "benchmarks" / "search" / "digits.json.gz"
 WORKERS = 3

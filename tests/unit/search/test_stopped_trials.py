@@ -9,18 +9,18 @@ import sqlalchemy as sa
 from ray.tune.schedulers import TrialScheduler as RayScheduler
 from sqlalchemy.orm import Session
 
-from search.early_stopping import EarlyStopping, StoppingRule
-from search.live import num_done
-from search.messages import EpochFinished, TrialFinished, encode
-from search.queries import StudyReader
-from search.records import StudyState, TrialState
-from search.storage.engine import open_engine
-from search.storage.lease import Lease
-from search.storage.schema import TrialRow
-from search.study_file import parse_study
-from search.study_stopping import early_stopping
-from search.trial_scheduler import TrialScheduler
-from trainer.reporting import EpochReport, Phase, TrialResult
+from gatefront.search.early_stopping import EarlyStopping, StoppingRule
+from gatefront.search.live import num_done
+from gatefront.search.messages import EpochFinished, TrialFinished, encode
+from gatefront.search.queries import StudyReader
+from gatefront.search.records import StudyState, TrialState
+from gatefront.search.storage.engine import open_engine
+from gatefront.search.storage.lease import Lease
+from gatefront.search.storage.schema import TrialRow
+from gatefront.search.study_file import parse_study
+from gatefront.search.study_stopping import early_stopping
+from gatefront.search.trial_scheduler import TrialScheduler
+from gatefront.trainer.reporting import EpochReport, Phase, TrialResult
 
 OpenStudy = Callable[..., Any]
 MakeTrial = Callable[..., TrialResult]

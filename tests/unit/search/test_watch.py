@@ -8,13 +8,13 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from search.control.watch import ACTOR, StudyWatch
-from search.errors import DriverFailedError
-from search.records import StudyState
-from search.storage.amendments import ask_to_stop
-from search.storage.lease import Lease
-from search.storage.open_store import open_store
-from search.storage.schema import StudyRow
+from gatefront.search.control.watch import ACTOR, StudyWatch
+from gatefront.search.errors import DriverFailedError
+from gatefront.search.records import StudyState
+from gatefront.search.storage.amendments import ask_to_stop
+from gatefront.search.storage.lease import Lease
+from gatefront.search.storage.open_store import open_store
+from gatefront.search.storage.schema import StudyRow
 
 OpenStudy = Callable[..., Any]
 DEAD = "elsewhere/pid:[1]/1/1"

@@ -8,20 +8,20 @@ import pytest
 import torch
 from ray import tune
 
-from search import worker_latency
-from search.bundle.runners import Action
-from search.folders import StudyFolders
-from search.latency_rule import LatencyRule
-from search.messages import EpochFinished, Message, TrialFailed, TrialFinished, decode
-from search.trainable import SPEC, TRIAL_NUMBER, make_trainable
-from search.worker_latency import measure_file, measure_result
-from spaces.architecture import Architecture
-from trainer.config import GateConfig, TrainConfig
-from trainer.data import DataSpec, load_data
-from trainer.references import train_reference
-from trainer.reporting import TrialResult
-from trainer.trial import run_trial
-from trainer.trial_spec import TrainedReference, TrialSpec
+from gatefront.search import worker_latency
+from gatefront.search.bundle.runners import Action
+from gatefront.search.folders import StudyFolders
+from gatefront.search.latency_rule import LatencyRule
+from gatefront.search.messages import EpochFinished, Message, TrialFailed, TrialFinished, decode
+from gatefront.search.trainable import SPEC, TRIAL_NUMBER, make_trainable
+from gatefront.search.worker_latency import measure_file, measure_result
+from gatefront.spaces.architecture import Architecture
+from gatefront.trainer.config import GateConfig, TrainConfig
+from gatefront.trainer.data import DataSpec, load_data
+from gatefront.trainer.references import train_reference
+from gatefront.trainer.reporting import TrialResult
+from gatefront.trainer.trial import run_trial
+from gatefront.trainer.trial_spec import TrainedReference, TrialSpec
 
 # One trained trial for all tests.
 pytestmark = pytest.mark.xdist_group("worker-latency")

@@ -9,22 +9,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.disk_use import folder_bytes
-from search.worker_log import log_tail, worker_log
+from gatefront.search.disk_use import folder_bytes
+from gatefront.search.worker_log import log_tail, worker_log
 
 
 def test_what_layers_say_is_kept_over_attempts(tmp_path: Path) -> None:
     for attempt in (1, 2):
         with worker_log(tmp_path):
-            logging.getLogger("trainer.loop").info("attempt %d", attempt)
+            logging.getLogger("gatefront.trainer.loop").info("attempt %d", attempt)
             logging.getLogger("elsewhere").warning("not ours")
-    logging.getLogger("trainer.loop").info("after the trial")
+    logging.getLogger("gatefront.trainer.loop").info("after the trial")
     lines = log_tail(tmp_path).splitlines()
     assert [line.rpartition("INFO ")[2] for line in lines] == ["attempt 1", "attempt 2"]
 
 
 def test_levels_and_handlers_are_as_before(tmp_path: Path) -> None:
-    logger = logging.getLogger("search")
+    logger = logging.getLogger("gatefront.search")
     level = logger.level
     with worker_log(tmp_path):
         during = len(logger.handlers)
@@ -59,7 +59,7 @@ def test_the_tail_is_whole_lines_from_the_end(tmp_path_factory: object, lines: l
 def test_a_log_without_end_begins_again(tmp_path: Path) -> None:
     (tmp_path / "worker.log").write_bytes(b"x" * (1 << 20) + b"x")
     with worker_log(tmp_path):
-        logging.getLogger("search").info("again")
+        logging.getLogger("gatefront.search").info("again")
     assert "x" * 10 not in log_tail(tmp_path)
 
 
@@ -75,7 +75,7 @@ def test_bytes_of_a_folder(tmp_path: Path) -> None:
 def test_a_log_on_a_full_disk_ends_no_trial(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "worker.log").symlink_to("/dev/full")
     with worker_log(tmp_path):
-        logging.getLogger("search").info("lost")
+        logging.getLogger("gatefront.search").info("lost")
     # Logging itself says so, where it can still be read.
     assert "No space left on device" in capsys.readouterr().err
 
@@ -86,5 +86,5 @@ def test_a_log_that_finds_no_room_to_begin_ends_no_trial(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(logging.FileHandler, "_open", find_no_room)
     with worker_log(tmp_path):
-        logging.getLogger("search").info("lost")
+        logging.getLogger("gatefront.search").info("lost")
     assert log_tail(tmp_path) == ""

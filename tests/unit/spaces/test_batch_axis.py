@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from spaces import UntraceableBackboneError
-from spaces.batch_axis import TRACE_BATCHES, BatchDependenceError, image_shape_of, per_image
-from spaces.tracing import trace_network
+from gatefront.spaces import UntraceableBackboneError
+from gatefront.spaces.batch_axis import TRACE_BATCHES, BatchDependenceError, image_shape_of, per_image
+from gatefront.spaces.tracing import trace_network
 
 
 class _Tokens(nn.Module):

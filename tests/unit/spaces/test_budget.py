@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from spaces import (
+from gatefront.spaces import (
     Architecture,
     GateLayout,
     GatePattern,

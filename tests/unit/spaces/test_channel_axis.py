@@ -8,12 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from spaces import Architecture, GateLayout, Task, count_flops, prune_network
-from spaces.channels import ChannelRule
-from spaces.equivalence import randomize
-from spaces.interrogate import InterroGateNetwork
-from spaces.shared_network import build_heads
-from spaces.tracing import trace_network
+from gatefront.spaces import Architecture, GateLayout, Task, count_flops, prune_network
+from gatefront.spaces.channels import ChannelRule
+from gatefront.spaces.equivalence import randomize
+from gatefront.spaces.interrogate import InterroGateNetwork
+from gatefront.spaces.shared_network import build_heads
+from gatefront.spaces.tracing import trace_network
 
 TASKS = (Task(name="depth", kind="depth", num_outputs=1), Task(name="label", kind="classification", num_outputs=3))
 CHANNELS, HEIGHT, WIDTH = 6, 5, 7

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from spaces import (
+from gatefront.spaces import (
     Architecture,
     BudgetBelowFloorError,
     InterroGateNetwork,

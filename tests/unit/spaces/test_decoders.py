@@ -8,9 +8,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from spaces import Architecture, SpaceError, Task, build_gated_network, build_shared_network, count_flops, prune_network
-from spaces.decoders import build_decoder
-from spaces.encoder import build_encoder, feature_shapes
+from gatefront.spaces import (
+    Architecture,
+    SpaceError,
+    Task,
+    build_gated_network,
+    build_shared_network,
+    count_flops,
+    prune_network,
+)
+from gatefront.spaces.decoders import build_decoder
+from gatefront.spaces.encoder import build_encoder, feature_shapes
 
 SEMSEG = Task(name="semseg", kind="segmentation", num_outputs=5)
 DEPTH = Task(name="depth", kind="depth", num_outputs=1)

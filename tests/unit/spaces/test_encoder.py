@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from spaces import (
+from gatefront.spaces import (
     Architecture,
     InterroGateNetwork,
     PlainNetwork,
@@ -19,9 +19,9 @@ from spaces import (
     count_parameters,
     prune_network,
 )
-from spaces.channels import ChannelRule
-from spaces.encoder import build_encoder
-from spaces.equivalence import randomize
+from gatefront.spaces.channels import ChannelRule
+from gatefront.spaces.encoder import build_encoder
+from gatefront.spaces.equivalence import randomize
 
 TASKS = (Task(name="depth", kind="depth", num_outputs=1), Task(name="label", kind="classification", num_outputs=3))
 SHAPE = (3, 24, 20)

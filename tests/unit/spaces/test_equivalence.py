@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from spaces import Architecture, SpaceError, Task, UntraceableBackboneError
-from spaces.encoder import build_encoder
-from spaces.equivalence import calibrate_norms, randomize, require_equal
+from gatefront.spaces import Architecture, SpaceError, Task, UntraceableBackboneError
+from gatefront.spaces.encoder import build_encoder
+from gatefront.spaces.equivalence import calibrate_norms, randomize, require_equal
 
 LABEL = Task(name="label", kind="classification", num_outputs=3)
 

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from spaces import Architecture, SpaceError, Task, build_shared_network, count_flops
-from spaces.families import build_etr_nlp
-from spaces.families.primitives import PrimitiveBank
-from spaces.families.routed_layers import channel_wise_layer
-from spaces.families.routing import route_encoder
-from spaces.tracing import trace_network
+from gatefront.spaces import Architecture, SpaceError, Task, build_shared_network, count_flops
+from gatefront.spaces.families import build_etr_nlp
+from gatefront.spaces.families.primitives import PrimitiveBank
+from gatefront.spaces.families.routed_layers import channel_wise_layer
+from gatefront.spaces.families.routing import route_encoder
+from gatefront.spaces.tracing import trace_network
 
 TASKS = ("near", "far", "sky")
 SHAPE = (3, 12, 16)

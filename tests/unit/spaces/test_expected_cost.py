@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spaces import ChannelGate, CostModel, expected_flops
-from spaces.lifting import Site, WholeCost
+from gatefront.spaces import ChannelGate, CostModel, expected_flops
+from gatefront.spaces.lifting import Site, WholeCost
 
 
 def _model(sizes: list[int], group: int, num_tasks: int, whole: bool) -> tuple[CostModel, list[ChannelGate]]:

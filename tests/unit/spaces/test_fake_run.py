@@ -5,9 +5,9 @@ import logging
 import pytest
 import torch
 
-from spaces import Architecture, SpaceError, Task
-from spaces.backbones import build_backbone
-from spaces.fake_run import fake_tensors
+from gatefront.spaces import Architecture, SpaceError, Task
+from gatefront.spaces.backbones import build_backbone
+from gatefront.spaces.fake_run import fake_tensors
 
 
 def test_fake_tensors_have_shapes_alone() -> None:

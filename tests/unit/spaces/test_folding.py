@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import fx, nn
 
-from spaces.equivalence import randomize
-from spaces.folding import fold_norms
+from gatefront.spaces.equivalence import randomize
+from gatefront.spaces.folding import fold_norms
 
 
 @pytest.mark.parametrize(

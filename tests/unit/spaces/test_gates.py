@@ -5,8 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spaces import ChannelGate, SpaceError, hinge_sparsity
-from spaces.gated_choice import choose_and_mix
+from gatefront.spaces import ChannelGate, SpaceError, hinge_sparsity
+from gatefront.spaces.gated_choice import choose_and_mix
 
 
 def _gate(tasks: int, channels: int, *, axis: int = 1) -> ChannelGate:

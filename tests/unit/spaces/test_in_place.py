@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from spaces import UntraceableBackboneError
-from spaces.in_place import copy_like, fill_like, set_item
-from spaces.tracing import trace_network
+from gatefront.spaces import UntraceableBackboneError
+from gatefront.spaces.in_place import copy_like, fill_like, set_item
+from gatefront.spaces.tracing import trace_network
 
 
 class _Module(nn.Module):

@@ -7,14 +7,14 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor
 
-from spaces import Architecture, GateMap, SpaceError, Task, UnknownBackboneError, UntraceableBackboneError
-from spaces.channels import ChannelRule
-from spaces.encoder import build_encoder
-from spaces.interrogate import InterroGateNetwork, build_gated_network
-from spaces.lifting import find_sites
-from spaces.opaque import list_opaque_operations
-from spaces.tracing import trace_network
-from spaces.width import scale_width
+from gatefront.spaces import Architecture, GateMap, SpaceError, Task, UnknownBackboneError, UntraceableBackboneError
+from gatefront.spaces.channels import ChannelRule
+from gatefront.spaces.encoder import build_encoder
+from gatefront.spaces.interrogate import InterroGateNetwork, build_gated_network
+from gatefront.spaces.lifting import find_sites
+from gatefront.spaces.opaque import list_opaque_operations
+from gatefront.spaces.tracing import trace_network
+from gatefront.spaces.width import scale_width
 
 TASK = Task(name="a", kind="classification", num_outputs=3)
 DENSE_TASK = Task(name="depth", kind="depth", num_outputs=1)
@@ -90,7 +90,7 @@ def test_gate_sits_before_a_value_is_spread_over_a_map() -> None:
 
 
 def test_layer_that_resists_tracing_is_kept_whole(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, logger="spaces"):
+    with caplog.at_level(logging.INFO, logger="gatefront.spaces"):
         traced = trace_network(_Complaining(), (3, 8, 8), name="backbone 'complaining'")
     assert [n.target for n in traced.graph.nodes if n.op == "call_module"] == ["first", "choosy"]
     assert caplog.text.count("backbone 'complaining': choosy is kept whole: _Choosy: a ConcreteProxy is no tensor") == 1

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import fx, nn
 
-from spaces import Architecture, SpaceError, Task, count_flops
-from spaces.families import build_hard_sharing, build_lomt, network
-from spaces.families.attachment import MIN_ACTIVE, attachment_places, find_attachment
-from spaces.families.input_groups import from_rows, to_rows
+from gatefront.spaces import Architecture, SpaceError, Task, count_flops
+from gatefront.spaces.families import build_hard_sharing, build_lomt, network
+from gatefront.spaces.families.attachment import MIN_ACTIVE, attachment_places, find_attachment
+from gatefront.spaces.families.input_groups import from_rows, to_rows
 
 DENSE = (
     Task(name="near", kind="segmentation", num_outputs=4),

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from spaces import UntraceableBackboneError
-from spaces.tracing import trace_network
+from gatefront.spaces import UntraceableBackboneError
+from gatefront.spaces.tracing import trace_network
 
 
 class _Two(nn.Module):

@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-from spaces import Architecture, Task
-from spaces.backbones.feature_check import check_features
-from spaces.module_state import restored
-from spaces.tracing import trace_network
+from gatefront.spaces import Architecture, Task
+from gatefront.spaces.backbones.feature_check import check_features
+from gatefront.spaces.module_state import restored
+from gatefront.spaces.tracing import trace_network
 
 
 class _Caching(nn.Module):

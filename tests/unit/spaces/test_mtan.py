@@ -8,10 +8,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from spaces import Architecture, SpaceError, Task, build_shared_network
-from spaces.families import MtanNetwork, build_mtan
-from spaces.families.mtan_layers import AttentionMask, pool_to
-from spaces.tracing import trace_network
+from gatefront.spaces import Architecture, SpaceError, Task, build_shared_network
+from gatefront.spaces.families import MtanNetwork, build_mtan
+from gatefront.spaces.families.mtan_layers import AttentionMask, pool_to
+from gatefront.spaces.tracing import trace_network
 
 DENSE = tuple(Task(name=name, kind="segmentation", num_outputs=4) for name in ("near", "far"))
 LABEL = Task(name="label", kind="classification", num_outputs=3)
@@ -100,7 +100,7 @@ def test_odd_sizes_work() -> None:
 
 def test_features_from_within_a_stage_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     traced = trace_network(_HandsOutTheMiddle(), (3, 12, 16), name="test")
-    monkeypatch.setattr("spaces.families.network.build_encoder", lambda _: traced)
+    monkeypatch.setattr("gatefront.spaces.families.network.build_encoder", lambda _: traced)
     with pytest.raises(SpaceError, match="hands out inner from within a stage"):
         build_mtan(_architecture(*DENSE))
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from spaces import Architecture, PlainNetwork, Task, build_gated_network, pad_widths, prune_network
+from gatefront.spaces import Architecture, PlainNetwork, Task, build_gated_network, pad_widths, prune_network
 
 TASKS = (
     Task(name="semseg", kind="segmentation", num_outputs=5),

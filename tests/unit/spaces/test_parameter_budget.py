@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from spaces import (
+from gatefront.spaces import (
     Architecture,
     BudgetBelowFloorError,
     GateLayout,

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
-from spaces import Architecture, InterroGateNetwork, Task, build_gated_network
+from gatefront.spaces import Architecture, InterroGateNetwork, Task, build_gated_network
 
 TASKS = (
     Task(name="semseg", kind="segmentation", num_outputs=3),

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from spaces import UntraceableBackboneError
-from spaces.tracing import trace_network
+from gatefront.spaces import UntraceableBackboneError
+from gatefront.spaces.tracing import trace_network
 
 SHAPE = (3, 6, 5)
 

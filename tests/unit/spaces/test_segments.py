@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from spaces import Architecture, Task
-from spaces.families import FAMILIES, FamilyNetwork, build_family, plain_network
-from spaces.segments import SegmentedRun
+from gatefront.spaces import Architecture, Task
+from gatefront.spaces.families import FAMILIES, FamilyNetwork, build_family, plain_network
+from gatefront.spaces.segments import SegmentedRun
 
 pytestmark = pytest.mark.usefixtures("_traced_once")
 

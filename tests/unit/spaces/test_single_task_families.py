@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from spaces import Architecture, SharedNetwork, SpaceError, Task, build_shared_network
-from spaces.families import FamilyNetwork, build_cross_stitch, build_hard_sharing, build_single_task
-from spaces.families.cross_stitch import CrossStitchUnit
+from gatefront.spaces import Architecture, SharedNetwork, SpaceError, Task, build_shared_network
+from gatefront.spaces.families import FamilyNetwork, build_cross_stitch, build_hard_sharing, build_single_task
+from gatefront.spaces.families.cross_stitch import CrossStitchUnit
 
 DENSE = tuple(Task(name=name, kind="segmentation", num_outputs=4) for name in ("near", "far", "sky"))
 

@@ -3,10 +3,10 @@
 import pytest
 from torch import Tensor, nn
 
-from spaces import Architecture, SpaceError, Task
-from spaces.encoder import build_encoder
-from spaces.families.stages import find_stages, resolution
-from spaces.tracing import trace_network
+from gatefront.spaces import Architecture, SpaceError, Task
+from gatefront.spaces.encoder import build_encoder
+from gatefront.spaces.families.stages import find_stages, resolution
+from gatefront.spaces.tracing import trace_network
 
 DENSE = (Task(name="semseg", kind="segmentation", num_outputs=4),)
 CLASSIFICATION = (Task(name="label", kind="classification", num_outputs=4),)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spaces import SpaceError, Task
-from spaces.task_names import MAX_LENGTH, require_distinct_names, require_task_name, safe_names
+from gatefront.spaces import SpaceError, Task
+from gatefront.spaces.task_names import MAX_LENGTH, require_distinct_names, require_task_name, safe_names
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from spaces import Architecture, SpaceError, Task, build_gated_network, compact_network
-from spaces.tied_tensors import targets_that_share
-from spaces.tracing import trace_network
+from gatefront.spaces import Architecture, SpaceError, Task, build_gated_network, compact_network
+from gatefront.spaces.tied_tensors import targets_that_share
+from gatefront.spaces.tracing import trace_network
 
 LABEL = Task(name="label", kind="classification", num_outputs=3)
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import torch
 
-from spaces import Architecture, Task
-from spaces.backbones import build_backbone, create_backbone
-from spaces.backbones.timm_import import import_timm
+from gatefront.spaces import Architecture, Task
+from gatefront.spaces.backbones import build_backbone, create_backbone
+from gatefront.spaces.backbones.timm_import import import_timm
 
 LABEL = Task(name="label", kind="classification", num_outputs=3)
 DEPTH = Task(name="depth", kind="depth", num_outputs=1)

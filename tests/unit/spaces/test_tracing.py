@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor, fx, nn
 
-from spaces.architecture import Architecture
-from spaces.interrogate import build_gated_network
-from spaces.tasks import Task
-from spaces.tracing import trace_network
+from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.interrogate import build_gated_network
+from gatefront.spaces.tasks import Task
+from gatefront.spaces.tracing import trace_network
 
 
 class TwoFeatures(nn.Module):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from spaces import Architecture, SpaceError, Task, build_gated_network, count_flops, prune_network
+from gatefront.spaces import Architecture, SpaceError, Task, build_gated_network, count_flops, prune_network
 
 DEPTH = Task(name="depth", kind="depth", num_outputs=1)
 NORMALS = Task(name="normals", kind="normals", num_outputs=3)

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from spaces import Architecture, SpaceError, Task, build_gated_network, prune_network
-from spaces.backbones import create_backbone
-from spaces.encoder import build_encoder, feature_shapes
-from spaces.layers import DropPath
+from gatefront.spaces import Architecture, SpaceError, Task, build_gated_network, prune_network
+from gatefront.spaces.backbones import create_backbone
+from gatefront.spaces.encoder import build_encoder, feature_shapes
+from gatefront.spaces.layers import DropPath
 
 TASKS = (Task(name="depth", kind="depth", num_outputs=1), Task(name="label", kind="classification", num_outputs=3))
 
@@ -100,7 +100,7 @@ def one_for_all() -> nn.Module:
 
 def with_stochastic_depth() -> nn.Module:
     """A module as torchvision's networks are made of."""
-    from spaces.backbones.timm_import import import_timm
+    from gatefront.spaces.backbones.timm_import import import_timm
 
     import_timm()
     from torchvision.ops import StochasticDepth

@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from spaces.architecture import Architecture
-from spaces.interrogate import build_gated_network
-from spaces.tasks import Task, TaskKind
-from trainer.config import GateConfig, TrainConfig
-from trainer.data import DataSpec, MultiTaskData, load_data
-from trainer.references import train_reference
-from trainer.trial_spec import TrainedReference, TrialSpec
+from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.interrogate import build_gated_network
+from gatefront.spaces.tasks import Task, TaskKind
+from gatefront.trainer.config import GateConfig, TrainConfig
+from gatefront.trainer.data import DataSpec, MultiTaskData, load_data
+from gatefront.trainer.references import train_reference
+from gatefront.trainer.trial_spec import TrainedReference, TrialSpec
 
 OUTPUTS: dict[TaskKind, int] = {
     "classification": 4,

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from trainer.data import DataSpec, load_data
-from trainer.data.picture_file import IMAGE_TREATMENTS
+from gatefront.trainer.data import DataSpec, load_data
+from gatefront.trainer.data.picture_file import IMAGE_TREATMENTS
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "adding-data.md").read_text()
 

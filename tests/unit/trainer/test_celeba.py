@@ -7,10 +7,10 @@ import pytest
 import torch
 from PIL import Image
 
-from spaces.tasks import Task
-from trainer.data import DataError, DataSpec, MultiTaskData, describe_data, load_data
-from trainer.data.celeba.attributes import ATTRIBUTES, GROUPS, select_tasks
-from trainer.data.dataset import OptionValue
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.data import DataError, DataSpec, MultiTaskData, describe_data, load_data
+from gatefront.trainer.data.celeba.attributes import ATTRIBUTES, GROUPS, select_tasks
+from gatefront.trainer.data.dataset import OptionValue
 
 SPLITS = (0, 0, 0, 0, 1, 1, 2)
 NAMES = tuple(f"{number:06}.jpg" for number in range(1, 8))

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from spaces.architecture import Architecture
-from spaces.gate_layout import GateLayout
-from spaces.interrogate import build_gated_network
-from spaces.tasks import Task
-from trainer.atomic_file import replacing
-from trainer.checkpoint import CheckpointError, load_network, load_state, save_network, save_state
+from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.gate_layout import GateLayout
+from gatefront.spaces.interrogate import build_gated_network
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.atomic_file import replacing
+from gatefront.trainer.checkpoint import CheckpointError, load_network, load_state, save_network, save_state
 
 ARCHITECTURE = Architecture(
     backbone="smallconv",

@@ -4,7 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from trainer.checkpoint_files import add_checkpoint_file, checkpoint_files, open_undamaged, remove_checkpoint_files
+from gatefront.trainer.checkpoint_files import (
+    add_checkpoint_file,
+    checkpoint_files,
+    open_undamaged,
+    remove_checkpoint_files,
+)
 
 
 def add(path: Path, content: bytes) -> None:

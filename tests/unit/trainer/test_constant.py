@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from spaces.tasks import Task, TaskKind
-from trainer.data import IGNORE_INDEX
-from trainer.metrics import METRICS, NoValidLabelError, beats_constant, constant_metric, metric_for
+from gatefront.spaces.tasks import Task, TaskKind
+from gatefront.trainer.data import IGNORE_INDEX
+from gatefront.trainer.metrics import METRICS, NoValidLabelError, beats_constant, constant_metric, metric_for
 
 NAN = math.nan
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spaces.tasks import Task
-from trainer.delta_mtl import DeltaMtlError, delta_mtl
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.delta_mtl import DeltaMtlError, delta_mtl
 
 NYUD = (
     Task(name="semseg", kind="segmentation", num_outputs=40),

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from spaces.tasks import Task
-from trainer.metrics import metric_for
-from trainer.metrics.edge_maps import highest_within, suppress_off_ridges
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.metrics import metric_for
+from gatefront.trainer.metrics.edge_maps import highest_within, suppress_off_ridges
 
 TASK = Task(name="edges", kind="edges", num_outputs=1, metric="ods_f")
 HEIGHT, WIDTH = 96, 128  # 0.0075 of the diagonal is 1.2 pixels: the four neighbours count, the diagonal ones do not

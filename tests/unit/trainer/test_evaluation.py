@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from spaces.tasks import Task
-from trainer.config import TrainConfig
-from trainer.data import MultiTaskData
-from trainer.evaluation import evaluate
-from trainer.loss_log import DivergedError
-from trainer.runtime import resolve_runtime
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.config import TrainConfig
+from gatefront.trainer.data import MultiTaskData
+from gatefront.trainer.evaluation import evaluate
+from gatefront.trainer.loss_log import DivergedError
+from gatefront.trainer.runtime import resolve_runtime
 
 CPU = resolve_runtime(TrainConfig(epochs=1, batch_size=1, device="cpu"))
 Build = Callable[[Sequence[Task]], nn.Module]

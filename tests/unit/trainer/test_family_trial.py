@@ -7,19 +7,19 @@ from pathlib import Path
 import pytest
 import torch
 
-from spaces import BudgetBelowFloorError, count_flops, count_parameters
-from spaces.architecture import Architecture
-from spaces.families import build_family
-from trainer.checkpoint import CheckpointError
-from trainer.config import GateConfig, TrainConfig
-from trainer.data import DataSpec, load_data
-from trainer.family_choice import FamilyChoice
-from trainer.family_file import load_delivered, save_family
-from trainer.initial_network import InitialNetwork
-from trainer.references import train_reference
-from trainer.reporting import EpochReport
-from trainer.trial import run_trial
-from trainer.trial_spec import TrainedReference, TrialSpec
+from gatefront.spaces import BudgetBelowFloorError, count_flops, count_parameters
+from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.families import build_family
+from gatefront.trainer.checkpoint import CheckpointError
+from gatefront.trainer.config import GateConfig, TrainConfig
+from gatefront.trainer.data import DataSpec, load_data
+from gatefront.trainer.family_choice import FamilyChoice
+from gatefront.trainer.family_file import load_delivered, save_family
+from gatefront.trainer.initial_network import InitialNetwork
+from gatefront.trainer.references import train_reference
+from gatefront.trainer.reporting import EpochReport
+from gatefront.trainer.trial import run_trial
+from gatefront.trainer.trial_spec import TrainedReference, TrialSpec
 
 DATA = DataSpec(name="rooms", options={"train_size": 48, "val_size": 16, "height": 16, "width": 24})
 TRAIN = TrainConfig(epochs=2, batch_size=16, learning_rate=1e-2)

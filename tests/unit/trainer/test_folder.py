@@ -9,9 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
-from spaces.tasks import Task
-from trainer.data import IGNORE_INDEX, DataError, DataSpec, MultiTaskData, describe_data, load_data
-from trainer.metrics import metric_for
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.data import IGNORE_INDEX, DataError, DataSpec, MultiTaskData, describe_data, load_data
+from gatefront.trainer.metrics import metric_for
 
 MANIFEST = """
 input_size = [8, 12]

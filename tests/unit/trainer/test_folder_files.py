@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import ExifTags, Image
 
-from trainer.data import IGNORE_INDEX, DataError, DataSpec, MultiTaskData, describe_data, load_data
+from gatefront.trainer.data import IGNORE_INDEX, DataError, DataSpec, MultiTaskData, describe_data, load_data
 
 MANIFEST = """
 input_size = [8, 12]

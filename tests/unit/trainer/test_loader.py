@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.utils.data import Dataset
 
-from spaces.tasks import Task
-from trainer.data.dataset import IGNORE_INDEX, Batch, Sample
-from trainer.data.loader import collate, epoch_batches, ordered_batches, steps_per_epoch
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.data.dataset import IGNORE_INDEX, Batch, Sample
+from gatefront.trainer.data.loader import collate, epoch_batches, ordered_batches, steps_per_epoch
 
 TASKS = (
     Task(name="kind", kind="classification", num_outputs=3),

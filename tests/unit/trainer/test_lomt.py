@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from spaces.architecture import Architecture
-from spaces.families import build_lomt
-from spaces.flops import count_flops
-from spaces.shared_network import build_shared_network
-from spaces.tasks import Task
-from trainer.config import TrainConfig, TrainConfigError
-from trainer.data import DataSpec, MultiTaskData, load_data
-from trainer.families import FamilySpec, train_family
-from trainer.lomt import LayerSearch, search_layers
+from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.families import build_lomt
+from gatefront.spaces.flops import count_flops
+from gatefront.spaces.shared_network import build_shared_network
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.config import TrainConfig, TrainConfigError
+from gatefront.trainer.data import DataSpec, MultiTaskData, load_data
+from gatefront.trainer.families import FamilySpec, train_family
+from gatefront.trainer.lomt import LayerSearch, search_layers
 
 TRAIN = TrainConfig(epochs=2, batch_size=16, learning_rate=1e-2)
 SHAPE = (3, 16, 24)

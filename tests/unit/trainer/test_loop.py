@@ -11,14 +11,14 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from spaces.tasks import Task
-from trainer.checkpoint import CheckpointError, CheckpointSlot
-from trainer.checkpoint_files import checkpoint_files
-from trainer.config import Schedule, TrainConfig, TrainConfigError
-from trainer.data import MultiTaskData, Sample
-from trainer.loop import Strategy, train
-from trainer.loss_log import DivergedError
-from trainer.reporting import EpochReport, StopTraining
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.checkpoint import CheckpointError, CheckpointSlot
+from gatefront.trainer.checkpoint_files import checkpoint_files
+from gatefront.trainer.config import Schedule, TrainConfig, TrainConfigError
+from gatefront.trainer.data import MultiTaskData, Sample
+from gatefront.trainer.loop import Strategy, train
+from gatefront.trainer.loss_log import DivergedError
+from gatefront.trainer.reporting import EpochReport, StopTraining
 
 Build = Callable[[Sequence[Task]], nn.Module]
 CONFIG = TrainConfig(epochs=4, batch_size=32, device="cpu")
@@ -228,7 +228,7 @@ def test_trains_on_a_gpu(digits: MultiTaskData, build_tiny: Build) -> None:
 
 
 def test_fetching_batches_costs_little(digits: MultiTaskData) -> None:
-    from trainer.data.loader import epoch_batches
+    from gatefront.trainer.data.loader import epoch_batches
 
     started = time.process_time()
     for epoch in range(10):

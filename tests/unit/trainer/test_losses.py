@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from spaces.tasks import Task
-from trainer.data import IGNORE_INDEX
-from trainer.losses import task_loss
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.data import IGNORE_INDEX
+from gatefront.trainer.losses import task_loss
 
 Draw = Callable[[Task, int], tuple[Tensor, Tensor]]
 

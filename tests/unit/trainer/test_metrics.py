@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from spaces.tasks import Task, TaskKind
-from trainer.data import IGNORE_INDEX
-from trainer.metrics import METRICS, MetricError, NoValidLabelError, metric_for
+from gatefront.spaces.tasks import Task, TaskKind
+from gatefront.trainer.data import IGNORE_INDEX
+from gatefront.trainer.metrics import METRICS, MetricError, NoValidLabelError, metric_for
 
 Draw = Callable[[Task, int], tuple[Tensor, Tensor]]
 

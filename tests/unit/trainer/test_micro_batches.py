@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from spaces.tasks import Task, TaskKind
-from trainer.config import TrainConfig, TrainConfigError, WeightingName
-from trainer.data import Batch, MultiTaskData
-from trainer.data.dataset import IGNORE_INDEX, Sample
-from trainer.data.loader import num_samples
-from trainer.loop import train
-from trainer.losses import count_labels, task_loss
-from trainer.micro_batches import micro_batches, split_batch
-from trainer.weighting import require_weighting
+from gatefront.spaces.tasks import Task, TaskKind
+from gatefront.trainer.config import TrainConfig, TrainConfigError, WeightingName
+from gatefront.trainer.data import Batch, MultiTaskData
+from gatefront.trainer.data.dataset import IGNORE_INDEX, Sample
+from gatefront.trainer.data.loader import num_samples
+from gatefront.trainer.loop import train
+from gatefront.trainer.losses import count_labels, task_loss
+from gatefront.trainer.micro_batches import micro_batches, split_batch
+from gatefront.trainer.weighting import require_weighting
 
 KINDS: tuple[TaskKind, ...] = ("classification", "multilabel", "segmentation", "depth", "normals", "edges")
 SHAPES: Mapping[TaskKind, tuple[int, ...]] = {

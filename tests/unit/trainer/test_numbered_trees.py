@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from trainer.data import IGNORE_INDEX, DataError, DataSpec, MultiTaskData, load_data
-from trainer.data.dataset import IMAGENET_MEAN, IMAGENET_STD
+from gatefront.trainer.data import IGNORE_INDEX, DataError, DataSpec, MultiTaskData, load_data
+from gatefront.trainer.data.dataset import IMAGENET_MEAN, IMAGENET_STD
 
 SIZES = {"nyuv2": (288, 384), "cityscapes": (128, 256), "cityscapes-parts": (256, 512)}
 

@@ -11,11 +11,11 @@ import torch
 from PIL import ExifTags, Image
 from scipy.io import savemat
 
-from spaces.tasks import Task
-from trainer.content_hash import hash_json
-from trainer.data import IGNORE_INDEX, DataError, DataSpec, describe_data, load_data
-from trainer.data.loader import ordered_batches
-from trainer.data.tree import file_stamps
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.content_hash import hash_json
+from gatefront.trainer.data import IGNORE_INDEX, DataError, DataSpec, describe_data, load_data
+from gatefront.trainer.data.loader import ordered_batches
+from gatefront.trainer.data.tree import file_stamps
 
 HEIGHT, WIDTH = 480, 640
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from trainer.config import Schedule, TrainConfig
-from trainer.optimizers import build_optimizer, build_schedule
+from gatefront.trainer.config import Schedule, TrainConfig
+from gatefront.trainer.optimizers import build_optimizer, build_schedule
 
 
 def config(schedule: Schedule = "one_cycle") -> TrainConfig:

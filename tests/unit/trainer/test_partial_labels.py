@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from spaces.tasks import Task
-from trainer.data import IGNORE_INDEX, DataDescription, DataError, MultiTaskData, Sample
-from trainer.data.labelled import require_labels
-from trainer.data.loader import ordered_batches
-from trainer.losses import task_loss
-from trainer.metrics import metric_for
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.data import IGNORE_INDEX, DataDescription, DataError, MultiTaskData, Sample
+from gatefront.trainer.data.labelled import require_labels
+from gatefront.trainer.data.loader import ordered_batches
+from gatefront.trainer.losses import task_loss
+from gatefront.trainer.metrics import metric_for
 
 TASKS = (
     Task(name="kind", kind="classification", num_outputs=3),

@@ -12,9 +12,9 @@ from PIL import Image
 from scipy.io import savemat
 from scipy.ndimage import label as components
 
-from trainer.data import IGNORE_INDEX, DataError, DataSpec, MultiTaskData, load_data
-from trainer.data.pascal.labels import read_edges, read_human_parts, read_normals, read_saliency, read_semseg
-from trainer.data.pascal.thinning import thin
+from gatefront.trainer.data import IGNORE_INDEX, DataError, DataSpec, MultiTaskData, load_data
+from gatefront.trainer.data.pascal.labels import read_edges, read_human_parts, read_normals, read_saliency, read_semseg
+from gatefront.trainer.data.pascal.thinning import thin
 
 HEIGHT, WIDTH = 40, 60
 WALL, SKY = 440, 360

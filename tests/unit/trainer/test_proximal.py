@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.optim import AdamW
 
-from spaces.families.input_groups import count_groups, from_rows, to_rows
-from trainer.proximal import GroupSparsity, shrink_groups
+from gatefront.spaces.families.input_groups import count_groups, from_rows, to_rows
+from gatefront.trainer.proximal import GroupSparsity, shrink_groups
 
 
 def test_a_written_out_case() -> None:

@@ -5,8 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spaces.tasks import TaskKind
-from trainer.data.resizing import resize_image, resize_label
+from gatefront.spaces.tasks import TaskKind
+from gatefront.trainer.data.resizing import resize_image, resize_label
 
 SIZES = st.tuples(st.integers(1, 13), st.integers(1, 13))
 

@@ -3,15 +3,15 @@
 import pytest
 import torch
 
-from spaces.architecture import Architecture
-from spaces.gate_layout import GateLayout
-from spaces.interrogate import InterroGateNetwork, build_gated_network
-from trainer.config import TrainConfig
-from trainer.data import MultiTaskData
-from trainer.data.loader import epoch_batches
-from trainer.losses import task_loss
-from trainer.runtime import resolve_runtime
-from trainer.sensitivity import gate_sensitivity
+from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.gate_layout import GateLayout
+from gatefront.spaces.interrogate import InterroGateNetwork, build_gated_network
+from gatefront.trainer.config import TrainConfig
+from gatefront.trainer.data import MultiTaskData
+from gatefront.trainer.data.loader import epoch_batches
+from gatefront.trainer.losses import task_loss
+from gatefront.trainer.runtime import resolve_runtime
+from gatefront.trainer.sensitivity import gate_sensitivity
 
 
 @pytest.mark.parametrize("group", [1, 4])

@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from spaces import Task
-from trainer.config import TrainConfig
-from trainer.data import DataDescription, DataError, MultiTaskData, Sample
-from trainer.data.array_cache import load_generated
-from trainer.data.loader import num_samples
-from trainer.loop import Strategy, train
-from trainer.reporting import EpochReport
+from gatefront.spaces import Task
+from gatefront.trainer.config import TrainConfig
+from gatefront.trainer.data import DataDescription, DataError, MultiTaskData, Sample
+from gatefront.trainer.data.array_cache import load_generated
+from gatefront.trainer.data.loader import num_samples
+from gatefront.trainer.loop import Strategy, train
+from gatefront.trainer.reporting import EpochReport
 
 NAMES = ("type", "a/b", "名前", "two words")
 

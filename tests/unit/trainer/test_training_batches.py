@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch.utils.data import Dataset
 
-from spaces.tasks import Task
-from trainer.data.dataset import Batch, Sample
-from trainer.data.loader import epoch_batches
-from trainer.data.training_batches import TrainingBatches
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.data.dataset import Batch, Sample
+from gatefront.trainer.data.loader import epoch_batches
+from gatefront.trainer.data.training_batches import TrainingBatches
 
 TASKS = (Task(name="number", kind="classification", num_outputs=100),)
 NUM_EPOCHS = 3

@@ -8,21 +8,21 @@ from pathlib import Path
 import pytest
 import torch
 
-from spaces.errors import BudgetBelowFloorError
-from spaces.flops import count_flops
-from spaces.gate_counts import GateCounts
-from spaces.interrogate import build_gated_network
-from spaces.pruning import prune_network
-from trainer.checkpoint import CheckpointError, load_network
-from trainer.config import GateConfig, TrainConfig
-from trainer.data import DataSpec, load_data
-from trainer.delta_mtl import delta_mtl
-from trainer.evaluation import evaluate
-from trainer.gate_training import SPARSITY
-from trainer.reporting import EpochReport, StopTraining, TrialResult
-from trainer.runtime import resolve_runtime
-from trainer.trial import run_trial
-from trainer.trial_spec import TrainedReference, TrialSpec, TrialSpecError
+from gatefront.spaces.errors import BudgetBelowFloorError
+from gatefront.spaces.flops import count_flops
+from gatefront.spaces.gate_counts import GateCounts
+from gatefront.spaces.interrogate import build_gated_network
+from gatefront.spaces.pruning import prune_network
+from gatefront.trainer.checkpoint import CheckpointError, load_network
+from gatefront.trainer.config import GateConfig, TrainConfig
+from gatefront.trainer.data import DataSpec, load_data
+from gatefront.trainer.delta_mtl import delta_mtl
+from gatefront.trainer.evaluation import evaluate
+from gatefront.trainer.gate_training import SPARSITY
+from gatefront.trainer.reporting import EpochReport, StopTraining, TrialResult
+from gatefront.trainer.runtime import resolve_runtime
+from gatefront.trainer.trial import run_trial
+from gatefront.trainer.trial_spec import TrainedReference, TrialSpec, TrialSpecError
 
 # One trained trial for all tests.
 pytestmark = pytest.mark.xdist_group("trial")

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from spaces.architecture import Architecture
-from spaces.interrogate import build_gated_network
-from trainer.checkpoint import load_network
-from trainer.config import GateConfig, TrainConfig
-from trainer.data import DataSpec, load_data
-from trainer.references import train_reference
-from trainer.reporting import EpochReport
-from trainer.trial import run_trial
-from trainer.trial_spec import TrainedReference, TrialSpec
+from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.interrogate import build_gated_network
+from gatefront.trainer.checkpoint import load_network
+from gatefront.trainer.config import GateConfig, TrainConfig
+from gatefront.trainer.data import DataSpec, load_data
+from gatefront.trainer.references import train_reference
+from gatefront.trainer.reporting import EpochReport
+from gatefront.trainer.trial import run_trial
+from gatefront.trainer.trial_spec import TrainedReference, TrialSpec
 
 
 @pytest.mark.parametrize(

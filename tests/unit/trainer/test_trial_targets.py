@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from spaces.errors import BudgetBelowFloorError
-from spaces.flops import count_flops
-from spaces.gate_map import GateMap
-from spaces.interrogate import build_gated_network
-from spaces.pruning import prune_network
-from trainer.checkpoint import CheckpointError, load_network
-from trainer.config import GateConfig
-from trainer.derived import derived_targets
-from trainer.reporting import EpochReport, StopTraining, TrialResult
-from trainer.trial import run_trial
-from trainer.trial_spec import TrialSpec, TrialSpecError
+from gatefront.spaces.errors import BudgetBelowFloorError
+from gatefront.spaces.flops import count_flops
+from gatefront.spaces.gate_map import GateMap
+from gatefront.spaces.interrogate import build_gated_network
+from gatefront.spaces.pruning import prune_network
+from gatefront.trainer.checkpoint import CheckpointError, load_network
+from gatefront.trainer.config import GateConfig
+from gatefront.trainer.derived import derived_targets
+from gatefront.trainer.reporting import EpochReport, StopTraining, TrialResult
+from gatefront.trainer.trial import run_trial
+from gatefront.trainer.trial_spec import TrialSpec, TrialSpecError
 
 
 class Stopper:

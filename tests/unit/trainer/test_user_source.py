@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from trainer.data import DataError, DataSpec, describe_data, load_data
+from gatefront.trainer.data import DataError, DataSpec, describe_data, load_data
 
 MODULE = """
 from dataclasses import dataclass
 import torch
 from torch.utils.data import TensorDataset, Dataset
-from spaces.tasks import Task
-from trainer.data import DataDescription, MultiTaskData, Sample, parse_options
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.data import DataDescription, MultiTaskData, Sample, parse_options
 
 
 @dataclass(frozen=True)

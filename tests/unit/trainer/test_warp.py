@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from spaces.tasks import Task
-from trainer.data import IGNORE_INDEX, Sample
-from trainer.data.rooms.intersection import trace
-from trainer.data.rooms.rays import Rays, cast_rays, rotate, to_camera
-from trainer.data.rooms.scene import Box, Camera, Scene, Sphere, sample_scene
-from trainer.data.warp import LabelGeometry, Warp, warp_sample
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.data import IGNORE_INDEX, Sample
+from gatefront.trainer.data.rooms.intersection import trace
+from gatefront.trainer.data.rooms.rays import Rays, cast_rays, rotate, to_camera
+from gatefront.trainer.data.rooms.scene import Box, Camera, Scene, Sphere, sample_scene
+from gatefront.trainer.data.warp import LabelGeometry, Warp, warp_sample
 
 SIZE = (48, 48)
 TASKS = (

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 from torch import Tensor, nn
 
-from spaces import Architecture, Task, build_gated_network, build_shared_network
-from trainer.checkpoint import CheckpointSlot
-from trainer.checkpoint_files import checkpoint_files
-from trainer.config import TrainConfig, TrainConfigError, WeightingName
-from trainer.data import Batch, MultiTaskData
-from trainer.loop import Strategy, train
-from trainer.reporting import EpochReport, StopTraining
-from trainer.weighting import (
+from gatefront.spaces import Architecture, Task, build_gated_network, build_shared_network
+from gatefront.trainer.checkpoint import CheckpointSlot
+from gatefront.trainer.checkpoint_files import checkpoint_files
+from gatefront.trainer.config import TrainConfig, TrainConfigError, WeightingName
+from gatefront.trainer.data import Batch, MultiTaskData
+from gatefront.trainer.loop import Strategy, train
+from gatefront.trainer.reporting import EpochReport, StopTraining
+from gatefront.trainer.weighting import (
     WEIGHTINGS,
     TrainingStep,
     Weighting,

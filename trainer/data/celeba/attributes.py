@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from spaces.tasks import Task
-from trainer.data.dataset import DataError
-from trainer.data.options import nearest_known
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.data.dataset import DataError
+from gatefront.trainer.data.options import nearest_known
 
 ATTRIBUTES = (
     "5_o_Clock_Shadow", "Arched_Eyebrows", "Attractive", "Bags_Under_Eyes", "Bald", "Bangs", "Big_Lips", "Big_Nose",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainer.data.dataset import DataError
+from gatefront.trainer.data.dataset import DataError
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from trainer.content_hash import hash_file, hash_json
-from trainer.data.augmentation import Augmentation, AugmentOptions, augment
-from trainer.data.celeba.attributes import ATTRIBUTES, as_task, select_tasks
-from trainer.data.celeba.layout import find_layout
-from trainer.data.celeba.tables import Faces, read_tables
-from trainer.data.dataset import (
+from gatefront.trainer.content_hash import hash_file, hash_json
+from gatefront.trainer.data.augmentation import Augmentation, AugmentOptions, augment
+from gatefront.trainer.data.celeba.attributes import ATTRIBUTES, as_task, select_tasks
+from gatefront.trainer.data.celeba.layout import find_layout
+from gatefront.trainer.data.celeba.tables import Faces, read_tables
+from gatefront.trainer.data.dataset import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     DataDescription,
@@ -36,11 +36,11 @@ from trainer.data.dataset import (
     MultiTaskData,
     Sample,
 )
-from trainer.data.decoded_cache import keep_decoded
-from trainer.data.file_split import fit_sample, normalise
-from trainer.data.options import parse_options, require_option
-from trainer.data.reading import read_rgb
-from trainer.data.tree import header_shape, require_root
+from gatefront.trainer.data.decoded_cache import keep_decoded
+from gatefront.trainer.data.file_split import fit_sample, normalise
+from gatefront.trainer.data.options import parse_options, require_option
+from gatefront.trainer.data.reading import read_rgb
+from gatefront.trainer.data.tree import header_shape, require_root
 
 _SPLIT_NUMBER = {"train": 0, "val": 1, "test": 2}
 _PUBLISHED_SIZE = {"train": 162_770, "val": 19_867, "test": 19_962}

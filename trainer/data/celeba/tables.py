@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.data.celeba.attributes import ATTRIBUTES
-from trainer.data.dataset import DataError
+from gatefront.trainer.data.celeba.attributes import ATTRIBUTES
+from gatefront.trainer.data.dataset import DataError
 
 _SEPARATORS = re.compile("[,;\t]")
 

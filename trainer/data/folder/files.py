@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Container
 from pathlib import Path
 
-from trainer.data.dataset import DataError
+from gatefront.trainer.data.dataset import DataError
 
 IMAGE_ENDINGS = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 LABEL_ENDINGS = (".bmp", ".npy", ".png", ".tif", ".tiff")

@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from spaces.errors import SpaceError
-from spaces.tasks import Task, TaskKind
-from trainer.data.dataset import IMAGENET_MEAN, IMAGENET_STD, DataError
-from trainer.data.folder.places import require_places
-from trainer.data.options import nearest_known
+from gatefront.spaces.errors import SpaceError
+from gatefront.spaces.tasks import Task, TaskKind
+from gatefront.trainer.data.dataset import IMAGENET_MEAN, IMAGENET_STD, DataError
+from gatefront.trainer.data.folder.places import require_places
+from gatefront.trainer.data.options import nearest_known
 
 MANIFEST = "dataset.toml"
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from trainer.data.dataset import DataError
+from gatefront.trainer.data.dataset import DataError
 
 _IMAGES = "images"
 _MAX_BYTES = 255

@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trainer.data.dataset import DataError
-from trainer.data.file_split import Reader
-from trainer.data.folder.manifest import TaskEntry
-from trainer.data.reading import as_classes, as_vectors, read_array, read_picture, read_yes_or_no
-from trainer.data.resizing import unit_normals
+from gatefront.trainer.data.dataset import DataError
+from gatefront.trainer.data.file_split import Reader
+from gatefront.trainer.data.folder.manifest import TaskEntry
+from gatefront.trainer.data.reading import as_classes, as_vectors, read_array, read_picture, read_yes_or_no
+from gatefront.trainer.data.resizing import unit_normals
 
 _NUMBERING = (
     "If the files count from 1, set first_class = 1 in dataset.toml. If 0 is a class too, such as a background, give "

@@ -1,6 +1,6 @@
 """A folder of the user's own as a data set.
 
-``root/dataset.toml`` says what the labels mean (:mod:`trainer.data.folder.manifest`). The rest is one of
+``root/dataset.toml`` says what the labels mean (:mod:`gatefront.trainer.data.folder.manifest`). The rest is one of
 
 - ``root/images/``, with ``root/train.txt`` and ``root/val.txt`` naming the images of each split;
 - ``root/train/images/`` and ``root/val/images/``, each with labels of its own.
@@ -16,12 +16,12 @@ from pathlib import Path
 
 from torch import Tensor
 
-from trainer.content_hash import hash_file, hash_json
-from trainer.data.augmentation import Augmentation, AugmentOptions, augment
-from trainer.data.dataset import DataDescription, DataError, DataSpec, MultiTaskData
-from trainer.data.decoded_cache import keep_decoded
-from trainer.data.file_split import FileSplit, Record
-from trainer.data.folder.files import (
+from gatefront.trainer.content_hash import hash_file, hash_json
+from gatefront.trainer.data.augmentation import Augmentation, AugmentOptions, augment
+from gatefront.trainer.data.dataset import DataDescription, DataError, DataSpec, MultiTaskData
+from gatefront.trainer.data.decoded_cache import keep_decoded
+from gatefront.trainer.data.file_split import FileSplit, Record
+from gatefront.trainer.data.folder.files import (
     IMAGE_ENDINGS,
     LABEL_ENDINGS,
     files_by_name,
@@ -30,13 +30,13 @@ from trainer.data.folder.files import (
     require_no_other_labels,
     why_unread,
 )
-from trainer.data.folder.manifest import MANIFEST, Manifest, TaskEntry, read_manifest
-from trainer.data.folder.readers import reader_for
-from trainer.data.folder.table import TABLE, read_table
-from trainer.data.folder.unused import list_unused
-from trainer.data.options import parse_options
-from trainer.data.tree import file_stamps, read_names, require_no_overlap, require_root
-from trainer.data.warp import LabelGeometry
+from gatefront.trainer.data.folder.manifest import MANIFEST, Manifest, TaskEntry, read_manifest
+from gatefront.trainer.data.folder.readers import reader_for
+from gatefront.trainer.data.folder.table import TABLE, read_table
+from gatefront.trainer.data.folder.unused import list_unused
+from gatefront.trainer.data.options import parse_options
+from gatefront.trainer.data.tree import file_stamps, read_names, require_no_overlap, require_root
+from gatefront.trainer.data.warp import LabelGeometry
 
 _READER = 2
 """Counts up when the same files give other samples than before."""

@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from trainer.data.dataset import DataError
-from trainer.data.folder.files import image_name
-from trainer.data.folder.manifest import TaskEntry
-from trainer.data.options import nearest_known
+from gatefront.trainer.data.dataset import DataError
+from gatefront.trainer.data.folder.files import image_name
+from gatefront.trainer.data.folder.manifest import TaskEntry
+from gatefront.trainer.data.options import nearest_known
 
 TABLE = "labels.csv"
 _SEPARATORS = (",", ";", "\t")  # of equals the first is taken

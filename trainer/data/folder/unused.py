@@ -3,8 +3,8 @@
 from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 
-from trainer.data.dataset import UnusedFiles
-from trainer.data.folder.files import IMAGE_ENDINGS, LABEL_ENDINGS, why_unread
+from gatefront.trainer.data.dataset import UnusedFiles
+from gatefront.trainer.data.folder.files import IMAGE_ENDINGS, LABEL_ENDINGS, why_unread
 
 _TOP_REASONS: Mapping[bool, str] = {True: "no task of dataset.toml is called so", False: "nothing is read from it"}
 

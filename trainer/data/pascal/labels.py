@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from scipy.ndimage import laplace
 from torch import Tensor
 
-from trainer.data.dataset import DataError
-from trainer.data.matlab import read_matlab
-from trainer.data.pascal.normals_classes import NORMALS_CLASSES
-from trainer.data.pascal.thinning import thin
-from trainer.data.reading import as_classes, as_vectors, read_picture, read_yes_or_no
-from trainer.data.resizing import unit_normals
+from gatefront.trainer.data.dataset import DataError
+from gatefront.trainer.data.matlab import read_matlab
+from gatefront.trainer.data.pascal.normals_classes import NORMALS_CLASSES
+from gatefront.trainer.data.pascal.thinning import thin
+from gatefront.trainer.data.reading import as_classes, as_vectors, read_picture, read_yes_or_no
+from gatefront.trainer.data.resizing import unit_normals
 
 SEMSEG_CLASSES = (
     "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",

@@ -17,14 +17,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from spaces.tasks import Task
-from trainer.content_hash import hash_json
-from trainer.data.augmentation import Augmentation, augment
-from trainer.data.dataset import IMAGENET_MEAN, IMAGENET_STD, DataDescription, DataSpec, MultiTaskData
-from trainer.data.decoded_cache import keep_decoded
-from trainer.data.file_split import FileSplit, Reader, Record
-from trainer.data.options import parse_options
-from trainer.data.pascal.labels import (
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.content_hash import hash_json
+from gatefront.trainer.data.augmentation import Augmentation, augment
+from gatefront.trainer.data.dataset import IMAGENET_MEAN, IMAGENET_STD, DataDescription, DataSpec, MultiTaskData
+from gatefront.trainer.data.decoded_cache import keep_decoded
+from gatefront.trainer.data.file_split import FileSplit, Reader, Record
+from gatefront.trainer.data.options import parse_options
+from gatefront.trainer.data.pascal.labels import (
     PART_CLASSES,
     SEMSEG_CLASSES,
     read_edges,
@@ -33,9 +33,16 @@ from trainer.data.pascal.labels import (
     read_saliency,
     read_semseg,
 )
-from trainer.data.tree import file_stamps, read_names, reading_stamps, require_files, require_no_overlap, require_root
-from trainer.data.tree_size import SizedOptions, tell_size
-from trainer.data.warp import LabelGeometry
+from gatefront.trainer.data.tree import (
+    file_stamps,
+    read_names,
+    reading_stamps,
+    require_files,
+    require_no_overlap,
+    require_root,
+)
+from gatefront.trainer.data.tree_size import SizedOptions, tell_size
+from gatefront.trainer.data.warp import LabelGeometry
 
 _SIZE = (512, 512)  # as published
 _TASKS = (

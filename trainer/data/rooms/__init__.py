@@ -1,5 +1,5 @@
 """`rooms`: ray-cast rooms with boxes and spheres, labelled per pixel: classes, depth, normals and edges."""
 
-from trainer.data.rooms.source import describe, load
+from gatefront.trainer.data.rooms.source import describe, load
 
 __all__ = ["describe", "load"]

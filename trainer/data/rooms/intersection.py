@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from trainer.data.rooms.rays import Rays, rotate
-from trainer.data.rooms.scene import NUM_BOXES, NUM_ROOM_SURFACES, Box, Scene, Sphere
+from gatefront.trainer.data.rooms.rays import Rays, rotate
+from gatefront.trainer.data.rooms.scene import NUM_BOXES, NUM_ROOM_SURFACES, Box, Scene, Sphere
 
 _NEAREST_DEPTH = 0.15  # metres: things closer to the camera than this are not seen
 

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from trainer.data.rooms.intersection import Hits
-from trainer.data.rooms.scene import Surfaces
+from gatefront.trainer.data.rooms.intersection import Hits
+from gatefront.trainer.data.rooms.scene import Surfaces
 
 
 def surface_colour(surfaces: Surfaces, hits: Hits, point: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from trainer.data.rooms.scene import Camera
+from gatefront.trainer.data.rooms.scene import Camera
 
 
 @dataclass(frozen=True, slots=True)

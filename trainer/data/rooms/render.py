@@ -4,12 +4,12 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from trainer.data.array_cache import Arrays
-from trainer.data.rooms.intersection import Hits, trace
-from trainer.data.rooms.materials import surface_colour
-from trainer.data.rooms.rays import cast_rays, to_camera
-from trainer.data.rooms.scene import NUM_ROOM_SURFACES, Scene, sample_scene
-from trainer.data.rooms.shading import expose, shade
+from gatefront.trainer.data.array_cache import Arrays
+from gatefront.trainer.data.rooms.intersection import Hits, trace
+from gatefront.trainer.data.rooms.materials import surface_colour
+from gatefront.trainer.data.rooms.rays import cast_rays, to_camera
+from gatefront.trainer.data.rooms.scene import NUM_ROOM_SURFACES, Scene, sample_scene
+from gatefront.trainer.data.rooms.shading import expose, shade
 
 CLASS_NAMES = ("wall", "floor", "ceiling", "plain thing", "striped thing", "checkered thing", "dotted thing")
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Generator, Tensor
 
-from trainer.data.rooms.scene import Lamp
+from gatefront.trainer.data.rooms.scene import Lamp
 
 _FALL_OFF = 0.6  # per square metre
 _SENSOR_NOISE = 0.03

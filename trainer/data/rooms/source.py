@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from spaces.tasks import Task
-from trainer.data.array_cache import Arrays, Split, load_generated
-from trainer.data.dataset import DataDescription, DataSpec, MultiTaskData
-from trainer.data.options import resolve_whole_numbers
-from trainer.data.rooms.render import CLASS_NAMES, render_rooms
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.data.array_cache import Arrays, Split, load_generated
+from gatefront.trainer.data.dataset import DataDescription, DataSpec, MultiTaskData
+from gatefront.trainer.data.options import resolve_whole_numbers
+from gatefront.trainer.data.rooms.render import CLASS_NAMES, render_rooms
 
 _VERSION = 1
 _DEFAULTS = {"train_size": 2_000, "val_size": 300, "height": 32, "width": 48, "seed": 0}
