@@ -15,10 +15,10 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 from whole_study import run_whole_study
 
-from gatefront.search.queries import StudyReader
-from gatefront.search.records import StudyView
-from gatefront.search.storage.engine import open_readonly_engine
-from gatefront.search.storage.schema import ReferenceRow
+from gatefront.search.results.records import StudyView
+from gatefront.search.snapshots.reader import StudyReader
+from gatefront.search.storage.database.engine import open_readonly_engine
+from gatefront.search.storage.tables.schema import ReferenceRow
 
 NEAR_BUDGET = 0.93
 """Share of the budget from which a trial counts as one that used it."""

@@ -17,20 +17,20 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from gatefront.search.plan import StudyPlan, plan_study
-from gatefront.search.references import reference_jobs, train_job
-from gatefront.search.sampling import TrialSettings, decode
-from gatefront.search.study_file import read_study_file
+from gatefront.search.config.study_file import read_study_file
+from gatefront.search.driver.references import reference_jobs, train_job
+from gatefront.search.planning.study_plan import StudyPlan, plan_study
+from gatefront.search.sampling.search_space import TrialSettings, decode
 from gatefront.spaces import InterroGateNetwork, build_gated_network, close_gates_to_budget, compact_network
-from gatefront.trainer.checkpoint import load_state
+from gatefront.trainer.checkpoints.checkpoint import load_state
 from gatefront.trainer.data.dataset import MultiTaskData
 from gatefront.trainer.data.registry import load_data
-from gatefront.trainer.delta_mtl import delta_mtl
-from gatefront.trainer.gate_training import finetune, finetune_config, learn_gates
-from gatefront.trainer.loop import train
+from gatefront.trainer.loop.seeding import seed_everything
+from gatefront.trainer.loop.train import train
+from gatefront.trainer.loop.training_cost import count_training_flops
+from gatefront.trainer.metrics.delta_mtl import delta_mtl
 from gatefront.trainer.reporting import ReferenceResult
-from gatefront.trainer.seeding import seed_everything
-from gatefront.trainer.training_cost import count_training_flops
+from gatefront.trainer.trial.gated.gate_training import finetune, finetune_config, learn_gates
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from gatefront.dashboards.cli import listen
 
-SERVE = "import sys; from gatefront.search.cli import main; sys.exit(main())"
+SERVE = "import sys; from gatefront.search.cli.main import main; sys.exit(main())"
 _FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 # In milliseconds since the page was asked for; a frame that holds it has been shown by the next one.
 _WATCH = """

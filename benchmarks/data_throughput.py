@@ -29,9 +29,9 @@ from torch.utils.data import DataLoader, Dataset
 from gatefront.spaces import Architecture, build_gated_network, build_shared_network
 from gatefront.spaces.tasks import Task
 from gatefront.trainer.data import Batch, DataSpec, MultiTaskData, Sample, load_data
-from gatefront.trainer.data.augmentation import ChangesWithEpoch
 from gatefront.trainer.data.loader import collate, epoch_batches
 from gatefront.trainer.data.training_batches import TrainingBatches
+from gatefront.trainer.data.transforms.augmentation import ChangesWithEpoch
 from gatefront.trainer.losses import task_loss
 
 HEIGHT, WIDTH, NUM_CLASSES = 480, 640, 40

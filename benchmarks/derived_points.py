@@ -15,8 +15,8 @@ from pathlib import Path
 
 from whole_study import Finished, finished_trials, run_whole_study
 
-from gatefront.search.pareto import ReferenceFrame, hypervolume
-from gatefront.search.views import reference_frame
+from gatefront.search.results.pareto import ReferenceFrame, hypervolume
+from gatefront.search.snapshots.study_view import reference_frame
 
 
 def main() -> None:

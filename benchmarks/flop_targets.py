@@ -23,14 +23,14 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from gatefront.search.plan import StudyPlan, plan_study
-from gatefront.search.references import References, reference_jobs, train_job
-from gatefront.search.sampling import decode
-from gatefront.search.study_file import read_study_file
+from gatefront.search.config.study_file import read_study_file
+from gatefront.search.driver.references import References, reference_jobs, train_job
+from gatefront.search.planning.study_plan import StudyPlan, plan_study
+from gatefront.search.sampling.search_space import decode
 from gatefront.trainer.config import GateConfig
 from gatefront.trainer.reporting import EpochReport, TrialResult
-from gatefront.trainer.trial import run_trial
-from gatefront.trainer.trial_spec import TrialSpec
+from gatefront.trainer.trial.run_trial import run_trial
+from gatefront.trainer.trial.spec import TrialSpec
 
 LOOSE_TAU, LOOSE_LAMBDA_S = 0.4, 2.0
 WAYS = ("hinge", "hinge, loose", "hinge+projection", "expected", "expected+sensitivity", "hard-concrete")

@@ -20,14 +20,14 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 from whole_study import finished_trials, run_whole_study
 
-from gatefront.search.comparison.table import SINGLE_TASK, SystemRun
-from gatefront.search.pareto import Point, hypervolume
-from gatefront.search.queries import StudyReader
-from gatefront.search.records import StudyView
-from gatefront.search.storage.engine import open_readonly_engine
-from gatefront.search.storage.schema import ComparisonRow, ReferenceRow
-from gatefront.search.study_file import read_study_file
-from gatefront.search.views import reference_frame
+from gatefront.search.config.study_file import read_study_file
+from gatefront.search.results.comparison_table import SINGLE_TASK, SystemRun
+from gatefront.search.results.pareto import Point, hypervolume
+from gatefront.search.results.records import StudyView
+from gatefront.search.snapshots.reader import StudyReader
+from gatefront.search.snapshots.study_view import reference_frame
+from gatefront.search.storage.database.engine import open_readonly_engine
+from gatefront.search.storage.tables.schema import ComparisonRow, ReferenceRow
 
 OWN = "InterroGate"
 

@@ -21,13 +21,13 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState as OptunaState
 
-from gatefront.search.process_identity import process_identity
-from gatefront.search.records import StudyState, TrialState
-from gatefront.search.storage.engine import open_engine, open_optuna_storage
-from gatefront.search.storage.migrate import upgrade_schema
-from gatefront.search.storage.repository import StudyStore
-from gatefront.search.storage.schema import DerivedPointRow, EpochRow, StudyRow, TrialRow
-from gatefront.spaces.gate_map import GateMap, GateSite
+from gatefront.search.results.records import StudyState, TrialState
+from gatefront.search.storage.database.engine import open_engine, open_optuna_storage
+from gatefront.search.storage.database.migrate import upgrade_schema
+from gatefront.search.storage.process_identity import process_identity
+from gatefront.search.storage.study_store import StudyStore
+from gatefront.search.storage.tables.schema import DerivedPointRow, EpochRow, StudyRow, TrialRow
+from gatefront.spaces.gating.gate_map import GateMap, GateSite
 from gatefront.trainer.reporting import DerivedResult, EpochReport, ReferenceResult, TrialResult
 
 NAME = "large"

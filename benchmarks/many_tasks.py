@@ -22,7 +22,7 @@ import torch
 from training_step import peak_bytes, seconds, training_step
 
 from gatefront.spaces import Architecture, Task, build_gated_network, build_shared_network
-from gatefront.trainer.machine import peak_memory_mib
+from gatefront.trainer.loop.environment import peak_memory_mib
 
 BATCH = 128
 """What published work trains CelebA with."""

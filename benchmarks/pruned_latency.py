@@ -39,7 +39,7 @@ from gatefront.spaces import (
     build_gated_network,
     prune_network,
 )
-from gatefront.trainer.checkpoint import load_network
+from gatefront.trainer.checkpoints.checkpoint import load_network
 
 TASKS = (
     Task(name="semseg", kind="segmentation", num_outputs=7),

@@ -15,12 +15,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
-from gatefront.search.records import StudyState
-from gatefront.search.storage.engine import open_engine
-from gatefront.search.storage.open_store import open_store
-from gatefront.search.storage.patience import Patience
-from gatefront.search.storage.repository import StudyStore
-from gatefront.search.storage.schema import StudyRow
+from gatefront.search.results.records import StudyState
+from gatefront.search.storage.database.engine import open_engine
+from gatefront.search.storage.database.open import open_store
+from gatefront.search.storage.database.retry import Patience
+from gatefront.search.storage.study_store import StudyStore
+from gatefront.search.storage.tables.schema import StudyRow
 from gatefront.trainer.reporting import EpochReport
 
 STUDY = "reporters"

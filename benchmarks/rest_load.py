@@ -28,7 +28,7 @@ from large_study import NAME, Made, write_large_study
 
 from gatefront.dashboards.cli import listen
 
-SERVE = "import sys; from gatefront.search.cli import main; sys.exit(main())"
+SERVE = "import sys; from gatefront.search.cli.main import main; sys.exit(main())"
 FINISH_S = 2.0
 
 

@@ -30,7 +30,7 @@ import torch
 from torch import Tensor
 
 from gatefront.search.bundle.export import export_network
-from gatefront.search.bundle.layout import INPUT_NAME, ONNX_MODEL, TORCH_MODEL
+from gatefront.search.bundle.file_names import INPUT_NAME, ONNX_MODEL, TORCH_MODEL
 from gatefront.spaces import (
     Architecture,
     GateLayout,
@@ -43,10 +43,10 @@ from gatefront.spaces import (
     prune_network,
 )
 from gatefront.spaces.backbones.timm_import import import_timm
-from gatefront.spaces.encoder import feature_shapes
-from gatefront.spaces.equivalence import calibrate_norms, randomize
-from gatefront.spaces.opaque import list_opaque_operations
-from gatefront.spaces.plain_network import PlainNetwork
+from gatefront.spaces.graph.opaque import list_opaque_operations
+from gatefront.spaces.networks.encoder import feature_shapes
+from gatefront.spaces.networks.equivalence import calibrate_norms, randomize
+from gatefront.spaces.pruning.plain_network import PlainNetwork
 
 TASKS = (Task(name="depth", kind="depth", num_outputs=1), Task(name="label", kind="classification", num_outputs=5))
 SIZES = (64, 96, 128, 160, 192, 224, 240, 256, 288, 320, 384)

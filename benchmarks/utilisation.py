@@ -13,14 +13,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from gatefront.search.drain import Drain
-from gatefront.search.queries import StudyReader
-from gatefront.search.records import StudyState, TrialPoint
-from gatefront.search.service import Overrides, Sitting, start_study
-from gatefront.search.trainable import RunTrial
-from gatefront.spaces.gate_map import GateMap
+from gatefront.search.driver.lifecycle import Overrides, Sitting, start_study
+from gatefront.search.driver.stop_request import Drain
+from gatefront.search.driver.worker.trainable import RunTrial
+from gatefront.search.results.records import StudyState, TrialPoint
+from gatefront.search.snapshots.reader import StudyReader
+from gatefront.spaces.gating.gate_map import GateMap
 from gatefront.trainer.reporting import EpochReport, Reporter, TrialResult
-from gatefront.trainer.trial_spec import TrialSpec
+from gatefront.trainer.trial.spec import TrialSpec
 
 STUDY = """
 [study]

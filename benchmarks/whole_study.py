@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gatefront.search.pareto import Point
-from gatefront.search.queries import StudyReader
-from gatefront.search.records import StudyState, StudyView, TrialState
+from gatefront.search.results.pareto import Point
+from gatefront.search.results.records import StudyState, StudyView, TrialState
+from gatefront.search.snapshots.reader import StudyReader
 
 
 @dataclass(frozen=True, slots=True)

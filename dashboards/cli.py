@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 
 from gatefront.dashboards.errors import AddressInUseError
-from gatefront.search.queries import StudyReader
-from gatefront.search.settings import database_url, storage_folder
+from gatefront.search.config.environment import database_url, storage_folder
+from gatefront.search.snapshots.reader import StudyReader
 
 Database = Annotated[
     str | None, typer.Option("--db", help="Database URL; default ./runs/gatefront.db or GATEFRONT_DB.")
@@ -54,7 +54,7 @@ def serve(  # noqa: PLR0913  # one parameter per option of the command line
     watch: Watch = True,
 ) -> None:
     """Show the studies in the browser, live, and let pages and programs start and change them."""
-    from gatefront.dashboards.serving import ServeOptions, serve_studies
+    from gatefront.dashboards.server.serve import ServeOptions, serve_studies
 
     listening = listen(host, port)
     options = ServeOptions(

@@ -8,8 +8,6 @@ from pathlib import Path
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from gatefront.dashboards.choosing_words import sharing_sentence
-from gatefront.dashboards.components import state_label
 from gatefront.dashboards.errors import ReportError
 from gatefront.dashboards.figures.front import front_figure
 from gatefront.dashboards.figures.gate_map import gate_map_figure
@@ -17,7 +15,13 @@ from gatefront.dashboards.figures.hypervolume import hypervolume_figure
 from gatefront.dashboards.figures.latency import HEIGHT, latency_figure, latency_sentence
 from gatefront.dashboards.figures.sharing import FLOW_HEIGHT, flow_figure
 from gatefront.dashboards.figures.theme import Scheme, scheme_named
-from gatefront.dashboards.formats import (
+from gatefront.dashboards.presentation.empty_states import (
+    confirmation_sentence,
+    front_sentence,
+    study_sentence,
+    unlearned_sentence,
+)
+from gatefront.dashboards.presentation.formats import (
     format_count,
     format_delta,
     format_duration,
@@ -29,13 +33,14 @@ from gatefront.dashboards.formats import (
     metric_name,
     shorten_name,
 )
-from gatefront.dashboards.point_words import asked_and_delivered, point_name, sureness
-from gatefront.dashboards.reader import Reader
-from gatefront.dashboards.sentences import confirmation_sentence, front_sentence, study_sentence, unlearned_sentence
-from gatefront.dashboards.trial_table import standing
-from gatefront.search.cost import cost_line, study_cost
-from gatefront.search.formats import format_latency
-from gatefront.search.records import StudyView, TrialDetail, TrialPoint
+from gatefront.dashboards.presentation.point_text import asked_and_delivered, point_name, sureness
+from gatefront.dashboards.presentation.selection_text import sharing_sentence
+from gatefront.dashboards.widgets.components import state_label
+from gatefront.dashboards.widgets.trial_table import standing
+from gatefront.search.results.cost import cost_line, study_cost
+from gatefront.search.results.formats import format_latency
+from gatefront.search.results.records import StudyView, TrialDetail, TrialPoint
+from gatefront.search.snapshots.protocol import Reader
 
 _FRONT_HEIGHT = 520
 _HYPERVOLUME_HEIGHT = 260

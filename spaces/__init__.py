@@ -1,8 +1,9 @@
 """What can be searched: gated networks, their exact cost, and the plain networks they become. Pure torch."""
 
 from gatefront.spaces.architecture import Architecture
-from gatefront.spaces.budget import close_gates_to_budget, project_to_budget
-from gatefront.spaces.compaction import CompactNetwork, compact_network
+from gatefront.spaces.budgets.expected_flops import expected_flops
+from gatefront.spaces.budgets.flop_budget import close_gates_to_budget, project_to_budget
+from gatefront.spaces.budgets.parameter_budget import project_to_budgets
 from gatefront.spaces.errors import (
     BudgetBelowFloorError,
     GatefrontError,
@@ -10,19 +11,18 @@ from gatefront.spaces.errors import (
     UnknownBackboneError,
     UntraceableBackboneError,
 )
-from gatefront.spaces.estimators import Estimator
-from gatefront.spaces.expected_cost import expected_flops
-from gatefront.spaces.flops import FLOP_CONVENTION, CostModel, GatePattern, count_flops, count_parameters
-from gatefront.spaces.gate_layout import GateLayout, Granularity
-from gatefront.spaces.gate_map import GateMap, GateSite
-from gatefront.spaces.gates import ChannelGate
-from gatefront.spaces.interrogate import InterroGateNetwork, build_gated_network
-from gatefront.spaces.padding import pad_widths
-from gatefront.spaces.parameter_budget import project_to_budgets
-from gatefront.spaces.plain_network import PlainNetwork
-from gatefront.spaces.pruning import prune_network
-from gatefront.spaces.regularizers import hinge_sparsity
-from gatefront.spaces.shared_network import SharedNetwork, build_shared_network
+from gatefront.spaces.gating.channel_gate import ChannelGate
+from gatefront.spaces.gating.estimators import Estimator
+from gatefront.spaces.gating.gate_layout import GateLayout, Granularity
+from gatefront.spaces.gating.gate_map import GateMap, GateSite
+from gatefront.spaces.gating.regularizers import hinge_sparsity
+from gatefront.spaces.networks.cost_model import FLOP_CONVENTION, CostModel, GatePattern, count_flops, count_parameters
+from gatefront.spaces.networks.interrogate import InterroGateNetwork, build_gated_network
+from gatefront.spaces.networks.shared_network import SharedNetwork, build_shared_network
+from gatefront.spaces.pruning.compact_network import CompactNetwork, compact_network
+from gatefront.spaces.pruning.plain_network import PlainNetwork
+from gatefront.spaces.pruning.prune import prune_network
+from gatefront.spaces.pruning.width_padding import pad_widths
 from gatefront.spaces.tasks import Task, TaskKind
 
 __all__ = [

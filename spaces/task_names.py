@@ -1,7 +1,7 @@
 """Names of tasks: which are allowed, and how they are spelled where a name is not free.
 
 A task's name belongs to the user. It is shown, typed and stored as it is. Modules, graphs and files name a task by its
-position (:mod:`gatefront.spaces.task_modules`); the outputs of an exported network and files of tasks by
+position (:mod:`gatefront.spaces.networks.task_modules`); the outputs of an exported network and files of tasks by
 :func:`safe_names`.
 """
 

@@ -79,8 +79,8 @@ def _traced_once(monkeypatch: pytest.MonkeyPatch) -> None:
     Each gets a copy of its own with weights of its own, as without this.
     """
     for module in (
-        "gatefront.spaces.interrogate",
-        "gatefront.spaces.shared_network",
+        "gatefront.spaces.networks.interrogate",
+        "gatefront.spaces.networks.shared_network",
         "gatefront.spaces.families.network",
         "gatefront.spaces.families.lomt",
     ):
@@ -104,6 +104,6 @@ def _copy_of_encoder(architecture: "Architecture") -> "fx.GraphModule":
 
 @functools.cache
 def _encoder(architecture: "Architecture") -> "fx.GraphModule":
-    from gatefront.spaces.encoder import build_encoder
+    from gatefront.spaces.networks.encoder import build_encoder
 
     return build_encoder(architecture)

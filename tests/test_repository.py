@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from gatefront.search.config import (
+from gatefront.search.config.family import FamilySection
+from gatefront.search.config.gates import GatesSection
+from gatefront.search.config.study_config import (
     DataSection,
     LatencySection,
     NetworkSection,
@@ -18,11 +20,9 @@ from gatefront.search.config import (
     TaskSection,
     TrainSection,
 )
-from gatefront.search.early_stopping import StoppingRule
-from gatefront.search.family_section import FamilySection
-from gatefront.search.gates_section import GatesSection
-from gatefront.search.plan import plan_study
-from gatefront.search.study_file import parse_study
+from gatefront.search.config.study_file import parse_study
+from gatefront.search.driver.early_stopping import StoppingRule
+from gatefront.search.planning.study_plan import plan_study
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("spaces", "trainer", "search", "dashboards")
@@ -173,7 +173,7 @@ def test_files_of_weights_are_never_unpickled() -> None:
         if isinstance(call, ast.Call) and ast.unparse(call.func) in UNPICKLING
     ]
     loads = [(place, text) for place, text in calls if "torch.load" in text]
-    assert any(place.startswith("trainer/checkpoint.py") for place, _ in loads)
+    assert any(place.startswith("trainer/checkpoints/checkpoint.py") for place, _ in loads)
     assert [place for place, text in loads if "weights_only=True" not in text] == []
     others = [place for place, text in calls if "torch.load" not in text and not place.startswith("tests/")]
     assert others == []

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from gatefront.spaces.errors import GatefrontError
-from gatefront.spaces.estimators import Estimator
-from gatefront.spaces.gate_layout import GateLayout, Granularity
+from gatefront.spaces.gating.estimators import Estimator
+from gatefront.spaces.gating.gate_layout import GateLayout, Granularity
 
 Schedule = Literal["one_cycle", "poly", "constant"]
 Precision = Literal["auto", "fp32", "bf16"]

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from gatefront.spaces.gate_counts import GateCounts
-from gatefront.spaces.gate_map import GateMap
+from gatefront.spaces.gating.gate_counts import GateCounts
+from gatefront.spaces.gating.gate_map import GateMap
 
 Phase = Literal["sparse", "train", "finetune", "derive"]
 """LOMT looks for layers with a sparse network per task; the network trains, its gates with it; the cut network trains

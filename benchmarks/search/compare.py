@@ -24,14 +24,14 @@ import numpy as np
 import optuna
 from optuna.samplers import BaseSampler, NSGAIISampler
 
-from gatefront.search.early_stopping import EarlyStopping, StoppingRule
-from gatefront.search.grid_sampler import GridSampler
-from gatefront.search.pareto import ReferenceFrame, hypervolume, pareto_front
-from gatefront.search.records import TrialState
-from gatefront.search.sampling import search_space
-from gatefront.search.simulation import Answers, RecordedTable, SimulatedStudy, load_tables
-from gatefront.search.storage.open_store import open_store
-from gatefront.search.study_file import parse_study
+from gatefront.search.config.study_file import parse_study
+from gatefront.search.driver.early_stopping import EarlyStopping, StoppingRule
+from gatefront.search.driver.simulation import Answers, RecordedTable, SimulatedStudy, load_tables
+from gatefront.search.results.pareto import ReferenceFrame, hypervolume, pareto_front
+from gatefront.search.results.records import TrialState
+from gatefront.search.sampling.grid_sampler import GridSampler
+from gatefront.search.sampling.search_space import search_space
+from gatefront.search.storage.database.open import open_store
 
 FOLDER = Path(__file__).parent
 WORKERS = 2
@@ -154,7 +154,9 @@ def _stopping(table: RecordedTable, space: str) -> EarlyStopping:
 
 
 def _first_points(way: Way) -> Any:
-    return patch("gatefront.search.study.first_points", return_value=[]) if way.is_plain else nullcontext()
+    return (
+        patch("gatefront.search.sampling.optuna_study.first_points", return_value=[]) if way.is_plain else nullcontext()
+    )
 
 
 def curve(run: Run, frame: ReferenceFrame) -> list[float]:

@@ -19,13 +19,13 @@ from typing import Any
 
 from scipy.stats import qmc
 
-from gatefront.search.knobs import FloatRange
-from gatefront.search.plan import StudyPlan, plan_study
-from gatefront.search.references import References, reference_jobs, train_job
-from gatefront.search.sampling import decode
-from gatefront.search.study_file import parse_study
+from gatefront.search.config.parameters import FloatRange
+from gatefront.search.config.study_file import parse_study
+from gatefront.search.driver.references import References, reference_jobs, train_job
+from gatefront.search.planning.study_plan import StudyPlan, plan_study
+from gatefront.search.sampling.search_space import decode
 from gatefront.trainer.reporting import EpochReport
-from gatefront.trainer.trial import run_trial
+from gatefront.trainer.trial.run_trial import run_trial
 
 FOLDER = Path(__file__).parent
 LAMBDA = "lambda_s = {low = 0.1, high = 30.0, log = true}\n"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import matplotlib.pyplot as plt
 import numpy as np
 
-from gatefront.search.pareto import ReferenceFrame
+from gatefront.search.results.pareto import ReferenceFrame
 
 if TYPE_CHECKING:
     from compare import Run

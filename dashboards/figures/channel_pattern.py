@@ -4,7 +4,7 @@ import plotly.graph_objects as go
 
 from gatefront.dashboards.figures.labels import as_label, axis_labels
 from gatefront.dashboards.figures.theme import Scheme, base_figure
-from gatefront.spaces.gate_map import GateSite
+from gatefront.spaces.gating.gate_map import GateSite
 
 _ROW_HEIGHT = 38
 

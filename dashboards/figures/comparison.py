@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from gatefront.dashboards.figures.theme import DELTA_AXIS, Scheme, base_figure
-from gatefront.dashboards.formats import FlopUnit, flop_unit, format_delta, format_flops
+from gatefront.dashboards.presentation.formats import FlopUnit, flop_unit, format_delta, format_flops
 from gatefront.search.comparison import ComparisonTable, Line
 from gatefront.search.comparison.published import PublishedPoint
-from gatefront.search.pareto import pareto_front
-from gatefront.search.records import TrialPoint
+from gatefront.search.results.pareto import pareto_front
+from gatefront.search.results.records import TrialPoint
 
 HEIGHT = 460
 

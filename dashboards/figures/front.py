@@ -6,8 +6,6 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from gatefront.dashboards.choosing import Choice, chosen_best, complete_points, front_of, kept_by_floors, knee, thinned
-from gatefront.dashboards.cost_axis import CostAxis, cost_axis
 from gatefront.dashboards.figures import front_markers as markers
 from gatefront.dashboards.figures.front_points import add_points, delta, hover_text, place_of
 from gatefront.dashboards.figures.front_references import (
@@ -20,10 +18,20 @@ from gatefront.dashboards.figures.front_references import (
     add_rivals,
 )
 from gatefront.dashboards.figures.theme import DELTA_AXIS, Scheme, base_figure
+from gatefront.dashboards.presentation.cost_axis import CostAxis, cost_axis
+from gatefront.dashboards.presentation.selection import (
+    Choice,
+    chosen_best,
+    complete_points,
+    front_of,
+    kept_by_floors,
+    knee,
+    thinned,
+)
 from gatefront.search.comparison import Line
 from gatefront.search.comparison.published import PublishedPoint
-from gatefront.search.pareto import pareto_front
-from gatefront.search.records import StudyView, TrialPoint
+from gatefront.search.results.pareto import pareto_front
+from gatefront.search.results.records import StudyView, TrialPoint
 
 __all__ = (
     "BELOW_FLOOR",

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from gatefront.dashboards.cost_axis import CostAxis
 from gatefront.dashboards.figures.labels import as_label
-from gatefront.dashboards.formats import format_delta, format_metric, format_share, metric_name
-from gatefront.dashboards.point_words import asked_and_delivered, place, point_name, sureness
-from gatefront.search.formats import format_latency
-from gatefront.search.records import StudyView, TrialPoint
+from gatefront.dashboards.presentation.cost_axis import CostAxis
+from gatefront.dashboards.presentation.formats import format_delta, format_metric, format_share, metric_name
+from gatefront.dashboards.presentation.point_text import asked_and_delivered, place, point_name, sureness
+from gatefront.search.results.formats import format_latency
+from gatefront.search.results.records import StudyView, TrialPoint
 
 
 def delta(point: TrialPoint) -> float:

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from gatefront.dashboards.cost_axis import CostAxis
 from gatefront.dashboards.figures.labels import as_label
 from gatefront.dashboards.figures.theme import Scheme
-from gatefront.dashboards.formats import format_delta, format_flops, format_metric, metric_name
+from gatefront.dashboards.presentation.cost_axis import CostAxis
+from gatefront.dashboards.presentation.formats import format_delta, format_flops, format_metric, metric_name
 from gatefront.search.comparison import Line
 from gatefront.search.comparison.published import PublishedPoint
-from gatefront.search.records import StudyView
-from gatefront.search.reference_point import ReferencePoint
+from gatefront.search.results.records import StudyView
+from gatefront.search.results.reference_point import ReferencePoint
 
 SINGLE_TASK = "Single-task networks"
 HARD_SHARING = "Hard sharing"

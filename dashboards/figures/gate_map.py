@@ -6,8 +6,8 @@ import plotly.graph_objects as go
 
 from gatefront.dashboards.figures.labels import as_label, axis_labels
 from gatefront.dashboards.figures.theme import Scheme, base_figure
-from gatefront.spaces.gate_counts import GateCounts
-from gatefront.spaces.gate_map import GateMap
+from gatefront.spaces.gating.gate_counts import GateCounts
+from gatefront.spaces.gating.gate_map import GateMap
 
 _ROW_HEIGHT = 44
 _MOST_NUMBERS = 24

@@ -7,7 +7,7 @@ from typing import Literal
 import plotly.graph_objects as go
 
 from gatefront.dashboards.figures.theme import Scheme, base_figure, translucent
-from gatefront.search.records import HypervolumePoint, StudyView
+from gatefront.search.results.records import HypervolumePoint, StudyView
 
 Over = Literal["trials", "cost"]
 

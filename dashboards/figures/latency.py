@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 from scipy.stats import spearmanr
 
-from gatefront.dashboards.choosing import thinned
 from gatefront.dashboards.figures import front_markers as markers
 from gatefront.dashboards.figures.theme import Scheme, base_figure
-from gatefront.dashboards.formats import FlopUnit, flop_unit, format_flops
-from gatefront.dashboards.point_words import place, point_name
-from gatefront.search.formats import format_latency
-from gatefront.search.records import StudyView, TrialPoint, TrialState
+from gatefront.dashboards.presentation.formats import FlopUnit, flop_unit, format_flops
+from gatefront.dashboards.presentation.point_text import place, point_name
+from gatefront.dashboards.presentation.selection import thinned
+from gatefront.search.results.formats import format_latency
+from gatefront.search.results.records import StudyView, TrialPoint, TrialState
 
 HEIGHT = 300
 _MOST_OFF = 600

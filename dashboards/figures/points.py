@@ -5,13 +5,13 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from gatefront.dashboards.choosing import thinned
-from gatefront.dashboards.cost_axis import cost_axis
 from gatefront.dashboards.figures.labels import as_label, axis_labels
 from gatefront.dashboards.figures.theme import Scheme, base_figure
-from gatefront.dashboards.formats import format_delta
-from gatefront.search.importance import parameter_space
-from gatefront.search.records import StudyView, TaskRecord, TrialPoint, TrialState
+from gatefront.dashboards.presentation.cost_axis import cost_axis
+from gatefront.dashboards.presentation.formats import format_delta
+from gatefront.dashboards.presentation.selection import thinned
+from gatefront.search.results.param_importance import parameter_space
+from gatefront.search.results.records import StudyView, TaskRecord, TrialPoint, TrialState
 
 PARALLEL_HEIGHT = 340
 _MOST_LINES = 600

@@ -6,8 +6,8 @@ import plotly.graph_objects as go
 
 from gatefront.dashboards.figures.labels import axis_labels
 from gatefront.dashboards.figures.theme import Scheme, base_figure
-from gatefront.dashboards.formats import format_delta
-from gatefront.search.records import TaskRecord
+from gatefront.dashboards.presentation.formats import format_delta
+from gatefront.search.results.records import TaskRecord
 
 
 def task_deltas_figure(deltas: Mapping[str, float], tasks: Sequence[TaskRecord], scheme: Scheme) -> go.Figure:

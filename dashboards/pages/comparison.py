@@ -8,19 +8,19 @@ import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
-from gatefront.dashboards import ids
-from gatefront.dashboards.comparison_table import comparison_columns, comparison_rows
-from gatefront.dashboards.components import ZOOMING, card, graph, register_graphs, said
 from gatefront.dashboards.figures.comparison import HEIGHT, comparison_figure
-from gatefront.dashboards.links import study_path
-from gatefront.dashboards.polling import INTERVAL_MS, Poll, Seen, nothing_new, pause, poll
-from gatefront.dashboards.reader import Reader
-from gatefront.dashboards.trial_table import GRID_OPTIONS
+from gatefront.dashboards.widgets import ids
+from gatefront.dashboards.widgets.comparison_table import comparison_columns, comparison_rows
+from gatefront.dashboards.widgets.components import ZOOMING, card, graph, register_graphs, said
+from gatefront.dashboards.widgets.links import study_path
+from gatefront.dashboards.widgets.polling import INTERVAL_MS, Poll, Seen, nothing_new, pause, poll
+from gatefront.dashboards.widgets.trial_table import GRID_OPTIONS
+from gatefront.search.cli.comparison_text import FAIRNESS
 from gatefront.search.comparison import ComparisonTable
 from gatefront.search.comparison.published import SOURCE, published_points
-from gatefront.search.comparison.words import FAIRNESS
 from gatefront.search.errors import StudyNotFoundError
-from gatefront.search.records import TrialPoint
+from gatefront.search.results.records import TrialPoint
+from gatefront.search.snapshots.protocol import Reader
 
 
 def title(name: str) -> str:

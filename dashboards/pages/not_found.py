@@ -4,7 +4,7 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from gatefront.dashboards.links import STUDIES
+from gatefront.dashboards.widgets.links import STUDIES
 
 TITLE = "Not found · gatefront"
 

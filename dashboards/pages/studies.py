@@ -8,14 +8,21 @@ import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
-from gatefront.dashboards import ids
-from gatefront.dashboards.components import alert, card, facts, said, study_badge
-from gatefront.dashboards.formats import NONE, format_delta, format_duration, format_flops, format_names, format_time
-from gatefront.dashboards.links import START, comparison_path, study_path
-from gatefront.dashboards.polling import INTERVAL_MS, Seen, pause, poll
-from gatefront.dashboards.reader import Reader
-from gatefront.dashboards.sentences import NO_STUDIES, study_sentence
-from gatefront.search.records import StudyState, StudySummary, TrialState
+from gatefront.dashboards.presentation.empty_states import NO_STUDIES, study_sentence
+from gatefront.dashboards.presentation.formats import (
+    NONE,
+    format_delta,
+    format_duration,
+    format_flops,
+    format_names,
+    format_time,
+)
+from gatefront.dashboards.widgets import ids
+from gatefront.dashboards.widgets.components import alert, card, facts, said, study_badge
+from gatefront.dashboards.widgets.links import START, comparison_path, study_path
+from gatefront.dashboards.widgets.polling import INTERVAL_MS, Seen, pause, poll
+from gatefront.search.results.records import StudyState, StudySummary, TrialState
+from gatefront.search.snapshots.protocol import Reader
 
 TITLE = "Studies · gatefront"
 

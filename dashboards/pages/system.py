@@ -10,14 +10,14 @@ import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, dcc, html
 from dash.development.base_component import Component
 
-from gatefront.dashboards import ids_actions
-from gatefront.dashboards.components import Children, card, labelled, reason, stat, stats, study_badge
-from gatefront.dashboards.disk_uses import DiskUses
-from gatefront.dashboards.formats import NONE, format_bytes, format_duration
-from gatefront.dashboards.links import study_path, trial_path
-from gatefront.dashboards.polling import INTERVAL_MS, Seen, nothing_new, pause, poll
-from gatefront.dashboards.reader import Reader
-from gatefront.search.system_view import DatabaseHealth, RunningTrial, StudyDisk, StudyLoad, SystemView
+from gatefront.dashboards.jobs.disk_usage import DiskUses
+from gatefront.dashboards.presentation.formats import NONE, format_bytes, format_duration
+from gatefront.dashboards.widgets import ids_actions
+from gatefront.dashboards.widgets.components import Children, card, labelled, reason, stat, stats, study_badge
+from gatefront.dashboards.widgets.links import study_path, trial_path
+from gatefront.dashboards.widgets.polling import INTERVAL_MS, Seen, nothing_new, pause, poll
+from gatefront.search.snapshots.protocol import Reader
+from gatefront.search.snapshots.system_status import DatabaseHealth, RunningTrial, StudyDisk, StudyLoad, SystemView
 
 TITLE = "System · gatefront"
 _NUM_OUTPUTS = 4

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gatefront.search.bundle.pull import Progress, pull_bundle, silent
 from gatefront.search.bundle.source import StudySource
-from gatefront.search.point_label import PointLabel
+from gatefront.search.results.point_label import PointLabel
 
 PACKING = "packing the zip"
 """The step after those of the pull."""

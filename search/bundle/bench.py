@@ -11,13 +11,13 @@ import numpy as np
 import torch
 
 from gatefront.search.bundle.bench_settings import BenchSettings
-from gatefront.search.bundle.layout import MANIFEST
+from gatefront.search.bundle.file_names import MANIFEST
 from gatefront.search.bundle.manifest import Manifest, read_manifest
 from gatefront.search.bundle.runners import Action, NotMeasurableError, build_runner, runtime_version
 from gatefront.search.bundle.timing import time_in_turn, torch_threads
 from gatefront.search.bundle.verify import require_intact
 from gatefront.search.errors import BenchError
-from gatefront.search.latency import Latency
+from gatefront.search.results.latency import Latency
 
 _CPU_INFO = Path("/proc/cpuinfo")
 

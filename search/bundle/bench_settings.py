@@ -6,7 +6,7 @@ from typing import Literal, get_args
 import torch
 
 from gatefront.search.errors import BenchError
-from gatefront.search.latency import Precision, Runtime
+from gatefront.search.results.latency import Precision, Runtime
 
 Device = Literal["cpu", "cuda"]
 

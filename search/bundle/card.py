@@ -1,7 +1,7 @@
 """The card: a bundle's README.md, for a person who has the folder and nothing else."""
 
 from gatefront.search.bundle.card_latency import latency_section
-from gatefront.search.bundle.layout import (
+from gatefront.search.bundle.file_names import (
     ARCHITECTURE,
     FRONT_PICTURE,
     GATE_MAP_PICTURE,
@@ -16,7 +16,7 @@ from gatefront.search.bundle.layout import (
 )
 from gatefront.search.bundle.manifest import Manifest, TaskEntry, WorkerLatencyEntry
 from gatefront.search.bundle.markdown import as_text
-from gatefront.search.formats import format_latency
+from gatefront.search.results.formats import format_latency
 
 _MAX_LISTED_CLASSES = 40
 _REFERENCES = {"single_task": "one network per task", "hard_sharing": "one encoder shared by all tasks"}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from gatefront.search.latency import Latency
+from gatefront.search.results.latency import Latency
 
 
 def latency_section(latencies: Iterable[Latency]) -> str:

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from gatefront.search.bundle.layout import (
+from gatefront.search.bundle.file_names import (
     ARCHITECTURE,
     INPUT_NAME,
     ONNX_MODEL,

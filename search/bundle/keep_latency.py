@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from gatefront.search.bundle.card import write_card
-from gatefront.search.bundle.layout import CARD
+from gatefront.search.bundle.file_names import CARD
 from gatefront.search.bundle.manifest import Manifest, file_entry, write_manifest
-from gatefront.search.latency import Latency
-from gatefront.trainer.atomic_file import replacing
+from gatefront.search.results.latency import Latency
+from gatefront.trainer.checkpoints.atomic_file import replacing
 
 
 def keep_latency(folder: Path, manifest: Manifest, measured: Iterable[Latency]) -> Manifest:

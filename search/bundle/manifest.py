@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gatefront.search.bundle.layout import MANIFEST
+from gatefront.search.bundle.file_names import MANIFEST
 from gatefront.search.errors import BundleError
-from gatefront.search.latency import Latency, Precision, Runtime
-from gatefront.search.point_label import PointLabel
+from gatefront.search.results.latency import Latency, Precision, Runtime
+from gatefront.search.results.point_label import PointLabel
 
 FORMAT_VERSION = 1
 

@@ -9,9 +9,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
-from gatefront.search.comparison.table import ComparisonTable
-from gatefront.search.records import StudyView, TrialPoint
-from gatefront.spaces.gate_map import GateMap, GateSite
+from gatefront.search.results.comparison_table import ComparisonTable
+from gatefront.search.results.records import StudyView, TrialPoint
+from gatefront.spaces.gating.gate_map import GateMap, GateSite
 
 _INK, _MUTED, _FRONT, _CHOSEN = "#1f2933", "#9aa5b1", "#1864ab", "#d9480f"
 _TASK_COLOURS = ("#1864ab", "#e8590c", "#2b8a3e", "#862e9c", "#c2255c", "#0b7285", "#5f3dc4", "#846204")

@@ -6,23 +6,23 @@ from pathlib import Path
 import torch
 
 from gatefront.search.bundle.card import write_card
-from gatefront.search.bundle.describe import describe
 from gatefront.search.bundle.export import export_network
-from gatefront.search.bundle.layout import (
+from gatefront.search.bundle.file_names import (
     CARD,
     FRONT_PICTURE,
     GATE_MAP_PICTURE,
     STUDY_FILE,
 )
 from gatefront.search.bundle.manifest import file_entry, write_manifest
+from gatefront.search.bundle.manifest_builder import describe
 from gatefront.search.bundle.pictures import draw_front, draw_gate_map, format_flops
-from gatefront.search.bundle.placing import placing, require_free
 from gatefront.search.bundle.source import PullSource, StudySource, Wanted, gather_source
+from gatefront.search.bundle.staging import placing, require_free
 from gatefront.search.bundle.verify import TOLERANCE, verify_bundle
 from gatefront.search.errors import BundleError
-from gatefront.search.point_label import PointLabel
+from gatefront.search.results.point_label import PointLabel
 from gatefront.spaces import PlainNetwork, count_flops
-from gatefront.trainer.family_file import Delivered, load_delivered
+from gatefront.trainer.checkpoints.network_file import Delivered, load_delivered
 
 Progress = Callable[[str], None]
 """Told of every step as it begins, in words such as ``exporting it``."""

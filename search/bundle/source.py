@@ -7,19 +7,19 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from gatefront.search.bundle.choose import choose_point
+from gatefront.search.bundle.selection import choose_point
+from gatefront.search.config.quantities import parse_flop_budget
+from gatefront.search.config.study_file import parse_study
 from gatefront.search.errors import NothingToPullError
-from gatefront.search.flop_budget import parse_flop_budget
-from gatefront.search.point_label import PointLabel
-from gatefront.search.records import PointDetail, StudyView, TrialDetail
-from gatefront.search.study_file import parse_study
+from gatefront.search.results.point_label import PointLabel
+from gatefront.search.results.records import PointDetail, StudyView, TrialDetail
 from gatefront.trainer.data import MultiTaskData, load_data
 
 NUM_SAMPLES = 4
 
 
 class StudySource(Protocol):
-    """The part of :class:`gatefront.search.queries.StudyReader` that a bundle needs."""
+    """The part of :class:`gatefront.search.snapshots.reader.StudyReader` that a bundle needs."""
 
     def view(self, study: str, /) -> StudyView: ...
 

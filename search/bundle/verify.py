@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from gatefront.search.bundle.layout import (
+from gatefront.search.bundle.file_names import (
     ARCHITECTURE,
     INPUT_NAME,
     MANIFEST,

@@ -1,6 +1,6 @@
 """Comparing systems: the same data, the same initial weights and as much training, in one table."""
 
 from gatefront.search.comparison.systems import System, list_systems
-from gatefront.search.comparison.table import ComparisonTable, Line, Spread, Subject, comparison_table
+from gatefront.search.results.comparison_table import ComparisonTable, Line, Spread, Subject, comparison_table
 
 __all__ = ["ComparisonTable", "Line", "Spread", "Subject", "System", "comparison_table", "list_systems"]

@@ -5,23 +5,23 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gatefront.search.capacities import CAPACITY_KNOBS
 from gatefront.search.comparison.systems import OTHER_FAMILIES, System
-from gatefront.search.comparison.table import SystemRun
-from gatefront.search.config import StudyConfig
-from gatefront.search.family_cost import family_flops
-from gatefront.search.family_section import FamilySection
-from gatefront.search.knobs import ends
-from gatefront.search.plan import StudyPlan, plan_study
-from gatefront.search.references import ReferenceJob, References, reference_jobs
-from gatefront.search.sampling import central_params, decode, reference_train_config
+from gatefront.search.config.family import FamilySection
+from gatefront.search.config.parameters import ends
+from gatefront.search.config.study_config import StudyConfig
+from gatefront.search.driver.references import ReferenceJob, References, reference_jobs
+from gatefront.search.planning.capacities import CAPACITY_KNOBS
+from gatefront.search.planning.family_costs import family_flops
+from gatefront.search.planning.study_plan import StudyPlan, plan_study
+from gatefront.search.results.comparison_table import SystemRun
+from gatefront.search.sampling.search_space import central_params, decode, reference_train_config
 from gatefront.spaces.families import FAMILIES
+from gatefront.trainer.baselines.references import NOT_PART_OF_THE_RESULT
+from gatefront.trainer.checkpoints.content_hash import hash_json
 from gatefront.trainer.config import TrainConfig
-from gatefront.trainer.content_hash import hash_json
-from gatefront.trainer.lomt import LayerSearch
-from gatefront.trainer.references import NOT_PART_OF_THE_RESULT
 from gatefront.trainer.reporting import ReferenceResult
-from gatefront.trainer.trial_spec import TrialSpec
+from gatefront.trainer.trial.families.lomt_layer_search import LayerSearch
+from gatefront.trainer.trial.spec import TrialSpec
 from gatefront.trainer.weighting import step_cost
 
 
@@ -65,7 +65,7 @@ def seeded_plans(config: StudyConfig, num_seeds: int) -> list[StudyPlan]:
     Whatever [family] says: every family has its row.
 
     Raises:
-        GatefrontError: see :func:`gatefront.search.plan.plan_study`.
+        GatefrontError: see :func:`gatefront.search.planning.study_plan.plan_study`.
     """
     first, gates = config.study.seed, config.gates.model_copy(update={"derived_points": 0})
     sections = [config.study.model_copy(update={"seed": first + step}) for step in range(num_seeds)]

@@ -10,25 +10,25 @@ import torch
 from sqlalchemy.orm import Session
 
 from gatefront.search.bundle.card import write_card
-from gatefront.search.bundle.describe import describe_data, describe_input, describe_task, versions
 from gatefront.search.bundle.export import export_network
-from gatefront.search.bundle.layout import CARD, FRONT_PICTURE, GATE_MAP_PICTURE, STUDY_FILE
+from gatefront.search.bundle.file_names import CARD, FRONT_PICTURE, GATE_MAP_PICTURE, STUDY_FILE
 from gatefront.search.bundle.manifest import FlopsEntry, Manifest, ReferenceEntry, file_entry, write_manifest
+from gatefront.search.bundle.manifest_builder import describe_data, describe_input, describe_task, versions
 from gatefront.search.bundle.pictures import draw_gate_map, draw_systems
-from gatefront.search.bundle.placing import placing, require_free
 from gatefront.search.bundle.source import first_images
+from gatefront.search.bundle.staging import placing, require_free
 from gatefront.search.bundle.verify import TOLERANCE, verify_bundle
-from gatefront.search.comparison.table import SINGLE_TASK, ComparisonTable, Line, SystemRun
-from gatefront.search.config import DataSection
+from gatefront.search.config.study_config import DataSection
+from gatefront.search.config.study_file import parse_study
 from gatefront.search.errors import BundleError, NothingToPullError, StudyNotFoundError
-from gatefront.search.folders import StudyFolders
-from gatefront.search.storage.comparisons import read_comparison, read_run
-from gatefront.search.study_file import parse_study
+from gatefront.search.results.comparison_table import SINGLE_TASK, ComparisonTable, Line, SystemRun
+from gatefront.search.storage.artifacts.paths import StudyFolders
+from gatefront.search.storage.tables.comparisons import read_comparison, read_run
 from gatefront.spaces import FLOP_CONVENTION, InterroGateNetwork, PlainNetwork, count_flops, count_parameters
 from gatefront.spaces.task_names import safe_names
+from gatefront.trainer.checkpoints.network_file import Delivered, load_delivered
 from gatefront.trainer.data import MultiTaskData, load_data
-from gatefront.trainer.family_file import Delivered, load_delivered
-from gatefront.trainer.trial_spec import NETWORK_FILE
+from gatefront.trainer.trial.spec import NETWORK_FILE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import ray
 
-from gatefront.search.cluster import WorkerResources
 from gatefront.search.comparison.jobs import SystemJob
 from gatefront.search.comparison.run import Workers
-from gatefront.search.comparison.table import SystemRun
 from gatefront.search.comparison.training import train_system
-from gatefront.search.drain import Drain
-from gatefront.search.folders import StudyFolders
-from gatefront.search.ray_jobs import run_jobs
-from gatefront.search.ray_references import RayReferences
-from gatefront.search.worker_memory import keep_to_share
+from gatefront.search.driver.ray_backend.cluster import WorkerResources
+from gatefront.search.driver.ray_backend.reference_tasks import RayReferences
+from gatefront.search.driver.ray_backend.tasks import run_jobs
+from gatefront.search.driver.stop_request import Drain
+from gatefront.search.driver.worker.memory import keep_to_share
+from gatefront.search.results.comparison_table import SystemRun
+from gatefront.search.storage.artifacts.paths import StudyFolders
 
 logger = logging.getLogger(__name__)
 

@@ -15,18 +15,18 @@ from gatefront.search.comparison.jobs import (
     system_jobs,
 )
 from gatefront.search.comparison.systems import OTHER_FAMILIES, System
-from gatefront.search.comparison.table import ComparisonTable, Subject, SystemRun, comparison_table
 from gatefront.search.comparison.training import keep_single_task
-from gatefront.search.config import StudyConfig
+from gatefront.search.config.study_config import StudyConfig
 from gatefront.search.doctor.data_checks import require_sound_data
-from gatefront.search.family_cost import family_flops
-from gatefront.search.folders import StudyFolders
-from gatefront.search.plan import StudyPlan
-from gatefront.search.references import ReferenceJob, References, judge_alone, warn_of_unlearned
-from gatefront.search.storage.comparisons import ComparisonStore
-from gatefront.search.task_records import task_records
+from gatefront.search.driver.references import ReferenceJob, References, judge_alone, warn_of_unlearned
+from gatefront.search.planning.family_costs import family_flops
+from gatefront.search.planning.study_plan import StudyPlan
+from gatefront.search.planning.task_records import task_records
+from gatefront.search.results.comparison_table import ComparisonTable, Subject, SystemRun, comparison_table
+from gatefront.search.storage.artifacts.paths import StudyFolders
+from gatefront.search.storage.tables.comparisons import ComparisonStore
 from gatefront.spaces.errors import SpaceError
-from gatefront.trainer.content_hash import hash_json
+from gatefront.trainer.checkpoints.content_hash import hash_json
 from gatefront.trainer.data import load_data
 from gatefront.trainer.reporting import ReferenceResult
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from gatefront.search.comparison.table import SINGLE_TASK
 from gatefront.search.errors import StudyFileError
+from gatefront.search.results.comparison_table import SINGLE_TASK
 from gatefront.trainer.config import WeightingName
 from gatefront.trainer.weighting import WEIGHTINGS
 

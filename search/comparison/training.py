@@ -5,18 +5,18 @@ from pathlib import Path
 
 from gatefront.search.comparison.jobs import SystemJob
 from gatefront.search.comparison.systems import OTHER_FAMILIES
-from gatefront.search.comparison.table import SystemRun
+from gatefront.search.results.comparison_table import SystemRun
 from gatefront.spaces import Architecture
 from gatefront.spaces.families import build_family
-from gatefront.trainer.checkpoint import load_state
+from gatefront.trainer.baselines.references import train_reference
+from gatefront.trainer.checkpoints.checkpoint import load_state
+from gatefront.trainer.checkpoints.network_file import save_family
 from gatefront.trainer.data import load_data
-from gatefront.trainer.delta_mtl import delta_mtl
-from gatefront.trainer.families import FamilySpec, train_family
-from gatefront.trainer.family_file import save_family
-from gatefront.trainer.references import train_reference
+from gatefront.trainer.metrics.delta_mtl import delta_mtl
 from gatefront.trainer.reporting import EpochReport, ReferenceResult
-from gatefront.trainer.trial import run_trial
-from gatefront.trainer.trial_spec import NETWORK_FILE
+from gatefront.trainer.trial.families.train_family import FamilySpec, train_family
+from gatefront.trainer.trial.run_trial import run_trial
+from gatefront.trainer.trial.spec import NETWORK_FILE
 
 
 def train_system(job: SystemJob, cache_dir: Path, work_dir: Path) -> SystemRun:

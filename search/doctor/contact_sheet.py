@@ -14,10 +14,10 @@ from gatefront.search.doctor.label_words import label_words
 from gatefront.search.doctor.legend import SWATCH, LegendEntry, lay_out_legend
 from gatefront.search.doctor.sheet_font import drawable, load_font
 from gatefront.spaces.tasks import Task
-from gatefront.trainer.atomic_file import replacing
+from gatefront.trainer.checkpoints.atomic_file import replacing
 from gatefront.trainer.data import DataDescription, MultiTaskData, Sample
-from gatefront.trainer.data.augmentation import ChangesWithEpoch
 from gatefront.trainer.data.loader import num_samples
+from gatefront.trainer.data.transforms.augmentation import ChangesWithEpoch
 
 _NUM_TRAIN, _NUM_CHANGED, _NUM_VAL = 4, 2, 2
 _CELL_HEIGHT, _GAP, _LINE_HEIGHT, _WORDS_WIDTH = 160, 6, 14, 190

@@ -7,11 +7,11 @@ from pathlib import Path
 from torch.utils.data import Dataset
 
 from gatefront.search.doctor.check import Check
-from gatefront.trainer.content_hash import hash_file
+from gatefront.trainer.checkpoints.content_hash import hash_file
 from gatefront.trainer.data import MultiTaskData, Sample
-from gatefront.trainer.data.augmentation import AugmentedSplit
-from gatefront.trainer.data.decoded_split import DecodedSplit
+from gatefront.trainer.data.cache.decoded_split import DecodedSplit
 from gatefront.trainer.data.loader import num_samples
+from gatefront.trainer.data.transforms.augmentation import AugmentedSplit
 
 
 def check_duplicates(data: MultiTaskData) -> Check | None:

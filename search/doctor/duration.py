@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from gatefront.search.cluster import plan_workers
+from gatefront.search.config.parameters import largest
 from gatefront.search.doctor.check import Check
 from gatefront.search.doctor.first_steps import FirstSteps
-from gatefront.search.formats import format_duration
-from gatefront.search.knobs import largest
-from gatefront.search.plan import StudyPlan
+from gatefront.search.driver.ray_backend.cluster import plan_workers
+from gatefront.search.planning.study_plan import StudyPlan
+from gatefront.search.results.formats import format_duration
 from gatefront.trainer.data import MultiTaskData
 from gatefront.trainer.data.loader import num_samples
 

@@ -3,17 +3,17 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from gatefront.search.config import StudyConfig
+from gatefront.search.config.study_config import StudyConfig
 from gatefront.search.doctor.check import Check
 from gatefront.search.doctor.contact_sheet import draw_contact_sheet
 from gatefront.search.doctor.data_checks import check_data
 from gatefront.search.doctor.duration import check_duration
+from gatefront.search.doctor.environment_checks import check_database, check_disk, check_networks
 from gatefront.search.doctor.first_steps import FirstSteps, take_first_steps
 from gatefront.search.doctor.journey import check_journeys
 from gatefront.search.doctor.memory import check_memory
-from gatefront.search.doctor.surroundings import check_database, check_disk, check_networks
-from gatefront.search.folders import StudyFolders
-from gatefront.search.plan import plan_study
+from gatefront.search.planning.study_plan import plan_study
+from gatefront.search.storage.artifacts.paths import StudyFolders
 from gatefront.trainer.data import load_data
 
 

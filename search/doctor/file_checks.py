@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from gatefront.search.doctor.check import Check
 from gatefront.search.doctor.evenly import evenly_spaced
 from gatefront.trainer.data import MultiTaskData
+from gatefront.trainer.data.io.picture_file import TURNED, describe_image
 from gatefront.trainer.data.loader import num_samples
-from gatefront.trainer.data.picture_file import TURNED, describe_image
 
 _MOST_HEADERS = 2000  # of a split
 

@@ -8,12 +8,12 @@ from itertools import islice
 
 import torch
 
+from gatefront.search.config.family import FamilyName
 from gatefront.search.doctor.check import Check
 from gatefront.search.doctor.peak_memory import available_bytes
-from gatefront.search.doctor.trainee import Trainee
-from gatefront.search.family_section import FamilyName
-from gatefront.search.formats import format_flops
-from gatefront.search.plan import StudyPlan
+from gatefront.search.doctor.probe_network import Trainee
+from gatefront.search.planning.study_plan import StudyPlan
+from gatefront.search.results.formats import format_flops
 from gatefront.trainer.data import Batch, MultiTaskData
 from gatefront.trainer.data.loader import epoch_batches
 

@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 from gatefront.search.bundle.export import export_network
 from gatefront.search.bundle.verify import Promise, check_exports
-from gatefront.search.capacities import list_layouts
+from gatefront.search.config.family import INTERROGATE
 from gatefront.search.doctor.check import Check
-from gatefront.search.doctor.surroundings import architectures_by_backbone
+from gatefront.search.doctor.environment_checks import architectures_by_backbone
 from gatefront.search.errors import BundleError
-from gatefront.search.family_cost import dearest_settings
-from gatefront.search.family_section import INTERROGATE
-from gatefront.search.plan import StudyPlan
+from gatefront.search.planning.capacities import list_layouts
+from gatefront.search.planning.family_costs import dearest_settings
+from gatefront.search.planning.study_plan import StudyPlan
 from gatefront.spaces import (
     Architecture,
     GateLayout,
@@ -31,10 +31,10 @@ from gatefront.spaces import (
     project_to_budgets,
     prune_network,
 )
-from gatefront.spaces.encoder import image_shape
-from gatefront.spaces.equivalence import calibrate_norms, randomize
 from gatefront.spaces.errors import ERRORS_OF_FOREIGN_CODE
 from gatefront.spaces.families import build_family, plain_network
+from gatefront.spaces.networks.encoder import image_shape
+from gatefront.spaces.networks.equivalence import calibrate_norms, randomize
 from gatefront.spaces.task_names import safe_names
 
 _NUM_SAMPLES = 2

@@ -13,8 +13,8 @@ from gatefront.search.doctor.label_places import LabelPlaces
 from gatefront.search.doctor.suspicions import suspicions
 from gatefront.spaces.tasks import Task
 from gatefront.trainer.data import MultiTaskData, Sample
-from gatefront.trainer.data.decoded_cache import Decodable
-from gatefront.trainer.data.decoded_split import DecodedSplit
+from gatefront.trainer.data.cache.decoded_cache import Decodable
+from gatefront.trainer.data.cache.decoded_split import DecodedSplit
 from gatefront.trainer.data.loader import num_samples
 
 _MOST_SAMPLES = 2000

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from gatefront.trainer.data import DataError, MultiTaskData
-from gatefront.trainer.data.reading import read_array, read_picture
+from gatefront.trainer.data.io.decode import read_array, read_picture
 
 _SPLITS: Mapping[str, str] = {"training": "train", "validation": "val"}
 _MOST_VALUES = 4

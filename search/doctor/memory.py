@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 import torch
 
-from gatefront.search.cluster import plan_workers
 from gatefront.search.doctor.check import Check
 from gatefront.search.doctor.first_steps import FirstSteps
 from gatefront.search.doctor.peak_memory import available_bytes, total_bytes
-from gatefront.search.plan import StudyPlan
+from gatefront.search.driver.ray_backend.cluster import plan_workers
+from gatefront.search.planning.study_plan import StudyPlan
 
 
 def check_memory(plan: StudyPlan, steps: Sequence[FirstSteps]) -> Check:

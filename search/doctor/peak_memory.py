@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from gatefront.trainer.machine import peak_memory_mib, reset_peak_memory
+from gatefront.trainer.loop.environment import peak_memory_mib, reset_peak_memory
 
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 _MEMORY_INFO = Path("/proc/meminfo")

@@ -13,9 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from gatefront.search.errors import LeaseLostError, StudyBusyError, StudyNotFoundError
-from gatefront.search.process_identity import is_certainly_dead, process_identity
-from gatefront.search.storage.clock import database_time
-from gatefront.search.storage.schema import StudyRow
+from gatefront.search.storage.process_identity import is_certainly_dead, process_identity
+from gatefront.search.storage.tables.schema import StudyRow
+from gatefront.search.storage.tables.sql import database_time
 
 logger = logging.getLogger(__name__)
 

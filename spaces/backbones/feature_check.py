@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from gatefront.spaces.architecture import Architecture
 from gatefront.spaces.errors import ERRORS_OF_FOREIGN_CODE, SpaceError, UntraceableBackboneError
-from gatefront.spaces.fake_run import DEPENDENCE_ON_VALUES, describe_dependence, fake_tensors
-from gatefront.spaces.module_state import restored
+from gatefront.spaces.tracing.fake_run import DEPENDENCE_ON_VALUES, describe_dependence, fake_tensors
+from gatefront.spaces.tracing.module_state import restored
 
 
 def check_features(backbone: nn.Module, architecture: Architecture) -> None:

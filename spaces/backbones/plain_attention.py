@@ -1,12 +1,12 @@
-"""Replacements of timm's attention modules: separate projections around :mod:`gatefront.spaces.attention`."""
+"""Replacements of timm's attention modules: separate projections around :mod:`gatefront.spaces.graph.attention`."""
 
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from gatefront.spaces.attention import HeadAttention, WindowHeadAttention
 from gatefront.spaces.errors import SpaceError
+from gatefront.spaces.graph.attention import HeadAttention, WindowHeadAttention
 
 
 class TokenAttention(nn.Module):

@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import nn
 
-from gatefront.spaces.layers import DropPath, LayerNorm2d
+from gatefront.spaces.graph.layers import DropPath, LayerNorm2d
 
 
 def use_plain_layers(model: nn.Module) -> None:

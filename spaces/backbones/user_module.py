@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from gatefront.spaces.architecture import Architecture
 from gatefront.spaces.backbones.feature_check import describe
 from gatefront.spaces.errors import ERRORS_OF_FOREIGN_CODE, SpaceError
-from gatefront.spaces.module_state import restored
+from gatefront.spaces.tracing.module_state import restored
 
 _given: "weakref.WeakSet[nn.Module]" = weakref.WeakSet()
 """Modules that factories have made so far."""

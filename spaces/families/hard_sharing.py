@@ -12,7 +12,7 @@ SHARED = "shared"
 
 
 class HardSharingNetwork(FamilyNetwork):
-    """The same network as :class:`gatefront.spaces.shared_network.SharedNetwork`, in the form of a family."""
+    """The same network as :class:`gatefront.spaces.networks.shared_network.SharedNetwork`, in the form of a family."""
 
     def load_references(
         self, single_task: Mapping[str, Mapping[str, Tensor]], hard_sharing: Mapping[str, Tensor] | None

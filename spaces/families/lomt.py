@@ -11,11 +11,11 @@ from torch import fx, nn
 
 from gatefront.spaces.architecture import Architecture
 from gatefront.spaces.decoders import build_decoder
-from gatefront.spaces.encoder import build_encoder
 from gatefront.spaces.errors import SpaceError
 from gatefront.spaces.families.attachment import attachment_places, encoder_features
 from gatefront.spaces.families.network import FamilyNetwork
-from gatefront.spaces.task_modules import TaskModules
+from gatefront.spaces.networks.encoder import build_encoder
+from gatefront.spaces.networks.task_modules import TaskModules
 from gatefront.spaces.tasks import Task
 
 

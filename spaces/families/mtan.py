@@ -12,14 +12,14 @@ import torch
 from torch import Tensor, fx, nn
 
 from gatefront.spaces.architecture import Architecture
-from gatefront.spaces.channels import ChannelRule
 from gatefront.spaces.errors import SpaceError
 from gatefront.spaces.families.hard_sharing import SHARED, load_hard_sharing
 from gatefront.spaces.families.mtan_layers import AttentionMask, Refinement, pool_to
 from gatefront.spaces.families.network import MASKS, FamilyNetwork, build_parts
 from gatefront.spaces.families.side_by_side import copy_node
 from gatefront.spaces.families.stages import Stage, find_stages
-from gatefront.spaces.task_modules import TaskModules, position_keys
+from gatefront.spaces.graph.channel_rules import ChannelRule
+from gatefront.spaces.networks.task_modules import TaskModules, position_keys
 
 
 class MtanNetwork(FamilyNetwork):

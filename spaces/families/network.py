@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, fx, nn
 
 from gatefront.spaces.architecture import Architecture
-from gatefront.spaces.encoder import build_encoder
 from gatefront.spaces.errors import SpaceError
-from gatefront.spaces.segments import SegmentedRun
-from gatefront.spaces.shared_network import build_heads
-from gatefront.spaces.task_modules import TaskModules, with_positions
+from gatefront.spaces.networks.encoder import build_encoder
+from gatefront.spaces.networks.segments import SegmentedRun
+from gatefront.spaces.networks.shared_network import build_heads
+from gatefront.spaces.networks.task_modules import TaskModules, with_positions
 
 PER_TASK, MASKS = "tasks", "masks_"
 """Children of a family's encoder that hold one module per task: those of this name, and those that begin so."""
@@ -21,8 +21,8 @@ class FamilyNetwork(nn.Module):
     """``images [batch, c, h, w] -> {task: prediction}``: features of its own for every task, and one decoder each.
 
     Families differ in ``encoder``, a graph ``images -> one list of features per task``, in task order; the decoders are
-    those of :class:`gatefront.spaces.shared_network.SharedNetwork`. ``settings`` is what its builder was given beside
-    the architecture, as plain JSON: both together build it again.
+    those of :class:`gatefront.spaces.networks.shared_network.SharedNetwork`. ``settings`` is what its builder was given
+    beside the architecture, as plain JSON: both together build it again.
     """
 
     def __init__(
@@ -61,8 +61,8 @@ class FamilyNetwork(nn.Module):
     def load_references(
         self, single_task: Mapping[str, Mapping[str, Tensor]], hard_sharing: Mapping[str, Tensor] | None
     ) -> None:
-        """Start from trained networks: state dicts of :class:`gatefront.spaces.shared_network.SharedNetwork`, same
-        architecture.
+        """Start from trained networks: state dicts of :class:`gatefront.spaces.networks.shared_network.SharedNetwork`,
+        same architecture.
 
         Raises:
             SpaceError: the family starts from no reference, or from one that is missing.

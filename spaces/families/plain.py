@@ -7,14 +7,14 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from gatefront.spaces.channels import ChannelRule
-from gatefront.spaces.encoder import image_shape
 from gatefront.spaces.families.network import FamilyNetwork
-from gatefront.spaces.folding import fold_norms
-from gatefront.spaces.layers import DropPath
-from gatefront.spaces.plain_network import PlainNetwork
-from gatefront.spaces.pruning import tidy
-from gatefront.spaces.tracing import trace_network
+from gatefront.spaces.graph.channel_rules import ChannelRule
+from gatefront.spaces.graph.layers import DropPath
+from gatefront.spaces.networks.encoder import image_shape
+from gatefront.spaces.pruning.norm_folding import fold_norms
+from gatefront.spaces.pruning.plain_network import PlainNetwork
+from gatefront.spaces.pruning.prune import tidy
+from gatefront.spaces.tracing.trace import trace_network
 
 _ONLY_IN_TRAINING = (nn.Identity, nn.Dropout, nn.Dropout2d, DropPath)
 

@@ -2,8 +2,8 @@
 
 from torch import nn
 
-from gatefront.spaces.channels import is_depthwise
 from gatefront.spaces.errors import SpaceError
+from gatefront.spaces.graph.channel_rules import is_depthwise
 
 
 def dense_layer(layer: nn.Module, num_inputs: int, num_outputs: int) -> nn.Module:

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import torch
 from torch import fx, nn
 
-from gatefront.spaces.canonical import is_reshape
-from gatefront.spaces.channel_axis import operation_name
-from gatefront.spaces.channels import ChannelRule, num_channels, tensor_operands
 from gatefront.spaces.errors import SpaceError
 from gatefront.spaces.families.network import PER_TASK
 from gatefront.spaces.families.primitives import PrimitiveBank
 from gatefront.spaces.families.routed_layers import channel_wise_layer, dense_layer
-from gatefront.spaces.task_modules import TaskModules, position_keys
+from gatefront.spaces.graph.canonicalize import is_reshape
+from gatefront.spaces.graph.channel_axis import operation_name
+from gatefront.spaces.graph.channel_rules import ChannelRule, num_channels, tensor_operands
+from gatefront.spaces.networks.task_modules import TaskModules, position_keys
 
 _SHARED, _PLAIN = "shared", "plain"
 

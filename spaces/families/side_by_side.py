@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor, fx, nn
 
 from gatefront.spaces.families.network import PER_TASK, FamilyNetwork, part_of_state, state_of_task
-from gatefront.spaces.task_modules import TaskModules, position_keys, with_positions
+from gatefront.spaces.networks.task_modules import TaskModules, position_keys, with_positions
 
 _UNITS = "units"
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from torch import fx
 
-from gatefront.spaces.channels import ChannelRule, num_channels, tensor_operands
 from gatefront.spaces.errors import SpaceError, UntraceableBackboneError
-from gatefront.spaces.gate_layout import GateLayout
-from gatefront.spaces.lifting import find_sites
+from gatefront.spaces.gating.gate_layout import GateLayout
+from gatefront.spaces.graph.channel_rules import ChannelRule, num_channels, tensor_operands
+from gatefront.spaces.networks.lifting import find_sites
 
 
 @dataclass(frozen=True, slots=True)

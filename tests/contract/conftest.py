@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from gatefront.search.records import StudyState
-from gatefront.search.storage.engine import open_engine, open_optuna_storage
-from gatefront.search.storage.migrate import upgrade_schema
-from gatefront.search.storage.schema import StudyRow
-from gatefront.spaces.gate_map import GateMap
+from gatefront.search.results.records import StudyState
+from gatefront.search.storage.database.engine import open_engine, open_optuna_storage
+from gatefront.search.storage.database.migrate import upgrade_schema
+from gatefront.search.storage.tables.schema import StudyRow
+from gatefront.spaces.gating.gate_map import GateMap
 from gatefront.trainer.reporting import TrialResult
 
 SINGLE_TASK, BUDGET = 3_000_000_000_000, 1_500_000_000_000

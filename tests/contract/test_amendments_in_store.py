@@ -11,13 +11,13 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.orm import Session
 
 from gatefront.search.errors import AmendmentError, StudyNotFoundError
-from gatefront.search.queries import StudyReader
-from gatefront.search.records import StudyState, TrialState
-from gatefront.search.storage import migrate
-from gatefront.search.storage.amendments import extend, unvoid_trial, void_trial
+from gatefront.search.results.records import StudyState, TrialState
+from gatefront.search.service.amendments import extend, unvoid_trial, void_trial
+from gatefront.search.snapshots.reader import StudyReader
+from gatefront.search.storage.database import migrate
 from gatefront.search.storage.lease import Lease
-from gatefront.search.storage.repository import StudyStore
-from gatefront.search.storage.schema import StudyRow, TrialRow
+from gatefront.search.storage.study_store import StudyStore
+from gatefront.search.storage.tables.schema import StudyRow, TrialRow
 
 NewRow = Callable[..., StudyRow]
 

@@ -23,10 +23,10 @@ from gatefront.search.bundle.export import export_network
 from gatefront.search.bundle.keep_latency import keep_latency
 from gatefront.search.bundle.manifest import Manifest, file_entry, read_manifest, write_manifest
 from gatefront.search.bundle.pull import STEPS
-from gatefront.search.cli import main
+from gatefront.search.cli.main import main
 from gatefront.search.errors import BenchError, BundleError, NothingToPullError
-from gatefront.search.point_label import PointLabel
-from gatefront.search.records import (
+from gatefront.search.results.point_label import PointLabel
+from gatefront.search.results.records import (
     PointDetail,
     StudyState,
     StudySummary,
@@ -36,7 +36,7 @@ from gatefront.search.records import (
     TrialPoint,
     TrialState,
 )
-from gatefront.search.reference_point import ReferencePoint
+from gatefront.search.results.reference_point import ReferencePoint
 from gatefront.spaces import (
     Architecture,
     InterroGateNetwork,
@@ -46,7 +46,7 @@ from gatefront.spaces import (
     count_parameters,
     prune_network,
 )
-from gatefront.trainer.checkpoint import save_network
+from gatefront.trainer.checkpoints.checkpoint import save_network
 from gatefront.trainer.data import DataSpec, describe_data
 
 # One pulled bundle for all tests.
@@ -77,7 +77,7 @@ FILES = (
 
 class FakeReader:
     """A study of three trials whose networks lie in ``folder``; answers as
-    :class:`gatefront.search.queries.StudyReader` does.
+    :class:`gatefront.search.snapshots.reader.StudyReader` does.
 
     Trial 1 has a second network, derived from it.
     """

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from gatefront.search.bundle.export import export_network
-from gatefront.search.bundle.layout import ONNX_MODEL, TORCH_MODEL
+from gatefront.search.bundle.file_names import ONNX_MODEL, TORCH_MODEL
 from gatefront.spaces import Architecture, PlainNetwork, Task, build_gated_network, prune_network
 
 # Installing torch into a new environment takes minutes where it comes with its CUDA libraries.

@@ -13,7 +13,7 @@ import typer
 import yaml
 from compose_spec import PyCompose
 
-from gatefront.search.cli import build_app
+from gatefront.search.cli.main import build_app
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text()

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from gatefront.search.cli import main
-from gatefront.search.storage.condition import examine_database, upgrade_database
-from gatefront.search.storage.engine import open_engine
-from gatefront.search.storage.migrate import VERSION_TABLE, load_migrations
-from gatefront.search.storage.repository import StudyStore
-from gatefront.search.storage.schema import StudyRow
+from gatefront.search.cli.main import main
+from gatefront.search.storage.database.engine import open_engine
+from gatefront.search.storage.database.health_check import examine_database, upgrade_database
+from gatefront.search.storage.database.migrate import VERSION_TABLE, load_migrations
+from gatefront.search.storage.study_store import StudyStore
+from gatefront.search.storage.tables.schema import StudyRow
 
 # One PostgreSQL server for all tests.
 pytestmark = pytest.mark.xdist_group("store")

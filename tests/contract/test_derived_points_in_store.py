@@ -13,13 +13,13 @@ from alembic.script import ScriptDirectory
 from optuna.distributions import FloatDistribution
 from sqlalchemy.orm import Session
 
-from gatefront.search.queries import StudyReader
-from gatefront.search.records import PointDetail, StudyView, TrialState
-from gatefront.search.storage import migrate
-from gatefront.search.storage.engine import open_optuna_storage
-from gatefront.search.storage.repository import StudyStore
-from gatefront.search.storage.schema import DerivedPointRow, StudyRow, TrialRow
-from gatefront.spaces.gate_map import GateMap, GateSite
+from gatefront.search.results.records import PointDetail, StudyView, TrialState
+from gatefront.search.snapshots.reader import StudyReader
+from gatefront.search.storage.database import migrate
+from gatefront.search.storage.database.engine import open_optuna_storage
+from gatefront.search.storage.study_store import StudyStore
+from gatefront.search.storage.tables.schema import DerivedPointRow, StudyRow, TrialRow
+from gatefront.spaces.gating.gate_map import GateMap, GateSite
 from gatefront.trainer.reporting import DerivedResult, ReferenceResult, TrialResult
 
 SINGLE_TASK, BUDGET = 3_000_000_000_000, 1_500_000_000_000

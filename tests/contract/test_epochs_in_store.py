@@ -8,13 +8,13 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from gatefront.search.errors import StudyNotFoundError
-from gatefront.search.gate_course import EpochGates
-from gatefront.search.queries import StudyReader
-from gatefront.search.records import TrialState
-from gatefront.search.storage.epochs import RungEpoch
-from gatefront.search.storage.repository import DONE_STATES, StudyStore
-from gatefront.search.storage.schema import EpochGatesRow, StudyRow, TrialRow
-from gatefront.spaces.gate_counts import GateCounts, SiteCounts
+from gatefront.search.results.gate_history import EpochGates
+from gatefront.search.results.records import TrialState
+from gatefront.search.snapshots.reader import StudyReader
+from gatefront.search.storage.study_store import DONE_STATES, StudyStore
+from gatefront.search.storage.tables.epochs import RungEpoch
+from gatefront.search.storage.tables.schema import EpochGatesRow, StudyRow, TrialRow
+from gatefront.spaces.gating.gate_counts import GateCounts, SiteCounts
 from gatefront.trainer.reporting import EpochReport, Phase
 
 # One PostgreSQL server for all tests.

@@ -13,12 +13,12 @@ from PIL import Image
 from scipy.io import savemat
 from torch.utils.data import Dataset
 
-from gatefront.search.config import StudyConfig
+from gatefront.search.config.study_config import StudyConfig
 from gatefront.search.doctor import examine
-from gatefront.search.plan import plan_study
-from gatefront.search.references import References, reference_jobs, train_job
-from gatefront.search.result_gate import check_result
-from gatefront.search.sampling import decode, first_points
+from gatefront.search.driver.references import References, reference_jobs, train_job
+from gatefront.search.driver.result_validation import check_result
+from gatefront.search.planning.study_plan import plan_study
+from gatefront.search.sampling.search_space import decode, first_points
 from gatefront.spaces import Architecture, build_gated_network
 from gatefront.trainer.config import TrainConfig
 from gatefront.trainer.data import (
@@ -31,13 +31,13 @@ from gatefront.trainer.data import (
     describe_data,
     load_data,
 )
-from gatefront.trainer.data.celeba.attributes import ATTRIBUTES
+from gatefront.trainer.data.cache.decoded_split import DecodedSplit
 from gatefront.trainer.data.dataset import OptionValue
-from gatefront.trainer.data.decoded_split import DecodedSplit
 from gatefront.trainer.data.loader import epoch_batches, num_samples
-from gatefront.trainer.loop import train
+from gatefront.trainer.data.sources.celeba.attributes import ATTRIBUTES
+from gatefront.trainer.loop.train import train
 from gatefront.trainer.reporting import ReferenceResult
-from gatefront.trainer.trial import run_trial
+from gatefront.trainer.trial.run_trial import run_trial
 
 RNG = np.random.default_rng(0)
 

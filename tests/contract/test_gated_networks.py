@@ -10,7 +10,7 @@ from onnxruntime import InferenceSession
 from torch import Tensor, nn
 
 from gatefront.search.bundle.export import export_network
-from gatefront.search.bundle.layout import INPUT_NAME, ONNX_MODEL, TORCH_MODEL
+from gatefront.search.bundle.file_names import INPUT_NAME, ONNX_MODEL, TORCH_MODEL
 from gatefront.spaces import (
     Architecture,
     GateLayout,
@@ -24,7 +24,7 @@ from gatefront.spaces import (
     count_flops,
     prune_network,
 )
-from gatefront.spaces.layers import LayerNorm2d
+from gatefront.spaces.graph.layers import LayerNorm2d
 
 pytestmark = pytest.mark.usefixtures("_traced_once")
 

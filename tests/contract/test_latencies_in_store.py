@@ -8,16 +8,16 @@ import optuna
 import pytest
 import sqlalchemy as sa
 
+from gatefront.search.bundle.latency_store import record_latency
 from gatefront.search.bundle.manifest import DataEntry, FlopsEntry, InputEntry, Manifest
+from gatefront.search.config.latency import LatencyRule
 from gatefront.search.errors import StudyNotFoundError
-from gatefront.search.latency import Latency
-from gatefront.search.latency_rule import LatencyRule
-from gatefront.search.queries import StudyReader
-from gatefront.search.record_latency import record_latency
-from gatefront.search.storage.engine import open_optuna_storage
-from gatefront.search.storage.repository import StudyStore
-from gatefront.search.storage.schema import StudyRow
-from gatefront.spaces.gate_map import GateMap, GateSite
+from gatefront.search.results.latency import Latency
+from gatefront.search.snapshots.reader import StudyReader
+from gatefront.search.storage.database.engine import open_optuna_storage
+from gatefront.search.storage.study_store import StudyStore
+from gatefront.search.storage.tables.schema import StudyRow
+from gatefront.spaces.gating.gate_map import GateMap, GateSite
 from gatefront.trainer.reporting import DerivedResult, TrialResult
 
 # One PostgreSQL server for all tests.

@@ -15,8 +15,8 @@ from gatefront.spaces import (
     count_flops,
     prune_network,
 )
-from gatefront.spaces.encoder import build_encoder
-from gatefront.spaces.lifting import find_sites
+from gatefront.spaces.networks.encoder import build_encoder
+from gatefront.spaces.networks.lifting import find_sites
 
 pytestmark = pytest.mark.usefixtures("_traced_once")
 

@@ -14,17 +14,17 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from gatefront.search.drain import Drain
+from gatefront.search.driver.heartbeat import Heartbeat
+from gatefront.search.driver.stop_request import Drain
+from gatefront.search.driver.write_queue import Outbox
 from gatefront.search.errors import LeaseLostError, StudyBusyError, StudyNotFoundError
-from gatefront.search.heartbeat import Heartbeat
-from gatefront.search.outbox import Outbox
-from gatefront.search.records import StudyState, TrialState
+from gatefront.search.results.records import StudyState, TrialState
 from gatefront.search.storage import lease as lease_module
-from gatefront.search.storage.engine import open_optuna_storage
+from gatefront.search.storage.database.engine import open_optuna_storage
+from gatefront.search.storage.database.retry import Patience, is_outage, reason_of
 from gatefront.search.storage.lease import Lease
-from gatefront.search.storage.patience import Patience, is_outage, reason_of
-from gatefront.search.storage.repository import StudyStore
-from gatefront.search.storage.schema import StudyRow
+from gatefront.search.storage.study_store import StudyStore
+from gatefront.search.storage.tables.schema import StudyRow
 
 NewRow = Callable[..., StudyRow]
 ELSEWHERE = "elsewhere/ns/1/2"
@@ -291,7 +291,7 @@ class TestLeaseUnderFaults:
     def test_a_driver_keeps_its_lease_through_an_outage(
         self, engine: sa.Engine, new_row: NewRow, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("gatefront.search.heartbeat.HEARTBEAT_S", 0.05)
+        monkeypatch.setattr("gatefront.search.driver.heartbeat.HEARTBEAT_S", 0.05)
         monkeypatch.setattr(lease_module, "LEASE_S", 0.2)
         StudyStore.create(engine, new_row())
         drain = Drain()
@@ -310,7 +310,7 @@ class TestLeaseUnderFaults:
     def test_a_driver_that_was_overtaken_in_an_outage_stops(
         self, engine: sa.Engine, new_row: NewRow, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("gatefront.search.heartbeat.HEARTBEAT_S", 0.05)
+        monkeypatch.setattr("gatefront.search.driver.heartbeat.HEARTBEAT_S", 0.05)
         StudyStore.create(engine, new_row())
         drain = Drain()
         with Heartbeat(Lease(engine, "digits"), drain) as heartbeat:

@@ -7,13 +7,13 @@ import pytest
 import sqlalchemy as sa
 from optuna.distributions import FloatDistribution
 
-from gatefront.search.queries import StudyReader
-from gatefront.search.records import TrialState
-from gatefront.search.repeats import due_repeats, start_repeat
-from gatefront.search.storage.amendments import void_trial
-from gatefront.search.storage.engine import open_optuna_storage
-from gatefront.search.storage.repository import StudyStore
-from gatefront.search.storage.schema import StudyRow
+from gatefront.search.results.records import TrialState
+from gatefront.search.sampling.replicates import due_repeats, start_repeat
+from gatefront.search.service.amendments import void_trial
+from gatefront.search.snapshots.reader import StudyReader
+from gatefront.search.storage.database.engine import open_optuna_storage
+from gatefront.search.storage.study_store import StudyStore
+from gatefront.search.storage.tables.schema import StudyRow
 from gatefront.trainer.reporting import TrialResult
 
 # One PostgreSQL server for all tests.

@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import sqlalchemy as sa
 
-from gatefront.search.queries import StudyReader
-from gatefront.search.storage.engine import open_engine
-from gatefront.search.storage.patience import Patience
-from gatefront.search.storage.repository import StudyStore
-from gatefront.search.storage.schema import StudyRow
+from gatefront.search.snapshots.reader import StudyReader
+from gatefront.search.storage.database.engine import open_engine
+from gatefront.search.storage.database.retry import Patience
+from gatefront.search.storage.study_store import StudyStore
+from gatefront.search.storage.tables.schema import StudyRow
 from gatefront.trainer.reporting import EpochReport
 
 NUM_REPORTERS = 32

@@ -22,16 +22,16 @@ from gatefront.search.errors import (
     StudyExistsError,
     StudyNotFoundError,
 )
-from gatefront.search.queries import StudyReader
-from gatefront.search.records import StudyState, TrialState
-from gatefront.search.storage.amendments import ask_to_stop, set_hours
-from gatefront.search.storage.condition import examine_database
-from gatefront.search.storage.engine import open_optuna_storage
+from gatefront.search.results.records import StudyState, TrialState
+from gatefront.search.service.amendments import ask_to_stop, set_hours
+from gatefront.search.snapshots.reader import StudyReader
+from gatefront.search.storage.database.engine import open_optuna_storage
+from gatefront.search.storage.database.health_check import examine_database
+from gatefront.search.storage.database.migrate import VERSION_TABLE, upgrade_schema
 from gatefront.search.storage.lease import LEASE_S, Lease
-from gatefront.search.storage.migrate import VERSION_TABLE, upgrade_schema
-from gatefront.search.storage.repository import StudyStore
-from gatefront.search.storage.schema import Base, StudyRow
-from gatefront.spaces.gate_map import GateMap, GateSite
+from gatefront.search.storage.study_store import StudyStore
+from gatefront.search.storage.tables.schema import Base, StudyRow
+from gatefront.spaces.gating.gate_map import GateMap, GateSite
 from gatefront.trainer.reporting import EpochReport, ReferenceResult, TrialResult
 
 NewRow = Callable[..., StudyRow]
@@ -276,7 +276,7 @@ class TestLease:
     def test_ended_process_of_this_host_is_not_waited_for(self, engine: sa.Engine, new_row: NewRow) -> None:
         StudyStore.create(engine, new_row())
         code = (
-            "import sys; from gatefront.search.storage.engine import open_engine;"
+            "import sys; from gatefront.search.storage.database.engine import open_engine;"
             "from gatefront.search.storage.lease import Lease;"
             "Lease(open_engine(sys.argv[1]), 'digits').acquire()"
         )

@@ -9,9 +9,6 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from gatefront.search.control import LocalControl, NotRunningError, StartOptions, StudyFileRules
-from gatefront.search.control.launcher import DriverEnd
-from gatefront.search.control.order import ORDER_VARIABLE, DriverOrder, driver_environment
 from gatefront.search.errors import (
     AmendmentError,
     DriverFailedError,
@@ -21,11 +18,14 @@ from gatefront.search.errors import (
     StudyFileError,
     StudyNotFoundError,
 )
-from gatefront.search.queries import StudyReader
-from gatefront.search.records import StudyState
+from gatefront.search.results.records import StudyState
+from gatefront.search.service.control import LocalControl, NotRunningError, StartOptions, StudyFileRules
+from gatefront.search.service.control.driver_job import ORDER_VARIABLE, DriverOrder, driver_environment
+from gatefront.search.service.control.launcher import DriverEnd
+from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.storage.lease import Lease
-from gatefront.search.storage.repository import StudyStore
-from gatefront.search.storage.schema import StudyRow
+from gatefront.search.storage.study_store import StudyStore
+from gatefront.search.storage.tables.schema import StudyRow
 
 pytestmark = pytest.mark.xdist_group("store")
 
@@ -157,7 +157,9 @@ def test_a_service_that_ends_takes_its_examinations_along(
     forever = "import time; time.sleep(3600)"
     for program in (f"{says}; {forever}", forever):
         # The second one begins too late to be ended with the others.
-        monkeypatch.setattr("gatefront.search.control.examination.DRIVER_COMMAND", (sys.executable, "-c", program))
+        monkeypatch.setattr(
+            "gatefront.search.service.control.doctor_process.DRIVER_COMMAND", (sys.executable, "-c", program)
+        )
         checks = control.examine(file(), StartOptions())
         if program is not forever:
             assert next(checks).name == "data"

@@ -7,14 +7,14 @@ import optuna
 import pytest
 import sqlalchemy as sa
 
-from gatefront.search.queries import StudyReader
-from gatefront.search.records import StudyState
-from gatefront.search.storage.amendments import void_trial
-from gatefront.search.storage.engine import open_optuna_storage
+from gatefront.search.results.records import StudyState
+from gatefront.search.service.amendments import void_trial
+from gatefront.search.snapshots.reader import StudyReader
+from gatefront.search.storage.database.engine import open_optuna_storage
 from gatefront.search.storage.lease import Lease
-from gatefront.search.storage.optuna_tables import INITIAL
-from gatefront.search.storage.repository import StudyStore
-from gatefront.search.storage.schema import StudyRow
+from gatefront.search.storage.study_store import StudyStore
+from gatefront.search.storage.tables.optuna_tables import INITIAL
+from gatefront.search.storage.tables.schema import StudyRow
 
 NewRow = Callable[..., StudyRow]
 

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, fx, nn
 
 from gatefront.search.bundle.export import export_network
-from gatefront.search.bundle.layout import ARCHITECTURE, ONNX_MODEL, SAMPLE_OUTPUTS, TORCH_MODEL, WEIGHTS
+from gatefront.search.bundle.file_names import ARCHITECTURE, ONNX_MODEL, SAMPLE_OUTPUTS, TORCH_MODEL, WEIGHTS
 from gatefront.search.bundle.onnx_names import TASKS_PROPERTY
 from gatefront.spaces import (
     Architecture,
@@ -29,8 +29,8 @@ from gatefront.spaces import (
 )
 from gatefront.spaces.families import FAMILIES, build_family, plain_network
 from gatefront.spaces.task_names import safe_names
-from gatefront.trainer.checkpoint import load_network, save_network
-from gatefront.trainer.family_file import load_delivered, save_family
+from gatefront.trainer.checkpoints.checkpoint import load_network, save_network
+from gatefront.trainer.checkpoints.network_file import load_delivered, save_family
 
 SHAPE = (3, 12, 16)
 ATTRIBUTES = sorted({*dir(nn.ModuleDict), *vars(nn.ModuleDict()), *dir(fx.GraphModule)})

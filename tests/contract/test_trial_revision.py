@@ -9,13 +9,13 @@ import pytest
 import sqlalchemy as sa
 
 from gatefront.search.errors import StudyNotFoundError
-from gatefront.search.latency import Latency
-from gatefront.search.queries import StudyReader
-from gatefront.search.repeats import start_repeat
-from gatefront.search.storage.amendments import unvoid_trial, void_trial
-from gatefront.search.storage.engine import open_optuna_storage
-from gatefront.search.storage.repository import StudyStore
-from gatefront.search.storage.schema import StudyRow
+from gatefront.search.results.latency import Latency
+from gatefront.search.sampling.replicates import start_repeat
+from gatefront.search.service.amendments import unvoid_trial, void_trial
+from gatefront.search.snapshots.reader import StudyReader
+from gatefront.search.storage.database.engine import open_optuna_storage
+from gatefront.search.storage.study_store import StudyStore
+from gatefront.search.storage.tables.schema import StudyRow
 from gatefront.trainer.reporting import EpochReport, TrialResult
 
 # One PostgreSQL server for all tests.

@@ -6,14 +6,14 @@ import sys
 import pytest
 import sqlalchemy as sa
 
-from gatefront.search.storage.schema import StudyRow
+from gatefront.search.storage.tables.schema import StudyRow
 
 # One PostgreSQL server for all tests.
 pytestmark = pytest.mark.xdist_group("store")
 
 _OPEN = """
 import sys
-from gatefront.search.storage.open_store import open_store
+from gatefront.search.storage.database.open import open_store
 print("ready", flush=True)
 sys.stdin.readline()
 open_store(sys.argv[1])

@@ -15,10 +15,10 @@ import pytest
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from gatefront.dashboards.app import create_app
 from gatefront.dashboards.cli import listen
-from gatefront.dashboards.reader import Reader
-from gatefront.search.point_label import PointLabel
+from gatefront.dashboards.server.app import create_app
+from gatefront.search.results.point_label import PointLabel
+from gatefront.search.snapshots.protocol import Reader
 
 _FLAGS = (
     "--no-sandbox",

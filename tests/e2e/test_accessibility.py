@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from gatefront.search.records import StudyEvent
+from gatefront.search.results.records import StudyEvent
 
 # Each page with words that it shows last.
 PAGES = {

@@ -11,9 +11,9 @@ import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 from sqlalchemy.exc import OperationalError
 
-from gatefront.dashboards.pages.study_actions import STOP_ASKED
-from gatefront.search.control.contract import NotRunningError
-from gatefront.search.records import StudyEvent, StudyState, StudyView, TrialState
+from gatefront.dashboards.pages.study.actions import STOP_ASKED
+from gatefront.search.results.records import StudyEvent, StudyState, StudyView, TrialState
+from gatefront.search.service.control.study_control import NotRunningError
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
 UNREACHABLE = OperationalError("SELECT 1", {}, Exception("connection refused"))

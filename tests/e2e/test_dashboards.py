@@ -9,9 +9,9 @@ from types import ModuleType
 from playwright.sync_api import BrowserContext, Page, expect
 
 from gatefront.dashboards.figures.theme import scheme_named
-from gatefront.dashboards.reader import Reader
-from gatefront.search.records import StudyState, StudyView
-from gatefront.spaces.gate_map import GateMap
+from gatefront.search.results.records import StudyState, StudyView
+from gatefront.search.snapshots.protocol import Reader
+from gatefront.spaces.gating.gate_map import GateMap
 
 Serve = Callable[[Reader], str]
 

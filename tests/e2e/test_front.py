@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, ViewportSize, expect
 
-from gatefront.search.records import StudyView, TrialPoint
+from gatefront.search.results.records import StudyView, TrialPoint
 
 LAPTOP: ViewportSize = {"width": 1366, "height": 860}
 PHONE: ViewportSize = {"width": 390, "height": 844}

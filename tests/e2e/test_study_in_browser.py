@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from gatefront.search.queries import StudyReader
-from gatefront.search.records import StudyState, TrialState
-from gatefront.search.study_file import read_study_file
+from gatefront.search.config.study_file import read_study_file
+from gatefront.search.results.records import StudyState, TrialState
+from gatefront.search.snapshots.reader import StudyReader
 
 _GATEFRONT = str(Path(sys.executable).parent / "gatefront")
 _PATIENCE_S = 600

@@ -12,14 +12,14 @@ from pathlib import Path
 
 from tiny_study import tiny_study
 
-from gatefront.search.commands.run import signals
-from gatefront.search.drain import Drain
-from gatefront.search.service import Overrides, Sitting, resume_study, start_study
+from gatefront.search.cli.commands.start import signals
+from gatefront.search.driver.lifecycle import Overrides, Sitting, resume_study, start_study
+from gatefront.search.driver.stop_request import Drain
 from gatefront.spaces.errors import GatefrontError
-from gatefront.spaces.gate_map import GateMap
-from gatefront.trainer.atomic_file import replacing
+from gatefront.spaces.gating.gate_map import GateMap
+from gatefront.trainer.checkpoints.atomic_file import replacing
 from gatefront.trainer.reporting import EpochReport, Reporter, TrialResult
-from gatefront.trainer.trial_spec import TrialSpec
+from gatefront.trainer.trial.spec import TrialSpec
 
 NAME = "quick"
 NUM_EPOCHS = 4

@@ -33,7 +33,7 @@ finetune_epochs = 1
 def test_a_table_is_printed_and_what_was_trained_is_kept(tmp_path: Path) -> None:
     (tmp_path / "study.toml").write_text(STUDY)
     command = [
-        *(sys.executable, "-c", "import sys; from gatefront.search.cli import main; sys.exit(main())"),
+        *(sys.executable, "-c", "import sys; from gatefront.search.cli.main import main; sys.exit(main())"),
         *("compare", str(tmp_path / "study.toml"), "--seeds", "1", "--weightings", "uniform,pcgrad", "--json"),
         *("--db", f"sqlite:///{tmp_path}/gatefront.db", "--storage", str(tmp_path / "runs")),
     ]

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-import gatefront.search.runner
-from gatefront.search.drain import Drain
-from gatefront.search.queries import StudyReader
-from gatefront.search.records import StudyState, TrialState
-from gatefront.search.references import References
-from gatefront.search.service import Overrides, Sitting, start_study
-from gatefront.search.trainable import RunTrial
-from gatefront.spaces.gate_map import GateMap
+import gatefront.search.driver.run_study
+from gatefront.search.driver.lifecycle import Overrides, Sitting, start_study
+from gatefront.search.driver.references import References
+from gatefront.search.driver.stop_request import Drain
+from gatefront.search.driver.worker.trainable import RunTrial
+from gatefront.search.results.records import StudyState, TrialState
+from gatefront.search.snapshots.reader import StudyReader
+from gatefront.spaces.gating.gate_map import GateMap
 from gatefront.trainer.reporting import EpochReport, ReferenceResult, Reporter, TrialResult
-from gatefront.trainer.trial_spec import TrialSpec
+from gatefront.trainer.trial.spec import TrialSpec
 
 NUM_EPOCHS = 4
 
@@ -50,7 +50,7 @@ CURVES = ((1.0, 200), (0.5, 300), (0.5, 100), (-1.0, 900), (2.0, 400))
 
 @pytest.mark.slow
 def test_ray_stops_dominated_trials_and_keeps_their_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gatefront.search.runner, "prepare_references", _no_references)
+    monkeypatch.setattr(gatefront.search.driver.run_study, "prepare_references", _no_references)
     url = f"sqlite:///{tmp_path}/gatefront.db"
     sitting = Sitting(url=url, drain=Drain(), run_trial=_scripted_trial(CURVES))
     state = start_study(STUDY, Overrides(), tmp_path / "runs", sitting)

@@ -18,10 +18,10 @@ from databases import PATIENCE_S, Database, PostgresServer, SqliteFile, wait_unt
 from quick_study import NAME, NUM_EPOCHS, worth
 from ray_nodes import RayNodes
 
-from gatefront.search.pareto import pareto_front
-from gatefront.search.process_identity import process_of
-from gatefront.search.queries import StudyReader
-from gatefront.trainer.atomic_file import replacing
+from gatefront.search.results.pareto import pareto_front
+from gatefront.search.snapshots.reader import StudyReader
+from gatefront.search.storage.process_identity import process_of
+from gatefront.trainer.checkpoints.atomic_file import replacing
 
 HERE = Path(__file__).parent
 

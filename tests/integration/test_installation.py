@@ -86,7 +86,7 @@ def run_commands(python: Path, folder: Path, *, python_path: list[str]) -> None:
         text=True,
     ).stdout
     assert Path(place.strip()).is_relative_to(ROOT) == (python == Path(sys.executable))
-    main = "import sys; from gatefront.search.cli import main; sys.exit(main())"
+    main = "import sys; from gatefront.search.cli.main import main; sys.exit(main())"
     for arguments in (
         ["start", "study.toml"],
         ["front", "tiny"],

@@ -10,10 +10,10 @@ import pytest
 from databases import PATIENCE_S
 from tiny_study import tiny_study
 
-from gatefront.search.queries import StudyReader
-from gatefront.search.records import StudyState, TrialState
-from gatefront.search.sampling import FAMILY
-from gatefront.trainer.family_file import load_delivered
+from gatefront.search.results.records import StudyState, TrialState
+from gatefront.search.sampling.search_space import FAMILY
+from gatefront.search.snapshots.reader import StudyReader
+from gatefront.trainer.checkpoints.network_file import load_delivered
 
 pytestmark = pytest.mark.timeout(3 * PATIENCE_S)
 
@@ -53,7 +53,7 @@ def gatefront(folder: Path) -> Gatefront:
         command = [
             sys.executable,
             "-c",
-            "import sys; from gatefront.search.cli import main; sys.exit(main())",
+            "import sys; from gatefront.search.cli.main import main; sys.exit(main())",
             *arguments,
         ]
         ended = subprocess.run(

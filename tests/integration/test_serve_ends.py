@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from gatefront.dashboards.cli import listen
-from gatefront.dashboards.serving import ServeOptions, serve_studies
+from gatefront.dashboards.server.serve import ServeOptions, serve_studies
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT], ids=lambda how: how.name)

@@ -16,15 +16,15 @@ from databases import PATIENCE_S
 from tiny_study import tiny_study
 
 from gatefront.dashboards.cli import listen
-from gatefront.dashboards.serving import ServeOptions, service
+from gatefront.dashboards.server.serve import ServeOptions, service
 from gatefront.search.bundle import verify_bundle
-from gatefront.search.cli import main
-from gatefront.search.control.watch import StudyWatch
-from gatefront.search.queries import StudyReader
-from gatefront.search.records import StudyState, StudyView
-from gatefront.search.rest.tokens import Tokens
-from gatefront.search.storage.engine import open_engine
-from gatefront.search.storage.repository import StudyStore
+from gatefront.search.cli.main import main
+from gatefront.search.results.records import StudyState, StudyView
+from gatefront.search.service.control.supervisor import StudyWatch
+from gatefront.search.service.rest.auth.tokens import Tokens
+from gatefront.search.snapshots.reader import StudyReader
+from gatefront.search.storage.database.engine import open_engine
+from gatefront.search.storage.study_store import StudyStore
 
 READER, WRITER = "reader-token-of-a-test-1234", "writer-token-of-a-test-5678"
 pytestmark = pytest.mark.timeout(3 * PATIENCE_S)
@@ -162,7 +162,7 @@ def test_a_study_is_started_lost_resumed_stopped_and_pulled_over_http(
 @pytest.fixture
 def resume_lost() -> Callable[[Service], None]:
     """What the service's watch does when it looks."""
-    from gatefront.search.control import LocalControl, ProcessLauncher
+    from gatefront.search.service.control import LocalControl, ProcessLauncher
 
     def look(served: Service) -> None:
         control = LocalControl(served.url, served.folder / "runs", ProcessLauncher(served.url))

@@ -17,9 +17,9 @@ import pytest
 from databases import PATIENCE_S
 from tiny_study import tiny_study
 
-from gatefront.search.commands.inspect import status_document
-from gatefront.search.json_document import to_text
-from gatefront.search.queries import StudyReader
+from gatefront.search.cli.commands.status import status_document
+from gatefront.search.cli.json_output import to_text
+from gatefront.search.snapshots.reader import StudyReader
 
 pytestmark = pytest.mark.timeout(3 * PATIENCE_S)
 
@@ -55,7 +55,7 @@ class Gatefront:
         command = [
             sys.executable,
             "-c",
-            "import sys; from gatefront.search.cli import main; sys.exit(main())",
+            "import sys; from gatefront.search.cli.main import main; sys.exit(main())",
             *arguments,
         ]
         child = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -11,8 +11,8 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from gatefront.search.bundle.manifest import read_manifest
-from gatefront.search.cli import main
-from gatefront.search.queries import StudyReader
+from gatefront.search.cli.main import main
+from gatefront.search.snapshots.reader import StudyReader
 
 NAMES = ("type", "flops", "shared.<b>", "名前 [/red] | $x$", "images")
 NUM_TRAIN, NUM_VAL = 24, 12

@@ -16,9 +16,9 @@ from ray_nodes import RayNodes
 from tiny_study import tiny_study
 
 from gatefront.search.bundle import verify_bundle
-from gatefront.search.cli import main
-from gatefront.search.queries import StudyReader
-from gatefront.search.records import StudyState
+from gatefront.search.cli.main import main
+from gatefront.search.results.records import StudyState
+from gatefront.search.snapshots.reader import StudyReader
 
 
 class Service:
@@ -29,7 +29,7 @@ class Service:
         self._command = [
             sys.executable,
             "-c",
-            "import sys; from gatefront.search.cli import main; sys.exit(main())",
+            "import sys; from gatefront.search.cli.main import main; sys.exit(main())",
             "serve",
         ]
         self._command += ["--storage", str(folder / "runs"), "--address", nodes.jobs_address]

@@ -4,8 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatefront.spaces.gate_map import GateMap, GateSite
-from gatefront.spaces.sharing import affinity, flows, own_changes, parting_stage, same_sites, site_flops, stages
+from gatefront.spaces.gating.gate_map import GateMap, GateSite
+from gatefront.spaces.gating.sharing_analysis import (
+    affinity,
+    flows,
+    own_changes,
+    parting_stage,
+    same_sites,
+    site_flops,
+    stages,
+)
 
 
 def gate_maps(num_tasks: int = 3) -> st.SearchStrategy[GateMap]:

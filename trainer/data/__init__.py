@@ -9,7 +9,7 @@ from gatefront.trainer.data.dataset import (
     MultiTaskData,
     Sample,
 )
-from gatefront.trainer.data.file_split import FileSplit, Record
+from gatefront.trainer.data.io.file_split import FileSplit, Record
 from gatefront.trainer.data.options import parse_options
 from gatefront.trainer.data.registry import DATA_SOURCES, describe_data, load_data
 

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gatefront.trainer.data import celeba, cityscapes_parts, digits, folder, libmtl, nyud, pascal, rooms
 from gatefront.trainer.data.dataset import DataDescription, DataError, DataSpec, MultiTaskData
 from gatefront.trainer.data.labelled import require_labels
 from gatefront.trainer.data.options import nearest_known
-from gatefront.trainer.data.user_source import describe_user_data, is_user_source, load_user_data
+from gatefront.trainer.data.sources import celeba, cityscapes_parts, digits, folder, libmtl, nyud, pascal, rooms
+from gatefront.trainer.data.sources.user_class import describe_user_data, is_user_source, load_user_data
 
 
 @dataclass(frozen=True, slots=True)

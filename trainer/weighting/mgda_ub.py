@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torchjd.aggregation import MGDAWeighting
 
-from gatefront.spaces.shared_network import SharedNetwork
+from gatefront.spaces.networks.shared_network import SharedNetwork
 from gatefront.trainer.config import TrainConfigError
 from gatefront.trainer.weighting.weighting import TrainingStep, Weighting
 

@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 
 from gatefront.search.comparison import ComparisonTable, Subject, comparison_table
-from gatefront.search.comparison.table import SystemRun
-from gatefront.search.control.contract import StartOptions
 from gatefront.search.doctor.check import Check
 from gatefront.search.errors import StudyNotFoundError
-from gatefront.search.gate_course import EpochGates, GateCourse
-from gatefront.search.records import (
+from gatefront.search.results.comparison_table import SystemRun
+from gatefront.search.results.gate_history import EpochGates, GateCourse
+from gatefront.search.results.records import (
     EpochPoint,
     HypervolumePoint,
     PointDetail,
@@ -28,13 +27,14 @@ from gatefront.search.records import (
     TrialPoint,
     TrialState,
 )
-from gatefront.search.reference_point import ReferencePoint
-from gatefront.search.study_status import StudyStatus
-from gatefront.search.system_view import DatabaseHealth, RunningTrial, StudyDisk, StudyLoad, SystemView
-from gatefront.search.trial_trace import TrialTrace
+from gatefront.search.results.reference_point import ReferencePoint
+from gatefront.search.service.control.study_control import StartOptions
+from gatefront.search.snapshots.study_status import StudyStatus
+from gatefront.search.snapshots.system_status import DatabaseHealth, RunningTrial, StudyDisk, StudyLoad, SystemView
+from gatefront.search.snapshots.trial_provenance import TrialTrace
 from gatefront.spaces.errors import GatefrontError
-from gatefront.spaces.gate_counts import GateCounts
-from gatefront.spaces.gate_map import GateMap, GateSite
+from gatefront.spaces.gating.gate_counts import GateCounts
+from gatefront.spaces.gating.gate_map import GateMap, GateSite
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SINGLE_TASK_FLOPS = 2_700_000

@@ -7,13 +7,14 @@ import pytest
 from dash import no_update
 from sqlalchemy.exc import OperationalError
 
-from gatefront.dashboards.dialogs import confirmed
-from gatefront.dashboards.pages import study_actions, trial_extras
-from gatefront.dashboards.pages.study_actions import STARTING, STOP_ASKED, events_card, study_acts
-from gatefront.dashboards.refusals import refusal_sentence, study_refusals, trial_refusals
-from gatefront.search.control.contract import NotRunningError
-from gatefront.search.records import StudyEvent, StudyState, TrialState
-from gatefront.search.study_status import StudyStatus
+from gatefront.dashboards.pages.study import actions as study_actions
+from gatefront.dashboards.pages.study.actions import STARTING, STOP_ASKED, events_card, study_acts
+from gatefront.dashboards.pages.trial import actions as trial_extras
+from gatefront.dashboards.presentation.disabled_actions import refusal_sentence, study_refusals, trial_refusals
+from gatefront.dashboards.widgets.dialogs import confirmed
+from gatefront.search.results.records import StudyEvent, StudyState, TrialState
+from gatefront.search.service.control.study_control import NotRunningError
+from gatefront.search.snapshots.study_status import StudyStatus
 
 UNREACHABLE = OperationalError("SELECT 1", {}, Exception("connection refused"))
 

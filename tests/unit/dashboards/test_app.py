@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import typer
 
-from gatefront.dashboards.app import create_app
 from gatefront.dashboards.cli import allowed_hosts, is_loopback, listen, register
 from gatefront.dashboards.errors import AddressInUseError, OpenAddressError
-from gatefront.dashboards.serving import require_tokens
-from gatefront.search.rest.tokens import Tokens
+from gatefront.dashboards.server.app import create_app
+from gatefront.dashboards.server.serve import require_tokens
+from gatefront.search.service.rest.auth.tokens import Tokens
 
 
 def request(app: Any, path: str, body: dict[str, Any] | None = None, host: bytes = b"localhost") -> tuple[int, bytes]:

@@ -9,19 +9,6 @@ from dash import no_update
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatefront.dashboards.choosing import (
-    Choice,
-    chosen_best,
-    complete_points,
-    front_of,
-    kept_by_floors,
-    knee,
-    task_deltas,
-    thinned,
-)
-from gatefront.dashboards.choosing_words import best_sentence, difference_sentences, sharing_sentence
-from gatefront.dashboards.cost_axis import cost_axis
-from gatefront.dashboards.drawn import Drawn, ShownPoints
 from gatefront.dashboards.figures.front import (
     BELOW_FLOOR,
     BEST,
@@ -37,16 +24,29 @@ from gatefront.dashboards.figures.hypervolume import hours_spent, hypervolume_fi
 from gatefront.dashboards.figures.points import importance_figure, parallel_figure
 from gatefront.dashboards.figures.sharing import affinity_figure, difference_figure, flops_figure, flow_figure
 from gatefront.dashboards.figures.theme import scheme_named
-from gatefront.dashboards.pages.study_front import Asked, front_update, read_floors
-from gatefront.dashboards.pages.study_pair import chosen_pair, pair_update
-from gatefront.dashboards.pages.study_points import Importances, parameters_update, rows_answer, selection_sentence
-from gatefront.dashboards.pages.trial_layout import TrialKey
-from gatefront.dashboards.pages.trial_sharing import sharing_update
-from gatefront.dashboards.polling import Seen
-from gatefront.dashboards.task_keys import task_key
+from gatefront.dashboards.pages.study.front import Asked, front_update, read_floors
+from gatefront.dashboards.pages.study.pair import chosen_pair, pair_update
+from gatefront.dashboards.pages.study.points import Importances, parameters_update, rows_answer, selection_sentence
+from gatefront.dashboards.pages.trial.layout import TrialKey
+from gatefront.dashboards.pages.trial.sharing import sharing_update
+from gatefront.dashboards.presentation.cost_axis import cost_axis
+from gatefront.dashboards.presentation.selection import (
+    Choice,
+    chosen_best,
+    complete_points,
+    front_of,
+    kept_by_floors,
+    knee,
+    task_deltas,
+    thinned,
+)
+from gatefront.dashboards.presentation.selection_text import best_sentence, difference_sentences, sharing_sentence
+from gatefront.dashboards.widgets.figure_cache import Drawn, ShownPoints
+from gatefront.dashboards.widgets.polling import Seen
+from gatefront.dashboards.widgets.task_keys import task_key
 from gatefront.search.errors import StoreError
-from gatefront.search.importance import parameter_importances
-from gatefront.search.records import StudyView, TrialState
+from gatefront.search.results.param_importance import parameter_importances
+from gatefront.search.results.records import StudyView, TrialState
 
 LIGHT = scheme_named("light")
 

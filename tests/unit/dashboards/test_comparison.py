@@ -8,19 +8,19 @@ import pytest
 from dash import no_update
 from plotly.utils import PlotlyJSONEncoder
 
-from gatefront.dashboards.comparison_table import comparison_columns, comparison_rows
 from gatefront.dashboards.figures.comparison import comparison_figure
 from gatefront.dashboards.figures.theme import scheme_named
-from gatefront.dashboards.links import comparison_path, parse_comparison
 from gatefront.dashboards.pages.comparison import comparison_update
 from gatefront.dashboards.pages.studies import studies_update
-from gatefront.dashboards.polling import Seen
-from gatefront.dashboards.router import page_at
-from gatefront.dashboards.task_keys import task_key
+from gatefront.dashboards.server.router import page_at
+from gatefront.dashboards.widgets.comparison_table import comparison_columns, comparison_rows
+from gatefront.dashboards.widgets.links import comparison_path, parse_comparison
+from gatefront.dashboards.widgets.polling import Seen
+from gatefront.dashboards.widgets.task_keys import task_key
 from gatefront.search.comparison import ComparisonTable, Line, Spread, Subject, comparison_table
 from gatefront.search.comparison.published import published_points
-from gatefront.search.comparison.table import SystemRun, mean_ranks
-from gatefront.search.records import TaskRecord
+from gatefront.search.results.comparison_table import SystemRun, mean_ranks
+from gatefront.search.results.records import TaskRecord
 
 SCHEME = scheme_named("light")
 LEFT = f"metric_{task_key('left')}"

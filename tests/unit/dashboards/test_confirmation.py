@@ -7,13 +7,13 @@ import pytest
 from gatefront.dashboards.figures.front import BEST, FRONT, front_figure, hover_text
 from gatefront.dashboards.figures.hypervolume import LOWER, UPPER, Over, hypervolume_figure, steps
 from gatefront.dashboards.figures.theme import scheme_named
-from gatefront.dashboards.pages.study_header import front_points, study_stats
-from gatefront.dashboards.point_words import expected_delta, sureness
+from gatefront.dashboards.pages.study.header import front_points, study_stats
+from gatefront.dashboards.presentation.empty_states import confirmation_sentence
+from gatefront.dashboards.presentation.point_text import expected_delta, sureness
 from gatefront.dashboards.report import report_html
-from gatefront.dashboards.sentences import confirmation_sentence
-from gatefront.dashboards.trial_table import trial_rows
-from gatefront.search.confirmation import Confirmation
-from gatefront.search.records import StudyView, TrialPoint
+from gatefront.dashboards.widgets.trial_table import trial_rows
+from gatefront.search.results.confirmation import Confirmation
+from gatefront.search.results.records import StudyView, TrialPoint
 
 LIGHT = scheme_named("light")
 SURE = Confirmation(mean=-3.6, low=-4.1, high=-3.1, seeds=3)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from gatefront.dashboards.formats import (
+from gatefront.dashboards.presentation.formats import (
     flop_unit,
     format_count,
     format_delta,

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from gatefront.dashboards.bundle_jobs import BundleJobs
-from gatefront.dashboards.disk_uses import DiskUses
-from gatefront.dashboards.jobs import Jobs, JobState, Report
+from gatefront.dashboards.jobs.background import Jobs, JobState, Report
+from gatefront.dashboards.jobs.disk_usage import DiskUses
 from gatefront.search.errors import NothingToPullError
-from gatefront.search.point_label import PointLabel
+from gatefront.search.results.point_label import PointLabel
+from gatefront.search.service.bundle_jobs_part import BundleJobs
 
 CALLER: ContextVar[str] = ContextVar("caller")
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from gatefront.dashboards.drawn import ShownPoints
-from gatefront.dashboards.pages.study import study_update
-from gatefront.dashboards.pages.study_points import rows_answer
-from gatefront.dashboards.polling import Seen
-from gatefront.search.queries import StudyReader
-from gatefront.search.records import StudyState
+from gatefront.dashboards.pages.study.page import study_update
+from gatefront.dashboards.pages.study.points import rows_answer
+from gatefront.dashboards.widgets.figure_cache import ShownPoints
+from gatefront.dashboards.widgets.polling import Seen
+from gatefront.search.results.records import StudyState
+from gatefront.search.snapshots.reader import StudyReader
 
 pytestmark = pytest.mark.soak
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatefront.dashboards.links import parse_point, parse_study, parse_trial, study_path, trial_path
+from gatefront.dashboards.widgets.links import parse_point, parse_study, parse_trial, study_path, trial_path
 
 names = st.text(min_size=1, max_size=30).filter(lambda name: not any(0xD800 <= ord(c) <= 0xDFFF for c in name))
 

@@ -10,16 +10,17 @@ from dash.development.base_component import Component
 from plotly.utils import PlotlyJSONEncoder
 from sqlalchemy.exc import OperationalError
 
-from gatefront.dashboards.pages import study, trial
 from gatefront.dashboards.pages.studies import studies_update, study_list
-from gatefront.dashboards.pages.study import study_update
-from gatefront.dashboards.pages.trial import site_update, trial_update
-from gatefront.dashboards.pages.trial_layout import TrialKey, layout
-from gatefront.dashboards.polling import Seen
-from gatefront.dashboards.reader import Reader
-from gatefront.dashboards.router import page_at
-from gatefront.dashboards.trial_table import table_height, trial_columns, trial_rows
-from gatefront.search.records import StudyView, TrialState
+from gatefront.dashboards.pages.study import page as study
+from gatefront.dashboards.pages.study.page import study_update
+from gatefront.dashboards.pages.trial import page as trial
+from gatefront.dashboards.pages.trial.layout import TrialKey, layout
+from gatefront.dashboards.pages.trial.page import site_update, trial_update
+from gatefront.dashboards.server.router import page_at
+from gatefront.dashboards.widgets.polling import Seen
+from gatefront.dashboards.widgets.trial_table import table_height, trial_columns, trial_rows
+from gatefront.search.results.records import StudyView, TrialState
+from gatefront.search.snapshots.protocol import Reader
 
 COLUMNS, ROWS, FRONT_POINTS = (
     [f"{output.component_id}.{output.component_property}" for output in study._LOOK].index(name)

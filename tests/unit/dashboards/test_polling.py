@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from gatefront.dashboards.polling import Poll, Seen, poll
+from gatefront.dashboards.widgets.polling import Poll, Seen, poll
 from gatefront.search.errors import StudyNotFoundError
 
 NOW = datetime(2026, 3, 1, 14, 3, 20, tzinfo=UTC)

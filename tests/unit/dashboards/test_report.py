@@ -10,7 +10,7 @@ import pytest
 from gatefront.dashboards.errors import ReportError
 from gatefront.dashboards.report import report_html, write_report
 from gatefront.search.errors import StudyNotFoundError
-from gatefront.search.records import StudyView
+from gatefront.search.results.records import StudyView
 
 
 def without_script(document: str) -> str:

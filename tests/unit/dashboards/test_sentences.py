@@ -6,8 +6,7 @@ from html import escape
 
 import pytest
 
-from gatefront.dashboards.report import report_html
-from gatefront.dashboards.sentences import (
+from gatefront.dashboards.presentation.empty_states import (
     curves_sentence,
     front_sentence,
     hypervolume_sentence,
@@ -18,7 +17,8 @@ from gatefront.dashboards.sentences import (
     trial_sentence,
     unlearned_sentence,
 )
-from gatefront.search.records import StudyState, StudyView, TrialDetail, TrialPoint, TrialState
+from gatefront.dashboards.report import report_html
+from gatefront.search.results.records import StudyState, StudyView, TrialDetail, TrialPoint, TrialState
 
 NAN = "the loss of task right is NaN in epoch 3."
 

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from dash import no_update
 
-from gatefront.dashboards import ids_actions
-from gatefront.dashboards.examinations import Examinations
-from gatefront.dashboards.pages.start import form_update, start_update
-from gatefront.dashboards.pages.start_form import FIELD_IDS, MAX_BYTES, uploaded_text
-from gatefront.dashboards.study_text import FIRST_TEXT
-from gatefront.search.control.contract import StartOptions, StudyControl
+from gatefront.dashboards.jobs.study_file_checks import Examinations
+from gatefront.dashboards.pages.start.form import FIELD_IDS, MAX_BYTES, uploaded_text
+from gatefront.dashboards.pages.start.page import form_update, start_update
+from gatefront.dashboards.pages.start.study_file_editor import FIRST_TEXT
+from gatefront.dashboards.widgets import ids_actions
 from gatefront.search.errors import StudyExistsError, StudyFileError
+from gatefront.search.service.control.study_control import StartOptions, StudyControl
 
 OPTIONS = StartOptions(hours=2.0)
 FIELDS = list(FIELD_IDS)

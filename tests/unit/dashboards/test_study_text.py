@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gatefront.dashboards.study_text import (
+from gatefront.dashboards.pages.start.study_file_editor import (
     FIELDS,
     FIRST_TEXT,
     read_fields,
@@ -16,9 +16,9 @@ from gatefront.dashboards.study_text import (
     task_names,
     task_weights,
 )
+from gatefront.search.config.study_file import parse_study
 from gatefront.search.errors import StudyFileError
-from gatefront.search.plan import plan_study
-from gatefront.search.study_file import parse_study
+from gatefront.search.planning.study_plan import plan_study
 
 STUDIES = sorted((Path(__file__).parents[3] / "studies").glob("*.toml"))
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=20)

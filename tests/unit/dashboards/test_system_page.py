@@ -11,18 +11,18 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy.exc import OperationalError
 
-from gatefront.dashboards.app import create_app
-from gatefront.dashboards.disk_uses import DiskUses
-from gatefront.dashboards.downloads import add_downloads, report_response
-from gatefront.dashboards.nearest_points import nearest_points, nearest_table
+from gatefront.dashboards.jobs.disk_usage import DiskUses
 from gatefront.dashboards.pages.system import system_update
-from gatefront.dashboards.pages.trial_bundle import _NUM_STEPS
-from gatefront.dashboards.pages.trial_origin import log_card, origin_cards
-from gatefront.dashboards.polling import Seen
-from gatefront.dashboards.router import page_at
+from gatefront.dashboards.pages.trial.bundle import _NUM_STEPS
+from gatefront.dashboards.pages.trial.provenance import log_card, origin_cards
+from gatefront.dashboards.server.app import create_app
+from gatefront.dashboards.server.downloads import add_downloads, report_response
+from gatefront.dashboards.server.router import page_at
+from gatefront.dashboards.widgets.nearest_points import nearest_points, nearest_table
+from gatefront.dashboards.widgets.polling import Seen
 from gatefront.search.bundle.archive import PACKING
 from gatefront.search.bundle.pull import STEPS
-from gatefront.search.records import StudyView, TrialState
+from gatefront.search.results.records import StudyView, TrialState
 
 UNREACHABLE = OperationalError("SELECT 1", {}, Exception("connection refused"))
 

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatefront.dashboards import ids_actions
 from gatefront.dashboards.figures.channel_pattern import channel_pattern_figure
 from gatefront.dashboards.figures.curves import loss_figure
 from gatefront.dashboards.figures.front import front_figure
@@ -19,15 +18,16 @@ from gatefront.dashboards.figures.labels import as_label, axis_labels
 from gatefront.dashboards.figures.sharing import affinity_figure, flops_figure, flow_figure
 from gatefront.dashboards.figures.task_deltas import task_deltas_figure
 from gatefront.dashboards.figures.theme import scheme_named
-from gatefront.dashboards.pages.start import form_update
-from gatefront.dashboards.pages.start_form import task_fields
-from gatefront.dashboards.pages.study_front import controls, read_floors
+from gatefront.dashboards.pages.start.form import task_fields
+from gatefront.dashboards.pages.start.page import form_update
+from gatefront.dashboards.pages.start.study_file_editor import FIRST_TEXT, task_weights
+from gatefront.dashboards.pages.study.front import controls, read_floors
 from gatefront.dashboards.report import report_html
-from gatefront.dashboards.study_text import FIRST_TEXT, task_weights
-from gatefront.dashboards.task_keys import task_key, task_of_key
-from gatefront.dashboards.trial_table import trial_columns, trial_rows, trial_window
-from gatefront.search.records import EpochPoint, StudyView
-from gatefront.spaces.gate_map import GateMap, GateSite
+from gatefront.dashboards.widgets import ids_actions
+from gatefront.dashboards.widgets.task_keys import task_key, task_of_key
+from gatefront.dashboards.widgets.trial_table import trial_columns, trial_rows, trial_window
+from gatefront.search.results.records import EpochPoint, StudyView
+from gatefront.spaces.gating.gate_map import GateMap, GateSite
 
 LIGHT = scheme_named("light")
 NAMES = ("</script><b>a.b</b>", "%{x} {} $x$", "2024-01-01")

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 from plotly.utils import PlotlyJSONEncoder
 
-from gatefront.dashboards.pages.trial_latency import latency_card
-from gatefront.dashboards.pages.trial_parts import trial_facts
-from gatefront.search.latency import Latency
-from gatefront.search.records import StudyView, TrialDetail, TrialPoint
+from gatefront.dashboards.pages.trial.latency import latency_card
+from gatefront.dashboards.pages.trial.sections import trial_facts
+from gatefront.search.results.latency import Latency
+from gatefront.search.results.records import StudyView, TrialDetail, TrialPoint
 
 LATENCY = Latency(
     host="worker-3",

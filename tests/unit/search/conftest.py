@@ -9,22 +9,29 @@ from typing import Any
 import optuna
 import pytest
 
-from gatefront.search.config import StudyConfig
-from gatefront.search.drain import Drain
-from gatefront.search.messages import AttemptStarted, EpochFinished, Message, TrialFailed, TrialFinished, encode
-from gatefront.search.queries import StudyReader
-from gatefront.search.records import StudyState, TrialState
-from gatefront.search.recovery import Recovery, recover
-from gatefront.search.result_gate import ResultGate
-from gatefront.search.rounds import Progress, Round
-from gatefront.search.sampler_view import CONFIRMS, SelectiveSampler
-from gatefront.search.searcher import StudySearcher
-from gatefront.search.storage.open_store import open_store
-from gatefront.search.storage.repository import StudyStore
-from gatefront.search.storage.schema import StudyRow
-from gatefront.search.study import ask, open_study
-from gatefront.search.study_file import parse_study
-from gatefront.spaces.gate_map import GateMap, GateSite
+from gatefront.search.config.study_config import StudyConfig
+from gatefront.search.config.study_file import parse_study
+from gatefront.search.driver.phases import Progress, Round
+from gatefront.search.driver.ray_backend.searcher import StudySearcher
+from gatefront.search.driver.recovery import Recovery, recover
+from gatefront.search.driver.result_validation import ResultGate
+from gatefront.search.driver.stop_request import Drain
+from gatefront.search.driver.worker.messages import (
+    AttemptStarted,
+    EpochFinished,
+    Message,
+    TrialFailed,
+    TrialFinished,
+    encode,
+)
+from gatefront.search.results.records import StudyState, TrialState
+from gatefront.search.sampling.filtered_sampler import CONFIRMS, SelectiveSampler
+from gatefront.search.sampling.optuna_study import ask, open_study
+from gatefront.search.snapshots.reader import StudyReader
+from gatefront.search.storage.database.open import open_store
+from gatefront.search.storage.study_store import StudyStore
+from gatefront.search.storage.tables.schema import StudyRow
+from gatefront.spaces.gating.gate_map import GateMap, GateSite
 from gatefront.trainer.reporting import DerivedResult, EpochReport, TrialResult
 
 TASKS = ("left", "right")

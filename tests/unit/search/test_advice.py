@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from gatefront.search.cli import main
-from gatefront.search.commands.run import _say_end
-from gatefront.search.queries import StudyReader
-from gatefront.search.records import StudyState
+from gatefront.search.cli.commands.start import _say_end
+from gatefront.search.cli.main import main
+from gatefront.search.results.records import StudyState
+from gatefront.search.snapshots.reader import StudyReader
 from gatefront.trainer.reporting import ReferenceResult
 
 OpenStudy = Callable[..., Any]

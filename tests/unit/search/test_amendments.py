@@ -12,12 +12,12 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState as OptunaState
 from ray.tune.search import Searcher
 
-from gatefront.search.cli import main
-from gatefront.search.messages import TrialFailed
-from gatefront.search.queries import StudyReader
-from gatefront.search.records import StudyState, TrialState
-from gatefront.search.sampler_view import SelectiveSampler
-from gatefront.search.storage.amendments import extend, unvoid_trial, void_trial
+from gatefront.search.cli.main import main
+from gatefront.search.driver.worker.messages import TrialFailed
+from gatefront.search.results.records import StudyState, TrialState
+from gatefront.search.sampling.filtered_sampler import SelectiveSampler
+from gatefront.search.service.amendments import extend, unvoid_trial, void_trial
+from gatefront.search.snapshots.reader import StudyReader
 
 OpenStudy = Callable[..., Any]
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatefront.search.ask_ahead import AskAhead
+from gatefront.search.sampling.prefetch import AskAhead
 
 
 class Proposals:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gatefront.search.bundle.bench_settings import RUNTIMES, BenchSettings
-from gatefront.search.cli import main
+from gatefront.search.cli.main import main
 from gatefront.search.errors import BenchError
 
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatefront.search.bundle.choose import choose_point
-from gatefront.search.confirmation import Confirmation
+from gatefront.search.bundle.selection import choose_point
 from gatefront.search.errors import NothingToPullError, PointLabelError, StudyNotFoundError
-from gatefront.search.point_label import PointLabel
-from gatefront.search.records import StudyState, StudySummary, StudyView, TrialPoint, TrialState
+from gatefront.search.results.confirmation import Confirmation
+from gatefront.search.results.point_label import PointLabel
+from gatefront.search.results.records import StudyState, StudySummary, StudyView, TrialPoint, TrialState
 
 
 def _point(

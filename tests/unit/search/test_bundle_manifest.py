@@ -26,7 +26,7 @@ from gatefront.search.bundle.manifest import (
     write_manifest,
 )
 from gatefront.search.errors import BundleError
-from gatefront.search.latency import Latency
+from gatefront.search.results.latency import Latency
 
 DOCUMENTED_SCHEMA = Path(__file__).resolve().parents[3] / "docs" / "bundle.schema.json"
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import typer.main
 
-from gatefront.search.cli import build_app, main
-from gatefront.search.messages import TrialFailed
+from gatefront.search.cli.main import build_app, main
+from gatefront.search.driver.worker.messages import TrialFailed
 from gatefront.spaces import FLOP_CONVENTION
 
 OpenStudy = Callable[..., Any]

@@ -11,28 +11,28 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from gatefront.search.bundle import verify_bundle
-from gatefront.search.bundle.layout import OutputFolderError
+from gatefront.search.bundle.file_names import OutputFolderError
 from gatefront.search.bundle.manifest import Manifest, read_manifest
+from gatefront.search.cli.comparison_text import comparison_document, comparison_words
+from gatefront.search.cli.json_output import to_text
 from gatefront.search.comparison import Subject, comparison_table, list_systems
 from gatefront.search.comparison.jobs import SystemJob, initial_jobs, seeded_plans, system_jobs
 from gatefront.search.comparison.pull import pull_system
 from gatefront.search.comparison.run import Workers, buildable, run_comparison
 from gatefront.search.comparison.systems import DEFAULT_WEIGHTINGS, parse_weightings
-from gatefront.search.comparison.table import ComparisonTable, SystemRun, mean_ranks
 from gatefront.search.comparison.training import train_system
-from gatefront.search.comparison.words import comparison_document, comparison_words
-from gatefront.search.config import StudyConfig
+from gatefront.search.config.study_config import StudyConfig
+from gatefront.search.config.study_file import parse_study
+from gatefront.search.driver.references import ReferenceJob, train_job
 from gatefront.search.errors import NothingToPullError, StudyFileError, StudyNotFoundError
-from gatefront.search.folders import StudyFolders
-from gatefront.search.json_document import to_text
-from gatefront.search.queries import StudyReader
-from gatefront.search.records import TaskRecord
-from gatefront.search.references import ReferenceJob, train_job
-from gatefront.search.storage.open_store import open_store
-from gatefront.search.storage.schema import ComparisonRow
-from gatefront.search.study_file import parse_study
+from gatefront.search.results.comparison_table import ComparisonTable, SystemRun, mean_ranks
+from gatefront.search.results.records import TaskRecord
+from gatefront.search.snapshots.reader import StudyReader
+from gatefront.search.storage.artifacts.paths import StudyFolders
+from gatefront.search.storage.database.open import open_store
+from gatefront.search.storage.tables.schema import ComparisonRow
 from gatefront.spaces import count_flops
-from gatefront.trainer.family_file import load_delivered
+from gatefront.trainer.checkpoints.network_file import load_delivered
 from gatefront.trainer.reporting import ReferenceResult
 from gatefront.trainer.weighting import WEIGHTINGS, step_cost
 

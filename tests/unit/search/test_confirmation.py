@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatefront.search.confirmation import are_tied, confirmation, repeat_samples
+from gatefront.search.results.confirmation import are_tied, confirmation, repeat_samples
 
 DELTAS = st.floats(-100.0, 100.0, allow_nan=False)
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from gatefront.search.cost import GPUS_HELD, cost_line, study_cost
-from gatefront.search.messages import EpochFinished
-from gatefront.search.queries import StudyReader
-from gatefront.search.records import StudyView
+from gatefront.search.driver.worker.messages import EpochFinished
+from gatefront.search.results.cost import GPUS_HELD, cost_line, study_cost
+from gatefront.search.results.records import StudyView
+from gatefront.search.snapshots.reader import StudyReader
 from gatefront.trainer.reporting import DerivedResult, EpochReport, ReferenceResult, TrialResult
 
 OpenStudy = Callable[..., Any]

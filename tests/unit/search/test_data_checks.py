@@ -7,20 +7,20 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from gatefront.search.cli import main
+from gatefront.search.cli.driver_process import main as drive
+from gatefront.search.cli.main import main
 from gatefront.search.comparison import list_systems
 from gatefront.search.comparison.run import Workers, run_comparison
-from gatefront.search.control.contract import StartOptions
-from gatefront.search.control.driver import main as drive
-from gatefront.search.control.order import ORDER_VARIABLE, DriverOrder
+from gatefront.search.config.study_file import parse_study
 from gatefront.search.doctor.check import Check
 from gatefront.search.doctor.data_checks import check_data, require_sound_data
+from gatefront.search.driver.references import ReferenceJob
 from gatefront.search.errors import DataChecksError
-from gatefront.search.folders import StudyFolders
-from gatefront.search.queries import StudyReader
-from gatefront.search.references import ReferenceJob
-from gatefront.search.storage.open_store import open_store
-from gatefront.search.study_file import parse_study
+from gatefront.search.service.control.driver_job import ORDER_VARIABLE, DriverOrder
+from gatefront.search.service.control.study_control import StartOptions
+from gatefront.search.snapshots.reader import StudyReader
+from gatefront.search.storage.artifacts.paths import StudyFolders
+from gatefront.search.storage.database.open import open_store
 from gatefront.spaces.errors import GatefrontError
 from gatefront.trainer.data import DataSpec, MultiTaskData, load_data
 from gatefront.trainer.reporting import ReferenceResult
@@ -188,7 +188,7 @@ def is_begun(monkeypatch: pytest.MonkeyPatch) -> Callable[[], bool]:
         begun.append("study")
         raise GatefrontError("it was begun.")
 
-    monkeypatch.setattr("gatefront.search.service._drive", stop)
+    monkeypatch.setattr("gatefront.search.driver.lifecycle._drive", stop)
     return lambda: bool(begun)
 
 

@@ -11,18 +11,18 @@ import pytest
 import torch
 from PIL import Image
 
-from gatefront.search.cli import main
-from gatefront.search.config import StudyConfig, TrainSection
+from gatefront.search.cli.main import main
+from gatefront.search.config.family import FamilyName
+from gatefront.search.config.study_config import StudyConfig, TrainSection
+from gatefront.search.config.study_file import parse_study
 from gatefront.search.doctor.duration import check_duration
 from gatefront.search.doctor.first_steps import FirstSteps, _small_batch, take_first_steps
 from gatefront.search.doctor.memory import check_memory
 from gatefront.search.doctor.peak_memory import Peak, measure_peak
-from gatefront.search.doctor.trainee import Trainee
-from gatefront.search.family_cost import family_flops, most_flops
-from gatefront.search.family_section import FamilyName
-from gatefront.search.formats import format_duration
-from gatefront.search.plan import StudyPlan, plan_study
-from gatefront.search.study_file import parse_study
+from gatefront.search.doctor.probe_network import Trainee
+from gatefront.search.planning.family_costs import family_flops, most_flops
+from gatefront.search.planning.study_plan import StudyPlan, plan_study
+from gatefront.search.results.formats import format_duration
 from gatefront.spaces import build_gated_network, count_parameters
 from gatefront.spaces.families import build_family
 from gatefront.trainer.data import load_data

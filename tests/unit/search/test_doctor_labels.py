@@ -24,7 +24,7 @@ from gatefront.search.doctor.legend import lay_out_legend
 from gatefront.search.doctor.sheet_font import drawable, load_font
 from gatefront.spaces import Task
 from gatefront.trainer.data import IGNORE_INDEX, DataDescription, MultiTaskData, Sample
-from gatefront.trainer.data.augmentation import Augmentation, augment
+from gatefront.trainer.data.transforms.augmentation import Augmentation, augment
 
 NAN = float("nan")
 SEMSEG = Task(name="semseg", kind="segmentation", num_outputs=4)

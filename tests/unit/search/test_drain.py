@@ -1,6 +1,6 @@
 """A drain is asked for once gently, twice firmly, or by the clock."""
 
-from gatefront.search.drain import Drain
+from gatefront.search.driver.stop_request import Drain
 
 
 def test_second_request_is_urgent() -> None:

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatefront.search.early_stopping import EarlyStopping, StoppingRule
-from gatefront.search.pareto import is_feasible, pareto_front
-from gatefront.search.ranking import constrained_order
+from gatefront.search.driver.early_stopping import EarlyStopping, StoppingRule
+from gatefront.search.results.nondominated_sort import constrained_order
+from gatefront.search.results.pareto import is_feasible, pareto_front
 
 BUDGET = 500
 POINTS = st.lists(st.tuples(st.integers(-5, 5).map(float), st.integers(1, 9).map(lambda n: 100 * n)), max_size=25)

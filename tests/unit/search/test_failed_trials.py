@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 import torch
 
-from gatefront.search.folders import StudyFolders
-from gatefront.search.messages import AttemptStarted, Message, TrialFailed, TrialInterrupted, decode
-from gatefront.search.trainable import SPEC, TRIAL_NUMBER, make_trainable
+from gatefront.search.driver.worker.messages import AttemptStarted, Message, TrialFailed, TrialInterrupted, decode
+from gatefront.search.driver.worker.trainable import SPEC, TRIAL_NUMBER, make_trainable
+from gatefront.search.storage.artifacts.paths import StudyFolders
 from gatefront.spaces import BudgetBelowFloorError
 from gatefront.trainer.data import DataError
-from gatefront.trainer.loss_log import DivergedError
+from gatefront.trainer.loop.loss_log import DivergedError
 from gatefront.trainer.reporting import TrialResult
-from gatefront.trainer.trial_spec import TrialSpec
+from gatefront.trainer.trial.spec import TrialSpec
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,9 @@ def test_settings_are_to_blame_by_the_kind_of_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, is_deterministic: bool
 ) -> None:
     sent: list[Message | None] = []
-    monkeypatch.setattr("gatefront.search.trainable.tune.report", lambda message: sent.append(decode(message)))
+    monkeypatch.setattr(
+        "gatefront.search.driver.worker.trainable.tune.report", lambda message: sent.append(decode(message))
+    )
     train = SimpleNamespace(batch_size=8, samples_at_once=8, checkpoint_activations=False)
     spec = SimpleNamespace(architecture=SimpleNamespace(width=1.0), train=train)
     monkeypatch.setattr(TrialSpec, "from_json", lambda _: spec)
@@ -55,7 +57,9 @@ def test_a_trial_that_finds_no_room_for_its_folder_waits_for_a_resume(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error_number: int
 ) -> None:
     sent: list[Message | None] = []
-    monkeypatch.setattr("gatefront.search.trainable.tune.report", lambda message: sent.append(decode(message)))
+    monkeypatch.setattr(
+        "gatefront.search.driver.worker.trainable.tune.report", lambda message: sent.append(decode(message))
+    )
 
     def mkdir(*_: Any, **__: Any) -> None:
         raise OSError(error_number, "no room")

@@ -7,22 +7,22 @@ import optuna
 import pytest
 import torch
 
-from gatefront.search.config import StudyConfig
+from gatefront.search.config.study_config import StudyConfig
+from gatefront.search.config.study_file import parse_study
+from gatefront.search.driver.references import reference_jobs
+from gatefront.search.driver.worker.messages import TrialFinished, decode, encode
 from gatefront.search.errors import StudyFileError
-from gatefront.search.folders import StudyFolders
-from gatefront.search.gc.files import FileKind, files_of_trial
-from gatefront.search.messages import TrialFinished, decode, encode
-from gatefront.search.plan import StudyPlan, plan_study
-from gatefront.search.references import reference_jobs
-from gatefront.search.sampling import FAMILY, first_points, search_space
-from gatefront.search.sampling import decode as decode_params
-from gatefront.search.study import adopt, ask, open_study
-from gatefront.search.study_file import parse_study
+from gatefront.search.planning.study_plan import StudyPlan, plan_study
+from gatefront.search.sampling.optuna_study import adopt, ask, open_study
+from gatefront.search.sampling.search_space import FAMILY, first_points, search_space
+from gatefront.search.sampling.search_space import decode as decode_params
+from gatefront.search.storage.artifacts.files import FileKind, files_of_trial
+from gatefront.search.storage.artifacts.paths import StudyFolders
 from gatefront.spaces import BudgetBelowFloorError, SpaceError
-from gatefront.trainer.checkpoint_files import add_checkpoint_file
+from gatefront.trainer.checkpoints.rotation import add_checkpoint_file
 from gatefront.trainer.config import TrainConfigError
-from gatefront.trainer.family_choice import FamilyChoice
 from gatefront.trainer.reporting import TrialResult
+from gatefront.trainer.trial.family_config import FamilyChoice
 
 HEAD = '[study]\nname = "f"\n[data]\nname = "digits"\n'
 MIXED = (

@@ -2,8 +2,8 @@
 
 import pytest
 
-from gatefront.search.sampling import first_points
-from gatefront.search.study_file import parse_study
+from gatefront.search.config.study_file import parse_study
+from gatefront.search.sampling.search_space import first_points
 
 TAU, LAMBDA, TARGET = "gates.tau", "gates.lambda_s", "gates.flop_target"
 

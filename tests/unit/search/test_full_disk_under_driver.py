@@ -12,19 +12,21 @@ import pytest
 import ray
 from ray import tune
 
-from gatefront.search import ray_references, runner, service
-from gatefront.search.cluster import WorkerResources
-from gatefront.search.drain import Drain
+from gatefront.search.driver import lifecycle as service
+from gatefront.search.driver import run_study as runner
+from gatefront.search.driver.lifecycle import Overrides, Sitting, resume_study, start_study
+from gatefront.search.driver.ray_backend import reference_tasks as ray_references
+from gatefront.search.driver.ray_backend.cluster import WorkerResources
+from gatefront.search.driver.ray_backend.reference_tasks import RayReferences
+from gatefront.search.driver.stop_request import Drain
+from gatefront.search.driver.worker.messages import AttemptStarted, TrialFinished, encode
 from gatefront.search.errors import DriverFailedError
-from gatefront.search.messages import AttemptStarted, TrialFinished, encode
-from gatefront.search.queries import StudyReader
-from gatefront.search.ray_references import RayReferences
-from gatefront.search.records import StudyState, TrialState
-from gatefront.search.service import Overrides, Sitting, resume_study, start_study
-from gatefront.search.storage.engine import open_engine
-from gatefront.search.storage.repository import StudyStore
-from gatefront.spaces.gate_map import GateMap
-from gatefront.trainer.full_disk import DiskFullError
+from gatefront.search.results.records import StudyState, TrialState
+from gatefront.search.snapshots.reader import StudyReader
+from gatefront.search.storage.database.engine import open_engine
+from gatefront.search.storage.study_store import StudyStore
+from gatefront.spaces.gating.gate_map import GateMap
+from gatefront.trainer.checkpoints.disk_full import DiskFullError
 
 STUDY = """
 [study]

@@ -12,22 +12,23 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatefront.search.bundle.choose import choose_point
-from gatefront.search.disk_quota import parse_disk_quota
-from gatefront.search.drain import Drain
+from gatefront.search.bundle.selection import choose_point
+from gatefront.search.config.disk_quota import parse_disk_quota
+from gatefront.search.driver import disk_guard as keeper_module
+from gatefront.search.driver.disk_guard import DiskKeeper
+from gatefront.search.driver.stop_request import Drain
 from gatefront.search.errors import AmendmentError, StudyFileError
-from gatefront.search.folders import StudyFolders
-from gatefront.search.gc import disk_use, plan_sweep, sweep
-from gatefront.search.gc import keeper as keeper_module
-from gatefront.search.gc.files import FileKind, trial_files
-from gatefront.search.gc.keeper import DiskKeeper
-from gatefront.search.gc.rule import kept_networks
-from gatefront.search.pareto import pareto_front
-from gatefront.search.queries import StudyReader
-from gatefront.search.records import StudyView, TrialState
-from gatefront.search.storage.amendments import unvoid_trial, void_trial
-from gatefront.search.storage.engine import open_engine
-from gatefront.search.storage.schema import StudyRow
+from gatefront.search.results.pareto import pareto_front
+from gatefront.search.results.records import StudyView, TrialState
+from gatefront.search.service.amendments import unvoid_trial, void_trial
+from gatefront.search.snapshots.reader import StudyReader
+from gatefront.search.storage.artifacts import disk_usage as disk_use
+from gatefront.search.storage.artifacts import plan_sweep, sweep
+from gatefront.search.storage.artifacts.files import FileKind, trial_files
+from gatefront.search.storage.artifacts.paths import StudyFolders
+from gatefront.search.storage.artifacts.retention import kept_networks
+from gatefront.search.storage.database.engine import open_engine
+from gatefront.search.storage.tables.schema import StudyRow
 
 RESUME = ("checkpoint-000003-" + "0" * 32 + ".pt", "learned.pt", "derived-1.json", ".checkpoint.pt-abc123")
 NETWORKS = ("network.pt", "derived-1.pt")
@@ -151,7 +152,7 @@ def view(open_table_study: Callable[..., Any], make_derived: Callable[..., Any])
 
 
 def _failed() -> Any:
-    from gatefront.search.messages import TrialFailed
+    from gatefront.search.driver.worker.messages import TrialFailed
 
     return TrialFailed("no reason")
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from gatefront.search.errors import StudyFileError
-from gatefront.search.grid_sampler import GridSampler, grid_values
-from gatefront.search.sampler_view import SelectiveSampler
+from gatefront.search.sampling.filtered_sampler import SelectiveSampler
+from gatefront.search.sampling.grid_sampler import GridSampler, grid_values
 
 SPACE: dict[str, BaseDistribution] = {
     "tau": FloatDistribution(0.0, 0.8),

@@ -10,14 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ray.tune.search import Searcher
 
-from gatefront.search import ray_jobs, ray_references
-from gatefront.search.cluster import WorkerResources
-from gatefront.search.drain import Drain
-from gatefront.search.messages import EpochFinished
-from gatefront.search.ray_jobs import PreparationStoppedError
-from gatefront.search.ray_references import RayReferences
-from gatefront.search.records import TrialState
-from gatefront.search.runner import DrainStopper
+from gatefront.search.driver.ray_backend import reference_tasks as ray_references
+from gatefront.search.driver.ray_backend import tasks as ray_jobs
+from gatefront.search.driver.ray_backend.cluster import WorkerResources
+from gatefront.search.driver.ray_backend.reference_tasks import RayReferences
+from gatefront.search.driver.ray_backend.tasks import PreparationStoppedError
+from gatefront.search.driver.run_study import DrainStopper
+from gatefront.search.driver.stop_request import Drain
+from gatefront.search.driver.worker.messages import EpochFinished
+from gatefront.search.results.records import TrialState
 from gatefront.trainer.reporting import EpochReport
 
 OpenStudy = Callable[..., Any]

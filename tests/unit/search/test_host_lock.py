@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from gatefront.search.host_lock import host_lock
+from gatefront.search.storage.database.locks import host_lock
 
 HOLD = """
 import sys
-from gatefront.search.host_lock import host_lock
+from gatefront.search.storage.database.locks import host_lock
 with host_lock("t"):
     print("in", flush=True)
     sys.stdin.read()

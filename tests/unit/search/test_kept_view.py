@@ -16,19 +16,19 @@ from hypothesis import strategies as st
 from optuna.distributions import FloatDistribution
 from sqlalchemy.orm import Session
 
-from gatefront.search.facts import read_facts
-from gatefront.search.in_order import in_order
-from gatefront.search.kept_view import KeptView
-from gatefront.search.kept_views import KeptViews
-from gatefront.search.queries import StudyReader
-from gatefront.search.records import StudyState, StudyView, TrialState
-from gatefront.search.storage.amendments import unvoid_trial, void_trial
-from gatefront.search.storage.engine import open_engine, open_optuna_storage
-from gatefront.search.storage.migrate import upgrade_schema
-from gatefront.search.storage.repository import StudyStore
-from gatefront.search.storage.schema import StudyRow
-from gatefront.search.views import study_view
-from gatefront.spaces.gate_map import GateMap, GateSite
+from gatefront.search.results.records import StudyState, StudyView, TrialState
+from gatefront.search.service.amendments import unvoid_trial, void_trial
+from gatefront.search.snapshots.cache.ordered_merge import in_order
+from gatefront.search.snapshots.cache.study_view import KeptView
+from gatefront.search.snapshots.cache.view_cache import KeptViews
+from gatefront.search.snapshots.reader import StudyReader
+from gatefront.search.snapshots.study_rows import read_facts
+from gatefront.search.snapshots.study_view import study_view
+from gatefront.search.storage.database.engine import open_engine, open_optuna_storage
+from gatefront.search.storage.database.migrate import upgrade_schema
+from gatefront.search.storage.study_store import StudyStore
+from gatefront.search.storage.tables.schema import StudyRow
+from gatefront.spaces.gating.gate_map import GateMap, GateSite
 from gatefront.trainer.reporting import DerivedResult, EpochReport, ReferenceResult, TrialResult
 
 SINGLE_TASK, BUDGET = 100, 60

@@ -10,12 +10,19 @@ from typing import Any
 
 import pytest
 
-from gatefront.search import trainable
-from gatefront.search.claim import Claim, TrialTakenError
-from gatefront.search.messages import EpochFinished, TrialFailed, TrialFinished, TrialInterrupted, decode, encode
-from gatefront.search.records import TrialState
-from gatefront.trainer import full_disk
-from gatefront.trainer.full_disk import ran_out_of_disk
+from gatefront.search.driver.worker import trainable
+from gatefront.search.driver.worker.fencing import Claim, TrialTakenError
+from gatefront.search.driver.worker.messages import (
+    EpochFinished,
+    TrialFailed,
+    TrialFinished,
+    TrialInterrupted,
+    decode,
+    encode,
+)
+from gatefront.search.results.records import TrialState
+from gatefront.trainer.checkpoints import disk_full as full_disk
+from gatefront.trainer.checkpoints.disk_full import ran_out_of_disk
 from gatefront.trainer.reporting import EpochReport
 
 EPOCH = EpochReport(

@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatefront.search.bundle.choose import choose_point
-from gatefront.search.commands.inspect import status_document
+from gatefront.search.bundle.selection import choose_point
+from gatefront.search.cli.commands.status import status_document
+from gatefront.search.cli.front_table import front_csv, front_document, front_notes, front_table
+from gatefront.search.cli.json_output import to_text
+from gatefront.search.cli.live import PlainDisplay
 from gatefront.search.errors import NothingToPullError, RefusedResultError
-from gatefront.search.front_table import front_csv, front_document, front_notes, front_table
-from gatefront.search.json_document import to_text
-from gatefront.search.live import PlainDisplay
-from gatefront.search.pareto import Budgets, Outcome
-from gatefront.search.point_label import PointLabel
-from gatefront.search.queries import StudyReader
-from gatefront.search.records import StudyView, TrialState
-from gatefront.search.study import tell_complete
+from gatefront.search.results.pareto import Budgets, Outcome
+from gatefront.search.results.point_label import PointLabel
+from gatefront.search.results.records import StudyView, TrialState
+from gatefront.search.sampling.optuna_study import tell_complete
+from gatefront.search.snapshots.reader import StudyReader
 from gatefront.trainer.reporting import DerivedResult, TrialResult
 
 OpenStudy = Callable[..., Any]

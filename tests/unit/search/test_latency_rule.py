@@ -2,12 +2,12 @@
 
 import pytest
 
+from gatefront.search.config.latency import LatencyRule
+from gatefront.search.config.latency_budget import parse_latency_budget
+from gatefront.search.config.study_file import parse_study
+from gatefront.search.driver.lifecycle import Overrides
 from gatefront.search.errors import StudyFileError
-from gatefront.search.latency_budget import parse_latency_budget
-from gatefront.search.latency_rule import LatencyRule
-from gatefront.search.plan import plan_study
-from gatefront.search.service import Overrides
-from gatefront.search.study_file import parse_study
+from gatefront.search.planning.study_plan import plan_study
 
 BASE = """
 [study]

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from ray.job_submission import JobStatus
 
-from gatefront.search.control import process_launcher, ray_launcher
-from gatefront.search.control.contract import StartOptions
-from gatefront.search.control.order import ORDER_VARIABLE, DriverOrder
-from gatefront.search.control.process_launcher import ProcessLauncher
-from gatefront.search.control.ray_launcher import RayJobLauncher
 from gatefront.search.errors import DriverFailedError, DriverRefusedError
+from gatefront.search.service.control import process_launcher, ray_launcher
+from gatefront.search.service.control.driver_job import ORDER_VARIABLE, DriverOrder
+from gatefront.search.service.control.process_launcher import ProcessLauncher
+from gatefront.search.service.control.ray_launcher import RayJobLauncher
+from gatefront.search.service.control.study_control import StartOptions
 
 PASSWORD = "hunter2"
 

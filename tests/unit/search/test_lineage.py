@@ -9,20 +9,20 @@ from typing import Any
 import optuna
 import pytest
 
-from gatefront.search.cli import main
+from gatefront.search.cli.main import main
+from gatefront.search.config.comparability import first_difference
+from gatefront.search.config.study_file import parse_study
 from gatefront.search.errors import LineageError
-from gatefront.search.lineage import INITIAL, begin_from, heirs_of, inherit
-from gatefront.search.plan import StudyPlan, plan_study
-from gatefront.search.queries import StudyReader
-from gatefront.search.records import StudyState
-from gatefront.search.sampler_view import SelectiveSampler
-from gatefront.search.sampling import FAMILY, decode, search_space
-from gatefront.search.storage.amendments import void_trial
-from gatefront.search.storage.repository import StudyStore
-from gatefront.search.storage.schema import StudyRow
-from gatefront.search.study import open_study
-from gatefront.search.study_difference import first_difference
-from gatefront.search.study_file import parse_study
+from gatefront.search.planning.study_plan import StudyPlan, plan_study
+from gatefront.search.results.records import StudyState
+from gatefront.search.sampling.filtered_sampler import SelectiveSampler
+from gatefront.search.sampling.optuna_study import open_study
+from gatefront.search.sampling.search_space import FAMILY, decode, search_space
+from gatefront.search.sampling.warm_start import INITIAL, begin_from, heirs_of, inherit
+from gatefront.search.service.amendments import void_trial
+from gatefront.search.snapshots.reader import StudyReader
+from gatefront.search.storage.study_store import StudyStore
+from gatefront.search.storage.tables.schema import StudyRow
 
 OpenStudy = Callable[..., Any]
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from rich.console import Console
 
-from gatefront.search.formats import format_duration, format_flops
-from gatefront.search.live import PlainDisplay, progress_line, render, watching
-from gatefront.search.messages import TrialFailed
-from gatefront.search.queries import StudyReader
-from gatefront.search.storage.engine import open_engine
+from gatefront.search.cli.live import PlainDisplay, progress_line, render, watching
+from gatefront.search.driver.worker.messages import TrialFailed
+from gatefront.search.results.formats import format_duration, format_flops
+from gatefront.search.snapshots.reader import StudyReader
+from gatefront.search.storage.database.engine import open_engine
 from gatefront.search.storage.lease import Lease
 
 OpenStudy = Callable[..., Any]

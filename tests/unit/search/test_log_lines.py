@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gatefront.search.cli import main
+from gatefront.search.cli.main import main
 
 STUDY = """
 [study]

@@ -5,9 +5,17 @@ from dataclasses import replace
 
 import pytest
 
-from gatefront.search.messages import AttemptStarted, EpochFinished, Message, TrialFailed, TrialFinished, decode, encode
-from gatefront.spaces.gate_counts import GateCounts
-from gatefront.spaces.gate_map import GateMap, GateSite
+from gatefront.search.driver.worker.messages import (
+    AttemptStarted,
+    EpochFinished,
+    Message,
+    TrialFailed,
+    TrialFinished,
+    decode,
+    encode,
+)
+from gatefront.spaces.gating.gate_counts import GateCounts
+from gatefront.spaces.gating.gate_map import GateMap, GateSite
 from gatefront.trainer.reporting import DerivedResult, EpochReport, TrialResult
 
 EPOCH = EpochReport(

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from gatefront.search.storage.engine import open_engine
-from gatefront.search.storage.migrate import VERSION_TABLE, upgrade_schema
-from gatefront.search.storage.schema import StudyRow
+from gatefront.search.storage.database.engine import open_engine
+from gatefront.search.storage.database.migrate import VERSION_TABLE, upgrade_schema
+from gatefront.search.storage.tables.schema import StudyRow
 
 
 def test_threads_may_upgrade_at_once(tmp_path: Path) -> None:

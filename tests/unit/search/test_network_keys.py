@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from gatefront.search.capacities import list_architectures, list_layouts, measure_capacity
-from gatefront.search.cli import main
+from gatefront.search.cli.main import main
+from gatefront.search.config.study_file import parse_study
+from gatefront.search.driver.references import reference_jobs
 from gatefront.search.errors import StudyFileError
-from gatefront.search.plan import plan_study
-from gatefront.search.references import reference_jobs
-from gatefront.search.sampling import decode, search_space
-from gatefront.search.study_file import parse_study
+from gatefront.search.planning.capacities import list_architectures, list_layouts, measure_capacity
+from gatefront.search.planning.study_plan import plan_study
+from gatefront.search.sampling.search_space import decode, search_space
 from gatefront.spaces import Task
-from gatefront.spaces.gate_layout import GateLayout
+from gatefront.spaces.gating.gate_layout import GateLayout
 from gatefront.trainer.config import GateConfig
 
 BACKBONES = """

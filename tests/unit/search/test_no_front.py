@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from gatefront.search.commands.inspect import _status_lines
-from gatefront.search.front_table import front_notes
-from gatefront.search.messages import TrialFailed
-from gatefront.search.no_front import no_front_reason
-from gatefront.search.queries import StudyReader
-from gatefront.search.records import StudyState, StudyView
-from gatefront.search.storage.engine import open_engine
+from gatefront.search.cli.commands.status import _status_lines
+from gatefront.search.cli.front_table import front_notes
+from gatefront.search.driver.worker.messages import TrialFailed
+from gatefront.search.results.missing_front import no_front_reason
+from gatefront.search.results.records import StudyState, StudyView
+from gatefront.search.snapshots.reader import StudyReader
+from gatefront.search.storage.database.engine import open_engine
 from gatefront.search.storage.lease import Lease
 
 OpenStudy = Callable[..., Any]

@@ -9,7 +9,7 @@ import torch
 from torch import fx, nn
 
 from gatefront.search.bundle.export import export_network, export_onnx
-from gatefront.search.bundle.layout import INPUT_NAME, ONNX_MODEL, TORCH_MODEL
+from gatefront.search.bundle.file_names import INPUT_NAME, ONNX_MODEL, TORCH_MODEL
 from gatefront.spaces import PlainNetwork
 
 SAMPLES = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))

@@ -8,8 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatefront.search.outlook import outlook_sentence, study_outlook
-from gatefront.search.records import HypervolumePoint, StudyState, StudySummary, StudyView, TrialPoint, TrialState
+from gatefront.search.results.forecast import outlook_sentence, study_outlook
+from gatefront.search.results.records import (
+    HypervolumePoint,
+    StudyState,
+    StudySummary,
+    StudyView,
+    TrialPoint,
+    TrialState,
+)
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

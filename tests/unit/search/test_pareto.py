@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatefront.search.pareto import (
+from gatefront.search.results.pareto import (
     ReferenceFrame,
     best_under_budget,
     hypervolume,

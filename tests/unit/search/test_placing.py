@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gatefront.search.bundle.layout import OutputFolderError
-from gatefront.search.bundle.placing import placing, require_free
-from gatefront.trainer.full_disk import DiskFullError
+from gatefront.search.bundle.file_names import OutputFolderError
+from gatefront.search.bundle.staging import placing, require_free
+from gatefront.trainer.checkpoints.disk_full import DiskFullError
 
 
 def test_a_folder_appears_whole(tmp_path: Path) -> None:

@@ -5,13 +5,13 @@ import math
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
-from gatefront.search.capacities import floor_parameters
+from gatefront.search.config.parameters import Choices
+from gatefront.search.config.study_file import parse_study
+from gatefront.search.driver.references import reference_jobs
 from gatefront.search.errors import StudyFileError
-from gatefront.search.knobs import Choices
-from gatefront.search.plan import StudyPlan, plan_study
-from gatefront.search.references import reference_jobs
-from gatefront.search.sampling import decode, first_points, reference_train_config, search_space
-from gatefront.search.study_file import parse_study
+from gatefront.search.planning.capacities import floor_parameters
+from gatefront.search.planning.study_plan import StudyPlan, plan_study
+from gatefront.search.sampling.search_space import decode, first_points, reference_train_config, search_space
 from gatefront.spaces import BudgetBelowFloorError, UnknownBackboneError
 from gatefront.trainer.config import TrainConfigError
 from gatefront.trainer.data import DataError

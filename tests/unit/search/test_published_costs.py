@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from gatefront.search.capacities import Capacity
-from gatefront.search.plan import plan_study
-from gatefront.search.study_file import read_study_file
+from gatefront.search.config.study_file import read_study_file
+from gatefront.search.planning.capacities import Capacity
+from gatefront.search.planning.study_plan import plan_study
 
 STUDIES = Path(__file__).parents[3] / "studies"
 TOLERANCE = 0.005

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from gatefront.search.plan import plan_study
-from gatefront.search.study_file import read_study_file
+from gatefront.search.config.study_file import read_study_file
+from gatefront.search.planning.study_plan import plan_study
 from gatefront.spaces import Architecture, count_flops
 from gatefront.spaces.families import build_family
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gatefront.search.process_identity import process_identity
-from gatefront.search.ray_folder import ray_folder, remove_left_behind
+from gatefront.search.driver.ray_backend.temp_dir import ray_folder, remove_left_behind
+from gatefront.search.storage.process_identity import process_identity
 
 # This process's number, of one that began at another time: it is gone.
 DEAD = f"{process_identity()}0"

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
+from gatefront.search.cli.front_table import front_notes
+from gatefront.search.config.study_file import parse_study
+from gatefront.search.driver.references import ReferenceJob, References, TrainAll, prepare_references, train_job
 from gatefront.search.errors import ReferenceFailedError
-from gatefront.search.front_table import front_notes
-from gatefront.search.plan import StudyPlan, plan_study
-from gatefront.search.queries import StudyReader
-from gatefront.search.references import ReferenceJob, References, TrainAll, prepare_references, train_job
-from gatefront.search.study_file import parse_study
-from gatefront.search.unlearned import unlearned_sentences
+from gatefront.search.planning.study_plan import StudyPlan, plan_study
+from gatefront.search.results.unlearned_tasks import unlearned_sentences
+from gatefront.search.snapshots.reader import StudyReader
 from gatefront.trainer.reporting import ReferenceResult
 
 OpenStudy = Callable[..., Any]

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gatefront.search.bundle.layout import OutputFolderError
-from gatefront.search.remote import Client, RemoteFailedError, RemoteRefusedError, pull_remote
-from gatefront.search.remote.pulling import unpack
+from gatefront.search.bundle.file_names import OutputFolderError
+from gatefront.search.service.client import Client, RemoteFailedError, RemoteRefusedError, pull_remote
+from gatefront.search.service.client.download import unpack
 
 
 class FakeClient:

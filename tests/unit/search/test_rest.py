@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from gatefront.search.control import LocalControl
-from gatefront.search.control.launcher import DriverEnd
-from gatefront.search.control.order import DriverOrder
-from gatefront.search.messages import TrialFailed
-from gatefront.search.queries import StudyReader
-from gatefront.search.rest.access import AccessGate
-from gatefront.search.rest.app import create_rest
-from gatefront.search.rest.bundle_jobs import BundleJobs
-from gatefront.search.rest.tokens import Tokens
+from gatefront.search.driver.worker.messages import TrialFailed
+from gatefront.search.service.bundle_jobs import BundleJobs
+from gatefront.search.service.control import LocalControl
+from gatefront.search.service.control.driver_job import DriverOrder
+from gatefront.search.service.control.launcher import DriverEnd
+from gatefront.search.service.rest.app import create_rest
+from gatefront.search.service.rest.auth.middleware import AccessGate
+from gatefront.search.service.rest.auth.tokens import Tokens
+from gatefront.search.snapshots.reader import StudyReader
 
 OpenStudy = Callable[..., Any]
 

@@ -14,16 +14,16 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
 
-from gatefront.search.control import LocalControl, StudyFileRules
-from gatefront.search.control.launcher import DriverEnd
-from gatefront.search.control.order import DriverOrder
+from gatefront.search.driver.worker.messages import TrialFailed
 from gatefront.search.errors import StudyFileError
-from gatefront.search.messages import TrialFailed
-from gatefront.search.queries import StudyReader
-from gatefront.search.rest.access import AccessGate
-from gatefront.search.rest.app import create_rest
-from gatefront.search.rest.bundle_jobs import BundleJobs
-from gatefront.search.rest.tokens import Tokens
+from gatefront.search.service.bundle_jobs import BundleJobs
+from gatefront.search.service.control import LocalControl, StudyFileRules
+from gatefront.search.service.control.driver_job import DriverOrder
+from gatefront.search.service.control.launcher import DriverEnd
+from gatefront.search.service.rest.app import create_rest
+from gatefront.search.service.rest.auth.middleware import AccessGate
+from gatefront.search.service.rest.auth.tokens import Tokens
+from gatefront.search.snapshots.reader import StudyReader
 
 OpenStudy = Callable[..., Any]
 

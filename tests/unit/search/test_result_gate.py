@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gatefront.search.driver.result_validation import check_result
 from gatefront.search.errors import RefusedResultError
-from gatefront.search.queries import StudyReader
-from gatefront.search.records import TrialState
-from gatefront.search.result_gate import check_result
-from gatefront.spaces.gate_map import GateMap, GateSite
+from gatefront.search.results.records import TrialState
+from gatefront.search.snapshots.reader import StudyReader
+from gatefront.spaces.gating.gate_map import GateMap, GateSite
 from gatefront.trainer.reporting import DerivedResult, TrialResult
 
 TASKS = ("left", "right")

@@ -5,13 +5,13 @@ from typing import Any, get_args
 
 import pytest
 
-from gatefront.search.config import SamplerName
+from gatefront.search.config.study_config import SamplerName
+from gatefront.search.config.study_file import parse_study
+from gatefront.search.driver.worker.messages import TrialFailed
 from gatefront.search.errors import StudyFileError
-from gatefront.search.messages import TrialFailed
-from gatefront.search.queries import StudyReader
-from gatefront.search.records import TrialState
-from gatefront.search.samplers import choose_sampler
-from gatefront.search.study_file import parse_study
+from gatefront.search.results.records import TrialState
+from gatefront.search.sampling.samplers import choose_sampler
+from gatefront.search.snapshots.reader import StudyReader
 
 OpenStudy = Callable[..., Any]
 NAMES = get_args(SamplerName)
@@ -112,7 +112,7 @@ def test_driver_killed_before_telling_of_an_untrainable_point_tells_it_when_resu
 ) -> None:
     run = open_table_study(text=_file("tpe"))
     run.searcher.suggest("a")
-    monkeypatch.setattr("gatefront.search.result_gate.tell_failed", _die)
+    monkeypatch.setattr("gatefront.search.driver.result_validation.tell_failed", _die)
     with pytest.raises(KeyboardInterrupt):
         run.work("a", TrialFailed("CUDA out of memory.", is_deterministic=True))
     assert run.states() == {0: TrialState.FAILED}

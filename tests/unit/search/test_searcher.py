@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from ray.tune.search import Searcher
 
-from gatefront.search.messages import EpochFinished, TrialFailed
-from gatefront.search.queries import StudyReader
-from gatefront.search.records import TrialState
-from gatefront.search.study import ask
+from gatefront.search.driver.worker.messages import EpochFinished, TrialFailed
+from gatefront.search.results.records import TrialState
+from gatefront.search.sampling.optuna_study import ask
+from gatefront.search.snapshots.reader import StudyReader
 from gatefront.trainer.reporting import EpochReport, TrialResult
 
 OpenStudy = Callable[..., Any]
@@ -194,6 +194,6 @@ def result(open_table_study: OpenStudy) -> TrialResult:
 
 
 def _empty_gate_map() -> Any:
-    from gatefront.spaces.gate_map import GateMap
+    from gatefront.spaces.gating.gate_map import GateMap
 
     return GateMap(tasks=("left", "right"), sites=())

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gatefront.search.settings import database_url, storage_folder
+from gatefront.search.config.environment import database_url, storage_folder
 
 
 def test_relative_sqlite_file_is_of_the_folder_the_command_runs_in(

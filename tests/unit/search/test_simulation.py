@@ -9,16 +9,16 @@ from typing import Any, get_args
 
 import pytest
 
-from gatefront.search.config import SamplerName, StudyConfig
-from gatefront.search.early_stopping import EarlyStopping, StoppingRule
+from gatefront.search.config.study_config import SamplerName, StudyConfig
+from gatefront.search.config.study_file import parse_study
+from gatefront.search.driver.early_stopping import EarlyStopping, StoppingRule
+from gatefront.search.driver.simulation import Answers, RecordedTable, SimulatedStudy, load_tables
 from gatefront.search.errors import StudyFileError
-from gatefront.search.pareto import hypervolume
-from gatefront.search.queries import StudyReader
-from gatefront.search.records import TrialState
-from gatefront.search.sampling import Params
-from gatefront.search.simulation import Answers, RecordedTable, SimulatedStudy, load_tables
-from gatefront.search.storage.open_store import open_store
-from gatefront.search.study_file import parse_study
+from gatefront.search.results.pareto import hypervolume
+from gatefront.search.results.records import TrialState
+from gatefront.search.sampling.search_space import Params
+from gatefront.search.snapshots.reader import StudyReader
+from gatefront.search.storage.database.open import open_store
 
 TABLE = Path(__file__).parents[3] / "benchmarks" / "search" / "digits.json.gz"
 WORKERS = 3

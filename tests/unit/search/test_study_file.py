@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from gatefront.search.config.parameters import Choices, FloatRange
+from gatefront.search.config.quantities import parse_flop_budget
+from gatefront.search.config.study_file import parse_study, read_study_file
 from gatefront.search.errors import StudyFileError
-from gatefront.search.flop_budget import parse_flop_budget
-from gatefront.search.knobs import Choices, FloatRange
-from gatefront.search.study_file import parse_study, read_study_file
 
 GOOD = """
 [study]

@@ -13,15 +13,15 @@ from rich.console import Console
 
 from gatefront.search.bundle.markdown import as_text
 from gatefront.search.bundle.pictures import draw_gate_map
+from gatefront.search.cli.front_table import front_csv, front_table
+from gatefront.search.cli.live import render
+from gatefront.search.config.parameters import Choices, FloatRange
+from gatefront.search.config.study_file import parse_study
 from gatefront.search.errors import StudyFileError
-from gatefront.search.front_table import front_csv, front_table
-from gatefront.search.knobs import Choices, FloatRange
-from gatefront.search.live import render
-from gatefront.search.plan import plan_study
-from gatefront.search.queries import StudyReader
-from gatefront.search.records import StudyView, TaskRecord
-from gatefront.search.study_file import parse_study
-from gatefront.spaces.gate_map import GateMap, GateSite
+from gatefront.search.planning.study_plan import plan_study
+from gatefront.search.results.records import StudyView, TaskRecord
+from gatefront.search.snapshots.reader import StudyReader
+from gatefront.spaces.gating.gate_map import GateMap, GateSite
 from gatefront.spaces.tasks import Task
 from gatefront.trainer.data import DataDescription
 
@@ -74,7 +74,7 @@ def test_tau_that_may_be_a_range_or_a_tau_per_task_is_refused(monkeypatch: pytes
     description = DataDescription(
         tasks=tasks, in_channels=1, input_size=(12, 12), mean=(0.0,), std=(1.0,), num_train=4, num_val=4
     )
-    monkeypatch.setattr("gatefront.search.plan.describe_data", lambda _: description)
+    monkeypatch.setattr("gatefront.search.planning.study_plan.describe_data", lambda _: description)
     with pytest.raises(StudyFileError, match=r"Cannot tell what \[gates.tau\] is"):
         plan_study(parse_study(STUDY + "tau = {low = 0.1, high = 0.3}"))
 

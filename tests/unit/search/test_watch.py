@@ -8,13 +8,13 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from gatefront.search.control.watch import ACTOR, StudyWatch
 from gatefront.search.errors import DriverFailedError
-from gatefront.search.records import StudyState
-from gatefront.search.storage.amendments import ask_to_stop
+from gatefront.search.results.records import StudyState
+from gatefront.search.service.amendments import ask_to_stop
+from gatefront.search.service.control.supervisor import ACTOR, StudyWatch
+from gatefront.search.storage.database.open import open_store
 from gatefront.search.storage.lease import Lease
-from gatefront.search.storage.open_store import open_store
-from gatefront.search.storage.schema import StudyRow
+from gatefront.search.storage.tables.schema import StudyRow
 
 OpenStudy = Callable[..., Any]
 DEAD = "elsewhere/pid:[1]/1/1"

@@ -8,20 +8,20 @@ import pytest
 import torch
 from ray import tune
 
-from gatefront.search import worker_latency
 from gatefront.search.bundle.runners import Action
-from gatefront.search.folders import StudyFolders
-from gatefront.search.latency_rule import LatencyRule
-from gatefront.search.messages import EpochFinished, Message, TrialFailed, TrialFinished, decode
-from gatefront.search.trainable import SPEC, TRIAL_NUMBER, make_trainable
-from gatefront.search.worker_latency import measure_file, measure_result
+from gatefront.search.config.latency import LatencyRule
+from gatefront.search.driver.worker import latency as worker_latency
+from gatefront.search.driver.worker.latency import measure_file, measure_result
+from gatefront.search.driver.worker.messages import EpochFinished, Message, TrialFailed, TrialFinished, decode
+from gatefront.search.driver.worker.trainable import SPEC, TRIAL_NUMBER, make_trainable
+from gatefront.search.storage.artifacts.paths import StudyFolders
 from gatefront.spaces.architecture import Architecture
+from gatefront.trainer.baselines.references import train_reference
 from gatefront.trainer.config import GateConfig, TrainConfig
 from gatefront.trainer.data import DataSpec, load_data
-from gatefront.trainer.references import train_reference
 from gatefront.trainer.reporting import TrialResult
-from gatefront.trainer.trial import run_trial
-from gatefront.trainer.trial_spec import TrainedReference, TrialSpec
+from gatefront.trainer.trial.run_trial import run_trial
+from gatefront.trainer.trial.spec import TrainedReference, TrialSpec
 
 # One trained trial for all tests.
 pytestmark = pytest.mark.xdist_group("worker-latency")

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gatefront.search.disk_use import folder_bytes
-from gatefront.search.worker_log import log_tail, worker_log
+from gatefront.search.storage.artifacts.disk_use import folder_bytes
+from gatefront.search.storage.artifacts.trial_log import log_tail, worker_log
 
 
 def test_what_layers_say_is_kept_over_attempts(tmp_path: Path) -> None:
     for attempt in (1, 2):
         with worker_log(tmp_path):
-            logging.getLogger("gatefront.trainer.loop").info("attempt %d", attempt)
+            logging.getLogger("gatefront.trainer.loop.train").info("attempt %d", attempt)
             logging.getLogger("elsewhere").warning("not ours")
-    logging.getLogger("gatefront.trainer.loop").info("after the trial")
+    logging.getLogger("gatefront.trainer.loop.train").info("after the trial")
     lines = log_tail(tmp_path).splitlines()
     assert [line.rpartition("INFO ")[2] for line in lines] == ["attempt 1", "attempt 2"]
 

@@ -12,19 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ray import tune
 
-from gatefront.search.cluster import plan_workers
-from gatefront.search.cost import GPUS_HELD
+from gatefront.search.driver.ray_backend.cluster import plan_workers
+from gatefront.search.driver.ray_backend.reference_tasks import _result
+from gatefront.search.driver.references import ReferenceJob
+from gatefront.search.driver.worker.memory import keep_to_share
+from gatefront.search.driver.worker.messages import TrialFailed, TrialFinished, decode
+from gatefront.search.driver.worker.trainable import SPEC, TRIAL_NUMBER, make_trainable
 from gatefront.search.errors import ReferenceFailedError
-from gatefront.search.folders import StudyFolders
-from gatefront.search.messages import TrialFailed, TrialFinished, decode
-from gatefront.search.ray_references import _result
-from gatefront.search.references import ReferenceJob
-from gatefront.search.trainable import SPEC, TRIAL_NUMBER, make_trainable
-from gatefront.search.worker_memory import keep_to_share
+from gatefront.search.results.cost import GPUS_HELD
+from gatefront.search.storage.artifacts.paths import StudyFolders
 from gatefront.spaces import Architecture, Task
 from gatefront.trainer.config import GateConfig, TrainConfig
 from gatefront.trainer.data import DataSpec
-from gatefront.trainer.trial_spec import TrainedReference, TrialSpec
+from gatefront.trainer.trial.spec import TrainedReference, TrialSpec
 
 CUDA_ERROR = (
     "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 7.60 GiB of which 1.2 GiB is free. "

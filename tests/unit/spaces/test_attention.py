@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gatefront.spaces.attention import HeadAttention, WindowHeadAttention
+from gatefront.spaces.graph.attention import HeadAttention, WindowHeadAttention
 
 HEADS, HEAD_DIM = 3, 4
 WINDOW = (2, 3)

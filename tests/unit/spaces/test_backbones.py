@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from gatefront.spaces import Architecture, SpaceError, Task, build_gated_network, count_flops, prune_network
-from gatefront.spaces.attention import HeadAttention, WindowHeadAttention
 from gatefront.spaces.backbones import build_backbone
 from gatefront.spaces.backbones.plain_attention import use_plain_attention
 from gatefront.spaces.backbones.timm_import import import_timm
-from gatefront.spaces.layers import LayerNorm2d
+from gatefront.spaces.graph.attention import HeadAttention, WindowHeadAttention
+from gatefront.spaces.graph.layers import LayerNorm2d
 
 LABEL = Task(name="label", kind="classification", num_outputs=3)
 DEPTH = Task(name="depth", kind="depth", num_outputs=1)

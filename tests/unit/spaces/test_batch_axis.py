@@ -5,8 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from gatefront.spaces import UntraceableBackboneError
-from gatefront.spaces.batch_axis import TRACE_BATCHES, BatchDependenceError, image_shape_of, per_image
-from gatefront.spaces.tracing import trace_network
+from gatefront.spaces.tracing.batch_axis import TRACE_BATCHES, BatchDependenceError, image_shape_of, per_image
+from gatefront.spaces.tracing.trace import trace_network
 
 
 class _Tokens(nn.Module):

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gatefront.spaces.canonical import is_reshape
-from gatefront.spaces.tracing import trace_network
+from gatefront.spaces.graph.canonicalize import is_reshape
+from gatefront.spaces.tracing.trace import trace_network
 
 
 class _Reshaping(nn.Module):

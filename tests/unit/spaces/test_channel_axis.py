@@ -9,11 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gatefront.spaces import Architecture, GateLayout, Task, count_flops, prune_network
-from gatefront.spaces.channels import ChannelRule
-from gatefront.spaces.equivalence import randomize
-from gatefront.spaces.interrogate import InterroGateNetwork
-from gatefront.spaces.shared_network import build_heads
-from gatefront.spaces.tracing import trace_network
+from gatefront.spaces.graph.channel_rules import ChannelRule
+from gatefront.spaces.networks.equivalence import randomize
+from gatefront.spaces.networks.interrogate import InterroGateNetwork
+from gatefront.spaces.networks.shared_network import build_heads
+from gatefront.spaces.tracing.trace import trace_network
 
 TASKS = (Task(name="depth", kind="depth", num_outputs=1), Task(name="label", kind="classification", num_outputs=3))
 CHANNELS, HEIGHT, WIDTH = 6, 5, 7

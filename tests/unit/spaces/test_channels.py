@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor, fx, nn
 
-from gatefront.spaces.channels import ChannelRule, num_channels
-from gatefront.spaces.lifting import find_sites
-from gatefront.spaces.pruning import tidy
-from gatefront.spaces.tracing import trace_network
+from gatefront.spaces.graph.channel_rules import ChannelRule, num_channels
+from gatefront.spaces.networks.lifting import find_sites
+from gatefront.spaces.pruning.prune import tidy
+from gatefront.spaces.tracing.trace import trace_network
 
 
 class _ChannelsLast(nn.Module):

@@ -3,9 +3,9 @@
 import pytest
 
 from gatefront.spaces import Architecture, Task
-from gatefront.spaces.encoder import build_encoder
-from gatefront.spaces.gate_layout import GateLayout, Granularity
-from gatefront.spaces.lifting import find_sites
+from gatefront.spaces.gating.gate_layout import GateLayout, Granularity
+from gatefront.spaces.networks.encoder import build_encoder
+from gatefront.spaces.networks.lifting import find_sites
 
 RESNET_BLOCKS = [f"layer{stage}_{block}_act2" for stage in (1, 2, 3, 4) for block in (0, 1)]
 TASKS = {

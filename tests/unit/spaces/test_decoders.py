@@ -18,7 +18,7 @@ from gatefront.spaces import (
     prune_network,
 )
 from gatefront.spaces.decoders import build_decoder
-from gatefront.spaces.encoder import build_encoder, feature_shapes
+from gatefront.spaces.networks.encoder import build_encoder, feature_shapes
 
 SEMSEG = Task(name="semseg", kind="segmentation", num_outputs=5)
 DEPTH = Task(name="depth", kind="depth", num_outputs=1)

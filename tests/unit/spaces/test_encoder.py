@@ -19,9 +19,9 @@ from gatefront.spaces import (
     count_parameters,
     prune_network,
 )
-from gatefront.spaces.channels import ChannelRule
-from gatefront.spaces.encoder import build_encoder
-from gatefront.spaces.equivalence import randomize
+from gatefront.spaces.graph.channel_rules import ChannelRule
+from gatefront.spaces.networks.encoder import build_encoder
+from gatefront.spaces.networks.equivalence import randomize
 
 TASKS = (Task(name="depth", kind="depth", num_outputs=1), Task(name="label", kind="classification", num_outputs=3))
 SHAPE = (3, 24, 20)

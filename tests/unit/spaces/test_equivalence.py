@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gatefront.spaces import Architecture, SpaceError, Task, UntraceableBackboneError
-from gatefront.spaces.encoder import build_encoder
-from gatefront.spaces.equivalence import calibrate_norms, randomize, require_equal
+from gatefront.spaces.networks.encoder import build_encoder
+from gatefront.spaces.networks.equivalence import calibrate_norms, randomize, require_equal
 
 LABEL = Task(name="label", kind="classification", num_outputs=3)
 

@@ -14,7 +14,7 @@ from gatefront.spaces.families import build_etr_nlp
 from gatefront.spaces.families.primitives import PrimitiveBank
 from gatefront.spaces.families.routed_layers import channel_wise_layer
 from gatefront.spaces.families.routing import route_encoder
-from gatefront.spaces.tracing import trace_network
+from gatefront.spaces.tracing.trace import trace_network
 
 TASKS = ("near", "far", "sky")
 SHAPE = (3, 12, 16)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gatefront.spaces import ChannelGate, CostModel, expected_flops
-from gatefront.spaces.lifting import Site, WholeCost
+from gatefront.spaces.networks.lifting import Site, WholeCost
 
 
 def _model(sizes: list[int], group: int, num_tasks: int, whole: bool) -> tuple[CostModel, list[ChannelGate]]:

@@ -7,7 +7,7 @@ import torch
 
 from gatefront.spaces import Architecture, SpaceError, Task
 from gatefront.spaces.backbones import build_backbone
-from gatefront.spaces.fake_run import fake_tensors
+from gatefront.spaces.tracing.fake_run import fake_tensors
 
 
 def test_fake_tensors_have_shapes_alone() -> None:

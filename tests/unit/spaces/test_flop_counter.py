@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from gatefront.spaces import count_flops
-from gatefront.spaces.flop_counter import _FORMULAS, flop_counter
+from gatefront.spaces.graph.flop_counter import _FORMULAS, flop_counter
 
 B, N, M, D, H = 2, 5, 3, 8, 16
 SELF_ATTENTION = 2 * B * N * D * 4 * D + 2 * B * N * N * 2 * D

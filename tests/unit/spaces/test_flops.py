@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gatefront.spaces import Architecture, Task, build_gated_network, build_shared_network, count_flops, prune_network
-from gatefront.spaces.attention import HeadAttention
+from gatefront.spaces.graph.attention import HeadAttention
 
 TASKS = (Task(name="depth", kind="depth", num_outputs=1), Task(name="label", kind="classification", num_outputs=5))
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import fx, nn
 
-from gatefront.spaces.equivalence import randomize
-from gatefront.spaces.folding import fold_norms
+from gatefront.spaces.networks.equivalence import randomize
+from gatefront.spaces.pruning.norm_folding import fold_norms
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatefront.spaces import ChannelGate, SpaceError, hinge_sparsity
-from gatefront.spaces.gated_choice import choose_and_mix
+from gatefront.spaces.gating.fused_gate import choose_and_mix
 
 
 def _gate(tasks: int, channels: int, *, axis: int = 1) -> ChannelGate:

@@ -5,8 +5,8 @@ import keyword
 import torch
 from torch import Tensor, nn
 
-from gatefront.spaces.graph_module import build_graph_module
-from gatefront.spaces.tracing import trace_network
+from gatefront.spaces.tracing.graph_module import build_graph_module
+from gatefront.spaces.tracing.trace import trace_network
 
 
 class _Named(nn.Module):

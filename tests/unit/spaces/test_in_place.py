@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gatefront.spaces import UntraceableBackboneError
-from gatefront.spaces.in_place import copy_like, fill_like, set_item
-from gatefront.spaces.tracing import trace_network
+from gatefront.spaces.tracing.in_place import copy_like, fill_like, set_item
+from gatefront.spaces.tracing.trace import trace_network
 
 
 class _Module(nn.Module):

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gatefront.spaces.attention import HeadAttention, WindowHeadAttention
 from gatefront.spaces.errors import SpaceError
-from gatefront.spaces.layer_documents import LAYERS, build_layer, layer_arguments, write_layer
-from gatefront.spaces.layers import LayerNorm2d
+from gatefront.spaces.graph.attention import HeadAttention, WindowHeadAttention
+from gatefront.spaces.graph.layers import LayerNorm2d
+from gatefront.spaces.pruning.layer_documents import LAYERS, build_layer, layer_arguments, write_layer
 
 MAP, TOKENS, SEQUENCE = (2, 4, 9, 8), (2, 6, 8), (2, 4, 9)
 

@@ -8,13 +8,13 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor
 
 from gatefront.spaces import Architecture, GateMap, SpaceError, Task, UnknownBackboneError, UntraceableBackboneError
-from gatefront.spaces.channels import ChannelRule
-from gatefront.spaces.encoder import build_encoder
-from gatefront.spaces.interrogate import InterroGateNetwork, build_gated_network
-from gatefront.spaces.lifting import find_sites
-from gatefront.spaces.opaque import list_opaque_operations
-from gatefront.spaces.tracing import trace_network
-from gatefront.spaces.width import scale_width
+from gatefront.spaces.graph.channel_rules import ChannelRule
+from gatefront.spaces.graph.opaque import list_opaque_operations
+from gatefront.spaces.graph.width_scaling import scale_width
+from gatefront.spaces.networks.encoder import build_encoder
+from gatefront.spaces.networks.interrogate import InterroGateNetwork, build_gated_network
+from gatefront.spaces.networks.lifting import find_sites
+from gatefront.spaces.tracing.trace import trace_network
 
 TASK = Task(name="a", kind="classification", num_outputs=3)
 DENSE_TASK = Task(name="depth", kind="depth", num_outputs=1)

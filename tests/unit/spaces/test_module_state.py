@@ -5,8 +5,8 @@ from torch import Tensor, nn
 
 from gatefront.spaces import Architecture, Task
 from gatefront.spaces.backbones.feature_check import check_features
-from gatefront.spaces.module_state import restored
-from gatefront.spaces.tracing import trace_network
+from gatefront.spaces.tracing.module_state import restored
+from gatefront.spaces.tracing.trace import trace_network
 
 
 class _Caching(nn.Module):

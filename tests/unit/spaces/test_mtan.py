@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from gatefront.spaces import Architecture, SpaceError, Task, build_shared_network
 from gatefront.spaces.families import MtanNetwork, build_mtan
 from gatefront.spaces.families.mtan_layers import AttentionMask, pool_to
-from gatefront.spaces.tracing import trace_network
+from gatefront.spaces.tracing.trace import trace_network
 
 DENSE = tuple(Task(name=name, kind="segmentation", num_outputs=4) for name in ("near", "far"))
 LABEL = Task(name="label", kind="classification", num_outputs=3)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from gatefront.spaces import Architecture, InterroGateNetwork, Task, build_gated_network, prune_network
-from gatefront.spaces.merging import merge_layers
+from gatefront.spaces.pruning.conv_merging import merge_layers
 
 TASKS = tuple(Task(name=name, kind="classification", num_outputs=3) for name in ("a", "b", "c"))
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from gatefront.spaces import UntraceableBackboneError
-from gatefront.spaces.tracing import trace_network
+from gatefront.spaces.tracing.trace import trace_network
 
 SHAPE = (3, 6, 5)
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from gatefront.spaces import Architecture, Task
 from gatefront.spaces.families import FAMILIES, FamilyNetwork, build_family, plain_network
-from gatefront.spaces.segments import SegmentedRun
+from gatefront.spaces.networks.segments import SegmentedRun
 
 pytestmark = pytest.mark.usefixtures("_traced_once")
 

@@ -4,9 +4,9 @@ import pytest
 from torch import Tensor, nn
 
 from gatefront.spaces import Architecture, SpaceError, Task
-from gatefront.spaces.encoder import build_encoder
 from gatefront.spaces.families.stages import find_stages, resolution
-from gatefront.spaces.tracing import trace_network
+from gatefront.spaces.networks.encoder import build_encoder
+from gatefront.spaces.tracing.trace import trace_network
 
 DENSE = (Task(name="semseg", kind="segmentation", num_outputs=4),)
 CLASSIFICATION = (Task(name="label", kind="classification", num_outputs=4),)

@@ -8,7 +8,7 @@ from torch import nn
 
 from gatefront.spaces import Architecture, Task, build_gated_network, build_shared_network
 from gatefront.spaces.families import FAMILIES, build_family
-from gatefront.spaces.task_modules import TaskModules, with_positions
+from gatefront.spaces.networks.task_modules import TaskModules, with_positions
 
 NAMES = ("type", "a.b", "0")
 

@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gatefront.spaces import Architecture, SpaceError, Task, build_gated_network, compact_network
-from gatefront.spaces.tied_tensors import targets_that_share
-from gatefront.spaces.tracing import trace_network
+from gatefront.spaces.graph.tied_tensors import targets_that_share
+from gatefront.spaces.tracing.trace import trace_network
 
 LABEL = Task(name="label", kind="classification", num_outputs=3)
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, fx, nn
 
 from gatefront.spaces.architecture import Architecture
-from gatefront.spaces.interrogate import build_gated_network
+from gatefront.spaces.networks.interrogate import build_gated_network
 from gatefront.spaces.tasks import Task
-from gatefront.spaces.tracing import trace_network
+from gatefront.spaces.tracing.trace import trace_network
 
 
 class TwoFeatures(nn.Module):

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from gatefront.spaces import Architecture, SpaceError, Task, build_gated_network, prune_network
 from gatefront.spaces.backbones import create_backbone
-from gatefront.spaces.encoder import build_encoder, feature_shapes
-from gatefront.spaces.layers import DropPath
+from gatefront.spaces.graph.layers import DropPath
+from gatefront.spaces.networks.encoder import build_encoder, feature_shapes
 
 TASKS = (Task(name="depth", kind="depth", num_outputs=1), Task(name="label", kind="classification", num_outputs=3))
 

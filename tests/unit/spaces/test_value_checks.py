@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from gatefront.spaces import UntraceableBackboneError
-from gatefront.spaces.tracing import trace_network
+from gatefront.spaces.tracing.trace import trace_network
 
 
 class _Asking(nn.Module):

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from gatefront.spaces.architecture import Architecture
-from gatefront.spaces.interrogate import build_gated_network
+from gatefront.spaces.networks.interrogate import build_gated_network
 from gatefront.spaces.tasks import Task, TaskKind
+from gatefront.trainer.baselines.references import train_reference
 from gatefront.trainer.config import GateConfig, TrainConfig
 from gatefront.trainer.data import DataSpec, MultiTaskData, load_data
-from gatefront.trainer.references import train_reference
-from gatefront.trainer.trial_spec import TrainedReference, TrialSpec
+from gatefront.trainer.trial.spec import TrainedReference, TrialSpec
 
 OUTPUTS: dict[TaskKind, int] = {
     "classification": 4,

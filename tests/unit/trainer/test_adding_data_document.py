@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from gatefront.trainer.data import DataSpec, load_data
-from gatefront.trainer.data.picture_file import IMAGE_TREATMENTS
+from gatefront.trainer.data.io.picture_file import IMAGE_TREATMENTS
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "adding-data.md").read_text()
 

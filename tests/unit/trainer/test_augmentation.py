@@ -10,10 +10,10 @@ from torch.utils.data import Dataset
 
 from gatefront.spaces.tasks import Task
 from gatefront.trainer.data import DataDescription, DataError, DataSpec, MultiTaskData, Sample
-from gatefront.trainer.data.augmentation import Augmentation, AugmentOptions, ChangesWithEpoch, augment
 from gatefront.trainer.data.dataset import OptionValue
 from gatefront.trainer.data.loader import epoch_batches, ordered_batches
 from gatefront.trainer.data.options import parse_options
+from gatefront.trainer.data.transforms.augmentation import Augmentation, AugmentOptions, ChangesWithEpoch, augment
 
 TASKS = (Task(name="depth", kind="depth", num_outputs=1),)
 PUBLISHED = Augmentation(flip=True, scales=(1.0, 1.2, 1.5))

@@ -6,7 +6,7 @@ from threading import Barrier
 
 import pytest
 
-from gatefront.trainer.cache_folder import obtain_folder
+from gatefront.trainer.checkpoints.atomic_folder import obtain_folder
 
 
 def is_intact(folder: Path) -> bool:

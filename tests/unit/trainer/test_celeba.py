@@ -9,8 +9,8 @@ from PIL import Image
 
 from gatefront.spaces.tasks import Task
 from gatefront.trainer.data import DataError, DataSpec, MultiTaskData, describe_data, load_data
-from gatefront.trainer.data.celeba.attributes import ATTRIBUTES, GROUPS, select_tasks
 from gatefront.trainer.data.dataset import OptionValue
+from gatefront.trainer.data.sources.celeba.attributes import ATTRIBUTES, GROUPS, select_tasks
 
 SPLITS = (0, 0, 0, 0, 1, 1, 2)
 NAMES = tuple(f"{number:06}.jpg" for number in range(1, 8))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gatefront.trainer.checkpoint_files import (
+from gatefront.trainer.checkpoints.rotation import (
     add_checkpoint_file,
     checkpoint_files,
     open_undamaged,

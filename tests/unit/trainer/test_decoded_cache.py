@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from gatefront.trainer.data import DataError, DataSpec, FileSplit, MultiTaskData, load_data
-from gatefront.trainer.data.cache_limit import AUTO_LIMIT, cache_limit, parse_cache_limit
-from gatefront.trainer.data.decoded_split import DecodedSplit
+from gatefront.trainer.data.cache.cache_limit import AUTO_LIMIT, cache_limit, parse_cache_limit
+from gatefront.trainer.data.cache.decoded_split import DecodedSplit
 from gatefront.trainer.data.loader import num_samples, ordered_batches
 
 MANIFEST = """
@@ -129,7 +129,7 @@ def test_what_labels_mean_is_part_of_the_name(root: Path) -> None:
 
 def test_other_readers_make_it_anew(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     load(root)
-    monkeypatch.setattr("gatefront.trainer.data.decoded_cache._hash_readers", lambda: "another version")
+    monkeypatch.setattr("gatefront.trainer.data.cache.decoded_cache._hash_readers", lambda: "another version")
     load(root)
     assert len(folders(root)) == 2
 
@@ -202,7 +202,7 @@ def test_auto_leaves_half_of_the_disk_free(tmp_path: Path, monkeypatch: pytest.M
     class Disk:
         free = 2**30
 
-    monkeypatch.setattr("gatefront.trainer.data.cache_limit.shutil.disk_usage", lambda _path: Disk)
+    monkeypatch.setattr("gatefront.trainer.data.cache.cache_limit.shutil.disk_usage", lambda _path: Disk)
     assert cache_limit("auto", tmp_path / "new") == 2**29
     Disk.free = 2**40
     assert cache_limit("auto", tmp_path / "new") == AUTO_LIMIT

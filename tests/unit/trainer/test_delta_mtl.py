@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatefront.spaces.tasks import Task
-from gatefront.trainer.delta_mtl import DeltaMtlError, delta_mtl
+from gatefront.trainer.metrics.delta_mtl import DeltaMtlError, delta_mtl
 
 NYUD = (
     Task(name="semseg", kind="segmentation", num_outputs=40),

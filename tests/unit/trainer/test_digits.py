@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gatefront.trainer.data.digits import _grating, _overlapping_pair, _source_digits
+from gatefront.trainer.data.sources.digits import _grating, _overlapping_pair, _source_digits
 
 
 def test_source_digits_of_the_splits_are_disjoint() -> None:

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from gatefront.spaces.tasks import Task
 from gatefront.trainer.config import TrainConfig
 from gatefront.trainer.data import MultiTaskData
-from gatefront.trainer.evaluation import evaluate
-from gatefront.trainer.loss_log import DivergedError
-from gatefront.trainer.runtime import resolve_runtime
+from gatefront.trainer.loop.evaluation import evaluate
+from gatefront.trainer.loop.loss_log import DivergedError
+from gatefront.trainer.loop.runtime import resolve_runtime
 
 CPU = resolve_runtime(TrainConfig(epochs=1, batch_size=1, device="cpu"))
 Build = Callable[[Sequence[Task]], nn.Module]

@@ -10,16 +10,16 @@ import torch
 from gatefront.spaces import BudgetBelowFloorError, count_flops, count_parameters
 from gatefront.spaces.architecture import Architecture
 from gatefront.spaces.families import build_family
-from gatefront.trainer.checkpoint import CheckpointError
+from gatefront.trainer.baselines.references import train_reference
+from gatefront.trainer.checkpoints.checkpoint import CheckpointError
+from gatefront.trainer.checkpoints.initial_network import InitialNetwork
+from gatefront.trainer.checkpoints.network_file import load_delivered, save_family
 from gatefront.trainer.config import GateConfig, TrainConfig
 from gatefront.trainer.data import DataSpec, load_data
-from gatefront.trainer.family_choice import FamilyChoice
-from gatefront.trainer.family_file import load_delivered, save_family
-from gatefront.trainer.initial_network import InitialNetwork
-from gatefront.trainer.references import train_reference
 from gatefront.trainer.reporting import EpochReport
-from gatefront.trainer.trial import run_trial
-from gatefront.trainer.trial_spec import TrainedReference, TrialSpec
+from gatefront.trainer.trial.family_config import FamilyChoice
+from gatefront.trainer.trial.run_trial import run_trial
+from gatefront.trainer.trial.spec import TrainedReference, TrialSpec
 
 DATA = DataSpec(name="rooms", options={"train_size": 48, "val_size": 16, "height": 16, "width": 24})
 TRAIN = TrainConfig(epochs=2, batch_size=16, learning_rate=1e-2)

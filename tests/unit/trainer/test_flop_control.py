@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from gatefront.spaces.architecture import Architecture
-from gatefront.spaces.interrogate import InterroGateNetwork, build_gated_network
+from gatefront.spaces.networks.interrogate import InterroGateNetwork, build_gated_network
 from gatefront.spaces.tasks import Task
-from gatefront.trainer.flop_control import FlopControl, temperature_at
+from gatefront.trainer.trial.gated.flop_control import FlopControl, temperature_at
 
 TASKS = tuple(Task(name=name, kind="depth", num_outputs=1) for name in ("a", "b"))
 LOSSES = (torch.tensor(3.0), torch.tensor(1.0))

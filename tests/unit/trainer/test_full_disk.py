@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from gatefront.trainer.atomic_file import replacing
-from gatefront.trainer.cache_folder import obtain_folder
-from gatefront.trainer.checkpoint import save_state
-from gatefront.trainer.checkpoint_files import add_checkpoint_file, checkpoint_files
-from gatefront.trainer.full_disk import DiskFullError, noticing_full_disk
+from gatefront.trainer.checkpoints.atomic_file import replacing
+from gatefront.trainer.checkpoints.atomic_folder import obtain_folder
+from gatefront.trainer.checkpoints.checkpoint import save_state
+from gatefront.trainer.checkpoints.disk_full import DiskFullError, noticing_full_disk
+from gatefront.trainer.checkpoints.rotation import add_checkpoint_file, checkpoint_files
 
 Write = Callable[[Path], None]
 NUM_BYTES = 4 * 2**20

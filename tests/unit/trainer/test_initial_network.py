@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from gatefront.spaces.gate_layout import GateLayout
-from gatefront.spaces.interrogate import InterroGateNetwork, build_gated_network
-from gatefront.trainer.checkpoint import CheckpointError, save_network
-from gatefront.trainer.initial_network import InitialNetwork, start_from
+from gatefront.spaces.gating.gate_layout import GateLayout
+from gatefront.spaces.networks.interrogate import InterroGateNetwork, build_gated_network
+from gatefront.trainer.checkpoints.checkpoint import CheckpointError, save_network
+from gatefront.trainer.checkpoints.initial_network import InitialNetwork, start_from
 from gatefront.trainer.reporting import EpochReport
-from gatefront.trainer.trial import run_trial
-from gatefront.trainer.trial_spec import TrialSpec
+from gatefront.trainer.trial.run_trial import run_trial
+from gatefront.trainer.trial.spec import TrialSpec
 
 # One trained set of references for all tests.
 pytestmark = pytest.mark.xdist_group("trial")

@@ -7,13 +7,13 @@ import pytest
 
 from gatefront.spaces.architecture import Architecture
 from gatefront.spaces.families import build_lomt
-from gatefront.spaces.flops import count_flops
-from gatefront.spaces.shared_network import build_shared_network
+from gatefront.spaces.networks.cost_model import count_flops
+from gatefront.spaces.networks.shared_network import build_shared_network
 from gatefront.spaces.tasks import Task
 from gatefront.trainer.config import TrainConfig, TrainConfigError
 from gatefront.trainer.data import DataSpec, MultiTaskData, load_data
-from gatefront.trainer.families import FamilySpec, train_family
-from gatefront.trainer.lomt import LayerSearch, search_layers
+from gatefront.trainer.trial.families.lomt_layer_search import LayerSearch, search_layers
+from gatefront.trainer.trial.families.train_family import FamilySpec, train_family
 
 TRAIN = TrainConfig(epochs=2, batch_size=16, learning_rate=1e-2)
 SHAPE = (3, 16, 24)

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from gatefront.spaces.tasks import Task
-from gatefront.trainer.checkpoint import CheckpointError, CheckpointSlot
-from gatefront.trainer.checkpoint_files import checkpoint_files
+from gatefront.trainer.checkpoints.checkpoint import CheckpointError, CheckpointSlot
+from gatefront.trainer.checkpoints.rotation import checkpoint_files
 from gatefront.trainer.config import Schedule, TrainConfig, TrainConfigError
 from gatefront.trainer.data import MultiTaskData, Sample
-from gatefront.trainer.loop import Strategy, train
-from gatefront.trainer.loss_log import DivergedError
+from gatefront.trainer.loop.loss_log import DivergedError
+from gatefront.trainer.loop.train import Strategy, train
 from gatefront.trainer.reporting import EpochReport, StopTraining
 
 Build = Callable[[Sequence[Task]], nn.Module]

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatefront.trainer.loss_shares import LossShares
+from gatefront.trainer.trial.gated.loss_shares import LossShares
 
 losses = st.lists(st.floats(1e-6, 1e3), min_size=3, max_size=3)
 

@@ -15,9 +15,9 @@ from gatefront.trainer.config import TrainConfig, TrainConfigError, WeightingNam
 from gatefront.trainer.data import Batch, MultiTaskData
 from gatefront.trainer.data.dataset import IGNORE_INDEX, Sample
 from gatefront.trainer.data.loader import num_samples
-from gatefront.trainer.loop import train
+from gatefront.trainer.loop.micro_batches import micro_batches, split_batch
+from gatefront.trainer.loop.train import train
 from gatefront.trainer.losses import count_labels, task_loss
-from gatefront.trainer.micro_batches import micro_batches, split_batch
 from gatefront.trainer.weighting import require_weighting
 
 KINDS: tuple[TaskKind, ...] = ("classification", "multilabel", "segmentation", "depth", "normals", "edges")

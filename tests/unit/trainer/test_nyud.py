@@ -12,10 +12,10 @@ from PIL import ExifTags, Image
 from scipy.io import savemat
 
 from gatefront.spaces.tasks import Task
-from gatefront.trainer.content_hash import hash_json
+from gatefront.trainer.checkpoints.content_hash import hash_json
 from gatefront.trainer.data import IGNORE_INDEX, DataError, DataSpec, describe_data, load_data
+from gatefront.trainer.data.io.folder_listing import file_stamps
 from gatefront.trainer.data.loader import ordered_batches
-from gatefront.trainer.data.tree import file_stamps
 
 HEIGHT, WIDTH = 480, 640
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from gatefront.trainer.config import Schedule, TrainConfig
-from gatefront.trainer.optimizers import build_optimizer, build_schedule
+from gatefront.trainer.loop.optimizers import build_optimizer, build_schedule
 
 
 def config(schedule: Schedule = "one_cycle") -> TrainConfig:

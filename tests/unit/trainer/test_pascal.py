@@ -13,8 +13,14 @@ from scipy.io import savemat
 from scipy.ndimage import label as components
 
 from gatefront.trainer.data import IGNORE_INDEX, DataError, DataSpec, MultiTaskData, load_data
-from gatefront.trainer.data.pascal.labels import read_edges, read_human_parts, read_normals, read_saliency, read_semseg
-from gatefront.trainer.data.pascal.thinning import thin
+from gatefront.trainer.data.sources.pascal.labels import (
+    read_edges,
+    read_human_parts,
+    read_normals,
+    read_saliency,
+    read_semseg,
+)
+from gatefront.trainer.data.sources.pascal.thinning import thin
 
 HEIGHT, WIDTH = 40, 60
 WALL, SKY = 440, 360

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW
 
 from gatefront.spaces.families.input_groups import count_groups, from_rows, to_rows
-from gatefront.trainer.proximal import GroupSparsity, shrink_groups
+from gatefront.trainer.trial.families.proximal import GroupSparsity, shrink_groups
 
 
 def test_a_written_out_case() -> None:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from gatefront.trainer.data import DataError
-from gatefront.trainer.data.picture_file import upright_size
-from gatefront.trainer.data.reading import as_vectors, read_array, read_picture, read_rgb, read_yes_or_no
+from gatefront.trainer.data.io.decode import as_vectors, read_array, read_picture, read_rgb, read_yes_or_no
+from gatefront.trainer.data.io.picture_file import upright_size
 
 GREY = np.array([[0, 51, 255], [102, 153, 204]], np.uint8)
 PALETTE = [0, 0, 0, 255, 0, 51, 0, 255, 102]

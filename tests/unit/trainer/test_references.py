@@ -10,14 +10,14 @@ import torch
 
 from gatefront.spaces.architecture import Architecture
 from gatefront.spaces.errors import SpaceError
-from gatefront.spaces.shared_network import build_shared_network
-from gatefront.trainer.checkpoint import load_state
+from gatefront.spaces.networks.shared_network import build_shared_network
+from gatefront.trainer.baselines.references import reference_key, train_reference
+from gatefront.trainer.checkpoints.checkpoint import load_state
 from gatefront.trainer.config import TrainConfig
 from gatefront.trainer.data import DataError, DataSpec, MultiTaskData, load_data
-from gatefront.trainer.evaluation import evaluate
-from gatefront.trainer.references import reference_key, train_reference
+from gatefront.trainer.loop.evaluation import evaluate
+from gatefront.trainer.loop.runtime import resolve_runtime
 from gatefront.trainer.reporting import EpochReport, ReferenceResult, StopTraining
-from gatefront.trainer.runtime import resolve_runtime
 
 CONFIG = TrainConfig(epochs=2, batch_size=32, device="cpu")
 SMALL = {"train_size": 640, "val_size": 200}

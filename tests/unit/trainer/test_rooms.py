@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from gatefront.trainer.data.rooms.intersection import Hits, trace
-from gatefront.trainer.data.rooms.rays import Rays, cast_rays, to_camera
-from gatefront.trainer.data.rooms.render import render_rooms
-from gatefront.trainer.data.rooms.scene import NUM_BOXES, NUM_ROOM_SURFACES, Scene, sample_scene
+from gatefront.trainer.data.sources.rooms.intersection import Hits, trace
+from gatefront.trainer.data.sources.rooms.rays import Rays, cast_rays, to_camera
+from gatefront.trainer.data.sources.rooms.render import render_rooms
+from gatefront.trainer.data.sources.rooms.scene import NUM_BOXES, NUM_ROOM_SURFACES, Scene, sample_scene
 
 SIZE = (24, 32)
 

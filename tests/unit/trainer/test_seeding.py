@@ -5,7 +5,7 @@ import random
 import numpy as np
 import torch
 
-from gatefront.trainer.seeding import random_state, restore_random_state, seed_everything
+from gatefront.trainer.loop.seeding import random_state, restore_random_state, seed_everything
 
 
 def draws() -> tuple[float, float, float]:

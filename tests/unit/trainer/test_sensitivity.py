@@ -4,14 +4,14 @@ import pytest
 import torch
 
 from gatefront.spaces.architecture import Architecture
-from gatefront.spaces.gate_layout import GateLayout
-from gatefront.spaces.interrogate import InterroGateNetwork, build_gated_network
+from gatefront.spaces.gating.gate_layout import GateLayout
+from gatefront.spaces.networks.interrogate import InterroGateNetwork, build_gated_network
 from gatefront.trainer.config import TrainConfig
 from gatefront.trainer.data import MultiTaskData
 from gatefront.trainer.data.loader import epoch_batches
+from gatefront.trainer.loop.runtime import resolve_runtime
 from gatefront.trainer.losses import task_loss
-from gatefront.trainer.runtime import resolve_runtime
-from gatefront.trainer.sensitivity import gate_sensitivity
+from gatefront.trainer.trial.gated.gate_sensitivity import gate_sensitivity
 
 
 @pytest.mark.parametrize("group", [1, 4])

@@ -9,20 +9,20 @@ import pytest
 import torch
 
 from gatefront.spaces.errors import BudgetBelowFloorError
-from gatefront.spaces.flops import count_flops
-from gatefront.spaces.gate_counts import GateCounts
-from gatefront.spaces.interrogate import build_gated_network
-from gatefront.spaces.pruning import prune_network
-from gatefront.trainer.checkpoint import CheckpointError, load_network
+from gatefront.spaces.gating.gate_counts import GateCounts
+from gatefront.spaces.networks.cost_model import count_flops
+from gatefront.spaces.networks.interrogate import build_gated_network
+from gatefront.spaces.pruning.prune import prune_network
+from gatefront.trainer.checkpoints.checkpoint import CheckpointError, load_network
 from gatefront.trainer.config import GateConfig, TrainConfig
 from gatefront.trainer.data import DataSpec, load_data
-from gatefront.trainer.delta_mtl import delta_mtl
-from gatefront.trainer.evaluation import evaluate
-from gatefront.trainer.gate_training import SPARSITY
+from gatefront.trainer.loop.evaluation import evaluate
+from gatefront.trainer.loop.runtime import resolve_runtime
+from gatefront.trainer.metrics.delta_mtl import delta_mtl
 from gatefront.trainer.reporting import EpochReport, StopTraining, TrialResult
-from gatefront.trainer.runtime import resolve_runtime
-from gatefront.trainer.trial import run_trial
-from gatefront.trainer.trial_spec import TrainedReference, TrialSpec, TrialSpecError
+from gatefront.trainer.trial.gated.gate_training import SPARSITY
+from gatefront.trainer.trial.run_trial import run_trial
+from gatefront.trainer.trial.spec import TrainedReference, TrialSpec, TrialSpecError
 
 # One trained trial for all tests.
 pytestmark = pytest.mark.xdist_group("trial")

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from gatefront.spaces.architecture import Architecture
-from gatefront.spaces.interrogate import build_gated_network
-from gatefront.trainer.checkpoint import load_network
+from gatefront.spaces.networks.interrogate import build_gated_network
+from gatefront.trainer.baselines.references import train_reference
+from gatefront.trainer.checkpoints.checkpoint import load_network
 from gatefront.trainer.config import GateConfig, TrainConfig
 from gatefront.trainer.data import DataSpec, load_data
-from gatefront.trainer.references import train_reference
 from gatefront.trainer.reporting import EpochReport
-from gatefront.trainer.trial import run_trial
-from gatefront.trainer.trial_spec import TrainedReference, TrialSpec
+from gatefront.trainer.trial.run_trial import run_trial
+from gatefront.trainer.trial.spec import TrainedReference, TrialSpec
 
 
 @pytest.mark.parametrize(

@@ -8,16 +8,16 @@ import pytest
 import torch
 
 from gatefront.spaces.errors import BudgetBelowFloorError
-from gatefront.spaces.flops import count_flops
-from gatefront.spaces.gate_map import GateMap
-from gatefront.spaces.interrogate import build_gated_network
-from gatefront.spaces.pruning import prune_network
-from gatefront.trainer.checkpoint import CheckpointError, load_network
+from gatefront.spaces.gating.gate_map import GateMap
+from gatefront.spaces.networks.cost_model import count_flops
+from gatefront.spaces.networks.interrogate import build_gated_network
+from gatefront.spaces.pruning.prune import prune_network
+from gatefront.trainer.checkpoints.checkpoint import CheckpointError, load_network
 from gatefront.trainer.config import GateConfig
-from gatefront.trainer.derived import derived_targets
 from gatefront.trainer.reporting import EpochReport, StopTraining, TrialResult
-from gatefront.trainer.trial import run_trial
-from gatefront.trainer.trial_spec import TrialSpec, TrialSpecError
+from gatefront.trainer.trial.gated.derived_points import derived_targets
+from gatefront.trainer.trial.run_trial import run_trial
+from gatefront.trainer.trial.spec import TrialSpec, TrialSpecError
 
 
 class Stopper:

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from gatefront.spaces.tasks import Task
 from gatefront.trainer.data import IGNORE_INDEX, Sample
-from gatefront.trainer.data.rooms.intersection import trace
-from gatefront.trainer.data.rooms.rays import Rays, cast_rays, rotate, to_camera
-from gatefront.trainer.data.rooms.scene import Box, Camera, Scene, Sphere, sample_scene
-from gatefront.trainer.data.warp import LabelGeometry, Warp, warp_sample
+from gatefront.trainer.data.sources.rooms.intersection import trace
+from gatefront.trainer.data.sources.rooms.rays import Rays, cast_rays, rotate, to_camera
+from gatefront.trainer.data.sources.rooms.scene import Box, Camera, Scene, Sphere, sample_scene
+from gatefront.trainer.data.transforms.warp import LabelGeometry, Warp, warp_sample
 
 SIZE = (48, 48)
 TASKS = (

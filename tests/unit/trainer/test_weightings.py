@@ -14,11 +14,11 @@ from scipy.optimize import minimize
 from torch import Tensor, nn
 
 from gatefront.spaces import Architecture, Task, build_gated_network, build_shared_network
-from gatefront.trainer.checkpoint import CheckpointSlot
-from gatefront.trainer.checkpoint_files import checkpoint_files
+from gatefront.trainer.checkpoints.checkpoint import CheckpointSlot
+from gatefront.trainer.checkpoints.rotation import checkpoint_files
 from gatefront.trainer.config import TrainConfig, TrainConfigError, WeightingName
 from gatefront.trainer.data import Batch, MultiTaskData
-from gatefront.trainer.loop import Strategy, train
+from gatefront.trainer.loop.train import Strategy, train
 from gatefront.trainer.reporting import EpochReport, StopTraining
 from gatefront.trainer.weighting import (
     WEIGHTINGS,

@@ -1,0 +1,1 @@
+"""Slow work behind the pages."""

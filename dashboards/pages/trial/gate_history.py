@@ -1,0 +1,88 @@
+"""The gates of a trial over its training: the map after the epoch that a slider is set to."""
+
+import asyncio
+from itertools import pairwise
+from typing import Any
+
+from dash import Dash, Input, Output, State, ctx, no_update
+
+from gatefront.dashboards.figures.gate_map import gate_map_figure
+from gatefront.dashboards.figures.theme import scheme_named
+from gatefront.dashboards.pages.trial.layout import TrialKey
+from gatefront.dashboards.presentation.gate_history_text import epoch_sentence, no_course_sentence
+from gatefront.dashboards.widgets import front_ids, ids
+from gatefront.dashboards.widgets.components import HIDDEN, reason, register_graphs
+from gatefront.dashboards.widgets.polling import UNREACHABLE, Seen
+from gatefront.search.results.gate_history import EpochGates, GateCourse
+from gatefront.search.results.records import TrialState
+from gatefront.search.snapshots.protocol import Reader
+
+_NUM_OUTPUTS = 8
+
+
+def register_callbacks(app: Dash, reader: Reader) -> None:
+    @app.callback(  # type: ignore[untyped-decorator, unused-ignore]
+        Output(front_ids.COURSE_BOX, "style"),
+        Output(front_ids.COURSE_MAP_BOX, "style"),
+        Output(front_ids.COURSE_SENTENCE, "children"),
+        Output(ids.next_figure(front_ids.COURSE), "data"),
+        Output(front_ids.COURSE_EPOCH, "min"),
+        Output(front_ids.COURSE_EPOCH, "max"),
+        Output(front_ids.COURSE_EPOCH, "marks"),
+        Output(front_ids.COURSE_EPOCH, "value"),
+        Input(ids.TRIAL_SEEN, "data"),
+        Input(front_ids.COURSE_EPOCH, "value"),
+        Input(front_ids.WIDTH, "value"),
+        State(front_ids.COURSE_EPOCH, "max"),
+        State(ids.TRIAL_KEY, "data"),
+        prevent_initial_call=True,
+    )
+    async def draw(
+        seen: dict[str, str] | None, epoch: int | None, width: str, last: int, key: tuple[str, int, int]
+    ) -> tuple[Any, ...]:
+        # Whoever looks at the last epoch goes on to the next last one.
+        is_chosen = ctx.triggered_id == front_ids.COURSE_EPOCH or (epoch is not None and epoch < last)
+        return await asyncio.to_thread(
+            lambda: course_update(
+                reader, TrialKey(*key), Seen.from_json(seen), epoch if is_chosen else None, by_flops=width == "flops"
+            )
+        )
+
+    register_graphs(app, front_ids.COURSE)
+
+
+def course_update(
+    reader: Reader, key: TrialKey, seen: Seen, epoch: int | None, *, by_flops: bool = False
+) -> tuple[Any, ...]:
+    """All outputs, in the order of the callback; without a chosen ``epoch`` the last one."""
+    if not seen.revision:
+        return (no_update,) * _NUM_OUTPUTS
+    try:
+        course = reader.gate_course(key.study, key.number)
+        detail = reader.trial(key.study, key.number)
+    except UNREACHABLE:
+        return (no_update,) * _NUM_OUTPUTS
+    nothing = (no_update,) * (_NUM_OUTPUTS - 3)
+    if not course.epochs:
+        has_no_gates = detail.point.state is TrialState.COMPLETE and detail.gate_map is None
+        return (HIDDEN if has_no_gates else {}, HIDDEN, reason(no_course_sentence(detail)), *nothing)
+    shown = shown_epoch(course, epoch)
+    figure = gate_map_figure(
+        shown.gates, scheme_named(seen.scheme), keep=f"course-{key.study}-{key.number}", by_flops=by_flops
+    )
+    first, last = course.epochs[0].epoch, course.epochs[-1].epoch
+    value = no_update if shown.epoch == epoch else shown.epoch
+    return {}, {}, epoch_sentence(course, shown), figure, first, last, cuts(course), value
+
+
+def shown_epoch(course: GateCourse, epoch: int | None) -> EpochGates:
+    """The epoch asked for, or the last one before it that is known; else the first; None asks for the last."""
+    if epoch is None:
+        return course.epochs[-1]
+    return max((found for found in course.epochs if found.epoch <= epoch), key=lambda found: found.epoch,
+               default=course.epochs[0])  # fmt: skip
+
+
+def cuts(course: GateCourse) -> list[dict[str, int]]:
+    """Marks of a slider at the first epoch of every phase but the first one."""
+    return [{"value": after.epoch} for before, after in pairwise(course.epochs) if before.phase != after.phase]

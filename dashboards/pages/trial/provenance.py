@@ -1,0 +1,82 @@
+"""The trial page's cards of where the trial came from, what it cost, and what its workers said."""
+
+import dash_mantine_components as dmc
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from gatefront.dashboards.presentation.formats import NONE, format_count, format_duration, format_flops
+from gatefront.dashboards.widgets.components import Children, card, facts, labelled, reason
+from gatefront.dashboards.widgets.links import study_path, trial_path
+from gatefront.search.results.records import StudyView, TrialDetail
+from gatefront.search.snapshots.trial_provenance import TrialTrace
+
+
+def origin_cards(view: StudyView, detail: TrialDetail, trace: TrialTrace) -> Component:
+    """Origin and cost, side by side where there is room."""
+    cards: Component = dmc.SimpleGrid(
+        [
+            card("Where it came from", facts(_origin(detail.study, trace))),
+            card("What it cost", facts(_cost(view, detail))),
+        ],
+        cols={"base": 1, "md": 2},
+        spacing="md",
+    )
+    return cards
+
+
+def log_card(trace: TrialTrace) -> Component:
+    """The end of the log, the latest lines in sight."""
+    if not trace.log:
+        words = f"There is no log of this trial in {trace.log_dir}: it has not begun, or its worker writes elsewhere."
+        return card("Log", reason(words))
+    # Scrolled to its end by the style sheet: the last line is what a person looks for.
+    log = html.Div(html.Pre(trace.log), className="log", tabIndex=0, role="region", **labelled("the end of the log"))
+    return card("Log", log, note=f"The end of what its workers said, kept in {trace.log_dir}.")
+
+
+def _origin(study: str, trace: TrialTrace) -> list[tuple[str, Children]]:
+    rows: list[tuple[str, Children]] = []
+    if trace.started_from is not None:
+        rows.append(("Its study started from", dcc.Link(trace.started_from, href=study_path(trace.started_from))))
+    rows.append(("Began with", trace.initial or _references(trace)))
+    if trace.confirms is not None:
+        rows.append(("Repeats", _trial_link(study, trace.confirms)))
+    if trace.confirmed_by:
+        links: list[Component | str] = []
+        for number in trace.confirmed_by:
+            links += [", " if links else "", _trial_link(study, number)]
+        rows.append(("Repeated with other seeds by", links))
+    rows.append(("Worker", trace.worker or NONE))
+    return rows
+
+
+def _references(trace: TrialTrace) -> str:
+    """``the study's references``, counted: their full names are long."""
+    number = len(trace.references)
+    return f"the study's {number} references" if number > 1 else "the study's references"
+
+
+def _trial_link(study: str, number: int) -> Component:
+    return dcc.Link(f"trial {number}", href=trial_path(study, number))
+
+
+def _cost(view: StudyView, detail: TrialDetail) -> list[tuple[str, Children]]:
+    """Of the trial with all its networks, and what share that is of the study's."""
+    derived = [network for network in detail.derived if network.point.seconds is not None]
+    own = detail.point.seconds
+    total = (own or 0.0) + sum(network.point.seconds or 0.0 for network in derived)
+    spent = view.summary.seconds_spent
+    share = f", {100 * total / spent:.0f} % of the study's" if own and spent else ""
+    flops = [value for value in (detail.train_flops, *(n.train_flops for n in derived)) if value is not None]
+    rows: list[tuple[str, Children]] = [("Worker time", format_duration(total) + share if own else NONE)]
+    if derived:
+        rows.append(("of it for derived points", format_duration(sum(n.point.seconds or 0.0 for n in derived))))
+    held = view.summary.gpus_per_worker
+    rows.append(("A worker holds", f"{held:g} GPU and 1 CPU core" if held else "1 CPU core"))
+    rows.append(("Training FLOPs", format_flops(sum(flops)) if flops else NONE))
+    rows.append(("Epochs", f"{detail.point.epoch} of {detail.point.num_epochs}, {_attempts(detail.attempts)}"))
+    return rows
+
+
+def _attempts(number: int) -> str:
+    return "1 attempt" if number == 1 else f"{format_count(number)} attempts"

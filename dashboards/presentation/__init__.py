@@ -1,0 +1,1 @@
+"""Records as words and choices, without Dash and Plotly."""

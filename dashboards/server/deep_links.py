@@ -1,0 +1,29 @@
+"""PageAddresses: ASGI middleware that answers every page's address with the one HTML page."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from gatefront.dashboards.widgets.links import DOWNLOADS
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
+
+_NOT_PAGES = ("/_", "/assets/", "/healthz", DOWNLOADS)
+
+
+class PageAddresses:
+    """Serves ``/`` for addresses such as ``/study/digits``, so that a deep link works as the first request too.
+
+    Dash 4.4's own catch-all on FastAPI leaves out styles and scripts until ``/`` was asked for once, and
+    belongs to the app that was made last.
+    """
+
+    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_page = scope["type"] == "http" and scope["method"] == "GET" and not scope["path"].startswith(_NOT_PAGES)
+        if is_page:
+            scope = {**scope, "path": "/", "raw_path": b"/"}
+        await self._app(scope, receive, send)

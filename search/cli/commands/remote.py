@@ -1,0 +1,84 @@
+"""What the commands do with `--server URL`: the service does the work."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from gatefront.search.cli.commands.options import settle_study
+from gatefront.search.errors import ServerOptionError
+from gatefront.search.service.client import Client, RemoteReader, pull_remote
+from gatefront.search.service.client.client import study_path
+
+
+def remote_reader(server: str, **here: object) -> RemoteReader:
+    """A reader of the service's studies. ``here`` are options that mean this machine instead.
+
+    Raises:
+        ServerOptionError: one of these is given, too.
+    """
+    return RemoteReader(_client(server, here))
+
+
+def start_remote(server: str, file: Path, options: Mapping[str, Any], **here: object) -> None:
+    """Have the study started; its driver runs there."""
+    client = _client(server, here)
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ServerOptionError(f"study file {file} cannot be read: {error}.") from error
+    typer.echo(f"{server} looks through the data of {file} ...", err=True)
+    found = client.send("POST", "/studies", {"study_file": text, "options": dict(options)})
+    name = found["study"]["name"]
+    typer.echo(f"{name} runs at {server}. See `gatefront status {name} --server {server}`.")
+
+
+def resume_remote(server: str, study: str | None, sitting: Mapping[str, Any], **here: object) -> None:
+    client, name = _settle(server, study, here)
+    client.send("POST", study_path(name, "resume"), dict(sitting))
+    typer.echo(f"{name} runs at {server}. See `gatefront status {name} --server {server}`.")
+
+
+def stop_remote(server: str, study: str | None, **here: object) -> None:
+    client, name = _settle(server, study, here)
+    client.send("POST", study_path(name, "stop"))
+    typer.echo(f"{name} stops after the current epochs. Go on later with `gatefront resume {name} --server {server}`.")
+
+
+def extend_remote(server: str, study: str | None, trials: int, **here: object) -> bool:
+    """True if a driver is alive to take the trials up."""
+    client, name = _settle(server, study, here)
+    return bool(client.send("POST", study_path(name, "extend"), {"trials": trials})["is_running"])
+
+
+def void_remote(server: str, study: str | None, number: int, reason: str, *, undo: bool, **here: object) -> str:
+    """The study that was meant."""
+    client, name = _settle(server, study, here)
+    path = study_path(name, "trials", str(number), "void")
+    if undo:
+        client.send("DELETE", path)
+    else:
+        client.send("PUT", path, {"reason": reason})
+    return name
+
+
+def pull_from(server: str, study: str | None, wanted: Mapping[str, Any], output: Path, **here: object) -> Path:
+    """The bundle's folder."""
+    client, name = _settle(server, study, here)
+    given = {key: value for key, value in wanted.items() if value is not None}
+    return pull_remote(client, name, given, output, say=lambda step: typer.echo(f"{step} ...", err=True))
+
+
+def _settle(server: str, study: str | None, here: Mapping[str, object]) -> tuple[Client, str]:
+    client = _client(server, here)
+    return client, settle_study(RemoteReader(client), study)
+
+
+def _client(server: str, here: Mapping[str, object]) -> Client:
+    for name, value in here.items():
+        if value:
+            raise ServerOptionError(
+                f"--{name} is for studies of this machine, and --server names another.", hint="Leave one of them out."
+            )
+    return Client(server)

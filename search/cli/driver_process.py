@@ -1,0 +1,78 @@
+"""Entry point of a driver that a service starts: ``python -m gatefront.search.cli.driver_process``.
+
+Its job stands in the environment.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import typer
+
+from gatefront.search.cli.commands.start import signals
+from gatefront.search.cli.live import PlainDisplay, watching
+from gatefront.search.cli.logging_setup import show_log_lines
+from gatefront.search.cli.main import tell_error
+from gatefront.search.config.environment import database_url
+from gatefront.search.config.study_file import parse_study
+from gatefront.search.doctor import examine
+from gatefront.search.driver.lifecycle import Sitting, resume_study, start_study
+from gatefront.search.driver.recovery import Recovery
+from gatefront.search.driver.stop_request import Drain
+from gatefront.search.results.records import StudyState
+from gatefront.search.service.control.driver_job import DriverOrder, overrides
+from gatefront.search.snapshots.reader import StudyReader
+from gatefront.spaces.errors import GatefrontError
+
+
+def main() -> int:
+    """Do what the order says. 0: done or stopped, 1: the work failed, 2: the input is wrong."""
+    show_log_lines()
+    order = DriverOrder.take()
+    try:
+        if order.action == "examine":
+            return _examine(order)
+        state = _drive(order)
+    except GatefrontError as error:
+        return tell_error(error)
+    return 0 if state in (StudyState.COMPLETE, StudyState.STOPPED) else 1
+
+
+def _drive(order: DriverOrder) -> StudyState:
+    options, url = order.options, database_url()
+    drain = Drain(max_seconds=None if options.hours is None else options.hours * 3600)
+    reader = StudyReader(url)
+
+    @contextmanager
+    def watch(study: str, _recovery: Recovery) -> Iterator[None]:
+        with watching(reader, study, PlainDisplay(lambda line: typer.echo(line, err=True))):
+            yield
+
+    sitting = Sitting(url=url, drain=drain, watch=watch, actor=order.actor, is_kept=True, address=order.address)
+    with signals(drain):
+        if order.action == "resume":
+            return resume_study(order.study, sitting, workers=options.workers)
+        return start_study(
+            order.text,
+            overrides(options),
+            Path(order.storage),
+            sitting,
+            earlier=options.earlier,
+            force=options.force,
+        )
+
+
+def _examine(order: DriverOrder) -> int:
+    """One line of JSON on standard output for each check."""
+    config = overrides(order.options).apply(parse_study(order.text))
+    for check in examine(config, url=database_url(), storage=Path(order.storage)):
+        typer.echo(json.dumps(asdict(check)))
+        sys.stdout.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

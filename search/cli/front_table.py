@@ -1,0 +1,197 @@
+"""The Pareto front as rows: for a terminal, for CSV, for JSON."""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from gatefront.search.config.latency import LatencyRule
+from gatefront.search.results.cost import cost_line, study_cost
+from gatefront.search.results.formats import format_flops, format_interval, format_latency, format_share, format_signed
+from gatefront.search.results.missing_front import no_front_reason
+from gatefront.search.results.records import StudyView, TrialPoint
+from gatefront.search.results.unlearned_tasks import unlearned_sentences
+
+_CSV_COLUMNS = (
+    "label",
+    "trial",
+    "derived",
+    "delta_mtl",
+    "flops_requested",
+    "flops",
+    "share_of_single_task",
+    "flop_budget",
+    "num_parameters",
+    "latency_ms",
+    "delta_mtl_mean",
+    "delta_mtl_low",
+    "delta_mtl_high",
+    "seeds",
+    "tied_with",
+)
+_TASK_PREFIX = "task:"
+
+
+def front_points(view: StudyView) -> list[TrialPoint]:
+    """The points on the front, the cheapest first."""
+    return sorted(view.front, key=lambda point: (point.flops or 0, point.number, point.derived))
+
+
+def front_document(view: StudyView) -> dict[str, Any]:
+    """What ``front --json`` prints."""
+    summary = view.summary
+    return {
+        "study": summary.name,
+        "flop_budget": summary.flop_budget,
+        "flop_budget_text": summary.flop_budget_text,
+        "single_task_flops": summary.single_task_flops,
+        "latency": summary.latency,
+        "hypervolume": summary.hypervolume,
+        "hypervolume_band": summary.hypervolume_band,
+        "cost": study_cost(view),
+        "best_trial": summary.best_trial,
+        "best_label": summary.best_label,
+        "references": list(view.references),
+        "points": [point_document(view, point) for point in front_points(view)],
+    }
+
+
+def point_document(view: StudyView, point: TrialPoint) -> dict[str, Any]:
+    """One point for a program; ``flops_requested`` null: nothing bounds it. ``flops`` are delivered.
+
+    ``delta_mtl`` is measured, ``expected_delta_mtl`` what the point is judged by: the mean of its ``confirmation``.
+    """
+    fields = {name: getattr(point, name) for name in TrialPoint.__dataclass_fields__}
+    named = {"label": point.label, "flops_requested": point.requested(view.summary.flop_budget)}
+    return named | fields | {"expected_delta_mtl": point.expected_delta_mtl}
+
+
+def front_csv(view: StudyView) -> str:
+    """One line per point of the front; a metric's column is named after its task. ``flops`` are delivered.
+
+    The column of a task that is called as another column, or begins so, is ``task:`` and its name.
+
+    ``latency_ms`` is empty where the study does not measure it, mean, interval and seeds where a point was not
+    repeated.
+    """
+    tasks = [task.name for task in view.summary.tasks]
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([*_CSV_COLUMNS, *map(_metric_column, tasks)])
+    budget, single_task = view.summary.flop_budget, view.summary.single_task_flops
+    for point in front_points(view):
+        flops = point.flops or 0
+        costs = [point.requested(budget), flops, flops / single_task, budget]
+        metrics = [point.metrics.get(task) for task in tasks]
+        sizes = [point.num_parameters, point.latency_ms]
+        named = [point.label, point.number, point.derived, point.delta_mtl]
+        writer.writerow([*named, *costs, *sizes, *_sureness(point), *metrics])
+    return out.getvalue()
+
+
+def _metric_column(task: str) -> str:
+    is_taken = task in _CSV_COLUMNS or task.startswith(_TASK_PREFIX)
+    return f"{_TASK_PREFIX}{task}" if is_taken else task
+
+
+def _sureness(point: TrialPoint) -> list[object]:
+    sure = point.confirmation
+    numbers = [None] * 4 if sure is None else [sure.mean, sure.low, sure.high, sure.seeds]
+    return [*numbers, " ".join(point.tied_with)]
+
+
+def front_table(view: StudyView) -> Table:
+    """The front with both references below it, for a terminal."""
+    summary = view.summary
+    table = Table(title=f"Pareto front of {summary.name}", title_justify="left")
+    table.add_column("trial", justify="right")
+    for title in ("Δ_MTL %", "requested\nFLOPs", "delivered\nFLOPs", "of single-task"):
+        table.add_column(title, justify="right", no_wrap=True)
+    if summary.latency is not None:
+        table.add_column("latency", justify="right", no_wrap=True)
+    for task in summary.tasks:
+        # Text, because a plain string is read as rich's markup.
+        table.add_column(Text(f"{task.name}\n{task.metric}"), justify="right")
+    for point in front_points(view):
+        best = " *" if point.label == summary.best_label else ""
+        requested = point.requested(summary.flop_budget)
+        asked = "no cap" if requested is None else format_flops(requested)
+        costs = (asked, point.flops, point.latency_ms)
+        delta_mtl = format_interval(point.expected_delta_mtl, point.half_width)
+        table.add_row(f"{point.label}{best}", *_cells(view, delta_mtl, costs, point.metrics))
+    table.add_section()
+    for reference in view.references:
+        delta_mtl = format_signed(reference.delta_mtl)
+        cells = _cells(view, delta_mtl, ("", reference.flops, None), reference.metrics)
+        table.add_row(reference.kind.replace("_", "-"), *cells)
+    return table
+
+
+def _cells(
+    view: StudyView,
+    delta_mtl: str,
+    costs: tuple[str, int | None, float | None],
+    metrics: Mapping[str, float],
+) -> list[str]:
+    """``costs``: FLOPs requested, in words, FLOPs delivered, and milliseconds."""
+    summary = view.summary
+    requested, flops, latency_ms = costs
+    return [
+        delta_mtl,
+        requested,
+        format_flops(flops or 0),
+        format_share(flops or 0, summary.single_task_flops),
+        *([] if summary.latency is None else [format_latency(latency_ms)]),
+        *(f"{metrics[task.name]:.2f}" if task.name in metrics else "–" for task in summary.tasks),
+    ]
+
+
+def front_notes(view: StudyView) -> Iterator[str]:
+    """What stands below the table; the reason, if there is no front yet."""
+    summary = view.summary
+    yield from unlearned_sentences(view)
+    if not front_points(view):
+        yield f"No point yet: {no_front_reason(view)}"
+        return
+    yield "* best Δ_MTL under the budget. Δ_MTL is against single-task networks, higher is better."
+    derived = next((point for point in front_points(view) if point.derived), None)
+    if derived is not None:
+        yield (
+            f"{derived.label} is point {derived.derived} derived from trial {derived.number}: "
+            "the gates it learned, cut to a smaller budget."
+        )
+    if summary.latency is not None:
+        yield f"Latency: one forward pass on the worker's CPU ({summary.latency}){_latency_cap(summary.latency)}."
+        if summary.latency.is_objective:
+            yield "Latency is an objective: a point is on the front if none beats it in Δ_MTL, FLOPs and latency."
+    yield from _confirmation_notes(view)
+    if summary.hypervolume is not None:
+        yield (
+            f"Hypervolume {summary.hypervolume:.3f}{_band(summary.hypervolume_band)} "
+            "(fraction of the single-task cost x percentage points)."
+        )
+    yield f"Cost: {cost_line(study_cost(view))}."
+
+
+def _confirmation_notes(view: StudyView) -> Iterator[str]:
+    points = front_points(view)
+    confirmed = [point for point in points if point.confirmation is not None]
+    if not confirmed:
+        yield "One seed each: a difference may be luck."
+        return
+    yield "±: mean and 95 % interval over repeats with other seeds. Points without it were measured once."
+    for cheaper, dearer in pairwise(points):
+        if dearer.label in cheaper.tied_with:
+            yield f"Tied: {cheaper.label} and {dearer.label}; their repeats cannot tell them apart."
+
+
+def _band(band: tuple[float, float] | None) -> str:
+    return "" if band is None else f", {band[0]:.3f} to {band[1]:.3f} at the ends of the intervals"
+
+
+def _latency_cap(rule: LatencyRule) -> str:
+    return "" if rule.budget_ms is None else f", at most {format_latency(rule.budget_ms)}"

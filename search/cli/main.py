@@ -1,0 +1,79 @@
+"""The `gatefront` command. Sub-commands of other layers are found through the entry-point group below."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from importlib.metadata import entry_points
+
+import typer
+
+from gatefront.search.cli.logging_setup import show_log_lines
+from gatefront.spaces.errors import GatefrontError
+
+PLUGIN_GROUP = "gatefront.commands"
+
+COMMANDS: Mapping[str, str] = {
+    "doctor": "gatefront.search.cli.commands.preflight",
+    "flops": "gatefront.search.cli.commands.preflight",
+    "start": "gatefront.search.cli.commands.start",
+    "status": "gatefront.search.cli.commands.status",
+    "front": "gatefront.search.cli.commands.status",
+    "pull": "gatefront.search.cli.commands.pull",
+    "verify": "gatefront.search.cli.commands.pull",
+    "bench": "gatefront.search.cli.commands.bench",
+    "compare": "gatefront.search.cli.commands.compare",
+    "resume": "gatefront.search.cli.commands.start",
+    "stop": "gatefront.search.cli.commands.start",
+    "extend": "gatefront.search.cli.commands.amend",
+    "void": "gatefront.search.cli.commands.amend",
+    "db": "gatefront.search.cli.commands.db",
+    "gc": "gatefront.search.cli.commands.gc",
+}
+"""Each command's module, which has a function of the command's name."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command. 0: done, 1: the work failed, 2: the input is wrong."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    show_log_lines()
+    # Ray and the exporters take seconds to import: a command that needs neither does not wait for them.
+    only = words[0] if words and words[0] in COMMANDS else None
+    try:
+        build_app(only)(args=words)
+    except GatefrontError as error:
+        return tell_error(error)
+    except SystemExit as ended:
+        # Typer ends the process itself, with 2 for a wrong word on the command line.
+        return ended.code if isinstance(ended.code, int) else 0
+    return 0
+
+
+def tell_error(error: GatefrontError) -> int:
+    """Say it on standard error, the way out on a line of its own; the exit status it has is returned."""
+    typer.echo(f"gatefront: {error.message}", err=True)
+    if error.hint:
+        typer.echo(error.hint, err=True)
+    return 2 if isinstance(error, ValueError) else 1
+
+
+def build_app(only: str | None = None) -> typer.Typer:
+    """The command line: all sub-commands and the plug-ins', or one of ours."""
+    app = typer.Typer(
+        name="gatefront",
+        help="From a FLOP budget to a pruned multi-task network you can deploy.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    # A callback keeps the sub-command's name a word of its own, even if it is the only one.
+    app.callback()(_no_options)
+    for name in COMMANDS if only is None else [only]:
+        app.command(name)(getattr(import_module(COMMANDS[name]), name))
+    if only is None:
+        for plugin in entry_points(group=PLUGIN_GROUP):
+            plugin.load()(app)
+    return app
+
+
+def _no_options() -> None:
+    """From a FLOP budget to a pruned multi-task network you can deploy."""

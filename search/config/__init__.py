@@ -1,0 +1,1 @@
+"""Study files and the environment, as typed and checked settings."""

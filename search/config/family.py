@@ -1,0 +1,54 @@
+"""``[family]`` of a study file: how trials share between tasks, if not by InterroGate alone."""
+
+from typing import Annotated, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from gatefront.search.config.parameters import FloatKnob, StrictModel, ends, word_form
+from gatefront.spaces.families.etr_nlp import GAMMA
+from gatefront.trainer.trial.families.lomt_layer_search import SPARSITY
+
+FamilyName = Literal["interrogate", "hard-sharing", "cross-stitch", "mtan", "etr-nlp", "lomt"]
+INTERROGATE: FamilyName = "interrogate"
+OWNERS: dict[str, FamilyName] = {"gamma": "etr-nlp", "sparsity": "lomt"}
+"""Keys that one family alone has."""
+
+
+class FamilyChoices(StrictModel):
+    """One of the families listed."""
+
+    choices: Annotated[list[FamilyName], Field(min_length=1)]
+
+
+class FamilySection(StrictModel):
+    """``[family]``: one family for all trials, or some to choose from, and the knobs of single ones."""
+
+    name: Annotated[
+        Annotated[FamilyName, Tag("value")] | Annotated[FamilyChoices, Tag("choices")],
+        Discriminator(word_form),
+    ] = "interrogate"
+    gamma: FloatKnob = GAMMA
+    sparsity: FloatKnob = SPARSITY
+
+    @model_validator(mode="after")
+    def _keys_have_their_family(self) -> "FamilySection":
+        for key, owner in OWNERS.items():
+            if key in self.model_fields_set and owner not in self.names:
+                raise ValueError(f'{key} has no effect without the family "{owner}"')
+        for value in ends(self.gamma):
+            if not 0 < value < 1:
+                raise ValueError(f"gamma must lie above 0 and below 1, found {value}")
+        for value in ends(self.sparsity):
+            if not value > 0:
+                raise ValueError(f"sparsity must be above 0, found {value}")
+        return self
+
+    @property
+    def names(self) -> tuple[FamilyName, ...]:
+        """What trials may train, in the order written."""
+        return (self.name,) if isinstance(self.name, str) else tuple(dict.fromkeys(self.name.choices))
+
+    @property
+    def others(self) -> tuple[FamilyName, ...]:
+        """All but InterroGate."""
+        return tuple(name for name in self.names if name != INTERROGATE)

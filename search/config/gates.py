@@ -1,0 +1,86 @@
+"""``[gates]`` of a study file: where gates sit, how they are learned, and what they may cost."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+
+from gatefront.search.config.parameters import FloatKnob, FloatRange, IntChoice, IntKnob, StrictModel, ends, word_form
+from gatefront.spaces.gating.estimators import Estimator
+from gatefront.spaces.gating.gate_layout import Granularity
+from gatefront.trainer.config import Importance, Sparsity
+
+_RANGE_KEYS = frozenset({"low", "high", "log"})
+
+
+def _tau_form(value: Any) -> str:
+    """A table of tasks may have one called as a key of a range; it is a range if it has nothing else, or both ends."""
+    if isinstance(value, dict) and not (value.keys() <= _RANGE_KEYS or {"low", "high"} <= value.keys()):
+        is_choice = value.keys() == {"choices"} and isinstance(value["choices"], list)
+        return "choices" if is_choice else "tasks"
+    if isinstance(value, dict):
+        return "choices" if "choices" in value else "range"
+    return "value"
+
+
+class GranularityChoices(StrictModel):
+    """One of the granularities listed."""
+
+    choices: Annotated[list[Granularity], Field(min_length=1)]
+
+
+class GatesSection(StrictModel):
+    """``[gates]``: where gates sit, how they are learned, and what they may cost.
+
+    ``tau`` is one knob for all tasks, or a table with one knob per task; only the hinge has it. ``flop_target`` is what
+    a trial asks for: 0 is the cost of sharing everything, 1 the most that the budget (or the
+    largest network) allows. Absent, a hinge trial takes what its gates choose under the budget.
+    """
+
+    tau: Annotated[
+        Annotated[FloatKnob, Tag("value")]
+        | Annotated[FloatKnob, Tag("choices")]
+        | Annotated[FloatKnob, Tag("range")]
+        | Annotated[dict[str, FloatKnob], Tag("tasks")],
+        Discriminator(_tau_form),
+    ] = 0.2
+    sparsity: Sparsity = "hinge"
+    flop_target: FloatKnob | None = None
+    lambda_s: FloatKnob = 1.0
+    learning_rate: FloatKnob = 0.1
+    initial_logit: FloatKnob = 1.0
+    max_logit: FloatKnob = 4.0
+    finetune_epochs: IntKnob = 1
+    finetune_rate: FloatKnob = 1.0
+    shared_init: Literal["hard_sharing", "random"] = "hard_sharing"
+    granularity: Annotated[
+        Annotated[Granularity, Tag("value")] | Annotated[GranularityChoices, Tag("choices")],
+        Discriminator(word_form),
+    ] = "conv"
+    channel_group: IntChoice = 1
+    estimator: Estimator = "straight_through"
+    importance: Importance = "logit"
+    derived_points: Annotated[int, Field(ge=0)] = 0
+    derived_epochs: Annotated[int, Field(ge=0)] = 4
+
+    @field_validator("flop_target")
+    @classmethod
+    def _is_a_share(cls, knob: FloatKnob | None) -> FloatKnob | None:
+        for value in () if knob is None else ends(knob):
+            if not 0 <= value <= 1:
+                raise ValueError(f"flop_target must lie between 0 (all shared) and 1 (the budget), found {value}")
+        return knob
+
+    @model_validator(mode="after")
+    def _tau_is_the_hinges(self) -> "GatesSection":
+        if self.sparsity == "expected_flops" and "tau" in self.model_fields_set:
+            raise ValueError(
+                'tau has no effect with sparsity = "expected_flops"; flop_target says what a trial may cost'
+            )
+        return self
+
+    @property
+    def target_knob(self) -> FloatKnob | None:
+        """``flop_target`` as it works: training towards a cost needs one, and spreads over the upper half unasked."""
+        if self.flop_target is None and self.sparsity == "expected_flops":
+            return FloatRange(low=0.5, high=1.0)
+        return self.flop_target

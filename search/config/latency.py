@@ -1,0 +1,35 @@
+"""A study's ``[latency]``: how every delivered network is timed on its worker, and what it may take."""
+
+from dataclasses import dataclass
+
+from gatefront.search.config.cxx_compiler import missing_compiler
+from gatefront.search.errors import StudyFileError
+from gatefront.search.results.latency import Precision, Runtime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyRule:
+    """One forward pass over ``batch`` images on the worker's CPU; ``budget_ms`` None: it is shown and caps nothing.
+
+    ``is_objective``: the sampler minimises it, and the front is that of Δ_MTL, FLOPs and latency.
+    """
+
+    budget_ms: float | None = None
+    runtime: Runtime = "onnx"
+    threads: int = 1
+    batch: int = 1
+    precision: Precision = "fp32"
+    is_objective: bool = False
+
+    def __str__(self) -> str:
+        """``onnx, fp32, 1 thread, batch 1``: what was timed."""
+        return f"{self.runtime}, {self.precision}, {self.threads} thread{'s' * (self.threads > 1)}, batch {self.batch}"
+
+    def require_runnable(self) -> None:
+        """Raises :class:`StudyFileError` if this machine cannot run networks so."""
+        reason = missing_compiler() if self.runtime == "compiled" else None
+        if reason is not None:
+            raise StudyFileError(
+                f'latency.runtime is "compiled": {reason}.',
+                hint='Install one, or measure with runtime = "onnx" or "eager".',
+            )

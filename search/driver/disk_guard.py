@@ -1,0 +1,74 @@
+"""DiskKeeper: a running study keeps its promise about the disk."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from gatefront.search.driver.stop_request import Drain
+from gatefront.search.results.formats import format_bytes
+from gatefront.search.results.records import StudyView, TrialState
+from gatefront.search.storage.artifacts.disk_usage import disk_use
+from gatefront.search.storage.artifacts.files import files_of_trial
+from gatefront.search.storage.artifacts.paths import StudyFolders
+from gatefront.search.storage.artifacts.retention import spent_files
+from gatefront.search.storage.artifacts.sweep import Sweep, plan_sweep, sweep
+
+logger = logging.getLogger(__name__)
+
+_LOOK_EVERY_S = 10.0
+_PRESSURE = 0.8
+"""From this share of its quota on, a study lets networks go that are far from the front."""
+
+_RESERVE = 64 * 2**20
+"""Bytes that a disk keeps beside what trials need: for logs, and for a database on the same disk."""
+
+
+@dataclass(kw_only=True)
+class DiskKeeper:
+    """Takes away what ended trials leave behind, and ends the study cleanly before its quota or its disk is full.
+
+    ``trial_bytes`` is what a trial under way takes at most, ``num_workers`` how many there are at a time, ``repeated``
+    how many trials are repeated at the study's end.
+    """
+
+    folders: StudyFolders
+    view: Callable[[], StudyView]
+    heirs: Callable[[], tuple[str, ...]]
+    drain: Drain
+    quota: int | None
+    trial_bytes: int
+    num_workers: int
+    repeated: int = 0
+    clock: Callable[[], float] = time.monotonic
+    _looked_at: float | None = field(default=None, init=False)
+
+    def begin(self) -> None:
+        """What earlier sittings left behind goes."""
+        sweep(plan_sweep(self.folders, self.view(), networks=False))
+
+    def trial_ended(self, number: int, state: TrialState) -> None:
+        """Its resume points go."""
+        sweep(Sweep(tuple(spent_files(files_of_trial(self.folders, number), {number: state}))))
+
+    def before_trial(self) -> None:
+        """Ask for the study's end if another trial may not fit; looks at the disk every ten seconds."""
+        now = self.clock()
+        if self._looked_at is not None and now - self._looked_at < _LOOK_EVERY_S:
+            return
+        self._looked_at = now
+        use, needed = disk_use(self.folders, self.quota), self.num_workers * self.trial_bytes
+        if self.quota is not None and use.total + needed > _PRESSURE * self.quota:
+            gone = sweep(
+                plan_sweep(self.folders, self.view(), networks=True, heirs=self.heirs(), repeated=self.repeated)
+            )
+            if gone.files:
+                logger.info("%s taken away, %d networks among it", format_bytes(gone.num_bytes), gone.num_networks)
+            use = disk_use(self.folders, self.quota)
+        if self.quota is not None and use.total + needed > self.quota:
+            self.drain.request_once(
+                f"disk_quota: {format_bytes(use.total)} of {format_bytes(self.quota)} are used and another trial "
+                f"may take {format_bytes(self.trial_bytes)}"
+            )
+        elif use.free < needed + _RESERVE:
+            self.drain.request_once(f"the disk of {self.folders.storage} has only {format_bytes(use.free)} left")

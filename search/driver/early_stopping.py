@@ -1,0 +1,104 @@
+"""Early stopping for two objectives: at a few epochs a trial must hold its own among all that got so far.
+
+Successive halving as in ASHA (Li et al., arXiv 1810.05934), its ranking replaced by the constrained non-dominated one.
+Pure logic: it knows neither Ray nor a database.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Annotated, NamedTuple
+
+from pydantic import Field
+
+from gatefront.search.config.parameters import StrictModel
+from gatefront.search.results.nondominated_sort import constrained_order
+from gatefront.search.results.pareto import Point
+
+
+class StoppingRule(StrictModel):
+    """``[early_stopping]``. Rungs lie at the epochs ``grace`` · ``eta``^k of the gates' training.
+
+    At each the best one in ``eta`` of the trials that have reached it goes on. Nothing is decided at a rung before
+    ``min_trials`` have reached it.
+    """
+
+    enabled: bool = True
+    eta: Annotated[int, Field(ge=2)] = 3
+    grace: Annotated[int, Field(ge=1)] = 3
+    min_trials: Annotated[int, Field(ge=1)] = 6
+
+    def is_rung(self, epoch: int) -> bool:
+        return epoch in self.rungs_until(epoch)
+
+    def rungs_until(self, last_epoch: int) -> list[int]:
+        """All rungs of a training of so many epochs."""
+        rungs: list[int] = []
+        rung = self.grace
+        while rung <= last_epoch:
+            rungs.append(rung)
+            rung *= self.eta
+        return rungs
+
+
+class Verdict(NamedTuple):
+    """Why a trial stops: it was in this place, from 1, of ``num_trials`` at the rung."""
+
+    rung: int
+    place: int
+    num_trials: int
+    num_kept: int
+
+    def __str__(self) -> str:
+        return (
+            f"place {self.place} of the {self.num_trials} trials that have reached epoch {self.rung}, "
+            f"of which the first {self.num_kept} and the front go on"
+        )
+
+
+class EarlyStopping:
+    """What all trials of a study reported at the rungs, and the judgement over each as it arrives.
+
+    A trial on the front of its rung is never stopped, however many are on it. A trial that goes on is not judged again
+    before the next rung, whatever arrives behind it.
+
+    Args:
+        rule: where rungs lie and how many go on.
+        flop_budget: points at or under it come first at every rung; None: FLOPs are an objective only.
+        is_exempt: trials that run to their end whatever they report, and that no other is compared with.
+    """
+
+    def __init__(
+        self,
+        rule: StoppingRule,
+        *,
+        flop_budget: int | None = None,
+        is_exempt: Callable[[int], bool] = lambda _number: False,
+    ) -> None:
+        self._rule = rule
+        self._flop_budget = flop_budget
+        self._is_exempt = is_exempt
+        self._rungs: dict[int, dict[int, Point]] = {}
+
+    def should_stop(self, number: int, epoch: int, delta_mtl: float, flops: int) -> bool:
+        """Take in what trial ``number`` reports of ``epoch``, counted from 1; True if it should not go on."""
+        return self.judge(number, epoch, delta_mtl, flops) is not None
+
+    def judge(self, number: int, epoch: int, delta_mtl: float, flops: int) -> Verdict | None:
+        """As :meth:`should_stop`, with the reason; None: the trial goes on."""
+        self.record(number, epoch, delta_mtl, flops)
+        rung = self._rungs.get(epoch, {})
+        if number not in rung or len(rung) < self._rule.min_trials:
+            return None
+        place = constrained_order(list(rung.values()), self._flop_budget)[list(rung).index(number)]
+        num_kept = math.ceil(len(rung) / self._rule.eta)
+        if place.front == 0 or place.position < num_kept:
+            return None
+        return Verdict(epoch, place.position + 1, len(rung), num_kept)
+
+    def record(self, number: int, epoch: int, delta_mtl: float, flops: int) -> None:
+        """Take an epoch in without judging it: how a resumed study learns what was reported before.
+
+        A repeated epoch replaces the earlier one. A Δ_MTL that is not finite is no result to compare.
+        """
+        if self._rule.is_rung(epoch) and math.isfinite(delta_mtl) and not self._is_exempt(number):
+            self._rungs.setdefault(epoch, {})[number] = (delta_mtl, flops)

@@ -1,0 +1,84 @@
+"""The driver's heartbeat: a thread that renews the lease and passes a stop request and a changed cap on."""
+
+import logging
+import threading
+from types import TracebackType
+
+import sqlalchemy as sa
+
+from gatefront.search.driver.stop_request import Drain
+from gatefront.search.errors import LeaseLostError
+from gatefront.search.storage.database.retry import IMPATIENT, Patience, reason_of
+from gatefront.search.storage.lease import HEARTBEAT_S, Lease
+
+logger = logging.getLogger(__name__)
+
+_SECONDS_PER_HOUR = 3600
+
+
+class Heartbeat:
+    """Holds a study's lease for the length of a ``with`` block.
+
+    While the database does not answer, the heart beats on unheard: the lease is kept unless another driver takes it
+    once there is an answer. ``patience`` is for giving it back.
+    """
+
+    def __init__(self, lease: Lease, drain: Drain, patience: Patience = IMPATIENT) -> None:
+        self._lease = lease
+        self._patience = patience
+        self._drain = drain
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="gatefront-heartbeat", daemon=True)
+        seconds = drain.max_seconds
+        self._asked_hours = None if seconds is None else seconds / _SECONDS_PER_HOUR
+        self.lost = False
+
+    def __enter__(self) -> "Heartbeat":
+        self._lease.acquire(max_hours=self._asked_hours)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+        if not self.lost:
+            self._give_back()
+
+    def check(self) -> None:
+        """Raises :class:`LeaseLostError` if another driver has taken the study over."""
+        if self.lost:
+            raise LeaseLostError("another driver has taken the study over while this one was silent.")
+
+    def _give_back(self) -> None:
+        try:
+            self._patience(self._lease.release)
+        except sa.exc.SQLAlchemyError as error:
+            # Nobody is kept out by it: a driver that is gone is told by its process, or by its silent heart.
+            logger.warning("the lease could not be given back: %s", reason_of(error))
+
+    def _beat(self) -> None:
+        asked = False
+        while not self._ended.wait(HEARTBEAT_S):
+            try:
+                stop = self._lease.beat()
+                self._pass_cap_on()
+            except LeaseLostError:
+                self.lost = True
+                self._drain.request("another driver has taken the study over")
+                self._drain.request("at once")
+                return
+            except sa.exc.SQLAlchemyError as error:
+                # The lease outlives a short outage; the next beat tries again.
+                logger.warning("the heartbeat could not be written: %s", reason_of(error))
+                continue
+            if stop and not asked:
+                asked = True
+                self._drain.request("`gatefront stop` was called")
+
+    def _pass_cap_on(self) -> None:
+        hours = self._lease.max_hours()
+        if hours != self._asked_hours:
+            self._asked_hours = hours
+            self._drain.cap(None if hours is None else hours * _SECONDS_PER_HOUR)

@@ -1,0 +1,285 @@
+"""Starting, resuming and stopping studies: what the command line does, for callers of any kind."""
+
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import optuna
+import sqlalchemy as sa
+from ray import tune
+
+from gatefront.search.config.latency import LatencyRule
+from gatefront.search.config.param_budget import parse_param_budget
+from gatefront.search.config.quantities import parse_flop_budget
+from gatefront.search.config.study_config import LatencySection, StudyConfig
+from gatefront.search.config.study_file import parse_study, without_mark
+from gatefront.search.doctor.data_checks import require_sound_data
+from gatefront.search.driver.heartbeat import Heartbeat
+from gatefront.search.driver.ray_backend.cluster import WorkerResources, plan_workers
+from gatefront.search.driver.recovery import Recovery, recover
+from gatefront.search.driver.run_study import StudyRun, run_study
+from gatefront.search.driver.stop_request import Drain
+from gatefront.search.driver.worker.trainable import RunTrial
+from gatefront.search.errors import DriverFailedError, StudyExistsError, StudyFileError
+from gatefront.search.planning.study_plan import StudyPlan, plan_study
+from gatefront.search.planning.task_records import task_records
+from gatefront.search.results.records import EventKind, StudyState
+from gatefront.search.sampling.filtered_sampler import SelectiveSampler
+from gatefront.search.sampling.optuna_study import open_study
+from gatefront.search.sampling.warm_start import begin_from, heirs_of, inherit
+from gatefront.search.service.amendments import ask_to_stop
+from gatefront.search.snapshots.reader import StudyReader
+from gatefront.search.storage.artifacts.paths import StudyFolders
+from gatefront.search.storage.database.open import open_store
+from gatefront.search.storage.database.optuna_storage import StudyStorage
+from gatefront.search.storage.database.retry import Patience, reason_of
+from gatefront.search.storage.lease import Lease
+from gatefront.search.storage.study_store import StudyStore
+from gatefront.search.storage.tables.events import COMMAND_LINE
+from gatefront.search.storage.tables.schema import StudyRow
+from gatefront.spaces.errors import GatefrontError
+from gatefront.trainer.checkpoints.disk_full import DiskFullError, disk_full, ran_out_of_disk
+from gatefront.trainer.data import load_data
+from gatefront.trainer.trial.run_trial import run_trial as train_trial
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overrides:
+    """What a caller sets against the study file; None leaves the file's value."""
+
+    flop_budget: str | None = None
+    param_budget: str | None = None
+    latency_budget_ms: float | None = None
+    trials: int | None = None
+    workers: int | None = None
+
+    def apply(self, config: StudyConfig) -> StudyConfig:
+        """The config as it will run.
+
+        Raises:
+            StudyFileError: a budget cannot be read, or latency has one and is not measured.
+        """
+        if self.flop_budget is not None:
+            parse_flop_budget(self.flop_budget)
+        if self.param_budget is not None:
+            parse_param_budget(self.param_budget)
+        given = {name: value for name, value in asdict(self).items() if value is not None}
+        latency = _capped(config.latency, given.pop("latency_budget_ms", None))
+        return config.model_copy(update={"study": config.study.model_copy(update=given), "latency": latency})
+
+
+def _capped(latency: LatencySection | None, budget_ms: float | None) -> LatencySection | None:
+    if budget_ms is None:
+        return latency
+    if latency is None:
+        raise StudyFileError(
+            "latency_budget is given, and nothing says how latency is measured.",
+            hint="Add a [latency] table to the study file; it may be empty.",
+        )
+    return latency.model_copy(update={"budget_ms": budget_ms})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sitting:
+    """How a study is driven this time, and who asked for that. ``watch`` is entered once the study can be read.
+
+    A study that a service starts ``is_kept``: the service resumes it when its driver is lost. ``address`` is the Ray
+    cluster to train on; None: one of its own on this machine.
+    """
+
+    url: str
+    drain: Drain
+    watch: Callable[[str, Recovery], AbstractContextManager[object]] = lambda _study, _recovery: nullcontext()
+    run_trial: RunTrial = train_trial
+    actor: str = COMMAND_LINE
+    is_kept: bool = False
+    address: str | None = None
+
+
+def start_study(
+    text: str,
+    overrides: Overrides,
+    storage: Path,
+    sitting: Sitting,
+    *,
+    earlier: str | None = None,
+    force: bool = False,
+) -> StudyState:
+    """Create the study that ``text`` describes and run it to its end, or until the drain is requested.
+
+    It goes on from the study named ``earlier``, if one is. With ``force`` the doctor's checks of the data are left out.
+
+    Raises:
+        DataChecksError: the doctor's checks of the data fail. Nothing was created.
+        DiskFullError: there was no room. The study, if it was created, is STOPPED.
+        LineageError, StudyNotFoundError: the earlier study is of no use here, or there is none. Nothing was created.
+        StudyFileError, DataError, SpaceError: the file asks for what cannot be. Nothing was created.
+        StudyExistsError: the database already holds a study of that name.
+        ReferenceFailedError: the references could not be trained. The study is FAILED; `resume` tries again.
+        DriverFailedError: the database or Ray failed.
+        LeaseLostError: another driver took over; nothing was written since.
+    """
+    text = without_mark(text)
+    config = overrides.apply(parse_study(text))
+    plan = plan_study(config)
+    engine, optuna_storage = open_store(sitting.url)
+    _refuse_known_name(optuna_storage, config.study.name)
+    inheritance = None if earlier is None else begin_from(plan, text, StudyReader(sitting.url), earlier)
+    workers = plan_workers(config.study.workers, sitting.address)
+    # Before the study exists: data that cannot be read is wrong input, not a failed study.
+    data = load_data(plan.data, StudyFolders(storage, config.study.name).cache)
+    if not force:
+        require_sound_data(plan.tasks, data)
+    row = _new_row(plan, text, storage, workers)
+    row.started_from = earlier
+    StudyStore.create(engine, row, began=None if inheritance is None else str(inheritance))
+    return _drive(plan, "started", engine, optuna_storage, sitting, storage)
+
+
+def resume_study(name: str, sitting: Sitting, *, workers: int | None = None) -> StudyState:
+    """Go on with a stopped, failed or abandoned study until the number of trials first asked for is done.
+
+    Raises:
+        StudyNotFoundError: there is no such study.
+        StudyBusyError: its driver is alive.
+    """
+    engine, optuna_storage = open_store(sitting.url)
+    row = StudyStore(engine, name).load()
+    asked = Overrides(
+        flop_budget=row.flop_budget_text or None,
+        param_budget=row.param_budget_text or None,
+        latency_budget_ms=None if row.latency is None else LatencyRule(**row.latency).budget_ms,
+        trials=row.num_trials,
+        workers=workers or row.num_workers,
+    )
+    plan = plan_study(asked.apply(parse_study(row.file_text)))
+    return _drive(plan, "resumed", engine, optuna_storage, sitting, Path(row.storage_dir))
+
+
+def stop_study(name: str, url: str) -> bool:
+    """Ask a study's driver to stop after the current epochs. False if no driver is alive to hear it."""
+    engine, _ = open_store(url)
+    return ask_to_stop(engine, name)
+
+
+def _drive(
+    plan: StudyPlan,
+    begun: EventKind,
+    engine: sa.Engine,
+    optuna_storage: StudyStorage,
+    sitting: Sitting,
+    storage: Path,
+) -> StudyState:
+    name = plan.config.study.name
+    lease = Lease(engine, name)
+    # From here on an outage is waited for, unless a second Ctrl-C ends the waiting.
+    patience = optuna_storage.patience = Patience(is_over=lambda: sitting.drain.is_at_once)
+    with Heartbeat(lease, sitting.drain, patience) as heartbeat:
+        optuna_storage.write_for(name, lease.identity)
+        store = StudyStore(engine, name, guard=heartbeat.check, holder=lease.identity, patience=patience)
+        try:
+            store.begin_sitting(begun, _as_asked(plan, sitting), actor=sitting.actor, is_kept=sitting.is_kept)
+            run = _prepare(plan, store, optuna_storage, sitting)
+            with sitting.watch(name, run.recovery):
+                return run_study(run)
+        except tune.TuneError as error:
+            # An error in our own callbacks arrives as the text of a traceback.
+            failure = DriverFailedError(_last_line(error), hint=f"Go on with `gatefront resume {name}`.")
+            _note_failure(store, heartbeat, failure)
+            raise failure from error
+        except (sa.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+            raise DriverFailedError(
+                f"the database failed: {reason_of(error)}.", hint=f"Go on with `gatefront resume {name}`."
+            ) from error
+        except GatefrontError as error:
+            _note_failure(store, heartbeat, error)
+            raise
+        except (OSError, RuntimeError) as error:
+            if not ran_out_of_disk(error, storage):
+                raise
+            _note_failure(store, heartbeat, disk_full(storage))
+            raise disk_full(storage) from error
+
+
+def _as_asked(plan: StudyPlan, sitting: Sitting) -> str:
+    seconds = sitting.drain.max_seconds
+    cap = "" if seconds is None else f", for at most {seconds / 3600:g} h"
+    return f"{plan.config.study.trials} trials{cap}"
+
+
+def _note_failure(store: StudyStore, heartbeat: Heartbeat, error: GatefrontError) -> None:
+    """The study is FAILED and says why, unless another driver has it by now. Without room on the disk it is STOPPED."""
+    heartbeat.check()
+    store.set_state(StudyState.STOPPED if isinstance(error, DiskFullError) else StudyState.FAILED, str(error))
+
+
+def _last_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[-1].rstrip(".") if lines else type(error).__name__
+
+
+def _prepare(plan: StudyPlan, store: StudyStore, optuna_storage: StudyStorage, sitting: Sitting) -> StudyRun:
+    row = store.load()
+    folders = StudyFolders(Path(row.storage_dir), store.study)
+    store.set_state(StudyState.PREPARING, "reading the data")
+    reader = StudyReader(sitting.url)
+    inheritance = None if row.started_from is None else inherit(plan, reader, row.started_from)
+    study = open_study(optuna_storage, plan.config, num_trials=row.num_trials, heirs=heirs_of(inheritance))
+    warm = () if inheritance is None else inheritance.trials
+    study.sampler = SelectiveSampler(study.sampler, store.void_trials, warm)
+    recovery = recover(study, store, plan.config, num_trials=row.num_trials, flop_budget=plan.flop_budget)
+    run = StudyRun(
+        plan=plan,
+        store=store,
+        reader=reader,
+        study=study,
+        recovery=recovery,
+        folders=folders,
+        workers=plan_workers(plan.config.study.workers, sitting.address),
+        drain=sitting.drain,
+        run_trial=sitting.run_trial,
+        address=sitting.address,
+    )
+    if run.has_work:
+        # Here once, before many workers ask for it at the same time.
+        load_data(plan.data, folders.cache)
+    return run
+
+
+def _refuse_known_name(storage: optuna.storages.RDBStorage, name: str) -> None:
+    if any(found.study_name == name for found in storage.get_all_studies()):
+        raise StudyExistsError(
+            f"the database already holds a study {name!r}.",
+            hint=f"Go on with `gatefront resume {name}`, or give [study] another name.",
+        )
+
+
+def _new_row(plan: StudyPlan, text: str, storage: Path, workers: WorkerResources) -> StudyRow:
+    config, largest = plan.config, plan.largest
+    backbones = dict.fromkeys(capacity.architecture.backbone for capacity in plan.capacities)
+    return StudyRow(
+        name=config.study.name,
+        file_text=text,
+        created_at=datetime.now(UTC),
+        num_trials=config.study.trials,
+        num_workers=workers.num_workers,
+        seed=config.study.seed,
+        flop_budget=plan.flop_budget,
+        flop_budget_text=config.study.flop_budget or "",
+        param_budget_text=config.study.param_budget or "",
+        single_task_flops=largest.single_task,
+        hard_sharing_flops=largest.hard_sharing,
+        floor_flops=plan.floor,
+        ceiling_flops=plan.ceiling,
+        tasks=[asdict(task) for task in task_records(plan.tasks)],
+        data=config.data.name,
+        backbone=", ".join(backbones),
+        storage_dir=str(storage),
+        state=StudyState.PREPARING,
+        latency=None if config.latency_rule is None else asdict(config.latency_rule),
+    )

@@ -1,0 +1,91 @@
+"""What is left of a study, round by round: first the search, then the repeats of its best trials."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import optuna
+
+from gatefront.search.config.study_config import StudyConfig
+from gatefront.search.driver.recovery import Recovery
+from gatefront.search.driver.stop_request import Drain
+from gatefront.search.sampling.filtered_sampler import CONFIRMS
+from gatefront.search.sampling.optuna_study import ask
+from gatefront.search.sampling.replicates import due_repeats, start_repeat
+from gatefront.search.snapshots.reader import StudyReader
+from gatefront.search.storage.study_store import DONE_STATES, StudyStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """Trials to hand out until ``limit`` is reached: the ``adopted`` ones first, then what ``ask`` gives.
+
+    ``is_search``: they are proposed by the sampler; else they repeat what it found.
+    """
+
+    ask: Callable[[], optuna.Trial]
+    adopted: Sequence[optuna.Trial]
+    limit: int
+    is_search: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """What there is to do, as the database has it now: `extend` and `void` change that while a study runs."""
+
+    store: StudyStore
+    reader: StudyReader
+    study: optuna.Study
+    config: StudyConfig
+    recovery: Recovery
+    drain: Drain = field(default_factory=Drain)
+
+    def rounds(self) -> Iterator[Round]:
+        """Each is to be run to its end before the next is asked for; none once a drain is requested."""
+        adopted, repeats = self._still_open(self.recovery.adopted), self._still_open(self.recovery.repeats)
+        before = None
+        while not self.drain.is_requested and before != (before := self._num_ended()):
+            left = self.num_left()
+            if left:
+                yield Round(ask=self._ask, adopted=adopted[:left], limit=left, is_search=True)
+                adopted = ()
+                continue
+            due = self._without(repeats)
+            if due or repeats:
+                handed_out = iter(due)
+                yield Round(
+                    ask=lambda: start_repeat(self.study, next(handed_out)),  # noqa: B023  # run before the next round
+                    adopted=repeats,
+                    limit=len(repeats) + len(due),
+                    is_search=False,
+                )
+                repeats = ()
+
+    def num_left(self) -> int:
+        """Trials of the search that are still to be done."""
+        states = self.store.trial_states().values()
+        return max(0, self.store.load().num_trials - sum(state in DONE_STATES for state in states))
+
+    def due_repeats(self) -> list[int]:
+        """The trials still to repeat, beside the repeats that were handed out before."""
+        section = self.config.study
+        view = self.store.patience(lambda: self.reader.view(self.store.study))
+        return due_repeats(view, points=section.confirm_points, seeds=section.confirm_seeds)
+
+    def _still_open(self, adopted: Sequence[optuna.Trial]) -> tuple[optuna.Trial, ...]:
+        """Those that this sitting took over and has not finished meanwhile."""
+        states = self.store.told_states()
+        return tuple(trial for trial in adopted if states.get(trial.number) not in DONE_STATES)
+
+    def _without(self, repeats: Sequence[optuna.Trial]) -> list[int]:
+        """What is due beside the adopted ``repeats`` that a driver was killed over before they had a row of ours."""
+        known = self.store.told_states()
+        unknown = Counter(trial.user_attrs[CONFIRMS] for trial in repeats if trial.number not in known)
+        return list((Counter(self.due_repeats()) - unknown).elements())
+
+    def _ask(self) -> optuna.Trial:
+        return ask(self.study, self.config)
+
+    def _num_ended(self) -> int:
+        """Of all trials, repeats and void ones too: what a round that came to anything has raised."""
+        return sum(state in DONE_STATES for state in self.store.told_states().values())

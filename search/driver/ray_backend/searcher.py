@@ -1,0 +1,173 @@
+"""StudySearcher: hands trials to Ray Tune and takes their messages back. All decisions on trial states are here."""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+import optuna
+from ray.tune.search import Searcher
+
+from gatefront.search.driver.result_validation import ResultGate
+from gatefront.search.driver.stop_request import Drain
+from gatefront.search.driver.worker.messages import AttemptStarted, TrialInterrupted, decode
+from gatefront.search.driver.write_queue import Outbox
+
+Ask = Callable[[], optuna.Trial]
+MakeConfig = Callable[[optuna.Trial], dict[str, Any]]
+
+
+Handout = tuple[optuna.Trial, dict[str, Any]]
+GiveUp = Callable[[Mapping[int, str]], Mapping[int, str]]
+
+
+class StudySearcher(Searcher):
+    """Interrupted trials first, then what ``ask`` gives, until ``limit`` trials were handed out.
+
+    All that touches the database goes through an outbox, in order: in an outage no trial is handed out, what workers
+    say is kept, and those that run train on.
+
+    Args:
+        ask: the next new trial.
+        make_config: the Ray config of a trial.
+        gate: takes results in.
+        adopted: interrupted trials; they keep number, parameters and checkpoint.
+        limit: how many trials to hand out, adopted ones included.
+        max_concurrent: no more trials at a time, so that each is sampled with all that is known by then.
+        drain: once requested, nothing new is handed out and unfinished trials are left to a resume.
+
+    ``before_trial`` is called before a trial is handed out, and may request the drain.
+    """
+
+    def __init__(
+        self,
+        *,
+        ask: Ask,
+        make_config: MakeConfig,
+        gate: ResultGate,
+        adopted: Sequence[optuna.Trial],
+        limit: int,
+        max_concurrent: int,
+        drain: Drain,
+    ) -> None:
+        super().__init__()
+        self._ask = ask
+        self._make_config = make_config
+        self._gate = gate
+        self._adopted = list(adopted)
+        self._left = limit
+        self._max_concurrent = max_concurrent
+        self._drain = drain
+        self.before_trial: Callable[[], None] = lambda: None
+        self._outbox = Outbox(gate.patience)
+        self._next: Future[Handout] | None = None
+        self._live: dict[str, optuna.Trial] = {}
+        self._last_seen: dict[str, object] = {}
+        self._attempts: dict[str, int] = {}
+        self._workers: dict[str, str] = {}
+        self._causes: dict[str, str] = {}
+        self._stops: dict[str, str] = {}
+
+    def suggest(self, trial_id: str) -> Any:
+        """A Ray config; None while as many trials run as may, or none can be had; ``FINISHED`` when all are out."""
+        if self._drain.is_requested or (self._left == 0 and self._next is None):
+            return Searcher.FINISHED
+        if self._next is None:
+            if not self._outbox.is_settled() or len(self._live) >= self._max_concurrent:
+                return None
+            if not self._has_room():
+                return Searcher.FINISHED
+            self._left -= 1
+            self._next = self._outbox.begin(self._prepare)
+        if not self._outbox.has(self._next):
+            return None
+        trial, config = self._next.result()
+        self._next = None
+        self._live[trial_id] = trial
+        return config
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        self._outbox.do(lambda: self._receive(trial_id, result))
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        self._outbox.do(lambda: self._end(trial_id, result, error=error))
+
+    def note_cause(self, trial_id: str, cause: str) -> None:
+        """What Ray knows of a worker's death; told before the trial is completed."""
+        self._causes[trial_id] = cause
+
+    def note_stop(self, trial_id: str, cause: str) -> None:
+        """The scheduler stops the trial early; told before the trial is completed."""
+        self._stops[trial_id] = cause
+
+    def release(self, give_up: GiveUp = lambda _workers: {}) -> None:
+        """Wait until all is stored. What is still out fails if it is given up, and else waits for a resume.
+
+        ``give_up`` is told the process identity of each such trial's worker (empty: none has begun it), and answers
+        with the cause of each that is not to be tried again.
+        """
+        self._outbox.close()
+        causes = give_up({trial.number: self._workers.get(trial_id, "") for trial_id, trial in self._live.items()})
+        for trial_id, trial in list(self._live.items()):
+            if trial.number in causes:
+                self._gate.fail(trial, causes[trial.number], is_deterministic=True)
+            else:
+                self._gate.interrupt(trial)
+            self._forget(trial_id)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing to save: the database is the truth, and a pickle would carry its address."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing to restore."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+    def _has_room(self) -> bool:
+        self.before_trial()
+        return not self._drain.is_requested
+
+    def _prepare(self) -> Handout:
+        trial = self._adopted.pop(0) if self._adopted else self._ask()
+        return trial, self._make_config(trial)
+
+    def _receive(self, trial_id: str, result: dict[str, Any]) -> None:
+        trial = self._live.get(trial_id)
+        # Ray repeats the last result when a trial ends, and once more on completion.
+        if trial is None or self._last_seen.get(trial_id) == result.get("message"):
+            return
+        message = decode(result)
+        if message is None:
+            return
+        self._last_seen[trial_id] = result["message"]
+        if isinstance(message, AttemptStarted):
+            self._attempts[trial_id] = self._attempts.get(trial_id, 0) + 1
+            self._workers[trial_id] = message.worker
+        if isinstance(message, TrialInterrupted):
+            # What stopped this trial stops the others, too: the study ends cleanly and waits for a resume.
+            self._drain.request_once(message.cause)
+        if self._gate.receive(trial, message):
+            self._forget(trial_id)
+
+    def _end(self, trial_id: str, result: dict[str, Any] | None, *, error: bool) -> None:
+        if result and not error:
+            self._receive(trial_id, result)
+        trial = self._live.get(trial_id)
+        if trial is None:
+            return
+        # Before the drain: what was judged is done, even if the study was asked to stop meanwhile.
+        if trial_id in self._stops:
+            self._gate.stop_early(trial, self._stops[trial_id])
+        elif self._drain.is_requested:
+            self._gate.interrupt(trial)
+        elif error:
+            attempts = self._attempts.get(trial_id, 0)
+            cause = self._causes.get(trial_id, "")
+            self._gate.fail(trial, f"the worker died, {attempts} of {attempts} attempts. {cause}".strip())
+        else:
+            self._gate.fail(trial, "the worker ended without a result.")
+        self._forget(trial_id)
+
+    def _forget(self, trial_id: str) -> None:
+        for known in (self._live, self._last_seen, self._attempts, self._workers, self._causes, self._stops):
+            known.pop(trial_id, None)

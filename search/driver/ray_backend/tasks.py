@@ -1,0 +1,45 @@
+"""Jobs side by side in the cluster's workers: handed out together, taken back one by one, ended by a drain."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+import ray
+
+from gatefront.search.driver.ray_backend.attempts import MOST_ATTEMPTS
+from gatefront.search.driver.ray_backend.cluster import WorkerResources
+from gatefront.search.driver.stop_request import Drain
+
+_POLL_S = 0.5
+
+Job = TypeVar("Job")
+
+
+class PreparationStoppedError(Exception):
+    """A stop was asked for before all jobs were done."""
+
+
+def run_jobs(
+    train: Callable[..., Any],
+    jobs: Iterable[tuple[Job, tuple[Any, ...]]],
+    workers: WorkerResources,
+    drain: Drain,
+) -> Iterator[tuple[Job, "ray.ObjectRef[Any]"]]:
+    """``train`` with each job's arguments in a worker; yields a job as it ends, well or not, with what it gave.
+
+    Raises:
+        PreparationStoppedError: the drain was requested; jobs that still ran were ended.
+    """
+    task = ray.remote(train).options(
+        num_cpus=1, num_gpus=workers.gpus_per_worker, max_retries=MOST_ATTEMPTS - 1, retry_exceptions=False
+    )
+    running = {task.remote(*values): job for job, values in jobs}
+    try:
+        while running:
+            ready, _ = ray.wait(list(running), timeout=_POLL_S)
+            for reference in ready:
+                yield running.pop(reference), reference
+            if drain.is_requested:
+                raise PreparationStoppedError
+    finally:
+        for reference in running:
+            ray.cancel(reference, force=True)

@@ -1,0 +1,69 @@
+"""Taking a study up again from the database alone, after a stop or a killed driver."""
+
+from dataclasses import dataclass
+
+import optuna
+from optuna.trial import TrialState as OptunaState
+
+from gatefront.search.config.study_config import StudyConfig
+from gatefront.search.results.pareto import Budgets
+from gatefront.search.results.records import TrialState
+from gatefront.search.sampling.filtered_sampler import CONFIRMS
+from gatefront.search.sampling.optuna_study import (
+    adopt,
+    tell_complete,
+    tell_failed,
+    tell_stopped_early,
+    unfinished_trials,
+)
+from gatefront.search.storage.study_store import DONE_STATES, StudyStore
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """``num_done`` trials are kept, ``adopted`` go on from their checkpoints, ``num_left`` are handed out in all.
+
+    ``repeats`` go on as well: they confirm trials of the search and are not counted with it.
+    """
+
+    num_done: int
+    adopted: tuple[optuna.Trial, ...]
+    num_left: int
+    repeats: tuple[optuna.Trial, ...] = ()
+
+
+def recover(
+    study: optuna.Study, store: StudyStore, config: StudyConfig, *, num_trials: int, flop_budget: int | None
+) -> Recovery:
+    """Finish what a dead driver had stored but not told, and collect what it had handed out. Needs the lease."""
+    budgets = Budgets(flops=flop_budget, latency_ms=config.latency_budget_ms)
+    told = store.told_states()
+    adopted: list[optuna.Trial] = []
+    repeats: list[optuna.Trial] = []
+    for found in unfinished_trials(study):
+        trial = adopt(study, found, config)
+        state = told.get(found.number, TrialState.QUEUED)
+        if state is TrialState.COMPLETE:
+            tell_complete(study, trial, store.stored_result(found.number), budgets)
+        elif state is TrialState.FAILED:
+            tell_failed(study, trial, budgets)
+        elif state is TrialState.STOPPED_EARLY:
+            tell_stopped_early(study, trial)
+        else:
+            (repeats if CONFIRMS in found.user_attrs else adopted).append(trial)
+            if found.number in told:
+                store.requeue_trial(found.number)
+    num_done = sum(state in DONE_STATES for state in store.trial_states().values())
+    num_left = max(0, num_trials - num_done)
+    return Recovery(num_done, tuple(adopted[:num_left]), num_left, tuple(repeats))
+
+
+def give_up_unowned(study: optuna.Study, store: StudyStore) -> None:
+    """End what Optuna takes for running and nobody was handed; only where no trial of the study is left to do.
+
+    A trial has no owner if the answer to its making was lost with the connection: another one was made in its place.
+    """
+    handed_out = store.told_states()
+    for found in unfinished_trials(study):
+        if found.number not in handed_out:
+            study.tell(found.number, state=OptunaState.FAIL)

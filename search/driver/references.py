@@ -1,0 +1,223 @@
+"""A study's first work: the single-task and hard-sharing networks that Δ_MTL and the first weights come from."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from gatefront.search.planning.capacities import Capacity
+from gatefront.search.planning.study_plan import StudyPlan
+from gatefront.search.planning.task_records import task_records
+from gatefront.search.results.unlearned_tasks import UnlearnedTask, has_learned, require_ranked
+from gatefront.search.sampling.search_space import TrialSettings, reference_train_config
+from gatefront.search.storage.study_store import StudyStore
+from gatefront.spaces import Architecture
+from gatefront.trainer.baselines.references import train_reference
+from gatefront.trainer.checkpoints.initial_network import InitialNetwork
+from gatefront.trainer.config import TrainConfig
+from gatefront.trainer.data import DataSpec, load_data
+from gatefront.trainer.metrics.delta_mtl import delta_mtl
+from gatefront.trainer.reporting import ReferenceResult
+from gatefront.trainer.trial.spec import TrainedReference, TrialSpec
+
+logger = logging.getLogger(__name__)
+
+Purpose = Literal["single_task", "shared_init", "hard_sharing"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceJob:
+    """One network to train. ``is_baseline``: it is part of what trials are compared with, not only initial weights."""
+
+    purpose: Purpose
+    architecture: Architecture
+    task_name: str | None
+    data: DataSpec
+    train: TrainConfig
+    is_baseline: bool
+
+    @property
+    def role(self) -> str:
+        """Unique in the study, and readable."""
+        architecture = self.architecture
+        capacity = f"{architecture.backbone} x{architecture.width:g} decoder {architecture.decoder_width}"
+        if architecture.resolution != 1.0:
+            capacity += f" resolution {architecture.resolution:g}"
+        return " / ".join(filter(None, (capacity, self.purpose, self.task_name)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class References:
+    """All trained references of a study, by role. Δ_MTL leaves out the tasks that are ``unranked``."""
+
+    plan: StudyPlan
+    results: Mapping[str, ReferenceResult]
+    unranked: frozenset[str] = frozenset()
+
+    def single_task(self, capacity: Capacity) -> dict[str, TrainedReference]:
+        """Per task: the weights of this capacity, with the metrics of the largest one.
+
+        All trials of a study are compared with the same baseline, whatever their capacity.
+        """
+        own = self._by_task(capacity)
+        baseline = self._by_task(self.plan.largest)
+        return {
+            task: TrainedReference(
+                metrics=dict(baseline[task].metrics), path=result.path, has_learned=task not in self.unranked
+            )
+            for task, result in own.items()
+        }
+
+    def shared_init(self, capacity: Capacity) -> TrainedReference | None:
+        """What the shared branch starts from; None: from random weights."""
+        for job in reference_jobs(self.plan):
+            if job.purpose == "shared_init" and job.architecture == capacity.architecture:
+                return TrainedReference.from_result(self.results[job.role])
+        return None
+
+    def trial_spec(self, settings: TrialSettings, *, initial: InitialNetwork | None = None) -> TrialSpec:
+        """What a worker is to train at these settings, under the study's budgets."""
+        capacity = settings.capacity
+        return TrialSpec(
+            architecture=capacity.architecture,
+            data=self.plan.data,
+            train=settings.train,
+            gates=settings.gates,
+            flop_budget=self.plan.flop_budget,
+            flop_target=settings.flop_target,
+            param_budget=self.plan.param_budget,
+            single_task=self.single_task(capacity),
+            hard_sharing=self.shared_init(capacity),
+            initial=initial,
+            family=settings.family,
+        )
+
+    def baseline_results(self) -> Iterable[ReferenceResult]:
+        """The single-task networks of the largest capacity, in the order of the tasks."""
+        baseline = self._by_task(self.plan.largest)
+        return [baseline[task.name] for task in self.plan.tasks]
+
+    def hard_sharing_delta_mtl(self) -> float:
+        """Δ_MTL of the hard-sharing baseline, in percent."""
+        (job,) = [job for job in reference_jobs(self.plan) if job.purpose == "hard_sharing"]
+        metrics = {task: result.metrics[task] for task, result in self._by_task(self.plan.largest).items()}
+        ranked = [task for task in self.plan.tasks if task.name not in self.unranked]
+        return delta_mtl(ranked, self.results[job.role].metrics, metrics).mean
+
+    def _by_task(self, capacity: Capacity) -> dict[str, ReferenceResult]:
+        return {
+            job.task_name: self.results[job.role]
+            for job in reference_jobs(self.plan)
+            if job.task_name is not None and job.architecture == capacity.architecture
+        }
+
+
+TrainAll = Callable[[list[ReferenceJob], Path], Iterable[tuple[ReferenceJob, ReferenceResult]]]
+
+
+def reference_jobs(plan: StudyPlan) -> list[ReferenceJob]:
+    """Everything to train before the first trial; the longest first, so that workers end together."""
+    return sorted(_jobs(plan), key=lambda job: job.purpose != "hard_sharing")
+
+
+def prepare_references(plan: StudyPlan, store: StudyStore, cache_dir: Path, train_all: TrainAll) -> References:
+    """Train, or find in the cache, every reference and record it as soon as it is there.
+
+    Raises:
+        ReferenceFailedError: no task has learned alone, and the study does not ask to rank on them all the same.
+    """
+    jobs = reference_jobs(plan)
+    results: dict[str, ReferenceResult] = {}
+    unranked: set[str] = set()
+    store.set_message(f"training references, 0 of {len(jobs)} done")
+    for job, result in train_all(jobs, cache_dir):
+        results[job.role] = result
+        if job.purpose != "hard_sharing":
+            is_ranked = not job.is_baseline or judge_alone(plan, result) is None or plan.config.study.rank_unlearned
+            if not store.record_reference(job.role, result, is_baseline=job.is_baseline, is_ranked=is_ranked):
+                unranked.add(str(job.task_name))
+        store.set_message(f"training references, {len(results)} of {len(jobs)} done")
+    references = References(plan=plan, results=results, unranked=frozenset(unranked))
+    warn_of_unlearned(references)
+    (baseline,) = [job for job in jobs if job.purpose == "hard_sharing"]
+    store.record_reference(
+        baseline.role,
+        results[baseline.role],
+        is_baseline=True,
+        # Known only now: it takes every single-task metric.
+        delta_mtl=references.hard_sharing_delta_mtl(),
+    )
+    return references
+
+
+def judge_alone(plan: StudyPlan, result: ReferenceResult) -> UnlearnedTask | None:
+    """The task of a single-task reference if that has not learned; None if it has, or is none."""
+    if result.kind != "single_task":
+        return None
+    (task,) = task_records(task for task in plan.tasks if task.name == result.tasks[0])
+    value = result.metrics[task.name]
+    if has_learned(task, value, result.constant_metrics):
+        return None
+    constant = result.constant_metrics[task.name]
+    return UnlearnedTask(name=task.name, metric=task.metric, value=value, constant=constant, is_ranked=False)
+
+
+def warn_of_unlearned(references: References) -> None:
+    """Log each task that Δ_MTL leaves out, with what its network alone scores.
+
+    Raises:
+        ReferenceFailedError: it would leave out all of them.
+    """
+    plan = references.plan
+    judged = [judge_alone(plan, result) for result in references.baseline_results()]
+    unlearned = [task for task in judged if task is not None]
+    left_out = [task for task in unlearned if task.name in references.unranked]
+    require_ranked(plan.tasks, left_out)
+    for task in unlearned:
+        done = "leaves it out" if task in left_out else "counts it nevertheless (rank_unlearned = true)"
+        logger.warning("the single-task network of %s has not learned: Δ_MTL %s", task.scores, done)
+
+
+def train_job(job: ReferenceJob, cache_dir: Path) -> ReferenceResult:
+    """Train one reference; runs in a worker."""
+    return train_reference(
+        "single_task" if job.purpose == "single_task" else "hard_sharing",
+        job.architecture,
+        job.task_name,
+        load_data(job.data, cache_dir),
+        job.train,
+        cache_dir=cache_dir,
+    )
+
+
+def _jobs(plan: StudyPlan) -> Iterator[ReferenceJob]:
+    short = reference_train_config(plan.config, epochs=plan.reference_epochs)
+    for capacity in plan.capacities:
+        largest = capacity is plan.largest
+        for task in plan.tasks:
+            yield _job(plan, "single_task", capacity, short, task_name=task.name, is_baseline=largest)
+        if plan.shared_init_epochs:
+            initial = reference_train_config(plan.config, epochs=plan.shared_init_epochs)
+            yield _job(plan, "shared_init", capacity, initial)
+    long = reference_train_config(plan.config, epochs=plan.hard_sharing_epochs)
+    yield _job(plan, "hard_sharing", plan.largest, long, is_baseline=True)
+
+
+def _job(
+    plan: StudyPlan,
+    purpose: Purpose,
+    capacity: Capacity,
+    train: TrainConfig,
+    *,
+    task_name: str | None = None,
+    is_baseline: bool = False,
+) -> ReferenceJob:
+    return ReferenceJob(
+        purpose=purpose,
+        architecture=capacity.architecture,
+        task_name=task_name,
+        data=plan.data,
+        train=train,
+        is_baseline=is_baseline,
+    )

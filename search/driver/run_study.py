@@ -1,0 +1,300 @@
+"""Running a study: references, then trials in Ray Tune's workers, until all are done or a drain is requested."""
+
+import json
+import logging
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import optuna
+from ray import tune
+
+from gatefront.search.config.environment import disk_quota
+from gatefront.search.driver.disk_guard import DiskKeeper
+from gatefront.search.driver.phases import Progress, Round
+from gatefront.search.driver.ray_backend.attempts import MOST_ATTEMPTS
+from gatefront.search.driver.ray_backend.cluster import WorkerResources, cluster
+from gatefront.search.driver.ray_backend.oom_kills import WorkersKilledError, given_up, killed_workers
+from gatefront.search.driver.ray_backend.reference_tasks import RayReferences
+from gatefront.search.driver.ray_backend.scheduler import TrialScheduler
+from gatefront.search.driver.ray_backend.searcher import StudySearcher
+from gatefront.search.driver.ray_backend.tasks import PreparationStoppedError
+from gatefront.search.driver.recovery import Recovery, give_up_unowned, recover
+from gatefront.search.driver.references import References, prepare_references
+from gatefront.search.driver.result_validation import ResultGate
+from gatefront.search.driver.stop_request import Drain
+from gatefront.search.driver.study_stopping import early_stopping
+from gatefront.search.driver.worker.trainable import SPEC, TRIAL_NUMBER, RunTrial, make_trainable
+from gatefront.search.planning.disk_estimate import trial_bytes
+from gatefront.search.planning.study_plan import StudyPlan
+from gatefront.search.results.records import StudyState, StudyView, TrialState
+from gatefront.search.sampling.filtered_sampler import CONFIRMS
+from gatefront.search.sampling.prefetch import Ask, AskAhead
+from gatefront.search.sampling.samplers import choose_sampler
+from gatefront.search.sampling.search_space import decode
+from gatefront.search.snapshots.reader import StudyReader
+from gatefront.search.storage.artifacts.paths import StudyFolders
+from gatefront.search.storage.artifacts.sweep import studies_from
+from gatefront.search.storage.study_store import DONE_STATES, OPEN_STATES, StudyStore
+from gatefront.search.storage.tables.optuna_tables import INITIAL
+from gatefront.trainer.checkpoints.disk_full import ran_out_of_disk
+from gatefront.trainer.checkpoints.initial_network import InitialNetwork
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyRun:
+    """Everything one sitting of a study needs; the lease is held by the caller."""
+
+    plan: StudyPlan
+    store: StudyStore
+    reader: StudyReader
+    study: optuna.Study
+    recovery: Recovery
+    folders: StudyFolders
+    workers: WorkerResources
+    drain: Drain
+    run_trial: RunTrial
+    address: str | None = None
+    memory_kills: Counter[int] = field(default_factory=Counter)
+
+    @property
+    def progress(self) -> Progress:
+        return Progress(
+            store=self.store,
+            reader=self.reader,
+            study=self.study,
+            config=self.plan.config,
+            recovery=self.recovery,
+            drain=self.drain,
+        )
+
+    @property
+    def has_work(self) -> bool:
+        """False if all is done, or a drain is requested already."""
+        return next(self.progress.rounds(), None) is not None
+
+
+def run_study(run: StudyRun) -> StudyState:
+    """Drive the study to its end or to the drain; the state it ends in is stored and returned.
+
+    Raises:
+        ReferenceFailedError: a reference could not be trained.
+        TuneError: Ray Tune could not go on.
+    """
+    ended_early = False
+    try:
+        while run.has_work:
+            try:
+                with cluster(run.workers, run.address):
+                    ended_early = _work(run)
+                break
+            except WorkersKilledError as killed:
+                logger.warning("%s; going on from the checkpoints", killed)
+                run = _taken_up_again(run)
+    except PreparationStoppedError:
+        logger.info("stopped while references were training")
+    finally:
+        shutil.rmtree(run.folders.ray, ignore_errors=True)
+    return _conclude(run, ended_early=ended_early)
+
+
+def _work(run: StudyRun) -> bool:
+    """Round by round until nothing is left; True if something is, and Ray Tune came to nothing with it."""
+    run.store.set_state(StudyState.PREPARING)
+    keeper = _disk_keeper(run)
+    keeper.begin()
+    keeper.before_trial()
+    train_all = RayReferences(run.workers, run.drain)
+    references = prepare_references(run.plan, run.store, run.folders.cache, train_all)
+    run.store.set_state(StudyState.RUNNING)
+    for position, work in enumerate(run.progress.rounds()):
+        run.store.set_message(_doing(run, work))
+        _fit(run, references, work, keeper, f"run-{position}")
+    return run.has_work
+
+
+def _taken_up_again(run: StudyRun) -> StudyRun:
+    """The same sitting once more, as a resume would begin it: its cluster is gone, its trials are left to it."""
+    num_trials = run.store.load().num_trials
+    recovery = recover(run.study, run.store, run.plan.config, num_trials=num_trials, flop_budget=run.plan.flop_budget)
+    return replace(run, recovery=recovery)
+
+
+def _disk_keeper(run: StudyRun) -> DiskKeeper:
+    def view() -> StudyView:
+        return run.store.patience(lambda: run.reader.view(run.store.study))
+
+    def heirs() -> tuple[str, ...]:
+        return run.store.patience(lambda: studies_from(run.reader, run.store.study))
+
+    return DiskKeeper(
+        folders=run.folders,
+        view=view,
+        heirs=heirs,
+        drain=run.drain,
+        quota=disk_quota(run.plan.config.study.disk_quota),
+        trial_bytes=trial_bytes(run.plan),
+        num_workers=run.workers.num_workers,
+        repeated=run.plan.config.study.confirm_points,
+    )
+
+
+def _doing(run: StudyRun, work: Round) -> str:
+    if work.is_search:
+        return str(choose_sampler(run.plan.config, num_trials=run.store.load().num_trials))
+    return "repeating the best trials with other seeds"
+
+
+def _fit(run: StudyRun, references: References, work: Round, keeper: DiskKeeper, name: str) -> None:
+    num_new, num_workers = work.limit - len(work.adopted), run.workers.num_workers
+    with AskAhead(work.ask, limit=num_new, num_workers=num_workers) as ask:
+        searcher = _searcher(run, references, work, keeper, ask)
+        try:
+            _tuner(run, work, searcher, name).fit()
+        except RuntimeError as error:
+            killed = killed_workers(error)
+            if killed is None:
+                raise
+            searcher.release(partial(given_up, run.memory_kills, killed))
+            raise WorkersKilledError("Ray ended a worker because memory was running out") from error
+        except (OSError, tune.TuneError) as error:
+            # Ray's own records, here or in the machine's temporary folder.
+            if not ran_out_of_disk(error, run.folders.storage):
+                raise
+            run.drain.request_once("the disk of Ray's records is full")
+        finally:
+            # Whatever went wrong, no trial is left behind as running.
+            searcher.release()
+
+
+def _tuner(run: StudyRun, work: Round, searcher: StudySearcher, name: str) -> tune.Tuner:
+    return tune.Tuner(
+        tune.with_resources(_trainable(run), run.workers.as_ray()),
+        tune_config=tune.TuneConfig(
+            search_alg=searcher,
+            scheduler=TrialScheduler(searcher, early_stopping(run.plan, run.store)),
+            num_samples=work.limit,
+            reuse_actors=True,
+            trial_name_creator=_trial_name,
+            trial_dirname_creator=_trial_name,
+        ),
+        run_config=tune.RunConfig(
+            name=name,
+            storage_path=str(run.folders.ray),
+            failure_config=tune.FailureConfig(max_failures=MOST_ATTEMPTS - 1),
+            stop=DrainStopper(run.drain),
+            verbose=0,
+        ),
+    )
+
+
+def _trainable(run: StudyRun) -> Callable[[dict[str, Any]], None]:
+    rule, gpus = run.plan.config.latency_rule, run.workers.gpus_per_worker
+    return make_trainable(run.run_trial, run.folders, rule, gpus=gpus)
+
+
+def _searcher(run: StudyRun, references: References, work: Round, keeper: DiskKeeper, ask: Ask) -> StudySearcher:
+    budget = run.plan.flop_budget
+    gate = ResultGate(
+        run.study,
+        run.store,
+        tasks=tuple(task.name for task in run.plan.tasks),
+        flop_budget=budget,
+        param_budget=run.plan.param_budget,
+        latency=run.plan.config.latency_rule,
+        on_end=keeper.trial_ended,
+    )
+    searcher = StudySearcher(
+        ask=ask,
+        make_config=_config_maker(run, references),
+        gate=gate,
+        adopted=work.adopted,
+        limit=work.limit,
+        max_concurrent=run.workers.num_workers,
+        drain=run.drain,
+    )
+    searcher.before_trial = keeper.before_trial
+    return searcher
+
+
+def _config_maker(run: StudyRun, references: References) -> Callable[[optuna.Trial], dict[str, Any]]:
+    plan = run.plan
+
+    def make_config(trial: optuna.Trial) -> dict[str, Any]:
+        # The references have the study's seed, and each trial one of its own.
+        settings = decode(plan, trial.params, seed=plan.config.study.seed + 1 + trial.number)
+        initial = trial.user_attrs.get(INITIAL)
+        spec = references.trial_spec(settings, initial=None if initial is None else InitialNetwork.from_json(initial))
+        confirms = trial.user_attrs.get(CONFIRMS)
+        run.store.open_trial(trial.number, seed=settings.train.seed, num_epochs=spec.num_epochs, confirms=confirms)
+        # As text: Ray reads meaning into the keys of a nested configuration, and some of them are names of tasks.
+        return {TRIAL_NUMBER: trial.number, SPEC: json.dumps(spec.to_json())}
+
+    return make_config
+
+
+def _conclude(run: StudyRun, *, ended_early: bool) -> StudyState:
+    states = list(run.store.trial_states().values())
+    num_trials = run.store.load().num_trials
+    num_done = sum(state in DONE_STATES for state in states)
+    num_complete = states.count(TrialState.COMPLETE)
+    missing = _missing_repeats(run)
+    if num_done < num_trials or missing:
+        # Somebody may extend a study in the seconds that its cluster takes to end.
+        reason = run.drain.reason or ("Ray Tune ended early" if ended_early else "more was asked for as it ended")
+        state = StudyState.FAILED if ended_early else StudyState.STOPPED
+        repeats = f", {missing} repeats of the best to come" if missing else ""
+        message = f"{num_done} of {num_trials} trials done{repeats}: {reason}."
+    elif num_complete == 0:
+        state, message = StudyState.FAILED, f"all {num_trials} trials failed{_stopped_early(states)}."
+    else:
+        state = StudyState.COMPLETE
+        message = f"{num_complete} of {num_trials} trials complete{_stopped_early(states)}{_repeated(run)}."
+    if state is StudyState.COMPLETE:
+        give_up_unowned(run.study, run.store)
+    run.store.set_state(state, message)
+    return state
+
+
+def _missing_repeats(run: StudyRun) -> int:
+    """Repeats that are due, or were handed out and are not done. While the search goes on, none is due yet."""
+    if run.progress.num_left():
+        return 0
+    states = run.store.trial_states(repeats=True).values()
+    return len(run.progress.due_repeats()) + sum(state in OPEN_STATES for state in states)
+
+
+def _repeated(run: StudyRun) -> str:
+    number = list(run.store.trial_states(repeats=True).values()).count(TrialState.COMPLETE)
+    return f", the best repeated with {number} other seeds" if number else ""
+
+
+def _stopped_early(states: list[TrialState]) -> str:
+    number = states.count(TrialState.STOPPED_EARLY)
+    return f", {number} stopped early" if number else ""
+
+
+class DrainStopper(tune.Stopper):
+    """Stops each trial at its next message once a drain is requested; all of them at once if it is urgent."""
+
+    def __init__(self, drain: Drain) -> None:
+        self._drain = drain
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return self._drain.is_requested
+
+    def stop_all(self) -> bool:
+        return self._drain.is_at_once
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Ray snapshots its stopper; a drain is not to be taken up again.
+        return {}
+
+
+def _trial_name(trial: Any) -> str:
+    return f"trial-{trial.config[TRIAL_NUMBER]}"

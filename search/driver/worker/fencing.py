@@ -1,0 +1,32 @@
+"""Claims: of two workers that hold one trial for theirs, the one that came last trains it.
+
+A worker that is believed lost may only have been cut off, and wake up beside the one that took its place.
+"""
+
+import uuid
+from pathlib import Path
+
+from gatefront.search.storage.process_identity import process_identity
+from gatefront.spaces.errors import GatefrontError
+from gatefront.trainer.checkpoints.atomic_file import replacing
+
+_FILE = "worker.txt"
+
+
+class TrialTakenError(GatefrontError, RuntimeError):
+    """Another worker has begun this trial since."""
+
+
+class Claim:
+    """A worker's claim on the trial that is trained in ``work_dir``, from now on."""
+
+    def __init__(self, work_dir: Path) -> None:
+        self._path = work_dir / _FILE
+        self._text = f"{process_identity()} {uuid.uuid4().hex}"
+        with replacing(self._path) as fresh:
+            fresh.write_text(self._text, encoding="utf-8")
+
+    def check(self) -> None:
+        """Raises :class:`TrialTakenError` if another worker has claimed the trial."""
+        if self._path.read_text(encoding="utf-8") != self._text:
+            raise TrialTakenError(f"another worker has begun the trial of {self._path.parent}: this one ends.")

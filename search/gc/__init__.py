@@ -1,6 +1,0 @@
-"""What a study keeps on the disk, what of that may go, and taking it away."""
-
-from gatefront.search.gc.disk_use import DiskUse, disk_use
-from gatefront.search.gc.sweep import Sweep, plan_sweep, sweep
-
-__all__ = ["DiskUse", "Sweep", "disk_use", "plan_sweep", "sweep"]

@@ -1,0 +1,1 @@
+"""A study file resolved against its data and networks."""

@@ -1,0 +1,100 @@
+"""The capacities a study tries: every combination of [network], and what each one costs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+from gatefront.search.config.gates import GatesSection
+from gatefront.search.config.parameters import listed
+from gatefront.search.config.study_config import NetworkSection
+from gatefront.spaces import Architecture, Task, build_gated_network, count_parameters
+from gatefront.spaces.budgets.parameter_budget import count_pruned_parameters
+from gatefront.spaces.gating.gate_layout import GateLayout
+from gatefront.spaces.networks.lifting import find_sites
+
+CAPACITY_KNOBS = ("backbone", "resolution", "width", "decoder_width")
+"""Keys of [network] that may list several values."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capacity:
+    """One architecture and its exact costs at the study's input size: FLOPs at 2 per multiply-add, batch 1.
+
+    ``single_task`` is all single-task networks together, ``hard_sharing`` one shared encoder with all decoders,
+    ``encoder`` one encoder (with the decoders' trunk, where that is shared), ``decoders`` what each task has
+    for itself behind it, ``ceiling`` the gated network with every gate open, ``training`` the gated network
+    as it is trained, with all its branches. ``num_parameters`` is hard sharing's.
+    """
+
+    architecture: Architecture
+    single_task: int
+    hard_sharing: int
+    ceiling: int
+    encoder: int
+    decoders: dict[str, int]
+    training: int
+    num_parameters: int
+
+
+def list_architectures(
+    network: NetworkSection, tasks: Sequence[Task], in_channels: int, input_size: tuple[int, int]
+) -> tuple[Architecture, ...]:
+    """Every architecture that [network] names, in the order written."""
+    return tuple(
+        Architecture(
+            backbone=str(backbone),
+            tasks=tuple(tasks),
+            in_channels=in_channels,
+            input_size=input_size,
+            stem=network.stem,
+            output_stride=network.output_stride,
+            resolution=float(resolution),
+            width=float(width),
+            decoder=network.decoder,
+            decoder_width=int(decoder_width),
+            share_decoder=network.share_decoder,
+            pretrained=network.pretrained,
+            weights=network.weights,
+        )
+        for backbone, resolution, width, decoder_width in product(
+            listed(network.backbone), listed(network.resolution), listed(network.width), listed(network.decoder_width)
+        )
+    )
+
+
+def list_layouts(gates: GatesSection) -> tuple[GateLayout, ...]:
+    """Every layout of gates that [gates] names, in the order written. Raises ``SpaceError`` for one that cannot be."""
+    granularities = (gates.granularity,) if isinstance(gates.granularity, str) else gates.granularity.choices
+    return tuple(
+        GateLayout(granularity=granularity, channel_group=int(channel_group))
+        for granularity, channel_group in product(granularities, listed(gates.channel_group))
+    )
+
+
+def measure_capacity(architecture: Architecture, layouts: Sequence[GateLayout]) -> Capacity:
+    """Builds the network once, runs none of it, and counts. Costs do not depend on where gates sit.
+
+    Raises:
+        SpaceError: the backbone is unknown, cannot be lifted, or is too narrow for one of the layouts.
+    """
+    gated = build_gated_network(architecture, layouts[0])
+    for layout in layouts[1:]:
+        find_sites(gated.shared_encoder, layout)
+    cost = gated.cost
+    return Capacity(
+        architecture=architecture,
+        single_task=cost.single_task,
+        hard_sharing=cost.hard_sharing,
+        ceiling=cost.ceiling,
+        encoder=cost.encoder,
+        decoders=dict(cost.heads),
+        training=cost.single_task + cost.encoder,  # in training the shared branch runs beside every task's own
+        num_parameters=count_parameters(gated.shared_encoder) + count_parameters(gated.heads),
+    )
+
+
+def floor_parameters(capacity: Capacity) -> int:
+    """Parameters of the capacity's smallest delivered network: everything shared, norms folded."""
+    untrained = replace(capacity.architecture, pretrained=False, weights=None)
+    gated = build_gated_network(untrained, initial_logit=-1.0).eval()
+    return count_pruned_parameters(gated, gated.gate_pattern())

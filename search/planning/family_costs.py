@@ -1,0 +1,43 @@
+"""What other families cost, counted on networks that are built once."""
+
+import functools
+
+from gatefront.search.config.family import INTERROGATE, FamilyName, FamilySection
+from gatefront.search.config.parameters import ends
+from gatefront.search.planning.capacities import Capacity
+from gatefront.spaces import Architecture, count_flops
+from gatefront.spaces.families import build_family
+
+
+def least_flops(section: FamilySection, name: FamilyName, capacity: Capacity) -> int:
+    """The fewest FLOPs of a trial of this family at this capacity; LOMT's before its layers are known.
+
+    Raises:
+        SpaceError: the family does not work on this backbone.
+    """
+    if name == INTERROGATE:
+        return capacity.hard_sharing
+    # The larger the shared part, the fewer the FLOPs.
+    gamma = max(ends(section.gamma)) if name == "etr-nlp" else None
+    return family_flops(name, capacity.architecture, gamma)
+
+
+def most_flops(section: FamilySection, name: FamilyName, capacity: Capacity) -> int:
+    """As :func:`least_flops`, the most."""
+    return family_flops(name, capacity.architecture, dearest_settings(section, name).get("gamma"))
+
+
+def dearest_settings(section: FamilySection, name: FamilyName) -> dict[str, float]:
+    """What the builder of a family is given for the network of :func:`most_flops`."""
+    return {"gamma": min(ends(section.gamma))} if name == "etr-nlp" else {}
+
+
+@functools.lru_cache(maxsize=64)
+def family_flops(family: str, architecture: Architecture, gamma: float | None = None) -> int:
+    """FLOPs of a family's network; building one takes seconds. ``gamma`` is etr-nlp's, None is its default.
+
+    Raises:
+        SpaceError: the family does not work on this backbone.
+    """
+    network = build_family(family, architecture, {} if gamma is None else {"gamma": gamma})
+    return count_flops(network, (architecture.in_channels, *architecture.input_size))

@@ -1,0 +1,254 @@
+"""StudyPlan: a study file settled against its data and its networks, before anything is trained."""
+
+import math
+from dataclasses import dataclass, replace
+
+from gatefront.search.config.family import INTERROGATE, FamilyName
+from gatefront.search.config.param_budget import parse_param_budget
+from gatefront.search.config.parameters import Choices, FloatRange, largest, listed
+from gatefront.search.config.quantities import parse_flop_budget
+from gatefront.search.config.study_config import StudyConfig
+from gatefront.search.errors import StudyFileError
+from gatefront.search.planning.capacities import (
+    CAPACITY_KNOBS,
+    Capacity,
+    floor_parameters,
+    list_architectures,
+    list_layouts,
+    measure_capacity,
+)
+from gatefront.search.planning.family_costs import least_flops, most_flops
+from gatefront.search.results.pareto import is_feasible
+from gatefront.spaces import BudgetBelowFloorError, Task
+from gatefront.spaces.families import FAMILIES
+from gatefront.trainer.config import WeightingName
+from gatefront.trainer.data import DataDescription, DataSpec, describe_data
+from gatefront.trainer.metrics import metric_for
+from gatefront.trainer.weighting import require_weighting, step_cost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyPlan:
+    """What a study will do. ``flop_budget`` is absolute (FLOPs, 2 per multiply-add, batch 1); None means no cap.
+
+    ``param_budget`` is the most parameters a delivered network may have; None means no cap.
+    """
+
+    config: StudyConfig
+    data: DataSpec
+    description: DataDescription
+    tasks: tuple[Task, ...]
+    capacities: tuple[Capacity, ...]
+    flop_budget: int | None
+    param_budget: int | None
+
+    @property
+    def largest(self) -> Capacity:
+        """The capacity whose single-task networks define Δ_MTL and 100 % of a percentage."""
+        return max(self.capacities, key=lambda capacity: capacity.single_task)
+
+    @property
+    def floor(self) -> int:
+        """The cheapest network of the study: everything shared at the smallest capacity."""
+        return min(capacity.hard_sharing for capacity in self.capacities)
+
+    @property
+    def ceiling(self) -> int:
+        return max(capacity.ceiling for capacity in self.capacities)
+
+    @property
+    def reference_epochs(self) -> int:
+        return self.config.train.reference_epochs or largest(self.config.train.epochs)
+
+    @property
+    def shared_init_epochs(self) -> int:
+        """Epochs of the hard-sharing network that the shared branch starts from; 0 if it starts from random weights."""
+        if self.config.gates.shared_init == "random" or INTERROGATE not in self.config.family.names:
+            return 0
+        return self.config.train.shared_init_epochs or self.reference_epochs
+
+    @property
+    def hard_sharing_epochs(self) -> int:
+        """Epochs of the hard-sharing reference: as asked, or so many that it costs no less to train than a trial.
+
+        A trial's total is its own training plus that of the networks that initialised it. Both sides see
+        the same samples per epoch, so samples cancel; rounded up.
+        """
+        return self.config.train.hard_sharing_epochs or self.epochs_of_equal_compute(self.config.train.weightings[0])
+
+    def epochs_of_equal_compute(self, weighting: WeightingName) -> int:
+        """Epochs of hard sharing with this weighting that cost no less than a trial with all that initialised it."""
+        per_epoch = self.largest.hard_sharing * step_cost(weighting, len(self.tasks))
+        if INTERROGATE not in self.config.family.names:
+            return math.ceil(max(map(self._family_compute, self.config.family.others)) / per_epoch)
+        return math.ceil((self.trial_flops + self.initial_flops) / per_epoch)
+
+    def family_trial_flops(self, name: FamilyName) -> float:
+        """As ``trial_flops``, for a trial of this family; LOMT's with the sparse networks that find its layers."""
+        if name == INTERROGATE:
+            return self.trial_flops
+        dearest = max(step_cost(weighting, len(self.tasks)) for weighting in self.config.train.weightings)
+        own = dearest * largest(self.config.train.epochs) * most_flops(self.config.family, name, self.largest)
+        return own + (self.single_task_flops if name == "lomt" else 0.0)
+
+    def _family_compute(self, name: FamilyName) -> float:
+        """As ``family_trial_flops`` with all that initialised it."""
+        return self.family_trial_flops(name) + (self.single_task_flops if FAMILIES[name].starts_from else 0.0)
+
+    @property
+    def initial_flops(self) -> float:
+        """What the networks that initialise a trial compute for each training sample, counted as in `trial_flops`."""
+        return self.single_task_flops + self.shared_init_epochs * self.largest.hard_sharing * step_cost(
+            self.config.train.weightings[0], len(self.tasks)
+        )
+
+    @property
+    def single_task_flops(self) -> float:
+        """The part of the single-task networks in ``initial_flops``."""
+        return float(self.reference_epochs * self.largest.single_task)
+
+    @property
+    def trial_flops(self) -> float:
+        """At most what the longest trial computes for each training sample, over all its epochs.
+
+        In forward passes of plain training; a weighting that takes more of them or more backward passes counts as
+        much more. While gates learn every branch runs; behind the cut a trial trains the network that it will deliver,
+        and for each derived point a smaller one.
+        """
+        capacity = self.largest
+        delivered = capacity.single_task if self.flop_budget is None else min(capacity.single_task, self.flop_budget)
+        gates = self.config.gates
+        behind_the_cut = largest(gates.finetune_epochs) + gates.derived_points * gates.derived_epochs
+        dearest = max(step_cost(name, len(self.tasks)) for name in self.config.train.weightings)
+        return dearest * (largest(self.config.train.epochs) * capacity.training + behind_the_cut * delivered)
+
+
+def plan_study(config: StudyConfig) -> StudyPlan:
+    """Settle tasks, capacities and the budget.
+
+    Raises:
+        DataError: the data set does not exist.
+        SpaceError: a network cannot be built as [network] and [gates] ask.
+        StudyFileError: a table names a task that the data does not have, or latencies cannot be measured here.
+        MetricError: a task names a metric that its kind does not have.
+        TrainConfigError: a weighting does not go with gates or with activation checkpointing.
+        BudgetBelowFloorError: a budget is under the cheapest network of the study.
+    """
+    if config.latency_rule is not None:
+        config.latency_rule.require_runnable()
+    for name in config.train.weightings:
+        require_weighting(
+            name,
+            for_gates=INTERROGATE in config.family.names,
+            checkpoints=config.train.checkpoint_activations,
+            micro_batches=config.train.micro_batch_size is not None,
+        )
+    data = config.data.as_spec()
+    description = describe_data(data)
+    _check_task_names(config, [task.name for task in description.tasks])
+    tasks = tuple(_as_asked(task, config) for task in description.tasks)
+    architectures = list_architectures(config.network, tasks, description.in_channels, description.input_size)
+    layouts = list_layouts(config.gates)
+    capacities = tuple(measure_capacity(architecture, layouts) for architecture in architectures)
+    plan = StudyPlan(
+        config=config,
+        data=data,
+        description=description,
+        tasks=tasks,
+        capacities=capacities,
+        flop_budget=_resolve_budget(config, capacities),
+        param_budget=None if config.study.param_budget is None else parse_param_budget(config.study.param_budget),
+    )
+    _check_budget(plan)
+    _check_families(plan)
+    return _without_hopeless_capacities(plan)
+
+
+def _check_task_names(config: StudyConfig, known: list[str]) -> None:
+    tau = config.gates.tau
+    for table, names in (("tasks", config.tasks), ("gates.tau", tau if isinstance(tau, dict) else {})):
+        for name in names:
+            if name not in known:
+                raise StudyFileError(
+                    f"[{table}]: {config.data.name} has no task {name!r}.", hint=f"Its tasks are {', '.join(known)}."
+                )
+    if isinstance(tau, FloatRange) and {"low", "high"} <= set(known):
+        raise StudyFileError(
+            "Cannot tell what [gates.tau] is: a range, or a tau for each of the tasks 'low' and 'high'.",
+            hint="Give one number or choices for all tasks, or rename the tasks.",
+        )
+    if isinstance(tau, dict) and (missing := [name for name in known if name not in tau]):
+        raise StudyFileError(
+            f"[gates.tau] lacks {', '.join(missing)}.", hint="Give every task a tau, or all tasks one."
+        )
+
+
+def _as_asked(task: Task, config: StudyConfig) -> Task:
+    section = config.tasks.get(task.name)
+    if section is not None:
+        task = replace(task, weight=section.weight, metric=section.metric or task.metric)
+    metric_for(task)  # refuses a metric of another kind before anything is trained
+    return task
+
+
+def _resolve_budget(config: StudyConfig, capacities: tuple[Capacity, ...]) -> int | None:
+    if config.study.flop_budget is None:
+        return None
+    single_task = max(capacity.single_task for capacity in capacities)
+    return parse_flop_budget(config.study.flop_budget).resolve(single_task)
+
+
+def _check_budget(plan: StudyPlan) -> None:
+    if plan.flop_budget is not None and plan.flop_budget < plan.floor:
+        share = plan.floor / plan.largest.single_task
+        raise BudgetBelowFloorError(
+            f"flop_budget {plan.config.study.flop_budget!r} is {plan.flop_budget:,} FLOPs, under the floor of "
+            f"{plan.floor:,} FLOPs: everything shared at the smallest capacity.",
+            hint=f"Ask for at least {math.ceil(share * 1000) / 10:.1f}% of the single-task cost, "
+            "or list a smaller width, resolution or decoder_width in [network].",
+        )
+
+
+def _check_families(plan: StudyPlan) -> None:
+    """Every family must work on every backbone, and be under the budget at one capacity at least."""
+    section = plan.config.family
+    for name in section.others:
+        least = min(least_flops(section, name, capacity) for capacity in plan.capacities)
+        # LOMT's network may turn out cheaper than hard sharing, which is what it is before its layers are known.
+        if name != "lomt" and not is_feasible(least, plan.flop_budget):
+            raise BudgetBelowFloorError(
+                f"flop_budget {plan.config.study.flop_budget!r} is {plan.flop_budget:,} FLOPs, the cheapest network of "
+                f"family {name} has {least:,}.",
+                hint="Raise it, leave the family out, or list a smaller width or decoder_width in [network].",
+            )
+
+
+def _without_hopeless_capacities(plan: StudyPlan) -> StudyPlan:
+    """Leave out capacities that not even sharing everything brings under the budgets; the largest stays as baseline.
+
+    A value of [network] goes once no capacity with it fits.
+    """
+    fitting = [capacity for capacity in plan.capacities if is_feasible(capacity.hard_sharing, plan.flop_budget)]
+    if plan.param_budget is not None:
+        fitting = _within_param_budget(fitting, plan.param_budget)
+    kept = tuple(capacity for capacity in plan.capacities if capacity in fitting or capacity is plan.largest)
+    network = plan.config.network
+    narrowed: dict[str, object] = {}
+    for name in CAPACITY_KNOBS:
+        knob = getattr(network, name)
+        values = [v for v in listed(knob) if any(getattr(c.architecture, name) == v for c in fitting)]
+        narrowed[name] = knob.model_copy(update={"choices": values}) if isinstance(knob, Choices) else knob
+    config = plan.config.model_copy(update={"network": network.model_copy(update=narrowed)})
+    return replace(plan, config=config, capacities=kept)
+
+
+def _within_param_budget(capacities: list[Capacity], param_budget: int) -> list[Capacity]:
+    least = {id(capacity): floor_parameters(capacity) for capacity in capacities}
+    fitting = [capacity for capacity in capacities if least[id(capacity)] <= param_budget]
+    if not fitting:
+        raise BudgetBelowFloorError(
+            f"param_budget {param_budget:,} is under the floor of {min(least.values()):,} parameters: everything "
+            "shared at the smallest capacity that keeps to the flop_budget.",
+            hint="Raise it, or list a smaller width, backbone or decoder_width in [network].",
+        )
+    return fitting

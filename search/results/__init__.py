@@ -1,0 +1,1 @@
+"""Records of results and pure functions of them."""

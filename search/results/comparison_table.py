@@ -1,0 +1,131 @@
+"""The table of a comparison: means over seeds, their spread, and mean ranks. Pure."""
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gatefront.search.results.records import TaskRecord
+
+SINGLE_TASK = "single-task"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemRun:
+    """One system trained from one seed. ``train_flops`` and ``seconds`` count what initialised the network, too."""
+
+    system: str
+    seed: int
+    metrics: Mapping[str, float]
+    delta_per_task: Mapping[str, float]
+    delta_mtl: float
+    flops: int
+    num_parameters: int
+    train_flops: float
+    seconds: float
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "SystemRun":
+        return cls(**document)
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A mean over seeds and its sample standard deviation; None for a single seed."""
+
+    mean: float
+    deviation: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One system of the table. ``mean_rank`` is over tasks, 1 is best, ties get the average of their places.
+    ``delta_per_task`` has no task that Δ_MTL leaves out.
+    """
+
+    system: str
+    num_seeds: int
+    metrics: Mapping[str, Spread]
+    delta_per_task: Mapping[str, Spread]
+    delta_mtl: Spread
+    mean_rank: float
+    flops: int
+    num_parameters: int
+    train_flops: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonTable:
+    """A comparison as it stands: complete, or as far as it has come."""
+
+    name: str
+    data: str
+    tasks: tuple[TaskRecord, ...]
+    lines: tuple[Line, ...]
+
+    @property
+    def single_task_flops(self) -> int | None:
+        """What a percentage of FLOPs is of; None until the single-task networks are there."""
+        return next((line.flops for line in self.lines if line.system == SINGLE_TASK), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What a comparison is about: the study's name, its data, and its tasks."""
+
+    name: str
+    data: str
+    tasks: tuple[TaskRecord, ...]
+
+
+def comparison_table(subject: Subject, runs: Iterable[SystemRun]) -> ComparisonTable:
+    """One line per system, in the order in which systems first appear in ``runs``."""
+    tasks = subject.tasks
+    by_system: dict[str, list[SystemRun]] = {}
+    for run in runs:
+        by_system.setdefault(run.system, []).append(run)
+    ranks = mean_ranks(tasks, {system: _means(tasks, found) for system, found in by_system.items()})
+    lines = tuple(_line(system, found, tasks, ranks[system]) for system, found in by_system.items())
+    return ComparisonTable(name=subject.name, data=subject.data, tasks=tasks, lines=lines)
+
+
+def mean_ranks(tasks: Sequence[TaskRecord], metrics: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Per system, the mean over tasks of its rank among all systems (Maninis et al. 2019, as the poster's MR)."""
+    # A second to import, which every command and every worker would wait for.
+    from scipy.stats import rankdata
+
+    systems = list(metrics)
+    ranks = dict.fromkeys(systems, 0.0)
+    for task in tasks:
+        sign = -1 if task.higher_is_better else 1
+        for system, rank in zip(systems, rankdata([sign * metrics[s][task.name] for s in systems]), strict=True):
+            ranks[system] += float(rank) / len(tasks)
+    return ranks
+
+
+def _line(system: str, runs: Sequence[SystemRun], tasks: Sequence[TaskRecord], rank: float) -> Line:
+    return Line(
+        system=system,
+        num_seeds=len(runs),
+        metrics={task.name: _spread([run.metrics[task.name] for run in runs]) for task in tasks},
+        delta_per_task={
+            task.name: _spread([run.delta_per_task[task.name] for run in runs])
+            for task in tasks
+            if all(task.name in run.delta_per_task for run in runs)
+        },
+        delta_mtl=_spread([run.delta_mtl for run in runs]),
+        mean_rank=rank,
+        flops=round(statistics.mean(run.flops for run in runs)),
+        num_parameters=round(statistics.mean(run.num_parameters for run in runs)),
+        train_flops=statistics.mean(run.train_flops for run in runs),
+        seconds=statistics.mean(run.seconds for run in runs),
+    )
+
+
+def _means(tasks: Sequence[TaskRecord], runs: Sequence[SystemRun]) -> dict[str, float]:
+    return {task.name: statistics.mean(run.metrics[task.name] for run in runs) for task in tasks}
+
+
+def _spread(values: Sequence[float]) -> Spread:
+    return Spread(statistics.mean(values), statistics.stdev(values) if len(values) > 1 else None)

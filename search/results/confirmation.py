@@ -1,0 +1,94 @@
+"""How sure a point's Δ_MTL is: what its repeats with other seeds say, and which points they cannot tell apart.
+
+The trial's own result is not among the samples: it was chosen for being high, so part of it is luck.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+from scipy.special import stdtrit
+
+from gatefront.search.results.pareto import Point
+
+Key = tuple[int, int]
+"""A trial's number, and 0 for its own point or which of its derived ones."""
+
+Samples = Mapping[int, float]
+"""Δ_MTL in percent by the number of the repeat that reached it."""
+
+_MIN_SEEDS = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmation:
+    """Mean Δ_MTL over ``seeds`` repeats, in percent, and its 95 % interval (Student's t)."""
+
+    mean: float
+    low: float
+    high: float
+    seeds: int
+
+    @property
+    def half_width(self) -> float:
+        return (self.high - self.low) / 2
+
+
+def repeat_samples(values: Mapping[Key, Point], confirms: Mapping[int, int]) -> dict[Key, dict[int, float]]:
+    """The samples of every point that was repeated; a repeat's derived points are samples of those of equal index.
+
+    Args:
+        values: ``(delta_mtl, flops)`` of all points that count, repeats as well.
+        confirms: by a repeat's number, the trial that it repeats.
+    """
+    found: dict[Key, dict[int, float]] = {}
+    for (number, derived), (delta_mtl, _) in values.items():
+        original = confirms.get(number)
+        if original is not None and (original, derived) in values:
+            found.setdefault((original, derived), {})[number] = delta_mtl
+    return found
+
+
+def confirmation(samples: Samples) -> Confirmation | None:
+    """None for fewer than two seeds: one says nothing of how much they differ."""
+    if len(samples) < _MIN_SEEDS:
+        return None
+    mean, half_width = _mean_and_half_width(list(samples.values()))
+    return Confirmation(mean=mean, low=mean - half_width, high=mean + half_width, seeds=len(samples))
+
+
+def are_tied(one: Samples, other: Samples) -> bool | None:
+    """Whether the 95 % interval of the difference of two points includes 0; None if either is not confirmed.
+
+    Points of the same repeats differ by less than the seeds do, so their differences are compared seed by seed. Others
+    are compared by Welch's interval, which does not assume that both vary alike.
+    """
+    if len(one) < _MIN_SEEDS or len(other) < _MIN_SEEDS:
+        return None
+    if one.keys() == other.keys():
+        difference, half_width = _mean_and_half_width([one[seed] - other[seed] for seed in one])
+    else:
+        difference, half_width = _welch(list(one.values()), list(other.values()))
+    return abs(difference) <= half_width
+
+
+def _mean_and_half_width(values: Sequence[float]) -> tuple[float, float]:
+    error = stdev(values) / math.sqrt(len(values))
+    return fmean(values), _t(len(values) - 1) * error
+
+
+def _welch(one: Sequence[float], other: Sequence[float]) -> tuple[float, float]:
+    """B. L. Welch, The generalization of "Student's" problem, Biometrika 34, 1947."""
+    difference = fmean(one) - fmean(other)
+    squares = [stdev(values) ** 2 / len(values) for values in (one, other)]
+    total = sum(squares)
+    if total == 0:
+        return difference, 0.0
+    share = squares[0] / total
+    freedom = 1 / (share**2 / (len(one) - 1) + (1 - share) ** 2 / (len(other) - 1))
+    return difference, _t(freedom) * math.sqrt(total)
+
+
+def _t(freedom: float) -> float:
+    return float(stdtrit(freedom, 0.975))

@@ -1,0 +1,288 @@
+"""Frozen records for the command line, the dashboards and the bundles: no SQL row or Optuna object leaves `search`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, Literal
+
+from gatefront.search.config.latency import LatencyRule
+from gatefront.search.results.confirmation import Confirmation
+from gatefront.search.results.latency import Latency
+from gatefront.search.results.pareto import Exceeded
+from gatefront.search.results.point_label import PointLabel
+from gatefront.search.results.reference_point import ReferencePoint
+from gatefront.spaces.gating.gate_map import GateMap
+
+
+class TrialState(StrEnum):
+    """The states a person sees."""
+
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    STOPPED_EARLY = "STOPPED_EARLY"
+    COMPLETE = "COMPLETE"
+    FAILED = "FAILED"
+    LOST = "LOST"
+    VOID = "VOID"
+
+
+class StudyState(StrEnum):
+    """PREPARING: references train. LOST: the driver's heartbeat stopped; `resume` goes on."""
+
+    PREPARING = "PREPARING"
+    RUNNING = "RUNNING"
+    STOPPING = "STOPPING"
+    STOPPED = "STOPPED"
+    COMPLETE = "COMPLETE"
+    FAILED = "FAILED"
+    LOST = "LOST"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRecord:
+    """A task as views show it: ``metric`` is the name with unit, e.g. ``"accuracy %"`` or ``"mean angle deg"``."""
+
+    name: str
+    kind: str
+    metric: str
+    higher_is_better: bool
+
+
+EventKind = Literal["started", "resumed", "stop_asked", "hours_set", "extended", "voided", "unvoided", "started_from"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyEvent:
+    """One change that a person made to a study, or what it began from. ``actor`` is empty where nobody kept it."""
+
+    at: datetime
+    kind: EventKind
+    detail: str
+    actor: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudySummary:
+    """One study in a list. FLOPs are 2 per multiply-add, batch 1. ``flop_budget`` None means no cap.
+
+    ``best_trial`` is the number of the trial that the best point belongs to, ``best_label`` names the point itself.
+    ``param_budget_text`` is the cap on parameters as it was written, empty for none. ``latency`` is how every network
+    is timed and what it may take; None: the study does not measure it. ``started_from`` is the study it goes on from.
+    ``seconds_spent`` is worker time, ``reference_seconds`` what of it went into references; ``gpus_per_worker`` is the
+    share of a GPU that a worker held, 0 on a CPU.
+    ``hypervolume_band`` is None while no point is confirmed. ``heartbeat_at`` is the driver's last one; its sitting,
+    which began at ``driver_since``, is capped at ``max_hours``; None: no driver, or no cap. One that ``is_kept`` is
+    resumed by the service that started it.
+    """
+
+    name: str
+    state: StudyState
+    message: str
+    created_at: datetime
+    num_trials: int
+    state_counts: Mapping[TrialState, int]
+    flop_budget: int | None
+    flop_budget_text: str
+    single_task_flops: int
+    floor_flops: int
+    tasks: tuple[TaskRecord, ...]
+    best_trial: int | None
+    best_label: str | None
+    best_delta_mtl: float | None
+    hypervolume: float | None
+    seconds_spent: float
+    eta_seconds: float | None
+    data: str
+    backbone: str
+    storage_dir: str
+    param_budget_text: str = ""
+    latency: LatencyRule | None = None
+    started_from: str | None = None
+    reference_seconds: float = 0.0
+    gpus_per_worker: float = 0.0
+    num_workers: int = 1
+    hypervolume_band: tuple[float, float] | None = None
+    heartbeat_at: datetime | None = None
+    driver_since: datetime | None = None
+    max_hours: float | None = None
+    is_kept: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialPoint:
+    """One trial in the table and, once COMPLETE, on the front plot; or a point ``derived`` from one.
+
+    ``derived`` 0 is the trial's own point, others count from 1 and have the trial's state and times.
+    ``flop_target`` is what this point asked for, None if only the study's budget bounds it. ``latency_ms`` is the
+    median time of a forward pass, if the study measures it. A complete point is feasible if it ``exceeds`` no budget.
+    A repeat ``confirms`` another trial and is on no front. ``delta_mtl`` is what this network was measured to do; what
+    repeats with other seeds say of it is its ``confirmation``, and ``tied_with`` the neighbours on the front that
+    they cannot tell it from. ``stopped_at`` is Δ_MTL and FLOPs of a trial that was stopped early, as they
+    stood after its last epoch.
+    """
+
+    number: int
+    derived: int = 0
+    state: TrialState
+    cause: str
+    delta_mtl: float | None
+    flops: int | None
+    flop_target: int | None = None
+    num_parameters: int | None
+    metrics: Mapping[str, float]
+    params: Mapping[str, Any]
+    on_front: bool
+    is_feasible: bool
+    epoch: int
+    num_epochs: int
+    started_at: datetime | None
+    finished_at: datetime | None
+    seconds: float | None
+    latency_ms: float | None = None
+    exceeds: tuple[Exceeded, ...] = ()
+    confirms: int | None = None
+    confirmation: Confirmation | None = None
+    tied_with: tuple[str, ...] = ()
+    stopped_at: tuple[float, int] | None = None
+
+    @property
+    def expected_delta_mtl(self) -> float | None:
+        """What the point is judged by: the mean over its repeats, or its own measurement if it has none."""
+        return self.delta_mtl if self.confirmation is None else self.confirmation.mean
+
+    @property
+    def half_width(self) -> float | None:
+        """Half of the 95 % interval of :attr:`expected_delta_mtl`, in percentage points; None if not confirmed."""
+        return None if self.confirmation is None else self.confirmation.half_width
+
+    @property
+    def label(self) -> str:
+        """``7``, or ``7.2`` for the second point derived from it."""
+        return str(PointLabel(self.number, self.derived))
+
+    def requested(self, flop_budget: int | None) -> int | None:
+        """The FLOPs asked for: this point's own target, else the study's budget."""
+        return flop_budget if self.flop_target is None else self.flop_target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochPoint:
+    """One epoch of one trial's curves."""
+
+    epoch: int
+    phase: str
+    losses: Mapping[str, float]
+    metrics: Mapping[str, float]
+    delta_mtl: float | None
+    flops: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PointDetail:
+    """Everything known of one network that a trial delivered. ``train_flops`` is what it took beside the others'.
+
+    ``latencies`` are what `gatefront bench` measured of it.
+    """
+
+    point: TrialPoint
+    delta_per_task: Mapping[str, float]
+    gate_map: GateMap | None
+    train_flops: float | None
+    pull_command: str
+    latencies: tuple[Latency, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialDetail:
+    """Everything known of one trial. ``derived`` are the points derived from it, without its own.
+
+    ``latencies`` are of its own network.
+    """
+
+    study: str
+    point: TrialPoint
+    delta_per_task: Mapping[str, float]
+    flops_before_cut: int | None
+    gate_map: GateMap | None
+    epochs: tuple[EpochPoint, ...]
+    seed: int
+    environment: Mapping[str, str]
+    device: str
+    train_flops: float | None
+    peak_memory_mib: float | None
+    attempts: int
+    pull_command: str
+    derived: tuple[PointDetail, ...] = ()
+    latencies: tuple[Latency, ...] = ()
+
+    @property
+    def networks(self) -> tuple[PointDetail, ...]:
+        """The trial's own point, then those derived from it."""
+        own = PointDetail(
+            point=self.point,
+            delta_per_task=self.delta_per_task,
+            gate_map=self.gate_map,
+            train_flops=self.train_flops,
+            pull_command=self.pull_command,
+            latencies=self.latencies,
+        )
+        return (own, *self.derived)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HypervolumePoint:
+    """Hypervolume of the feasible front after ``num_complete`` complete trials, in finishing order.
+
+    A trial's derived points arrive with it. ``band`` is the same with every point of them that is confirmed at the
+    lower, and at the upper end of its interval; None while none of them is.
+    """
+
+    num_complete: int
+    trial: int
+    finished_at: datetime
+    hypervolume: float
+    band: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyView:
+    """One consistent read of a study for its page. ``revision`` changes whenever anything shown changes.
+
+    ``points`` are the trials; ``derived`` are the further networks of the COMPLETE ones. ``repeats`` are the trials
+    that only confirm others, with their derived points.
+    """
+
+    revision: str
+    summary: StudySummary
+    points: tuple[TrialPoint, ...]
+    references: tuple[ReferencePoint, ...]
+    hypervolume: tuple[HypervolumePoint, ...]
+    derived: tuple[TrialPoint, ...] = ()
+    events: tuple[StudyEvent, ...] = ()
+    repeats: tuple[TrialPoint, ...] = ()
+
+    @property
+    def trials(self) -> tuple[TrialPoint, ...]:
+        """Every trial in order of its number, repeats too."""
+        if not self.repeats:
+            return self.points
+        repeats = (point for point in self.repeats if not point.derived)
+        return tuple(sorted((*self.points, *repeats), key=lambda point: point.number))
+
+    @property
+    def all_points(self) -> tuple[TrialPoint, ...]:
+        """The trials, then the points derived from them."""
+        return self.points + self.derived
+
+    @cached_property
+    def front(self) -> tuple[TrialPoint, ...]:
+        """The points on the front. A page asks for them several times, and they are few of thousands."""
+        return tuple([point for point in self.all_points if point.on_front])
+
+    @property
+    def best(self) -> TrialPoint | None:
+        """The point with the best Δ_MTL under the budget."""
+        trial, label = self.summary.best_trial, self.summary.best_label
+        return next((p for p in self.all_points if p.number == trial and p.label == label), None)

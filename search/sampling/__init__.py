@@ -1,0 +1,1 @@
+"""The search space, the samplers and the Optuna study."""

@@ -1,0 +1,177 @@
+"""The Optuna side of a study: its objectives, its sampler, its named constraints."""
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import TrialState as OptunaState
+
+from gatefront.search.config.parameters import Scalar
+from gatefront.search.config.study_config import Objective, StudyConfig
+from gatefront.search.errors import RefusedResultError
+from gatefront.search.results.pareto import Budgets, Outcome
+from gatefront.search.sampling.samplers import make_sampler
+from gatefront.search.sampling.search_space import FAMILY, first_points, search_space
+
+FLOP_CONSTRAINT, LATENCY_CONSTRAINT, TRAINED_CONSTRAINT = "flops", "latency", "trained"
+_DIRECTIONS: dict[Objective, Literal["maximize", "minimize"]] = {
+    "delta_mtl": "maximize",
+    "flops": "minimize",
+    "latency": "minimize",
+}
+
+_TRAINED, _UNTRAINABLE = -1.0, 1.0
+
+
+def open_study(
+    storage: optuna.storages.BaseStorage,
+    config: StudyConfig,
+    *,
+    num_trials: int,
+    heirs: Sequence[tuple[Mapping[str, Scalar], Mapping[str, object]]] = (),
+) -> optuna.Study:
+    """Create the Optuna study, or load it to go on; the first points are enqueued once.
+
+    ``heirs`` come before them: parameters with the attributes that say what their trial goes on from.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(
+        storage=storage,
+        study_name=config.study.name,
+        directions=[_DIRECTIONS[name] for name in config.study.objectives],
+        load_if_exists=True,
+    )
+    trials = study.get_trials(deepcopy=False)
+    study.sampler = make_sampler(config, num_trials=num_trials, num_known=len(trials))
+    if not trials:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study.set_metric_names(list(config.study.objectives))
+        for params, attributes in heirs:
+            study.enqueue_trial(dict(params), user_attrs=dict(attributes))
+        # The grid begins with its own corners.
+        for point in [] if config.study.sampler == "grid" else first_points(config)[: max(0, num_trials - len(heirs))]:
+            study.enqueue_trial(point)
+    return study
+
+
+def ask(study: optuna.Study, config: StudyConfig) -> optuna.Trial:
+    """The next trial with all its parameters: an enqueued one if there is one, else a sampled one."""
+    if len(config.family.names) == 1:
+        return study.ask(search_space(config))
+    trial = study.ask()
+    _complete(trial, config)
+    return trial
+
+
+def _complete(trial: optuna.Trial, config: StudyConfig) -> None:
+    """Sample what the trial lacks; behind the choice of a family only what that family has."""
+    space = search_space(config)
+    if FAMILY in space:
+        _suggest(trial, FAMILY, space[FAMILY])
+        space = search_space(config, str(trial.params[FAMILY]))
+    for name, distribution in space.items():
+        if name not in trial.params:
+            _suggest(trial, name, distribution)
+
+
+def unfinished_trials(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    """Trials that were handed out and not told, in order of their number."""
+    found = study.get_trials(deepcopy=False, states=(OptunaState.RUNNING,))
+    return sorted(found, key=lambda trial: trial.number)
+
+
+def adopt(study: optuna.Study, found: optuna.trial.FrozenTrial, config: StudyConfig) -> optuna.Trial:
+    """An unfinished trial's handle, with the parameters that a driver killed inside ``ask`` had not sampled yet."""
+    trial = optuna.Trial(study, found._trial_id)
+    _complete(trial, config)
+    return trial
+
+
+def tell_complete(study: optuna.Study, trial: optuna.Trial, outcome: Outcome, budgets: Budgets) -> None:
+    """Tell all objectives, and before them one constraint per budget and that it trained: at most 0 is feasible.
+
+    GPSampler wants the same constraints of every trial, so each one that is told has them all.
+
+    Raises:
+        RefusedResultError: latency has a budget or is an objective, and there is none.
+    """
+    values = [outcome.delta_mtl, float(outcome.flops)]
+    if len(study.directions) > len(values):
+        values.append(_latency(trial, outcome))
+    if budgets.latency_ms is not None:
+        _latency(trial, outcome)
+    for name, value in constraints_of(outcome, budgets).items():
+        trial.set_constraint(name, value)
+    study.tell(trial, values)
+
+
+def constraints_of(outcome: Outcome, budgets: Budgets) -> dict[str, float]:
+    """What a complete trial is told of each budget, and that it trained: at most 0 is feasible."""
+    found: dict[str, float] = {}
+    if budgets.flops is not None:
+        found[FLOP_CONSTRAINT] = outcome.flops / budgets.flops - 1.0
+    if budgets.latency_ms is not None:
+        slowest = math.inf if outcome.latency_ms is None else outcome.latency_ms
+        found[LATENCY_CONSTRAINT] = slowest / budgets.latency_ms - 1.0
+    return found | {TRAINED_CONSTRAINT: _TRAINED}
+
+
+def _latency(trial: optuna.Trial, outcome: Outcome) -> float:
+    if outcome.latency_ms is None:
+        raise RefusedResultError(f"trial {trial.number} has no latency_ms, and the study is about it.")
+    return outcome.latency_ms
+
+
+def mark_untrainable(trial: optuna.Trial) -> None:
+    """Note that the trial's point fails by itself. To be done before the failure is stored, so that a resume knows."""
+    trial.set_constraint(TRAINED_CONSTRAINT, _UNTRAINABLE)
+
+
+def tell_failed(study: optuna.Study, trial: optuna.Trial, budgets: Budgets) -> None:
+    """FAIL, which samplers pass over; a point that was marked untrainable is told as one that breaks a constraint.
+
+    Its values are the worst that the study has seen: GPSampler fits them with all others, the rest look at the
+    constraint alone. Our tables say FAILED in either case, and no front reads these values.
+    """
+    if trial.constraints.get(TRAINED_CONSTRAINT, _TRAINED) <= 0:
+        study.tell(trial, state=OptunaState.FAIL)
+        return
+    if budgets.flops is not None:
+        trial.set_constraint(FLOP_CONSTRAINT, 0.0)
+    if budgets.latency_ms is not None:
+        trial.set_constraint(LATENCY_CONSTRAINT, 0.0)
+    study.tell(trial, _worst_values(study, budgets))
+
+
+def _worst_values(study: optuna.Study, budgets: Budgets) -> list[float]:
+    """Per objective; before anything was told, the corner of no gain at full cost."""
+    told = study.get_trials(deepcopy=False, states=(OptunaState.COMPLETE,))
+    known = [trial.values for trial in told] or [[0.0, float(budgets.flops or 0), budgets.latency_ms or 0.0]]
+    columns = list(zip(*known, strict=True))[: len(study.directions)]
+    return [min(columns[0]), *(max(column) for column in columns[1:])]
+
+
+def tell_stopped_early(study: optuna.Study, trial: optuna.Trial) -> None:
+    """Without values: those of an unfinished training would stand beside the others' as if they were final.
+
+    Optuna knows such a trial as PRUNED: TPE takes it for worse than every complete one, other samplers pass over it.
+    """
+    study.tell(trial, state=OptunaState.PRUNED)
+
+
+def params_of(trial: optuna.Trial) -> Mapping[str, object]:
+    """The trial's parameters by knob name."""
+    return dict(trial.params)
+
+
+def _suggest(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> None:
+    if isinstance(distribution, FloatDistribution):
+        trial.suggest_float(name, distribution.low, distribution.high, log=distribution.log)
+    elif isinstance(distribution, IntDistribution):
+        trial.suggest_int(name, distribution.low, distribution.high, log=distribution.log)
+    elif isinstance(distribution, CategoricalDistribution):
+        trial.suggest_categorical(name, distribution.choices)

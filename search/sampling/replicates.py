@@ -1,0 +1,48 @@
+"""Repeats: the best trials of a finished search once more with other seeds, so that luck is told from merit."""
+
+from collections import Counter
+
+import optuna
+from optuna.trial import TrialState as OptunaState
+from optuna.trial import create_trial
+
+from gatefront.search.results.pareto import pareto_front
+from gatefront.search.results.records import StudyView, TrialPoint, TrialState
+from gatefront.search.sampling.filtered_sampler import CONFIRMS
+
+
+def due_repeats(view: StudyView, *, points: int, seeds: int) -> list[int]:
+    """The trials to repeat, a number for each repeat that is missing, the best trial's first.
+
+    Chosen are the trials of the best ``points`` points on the front as it was measured; what repeats say of them does
+    not change the choice, else it would wander from one lucky trial to the next. A void repeat is made up for, a
+    failed one is not.
+    """
+    front = _measured_front(view)
+    chosen = list(dict.fromkeys(point.number for point in front[:points]))
+    known = Counter(
+        repeat.confirms for repeat in view.repeats if not repeat.derived and repeat.state is not TrialState.VOID
+    )
+    return [number for number in chosen for _ in range(seeds - known[number])]
+
+
+def start_repeat(study: optuna.Study, number: int) -> optuna.Trial:
+    """A trial with the parameters of trial ``number``, handed out at once: no search can be given it by mistake."""
+    (original,) = [found for found in study.get_trials(deepcopy=False) if found.number == number]
+    attributes = {**original.user_attrs, CONFIRMS: number}
+    repeat = create_trial(
+        state=OptunaState.RUNNING,
+        params=original.params,
+        distributions=original.distributions,
+        user_attrs=attributes,
+    )
+    trial_id = study._storage.create_new_trial(study._study_id, template_trial=repeat)
+    return optuna.Trial(study, trial_id)
+
+
+def _measured_front(view: StudyView) -> list[TrialPoint]:
+    """The best Δ_MTL first."""
+    feasible = [point for point in view.all_points if point.is_feasible and point.delta_mtl is not None]
+    front = pareto_front([(point.delta_mtl or 0.0, point.flops or 0) for point in feasible])
+    on_front = [point for point, is_on in zip(feasible, front, strict=True) if is_on]
+    return sorted(on_front, key=lambda point: -(point.delta_mtl or 0.0))

@@ -1,0 +1,208 @@
+"""What a study takes over from an earlier one: its trials for the sampler, and a network to go on from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from optuna.distributions import BaseDistribution
+from optuna.trial import FrozenTrial, create_trial
+from optuna.trial import TrialState as OptunaState
+
+from gatefront.search.config.comparability import first_difference
+from gatefront.search.config.family import INTERROGATE, FamilySection
+from gatefront.search.config.parameters import Choices, FloatRange, Scalar
+from gatefront.search.config.study_config import StudyConfig
+from gatefront.search.config.study_file import parse_study
+from gatefront.search.errors import LineageError
+from gatefront.search.planning.study_plan import StudyPlan
+from gatefront.search.results.pareto import Budgets, Outcome, is_feasible
+from gatefront.search.results.records import StudyView, TrialPoint, TrialState
+from gatefront.search.sampling.optuna_study import constraints_of
+from gatefront.search.sampling.search_space import FAMILY, search_space, share_of_target
+from gatefront.search.snapshots.reader import StudyReader
+from gatefront.search.storage.tables.optuna_tables import INITIAL
+from gatefront.trainer.checkpoints.initial_network import InitialNetwork
+
+_TARGET = "gates.flop_target"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heir:
+    """The trial that goes on from ``initial``, the earlier front's network that is nearest to the new budget.
+
+    It is of the same ``family``.
+    """
+
+    params: Mapping[str, Scalar]
+    initial: InitialNetwork
+    family: str = INTERROGATE
+
+    @property
+    def attributes(self) -> dict[str, object]:
+        return {INITIAL: self.initial.to_json()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inheritance:
+    """``trials`` are shown to the sampler and stored nowhere; ``heir`` None: no network of the front suits.
+
+    ``left_out`` are families of the earlier study that this one does not train, ``among_families`` is whether it trains
+    several.
+    """
+
+    study: str
+    trials: tuple[FrozenTrial, ...]
+    heir: Heir | None
+    left_out: tuple[str, ...] = ()
+    among_families: bool = False
+
+    def __str__(self) -> str:
+        said = f"{self.study}: {len(self.trials)} of its trials warm the sampler"
+        if self.left_out:
+            said += f", none of {' or '.join(self.left_out)}, which this study does not train"
+        if self.heir is None:
+            return f"{said}; no network of its front suits as a beginning"
+        of_family = f", of {self.heir.family}," if self.among_families else ""
+        return f"{said}; the first trial{of_family} goes on from the network of {self.heir.initial.label}"
+
+
+def begin_from(plan: StudyPlan, text: str, reader: StudyReader, earlier: str) -> Inheritance:
+    """What a study that begins now takes over. ``text`` is its file.
+
+    Raises:
+        StudyNotFoundError: there is no such earlier study.
+        LineageError: it asks another question, or has no complete trial that is of use here.
+    """
+    difference = first_difference(parse_study(text), parse_study(reader.study_file(earlier)))
+    if difference is not None:
+        raise LineageError(
+            f"study {earlier!r} differs in {difference}: what it found says nothing here.",
+            hint="Only [study], [early_stopping], the latency budget and the machine's settings in [train] may differ.",
+        )
+    inheritance = inherit(plan, reader, earlier)
+    if not inheritance.trials:
+        raise LineageError(f"study {earlier!r} has no complete trial that this study could have proposed.")
+    return inheritance
+
+
+def inherit(plan: StudyPlan, reader: StudyReader, earlier: str) -> Inheritance:
+    """What the earlier study has to give, as it is now: a trial may have been declared void since the beginning.
+
+    Raises:
+        StudyNotFoundError: there is no such earlier study.
+    """
+    view, there = reader.view(earlier), parse_study(reader.study_file(earlier)).family
+    here = plan.config.family
+    return Inheritance(
+        study=earlier,
+        trials=warm_trials(plan, view, there),
+        heir=_heir(plan, view, there, reader),
+        left_out=tuple(name for name in there.names if name not in here.names),
+        among_families=len(here.names) > 1,
+    )
+
+
+def heirs_of(inheritance: Inheritance | None) -> list[tuple[Mapping[str, Scalar], Mapping[str, object]]]:
+    """Parameters and attributes of the trials that go on from an earlier network: one, or none."""
+    if inheritance is None or inheritance.heir is None:
+        return []
+    return [(inheritance.heir.params, inheritance.heir.attributes)]
+
+
+def warm_trials(plan: StudyPlan, view: StudyView, there: FamilySection) -> tuple[FrozenTrial, ...]:
+    """The earlier study's complete trials as trials of this one, held against its budgets. ``there`` is its [family].
+
+    A target is the same FLOPs as before, which is another share of another budget. Left out is what this study could
+    not propose, and what has more parameters than it allows. Numbers are below 0: no trial of this study has them.
+    """
+    space = search_space(plan.config)
+    budgets = Budgets(flops=plan.flop_budget, latency_ms=plan.config.latency_budget_ms)
+    possible = (_as_trial(plan, view, point, there, space, budgets) for point in view.points)
+    found = [trial for trial in possible if trial is not None]
+    for number, trial in enumerate(found, start=-len(found)):
+        trial.number = number
+    return tuple(found)
+
+
+def _as_trial(
+    plan: StudyPlan,
+    view: StudyView,
+    point: TrialPoint,
+    there: FamilySection,
+    space: Mapping[str, BaseDistribution],
+    budgets: Budgets,
+) -> FrozenTrial | None:
+    params = _translated(plan, point, point.flop_target, _family_of(point, there))
+    if params is None or point.delta_mtl is None or point.flops is None or not _has_few_parameters(plan, point):
+        return None
+    outcome = Outcome(point.delta_mtl, point.flops, point.latency_ms)
+    values = [outcome.delta_mtl, float(outcome.flops)]
+    if "latency" in plan.config.study.objectives:
+        if outcome.latency_ms is None:
+            return None
+        values.append(outcome.latency_ms)
+    return create_trial(
+        state=OptunaState.COMPLETE,
+        values=values,
+        params=params,
+        distributions={name: space[name] for name in params},
+        constraints=constraints_of(outcome, budgets),
+        user_attrs={"inherited_from": f"{view.summary.name} {point.label}"},
+    )
+
+
+def _heir(plan: StudyPlan, view: StudyView, there: FamilySection, reader: StudyReader) -> Heir | None:
+    """Of the front's networks that are still there, the one nearest to what this study may spend."""
+    limit = plan.ceiling if plan.flop_budget is None else plan.flop_budget
+    front = [point for point in view.front if _has_few_parameters(plan, point)]
+    for point in sorted(front, key=lambda point: (abs((point.flops or 0) - limit), -(point.expected_delta_mtl or 0.0))):
+        path = reader.network_path(view.summary.name, point.number, point.derived)
+        family = _family_of(point, there)
+        # Gates can be closed until a network fits; any other stays what it is.
+        fits = family == INTERROGATE or is_feasible(point.flops or 0, plan.flop_budget)
+        params = _translated(plan, point, None, family)
+        if fits and params is not None and path.is_file():
+            label = f"{view.summary.name} {point.label}"
+            return Heir(params=params, initial=InitialNetwork(label=label, path=str(path)), family=family)
+    return None
+
+
+def _family_of(point: TrialPoint, there: FamilySection) -> str:
+    """A study of one family does not sample it."""
+    return str(point.params.get(FAMILY, there.names[0]))
+
+
+def _translated(plan: StudyPlan, point: TrialPoint, flop_target: int | None, family: str) -> dict[str, Any] | None:
+    """The point's parameters in this study, at this target or, for None, at the highest; None if it has none such."""
+    if point.state is not TrialState.COMPLETE or family not in plan.config.family.names:
+        return None
+    space = search_space(plan.config, family)
+    params = {name: family if name == FAMILY else point.params.get(name) for name in space}
+    if _TARGET in space:
+        try:
+            share = share_of_target(plan, point.params, flop_target or 0)
+        except KeyError:
+            return None
+        params[_TARGET] = _highest_target(plan.config) if flop_target is None else share
+    is_possible = all(value is not None and _contains(space[name], value) for name, value in params.items())
+    return params if is_possible else None
+
+
+def _highest_target(config: StudyConfig) -> Scalar:
+    knob = config.gates.target_knob
+    if isinstance(knob, FloatRange):
+        return knob.high
+    if isinstance(knob, Choices):
+        return max(knob.choices)
+    raise ValueError(f"a flop_target that is searched is a range or choices, found {knob}")
+
+
+def _contains(distribution: BaseDistribution, value: Any) -> bool:
+    try:
+        return distribution._contains(distribution.to_internal_repr(value))
+    except ValueError:
+        return False  # a category that this study does not list
+
+
+def _has_few_parameters(plan: StudyPlan, point: TrialPoint) -> bool:
+    return plan.param_budget is None or (point.num_parameters or 0) <= plan.param_budget

@@ -1,0 +1,153 @@
+"""Changes that a person makes to a study from outside, also while its driver runs; each leaves an event."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from gatefront.search.errors import AmendmentError, StudyNotFoundError
+from gatefront.search.results.records import StudyState, TrialState
+from gatefront.search.service.front_guard import front_can_be_pulled
+from gatefront.search.storage.lease import holds
+from gatefront.search.storage.study_store import DONE_STATES
+from gatefront.search.storage.tables.events import COMMAND_LINE, add_event
+from gatefront.search.storage.tables.schema import StudyRow, TrialRow
+from gatefront.search.storage.tables.sql import database_time
+
+_DRIVEN = (StudyState.PREPARING, StudyState.RUNNING)
+
+
+def extend(engine: sa.Engine, study: str, more: int, *, actor: str = COMMAND_LINE) -> bool:
+    """Raise the number of trials asked for; True if a driver is alive to take them up.
+
+    Raises:
+        StudyNotFoundError: there is no such study.
+        AmendmentError: ``more`` is under 1.
+    """
+    if more < 1:
+        raise AmendmentError(f"--trials must be at least 1 more, found {more}.")
+    with _amending(engine, study) as (session, row):
+        # By the database, as two may extend at the same time.
+        session.execute(sa.update(StudyRow).where(StudyRow.name == study).values(num_trials=StudyRow.num_trials + more))
+        session.refresh(row)
+        add_event(session, study, "extended", f"{_more_trials(more)}, {row.num_trials} in all", actor=actor)
+        is_driven = holds(row, database_time(session))
+        if not is_driven and row.state == StudyState.COMPLETE:
+            row.state, row.message = StudyState.STOPPED, f"{_more_trials(more)} asked for."
+        return is_driven
+
+
+def ask_to_stop(engine: sa.Engine, study: str, *, actor: str = COMMAND_LINE) -> bool:
+    """Ask the study's driver to stop after the current epochs. False if none is alive to hear it.
+
+    Raises:
+        StudyNotFoundError: there is no such study.
+    """
+    with _amending(engine, study) as (session, row):
+        if not holds(row, database_time(session)):
+            return False
+        if not row.stop_requested:
+            row.stop_requested = True
+            add_event(session, study, "stop_asked", "after the current epochs", actor=actor)
+        return True
+
+
+def let_go(engine: sa.Engine, study: str, *, actor: str) -> bool:
+    """A study whose driver was lost is STOPPED, and nobody resumes it by himself. False if it is driven or has ended.
+
+    Raises:
+        StudyNotFoundError: there is no such study.
+    """
+    with _amending(engine, study) as (session, row):
+        if holds(row, database_time(session)) or row.state not in _DRIVEN:
+            return False
+        row.state, row.message, row.is_kept = StudyState.STOPPED, "Stopped after its driver was lost.", False
+        add_event(session, study, "stop_asked", "its driver was lost", actor=actor)
+        return True
+
+
+def set_hours(engine: sa.Engine, study: str, hours: float | None, *, actor: str = COMMAND_LINE) -> bool:
+    """Change the cap on the driver's sitting, counted from its begin; None: no cap. False if no driver is alive.
+
+    Raises:
+        StudyNotFoundError: there is no such study.
+        AmendmentError: ``hours`` is negative or no number.
+    """
+    require_hours(hours)
+    with _amending(engine, study) as (session, row):
+        if not holds(row, database_time(session)):
+            return False
+        row.max_hours = hours
+        add_event(session, study, "hours_set", "no cap" if hours is None else f"at most {hours:g} h", actor=actor)
+        return True
+
+
+def require_hours(hours: float | None) -> None:
+    """Raises :class:`AmendmentError` for what cannot cap a sitting."""
+    if hours is not None and not (math.isfinite(hours) and hours >= 0):
+        raise AmendmentError(f"hours must be a number of at least 0, found {hours}.", hint="Leave it out for no cap.")
+
+
+def void_trial(engine: sa.Engine, study: str, number: int, reason: str, *, actor: str = COMMAND_LINE) -> None:
+    """Take a finished trial, with the points derived from it, out of everything that is concluded from the study.
+
+    Raises:
+        StudyNotFoundError: there is no such study or trial.
+        AmendmentError: there is no reason given, the trial is not finished or is void already, or what would come to
+            the front in its place cannot be pulled any more.
+    """
+    if not reason.strip():
+        raise AmendmentError("--reason is missing: a void trial says why it is.", hint='Add --reason "...".')
+    with _amending(engine, study) as (session, row):
+        trial = _trial(session, study, number)
+        if trial.state == TrialState.VOID:
+            raise AmendmentError(f"trial {number} of study {study!r} is void already: {trial.void_reason}")
+        if trial.state not in DONE_STATES:
+            raise AmendmentError(
+                f"trial {number} of study {study!r} is {trial.state}: only a finished trial can be void.",
+                hint="Wait for its end.",
+            )
+        with front_can_be_pulled(session, row, number):
+            trial.voided_from, trial.state, trial.void_reason = trial.state, TrialState.VOID, reason.strip()
+        add_event(session, study, "voided", f"trial {number}: {reason.strip()}", actor=actor)
+
+
+def unvoid_trial(engine: sa.Engine, study: str, number: int, *, actor: str = COMMAND_LINE) -> TrialState:
+    """Take a void back; the trial has the state again that it had before, which is returned.
+
+    Raises:
+        StudyNotFoundError: there is no such study or trial.
+        AmendmentError: the trial is not void, or it would stand on the front and its network was taken away.
+    """
+    with _amending(engine, study) as (session, row):
+        trial = _trial(session, study, number)
+        if trial.state != TrialState.VOID or trial.voided_from is None:
+            raise AmendmentError(f"trial {number} of study {study!r} is not void, it is {trial.state}.")
+        state = TrialState(trial.voided_from)
+        with front_can_be_pulled(session, row, number):
+            trial.state, trial.voided_from, trial.void_reason = state, None, None
+        add_event(session, study, "unvoided", f"trial {number}", actor=actor)
+        return state
+
+
+@contextmanager
+def _amending(engine: sa.Engine, study: str) -> Iterator[tuple[Session, StudyRow]]:
+    with Session(engine) as session, session.begin():
+        row = session.get(StudyRow, study)
+        if row is None:
+            raise StudyNotFoundError(f"there is no study {study!r} in the database.")
+        yield session, row
+        session.execute(sa.update(StudyRow).where(StudyRow.name == study).values(revision=StudyRow.revision + 1))
+
+
+def _trial(session: Session, study: str, number: int) -> TrialRow:
+    row = session.get(TrialRow, (study, number))
+    if row is None:
+        raise StudyNotFoundError(f"study {study!r} has no trial {number}.")
+    return row
+
+
+def _more_trials(count: int) -> str:
+    return "1 more trial" if count == 1 else f"{count} more trials"

@@ -1,0 +1,149 @@
+"""BundleJobs: bundles that are packed in the background and kept until there are too many."""
+
+import os
+import queue
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from gatefront.search.errors import StudyNotFoundError
+from gatefront.search.service.control.driver_job import SERVICE_SECRETS
+from gatefront.search.service.control.launcher import DriverEnd
+from gatefront.search.service.rest.problem_details import TooManyError
+
+_KEPT = 8
+_PACK = (sys.executable, "-P", "-m", "gatefront.search.cli.packing_process")
+_WAITING = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundleJob:
+    """One bundle. ``step`` is what is being done, ``path`` the zip once it is ready, ``error`` why there is none."""
+
+    id: str
+    study: str
+    label: str
+    state: Literal["waiting", "packing", "ready", "failed"] = "waiting"
+    step: str = ""
+    error: str = ""
+    path: Path | None = None
+
+
+class BundleJobs:
+    """Packs one bundle after another in processes of their own. Thread-safe; :meth:`close` removes what was packed.
+
+    ``command`` gets study, label and folder as further words, says each step in a line, and leaves ``STUDY-LABEL.zip``.
+    """
+
+    def __init__(self, url: str, *, kept: int = _KEPT, command: Sequence[str] = _PACK) -> None:
+        self._url = url
+        self._kept = kept
+        self._command = command
+        self._folder = Path(tempfile.mkdtemp(prefix="gatefront-bundles-"))
+        self._lock = threading.Lock()
+        self._jobs: OrderedDict[str, BundleJob] = OrderedDict()
+        self._queue: queue.Queue[str | None] = queue.Queue()
+        self._process: subprocess.Popen[str] | None = None
+        self._is_closed = False
+        self._thread = threading.Thread(target=self._work, name="gatefront-bundles", daemon=True)
+        self._thread.start()
+
+    def start(self, study: str, label: str) -> BundleJob:
+        """Have a bundle packed; one that is on its way already is shared.
+
+        Raises:
+            TooManyError: so many wait that another one would wait for very long.
+        """
+        with self._lock:
+            for job in self._jobs.values():
+                if (job.study, job.label) == (study, label) and job.state in ("waiting", "packing"):
+                    return job
+            if sum(job.state == "waiting" for job in self._jobs.values()) >= _WAITING:
+                raise TooManyError(f"{_WAITING} bundles wait to be packed.", hint="Try again in a few minutes.")
+            job = BundleJob(id=secrets.token_hex(16), study=study, label=label)
+            self._jobs[job.id] = job
+            self._forget()
+        self._queue.put(job.id)
+        return job
+
+    def look(self, study: str, job_id: str) -> BundleJob:
+        """How far a bundle is. Raises :class:`StudyNotFoundError` for one that is not kept, or is of another study."""
+        with self._lock:
+            job = self._jobs.get(job_id)
+        if job is None or job.study != study:
+            raise StudyNotFoundError(f"there is no bundle {job_id!r}.", hint="Have it packed again.")
+        return job
+
+    def close(self) -> None:
+        """End what is being packed and remove all files."""
+        with self._lock:
+            self._is_closed = True
+            if self._process is not None:
+                self._process.kill()
+        self._queue.put(None)
+        self._thread.join()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _work(self) -> None:
+        while (job_id := self._queue.get()) is not None:
+            self._change(job_id, state="packing")
+            try:
+                path = self._pack(self._jobs[job_id])
+            except OSError as error:
+                self._change(job_id, state="failed", error=f"the bundle could not be packed: {error}.")
+            else:
+                if path is not None:
+                    self._change(job_id, state="ready", step="", path=path)
+
+    def _pack(self, job: BundleJob) -> Path | None:
+        folder = self._folder / job.id
+        folder.mkdir()
+        with tempfile.TemporaryFile() as errors:
+            process = self._begin([job.study, job.label, str(folder)], errors.fileno())
+            if process is None:
+                return None
+            with process:
+                for line in process.stdout or ():
+                    self._change(job.id, step=line.strip())
+            if process.returncode == 0:
+                return folder / f"{job.study}-{job.label}.zip"
+            errors.seek(0)
+            log = errors.read().decode(errors="replace")
+        end = DriverEnd(exit_status=process.returncode, log=log, log_place="not kept")
+        self._change(job.id, state="failed", step="", error=str(end.as_error()))
+        shutil.rmtree(folder, ignore_errors=True)
+        return None
+
+    def _begin(self, words: list[str], errors: int) -> "subprocess.Popen[str] | None":
+        environment = {name: value for name, value in os.environ.items() if name not in SERVICE_SECRETS}
+        with self._lock:
+            if self._is_closed:
+                return None
+            self._process = subprocess.Popen(
+                [*self._command, *words],
+                env=environment | {"GATEFRONT_DB": self._url},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+            return self._process
+
+    def _change(self, job_id: str, **changes: object) -> None:
+        with self._lock:
+            self._jobs[job_id] = replace(self._jobs[job_id], **changes)  # type: ignore[arg-type]
+
+    def _forget(self) -> None:
+        """The oldest that have ended, over the limit, with their files."""
+        ended = [job for job in self._jobs.values() if job.state in ("ready", "failed")]
+        for job in ended[: max(0, len(self._jobs) - self._kept)]:
+            del self._jobs[job.id]
+            shutil.rmtree(self._folder / job.id, ignore_errors=True)

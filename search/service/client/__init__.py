@@ -1,0 +1,7 @@
+"""Using a service from elsewhere: what `--server URL` does."""
+
+from gatefront.search.service.client.client import Client, RemoteFailedError, RemoteRefusedError
+from gatefront.search.service.client.download import pull_remote
+from gatefront.search.service.client.remote_reader import RemoteReader
+
+__all__ = ["Client", "RemoteFailedError", "RemoteReader", "RemoteRefusedError", "pull_remote"]

@@ -1,0 +1,8 @@
+"""What a running service may do to studies, for REST and the dashboards."""
+
+from gatefront.search.service.control.local_control import LocalControl
+from gatefront.search.service.control.process_launcher import ProcessLauncher
+from gatefront.search.service.control.study_control import NotRunningError, StartOptions, StudyControl
+from gatefront.search.service.control.study_file_policy import StudyFileRules
+
+__all__ = ["LocalControl", "NotRunningError", "ProcessLauncher", "StartOptions", "StudyControl", "StudyFileRules"]

@@ -1,0 +1,86 @@
+"""StudyFileRules: what a study file that came over the network may ask for."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from gatefront.search.config.parameters import listed
+from gatefront.search.config.study_config import StudyConfig
+from gatefront.search.config.study_file import parse_study
+from gatefront.search.errors import StudyFileError
+from gatefront.search.service.control.study_control import StartOptions
+
+MAX_STUDY_FILE_BYTES = 64 * 1024
+_LONGEST_LINE = 2000
+_MOST = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyFileRules:
+    """Who may write a study file may run what it imports, and read what it names: the owner says how far that goes.
+
+    By default a file names registered data sets and backbones only. ``data_roots`` are the folders that ``data.root``
+    and ``network.weights`` must lie in.
+    """
+
+    allow_imports: bool = False
+    data_roots: tuple[Path, ...] = ()
+
+    def check(self, text: str) -> StudyConfig:
+        """The study that the text describes.
+
+        Raises:
+            StudyFileError: it breaks a rule of study files, or asks for more than the owner allows.
+        """
+        if len(text.encode(errors="replace")) > MAX_STUDY_FILE_BYTES:
+            raise StudyFileError(f"the study file has more than {MAX_STUDY_FILE_BYTES} bytes.")
+        if max(map(len, text.splitlines()), default=0) > _LONGEST_LINE:
+            # A name of thousands of dots takes tomllib minutes.
+            raise StudyFileError(f"the study file has a line of more than {_LONGEST_LINE} characters.")
+        config = parse_study(text)
+        _require_storable(config)
+        for key, name in _names(config):
+            if ":" in name and not self.allow_imports:
+                raise StudyFileError(
+                    f"{key} = {name!r} would import code, which this service does not allow.",
+                    hint="Name a registered one, or have its owner start it with --allow-imports.",
+                )
+        for key, path in (("data.root", config.data.root), ("network.weights", config.network.weights)):
+            if path is not None:
+                self._require_allowed(key, path)
+        return config
+
+    def _require_allowed(self, key: str, path: str) -> None:
+        if "\0" not in path:
+            # Symbolic links are followed first: what counts is where the files really lie.
+            found = Path(path).resolve()
+            if any(found.is_relative_to(root.resolve()) for root in self.data_roots):
+                return
+        raise StudyFileError(
+            f"{key} = {path!r} lies outside what this service allows.",
+            hint="Have its owner name the folder with --data-root.",
+        )
+
+
+def _names(config: StudyConfig) -> Iterator[tuple[str, str]]:
+    yield "data.name", config.data.name
+    for name in listed(config.network.backbone):
+        yield "network.backbone", str(name)
+
+
+def _require_storable(config: StudyConfig) -> None:
+    section = config.study
+    for name, value in (("seed", section.seed), ("trials", section.trials), ("workers", section.workers)):
+        if value is not None and value > _MOST:
+            raise StudyFileError(f"study.{name} must be at most {_MOST}, found {value}.")
+
+
+def require_options(options: StartOptions) -> None:
+    """Raises :class:`StudyFileError` for numbers that no study can have."""
+    for name, value in asdict(options).items():
+        if name in ("trials", "workers") and value is not None and not 1 <= value <= _MOST:
+            raise StudyFileError(f"{name} must be from 1 to {_MOST}, found {value}.")
+    latency = options.latency_budget_ms
+    if latency is not None and not (math.isfinite(latency) and latency > 0):
+        raise StudyFileError(f"latency_budget_ms must be a number above 0, found {latency}.")

@@ -1,0 +1,1 @@
+"""Consistent read-only views of studies."""

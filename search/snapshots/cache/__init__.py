@@ -1,0 +1,1 @@
+"""Views of a study that are updated instead of read anew."""

@@ -1,0 +1,63 @@
+"""KeptPlaces: where every point of a study stands, from one read to the next, at the cost of what is near the front."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+
+from gatefront.search.results.confirmation import Key
+from gatefront.search.results.pareto import Budgets
+from gatefront.search.snapshots.front_membership import Place, budgets_of, nondominated, places
+from gatefront.search.snapshots.study_rows import StudyFacts
+
+
+class KeptPlaces:
+    """The same as `gatefront.search.snapshots.front_membership.places` of all points.
+
+    A point that was measured once and is dominated by another such one is on no front and decides of no other point's
+    place. So only the few that are left, and those that were repeated, are compared with what is new.
+    """
+
+    def __init__(self) -> None:
+        self.found: dict[Key, Place] = {}
+        self._near: set[Key] = set()
+        self._repeated: set[Key] = set()
+        self._budgets: Budgets | None = None
+
+    def update(self, facts: StudyFacts, changed: Collection[Key]) -> set[Key]:
+        """The keys of all points that may have another place than at the last time, or none any more.
+
+        ``changed`` are the keys of those whose value, latency or presence may differ.
+        """
+        repeated, budgets = _repeated(facts), budgets_of(facts)
+        has_only_grown = (
+            repeated == self._repeated and budgets == self._budgets and self.found.keys().isdisjoint(changed)
+        )
+        self._repeated, self._budgets = repeated, budgets
+        if has_only_grown:
+            return self._grow(facts, {key for key in changed if key in facts.values})
+        before, self.found, self._near = self.found, {}, set()
+        self._grow(facts, set(facts.values))
+        return {key for key in before.keys() | self.found.keys() if before.get(key) != self.found.get(key)}
+
+    def _grow(self, facts: StudyFacts, arrived: set[Key]) -> set[Key]:
+        moved = arrived | self._near
+        compared = self._near | arrived | self._repeated
+        budgets = budgets_of(facts)
+        for key in moved:
+            over = budgets.exceeded_by(facts.values[key][1], facts.latencies.get(key))
+            self.found[key] = Place(is_feasible=not over, on_front=False, exceeds=over)
+        once = (key for key in compared - self._repeated if self.found[key].is_feasible)
+        self._near = nondominated(facts, _values(facts, once)) | self._repeated
+        self.found.update(places(replace(facts, values=_values(facts, self._near))))
+        return moved | self._near
+
+
+def _repeated(facts: StudyFacts) -> set[Key]:
+    """The repeats' points and those that they repeat."""
+    if not facts.confirms:
+        return set()
+    trials = facts.confirms.keys() | facts.confirms.values()
+    return {key for key in facts.values if key[0] in trials}
+
+
+def _values(facts: StudyFacts, keys: Iterable[Key]) -> dict[Key, tuple[float, int]]:
+    return {key: facts.values[key] for key in keys}

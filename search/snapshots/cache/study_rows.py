@@ -1,0 +1,83 @@
+"""KeptFacts: a study's facts in memory, brought up to date by reading only the trials that changed."""
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from sqlalchemy.orm import Session
+
+from gatefront.search.results.confirmation import Key
+from gatefront.search.results.pareto import Point
+from gatefront.search.results.records import TrialState
+from gatefront.search.snapshots.cache.ordered_merge import in_order
+from gatefront.search.snapshots.study_rows import (
+    DerivedFacts,
+    StudyFacts,
+    TrialFacts,
+    marked_number,
+    read_facts,
+    read_marks,
+)
+from gatefront.search.storage.tables.schema import StudyRow
+
+# A query that names more trials than this takes longer than one for all of them.
+_MOST_NAMED = 300
+_UNFINISHED = (TrialState.QUEUED, TrialState.RUNNING)
+
+
+class KeptFacts:
+    """What was read of a study, by trial, and the marks by which the next read tells what changed since."""
+
+    def __init__(self) -> None:
+        self.trials: dict[int, TrialFacts] = {}
+        self.derived: dict[Key, DerivedFacts] = {}
+        self._marks: frozenset[str] = frozenset()
+        self._open: set[int] = set()
+        self._values: dict[Key, Point] = {}
+        self._latencies: dict[Key, float] = {}
+        self._confirms: dict[int, int] = {}
+        self._keys: dict[int, list[Key]] = {}
+
+    def update(self, session: Session, row: StudyRow) -> tuple[StudyFacts, set[Key]]:
+        """The study as it is now, and the keys of all points that may differ from the last time, also gone ones."""
+        marks = read_marks(session, row.name)
+        changed = {marked_number(mark) for mark in marks - self._marks} | self._open
+        read = read_facts(session, row, changed if len(changed) <= _MOST_NAMED else None)
+        gone = {key for number in changed for key in self._keys.get(number, ())}
+        self._take(read, changed)
+        self._marks = marks
+        self._open = self._open - changed | {number for number in changed if self._may_change(number)}
+        return self._facts(read), gone | {key for number in changed for key in self._keys[number]}
+
+    def _may_change(self, number: int) -> bool:
+        """Whether a trial may change while its mark stays, or its epochs are counted: then each read has to name it.
+
+        It is under way, or it ended without a word of what it took.
+        """
+        trial = self.trials[number]
+        return trial.state in _UNFINISHED or (trial.seconds is None and trial.epoch > 0)
+
+    def _take(self, read: StudyFacts, changed: Collection[int]) -> None:
+        derived = {(point.number, point.derived): point for point in read.derived if point.number in changed}
+        for key in [key for number in changed for key in self._keys.get(number, ())]:
+            self._values.pop(key, None)
+            self._latencies.pop(key, None)
+            if key not in derived:
+                self.derived.pop(key, None)
+        self.trials = in_order(self.trials, {trial.number: trial for trial in read.trials if trial.number in changed})
+        self.derived = in_order(self.derived, derived)
+        self._keys.update((number, [(number, 0)]) for number in changed)
+        for key in derived:
+            self._keys[key[0]].append(key)
+        self._values.update((key, value) for key, value in read.values.items() if key[0] in changed)
+        self._latencies.update((key, value) for key, value in read.latencies.items() if key[0] in changed)
+        self._confirms.update(read.confirms)
+
+    def _facts(self, read: StudyFacts) -> StudyFacts:
+        return replace(
+            read,
+            trials=list(self.trials.values()),
+            derived=list(self.derived.values()),
+            values=self._values,
+            latencies=self._latencies,
+            confirms=self._confirms,
+        )

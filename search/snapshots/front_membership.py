@@ -1,0 +1,87 @@
+"""Where each point of a study stands: what it keeps to, how sure it is, and whether it is on the front."""
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from gatefront.search.results.confirmation import Confirmation, Key, Samples, are_tied, confirmation, repeat_samples
+from gatefront.search.results.pareto import Budgets, Exceeded, Point, pareto_front
+from gatefront.search.results.point_label import PointLabel
+from gatefront.search.snapshots.study_rows import StudyFacts
+
+
+class Place(NamedTuple):
+    """``tied_with`` names the neighbours on the front that its repeats cannot tell it from."""
+
+    is_feasible: bool
+    on_front: bool
+    exceeds: tuple[Exceeded, ...]
+    confirmation: Confirmation | None = None
+    tied_with: tuple[str, ...] = ()
+
+
+NOWHERE = Place(is_feasible=False, on_front=False, exceeds=())
+
+
+def places(facts: StudyFacts) -> dict[Key, Place]:
+    """The place of every point that counts.
+
+    The front is that of the points that keep every budget, a confirmed one by its mean. One that was measured only
+    once drives a confirmed one off the front if it lies above its interval, as else it may have had more luck. Repeats
+    are no points of the front: they are what the mean is made of.
+    """
+    samples = repeat_samples(facts.values, facts.confirms)
+    found = {key: confirmation(seeds) for key, seeds in samples.items()}
+    confirmed = {key: sure for key, sure in found.items() if sure is not None}
+    budgets = budgets_of(facts)
+    exceeded = {key: budgets.exceeded_by(flops, facts.latencies.get(key)) for key, (_, flops) in facts.values.items()}
+    candidates = [key for key, over in exceeded.items() if not over and key[0] not in facts.confirms]
+    front = _front(facts, candidates, confirmed)
+    ties = _ties(sorted((facts.values[key][1], key) for key in front), samples)
+    return {
+        key: Place(not over, key in front, over, confirmed.get(key), tuple(ties.get(key, ())))
+        for key, over in exceeded.items()
+    }
+
+
+def budgets_of(facts: StudyFacts) -> Budgets:
+    """What a point of the study may cost at most."""
+    latency = facts.row.latency
+    return Budgets(flops=facts.row.flop_budget, latency_ms=None if latency is None else latency["budget_ms"])
+
+
+def _front(facts: StudyFacts, candidates: Sequence[Key], confirmed: Mapping[Key, Confirmation]) -> set[Key]:
+    values = {key: facts.values[key] for key in candidates}
+    means = {key: (confirmed[key].mean, flops) for key, (_, flops) in values.items() if key in confirmed}
+    once = {key: value for key, value in values.items() if key not in confirmed}
+    front = nondominated(facts, values | means)
+    for key in nondominated(facts, means) - front:
+        at_best = {key: (confirmed[key].high, values[key][1])}
+        if key in nondominated(facts, once | at_best):
+            front.add(key)
+    return front
+
+
+def nondominated(facts: StudyFacts, values: Mapping[Key, Point]) -> set[Key]:
+    """Those of the points that no other of them is better than, in the study's objectives."""
+    on_front = pareto_front([_objectives(facts, key, value) for key, value in values.items()])
+    return {key for key, is_on in zip(values, on_front, strict=True) if is_on}
+
+
+def _objectives(facts: StudyFacts, key: Key, value: Point) -> tuple[float, ...]:
+    """What points are compared by. One that nobody timed counts as the slowest of all."""
+    latency = facts.row.latency
+    if latency is None or not latency.get("is_objective", False):
+        return value
+    return (*value, facts.latencies.get(key, math.inf))
+
+
+def _ties(front: Sequence[tuple[int, Key]], samples: Mapping[Key, Samples]) -> dict[Key, list[str]]:
+    """``front`` is in order of FLOPs, so that neighbours stand beside each other."""
+    ties: dict[Key, list[str]] = {}
+    for (_, cheaper), (_, dearer) in pairwise(front):
+        if are_tied(samples.get(cheaper, {}), samples.get(dearer, {})):
+            ties.setdefault(cheaper, []).append(str(PointLabel(*dearer)))
+            ties.setdefault(dearer, []).append(str(PointLabel(*cheaper)))
+    return ties

@@ -1,0 +1,275 @@
+"""StudyReader: read-only, frozen records for the command line and the dashboards, safe beside a running driver."""
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.engine import make_url
+from sqlalchemy.orm import Session
+
+from gatefront.search.config.environment import database_url
+from gatefront.search.errors import NoDatabaseError, StudyNotFoundError
+from gatefront.search.results.comparison_table import ComparisonTable
+from gatefront.search.results.gate_history import GateCourse
+from gatefront.search.results.latency import Latency
+from gatefront.search.results.point_label import PointLabel
+from gatefront.search.results.records import EpochPoint, PointDetail, StudySummary, StudyView, TrialDetail, TrialPoint
+from gatefront.search.snapshots.cache.view_cache import KeptViews
+from gatefront.search.snapshots.study_status import StudyStatus, read_study_status
+from gatefront.search.snapshots.study_view import revision
+from gatefront.search.snapshots.system_status import SystemView, read_system
+from gatefront.search.snapshots.trial_provenance import TrialTrace, read_trial_trace
+from gatefront.search.storage.artifacts.paths import StudyFolders
+from gatefront.search.storage.database.engine import open_readonly_engine, unreachable
+from gatefront.search.storage.database.migrate import upgrade_older
+from gatefront.search.storage.study_store import DONE_STATES
+from gatefront.search.storage.tables.comparisons import comparison_revision, list_comparison_names, read_comparison
+from gatefront.search.storage.tables.derived_points import read_derived_points
+from gatefront.search.storage.tables.epoch_gates import read_gate_course
+from gatefront.search.storage.tables.latencies import read_latencies
+from gatefront.search.storage.tables.schema import DerivedPointRow, EpochRow, ReferenceRow, StudyRow, TrialRow
+from gatefront.search.storage.tables.sql import database_time
+from gatefront.spaces.gating.gate_map import GateMap
+
+Found = TypeVar("Found")
+
+
+class StudyReader:
+    """Reads studies from one database. Each call is one short read transaction, so each record is consistent.
+
+    The database may not exist yet: then there are no studies. ``StoreError`` if it cannot be reached. One that an
+    earlier gatefront wrote is brought to this release's schema first, the only write of a reader. What was read is
+    kept: as long as a reader lives, a look at a study costs what has changed since the last one.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._engine: sa.Engine | None = None
+        self._is_current = False
+        self._has_tables = False
+        self._kept = KeptViews()
+
+    def list_studies(self) -> tuple[StudySummary, ...]:
+        """All studies, the newest first."""
+        with self._reading() as session:
+            if session is None:
+                return ()
+            rows = session.scalars(sa.select(StudyRow).order_by(StudyRow.created_at.desc())).all()
+            now = database_time(session)
+            return tuple(self._kept.summary(session, row, now) for row in rows)
+
+    def view(self, study: str) -> StudyView:
+        """One study's page. Raises :class:`StudyNotFoundError`."""
+        with self._reading_study(study) as (session, row):
+            return self._kept.view(session, row, database_time(session))
+
+    def revision(self, study: str) -> str:
+        """Equal revisions mean an unchanged view. Raises :class:`StudyNotFoundError`."""
+        with self._reading_study(study) as (session, row):
+            return revision(row, database_time(session))
+
+    def status(self, study: str) -> StudyStatus:
+        """What decides which changes the study can take now. Raises :class:`StudyNotFoundError`."""
+        with self._reading_study(study) as (session, row):
+            return read_study_status(session, row, database_time(session))
+
+    def study_file(self, study: str) -> str:
+        """The TOML text that the study was started with. Raises :class:`StudyNotFoundError`."""
+        with self._reading_study(study) as (_, row):
+            return row.file_text
+
+    def network_path(self, study: str, number: int, derived: int = 0) -> Path:
+        """Where the trained network of a complete trial, or of a point derived from it, lies.
+
+        Raises :class:`StudyNotFoundError`.
+        """
+        with self._reading_study(study) as (_, row):
+            return StudyFolders(Path(row.storage_dir), study).network(number, derived)
+
+    def cache_dir(self, study: str) -> Path:
+        """Where the study's data and references are cached. Raises :class:`StudyNotFoundError`."""
+        with self._reading_study(study) as (_, row):
+            return StudyFolders(Path(row.storage_dir), study).cache
+
+    def trial(self, study: str, number: int) -> TrialDetail:
+        """Everything known of one trial. Raises :class:`StudyNotFoundError`."""
+        with self._reading_study(study) as (session, row):
+            trial = _trial_row(session, study, number)
+            view = self._kept.view(session, row, database_time(session))
+            own, *derived = _points(view, number)
+            rows = {found.derived: found for found in read_derived_points(session, study, number)}
+            latencies = read_latencies(session, study, number)
+            epochs = session.scalars(
+                sa.select(EpochRow).where(EpochRow.study == study, EpochRow.number == number).order_by(EpochRow.epoch)
+            ).all()
+            return _trial_detail(
+                trial,
+                epochs,
+                own=own,
+                derived=[self._derived_detail(point, rows[point.derived], latencies) for point in derived],
+                pull_command=self._pull_command(study, PointLabel(number)),
+                latencies=latencies.get(0, ()),
+            )
+
+    def trial_revision(self, study: str, number: int) -> str:
+        """Equal revisions mean an unchanged :meth:`trial`; that of a trial that has ended outlives most of the study's.
+
+        Raises :class:`StudyNotFoundError`.
+        """
+        with self._reading_study(study) as (session, row):
+            now = database_time(session)
+            points = _points(self._kept.view(session, row, now), number)
+            if not points or points[0].state not in DONE_STATES:
+                return revision(row, now)
+            return sha256(repr((points, read_latencies(session, study, number))).encode()).hexdigest()
+
+    def gate_course(self, study: str, number: int) -> GateCourse:
+        """How a trial's gates stood after each of its epochs. Raises :class:`StudyNotFoundError`."""
+        with self._reading_study(study) as (session, _):
+            return read_gate_course(session, _trial_row(session, study, number))
+
+    def trace(self, study: str, number: int) -> TrialTrace:
+        """Where a trial came from, where it ran and what it said there. Raises :class:`StudyNotFoundError`."""
+        with self._reading_study(study) as (session, row):
+            return read_trial_trace(session, row, _trial_row(session, study, number))
+
+    def system(self) -> SystemView:
+        """The database's health, and what drives and trains at the moment. ``StoreError`` if it cannot be reached."""
+        with self._reading() as session:
+            now = datetime.now(UTC) if session is None else database_time(session)
+            return read_system(self.url, session, now)
+
+    def list_comparisons(self) -> tuple[str, ...]:
+        """The names of all comparisons."""
+        with self._reading() as session:
+            return () if session is None else list_comparison_names(session)
+
+    def comparison(self, name: str) -> ComparisonTable:
+        """A comparison as far as it has come. Raises :class:`StudyNotFoundError`."""
+        with self._reading() as session:
+            found = None if session is None else read_comparison(session, name)
+        return _there(found, name)
+
+    def comparison_revision(self, name: str) -> str:
+        """Equal revisions mean an unchanged comparison. Raises :class:`StudyNotFoundError`."""
+        with self._reading() as session:
+            found = None if session is None else comparison_revision(session, name)
+        return _there(found, name)
+
+    def _derived_detail(
+        self, point: TrialPoint, row: DerivedPointRow, latencies: Mapping[int, tuple[Latency, ...]]
+    ) -> PointDetail:
+        return PointDetail(
+            point=point,
+            delta_per_task=row.result["delta_per_task"],
+            gate_map=GateMap.from_json(row.gate_map),
+            train_flops=row.result["train_flops"],
+            pull_command=self._pull_command(row.study, PointLabel(row.number, row.derived)),
+            latencies=latencies.get(row.derived, ()),
+        )
+
+    def _pull_command(self, study: str, label: PointLabel) -> str:
+        words = ["gatefront", "pull", study, "--trial", str(label), "-o", f"{study}-{label}"]
+        if self.url != database_url():
+            words += ["--db", make_url(self.url).render_as_string(hide_password=True)]
+        return shlex.join(words)
+
+    @contextmanager
+    def _reading(self) -> Iterator[Session | None]:
+        """A session in a read transaction; None while there is no database or no table of ours in it."""
+        try:
+            if self._engine is None:
+                self._engine = open_readonly_engine(self.url)
+        except NoDatabaseError:
+            yield None
+            return
+        try:
+            if not self._is_current:
+                upgrade_older(self._engine, self.url)
+                self._is_current = True
+            with Session(self._engine) as session:
+                if not self._has_tables:
+                    self._has_tables = sa.inspect(session.connection()).has_table(ReferenceRow.__tablename__)
+                yield session if self._has_tables else None
+        except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
+            raise unreachable(self._engine.url, error) from error
+
+    @contextmanager
+    def _reading_study(self, study: str) -> Iterator[tuple[Session, StudyRow]]:
+        with self._reading() as session:
+            row = None if session is None else session.get(StudyRow, study)
+            if session is None or row is None:
+                raise StudyNotFoundError(
+                    f"there is no study {study!r} in {make_url(self.url).render_as_string(hide_password=True)}.",
+                    hint="`gatefront status` lists the studies; --db names another database.",
+                )
+            yield session, row
+
+
+def _points(view: StudyView, number: int) -> list[TrialPoint]:
+    """A trial's own point, then those derived from it; none if there is no such trial."""
+    return [point for point in (*view.all_points, *view.repeats) if point.number == number]
+
+
+def _trial_row(session: Session, study: str, number: int) -> TrialRow:
+    found = session.get(TrialRow, (study, number))
+    if found is None:
+        raise StudyNotFoundError(f"study {study!r} has no trial {number}.")
+    return found
+
+
+def _there(found: Found | None, name: str) -> Found:
+    if found is None:
+        raise StudyNotFoundError(
+            f"there is no comparison {name!r}.", hint="Make one with `gatefront compare STUDY.toml`."
+        )
+    return found
+
+
+def _trial_detail(
+    row: TrialRow,
+    epochs: Sequence[EpochRow],
+    *,
+    own: TrialPoint,
+    derived: Sequence[PointDetail],
+    pull_command: str,
+    latencies: tuple[Latency, ...],
+) -> TrialDetail:
+    result = row.result or {}
+    return TrialDetail(
+        study=row.study,
+        point=own,
+        delta_per_task=result.get("delta_per_task", {}),
+        flops_before_cut=result.get("flops_before_cut"),
+        gate_map=None if row.gate_map is None else GateMap.from_json(row.gate_map),
+        epochs=tuple(_epoch_point(epoch) for epoch in epochs),
+        seed=row.seed,
+        environment=result.get("environment", {}),
+        device=result.get("device", ""),
+        train_flops=result.get("train_flops"),
+        peak_memory_mib=result.get("peak_memory_mib"),
+        attempts=row.attempts,
+        pull_command=pull_command,
+        derived=tuple(derived),
+        latencies=latencies,
+    )
+
+
+def _epoch_point(row: EpochRow) -> EpochPoint:
+    return EpochPoint(
+        epoch=row.epoch,
+        phase=row.phase,
+        losses=_curve_values(row.losses),
+        metrics=_curve_values(row.metrics),
+        delta_mtl=row.delta_mtl,
+        flops=row.flops,
+    )
+
+
+def _curve_values(values: Mapping[str, float | None]) -> dict[str, float]:
+    return {name: value for name, value in values.items() if value is not None}

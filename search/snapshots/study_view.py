@@ -1,0 +1,206 @@
+"""From rows to the records that views show. Pure: no SQL, no clock but the one handed in."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from gatefront.search.results.confirmation import Key
+from gatefront.search.results.hypervolumes import hypervolume_points
+from gatefront.search.results.pareto import ReferenceFrame
+from gatefront.search.results.records import (
+    HypervolumePoint,
+    StudyState,
+    StudySummary,
+    StudyView,
+    TrialPoint,
+    TrialState,
+)
+from gatefront.search.results.reference_point import ReferencePoint
+from gatefront.search.snapshots.front_membership import NOWHERE, Place, places
+from gatefront.search.snapshots.study_rows import DerivedFacts, StudyFacts, TrialFacts
+from gatefront.search.snapshots.summary import study_summary
+from gatefront.search.storage.lease import holds
+from gatefront.search.storage.tables.schema import StudyRow
+
+_DRIVEN = (StudyState.PREPARING, StudyState.RUNNING, StudyState.STOPPING)
+
+
+@dataclass(frozen=True, slots=True)
+class ViewPoints:
+    """All points of a study in order: the trials, the points derived from those that count, and all of the repeats."""
+
+    trials: tuple[TrialPoint, ...]
+    derived: tuple[TrialPoint, ...]
+    repeats: tuple[TrialPoint, ...]
+
+
+def study_view(facts: StudyFacts, now: datetime) -> StudyView:
+    """The whole study page as one record."""
+    points = view_points(facts, study_state(facts.row, now))
+    frame = reference_frame(facts.row, reference_points(facts))
+    return assembled_view(facts, points, hypervolume_points(points.trials + points.derived, frame), now)
+
+
+def assembled_view(
+    facts: StudyFacts, points: ViewPoints, history: tuple[HypervolumePoint, ...], now: datetime
+) -> StudyView:
+    """The page of points and a hypervolume that are known already."""
+    state = study_state(facts.row, now)
+    return StudyView(
+        revision=revision(facts.row, now),
+        summary=study_summary(facts, points.trials + points.derived, history, state),
+        points=points.trials,
+        references=reference_points(facts),
+        hypervolume=history,
+        derived=points.derived,
+        events=facts.events,
+        repeats=points.repeats,
+    )
+
+
+def revision(row: StudyRow, now: datetime) -> str:
+    """Changes with every write, and when the driver falls silent without one."""
+    return f"{row.revision}-{study_state(row, now)}"
+
+
+def study_state(row: StudyRow, now: datetime) -> StudyState:
+    """The stored state, seen in the light of the driver's heartbeat."""
+    state = StudyState(row.state)
+    if state not in _DRIVEN:
+        return state
+    if not holds(row, now):
+        return StudyState.LOST
+    return StudyState.STOPPING if row.stop_requested else state
+
+
+def view_points(facts: StudyFacts, study: StudyState) -> ViewPoints:
+    """Every trial in order of its number and every derived point that counts, with their places on the front."""
+    found = places(facts)
+    trials = {trial.number: trial_point(trial, facts, study, found) for trial in facts.trials}
+    derived = (
+        derived_point(point, trials[point.number], facts, found)
+        for point in facts.derived
+        if (point.number, point.derived) in facts.values
+    )
+    return ordered_points(trials.values(), derived)
+
+
+def ordered_points(trials: Iterable[TrialPoint], derived: Iterable[TrialPoint]) -> ViewPoints:
+    """``trials`` and ``derived`` are in order of their numbers, repeats among them."""
+    trials, derived = tuple(trials), tuple(derived)
+    repeats = tuple([point for point in trials + derived if point.confirms is not None])
+    if not repeats:
+        return ViewPoints(trials=trials, derived=derived, repeats=())
+    return ViewPoints(
+        trials=tuple(point for point in trials if point.confirms is None),
+        derived=tuple(point for point in derived if point.confirms is None),
+        repeats=repeats,
+    )
+
+
+def reference_points(facts: StudyFacts) -> tuple[ReferencePoint, ...]:
+    """The baselines that are trained so far; the single-task one names the metrics of the tasks that are ready."""
+    rows = [row for row in facts.references if row.is_baseline]
+    single = [row.result for row in rows if row.kind == "single_task"]
+    found: list[ReferencePoint] = []
+    if single:
+        found.append(
+            ReferencePoint(
+                kind="single_task",
+                flops=facts.row.single_task_flops,
+                delta_mtl=0.0,
+                metrics={task: value for result in single for task, value in result["metrics"].items()},
+                num_parameters=sum(result["num_parameters"] for result in single),
+                seconds=sum(result["seconds"] for result in single),
+                # A study of an earlier release does not know them, and ranks on every task.
+                constant_metrics={
+                    task: value for result in single for task, value in result.get("constant_metrics", {}).items()
+                },
+                unranked=tuple(result["tasks"][0] for result in single if not result.get("is_ranked", True)),
+            )
+        )
+    for row in rows:
+        if row.kind == "hard_sharing" and row.delta_mtl is not None:
+            result = row.result
+            found.append(
+                ReferencePoint(
+                    kind="hard_sharing",
+                    flops=result["flops"],
+                    delta_mtl=row.delta_mtl,
+                    metrics=result["metrics"],
+                    num_parameters=result["num_parameters"],
+                    seconds=result["seconds"],
+                )
+            )
+    return tuple(found)
+
+
+def reference_frame(study: StudyRow | StudySummary, references: Sequence[ReferencePoint]) -> ReferenceFrame | None:
+    """What the hypervolume is measured against; None until hard sharing is trained."""
+    for point in references:
+        if point.kind == "hard_sharing":
+            flops = study.single_task_flops if study.flop_budget is None else study.flop_budget
+            return ReferenceFrame(single_task_flops=study.single_task_flops, flops=flops, delta_mtl=point.delta_mtl)
+    return None
+
+
+def trial_point(trial: TrialFacts, facts: StudyFacts, study: StudyState, found: Mapping[Key, Place]) -> TrialPoint:
+    """A trial's own point, at the place that was ``found`` for it."""
+    lost = study is StudyState.LOST and trial.state is TrialState.RUNNING
+    key = (trial.number, 0)
+    place = found.get(key, NOWHERE)
+    delta_mtl, flops = facts.values.get(key, (None, None))
+    return TrialPoint(
+        number=trial.number,
+        state=TrialState.LOST if lost else trial.state,
+        cause=trial.cause,
+        delta_mtl=delta_mtl,
+        flops=flops,
+        flop_target=trial.result.get("flop_target"),
+        num_parameters=trial.result.get("num_parameters"),
+        metrics=trial.result.get("metrics", {}),
+        params=trial.params,
+        on_front=place.on_front,
+        is_feasible=place.is_feasible,
+        epoch=trial.epoch,
+        num_epochs=trial.num_epochs,
+        started_at=trial.started_at,
+        finished_at=trial.finished_at,
+        seconds=trial.seconds,
+        latency_ms=facts.latencies.get(key),
+        exceeds=place.exceeds,
+        confirms=facts.confirms.get(trial.number),
+        confirmation=place.confirmation,
+        tied_with=place.tied_with,
+        stopped_at=trial.stopped_at,
+    )
+
+
+def derived_point(point: DerivedFacts, trial: TrialPoint, facts: StudyFacts, found: Mapping[Key, Place]) -> TrialPoint:
+    """A point derived from a trial; it has the trial's state and times."""
+    key = (point.number, point.derived)
+    place = found.get(key, NOWHERE)
+    return TrialPoint(
+        number=point.number,
+        derived=point.derived,
+        state=trial.state,
+        cause=trial.cause,
+        delta_mtl=point.delta_mtl,
+        flops=point.flops,
+        flop_target=point.flop_target,
+        num_parameters=point.num_parameters,
+        metrics=point.metrics,
+        params=trial.params,
+        on_front=place.on_front,
+        is_feasible=place.is_feasible,
+        epoch=trial.epoch,
+        num_epochs=trial.num_epochs,
+        started_at=trial.started_at,
+        finished_at=trial.finished_at,
+        seconds=point.seconds,
+        latency_ms=facts.latencies.get(key),
+        exceeds=place.exceeds,
+        confirms=facts.confirms.get(point.number),
+        confirmation=place.confirmation,
+        tied_with=place.tied_with,
+    )

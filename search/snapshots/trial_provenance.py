@@ -1,0 +1,60 @@
+"""TrialTrace: where a trial came from, where it ran, and what it said there."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from gatefront.search.storage.artifacts.paths import StudyFolders
+from gatefront.search.storage.artifacts.trial_log import log_tail
+from gatefront.search.storage.process_identity import host_and_process
+from gatefront.search.storage.tables.optuna_tables import INITIAL, STUDIES, TRIAL_ATTRIBUTES, TRIALS
+from gatefront.search.storage.tables.schema import ReferenceRow, StudyRow, TrialRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialTrace:
+    """``initial`` names the network that the trial went on from, empty if it began from references alone.
+
+    ``references`` are the roles of the references that the study trained so far. ``worker`` is the host and the process
+    that had the trial last. ``log`` is the end of what its workers said, from the storage folder ``log_dir``.
+    """
+
+    confirms: int | None
+    confirmed_by: tuple[int, ...]
+    started_from: str | None
+    initial: str
+    references: tuple[str, ...]
+    worker: str
+    log: str
+    log_dir: str
+
+
+def read_trial_trace(session: Session, study: StudyRow, trial: TrialRow) -> TrialTrace:
+    """From the rows of one trial and the files beside its checkpoint."""
+    folder = StudyFolders(Path(study.storage_dir), study.name).trial(trial.number)
+    repeats = sa.select(TrialRow.number).where(TrialRow.study == study.name, TrialRow.confirms == trial.number)
+    roles = sa.select(ReferenceRow.role).where(ReferenceRow.study == study.name).order_by(ReferenceRow.role)
+    return TrialTrace(
+        confirms=trial.confirms,
+        confirmed_by=tuple(session.scalars(repeats.order_by(TrialRow.number))),
+        started_from=study.started_from,
+        initial=_initial(session, study.name, trial.number),
+        references=tuple(session.scalars(roles)),
+        worker=host_and_process(trial.worker),
+        log=log_tail(folder),
+        log_dir=str(folder),
+    )
+
+
+def _initial(session: Session, study: str, number: int) -> str:
+    query = (
+        sa.select(TRIAL_ATTRIBUTES.c.value_json)
+        .join(TRIALS, TRIALS.c.trial_id == TRIAL_ATTRIBUTES.c.trial_id)
+        .join(STUDIES, STUDIES.c.study_id == TRIALS.c.study_id)
+        .where(STUDIES.c.study_name == study, TRIALS.c.number == number, TRIAL_ATTRIBUTES.c.key == INITIAL)
+    )
+    found = session.scalar(query)
+    return "" if found is None else str(json.loads(found)["label"])

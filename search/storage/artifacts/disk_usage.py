@@ -1,0 +1,49 @@
+"""DiskUse: how many bytes a study takes, and for what."""
+
+import shutil
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from gatefront.search.storage.artifacts.disk_use import folder_bytes
+from gatefront.search.storage.artifacts.files import FileKind, trial_files
+from gatefront.search.storage.artifacts.paths import StudyFolders
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskUse:
+    """Bytes under the study's own folder, without the cache that studies share; and what its disk has ``free``.
+
+    ``quota`` None: the study may fill the disk.
+    """
+
+    networks: int
+    resume_points: int
+    other: int
+    free: int
+    quota: int | None = None
+
+    @property
+    def total(self) -> int:
+        return self.networks + self.resume_points + self.other
+
+
+def disk_use(folders: StudyFolders, quota: int | None = None) -> DiskUse:
+    """Look at every file of the study: some milliseconds per hundred trials."""
+    found: Counter[FileKind] = Counter()
+    for file in trial_files(folders):
+        found[file.kind] += file.num_bytes
+    trials = sum(found.values())
+    return DiskUse(
+        networks=found[FileKind.NETWORK],
+        resume_points=found[FileKind.RESUME_POINT],
+        other=folder_bytes(folders.trial(0).parent.parent) - trials + found[FileKind.OTHER],
+        free=free_bytes(folders.storage),
+        quota=quota,
+    )
+
+
+def free_bytes(folder: Path) -> int:
+    """What the folder's disk has left; of the first one above it that is there."""
+    existing = next(place for place in (folder, *folder.parents) if place.exists())
+    return shutil.disk_usage(existing).free

@@ -1,0 +1,61 @@
+"""Sweep: taking away what the rule lets go."""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from gatefront.search.results.records import StudyView
+from gatefront.search.snapshots.reader import StudyReader
+from gatefront.search.storage.artifacts.files import FileKind, TrialFile, trial_files
+from gatefront.search.storage.artifacts.paths import StudyFolders
+from gatefront.search.storage.artifacts.retention import distant_networks, spent_files
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Files that go, or went."""
+
+    files: tuple[TrialFile, ...]
+
+    @property
+    def num_bytes(self) -> int:
+        return sum(file.num_bytes for file in self.files)
+
+    @property
+    def num_networks(self) -> int:
+        return sum(file.kind is FileKind.NETWORK for file in self.files)
+
+
+def plan_sweep(
+    folders: StudyFolders, view: StudyView, *, networks: bool, heirs: Iterable[str] = (), repeated: int = 0
+) -> Sweep:
+    """What would go; with ``networks`` also those far from the front.
+
+    ``repeated`` is how many trials the study repeats at its end, which the front may lose by that. ``heirs`` are
+    studies that started from this one: their trials may go on from any network of it, so all stay.
+    """
+    files = list(trial_files(folders))
+    going = list(spent_files(files, {point.number: point.state for point in view.trials}))
+    if networks and not tuple(heirs):
+        going += distant_networks(files, view, repeated=repeated)
+    return Sweep(tuple(going))
+
+
+def studies_from(reader: StudyReader, study: str) -> tuple[str, ...]:
+    """The studies that started from this one."""
+    return tuple(summary.name for summary in reader.list_studies() if summary.started_from == study)
+
+
+def sweep(planned: Sweep) -> Sweep:
+    """Remove the files; what of them was removed."""
+    gone = []
+    for file in planned.files:
+        try:
+            file.path.unlink(missing_ok=True)
+        except OSError as error:
+            logger.warning("%s could not be removed: %s", file.path, error.strerror)
+        else:
+            gone.append(file)
+    return Sweep(tuple(gone))

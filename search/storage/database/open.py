@@ -1,0 +1,27 @@
+"""Opening a database with both schemas in place."""
+
+import optuna
+import sqlalchemy as sa
+
+from gatefront.search.storage.database.engine import open_engine, open_optuna_storage, unreachable
+from gatefront.search.storage.database.migrate import upgrade_schema
+from gatefront.search.storage.database.optuna_storage import StudyStorage
+from gatefront.search.storage.database.turns import turn_to_open
+
+
+def open_store(url: str) -> tuple[sa.Engine, StudyStorage]:
+    """The database with both schemas in place: Optuna's first, as readers join its tables to ours.
+
+    Raises:
+        StoreError: the database cannot be reached or written.
+    """
+    engine = open_engine(url)
+    try:
+        with engine.connect():
+            pass
+        with turn_to_open(engine):
+            storage = open_optuna_storage(url)
+    except (sa.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+        raise unreachable(engine.url, error) from error
+    upgrade_schema(engine)
+    return engine, storage

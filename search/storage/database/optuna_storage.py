@@ -1,0 +1,88 @@
+"""Optuna's tables in the study's database: with patience for outages, a guard for drivers and, for SQLite, with WAL."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import optuna
+import sqlalchemy as sa
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import TrialState as OptunaState
+
+from gatefront.search.storage.database.retry import IMPATIENT, Patience, repeated
+from gatefront.search.storage.lease import require_holder
+
+# What Optuna's cache in front of a storage calls, which is what a study calls. Each is one transaction; all may be
+# repeated but the making of a trial: one whose answer was lost is RUNNING without an owner until a sitting ends.
+_REPEATED = (
+    "create_new_study",
+    "set_study_system_attr",
+    "set_study_user_attr",
+    "get_study_id_from_name",
+    "get_study_name_from_id",
+    "get_study_directions",
+    "get_study_user_attrs",
+    "get_study_system_attrs",
+    "get_all_studies",
+    "_create_new_trial",
+    "_set_trial_param",
+    "set_trial_user_attr",
+    "set_trial_system_attr",
+    "get_trial",
+    "get_trial_id_from_study_id_trial_number",
+    "_get_trials",
+)
+
+
+class StudyStorage(optuna.storages.RDBStorage):
+    """``RDBStorage`` that waits for its database. It rebuilds its engine when unpickled: what hangs on it does not."""
+
+    def __init__(self, url: str, engine_kwargs: dict[str, Any], *, skip_compatibility_check: bool = False) -> None:
+        super().__init__(url, engine_kwargs=engine_kwargs, skip_compatibility_check=skip_compatibility_check)
+        self.patience: Patience = IMPATIENT
+
+    def write_for(self, study: str, holder: str) -> None:
+        """From now on each write is refused with :class:`LeaseLostError` once the study is not the ``holder``'s."""
+
+        def check(connection: sa.Connection, _cursor: Any, _sql: str, _values: Any, context: Any, _many: bool) -> None:
+            if context is not None and (context.isinsert or context.isupdate or context.isdelete):
+                require_holder(connection, study, holder)
+
+        # After the statement, as SQLite is locked from the first write on; the transaction is undone if this raises.
+        sa.event.listen(self.engine, "after_cursor_execute", check)
+
+    def set_trial_state_values(self, trial_id: int, state: OptunaState, values: Sequence[float] | None = None) -> bool:
+        """As Optuna's. A trial that is in this state already was told by a call whose answer was lost."""
+        try:
+            return self.patience(lambda: super(StudyStorage, self).set_trial_state_values(trial_id, state, values))
+        except UpdateFinishedTrialError:
+            if self.get_trial(trial_id).state is state:
+                return True
+            raise
+
+
+for _name in _REPEATED:
+    setattr(StudyStorage, _name, repeated(getattr(optuna.storages.RDBStorage, _name)))
+
+
+class SqliteStorage(StudyStorage):
+    """A storage in a SQLite file, readable while it is written."""
+
+    def __init__(self, url: str, engine_kwargs: dict[str, Any], *, skip_compatibility_check: bool = False) -> None:
+        super().__init__(url, engine_kwargs, skip_compatibility_check=skip_compatibility_check)
+        self._attach()
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        super().__setstate__(state)
+        self._attach()
+
+    def _attach(self) -> None:
+        sa.event.listen(self.engine, "connect", set_pragmas)
+        self.engine.dispose()
+
+
+def set_pragmas(connection: Any, _record: object) -> None:
+    """WAL: readers and the one writer do not wait for each other."""
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.close()

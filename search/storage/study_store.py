@@ -1,0 +1,288 @@
+"""StudyStore: all writes to our tables. Every write raises the revision, so readers can skip unchanged views."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from gatefront.search.errors import LeaseLostError, StudyExistsError, StudyNotFoundError
+from gatefront.search.results.latency import Latency
+from gatefront.search.results.pareto import Outcome
+from gatefront.search.results.records import EventKind, StudyState, TrialState
+from gatefront.search.storage.database.retry import IMPATIENT, Patience, patient
+from gatefront.search.storage.tables.derived_points import replace_derived_points
+from gatefront.search.storage.tables.epochs import RungEpoch, read_rung_epochs, sum_of_epochs, write_epoch
+from gatefront.search.storage.tables.events import add_event
+from gatefront.search.storage.tables.latencies import replace_latencies
+from gatefront.search.storage.tables.schema import ReferenceRow, StudyRow, TrialRow
+from gatefront.trainer.reporting import EpochReport, ReferenceResult, TrialResult
+
+OPEN_STATES = (TrialState.QUEUED, TrialState.RUNNING)
+DONE_STATES = (TrialState.COMPLETE, TrialState.FAILED, TrialState.STOPPED_EARLY)
+
+
+@patient
+class StudyStore:
+    """One study's rows, written by its driver. Each method is one short transaction, and may be repeated.
+
+    ``guard`` is called before every write; it raises if this process may no longer write. A write of a ``holder`` is
+    refused with :class:`LeaseLostError` once the study is another's. ``patience`` repeats what an outage cut short.
+    """
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        study: str,
+        *,
+        guard: Callable[[], None] = lambda: None,
+        holder: str | None = None,
+        patience: Patience = IMPATIENT,
+    ) -> None:
+        self._engine = engine
+        self._guard = guard
+        self._holder = holder
+        self.patience = patience
+        self.study = study
+
+    def as_reader(self) -> "StudyStore":
+        """The same study for one who would rather have an error at once than wait."""
+        return StudyStore(self._engine, self.study)
+
+    @classmethod
+    def create(cls, engine: sa.Engine, row: StudyRow, *, began: str | None = None) -> "StudyStore":
+        """Insert a new study; raises :class:`StudyExistsError` if the name is taken.
+
+        ``began`` says what it takes over from the study that it started from.
+        """
+        name = row.name
+        try:
+            with Session(engine) as session, session.begin():
+                session.add(row)
+                if began is not None:
+                    session.flush()
+                    add_event(session, name, "started_from", began)
+        except sa.exc.IntegrityError as error:
+            raise StudyExistsError(
+                f"the database already holds a study {name!r}.",
+                hint=f"Go on with `gatefront resume {name}`, or give [study] another name.",
+            ) from error
+        return cls(engine, name)
+
+    def load(self) -> StudyRow:
+        """A detached copy of the study's row; raises :class:`StudyNotFoundError`."""
+        with Session(self._engine) as session:
+            row = session.get(StudyRow, self.study)
+            if row is None:
+                raise StudyNotFoundError(f"there is no study {self.study!r} in the database.")
+            session.expunge(row)
+            return row
+
+    def begin_sitting(self, kind: EventKind, detail: str, *, actor: str, is_kept: bool) -> None:
+        """A driver has begun, because ``actor`` asked for it."""
+        with self._writing() as session:
+            self._study_row(session).is_kept = is_kept
+            add_event(session, self.study, kind, detail, actor=actor)
+
+    def set_state(self, state: StudyState, message: str = "") -> None:
+        with self._writing() as session:
+            self._study_row(session).state = state
+            self._study_row(session).message = message
+
+    def set_message(self, message: str) -> None:
+        """What the study does at the moment, in words."""
+        with self._writing() as session:
+            self._study_row(session).message = message
+
+    def open_trial(self, number: int, *, seed: int, num_epochs: int, confirms: int | None = None) -> None:
+        """Note that a trial was handed out; one handed out before keeps what is known of it.
+
+        ``confirms`` is the trial that it repeats with another seed.
+        """
+        with self._writing() as session:
+            row = session.get(TrialRow, (self.study, number))
+            if row is None:
+                session.add(_new_trial(self.study, number, seed=seed, num_epochs=num_epochs, confirms=confirms))
+            else:
+                row.state = TrialState.QUEUED
+
+    def start_attempt(self, number: int, worker: str) -> None:
+        """A worker has begun the trial, or begun it again; told twice of one attempt, it counts it once."""
+        with self._writing() as session:
+            row = self._trial_row(session, number)
+            if (row.state, row.worker) == (TrialState.RUNNING, worker):
+                return
+            row.state = TrialState.RUNNING
+            row.worker = worker
+            row.attempts += 1
+            row.started_at = row.started_at or datetime.now(UTC)
+
+    def record_epoch(self, number: int, report: EpochReport) -> None:
+        with self._writing() as session:
+            row = self._trial_row(session, number)
+            row.epoch, row.num_epochs = report.epoch, report.num_epochs
+            write_epoch(session, row, report)
+
+    def complete_trial(self, number: int, result: TrialResult) -> None:
+        """Store a checked result with its derived points; those of an earlier result of the trial go.
+
+        The document is whole, so that Optuna can still be told after a crash.
+        """
+        document = asdict(replace(result, derived=()))
+        gate_map = document.pop("gate_map")
+        del document["derived"]
+        with self._writing() as session:
+            row = self._trial_row(session, number)
+            row.state, row.cause = TrialState.COMPLETE, ""
+            row.finished_at, row.seconds = datetime.now(UTC), result.seconds
+            row.result, row.gate_map = _jsonable(document), None if gate_map is None else _jsonable(gate_map)
+            replace_derived_points(session, self.study, number, result.derived)
+
+    def fail_trial(self, number: int, cause: str) -> None:
+        with self._writing() as session:
+            row = self._trial_row(session, number)
+            row.state, row.cause = TrialState.FAILED, cause
+            row.finished_at = datetime.now(UTC)
+            if row.started_at is not None:
+                row.seconds = (row.finished_at - row.started_at).total_seconds()
+
+    def stop_trial_early(self, number: int, cause: str) -> None:
+        """The trial ends before its time; it has cost what its epochs took."""
+        with self._writing() as session:
+            row = self._trial_row(session, number)
+            row.state, row.cause = TrialState.STOPPED_EARLY, cause
+            row.finished_at = datetime.now(UTC)
+            row.seconds = sum_of_epochs(session, self.study, number)
+
+    def is_confirmation(self, number: int) -> bool:
+        """True for a trial that is another seed of an earlier one."""
+        with Session(self._engine) as session:
+            return self._trial_row(session, number).confirms is not None
+
+    def rung_epochs(self, rungs: Sequence[int]) -> list[RungEpoch]:
+        """What trials reported of these epochs while their gates learned; those of void ones do not count."""
+        with Session(self._engine) as session:
+            return read_rung_epochs(session, self.study, rungs)
+
+    def requeue_trial(self, number: int) -> None:
+        """The trial was interrupted; it goes on from its checkpoint when the study is resumed."""
+        with self._writing() as session:
+            self._trial_row(session, number).state = TrialState.QUEUED
+
+    def trial_states(self, *, repeats: bool = False) -> dict[int, TrialState]:
+        """Of the trials that were asked for; with ``repeats``, of those that confirm others instead."""
+        kind = TrialRow.confirms.is_not(None) if repeats else TrialRow.confirms.is_(None)
+        with Session(self._engine) as session:
+            rows = session.execute(sa.select(TrialRow.number, TrialRow.state).where(TrialRow.study == self.study, kind))
+            return {number: TrialState(state) for number, state in rows}
+
+    def told_states(self) -> dict[int, TrialState]:
+        """Of every trial; of a void one, the state that it was voided from and Optuna is told of."""
+        with Session(self._engine) as session:
+            state = sa.func.coalesce(TrialRow.voided_from, TrialRow.state)
+            rows = session.execute(sa.select(TrialRow.number, state).where(TrialRow.study == self.study))
+            return {number: TrialState(state) for number, state in rows}
+
+    def void_trials(self) -> frozenset[int]:
+        """Numbers of the trials that a person declared void, as of now."""
+        with Session(self._engine) as session:
+            void = sa.select(TrialRow.number).where(TrialRow.study == self.study, TrialRow.state == TrialState.VOID)
+            return frozenset(session.scalars(void))
+
+    def stored_result(self, number: int) -> Outcome:
+        """What a COMPLETE trial's document says that Optuna is to be told."""
+        with Session(self._engine) as session:
+            result = self._trial_row(session, number).result or {}
+            return Outcome(float(result["delta_mtl"]), int(result["flops"]), result.get("latency_ms"))
+
+    def record_latencies(self, number: int, derived: int, latencies: Iterable[Latency]) -> None:
+        """Note how long a network of the trial takes; raises :class:`StudyNotFoundError`."""
+        with self._writing() as session:
+            self._trial_row(session, number)
+            replace_latencies(session, self.study, number, derived, latencies)
+
+    def record_reference(
+        self,
+        role: str,
+        result: ReferenceResult,
+        *,
+        is_baseline: bool,
+        delta_mtl: float | None = None,
+        is_ranked: bool = True,
+    ) -> bool:
+        """Note a reference. A resumed study finds it in the cache; the row that says what it cost stays.
+
+        Args:
+            role: unique in the study.
+            result: what was trained.
+            is_baseline: Δ_MTL and the front's reference points are made of it.
+            delta_mtl: of hard sharing.
+            is_ranked: Δ_MTL counts the gain over it.
+
+        Returns:
+            ``is_ranked`` as the row has it: within a study Δ_MTL stays the mean of the same tasks.
+        """
+        with self._writing() as session:
+            known = session.get(ReferenceRow, (self.study, role))
+            if known is not None and known.result["key"] == result.key:
+                return bool(known.result.get("is_ranked", True))
+            session.merge(
+                ReferenceRow(
+                    study=self.study,
+                    role=role,
+                    kind=result.kind,
+                    is_baseline=is_baseline,
+                    delta_mtl=delta_mtl,
+                    finished_at=datetime.now(UTC),
+                    result=_jsonable(asdict(result) | {"is_ranked": is_ranked}),
+                )
+            )
+        return is_ranked
+
+    @contextmanager
+    def _writing(self) -> Iterator[Session]:
+        self._guard()
+        with Session(self._engine) as session, session.begin():
+            yield session
+            mine = [StudyRow.name == self.study]
+            if self._holder is not None:
+                mine.append(StudyRow.driver == self._holder)
+            written = session.connection().execute(
+                sa.update(StudyRow).where(*mine).values(revision=StudyRow.revision + 1)
+            )
+            if self._holder is not None and written.rowcount != 1:
+                raise LeaseLostError("another driver has taken the study over while this one was silent.")
+
+    def _study_row(self, session: Session) -> StudyRow:
+        row = session.get(StudyRow, self.study)
+        if row is None:
+            raise StudyNotFoundError(f"there is no study {self.study!r} in the database.")
+        return row
+
+    def _trial_row(self, session: Session, number: int) -> TrialRow:
+        row = session.get(TrialRow, (self.study, number))
+        if row is None:
+            raise StudyNotFoundError(f"study {self.study!r} has no trial {number}.")
+        return row
+
+
+def _new_trial(study: str, number: int, *, seed: int, num_epochs: int, confirms: int | None) -> TrialRow:
+    return TrialRow(
+        study=study,
+        number=number,
+        state=TrialState.QUEUED,
+        cause="",
+        seed=seed,
+        attempts=0,
+        worker="",
+        epoch=0,
+        num_epochs=num_epochs,
+        confirms=confirms,
+    )
+
+
+def _jsonable(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: dict(value) if isinstance(value, Mapping) else value for key, value in document.items()}

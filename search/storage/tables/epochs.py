@@ -1,0 +1,97 @@
+"""Epochs in the database: written as workers report them, read as early stopping and cost need them."""
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from gatefront.search.results.records import TrialState
+from gatefront.search.storage.tables.among import among
+from gatefront.search.storage.tables.epoch_gates import write_epoch_gates
+from gatefront.search.storage.tables.schema import EpochRow, TrialRow
+from gatefront.trainer.reporting import EpochReport
+
+
+class RungEpoch(NamedTuple):
+    """One epoch of one trial: Δ_MTL in percent, FLOPs of the network as its gates then stood."""
+
+    number: int
+    epoch: int
+    delta_mtl: float
+    flops: int
+
+
+def write_epoch(session: Session, trial: TrialRow, report: EpochReport) -> None:
+    """Note a finished epoch and how the gates stood after it; a repeated one replaces the earlier row."""
+    session.merge(
+        EpochRow(
+            study=trial.study,
+            number=trial.number,
+            epoch=report.epoch,
+            attempt=trial.attempts,
+            phase=report.phase,
+            losses=_finite(report.losses),
+            metrics=_finite(report.metrics),
+            learning_rate=report.learning_rate,
+            seconds=report.seconds,
+            delta_mtl=_finite_or_none(report.delta_mtl),
+            flops=report.flops,
+        )
+    )
+    if report.gates is not None and report.gates.sites:
+        write_epoch_gates(session, trial, report.epoch, report.gates)
+
+
+def read_rung_epochs(session: Session, study: str, rungs: Sequence[int]) -> list[RungEpoch]:
+    """Of these epochs each of phase ``train`` with both numbers, in order of epoch and trial, without void trials."""
+    query = (
+        sa.select(EpochRow.number, EpochRow.epoch, EpochRow.delta_mtl, EpochRow.flops)
+        .join(TrialRow, sa.and_(TrialRow.study == EpochRow.study, TrialRow.number == EpochRow.number))
+        .where(EpochRow.study == study, EpochRow.epoch.in_(rungs), EpochRow.phase == "train")
+        .where(TrialRow.state != TrialState.VOID)
+        .order_by(EpochRow.epoch, EpochRow.number)
+    )
+    return [
+        RungEpoch(number, epoch, delta_mtl, flops)
+        for number, epoch, delta_mtl, flops in session.execute(query)
+        if delta_mtl is not None and flops is not None
+    ]
+
+
+def read_stopped(session: Session, study: str, numbers: Collection[int] | None = None) -> dict[int, tuple[float, int]]:
+    """Δ_MTL and FLOPs of every trial that was stopped early, after its last epoch; or of those of these trials."""
+    query = (
+        sa.select(TrialRow.number, EpochRow.delta_mtl, EpochRow.flops)
+        .join(EpochRow, sa.and_(EpochRow.study == TrialRow.study, EpochRow.number == TrialRow.number))
+        .where(TrialRow.study == study, TrialRow.state == TrialState.STOPPED_EARLY, EpochRow.epoch == TrialRow.epoch)
+        .where(*among(TrialRow.number, numbers))
+    )
+    rows = session.execute(query)
+    return {number: (delta, flops) for number, delta, flops in rows if delta is not None and flops is not None}
+
+
+def read_unfinished_seconds(session: Session, study: str, numbers: Collection[int] | None = None) -> float:
+    """Seconds that the epochs of trials took that have not ended; or those of these trials."""
+    unfinished = sa.select(TrialRow.number).where(
+        TrialRow.study == study, TrialRow.seconds.is_(None), *among(TrialRow.number, numbers)
+    )
+    # Not a join: SQLite would go through every epoch of the study.
+    query = sa.select(sa.func.sum(EpochRow.seconds)).where(EpochRow.study == study, EpochRow.number.in_(unfinished))
+    return session.scalar(query) or 0.0
+
+
+def sum_of_epochs(session: Session, study: str, number: int) -> float:
+    """Seconds that one trial's epochs took, over all its sittings."""
+    total = sa.select(sa.func.sum(EpochRow.seconds)).where(EpochRow.study == study, EpochRow.number == number)
+    return session.scalar(total) or 0.0
+
+
+def _finite(values: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: _finite_or_none(value) for name, value in values.items()}
+
+
+def _finite_or_none(value: float | None) -> float | None:
+    # PostgreSQL's JSON has no NaN, and a gap in a curve says the same.
+    return value if value is not None and math.isfinite(value) else None

@@ -1,0 +1,1 @@
+"""Gate patterns under a budget."""

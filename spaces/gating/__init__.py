@@ -1,0 +1,1 @@
+"""Channel gates, their estimators, and records of their state."""

@@ -1,0 +1,26 @@
+"""The paper's sparsity loss: a hinge on how much each task keeps for itself."""
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor
+
+from gatefront.spaces.errors import SpaceError
+from gatefront.spaces.gating.channel_gate import ChannelGate
+
+
+def hinge_sparsity(gates: Iterable[ChannelGate], tau: Sequence[float]) -> Tensor:
+    """``(1/T) sum_t max(0, (1/L) sum_l mean_c sigmoid(alpha_t^l) - tau_t)``, a scalar (InterroGate, Eq. 4).
+
+    The mean over a layer's channels is ours: the printed ``1/L`` alone would not be a fraction.
+
+    Raises:
+        SpaceError: ``tau`` has not one target per task, or there is no gate.
+    """
+    gates = list(gates)
+    if not gates:
+        raise SpaceError("gates is empty: the backbone has no layer whose output a gate could choose.")
+    if len(tau) != gates[0].alpha.shape[0]:
+        raise SpaceError(f"tau needs one target per task: {gates[0].alpha.shape[0]} tasks, found {len(tau)} targets.")
+    fraction = torch.stack([gate.probabilities().mean(dim=1) for gate in gates]).mean(dim=0)
+    return torch.relu(fraction - torch.as_tensor(tau, dtype=fraction.dtype, device=fraction.device)).mean()

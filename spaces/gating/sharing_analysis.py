@@ -1,0 +1,172 @@
+"""What a gate map says about sharing: what each task computes alone, which tasks share what, and where they part."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from gatefront.spaces.gating.gate_map import GateMap, GateSite
+
+_MOST_STAGES = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteFlops:
+    """The FLOPs of one site, or of several together: the shared branch's once, and what each task computes alone.
+
+    A channel of the shared branch is computed if any task takes it. At the mean cost of the site's channels: the pruned
+    network's own count, which is exact, is lower where its inputs are narrower.
+    """
+
+    shared: float
+    own: tuple[float, ...]
+
+    @property
+    def total(self) -> float:
+        return self.shared + sum(self.own)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """Neighbouring sites under one name, in depth order."""
+
+    name: str
+    sites: tuple[GateSite, ...]
+
+    @property
+    def flops(self) -> SiteFlops:
+        found = [site_flops(site) for site in self.sites]
+        return SiteFlops(
+            shared=sum(flops.shared for flops in found),
+            own=tuple(sum(values) for values in zip(*(flops.own for flops in found), strict=True)),
+        )
+
+    def own_fraction(self, task: int) -> float:
+        """What of this stage's work in one branch the task does for itself, 0..1; by FLOPs, not by channels."""
+        whole = sum(site.flops_per_channel * site.num_channels for site in self.sites)
+        return self.flops.own[task] / whole if whole else 0.0
+
+
+def site_flops(site: GateSite) -> SiteFlops:
+    """What a site costs, and for whom."""
+    shared = sum("0" in flags for flags in zip(*site.own, strict=True))
+    return SiteFlops(
+        shared=shared * site.flops_per_channel,
+        own=tuple(row.count("1") * site.flops_per_channel for row in site.own),
+    )
+
+
+def affinity(gate_map: GateMap) -> list[list[float]]:
+    """``[task][other]``: the part of a branch's FLOPs that both take from the shared branch, 0..1.
+
+    On the diagonal what the task takes from it at all.
+    """
+    whole = sum(site.flops_per_channel * site.num_channels for site in gate_map.sites)
+    tasks = range(len(gate_map.tasks))
+    return [
+        [sum(_common(site, i, j) for site in gate_map.sites) / whole if whole else 0.0 for j in tasks] for i in tasks
+    ]
+
+
+def _common(site: GateSite, one: int, other: int) -> float:
+    both = sum(a == b == "0" for a, b in zip(site.own[one], site.own[other], strict=True))
+    return both * site.flops_per_channel
+
+
+def stages(gate_map: GateMap) -> tuple[Stage, ...]:
+    """The sites by the first part of their names, ``stage2`` of ``stage2.block1.conv1``; runs of sites if that is many.
+
+    At most twelve.
+    """
+    groups: list[tuple[str, list[GateSite]]] = []
+    for site in gate_map.sites:
+        name = site.name.partition(".")[0]
+        if groups and groups[-1][0] == name:
+            groups[-1][1].append(site)
+        else:
+            groups.append((name, [site]))
+    if len(groups) > _MOST_STAGES or (len(groups) == 1 and len(gate_map.sites) > 1):
+        return _runs(gate_map.sites)
+    return tuple(Stage(name=name, sites=tuple(sites)) for name, sites in groups)
+
+
+def _runs(sites: Sequence[GateSite]) -> tuple[Stage, ...]:
+    size = -(-len(sites) // _MOST_STAGES)
+    runs = [tuple(sites[first : first + size]) for first in range(0, len(sites), size)]
+    return tuple(
+        Stage(name=run[0].name if len(run) == 1 else f"{run[0].name} … {run[-1].name}", sites=run) for run in runs
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """What passes from one stage to the next: a share of a task's features, which is 1 in all.
+
+    ``from_own`` and ``to_own``: whether the task computes them for itself there.
+    """
+
+    stage: int
+    task: int
+    from_own: bool
+    to_own: bool
+    share: float
+
+
+def flows(found: Sequence[Stage], num_tasks: int) -> list[Flow]:
+    """From stage to stage what stays shared, parts, stays apart and comes together; nothing that is zero.
+
+    Between two stages no more moves than must: of a task that goes from a tenth of its own to a half, four tenths part.
+    """
+    result: list[Flow] = []
+    for index, (one, other) in enumerate(pairwise(found)):
+        for task in range(num_tasks):
+            before, after = one.own_fraction(task), other.own_fraction(task)
+            shares = {
+                (False, False): 1 - max(before, after),
+                (False, True): max(0.0, after - before),
+                (True, False): max(0.0, before - after),
+                (True, True): min(before, after),
+            }
+            result += [
+                Flow(stage=index, task=task, from_own=was, to_own=is_own, share=share)
+                for (was, is_own), share in shares.items()
+                if share > 0
+            ]
+    return result
+
+
+def parting_stage(found: Sequence[Stage], task: int) -> int | None:
+    """From which stage on a task does most of its work for itself, to the end; None if it never does."""
+    parted = None
+    for index in reversed(range(len(found))):
+        if found[index].own_fraction(task) <= 0.5:
+            break
+        parted = index
+    return parted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnChange:
+    """How many FLOPs more, or fewer, one network spends on a task's own features in a stage than another."""
+
+    task: str
+    stage: str
+    flops: float
+
+
+def same_sites(one: GateMap, other: GateMap) -> bool:
+    """Whether two networks can be compared site by site: the same tasks, sites and widths."""
+    shape = [(site.name, site.num_channels) for site in one.sites]
+    return one.tasks == other.tasks and shape == [(site.name, site.num_channels) for site in other.sites]
+
+
+def own_changes(one: GateMap, other: GateMap) -> list[OwnChange]:
+    """What ``other`` spends differently from ``one`` on tasks' own features, the largest change first; no zeros.
+
+    For networks of the :func:`same_sites`.
+    """
+    changes = [
+        OwnChange(task=task, stage=after.name, flops=after.flops.own[index] - before.flops.own[index])
+        for before, after in zip(stages(one), stages(other), strict=True)
+        for index, task in enumerate(one.tasks)
+    ]
+    return sorted((change for change in changes if change.flops), key=lambda change: -abs(change.flops))

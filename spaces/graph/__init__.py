@@ -1,0 +1,1 @@
+"""What a graph's operations do to channels, and what they cost."""

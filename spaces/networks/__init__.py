@@ -1,0 +1,1 @@
+"""Networks of several tasks over one traced backbone."""

@@ -1,0 +1,1 @@
+"""From a gated network to a plain one."""

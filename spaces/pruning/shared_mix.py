@@ -1,0 +1,43 @@
+"""The shared stream's mix in the pruned network: a weighted sum of what the tasks chose."""
+
+import functools
+import operator
+
+import torch
+from torch import Tensor
+
+from gatefront.spaces.networks.live_channels import SHARED
+from gatefront.spaces.pruning.channel_pool import ChannelPool
+from gatefront.spaces.pruning.graph_builder import Value
+
+_ALL_FROM = 0.5
+"""Above this share of channels that need mixing all are mixed: the sum then reads the tasks' selections as they are."""
+
+
+def emit_mix(pool: ChannelPool, own: Tensor, weight: Tensor, read: Tensor, num_axes: int) -> Value:
+    """``m = sum_t w_t s_t`` of the channels ``read``, from what the branches computed before the gate.
+
+    Where all tasks are shut the weights, which sum to one, all meet the shared channel: it is passed on as it is,
+    unless such channels are few. ``own`` and ``weight`` are ``[tasks, channels]``.
+    """
+    mixed = read & own.any(dim=0)
+    if mixed.sum() > _ALL_FROM * read.sum():
+        mixed = read
+    blocks: list[Value] = []
+    if mixed.any():
+        blocks.append(_weighted_sum(pool, own, weight, mixed.nonzero().flatten(), num_axes))
+    passed = (read & ~mixed).nonzero().flatten()
+    if len(passed):
+        blocks.append(pool.choose(torch.full_like(passed, SHARED), passed))
+    return pool.builder.concatenate(blocks, pool.axis)
+
+
+def _weighted_sum(pool: ChannelPool, own: Tensor, weight: Tensor, channels: Tensor, num_axes: int) -> Value:
+    builder = pool.builder
+    shape = [1] * num_axes
+    shape[pool.axis] = len(channels)
+    terms = []
+    for t, factor in enumerate(weight[:, channels]):
+        chosen = pool.take(torch.where(own[t, channels], t + 1, SHARED), channels)
+        terms.append(builder.call(operator.mul, chosen.node, builder.constant(factor.reshape(shape))))
+    return Value(functools.reduce(lambda total, term: builder.call(operator.add, total, term), terms), channels)

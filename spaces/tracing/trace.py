@@ -1,0 +1,233 @@
+"""From a module to a graph whose nodes know their shape, their channel rule and their FLOPs."""
+
+import logging
+import operator
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._pytree import tree_leaves
+
+from gatefront.spaces.errors import ERRORS_OF_FOREIGN_CODE, UntraceableBackboneError
+from gatefront.spaces.graph.canonicalize import spell_arithmetic, spell_expansions, spell_reshapes
+from gatefront.spaces.graph.channel_rules import assign_rules
+from gatefront.spaces.graph.flop_counter import flop_counter
+from gatefront.spaces.tracing.batch_axis import (
+    TRACE_BATCHES,
+    BatchDependenceError,
+    image_shape_of,
+    open_batch_sizes,
+    open_constants,
+    per_image,
+)
+from gatefront.spaces.tracing.fake_run import DEPENDENCE_ON_VALUES, describe_dependence, fake_tensors
+from gatefront.spaces.tracing.graph_module import build_graph_module
+from gatefront.spaces.tracing.in_place import InPlaceError, set_layers_out_of_place
+from gatefront.spaces.tracing.module_hooks import remove_forward_hooks
+from gatefront.spaces.tracing.module_state import restored
+from gatefront.spaces.tracing.recorded_calls import calls_recorded
+from gatefront.spaces.tracing.tracer import (
+    ConcreteProxy,
+    ConcreteTracer,
+    ValueDependenceError,
+    keeps_shape,
+)
+from gatefront.spaces.tracing.value_checks import proxies_pass_for_values
+
+logger = logging.getLogger(__name__)
+
+_ONE_TRACE_AT_A_TIME = threading.RLock()
+"""A trace replaces methods that all threads use, and puts the genuine ones back when it ends."""
+
+Shape = Sequence[int]
+
+
+def trace_network(module: nn.Module, input_shape: Shape, *, name: str) -> fx.GraphModule:
+    """Trace ``module``; every node gets ``meta["shape"]``, ``["flops"]``, ``["rule"]`` and ``["channel_axis"]``.
+
+    Nothing is computed: the trace runs on fake tensors. Operations that no rule covers stay whole, as opaque nodes; so
+    do submodules that resist tracing, which are named in the log (level INFO).
+
+    Args:
+        module: ``images [batch, channels, height, width] -> list of features``. Its layers are used, not copied.
+        input_shape: ``(channels, height, width)``; shapes and FLOPs are those of one image.
+        name: what messages call the module.
+
+    Raises:
+        UntraceableBackboneError: the control flow depends on values, an in-place operation cannot be followed, or the
+            module cannot take such images.
+    """
+    with fake_tensors() as mode:
+        with mode:
+            inputs = [torch.empty(batch, *input_shape) for batch in TRACE_BATCHES]
+        traced, other = _trace_twice(module, inputs, mode, name)
+        _finish(traced, other, [[images] for images in inputs], mode, name)
+    return traced
+
+
+def trace_head(head: nn.Module, feature_shapes: Sequence[Shape], *, name: str) -> fx.GraphModule:
+    """Trace a head ``features (list) -> prediction`` into a graph with one input per feature it reads.
+
+    Each input node's ``meta["feature_index"]`` says which of the backbone's features it is.
+
+    Args:
+        head: its layers are used, not copied.
+        feature_shapes: one per feature, with a batch axis.
+        name: what messages call the head.
+    """
+    with fake_tensors() as mode:
+        with mode:
+            features = [[torch.empty(batch, *shape[1:]) for shape in feature_shapes] for batch in TRACE_BATCHES]
+        traced, other = _trace_twice(head, features, mode, name)
+        for graph in (traced.graph, other):
+            _split_list_input(graph, len(feature_shapes))
+        read = [node.meta["feature_index"] for node in traced.graph.nodes if node.op == "placeholder"]
+        _finish(traced, other, [[found[index] for index in read] for found in features], mode, name)
+    return traced
+
+
+def _trace_twice(
+    module: nn.Module, inputs: Sequence[Any], mode: FakeTensorMode, name: str
+) -> tuple[fx.GraphModule, fx.Graph]:
+    """Trace with each of ``TRACE_BATCHES``: ``inputs`` are those of the two traces."""
+    was_training = module.training
+    module.eval()  # what a module does only in training mode (auxiliary outputs, random depth) is not the network
+    in_place = set_layers_out_of_place(module)
+    try:
+        (traced, kept_whole), (other, _) = (_trace(module, given, mode, in_place) for given in inputs)
+        open_constants(traced, other)
+    except ERRORS_OF_FOREIGN_CODE as error:
+        raise _refusal(f"{name} cannot be traced by torch.fx", error) from error
+    finally:
+        module.train(was_training)
+    for path, reason in kept_whole.items():
+        logger.info("%s: %s is kept whole: %s", name, path, reason)
+    traced.train(was_training)
+    remove_forward_hooks(traced.modules())
+    return traced, other.graph
+
+
+def _trace(
+    module: nn.Module, inputs: Any, mode: FakeTensorMode, in_place: frozenset[nn.Module]
+) -> tuple[fx.GraphModule, dict[str, str]]:
+    """Return one trace, and the submodules that were kept whole with the reason."""
+    tracer = ConcreteTracer([inputs], mode, in_place)
+    # With gradients, whatever the caller does: code under torch.no_grad is told apart from other code.
+    with (
+        _ONE_TRACE_AT_A_TIME,
+        restored(module),
+        torch.enable_grad(),
+        proxies_pass_for_values(ConcreteProxy),
+        calls_recorded(ConcreteProxy),
+    ):
+        graph = tracer.trace(module)
+        _require_same_tensors(module, graph)
+        traced = build_graph_module(module, graph)
+    spell_arithmetic(graph)
+    graph.eliminate_dead_code()
+    return traced, tracer.kept_whole
+
+
+def _require_same_tensors(module: nn.Module, graph: fx.Graph) -> None:
+    """Refuse a module whose forward pass reads a tensor and replaces it: a graph holds no such state."""
+    read = {str(node.target) for node in graph.nodes if node.op == "get_attr" and node.users}
+    for name, value in (*module.named_parameters(), *module.named_buffers()):
+        # By its type no proxy is a tensor.
+        if name in read and type(value).__name__ == ConcreteProxy.__name__:
+            raise InPlaceError(f"the forward pass reads {name} and replaces it by a value computed from the images")
+
+
+def _refusal(what: str, error: Exception) -> UntraceableBackboneError:
+    reason = (str(error).partition("\n")[0] or type(error).__name__).rstrip(".")
+    hint = getattr(error, "hint", "Check that it takes images of the study's size.")
+    if isinstance(error, DEPENDENCE_ON_VALUES):
+        reason, hint = describe_dependence(error), ValueDependenceError.hint
+    return UntraceableBackboneError(f"{what}: {reason}.", hint=hint)
+
+
+def _finish(traced: fx.GraphModule, other: fx.Graph, inputs: Sequence[Any], mode: FakeTensorMode, name: str) -> None:
+    """Open batch sizes, spell reshapes, annotate. ``inputs`` are those for each of ``TRACE_BATCHES``."""
+    try:
+        open_batch_sizes(traced.graph, other)
+        _annotate(traced, inputs, mode)
+        modules = dict(traced.named_modules())
+        spell_reshapes(traced.graph, modules)
+        spell_expansions(traced.graph)
+        traced.graph.eliminate_dead_code()
+        traced.delete_all_unused_submodules()
+        traced.recompile()
+        _annotate(traced, inputs, mode)
+    except ERRORS_OF_FOREIGN_CODE as error:
+        raise _refusal(f"{name} cannot be lifted", error) from error
+    assign_rules(traced.graph, dict(traced.named_modules()))
+    note_last_uses(traced.graph)
+
+
+class _Annotator(fx.Interpreter):
+    """Runs the graph once on fake inputs and notes what each node gives and costs."""
+
+    def __init__(self, traced: fx.GraphModule) -> None:
+        super().__init__(traced)
+        self.found: dict[fx.Node, tuple[Any, int]] = {}
+
+    def call_module(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        module = self.fetch_attr(target)
+        return args[0] if keeps_shape(module, args) else module(*args, **kwargs)
+
+    def run_node(self, n: fx.Node) -> Any:
+        with flop_counter() as counter:
+            value = super().run_node(n)
+        self.found[n] = value, int(counter.get_total_flops())
+        return value
+
+
+def _annotate(traced: fx.GraphModule, inputs: Sequence[Any], mode: FakeTensorMode) -> None:
+    """Give every node its shapes, its FLOPs and what kind of value it is, from a run with each batch size."""
+    was_training = traced.training
+    traced.eval()
+    runs = [_Annotator(traced) for _ in inputs]
+    try:
+        with mode, torch.no_grad():
+            for run, given in zip(runs, inputs, strict=True):
+                run.run(*given)
+    finally:
+        traced.train(was_training)
+    for node in traced.graph.nodes:
+        values, flops = zip(*(run.found[node] for run in runs), strict=True)
+        shapes = tuple(tuple(value.shape) for value in values if isinstance(value, Tensor))
+        node.meta["batched_shape"] = shapes[0] if shapes else None
+        node.meta["batched_shapes"] = shapes
+        node.meta["shape"] = image_shape_of(shapes, name=node.name) if shapes else None
+        node.meta["is_float"] = isinstance(values[0], Tensor) and values[0].is_floating_point()
+        node.meta["has_tensor"] = any(isinstance(leaf, Tensor) for leaf in tree_leaves(values[0]))
+        each, once = per_image(flops, what=f"the cost of {node.name}")
+        if once < 0:
+            raise BatchDependenceError(f"the cost of {node.name} grows faster than the batch")
+        # What is computed from parameters alone costs the same for any batch.
+        node.meta["flops"] = each + once
+
+
+def note_last_uses(graph: fx.Graph) -> None:
+    """``meta["last_uses"]``: the values nobody reads after this node, so that they can be freed."""
+    seen: set[fx.Node] = set()
+    for node in reversed(graph.nodes):
+        node.meta["last_uses"] = [source for source in node.all_input_nodes if source not in seen]
+        seen.update(node.all_input_nodes)
+
+
+def _split_list_input(graph: fx.Graph, num_features: int) -> None:
+    """One input per feature that is read, instead of one list."""
+    whole_list = next(node for node in graph.nodes if node.op == "placeholder")
+    inputs: dict[int, fx.Node] = {}
+    for node in [n for n in whole_list.users if n.target is operator.getitem]:
+        index = int(node.args[1]) % num_features
+        if index not in inputs:
+            with graph.inserting_before(whole_list):
+                inputs[index] = graph.placeholder(f"feature_{index}")
+            inputs[index].meta["feature_index"] = index
+        node.replace_all_uses_with(inputs[index])
+        graph.erase_node(node)
+    graph.erase_node(whole_list)

@@ -1,0 +1,1 @@
+"""References that candidates are compared with."""

@@ -1,0 +1,166 @@
+"""References: each task alone, and all tasks sharing everything. Trained once, then found by what they are made of."""
+
+import importlib.util
+import json
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.errors import SpaceError
+from gatefront.spaces.networks.cost_model import count_flops, count_parameters
+from gatefront.spaces.networks.shared_network import SharedNetwork, build_shared_network
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.baselines.constant import constant_reference
+from gatefront.trainer.checkpoints.atomic_folder import obtain_folder
+from gatefront.trainer.checkpoints.checkpoint import CheckpointSlot, save_state
+from gatefront.trainer.checkpoints.content_hash import hash_file, hash_json
+from gatefront.trainer.checkpoints.rotation import remove_checkpoint_files
+from gatefront.trainer.config import TrainConfig
+from gatefront.trainer.data.compatibility import image_shape, require_match
+from gatefront.trainer.data.dataset import MultiTaskData
+from gatefront.trainer.loop.seeding import seed_everything
+from gatefront.trainer.loop.train import TrainOutcome, train
+from gatefront.trainer.loop.training_cost import count_training_flops
+from gatefront.trainer.reporting import ReferenceResult, Reporter
+from gatefront.trainer.weighting import step_cost
+
+ReferenceKind = Literal["single_task", "hard_sharing"]
+
+_VERSION = 1
+_WEIGHTS, _RECORD = "weights.pt", "reference.json"
+NOT_PART_OF_THE_RESULT = ("device", "num_threads", "num_loader_workers", "checkpoint_activations")
+"""Fields of a :class:`TrainConfig` that change how a training runs, and not what it yields."""
+
+
+def train_reference(
+    kind: ReferenceKind,
+    architecture: Architecture,
+    task_name: str | None,
+    data: MultiTaskData,
+    config: TrainConfig,
+    *,
+    cache_dir: Path,
+    reporter: Reporter | None = None,
+) -> ReferenceResult:
+    """The reference of this kind, from the cache if it was trained before; ``task_name`` is None for hard sharing.
+
+    Several processes may ask for the same one at once. One that was interrupted goes on at its last epoch.
+
+    Raises:
+        DataError: if the data does not fit the architecture.
+        SpaceError: if the task is not the architecture's.
+        DivergedError: if the training diverged.
+    """
+    require_match(architecture, data.description)
+    config = _own_recipe(kind, config)
+    tasks = _select_tasks(kind, architecture, task_name)
+    key = reference_key(kind, architecture, task_name, data, config)
+    folder = cache_dir / "references" / key[:32]
+    slot = CheckpointSlot(path=folder.with_suffix(".checkpoint.pt"), key=key)
+
+    def build(target: Path) -> None:
+        seed_everything(config.seed)
+        network = build_shared_network(architecture, [task.name for task in tasks])
+        outcome = train(network, data, config, tasks=tasks, reporter=reporter, slot=slot)
+        save_state(network.state_dict(), target / _WEIGHTS)
+        settings = {"kind": kind, "key": key, "architecture": architecture.to_json(), "train": config.to_json()}
+        cost = step_cost(config.weighting, len(tasks))
+        document = (
+            settings
+            | _measure(network, outcome, data, step_cost=cost)
+            | {"weights_sha256": hash_file(target / _WEIGHTS)}
+        )
+        (target / _RECORD).write_text(json.dumps(document, indent=2))
+
+    from_cache = obtain_folder(folder, is_intact=_is_intact, build=build)
+    remove_checkpoint_files(slot.path)
+    record = json.loads((folder / _RECORD).read_text())
+    stored = {field.name for field in fields(ReferenceResult)} & record.keys()
+    alone = tasks if kind == "single_task" else ()
+    return ReferenceResult(
+        **{name: record[name] for name in stored if name != "tasks"},
+        tasks=tuple(record["tasks"]),
+        path=str(folder / _WEIGHTS),
+        from_cache=from_cache,
+        constant_metrics={
+            task.name: constant_reference(task, data, batch_size=config.batch_size, cache_dir=cache_dir)
+            for task in alone
+        },
+    )
+
+
+def reference_key(
+    kind: ReferenceKind, architecture: Architecture, task_name: str | None, data: MultiTaskData, config: TrainConfig
+) -> str:
+    """SHA-256 of everything that decides a reference: its network and tasks, its data, its recipe and its seed."""
+    settings = _own_recipe(kind, config).to_json()
+    recipe = {name: value for name, value in settings.items() if name not in NOT_PART_OF_THE_RESULT}
+    return hash_json(
+        {
+            "version": _VERSION,
+            "kind": kind,
+            "architecture": _own_architecture(kind, architecture).to_json(),
+            "files": _files_behind(architecture),
+            "tasks": [task.name for task in _select_tasks(kind, architecture, task_name)],
+            "data": data.fingerprint,
+            "train": recipe,
+        }
+    )
+
+
+def _files_behind(architecture: Architecture) -> list[str]:
+    """Hashes of what the architecture names by path only: a file of weights, the source of a user's module."""
+    paths = [Path(architecture.weights)] if architecture.weights is not None else []
+    package, is_user_module, _ = architecture.backbone.partition(":")
+    if is_user_module and (found := importlib.util.find_spec(package)) is not None and found.origin is not None:
+        paths.append(Path(found.origin))
+    return [hash_file(path) for path in paths]
+
+
+def _select_tasks(kind: ReferenceKind, architecture: Architecture, task_name: str | None) -> tuple[Task, ...]:
+    if (kind == "single_task") != (task_name is not None):
+        raise SpaceError(f"task_name is {task_name!r}: a single-task reference has one task, hard sharing has all.")
+    tasks = tuple(task for task in _own_architecture(kind, architecture).tasks if task_name in (None, task.name))
+    if not tasks:
+        raise SpaceError(
+            f"task_name {task_name!r} is not a task of the architecture.",
+            hint=f"It has {', '.join(architecture.task_names)}.",
+        )
+    return tasks
+
+
+def _own_architecture(kind: ReferenceKind, architecture: Architecture) -> Architecture:
+    """Alone, a task has nothing to be weighed against: studies that only weigh differently share their references.
+
+    The other tasks stay in the record, as they decide what features a backbone gives.
+    """
+    if kind == "hard_sharing":
+        return architecture
+    return replace(architecture, tasks=tuple(replace(task, weight=1.0) for task in architecture.tasks))
+
+
+def _own_recipe(kind: ReferenceKind, config: TrainConfig) -> TrainConfig:
+    """Likewise, no method of weighing tasks is part of a single-task network."""
+    return config if kind == "hard_sharing" else replace(config, weighting="scalar")
+
+
+def _measure(network: SharedNetwork, outcome: TrainOutcome, data: MultiTaskData, *, step_cost: float) -> dict[str, Any]:
+    """What the result says of the trained network, as JSON."""
+    shape = image_shape(data.description)
+    return {
+        "tasks": list(network.task_names),
+        "metrics": dict(outcome.metrics),
+        "flops": count_flops(network, shape),
+        "num_parameters": count_parameters(network),
+        "seconds": outcome.seconds,
+        "train_flops": count_training_flops(network, shape, outcome.num_samples, step_cost=step_cost),
+    }
+
+
+def _is_intact(folder: Path) -> bool:
+    try:
+        record = json.loads((folder / _RECORD).read_text())
+        return bool(record["weights_sha256"] == hash_file(folder / _WEIGHTS))
+    except (OSError, ValueError, KeyError):
+        return False

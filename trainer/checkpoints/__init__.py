@@ -1,0 +1,1 @@
+"""Files of trainings: whole or absent, and found by their content."""

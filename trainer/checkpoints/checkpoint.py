@@ -1,0 +1,168 @@
+"""Files a training leaves behind: the checkpoint it resumes from, and the network it ends with."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.errors import GatefrontError
+from gatefront.spaces.gating.gate_layout import GateLayout
+from gatefront.spaces.networks.interrogate import InterroGateNetwork, build_gated_network
+from gatefront.trainer.checkpoints.atomic_file import replacing
+from gatefront.trainer.checkpoints.rotation import add_checkpoint_file, checkpoint_files, open_undamaged
+from gatefront.trainer.reporting import Phase
+
+logger = logging.getLogger(__name__)
+
+DAMAGE = (RuntimeError, UnpicklingError, EOFError, KeyError, TypeError, ValueError)
+"""What torch.load and the constructors raise when a file was cut short or is something else."""
+
+
+class CheckpointError(GatefrontError, RuntimeError):
+    """A file of weights is missing, damaged, or belongs to something else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointSlot:
+    """Where a run keeps its checkpoint. ``key`` names the run: no other run's checkpoint is taken up.
+
+    ``path`` stands for the files of :mod:`gatefront.trainer.checkpoints.rotation`. ``notes`` are numbers that the
+    caller wants back after a resume.
+    """
+
+    path: Path
+    key: str
+    notes: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """A training after ``epoch`` finished epochs of ``phase``. ``seconds`` were spent in that phase.
+
+    ``memory`` is what the strategy keeps beside the network's parameters, ``weighting`` what the weighting does.
+    """
+
+    key: str
+    phase: Phase
+    epoch: int
+    seconds: float
+    notes: dict[str, float]
+    memory: dict[str, float]
+    weighting: dict[str, Any]
+    network: dict[str, Tensor]
+    optimizer: dict[str, Any]
+    schedule: dict[str, Any]
+    random_state: dict[str, Tensor]
+
+
+def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Adds a checkpoint beside the last one; a crash on the way leaves that."""
+    document = {name: getattr(checkpoint, name) for name in Checkpoint.__slots__}
+    add_checkpoint_file(path, lambda fresh: torch.save(document, fresh))
+
+
+def read_checkpoint(slot: CheckpointSlot) -> Checkpoint | None:
+    """The newest undamaged checkpoint of this run, on the CPU; None if there is none.
+
+    Raises:
+        CheckpointError: if the checkpoint there belongs to another run.
+    """
+    for file in checkpoint_files(slot.path):
+        checkpoint = _read_checkpoint_file(file)
+        if checkpoint is None:
+            continue
+        if checkpoint.key != slot.key:
+            raise CheckpointError(
+                f"{file} belongs to another run: its key is {checkpoint.key[:12]}, not {slot.key[:12]}.",
+                hint="Give every run a folder of its own.",
+            )
+        return checkpoint
+    return None
+
+
+def _read_checkpoint_file(file: Path) -> Checkpoint | None:
+    """None for one that was damaged, which the hash in its name tells, or that another release wrote."""
+    opened = open_undamaged(file)
+    if opened is None:
+        logger.warning("%s is damaged or gone: it does not hold what it is named after. The one before is used.", file)
+        return None
+    with opened:
+        try:
+            return Checkpoint(**torch.load(opened, map_location="cpu", weights_only=True))
+        except DAMAGE as error:
+            logger.warning("%s cannot be read (%s). The one before it is used.", file, error)
+            return None
+
+
+def save_state(state: Mapping[str, Tensor], path: Path) -> None:
+    """Writes a state dict, on the CPU, atomically."""
+    with replacing(path) as fresh:
+        torch.save(portable(state), fresh)
+
+
+def load_state(path: Path) -> dict[str, Tensor]:
+    """A state dict, on the CPU.
+
+    Raises:
+        CheckpointError: if the file is missing or damaged.
+    """
+    state: dict[str, Tensor] = load_document(path)
+    return state
+
+
+def save_network(network: InterroGateNetwork, path: Path) -> None:
+    """Writes a gated network so that :func:`load_network` needs nothing else."""
+    document = {
+        "architecture": network.architecture.to_json(),
+        "layout": asdict(network.layout),
+        "state": portable(network.state_dict()),
+    }
+    with replacing(path) as fresh:
+        torch.save(document, fresh)
+
+
+def load_network(path: Path) -> InterroGateNetwork:
+    """A gated network as it was saved, in evaluation mode on the CPU, its gates frozen.
+
+    Raises:
+        CheckpointError: if the file is missing or damaged.
+    """
+    document = load_document(path)
+    try:
+        architecture = Architecture.from_json(document["architecture"])
+        # Every weight is in the file, so none is fetched only to be replaced.
+        untrained = replace(architecture, pretrained=False, weights=None)
+        network = build_gated_network(untrained, GateLayout(**document["layout"]))
+        network.architecture = architecture
+        network.load_state_dict(document["state"])
+    except DAMAGE as error:
+        raise CheckpointError(f"{path} does not hold a gated network: {error}") from error
+    network.freeze_gates()
+    return network.eval()
+
+
+def portable(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The state as files hold it."""
+    # On a GPU weights are stored channels last; files hold the plain layout.
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+
+
+def load_document(path: Path) -> Any:
+    """What ``torch.save`` wrote, on the CPU.
+
+    Raises:
+        CheckpointError: if the file is missing or damaged.
+    """
+    try:
+        # weights_only: a file of weights may come from elsewhere, and a full unpickling would run its code.
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path} does not exist.") from error
+    except DAMAGE as error:
+        raise CheckpointError(f"{path} cannot be read: {error}", hint="Train again to replace it.") from error

@@ -1,0 +1,65 @@
+"""A trial that goes on from another one's trained network instead of from the references alone."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.families import FamilyNetwork
+from gatefront.spaces.networks.interrogate import InterroGateNetwork
+from gatefront.trainer.checkpoints.checkpoint import CheckpointError, load_network
+from gatefront.trainer.checkpoints.network_file import load_delivered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InitialNetwork:
+    """A network as a trial delivered it. ``label`` names it wherever its file lies, e.g. ``digits 7.1``."""
+
+    label: str
+    path: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {"label": self.label, "path": self.path}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "InitialNetwork":
+        return cls(label=document["label"], path=document["path"])
+
+
+def start_from(network: InterroGateNetwork, initial: InitialNetwork) -> None:
+    """Put the weights and gates of ``initial`` into ``network``, where they go on learning.
+
+    Raises:
+        CheckpointError: the file is missing or damaged, or holds a network of another architecture or layout of gates.
+    """
+    found = load_network(Path(initial.path))
+    for name, own, other in (
+        ("architecture", network.architecture, found.architecture),
+        ("layout of gates", network.layout, found.layout),
+    ):
+        if own != other:
+            raise CheckpointError(f"{initial.label} has another {name} than this trial: {other}, not {own}.")
+    network.load_state_dict(found.state_dict())
+
+
+def load_initial_family(
+    initial: InitialNetwork, family: str, architecture: Architecture, settings: Mapping[str, Any]
+) -> FamilyNetwork:
+    """The network of another family, to be trained on; what the file holds beside ``settings`` is taken as it is.
+
+    Raises:
+        CheckpointError: the file is missing or damaged, or holds a network of another family, architecture or setting.
+    """
+    found = load_delivered(Path(initial.path))
+    network = found.network
+    if not isinstance(network, FamilyNetwork) or found.family != family:
+        raise CheckpointError(f"{initial.label} is a network of {found.family}, this trial is one of {family}.")
+    if found.architecture != architecture:
+        raise CheckpointError(
+            f"{initial.label} has another architecture than this trial: {found.architecture}, not {architecture}."
+        )
+    for name, value in settings.items():
+        if network.settings.get(name) != value:
+            raise CheckpointError(f"{initial.label} has {name} {network.settings.get(name)}, this trial {value}.")
+    return network

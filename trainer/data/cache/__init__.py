@@ -1,0 +1,1 @@
+"""Data sets kept as decoded arrays."""

@@ -1,0 +1,111 @@
+"""Looking at a folder of files before anything is read: what is there, what is missing, what it all is."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from gatefront.trainer.data.dataset import DataError, DataSpec
+from gatefront.trainer.data.io.picture_file import is_turned_or_deep, upright_size
+
+
+def require_root(spec: DataSpec, *, holds: str) -> Path:
+    """The study's ``data.root``; ``holds`` says what must lie in it.
+
+    Raises:
+        DataError: if the study gives none.
+    """
+    if spec.root is None:
+        raise DataError(f"data {spec.name} needs its files.", hint=f"Set data.root to the folder that holds {holds}.")
+    return Path(spec.root).expanduser()
+
+
+def read_names(path: Path) -> list[str]:
+    """The names that a list has, one a line; blank lines are skipped.
+
+    Raises:
+        DataError: if the list cannot be read, is empty or names something twice.
+    """
+    try:
+        names = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not in UTF-8.", hint="Save it as UTF-8.") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.", hint="Is data.root the right folder?") from error
+    if not names:
+        raise DataError(f"{path} is empty.", hint="It holds one name a line.")
+    if len(set(names)) != len(names):
+        twice = next(name for position, name in enumerate(names) if name in names[:position])
+        raise DataError(f"{path} names {twice!r} twice ({len(names) - len(set(names))} repetitions in all).")
+    return names
+
+
+def require_files(paths: Sequence[Path], *, what: str, hint: str = "") -> None:
+    """Raises :class:`DataError` with the first file that is missing and how many are."""
+    missing = [path for path in paths if not path.is_file()]
+    if missing:
+        raise DataError(f"{what}: {missing[0]} is missing ({len(missing)} of {len(paths)} are).", hint=hint)
+
+
+def require_no_overlap(train: Iterable[str], val: Iterable[str], *, what: str) -> None:
+    """Raises :class:`DataError` if an image would both be trained on and measured with."""
+    both = sorted(set(train) & set(val))
+    if both:
+        raise DataError(
+            f"{what}: {both[0]!r} is in both splits ({len(both)} in all).", hint="Take it out of one of them."
+        )
+
+
+def require_suffix(folder: Path, known: Iterable[str], *, what: str, hint: str = "") -> str:
+    """Which of the ``known`` file name endings a folder's files have.
+
+    Raises:
+        DataError: if the folder is not there, or has files of none of them or of more than one.
+    """
+    known = sorted(known)
+    shown = [path for path in folder.iterdir() if not path.name.startswith(".")] if folder.is_dir() else []
+    suffixes = {path.suffix for path in shown if path.is_file()}
+    found = suffixes & set(known)
+    if len(found) != 1:
+        raise DataError(
+            f"{what}: {folder} has no {' or '.join(known)} files, found {', '.join(sorted(suffixes)) or 'none'}."
+            if not found
+            else f"{what}: {folder} has {' and '.join(sorted(found))} files, expected one kind.",
+            hint=hint,
+        )
+    return found.pop()
+
+
+def header_shape(path: Path) -> tuple[int, ...]:
+    """Shape of an array, or (height, width) of a picture whatever its channels; only the header is read.
+
+    Raises:
+        DataError: if it cannot be read.
+    """
+    try:
+        if path.suffix == ".npy":
+            shape: tuple[int, ...] = np.load(path, mmap_mode="r", allow_pickle=False).shape
+            return shape
+        return upright_size(path)
+    except DataError:
+        raise
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
+        raise DataError(f"{path} cannot be read: {str(error).rstrip('.')}.", hint="Copy the file again.") from error
+
+
+def file_stamps(root: Path, paths: Iterable[Path]) -> dict[str, tuple[int, int]]:
+    """Size and time of change of every file: hashing gigabytes would take longer than reading a record."""
+    found = {path: path.stat() for path in paths}
+    return {str(path.relative_to(root)): (stat.st_size, stat.st_mtime_ns) for path, stat in found.items()}
+
+
+def reading_stamps(root: Path, images: Iterable[Path]) -> dict[str, list[str]]:
+    """Name the images that an earlier release read otherwise, for a fingerprint; nothing where there are none.
+
+    That release turned no image by its EXIF orientation, and kept 8 bits of each number. What it trained on such images
+    is another reference; what it trained on all others is the same. Only headers are read. Labels are left out, as
+    label pictures with an EXIF orientation, the only ones that are read otherwise, hardly exist.
+    """
+    pictures = (path for path in images if path.suffix.lower() != ".npy")
+    names = [str(path.relative_to(root)) for path in pictures if is_turned_or_deep(path)]
+    return {"turned or deep": names} if names else {}

@@ -1,5 +1,0 @@
-"""`rooms`: ray-cast rooms with boxes and spheres, labelled per pixel: classes, depth, normals and edges."""
-
-from gatefront.trainer.data.rooms.source import describe, load
-
-__all__ = ["describe", "load"]

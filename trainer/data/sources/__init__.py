@@ -1,0 +1,1 @@
+"""The data sets and folder layouts that can be read."""

@@ -1,0 +1,210 @@
+"""A folder of the user's own as a data set.
+
+``root/dataset.toml`` says what the labels mean (:mod:`gatefront.trainer.data.sources.folder.manifest`). The rest is one
+of
+
+- ``root/images/``, with ``root/train.txt`` and ``root/val.txt`` naming the images of each split;
+- ``root/train/images/`` and ``root/val/images/``, each with labels of its own.
+
+Beside ``images/`` lie a folder per dense task, called as the task, with one picture or ``.npy`` per image of the same
+name, and ``labels.csv`` for tasks of whole images. An image may lack any label. What is not read is listed as unused.
+"""
+
+import glob
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from gatefront.trainer.checkpoints.content_hash import hash_file, hash_json
+from gatefront.trainer.data.cache.decoded_cache import keep_decoded
+from gatefront.trainer.data.dataset import DataDescription, DataError, DataSpec, MultiTaskData
+from gatefront.trainer.data.io.file_split import FileSplit, Record
+from gatefront.trainer.data.io.folder_listing import file_stamps, read_names, require_no_overlap, require_root
+from gatefront.trainer.data.options import parse_options
+from gatefront.trainer.data.sources.folder.files import (
+    IMAGE_ENDINGS,
+    LABEL_ENDINGS,
+    files_by_name,
+    image_name,
+    require_no_other_images,
+    require_no_other_labels,
+    why_unread,
+)
+from gatefront.trainer.data.sources.folder.manifest import MANIFEST, Manifest, TaskEntry, read_manifest
+from gatefront.trainer.data.sources.folder.readers import reader_for
+from gatefront.trainer.data.sources.folder.table import TABLE, read_table
+from gatefront.trainer.data.sources.folder.unused import list_unused
+from gatefront.trainer.data.transforms.augmentation import Augmentation, AugmentOptions, augment
+from gatefront.trainer.data.transforms.warp import LabelGeometry
+
+_READER = 2
+"""Counts up when the same files give other samples than before."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One split: the folder that holds its images and labels, and the names of its images."""
+
+    base: Path
+    names: list[str]
+
+
+def describe(spec: DataSpec) -> DataDescription:
+    """What ``dataset.toml`` says; images are listed, not read."""
+    parse_options(AugmentOptions, spec)
+    root = require_root(spec, holds=f"{MANIFEST} and the images")
+    manifest, parts = read_manifest(root), _find_parts(root)
+    height, width = manifest.input_size
+    return DataDescription(
+        tasks=manifest.make_tasks(),
+        in_channels=3,
+        input_size=(height, width),
+        mean=tuple(manifest.mean),
+        std=tuple(manifest.std),
+        num_train=len(parts["train"].names),
+        num_val=len(parts["val"].names),
+        class_names={
+            name: entry.class_names
+            for name, entry in manifest.tasks.items()
+            if entry.kind in ("classification", "multilabel", "segmentation")
+        },
+        ignored_classes={
+            name: entry.ignored_classes for name, entry in manifest.tasks.items() if entry.kind == "segmentation"
+        },
+        depth_unit="inverse depth, as in the label files" if manifest.depth_is_inverse else "metres",
+    )
+
+
+def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
+    """Both splits, decoded once.
+
+    Raises:
+        DataError: the folder is not as the module says; the first offender is named, and how many there are.
+    """
+    description = describe(spec)
+    root = require_root(spec, holds=MANIFEST)
+    manifest, parts = read_manifest(root), _find_parts(root)
+    readers = {name: reader_for(entry) for name, entry in _dense(manifest).items()}
+    train, val = (FileSplit(_find_records(part, manifest), description, readers) for part in parts.values())
+    tables = {str(path.relative_to(root)): hash_file(path) for path in (root / MANIFEST, *sorted(root.rglob(TABLE)))}
+    stamps = {"train": file_stamps(root, train.files()), "val": file_stamps(root, val.files())}
+    used = {root / MANIFEST, *_lists(root), *(part.base / TABLE for part in parts.values() if _has_table(manifest))}
+    data = MultiTaskData(
+        description=description,
+        train=train,
+        val=val,
+        fingerprint=hash_json({**stamps, **tables, "reader": _READER}),
+        unused=tuple(
+            list_unused(
+                root,
+                dict.fromkeys(part.base for part in parts.values()),
+                _dense(manifest),
+                used.union(train.files(), val.files()),
+            )
+        ),
+    )
+    geometry = LabelGeometry(normals_point_up=manifest.normals_y == "up", depth_is_inverse=manifest.depth_is_inverse)
+    changes = parse_options(AugmentOptions, spec).choose(Augmentation(flip=True, geometry=geometry))
+    return augment(keep_decoded(data, spec, cache_dir), changes)
+
+
+def _dense(manifest: Manifest) -> dict[str, TaskEntry]:
+    whole = ("classification", "multilabel")
+    return {name: entry for name, entry in manifest.tasks.items() if entry.kind not in whole}
+
+
+def _has_table(manifest: Manifest) -> bool:
+    return len(_dense(manifest)) < len(manifest.tasks)
+
+
+def _find_parts(root: Path) -> dict[str, _Part]:
+    has_lists = all((root / f"{split}.txt").is_file() for split in ("train", "val"))
+    has_folders = all((root / split / "images").is_dir() for split in ("train", "val"))
+    if has_lists == has_folders:
+        raise DataError(
+            f"{root} has {'both' if has_lists else 'neither'} lists (train.txt, val.txt) "
+            f"{'and' if has_lists else 'nor'} sub-folders (train/images, val/images).",
+            hint="One of them says which images are trained on.",
+        )
+    if has_folders:
+        parts = {split: _listed_by_folder(root / split) for split in ("train", "val")}
+    else:
+        parts = {split: _listed_by_file(root, root / f"{split}.txt") for split in ("train", "val")}
+        require_no_overlap(parts["train"].names, parts["val"].names, what=str(root))
+    for split, part in parts.items():
+        if not part.names:
+            raise DataError(f"{part.base / 'images'} is empty, so {split} has no images.")
+    return parts
+
+
+def _lists(root: Path) -> list[Path]:
+    return [path for split in ("train", "val") if (path := root / f"{split}.txt").is_file()]
+
+
+def _listed_by_folder(base: Path) -> _Part:
+    require_no_other_images(base / "images")
+    return _Part(base, list(files_by_name(base / "images", IMAGE_ENDINGS)))
+
+
+def _listed_by_file(root: Path, path: Path) -> _Part:
+    names = [image_name(line) for line in read_names(path)]
+    if len(set(names)) < len(names):
+        twice = next(name for position, name in enumerate(names) if name in names[:position])
+        raise DataError(f"{path} names {twice!r} twice, with and without its ending.", hint="Keep one of the lines.")
+    return _Part(root, names)
+
+
+def _find_records(part: _Part, manifest: Manifest) -> list[Record]:
+    images = files_by_name(part.base / "images", IMAGE_ENDINGS)
+    if missing := [name for name in part.names if name not in images]:
+        raise DataError(
+            f"{part.base / 'images'} has no {missing[0]!r} ({len(missing)} of {len(part.names)} images are missing).",
+            hint=_hint_of_missing(part.base / "images", missing[0], images),
+        )
+    maps = {task: _label_files(part.base / task, images, task) for task in _dense(manifest)}
+    values = _table(part, manifest, images)
+    return [
+        Record(
+            images[name],
+            {task: (files[name],) for task, files in maps.items() if name in files},
+            values.get(name, {}),
+        )
+        for name in part.names
+    ]
+
+
+def _hint_of_missing(folder: Path, name: str, images: Mapping[str, Path]) -> str:
+    others = sorted(folder.glob(f"{glob.escape(name)}.*"))
+    if others:
+        return f"It has {others[0].name}, but {why_unread(others[0], IMAGE_ENDINGS)}."
+    alike = next((path for other, path in images.items() if other.casefold() == name.casefold()), None)
+    return "" if alike is None else f"It has {alike.name}: upper and lower case count."
+
+
+def _label_files(folder: Path, images: Mapping[str, Path], task: str) -> dict[str, Path]:
+    files = files_by_name(folder, LABEL_ENDINGS)
+    require_no_other_labels(folder, images)
+    foreign = sorted(files.keys() - images.keys())
+    if foreign:
+        raise DataError(
+            f"{task}: {files[foreign[0]]} belongs to no image ({len(foreign)} of {len(files)} files do not).",
+            hint="Give each label map the name of its image, with upper and lower case as they are.",
+        )
+    return files
+
+
+def _table(part: _Part, manifest: Manifest, images: Mapping[str, Path]) -> dict[str, dict[str, Tensor]]:
+    if not _has_table(manifest):
+        return {}
+    tasks = {name: entry for name, entry in manifest.tasks.items() if name not in _dense(manifest)}
+    path = part.base / TABLE
+    values = read_table(path, tasks)
+    foreign = sorted(values.keys() - images.keys())
+    if foreign:
+        raise DataError(
+            f"{path}: {foreign[0]!r} is no image ({len(foreign)} of {len(values)} rows are of none).",
+            hint="Remove the row, or add the image.",
+        )
+    return values

@@ -1,0 +1,131 @@
+"""`pascal-context`: PASCAL-Context with five tasks, as the multi-task survey distributes it (PASCAL_MT).
+
+``root/ImageSets/Context/{train,val}.txt`` name the images. For each name there are
+
+- ``JPEGImages/NAME.jpg``, of any size;
+- ``semseg/VOC12/NAME.png`` or, where that is missing, ``semseg/pascal-context/NAME.png``: 21 classes, 255 void;
+- ``human_parts/NAME.mat`` (PASCAL-Part's ``anno``): six parts of people; unlabelled where nobody is;
+- ``pascal-context/trainval/NAME.mat`` (``LabelMap``, 459 labels): edges are where it changes;
+- ``normals_distill/NAME.png``: normals predicted by a network, ignored off the labels that NYU-v2 names too;
+- ``sal_distill/NAME.png``: saliency predicted by a network.
+
+Every file must be there, as the public loaders ask. Parts and edges are derived when an image is read; nothing is
+written into ``root``. Images and labels are resized to 512x512 or to the option ``size``, whatever their shape was.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from gatefront.spaces.tasks import Task
+from gatefront.trainer.checkpoints.content_hash import hash_json
+from gatefront.trainer.data.cache.decoded_cache import keep_decoded
+from gatefront.trainer.data.dataset import IMAGENET_MEAN, IMAGENET_STD, DataDescription, DataSpec, MultiTaskData
+from gatefront.trainer.data.io.file_split import FileSplit, Reader, Record
+from gatefront.trainer.data.io.folder_listing import (
+    file_stamps,
+    read_names,
+    reading_stamps,
+    require_files,
+    require_no_overlap,
+    require_root,
+)
+from gatefront.trainer.data.options import parse_options
+from gatefront.trainer.data.sources.pascal.labels import (
+    PART_CLASSES,
+    SEMSEG_CLASSES,
+    read_edges,
+    read_human_parts,
+    read_normals,
+    read_saliency,
+    read_semseg,
+)
+from gatefront.trainer.data.sources.tree_size import SizedOptions, tell_size
+from gatefront.trainer.data.transforms.augmentation import Augmentation, augment
+from gatefront.trainer.data.transforms.warp import LabelGeometry
+
+_SIZE = (512, 512)  # as published
+_TASKS = (
+    Task(name="semseg", kind="segmentation", num_outputs=len(SEMSEG_CLASSES)),
+    Task(name="human_parts", kind="segmentation", num_outputs=len(PART_CLASSES)),
+    Task(name="saliency", kind="saliency", num_outputs=1),
+    Task(name="edges", kind="edges", num_outputs=1),
+    Task(name="normals", kind="normals", num_outputs=3),
+)
+_PUBLISHED = Augmentation(
+    flip=True, scale_range=(0.75, 1.25), rotation=20.0, geometry=LabelGeometry(normals_point_up=False)
+)
+_READERS: Mapping[str, Reader] = {
+    "semseg": read_semseg,
+    "human_parts": read_human_parts,
+    "saliency": read_saliency,
+    "edges": read_edges,
+    "normals": read_normals,
+}
+
+
+def describe(spec: DataSpec) -> DataDescription:
+    """The five tasks of the multi-task benchmarks, with the published numbers of images."""
+    options = parse_options(SizedOptions, spec)
+    return DataDescription(
+        tasks=_TASKS,
+        in_channels=3,
+        input_size=options.resized_to() or _SIZE,
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+        num_train=4998,
+        num_val=5105,
+        class_names={"semseg": SEMSEG_CLASSES, "human_parts": PART_CLASSES},
+    )
+
+
+def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
+    """Both splits, decoded once.
+
+    Raises:
+        DataError: there is no root, or a list or a file is missing.
+    """
+    description, options = describe(spec), parse_options(SizedOptions, spec)
+    root = require_root(spec, holds="ImageSets/, JPEGImages/ and the labels")
+    tell_size(spec.name, description.input_size, published=_SIZE)
+    lists = root / "ImageSets" / "Context"
+    train_names, val_names = (read_names(lists / f"{split}.txt") for split in ("train", "val"))
+    require_no_overlap(train_names, val_names, what=str(lists))
+    train, val = (FileSplit(_find_files(root, names), description, _READERS) for names in (train_names, val_names))
+    stamps = {"train": file_stamps(root, train.files()), "val": file_stamps(root, val.files())}
+    read_anew = reading_stamps(root, (*train.image_files(), *val.image_files()))
+    data = MultiTaskData(
+        description=replace(description, num_train=len(train), num_val=len(val)),
+        train=train,
+        val=val,
+        fingerprint=hash_json(
+            {**stamps, **read_anew} | ({} if options.size is None else {"size": description.input_size})
+        ),
+    )
+    return augment(keep_decoded(data, spec, cache_dir), options.choose(_PUBLISHED))
+
+
+def _find_files(root: Path, names: list[str]) -> list[Record]:
+    images = [root / "JPEGImages" / f"{name}.jpg" for name in names]
+    require_files(images, what="images")
+    files: dict[str, list[tuple[Path, ...]]] = {
+        "semseg": [(_semseg_file(root, name),) for name in names],
+        "human_parts": [(root / "human_parts" / f"{name}.mat",) for name in names],
+        "saliency": [(root / "sal_distill" / f"{name}.png",) for name in names],
+        "edges": [(_label_map_file(root, name),) for name in names],
+        "normals": [(root / "normals_distill" / f"{name}.png", _label_map_file(root, name)) for name in names],
+    }
+    for task, found in files.items():
+        require_files([paths[0] for paths in found], what=task, hint="The survey's PASCAL_MT has it for every image.")
+    return [
+        Record(image, {task: found[position] for task, found in files.items()}) for position, image in enumerate(images)
+    ]
+
+
+def _semseg_file(root: Path, name: str) -> Path:
+    voc = root / "semseg" / "VOC12" / f"{name}.png"
+    return voc if voc.is_file() else root / "semseg" / "pascal-context" / f"{name}.png"
+
+
+def _label_map_file(root: Path, name: str) -> Path:
+    return root / "pascal-context" / "trainval" / f"{name}.mat"

@@ -1,0 +1,5 @@
+"""`rooms`: ray-cast rooms with boxes and spheres, labelled per pixel: classes, depth, normals and edges."""
+
+from gatefront.trainer.data.sources.rooms.source import describe, load
+
+__all__ = ["describe", "load"]

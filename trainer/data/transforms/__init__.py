@@ -1,0 +1,1 @@
+"""Changes of images together with their labels."""

@@ -1,0 +1,1 @@
+"""One trial of a study, from its specification to its result."""

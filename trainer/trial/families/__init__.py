@@ -1,0 +1,1 @@
+"""Trials of the other families of networks."""

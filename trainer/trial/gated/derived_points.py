@@ -1,0 +1,122 @@
+"""More points from one trial: its network is cut to smaller and smaller budgets, trained on a little each time."""
+
+import json
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from gatefront.spaces.gating.gate_map import GateMap
+from gatefront.spaces.networks.interrogate import InterroGateNetwork
+from gatefront.trainer.checkpoints.atomic_file import replacing
+from gatefront.trainer.checkpoints.checkpoint import CheckpointError, load_network
+from gatefront.trainer.data.dataset import MultiTaskData
+from gatefront.trainer.loop.norm_recalibration import recalibrate_norms
+from gatefront.trainer.reporting import DerivedResult, Reporter
+from gatefront.trainer.trial.gated.budget_projection import cut_further
+from gatefront.trainer.trial.gated.finetuning import finetune_cut
+from gatefront.trainer.trial.gated.gate_training import derived_config
+from gatefront.trainer.trial.gated.pruned_evaluation import deliver
+from gatefront.trainer.trial.reporter import TrialReporter
+from gatefront.trainer.trial.spec import TrialSpec
+
+logger = logging.getLogger(__name__)
+
+
+def derive_points(
+    spec: TrialSpec, network: InterroGateNetwork, data: MultiTaskData, *, work_dir: Path, reporter: Reporter
+) -> tuple[DerivedResult, ...]:
+    """Cuts the trial's finished ``network`` once per derived point, the largest budget first.
+
+    Each network starts from the one before, so a point is soon trained, and its gates are open in the ones before
+    too. What an interrupted trial has finished already is read from ``work_dir``. A trial whose gates
+    are all shut has no smaller network to offer.
+
+    Raises:
+        StopTraining: if the reporter asked for it; calling again goes on.
+        DivergedError: if a loss or a prediction stops being finite.
+    """
+    key = spec.key(data.fingerprint)
+    results: list[DerivedResult] = []
+    for index, target in enumerate(derived_targets(network.cost.floor, network.flops(), spec.gates.derived_points), 1):
+        record = work_dir / f"derived-{index}.json"
+        finished = _read_record(record, key)
+        if finished is None:
+            before = network.gate_map()
+            cut_further(spec, network, data, target)
+            if network.gate_map() == before:
+                continue  # the next budget is too close for even one gate to close
+            finished = _derive(spec, network, data, index, target, record, reporter)
+            _write_record(record, key, finished)
+        else:
+            network.load_state_dict(load_network(Path(finished.network_path)).state_dict())
+        results.append(finished)
+    return tuple(results)
+
+
+def derived_targets(floor: int, flops: int, count: int) -> Sequence[int]:
+    """``count`` budgets between two costs, evenly spaced, the largest first; none if there is no room."""
+    if flops <= floor:
+        return ()
+    return [floor + (flops - floor) * step // (count + 1) for step in range(count, 0, -1)]
+
+
+def _derive(
+    spec: TrialSpec,
+    network: InterroGateNetwork,
+    data: MultiTaskData,
+    index: int,
+    target: int,
+    record: Path,
+    reporter: Reporter,
+) -> DerivedResult:
+    started = time.perf_counter()
+    train_flops = 0.0
+    if spec.gates.derived_epochs > 0:
+        before = spec.train.epochs + spec.gates.finetune_epochs + (index - 1) * spec.gates.derived_epochs
+        _, train_flops = finetune_cut(
+            spec,
+            network,
+            data,
+            derived_config(spec.train, spec.gates, index),
+            phase="derive",
+            reporter=TrialReporter(spec, network, reporter, epochs_before=before),
+        )
+    else:
+        network.freeze_gates()
+        recalibrate_norms(network, data, spec.train, spec.architecture.tasks)
+    found = deliver(spec, network, data, record.with_suffix(".pt"), flop_limit=target)
+    return DerivedResult(
+        index=index,
+        flop_target=target,
+        metrics=found.metrics,
+        delta_per_task=found.delta.per_task,
+        delta_mtl=found.delta.mean,
+        flops=found.flops,
+        num_parameters=found.num_parameters,
+        gate_map=found.gate_map,
+        seconds=time.perf_counter() - started,
+        train_flops=train_flops,
+        network_path=str(found.path),
+    )
+
+
+def _write_record(path: Path, key: str, result: DerivedResult) -> None:
+    with replacing(path) as fresh:
+        Path(fresh).write_text(json.dumps({"key": key, "result": asdict(result)}), encoding="utf-8")
+
+
+def _read_record(path: Path, key: str) -> DerivedResult | None:
+    """A derived point that an earlier sitting of the same trial finished; None if there is none."""
+    if not path.is_file():
+        return None
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        logger.warning("%s cannot be read (%s); the point is derived again.", path, error)
+        return None
+    if document["key"] != key:
+        raise CheckpointError(f"{path} belongs to another run.", hint="Give every run a folder of its own.")
+    result = document["result"]
+    return DerivedResult(**result | {"gate_map": GateMap.from_json(result["gate_map"])})
