@@ -22,7 +22,7 @@ from pathlib import Path
 from large_study import NAME, write_large_study
 from playwright.sync_api import Page, sync_playwright
 
-from gatefront.dashboards.cli import listen
+from gatefront.dashboards.server.listen import listen
 
 SERVE = "import sys; from gatefront.search.cli.main import main; sys.exit(main())"
 _FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]

@@ -23,12 +23,12 @@ from typing import Any
 from dash._utils import to_json
 from large_study import NAME, LargeStudy, write_large_study
 
-from gatefront.dashboards.cli import listen
 from gatefront.dashboards.pages.study.front import Asked, front_update
 from gatefront.dashboards.pages.study.page import study_update
 from gatefront.dashboards.pages.study.pair import pair_update
 from gatefront.dashboards.pages.study.points import Importances, parameters_update, rows_answer
 from gatefront.dashboards.server.app import create_app
+from gatefront.dashboards.server.listen import listen
 from gatefront.dashboards.widgets.figure_cache import ShownPoints
 from gatefront.dashboards.widgets.polling import INTERVAL_MS, Seen
 from gatefront.search.snapshots.reader import StudyReader

@@ -21,7 +21,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState as OptunaState
 
-from gatefront.search.results.records import StudyState, TrialState
+from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.storage.database.engine import open_engine, open_optuna_storage
 from gatefront.search.storage.database.migrate import upgrade_schema
 from gatefront.search.storage.process_identity import process_identity

@@ -15,7 +15,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
-from gatefront.search.results.records import StudyState
+from gatefront.search.results.states import StudyState
 from gatefront.search.storage.database.engine import open_engine
 from gatefront.search.storage.database.open import open_store
 from gatefront.search.storage.database.retry import Patience

@@ -26,7 +26,7 @@ from pathlib import Path
 import httpx2
 from large_study import NAME, Made, write_large_study
 
-from gatefront.dashboards.cli import listen
+from gatefront.dashboards.server.listen import listen
 
 SERVE = "import sys; from gatefront.search.cli.main import main; sys.exit(main())"
 FINISH_S = 2.0

@@ -16,7 +16,8 @@ from pathlib import Path
 from gatefront.search.driver.lifecycle import Overrides, Sitting, start_study
 from gatefront.search.driver.stop_request import Drain
 from gatefront.search.driver.worker.trainable import RunTrial
-from gatefront.search.results.records import StudyState, TrialPoint
+from gatefront.search.results.records import TrialPoint
+from gatefront.search.results.states import StudyState
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.spaces.gating.gate_map import GateMap
 from gatefront.trainer.reporting import EpochReport, Reporter, TrialResult

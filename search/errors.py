@@ -77,3 +77,11 @@ class BenchError(GatefrontError, ValueError):
 
 class BundleError(GatefrontError, RuntimeError):
     """A bundle is incomplete, was changed, or does not do what its manifest says."""
+
+
+class NotAllowedError(GatefrontError, RuntimeError):
+    """Who asks may not do this."""
+
+
+class TooManyError(GatefrontError, RuntimeError):
+    """So much is under way already that no more is begun."""

@@ -16,7 +16,8 @@ from gatefront.spaces.gating.estimators import Estimator
 from gatefront.spaces.gating.gate_layout import GateLayout, Granularity
 from gatefront.spaces.gating.gate_map import GateMap, GateSite
 from gatefront.spaces.gating.regularizers import hinge_sparsity
-from gatefront.spaces.networks.cost_model import FLOP_CONVENTION, CostModel, GatePattern, count_flops, count_parameters
+from gatefront.spaces.graph.flop_counter import FLOP_CONVENTION, count_flops, count_parameters
+from gatefront.spaces.networks.cost_model import CostModel, GatePattern
 from gatefront.spaces.networks.interrogate import InterroGateNetwork, build_gated_network
 from gatefront.spaces.networks.shared_network import SharedNetwork, build_shared_network
 from gatefront.spaces.pruning.compact_network import CompactNetwork, compact_network

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from gatefront.search.config.early_stopping import StoppingRule
 from gatefront.search.config.family import FamilySection
 from gatefront.search.config.gates import GatesSection
 from gatefront.search.config.study_config import (
@@ -21,7 +22,6 @@ from gatefront.search.config.study_config import (
     TrainSection,
 )
 from gatefront.search.config.study_file import parse_study
-from gatefront.search.driver.early_stopping import StoppingRule
 from gatefront.search.planning.study_plan import plan_study
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -24,11 +24,12 @@ import numpy as np
 import optuna
 from optuna.samplers import BaseSampler, NSGAIISampler
 
+from gatefront.search.config.early_stopping import StoppingRule
 from gatefront.search.config.study_file import parse_study
-from gatefront.search.driver.early_stopping import EarlyStopping, StoppingRule
+from gatefront.search.driver.early_stopping import EarlyStopping
 from gatefront.search.driver.simulation import Answers, RecordedTable, SimulatedStudy, load_tables
 from gatefront.search.results.pareto import ReferenceFrame, hypervolume, pareto_front
-from gatefront.search.results.records import TrialState
+from gatefront.search.results.states import TrialState
 from gatefront.search.sampling.grid_sampler import GridSampler
 from gatefront.search.sampling.search_space import search_space
 from gatefront.search.storage.database.open import open_store

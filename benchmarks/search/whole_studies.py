@@ -17,7 +17,8 @@ from pathlib import Path
 
 from record import FOLDER, SPACES
 
-from gatefront.search.results.records import StudyState, StudyView, TrialState
+from gatefront.search.results.records import StudyView
+from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.snapshots.reader import StudyReader
 
 TRIALS = {"auto": 32, "tpe": 32, "nsga2": 32, "random": 32, "grid": 100}

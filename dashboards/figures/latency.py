@@ -11,7 +11,8 @@ from gatefront.dashboards.presentation.formats import FlopUnit, flop_unit, forma
 from gatefront.dashboards.presentation.point_text import place, point_name
 from gatefront.dashboards.presentation.selection import thinned
 from gatefront.search.results.formats import format_latency
-from gatefront.search.results.records import StudyView, TrialPoint, TrialState
+from gatefront.search.results.records import StudyView, TrialPoint
+from gatefront.search.results.states import TrialState
 
 HEIGHT = 300
 _MOST_OFF = 600

@@ -11,7 +11,8 @@ from gatefront.dashboards.presentation.cost_axis import cost_axis
 from gatefront.dashboards.presentation.formats import format_delta
 from gatefront.dashboards.presentation.selection import thinned
 from gatefront.search.results.param_importance import parameter_space
-from gatefront.search.results.records import StudyView, TaskRecord, TrialPoint, TrialState
+from gatefront.search.results.records import StudyView, TaskRecord, TrialPoint
+from gatefront.search.results.states import TrialState
 
 PARALLEL_HEIGHT = 340
 _MOST_LINES = 600

@@ -21,7 +21,8 @@ from gatefront.dashboards.widgets import ids
 from gatefront.dashboards.widgets.components import alert, card, facts, said, study_badge
 from gatefront.dashboards.widgets.links import START, comparison_path, study_path
 from gatefront.dashboards.widgets.polling import INTERVAL_MS, Seen, pause, poll
-from gatefront.search.results.records import StudyState, StudySummary, TrialState
+from gatefront.search.results.records import StudySummary
+from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.snapshots.protocol import Reader
 
 TITLE = "Studies · gatefront"

@@ -1,8 +1,7 @@
 """Which changes a study or trial cannot take now, and why: the words beside a button that does nothing."""
 
-from gatefront.search.results.records import StudyState, TrialState
+from gatefront.search.results.states import DONE_STATES, StudyState, TrialState
 from gatefront.search.snapshots.study_status import StudyStatus
-from gatefront.search.storage.study_store import DONE_STATES
 
 _DRIVEN = (StudyState.PREPARING, StudyState.RUNNING)
 _NO_DRIVER = "no driver is running"

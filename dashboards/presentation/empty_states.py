@@ -6,7 +6,8 @@ from itertools import pairwise
 
 from gatefront.dashboards.presentation.formats import format_names
 from gatefront.search.results.missing_front import all_failed_sentence, over_budget_sentence
-from gatefront.search.results.records import StudyState, StudySummary, StudyView, TrialDetail, TrialState
+from gatefront.search.results.records import StudySummary, StudyView, TrialDetail
+from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.results.unlearned_tasks import unlearned_sentences
 
 # A lost trial is not over: `resume` runs it again.

@@ -2,7 +2,8 @@
 
 from gatefront.dashboards.presentation.formats import format_names
 from gatefront.search.results.gate_history import EpochGates, GateCourse
-from gatefront.search.results.records import TrialDetail, TrialState
+from gatefront.search.results.records import TrialDetail
+from gatefront.search.results.states import TrialState
 
 _PHASES = {
     "train": "while the gates learn",

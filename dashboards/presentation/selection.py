@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from heapq import nsmallest
 
 from gatefront.dashboards.presentation.cost_axis import AxisName, CostAxis
+from gatefront.search.results.best_point import best_of
 from gatefront.search.results.pareto import pareto_front
-from gatefront.search.results.records import StudyView, TrialPoint, TrialState
-from gatefront.search.snapshots.summary import best_of
+from gatefront.search.results.records import StudyView, TrialPoint
+from gatefront.search.results.states import TrialState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,8 @@ from gatefront.dashboards.pages.study import page as study
 from gatefront.dashboards.pages.trial import actions as trial_extras
 from gatefront.dashboards.pages.trial import bundle as trial_bundle
 from gatefront.dashboards.pages.trial import page as trial
-from gatefront.dashboards.pages.trial.layout import TrialKey, layout, title
+from gatefront.dashboards.pages.trial.key import TrialKey
+from gatefront.dashboards.pages.trial.layout import layout, title
 from gatefront.dashboards.widgets import ids
 from gatefront.dashboards.widgets.links import (
     START,

@@ -11,9 +11,9 @@ from types import FrameType
 import typer
 import uvicorn
 
-from gatefront.dashboards.cli import allowed_hosts, is_loopback
 from gatefront.dashboards.errors import OpenAddressError
 from gatefront.dashboards.server.asgi import create_service
+from gatefront.dashboards.server.listen import allowed_hosts, is_loopback
 from gatefront.search.driver.signals import handled_by
 from gatefront.search.service.bundle_jobs import BundleJobs
 from gatefront.search.service.control import LocalControl, ProcessLauncher, StudyFileRules

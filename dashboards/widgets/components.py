@@ -10,7 +10,7 @@ from dash.development.base_component import Component
 
 from gatefront.dashboards.widgets.ids import next_figure
 from gatefront.dashboards.widgets.links import STUDIES
-from gatefront.search.results.records import StudyState, TrialState
+from gatefront.search.results.states import StudyState, TrialState
 from gatefront.spaces.errors import GatefrontError
 
 Children = Component | str | Sequence[Component | str] | None

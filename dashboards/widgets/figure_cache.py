@@ -9,7 +9,8 @@ from threading import Lock
 from typing import Generic, TypeVar
 
 from gatefront.dashboards.widgets.polling import UNREACHABLE
-from gatefront.search.results.records import StudyView, TrialState
+from gatefront.search.results.records import StudyView
+from gatefront.search.results.states import TrialState
 
 T = TypeVar("T")
 _MOST = 64

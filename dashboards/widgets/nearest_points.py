@@ -6,7 +6,8 @@ from dash.development.base_component import Component
 from gatefront.dashboards.presentation.formats import NONE, format_delta, format_names
 from gatefront.dashboards.widgets.components import reason
 from gatefront.dashboards.widgets.links import trial_path
-from gatefront.search.results.records import StudySummary, StudyView, TrialPoint, TrialState
+from gatefront.search.results.records import StudySummary, StudyView, TrialPoint
+from gatefront.search.results.states import TrialState
 
 _SHOWN = 5
 

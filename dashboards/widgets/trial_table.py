@@ -11,7 +11,8 @@ from gatefront.dashboards.widgets.components import state_label
 from gatefront.dashboards.widgets.links import trial_path
 from gatefront.dashboards.widgets.task_keys import task_key, task_of_key
 from gatefront.search.results.point_label import PointLabel
-from gatefront.search.results.records import StudyView, TaskRecord, TrialPoint, TrialState
+from gatefront.search.results.records import StudyView, TaskRecord, TrialPoint
+from gatefront.search.results.states import TrialState
 
 # The grid takes its colours from Mantine's variables, so it follows the light and the dark scheme by itself.
 _THEME = """themeQuartz.withParams({

@@ -5,8 +5,8 @@ from typing import Literal, get_args
 
 import torch
 
+from gatefront.search.config.latency import Precision, Runtime
 from gatefront.search.errors import BenchError
-from gatefront.search.results.latency import Precision, Runtime
 
 Device = Literal["cpu", "cuda"]
 

@@ -8,8 +8,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gatefront.search.bundle.file_names import MANIFEST
+from gatefront.search.config.latency import Precision, Runtime
 from gatefront.search.errors import BundleError
-from gatefront.search.results.latency import Latency, Precision, Runtime
+from gatefront.search.results.latency import Latency
 from gatefront.search.results.point_label import PointLabel
 
 FORMAT_VERSION = 1

@@ -4,11 +4,12 @@ import math
 from collections.abc import Sequence
 
 from gatefront.search.errors import NothingToPullError, StudyNotFoundError
+from gatefront.search.results.best_point import best_of
+from gatefront.search.results.budgets import Budgets, is_feasible
 from gatefront.search.results.formats import format_latency
-from gatefront.search.results.pareto import Budgets, is_feasible
 from gatefront.search.results.point_label import PointLabel
-from gatefront.search.results.records import StudyView, TrialPoint, TrialState
-from gatefront.search.snapshots.summary import best_of
+from gatefront.search.results.records import StudyView, TrialPoint
+from gatefront.search.results.states import TrialState
 
 
 def choose_point(

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import typer
 
-from gatefront.search.cli.commands.start import signals
 from gatefront.search.cli.live import PlainDisplay, watching
 from gatefront.search.cli.logging_setup import show_log_lines
 from gatefront.search.cli.main import tell_error
@@ -21,8 +20,9 @@ from gatefront.search.config.study_file import parse_study
 from gatefront.search.doctor import examine
 from gatefront.search.driver.lifecycle import Sitting, resume_study, start_study
 from gatefront.search.driver.recovery import Recovery
+from gatefront.search.driver.signals import signals
 from gatefront.search.driver.stop_request import Drain
-from gatefront.search.results.records import StudyState
+from gatefront.search.results.states import StudyState
 from gatefront.search.service.control.driver_job import DriverOrder, overrides
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.spaces.errors import GatefrontError

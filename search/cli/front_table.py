@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gatefront.search.config.latency import LatencyRule
+from gatefront.search.results.best_point import front_points
 from gatefront.search.results.cost import cost_line, study_cost
 from gatefront.search.results.formats import format_flops, format_interval, format_latency, format_share, format_signed
 from gatefront.search.results.missing_front import no_front_reason
@@ -34,11 +35,6 @@ _CSV_COLUMNS = (
     "tied_with",
 )
 _TASK_PREFIX = "task:"
-
-
-def front_points(view: StudyView) -> list[TrialPoint]:
-    """The points on the front, the cheapest first."""
-    return sorted(view.front, key=lambda point: (point.flops or 0, point.number, point.derived))
 
 
 def front_document(view: StudyView) -> dict[str, Any]:

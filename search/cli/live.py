@@ -15,10 +15,10 @@ from rich.text import Text
 
 from gatefront.search.errors import StoreError
 from gatefront.search.results.formats import format_duration, format_flops, format_latency, format_share, format_signed
-from gatefront.search.results.records import StudyView, TrialPoint, TrialState
+from gatefront.search.results.records import StudyView, TrialPoint, num_done
+from gatefront.search.results.states import DONE_STATES, TrialState
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.storage.database.retry import is_outage
-from gatefront.search.storage.study_store import DONE_STATES
 
 _POLL_S = 1.0
 _SHOWN_TRIALS = 12
@@ -143,10 +143,6 @@ def progress_line(view: StudyView) -> str:
 
 def _repeated(point: TrialPoint) -> str:
     return "" if point.confirms is None else f" (another seed of {point.confirms})"
-
-
-def num_done(view: StudyView) -> int:
-    return sum(view.summary.state_counts.get(state, 0) for state in DONE_STATES)
 
 
 def _outcome(point: TrialPoint, view: StudyView, derived: int) -> str:

@@ -1,10 +1,16 @@
 """A study's ``[latency]``: how every delivered network is timed on its worker, and what it may take."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from gatefront.search.config.cxx_compiler import missing_compiler
 from gatefront.search.errors import StudyFileError
-from gatefront.search.results.latency import Precision, Runtime
+
+Runtime = Literal["onnx", "eager", "compiled"]
+"""ONNX Runtime on model.onnx; torch on the network of architecture.json, as it is or through torch.compile."""
+
+
+Precision = Literal["fp32", "bf16"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from gatefront.search.driver.stop_request import Drain
 from gatefront.search.results.formats import format_bytes
-from gatefront.search.results.records import StudyView, TrialState
+from gatefront.search.results.records import StudyView
+from gatefront.search.results.states import TrialState
 from gatefront.search.storage.artifacts.disk_usage import disk_use
 from gatefront.search.storage.artifacts.files import files_of_trial
 from gatefront.search.storage.artifacts.paths import StudyFolders

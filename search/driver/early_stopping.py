@@ -6,38 +6,11 @@ Pure logic: it knows neither Ray nor a database.
 
 import math
 from collections.abc import Callable
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
-from pydantic import Field
-
-from gatefront.search.config.parameters import StrictModel
+from gatefront.search.config.early_stopping import StoppingRule
+from gatefront.search.results.budgets import Point
 from gatefront.search.results.nondominated_sort import constrained_order
-from gatefront.search.results.pareto import Point
-
-
-class StoppingRule(StrictModel):
-    """``[early_stopping]``. Rungs lie at the epochs ``grace`` · ``eta``^k of the gates' training.
-
-    At each the best one in ``eta`` of the trials that have reached it goes on. Nothing is decided at a rung before
-    ``min_trials`` have reached it.
-    """
-
-    enabled: bool = True
-    eta: Annotated[int, Field(ge=2)] = 3
-    grace: Annotated[int, Field(ge=1)] = 3
-    min_trials: Annotated[int, Field(ge=1)] = 6
-
-    def is_rung(self, epoch: int) -> bool:
-        return epoch in self.rungs_until(epoch)
-
-    def rungs_until(self, last_epoch: int) -> list[int]:
-        """All rungs of a training of so many epochs."""
-        rungs: list[int] = []
-        rung = self.grace
-        while rung <= last_epoch:
-            rungs.append(rung)
-            rung *= self.eta
-        return rungs
 
 
 class Verdict(NamedTuple):

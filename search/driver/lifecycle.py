@@ -26,11 +26,11 @@ from gatefront.search.driver.worker.trainable import RunTrial
 from gatefront.search.errors import DriverFailedError, StudyExistsError, StudyFileError
 from gatefront.search.planning.study_plan import StudyPlan, plan_study
 from gatefront.search.planning.task_records import task_records
-from gatefront.search.results.records import EventKind, StudyState
+from gatefront.search.results.records import EventKind
+from gatefront.search.results.states import StudyState
 from gatefront.search.sampling.filtered_sampler import SelectiveSampler
 from gatefront.search.sampling.optuna_study import open_study
 from gatefront.search.sampling.warm_start import begin_from, heirs_of, inherit
-from gatefront.search.service.amendments import ask_to_stop
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.storage.artifacts.paths import StudyFolders
 from gatefront.search.storage.database.open import open_store
@@ -159,12 +159,6 @@ def resume_study(name: str, sitting: Sitting, *, workers: int | None = None) -> 
     )
     plan = plan_study(asked.apply(parse_study(row.file_text)))
     return _drive(plan, "resumed", engine, optuna_storage, sitting, Path(row.storage_dir))
-
-
-def stop_study(name: str, url: str) -> bool:
-    """Ask a study's driver to stop after the current epochs. False if no driver is alive to hear it."""
-    engine, _ = open_store(url)
-    return ask_to_stop(engine, name)
 
 
 def _drive(

@@ -9,11 +9,12 @@ import optuna
 from gatefront.search.config.study_config import StudyConfig
 from gatefront.search.driver.recovery import Recovery
 from gatefront.search.driver.stop_request import Drain
+from gatefront.search.results.states import DONE_STATES
 from gatefront.search.sampling.filtered_sampler import CONFIRMS
 from gatefront.search.sampling.optuna_study import ask
 from gatefront.search.sampling.replicates import due_repeats, start_repeat
 from gatefront.search.snapshots.reader import StudyReader
-from gatefront.search.storage.study_store import DONE_STATES, StudyStore
+from gatefront.search.storage.study_store import StudyStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,8 @@ import optuna
 from optuna.trial import TrialState as OptunaState
 
 from gatefront.search.config.study_config import StudyConfig
-from gatefront.search.results.pareto import Budgets
-from gatefront.search.results.records import TrialState
+from gatefront.search.results.budgets import Budgets
+from gatefront.search.results.states import DONE_STATES, TrialState
 from gatefront.search.sampling.filtered_sampler import CONFIRMS
 from gatefront.search.sampling.optuna_study import (
     adopt,
@@ -16,7 +16,7 @@ from gatefront.search.sampling.optuna_study import (
     tell_stopped_early,
     unfinished_trials,
 )
-from gatefront.search.storage.study_store import DONE_STATES, StudyStore
+from gatefront.search.storage.study_store import StudyStore
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from gatefront.search.driver.worker.messages import (
     TrialInterrupted,
 )
 from gatefront.search.errors import RefusedResultError
-from gatefront.search.results.pareto import Budgets, Outcome, is_feasible
-from gatefront.search.results.records import TrialState
+from gatefront.search.results.budgets import Budgets, Outcome, is_feasible
+from gatefront.search.results.states import TrialState
 from gatefront.search.sampling.optuna_study import mark_untrainable, tell_complete, tell_failed, tell_stopped_early
 from gatefront.search.storage.database.retry import Patience
 from gatefront.search.storage.study_store import StudyStore

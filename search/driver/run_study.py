@@ -30,15 +30,15 @@ from gatefront.search.driver.study_stopping import early_stopping
 from gatefront.search.driver.worker.trainable import SPEC, TRIAL_NUMBER, RunTrial, make_trainable
 from gatefront.search.planning.disk_estimate import trial_bytes
 from gatefront.search.planning.study_plan import StudyPlan
-from gatefront.search.results.records import StudyState, StudyView, TrialState
+from gatefront.search.results.records import StudyView
+from gatefront.search.results.states import DONE_STATES, OPEN_STATES, StudyState, TrialState
 from gatefront.search.sampling.filtered_sampler import CONFIRMS
 from gatefront.search.sampling.prefetch import Ask, AskAhead
 from gatefront.search.sampling.samplers import choose_sampler
 from gatefront.search.sampling.search_space import decode
-from gatefront.search.snapshots.reader import StudyReader
+from gatefront.search.snapshots.reader import StudyReader, studies_from
 from gatefront.search.storage.artifacts.paths import StudyFolders
-from gatefront.search.storage.artifacts.sweep import studies_from
-from gatefront.search.storage.study_store import DONE_STATES, OPEN_STATES, StudyStore
+from gatefront.search.storage.study_store import StudyStore
 from gatefront.search.storage.tables.optuna_tables import INITIAL
 from gatefront.trainer.checkpoints.disk_full import ran_out_of_disk
 from gatefront.trainer.checkpoints.initial_network import InitialNetwork

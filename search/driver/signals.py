@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from gatefront.search.driver.stop_request import Drain
+
 _OURS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -34,4 +36,15 @@ def handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[Non
     with own_signals():
         for number in _OURS:
             signal.signal(number, handler)
+        yield
+
+
+@contextmanager
+def signals(drain: Drain) -> Iterator[None]:
+    """Ctrl-C and SIGTERM ask for a clean end; the second one for a quick one."""
+
+    def ask(_signal: int, _frame: FrameType | None) -> None:
+        drain.request("interrupted")
+
+    with handled_by(ask):
         yield

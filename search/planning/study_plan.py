@@ -18,7 +18,7 @@ from gatefront.search.planning.capacities import (
     measure_capacity,
 )
 from gatefront.search.planning.family_costs import least_flops, most_flops
-from gatefront.search.results.pareto import is_feasible
+from gatefront.search.results.budgets import is_feasible
 from gatefront.spaces import BudgetBelowFloorError, Task
 from gatefront.spaces.families import FAMILIES
 from gatefront.trainer.config import WeightingName

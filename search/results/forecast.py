@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gatefront.search.results.records import HypervolumePoint, StudyView, TrialPoint
-from gatefront.search.storage.study_store import DONE_STATES
+from gatefront.search.results.states import DONE_STATES
 
 # With fewer complete trials a doubling is a step of three or less, and says more about luck than about the search.
 _FEWEST_TRIALS = 8

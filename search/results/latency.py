@@ -1,14 +1,11 @@
 """A measured latency: how long one forward pass of one network takes in one setting."""
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from pydantic import AwareDatetime, ConfigDict, Field
 
-Runtime = Literal["onnx", "eager", "compiled"]
-"""ONNX Runtime on model.onnx; torch on the network of architecture.json, as it is or through torch.compile."""
-
-Precision = Literal["fp32", "bf16"]
+from gatefront.search.config.latency import Precision, Runtime
 
 _Count = Annotated[int, Field(ge=1)]
 _Milliseconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]

@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable
 
+from gatefront.search.results.budgets import Exceeded
 from gatefront.search.results.formats import format_flops, format_latency
-from gatefront.search.results.pareto import Exceeded
-from gatefront.search.results.records import StudyState, StudyView, TrialPoint, TrialState
+from gatefront.search.results.records import StudyView, TrialPoint
+from gatefront.search.results.states import StudyState, TrialState
 
 _ENDED = (TrialState.COMPLETE, TrialState.STOPPED_EARLY, TrialState.FAILED, TrialState.VOID)
 

@@ -9,7 +9,8 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
-from gatefront.search.results.records import StudyView, TrialPoint, TrialState
+from gatefront.search.results.records import StudyView, TrialPoint
+from gatefront.search.results.states import TrialState
 
 _FEWEST = 8
 _MOST = 1000

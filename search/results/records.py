@@ -3,41 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from functools import cached_property
 from typing import Any, Literal
 
 from gatefront.search.config.latency import LatencyRule
+from gatefront.search.results.budgets import Exceeded
 from gatefront.search.results.confirmation import Confirmation
 from gatefront.search.results.latency import Latency
-from gatefront.search.results.pareto import Exceeded
 from gatefront.search.results.point_label import PointLabel
 from gatefront.search.results.reference_point import ReferencePoint
+from gatefront.search.results.states import DONE_STATES, StudyState, TrialState
 from gatefront.spaces.gating.gate_map import GateMap
-
-
-class TrialState(StrEnum):
-    """The states a person sees."""
-
-    QUEUED = "QUEUED"
-    RUNNING = "RUNNING"
-    STOPPED_EARLY = "STOPPED_EARLY"
-    COMPLETE = "COMPLETE"
-    FAILED = "FAILED"
-    LOST = "LOST"
-    VOID = "VOID"
-
-
-class StudyState(StrEnum):
-    """PREPARING: references train. LOST: the driver's heartbeat stopped; `resume` goes on."""
-
-    PREPARING = "PREPARING"
-    RUNNING = "RUNNING"
-    STOPPING = "STOPPING"
-    STOPPED = "STOPPED"
-    COMPLETE = "COMPLETE"
-    FAILED = "FAILED"
-    LOST = "LOST"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,3 +262,7 @@ class StudyView:
         """The point with the best Δ_MTL under the budget."""
         trial, label = self.summary.best_trial, self.summary.best_label
         return next((p for p in self.all_points if p.number == trial and p.label == label), None)
+
+
+def num_done(view: StudyView) -> int:
+    return sum(view.summary.state_counts.get(state, 0) for state in DONE_STATES)

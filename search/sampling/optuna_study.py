@@ -12,7 +12,7 @@ from optuna.trial import TrialState as OptunaState
 from gatefront.search.config.parameters import Scalar
 from gatefront.search.config.study_config import Objective, StudyConfig
 from gatefront.search.errors import RefusedResultError
-from gatefront.search.results.pareto import Budgets, Outcome
+from gatefront.search.results.budgets import Budgets, Outcome
 from gatefront.search.sampling.samplers import make_sampler
 from gatefront.search.sampling.search_space import FAMILY, first_points, search_space
 

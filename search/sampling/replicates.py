@@ -7,7 +7,8 @@ from optuna.trial import TrialState as OptunaState
 from optuna.trial import create_trial
 
 from gatefront.search.results.pareto import pareto_front
-from gatefront.search.results.records import StudyView, TrialPoint, TrialState
+from gatefront.search.results.records import StudyView, TrialPoint
+from gatefront.search.results.states import TrialState
 from gatefront.search.sampling.filtered_sampler import CONFIRMS
 
 

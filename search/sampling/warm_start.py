@@ -15,8 +15,9 @@ from gatefront.search.config.study_config import StudyConfig
 from gatefront.search.config.study_file import parse_study
 from gatefront.search.errors import LineageError
 from gatefront.search.planning.study_plan import StudyPlan
-from gatefront.search.results.pareto import Budgets, Outcome, is_feasible
-from gatefront.search.results.records import StudyView, TrialPoint, TrialState
+from gatefront.search.results.budgets import Budgets, Outcome, is_feasible
+from gatefront.search.results.records import StudyView, TrialPoint
+from gatefront.search.results.states import TrialState
 from gatefront.search.sampling.optuna_study import constraints_of
 from gatefront.search.sampling.search_space import FAMILY, search_space, share_of_target
 from gatefront.search.snapshots.reader import StudyReader

@@ -8,10 +8,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from gatefront.search.errors import AmendmentError, StudyNotFoundError
-from gatefront.search.results.records import StudyState, TrialState
+from gatefront.search.results.states import DONE_STATES, StudyState, TrialState
 from gatefront.search.service.front_guard import front_can_be_pulled
+from gatefront.search.storage.database.open import open_store
 from gatefront.search.storage.lease import holds
-from gatefront.search.storage.study_store import DONE_STATES
 from gatefront.search.storage.tables.events import COMMAND_LINE, add_event
 from gatefront.search.storage.tables.schema import StudyRow, TrialRow
 from gatefront.search.storage.tables.sql import database_time
@@ -151,3 +151,9 @@ def _trial(session: Session, study: str, number: int) -> TrialRow:
 
 def _more_trials(count: int) -> str:
     return "1 more trial" if count == 1 else f"{count} more trials"
+
+
+def stop_study(name: str, url: str) -> bool:
+    """Ask a study's driver to stop after the current epochs. False if no driver is alive to hear it."""
+    engine, _ = open_store(url)
+    return ask_to_stop(engine, name)

@@ -14,10 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from gatefront.search.errors import StudyNotFoundError
+from gatefront.search.errors import StudyNotFoundError, TooManyError
 from gatefront.search.service.control.driver_job import SERVICE_SECRETS
 from gatefront.search.service.control.launcher import DriverEnd
-from gatefront.search.service.rest.problem_details import TooManyError
 
 _KEPT = 8
 _PACK = (sys.executable, "-P", "-m", "gatefront.search.cli.packing_process")

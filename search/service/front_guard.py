@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from gatefront.search.errors import AmendmentError
 from gatefront.search.results.confirmation import Key
 from gatefront.search.results.point_label import PointLabel
-from gatefront.search.results.records import TrialState
+from gatefront.search.results.states import TrialState
 from gatefront.search.snapshots.study_rows import read_facts
 from gatefront.search.snapshots.study_view import study_view
 from gatefront.search.storage.artifacts.paths import StudyFolders

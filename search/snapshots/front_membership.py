@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from gatefront.search.results.budgets import Budgets, Exceeded, Point
 from gatefront.search.results.confirmation import Confirmation, Key, Samples, are_tied, confirmation, repeat_samples
-from gatefront.search.results.pareto import Budgets, Exceeded, Point, pareto_front
+from gatefront.search.results.pareto import pareto_front
 from gatefront.search.results.point_label import PointLabel
 from gatefront.search.snapshots.study_rows import StudyFacts
 

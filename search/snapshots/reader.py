@@ -19,6 +19,7 @@ from gatefront.search.results.gate_history import GateCourse
 from gatefront.search.results.latency import Latency
 from gatefront.search.results.point_label import PointLabel
 from gatefront.search.results.records import EpochPoint, PointDetail, StudySummary, StudyView, TrialDetail, TrialPoint
+from gatefront.search.results.states import DONE_STATES
 from gatefront.search.snapshots.cache.view_cache import KeptViews
 from gatefront.search.snapshots.study_status import StudyStatus, read_study_status
 from gatefront.search.snapshots.study_view import revision
@@ -27,7 +28,6 @@ from gatefront.search.snapshots.trial_provenance import TrialTrace, read_trial_t
 from gatefront.search.storage.artifacts.paths import StudyFolders
 from gatefront.search.storage.database.engine import open_readonly_engine, unreachable
 from gatefront.search.storage.database.migrate import upgrade_older
-from gatefront.search.storage.study_store import DONE_STATES
 from gatefront.search.storage.tables.comparisons import comparison_revision, list_comparison_names, read_comparison
 from gatefront.search.storage.tables.derived_points import read_derived_points
 from gatefront.search.storage.tables.epoch_gates import read_gate_course
@@ -273,3 +273,8 @@ def _epoch_point(row: EpochRow) -> EpochPoint:
 
 def _curve_values(values: Mapping[str, float | None]) -> dict[str, float]:
     return {name: value for name, value in values.items() if value is not None}
+
+
+def studies_from(reader: StudyReader, study: str) -> tuple[str, ...]:
+    """The studies that started from this one."""
+    return tuple(summary.name for summary in reader.list_studies() if summary.started_from == study)

@@ -6,9 +6,9 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from gatefront.search.results.records import StudyEvent, StudyState
+from gatefront.search.results.records import StudyEvent
+from gatefront.search.results.states import DONE_STATES, StudyState
 from gatefront.search.snapshots.study_view import study_state
-from gatefront.search.storage.study_store import DONE_STATES
 from gatefront.search.storage.tables.events import read_events
 from gatefront.search.storage.tables.schema import StudyRow, TrialRow
 

@@ -7,15 +7,9 @@ from datetime import datetime
 from gatefront.search.results.confirmation import Key
 from gatefront.search.results.hypervolumes import hypervolume_points
 from gatefront.search.results.pareto import ReferenceFrame
-from gatefront.search.results.records import (
-    HypervolumePoint,
-    StudyState,
-    StudySummary,
-    StudyView,
-    TrialPoint,
-    TrialState,
-)
+from gatefront.search.results.records import HypervolumePoint, StudySummary, StudyView, TrialPoint
 from gatefront.search.results.reference_point import ReferencePoint
+from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.snapshots.front_membership import NOWHERE, Place, places
 from gatefront.search.snapshots.study_rows import DerivedFacts, StudyFacts, TrialFacts
 from gatefront.search.snapshots.summary import study_summary

@@ -12,7 +12,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
 from gatefront.search.config.environment import disk_quota
-from gatefront.search.results.records import StudyState, TrialState
+from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.snapshots.study_view import study_state
 from gatefront.search.storage.database.migrate import VERSION_TABLE
 from gatefront.search.storage.process_identity import host_and_process

@@ -10,9 +10,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from gatefront.search.errors import LeaseLostError, StudyExistsError, StudyNotFoundError
+from gatefront.search.results.budgets import Outcome
 from gatefront.search.results.latency import Latency
-from gatefront.search.results.pareto import Outcome
-from gatefront.search.results.records import EventKind, StudyState, TrialState
+from gatefront.search.results.records import EventKind
+from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.storage.database.retry import IMPATIENT, Patience, patient
 from gatefront.search.storage.tables.derived_points import replace_derived_points
 from gatefront.search.storage.tables.epochs import RungEpoch, read_rung_epochs, sum_of_epochs, write_epoch
@@ -20,9 +21,6 @@ from gatefront.search.storage.tables.events import add_event
 from gatefront.search.storage.tables.latencies import replace_latencies
 from gatefront.search.storage.tables.schema import ReferenceRow, StudyRow, TrialRow
 from gatefront.trainer.reporting import EpochReport, ReferenceResult, TrialResult
-
-OPEN_STATES = (TrialState.QUEUED, TrialState.RUNNING)
-DONE_STATES = (TrialState.COMPLETE, TrialState.FAILED, TrialState.STOPPED_EARLY)
 
 
 @patient

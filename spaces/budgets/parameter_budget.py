@@ -7,7 +7,8 @@ from torch import Tensor
 
 from gatefront.spaces.budgets.flop_budget import project_to_budget
 from gatefront.spaces.errors import BudgetBelowFloorError
-from gatefront.spaces.networks.cost_model import GatePattern, count_parameters
+from gatefront.spaces.graph.flop_counter import count_parameters
+from gatefront.spaces.networks.cost_model import GatePattern
 from gatefront.spaces.networks.interrogate import InterroGateNetwork
 from gatefront.spaces.pruning.prune import prune_network
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 Shape = Sequence[int]
@@ -98,3 +99,28 @@ _FORMULAS: dict[Any, Callable[..., int]] = {
     _ATEN._trilinear: _trilinear,
     _ATEN.mkldnn_rnn_layer: _recurrent_layer,
 }
+
+
+FLOP_CONVENTION = (
+    "2 FLOPs per multiply-add of convolutions, linear layers and attention products, whole network "
+    "with heads, batch 1, at the study's input size; norms, activations and additions are not counted"
+)
+
+
+def count_flops(module: nn.Module, input_shape: Sequence[int]) -> int:
+    """FLOPs of one forward pass in evaluation mode, as :mod:`gatefront.spaces.graph.flop_counter` counts them.
+
+    ``input_shape`` is ``(channels, height, width)``: the count is for batch 1.
+    """
+    was_training = module.training
+    reference = next((tensor for tensor in (*module.parameters(), *module.buffers())), torch.empty(0))
+    module.eval()
+    with flop_counter() as counter, torch.no_grad():
+        module(torch.zeros(1, *input_shape, device=reference.device))
+    module.train(was_training)
+    return int(counter.get_total_flops())
+
+
+def count_parameters(module: nn.Module) -> int:
+    """Number of trainable values."""
+    return sum(parameter.numel() for parameter in module.parameters())

@@ -1,40 +1,14 @@
 """The one number of gatefront: FLOPs, counted on a module or computed from gates."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from gatefront.spaces.graph.flop_counter import flop_counter
 from gatefront.spaces.networks.lifting import Site, WholeCost
-
-FLOP_CONVENTION = (
-    "2 FLOPs per multiply-add of convolutions, linear layers and attention products, whole network "
-    "with heads, batch 1, at the study's input size; norms, activations and additions are not counted"
-)
 
 GatePattern = tuple[Tensor, ...]
 """One bool tensor ``[tasks, channels]`` per gate site, in depth order; True: the task keeps its own channel."""
-
-
-def count_flops(module: nn.Module, input_shape: Sequence[int]) -> int:
-    """FLOPs of one forward pass in evaluation mode, as :mod:`gatefront.spaces.graph.flop_counter` counts them.
-
-    ``input_shape`` is ``(channels, height, width)``: the count is for batch 1.
-    """
-    was_training = module.training
-    reference = next((tensor for tensor in (*module.parameters(), *module.buffers())), torch.empty(0))
-    module.eval()
-    with flop_counter() as counter, torch.no_grad():
-        module(torch.zeros(1, *input_shape, device=reference.device))
-    module.train(was_training)
-    return int(counter.get_total_flops())
-
-
-def count_parameters(module: nn.Module) -> int:
-    """Number of trainable values."""
-    return sum(parameter.numel() for parameter in module.parameters())
 
 
 @dataclass(frozen=True)

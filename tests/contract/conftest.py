@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from gatefront.search.results.records import StudyState
+from gatefront.search.results.states import StudyState
 from gatefront.search.storage.database.engine import open_engine, open_optuna_storage
 from gatefront.search.storage.database.migrate import upgrade_schema
 from gatefront.search.storage.tables.schema import StudyRow

@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.orm import Session
 
 from gatefront.search.errors import AmendmentError, StudyNotFoundError
-from gatefront.search.results.records import StudyState, TrialState
+from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.service.amendments import extend, unvoid_trial, void_trial
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.storage.database import migrate

@@ -26,17 +26,9 @@ from gatefront.search.bundle.pull import STEPS
 from gatefront.search.cli.main import main
 from gatefront.search.errors import BenchError, BundleError, NothingToPullError
 from gatefront.search.results.point_label import PointLabel
-from gatefront.search.results.records import (
-    PointDetail,
-    StudyState,
-    StudySummary,
-    StudyView,
-    TaskRecord,
-    TrialDetail,
-    TrialPoint,
-    TrialState,
-)
+from gatefront.search.results.records import PointDetail, StudySummary, StudyView, TaskRecord, TrialDetail, TrialPoint
 from gatefront.search.results.reference_point import ReferencePoint
+from gatefront.search.results.states import StudyState, TrialState
 from gatefront.spaces import (
     Architecture,
     InterroGateNetwork,

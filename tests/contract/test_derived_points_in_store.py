@@ -13,7 +13,8 @@ from alembic.script import ScriptDirectory
 from optuna.distributions import FloatDistribution
 from sqlalchemy.orm import Session
 
-from gatefront.search.results.records import PointDetail, StudyView, TrialState
+from gatefront.search.results.records import PointDetail, StudyView
+from gatefront.search.results.states import TrialState
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.storage.database import migrate
 from gatefront.search.storage.database.engine import open_optuna_storage

@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from gatefront.search.errors import StudyNotFoundError
 from gatefront.search.results.gate_history import EpochGates
-from gatefront.search.results.records import TrialState
+from gatefront.search.results.states import DONE_STATES, TrialState
 from gatefront.search.snapshots.reader import StudyReader
-from gatefront.search.storage.study_store import DONE_STATES, StudyStore
+from gatefront.search.storage.study_store import StudyStore
 from gatefront.search.storage.tables.epochs import RungEpoch
 from gatefront.search.storage.tables.schema import EpochGatesRow, StudyRow, TrialRow
 from gatefront.spaces.gating.gate_counts import GateCounts, SiteCounts

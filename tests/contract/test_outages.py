@@ -18,7 +18,7 @@ from gatefront.search.driver.heartbeat import Heartbeat
 from gatefront.search.driver.stop_request import Drain
 from gatefront.search.driver.write_queue import Outbox
 from gatefront.search.errors import LeaseLostError, StudyBusyError, StudyNotFoundError
-from gatefront.search.results.records import StudyState, TrialState
+from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.storage import lease as lease_module
 from gatefront.search.storage.database.engine import open_optuna_storage
 from gatefront.search.storage.database.retry import Patience, is_outage, reason_of

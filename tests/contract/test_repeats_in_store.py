@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 from optuna.distributions import FloatDistribution
 
-from gatefront.search.results.records import TrialState
+from gatefront.search.results.states import TrialState
 from gatefront.search.sampling.replicates import due_repeats, start_repeat
 from gatefront.search.service.amendments import void_trial
 from gatefront.search.snapshots.reader import StudyReader

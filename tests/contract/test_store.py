@@ -22,7 +22,7 @@ from gatefront.search.errors import (
     StudyExistsError,
     StudyNotFoundError,
 )
-from gatefront.search.results.records import StudyState, TrialState
+from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.service.amendments import ask_to_stop, set_hours
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.storage.database.engine import open_optuna_storage

@@ -18,7 +18,7 @@ from gatefront.search.errors import (
     StudyFileError,
     StudyNotFoundError,
 )
-from gatefront.search.results.records import StudyState
+from gatefront.search.results.states import StudyState
 from gatefront.search.service.control import LocalControl, NotRunningError, StartOptions, StudyFileRules
 from gatefront.search.service.control.driver_job import ORDER_VARIABLE, DriverOrder, driver_environment
 from gatefront.search.service.control.launcher import DriverEnd

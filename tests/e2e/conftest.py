@@ -15,8 +15,8 @@ import pytest
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from gatefront.dashboards.cli import listen
 from gatefront.dashboards.server.app import create_app
+from gatefront.dashboards.server.listen import listen
 from gatefront.search.results.point_label import PointLabel
 from gatefront.search.snapshots.protocol import Reader
 

@@ -12,7 +12,8 @@ from playwright.sync_api import Page, ViewportSize, expect
 from sqlalchemy.exc import OperationalError
 
 from gatefront.dashboards.pages.study.actions import STOP_ASKED
-from gatefront.search.results.records import StudyEvent, StudyState, StudyView, TrialState
+from gatefront.search.results.records import StudyEvent, StudyView
+from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.service.control.study_control import NotRunningError
 
 PHONE: ViewportSize = {"width": 390, "height": 844}

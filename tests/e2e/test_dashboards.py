@@ -9,7 +9,8 @@ from types import ModuleType
 from playwright.sync_api import BrowserContext, Page, expect
 
 from gatefront.dashboards.figures.theme import scheme_named
-from gatefront.search.results.records import StudyState, StudyView
+from gatefront.search.results.records import StudyView
+from gatefront.search.results.states import StudyState
 from gatefront.search.snapshots.protocol import Reader
 from gatefront.spaces.gating.gate_map import GateMap
 

@@ -17,7 +17,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from gatefront.search.config.study_file import read_study_file
-from gatefront.search.results.records import StudyState, TrialState
+from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.snapshots.reader import StudyReader
 
 _GATEFRONT = str(Path(sys.executable).parent / "gatefront")

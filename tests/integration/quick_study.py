@@ -12,8 +12,8 @@ from pathlib import Path
 
 from tiny_study import tiny_study
 
-from gatefront.search.cli.commands.start import signals
 from gatefront.search.driver.lifecycle import Overrides, Sitting, resume_study, start_study
+from gatefront.search.driver.signals import signals
 from gatefront.search.driver.stop_request import Drain
 from gatefront.spaces.errors import GatefrontError
 from gatefront.spaces.gating.gate_map import GateMap

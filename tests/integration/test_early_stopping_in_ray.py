@@ -12,7 +12,7 @@ from gatefront.search.driver.lifecycle import Overrides, Sitting, start_study
 from gatefront.search.driver.references import References
 from gatefront.search.driver.stop_request import Drain
 from gatefront.search.driver.worker.trainable import RunTrial
-from gatefront.search.results.records import StudyState, TrialState
+from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.spaces.gating.gate_map import GateMap
 from gatefront.trainer.reporting import EpochReport, ReferenceResult, Reporter, TrialResult

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from gatefront.dashboards.cli import listen
+from gatefront.dashboards.server.listen import listen
 from gatefront.dashboards.server.serve import ServeOptions, serve_studies
 
 

@@ -15,11 +15,12 @@ import uvicorn
 from databases import PATIENCE_S
 from tiny_study import tiny_study
 
-from gatefront.dashboards.cli import listen
+from gatefront.dashboards.server.listen import listen
 from gatefront.dashboards.server.serve import ServeOptions, service
 from gatefront.search.bundle import verify_bundle
 from gatefront.search.cli.main import main
-from gatefront.search.results.records import StudyState, StudyView
+from gatefront.search.results.records import StudyView
+from gatefront.search.results.states import StudyState
 from gatefront.search.service.control.supervisor import StudyWatch
 from gatefront.search.service.rest.auth.tokens import Tokens
 from gatefront.search.snapshots.reader import StudyReader

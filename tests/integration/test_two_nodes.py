@@ -17,7 +17,7 @@ from tiny_study import tiny_study
 
 from gatefront.search.bundle import verify_bundle
 from gatefront.search.cli.main import main
-from gatefront.search.results.records import StudyState
+from gatefront.search.results.states import StudyState
 from gatefront.search.snapshots.reader import StudyReader
 
 

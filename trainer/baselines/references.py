@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from gatefront.spaces.architecture import Architecture
 from gatefront.spaces.errors import SpaceError
-from gatefront.spaces.networks.cost_model import count_flops, count_parameters
+from gatefront.spaces.graph.flop_counter import count_flops, count_parameters
 from gatefront.spaces.networks.shared_network import SharedNetwork, build_shared_network
 from gatefront.spaces.tasks import Task
 from gatefront.trainer.baselines.constant import constant_reference

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from gatefront.spaces.networks.cost_model import count_flops
+from gatefront.spaces.graph.flop_counter import count_flops
 
 _FORWARD_AND_BACKWARD = 3  # a backward pass computes two products for each one of the forward pass
 

@@ -15,7 +15,8 @@ from gatefront.dashboards.widgets.actor import ACTOR
 from gatefront.dashboards.widgets.components import card
 from gatefront.dashboards.widgets.dialogs import Dialog, dialog_box, dialog_button, register_dialog
 from gatefront.dashboards.widgets.polling import UNREACHABLE
-from gatefront.search.results.records import StudyEvent, StudyState
+from gatefront.search.results.records import StudyEvent
+from gatefront.search.results.states import StudyState
 from gatefront.search.service.control.study_control import StudyControl
 from gatefront.search.snapshots.protocol import Reader
 from gatefront.search.snapshots.study_status import StudyStatus

@@ -23,7 +23,8 @@ from gatefront.dashboards.widgets.links import STUDIES, report_path, trial_path
 from gatefront.dashboards.widgets.nearest_points import nearest_table
 from gatefront.search.results.cost import StudyCost, study_cost
 from gatefront.search.results.formats import format_latency
-from gatefront.search.results.records import StudyState, StudySummary, StudyView, TrialPoint, TrialState
+from gatefront.search.results.records import StudySummary, StudyView, TrialPoint
+from gatefront.search.results.states import StudyState, TrialState
 
 _LIVE = (StudyState.PREPARING, StudyState.RUNNING, StudyState.STOPPING)
 

@@ -19,7 +19,8 @@ from gatefront.dashboards.widgets.figure_cache import Drawn, ShownPoints
 from gatefront.dashboards.widgets.polling import UNREACHABLE
 from gatefront.dashboards.widgets.trial_table import GRID_OPTIONS, trial_window
 from gatefront.search.results.param_importance import parameter_importances
-from gatefront.search.results.records import StudyView, TrialState
+from gatefront.search.results.records import StudyView
+from gatefront.search.results.states import TrialState
 from gatefront.search.snapshots.protocol import Reader
 
 _PARAMETER = "points-parameter"

@@ -8,13 +8,13 @@ from dash import Dash, Input, Output, State, ctx, no_update
 
 from gatefront.dashboards.figures.gate_map import gate_map_figure
 from gatefront.dashboards.figures.theme import scheme_named
-from gatefront.dashboards.pages.trial.layout import TrialKey
+from gatefront.dashboards.pages.trial.key import TrialKey
 from gatefront.dashboards.presentation.gate_history_text import epoch_sentence, no_course_sentence
 from gatefront.dashboards.widgets import front_ids, ids
 from gatefront.dashboards.widgets.components import HIDDEN, reason, register_graphs
 from gatefront.dashboards.widgets.polling import UNREACHABLE, Seen
 from gatefront.search.results.gate_history import EpochGates, GateCourse
-from gatefront.search.results.records import TrialState
+from gatefront.search.results.states import TrialState
 from gatefront.search.snapshots.protocol import Reader
 
 _NUM_OUTPUTS = 8

@@ -1,27 +1,17 @@
 """The trial page before anything is known of the trial: its cards, empty."""
 
-from dataclasses import dataclass
-
 import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
 
 from gatefront.dashboards.pages.trial.bundle import bundle_parts
+from gatefront.dashboards.pages.trial.key import TrialKey
 from gatefront.dashboards.pages.trial.trial_course_card import course_card
 from gatefront.dashboards.pages.trial.trial_sharing_card import sharing_card
 from gatefront.dashboards.widgets import front_ids, ids, ids_actions
 from gatefront.dashboards.widgets.components import card, graph, labelled
 from gatefront.dashboards.widgets.polling import INTERVAL_MS
 from gatefront.search.results.point_label import PointLabel
-
-
-@dataclass(frozen=True, slots=True)
-class TrialKey:
-    """Which trial the page is about, and which of its networks: 0 its own, else the derived one of that index."""
-
-    study: str
-    number: int
-    derived: int = 0
 
 
 def title(key: TrialKey) -> str:

@@ -27,15 +27,8 @@ from gatefront.dashboards.widgets.components import card, facts, reason, stat, s
 from gatefront.dashboards.widgets.links import STUDIES, study_path, trial_path
 from gatefront.search.config.latency import LatencyRule
 from gatefront.search.results.formats import format_latency
-from gatefront.search.results.records import (
-    EpochPoint,
-    PointDetail,
-    StudyView,
-    TaskRecord,
-    TrialDetail,
-    TrialPoint,
-    TrialState,
-)
+from gatefront.search.results.records import EpochPoint, PointDetail, StudyView, TaskRecord, TrialDetail, TrialPoint
+from gatefront.search.results.states import TrialState
 
 
 def trial_header(view: StudyView, detail: TrialDetail, chosen: PointDetail) -> Component:

@@ -7,7 +7,7 @@ from dash import Dash, Input, Output, State, no_update
 
 from gatefront.dashboards.figures.sharing import affinity_figure, flops_figure, flow_figure
 from gatefront.dashboards.figures.theme import scheme_named
-from gatefront.dashboards.pages.trial.layout import TrialKey
+from gatefront.dashboards.pages.trial.key import TrialKey
 from gatefront.dashboards.presentation.selection_text import sharing_sentence
 from gatefront.dashboards.widgets import front_ids, ids
 from gatefront.dashboards.widgets.components import HIDDEN, reason, register_graphs

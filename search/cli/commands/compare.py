@@ -8,7 +8,7 @@ from rich.console import Console
 
 from gatefront.search.bundle.manifest import read_manifest
 from gatefront.search.cli.commands.options import AsJson, Database, FlopBudgetText, Storage, StudyFile
-from gatefront.search.cli.commands.start import Force, Workers, signals
+from gatefront.search.cli.commands.start import Force, Workers
 from gatefront.search.cli.comparison_text import comparison_document, comparison_notes, comparison_words
 from gatefront.search.cli.json_output import to_text
 from gatefront.search.comparison.pull import pull_system
@@ -20,6 +20,7 @@ from gatefront.search.config.study_file import read_study_file
 from gatefront.search.driver.lifecycle import Overrides
 from gatefront.search.driver.ray_backend.cluster import local_cluster, plan_workers
 from gatefront.search.driver.ray_backend.tasks import PreparationStoppedError
+from gatefront.search.driver.signals import signals
 from gatefront.search.driver.stop_request import Drain
 from gatefront.search.results.formats import format_flops
 from gatefront.search.storage.artifacts.paths import StudyFolders

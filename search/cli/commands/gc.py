@@ -9,9 +9,10 @@ from gatefront.search.cli.commands.options import AsJson, Database, StudyName, o
 from gatefront.search.cli.json_output import to_text
 from gatefront.search.config.study_file import parse_study
 from gatefront.search.results.formats import format_bytes
+from gatefront.search.snapshots.reader import studies_from
 from gatefront.search.storage.artifacts.disk_usage import DiskUse, disk_use
 from gatefront.search.storage.artifacts.paths import StudyFolders
-from gatefront.search.storage.artifacts.sweep import Sweep, plan_sweep, studies_from, sweep
+from gatefront.search.storage.artifacts.sweep import Sweep, plan_sweep, sweep
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="List what would go, and leave it.")]
 

@@ -4,7 +4,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -26,13 +25,14 @@ from gatefront.search.cli.live import PlainDisplay, RichDisplay, watching
 from gatefront.search.config.environment import database_url, storage_folder
 from gatefront.search.config.latency_budget import parse_latency_budget
 from gatefront.search.config.study_file import read_study_file
-from gatefront.search.driver.lifecycle import Overrides, Sitting, resume_study, start_study, stop_study
+from gatefront.search.driver.lifecycle import Overrides, Sitting, resume_study, start_study
 from gatefront.search.driver.recovery import Recovery
-from gatefront.search.driver.signals import handled_by
+from gatefront.search.driver.signals import signals
 from gatefront.search.driver.stop_request import Drain
 from gatefront.search.results.forecast import outlook_sentence, study_outlook
 from gatefront.search.results.missing_front import no_front_reason
-from gatefront.search.results.records import StudyState
+from gatefront.search.results.states import StudyState
+from gatefront.search.service.amendments import stop_study
 from gatefront.search.snapshots.reader import StudyReader
 
 Trials = Annotated[int | None, typer.Option("--trials", min=1, help="How many trials; default: the study file's.")]
@@ -198,14 +198,3 @@ def _say_end(reader: StudyReader, study: str, state: StudyState) -> None:
         typer.echo(f"Go on with `gatefront resume {study}`.")
     else:
         raise typer.Exit(1)
-
-
-@contextmanager
-def signals(drain: Drain) -> Iterator[None]:
-    """Ctrl-C and SIGTERM ask for a clean end; the second one for a quick one."""
-
-    def ask(_signal: int, _frame: FrameType | None) -> None:
-        drain.request("interrupted")
-
-    with handled_by(ask):
-        yield

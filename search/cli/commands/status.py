@@ -9,22 +9,17 @@ from rich.console import Console
 from rich.table import Table
 
 from gatefront.search.cli.commands.options import AsJson, Database, Server, StudyName, open_reader, settle_study
-from gatefront.search.cli.front_table import (
-    front_csv,
-    front_document,
-    front_notes,
-    front_points,
-    front_table,
-    point_document,
-)
+from gatefront.search.cli.front_table import front_csv, front_document, front_notes, front_table, point_document
 from gatefront.search.cli.json_output import to_text
-from gatefront.search.cli.live import num_done, progress_line
+from gatefront.search.cli.live import progress_line
 from gatefront.search.config.latency import LatencyRule
+from gatefront.search.results.best_point import front_points
 from gatefront.search.results.cost import cost_line, study_cost
 from gatefront.search.results.forecast import outlook_sentence, study_outlook
 from gatefront.search.results.formats import format_flops, format_latency, format_share, format_signed
 from gatefront.search.results.missing_front import is_over, no_front_reason
-from gatefront.search.results.records import EventKind, StudyEvent, StudySummary, StudyView, TrialState
+from gatefront.search.results.records import EventKind, StudyEvent, StudySummary, StudyView, num_done
+from gatefront.search.results.states import TrialState
 from gatefront.search.results.unlearned_tasks import unlearned_sentences
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from gatefront.search.driver.worker.messages import (
     TrialFinished,
     encode,
 )
-from gatefront.search.results.records import StudyState, TrialState
+from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.sampling.optuna_study import ask, open_study
 from gatefront.search.sampling.search_space import Params
 from gatefront.search.storage.study_store import StudyStore

@@ -8,11 +8,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from gatefront.search.errors import StudyBusyError
-from gatefront.search.results.records import StudyState
+from gatefront.search.results.states import DONE_STATES, StudyState
 from gatefront.search.service.control.study_control import StudyControl
 from gatefront.search.storage.database.open import open_store
 from gatefront.search.storage.lease import holds
-from gatefront.search.storage.study_store import DONE_STATES
 from gatefront.search.storage.tables.schema import StudyRow, TrialRow
 from gatefront.search.storage.tables.sql import database_time
 from gatefront.spaces.errors import GatefrontError

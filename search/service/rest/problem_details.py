@@ -12,21 +12,21 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
-from gatefront.search.errors import NothingToPullError, StoreError, StudyBusyError, StudyExistsError, StudyNotFoundError
+from gatefront.search.errors import (
+    NotAllowedError,
+    NothingToPullError,
+    StoreError,
+    StudyBusyError,
+    StudyExistsError,
+    StudyNotFoundError,
+    TooManyError,
+)
 from gatefront.search.service.control.study_control import NotRunningError
 from gatefront.spaces.errors import GatefrontError
 
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-
-
-class NotAllowedError(GatefrontError, RuntimeError):
-    """Who asks may not do this."""
-
-
-class TooManyError(GatefrontError, RuntimeError):
-    """So much is under way already that no more is begun."""
 
 
 class Problem(BaseModel):

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
+from gatefront.search.results.budgets import Budgets
 from gatefront.search.results.confirmation import Key
-from gatefront.search.results.pareto import Budgets
 from gatefront.search.snapshots.front_membership import Place, budgets_of, nondominated, places
 from gatefront.search.snapshots.study_rows import StudyFacts
 

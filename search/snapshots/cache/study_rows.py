@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from sqlalchemy.orm import Session
 
+from gatefront.search.results.budgets import Point
 from gatefront.search.results.confirmation import Key
-from gatefront.search.results.pareto import Point
-from gatefront.search.results.records import TrialState
+from gatefront.search.results.states import TrialState
 from gatefront.search.snapshots.cache.ordered_merge import in_order
 from gatefront.search.snapshots.study_rows import (
     DerivedFacts,

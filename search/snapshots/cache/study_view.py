@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 from gatefront.search.results.confirmation import Key
 from gatefront.search.results.hypervolumes import GrowingHypervolume
 from gatefront.search.results.pareto import ReferenceFrame
-from gatefront.search.results.records import StudyState, StudyView, TrialPoint
+from gatefront.search.results.records import StudyView, TrialPoint
+from gatefront.search.results.states import StudyState
 from gatefront.search.snapshots.cache.front_membership import KeptPlaces
 from gatefront.search.snapshots.cache.ordered_merge import in_order
 from gatefront.search.snapshots.cache.study_rows import KeptFacts

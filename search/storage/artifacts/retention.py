@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 import numpy as np
 
 from gatefront.search.results.confirmation import Key
-from gatefront.search.results.records import StudyView, TrialPoint, TrialState
+from gatefront.search.results.records import StudyView, TrialPoint
+from gatefront.search.results.states import TrialState
 from gatefront.search.storage.artifacts.files import FileKind, TrialFile
 
 _SPARE_TRIALS = 2

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gatefront.search.results.records import StudyView
-from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.storage.artifacts.files import FileKind, TrialFile, trial_files
 from gatefront.search.storage.artifacts.paths import StudyFolders
 from gatefront.search.storage.artifacts.retention import distant_networks, spent_files
@@ -41,11 +40,6 @@ def plan_sweep(
     if networks and not tuple(heirs):
         going += distant_networks(files, view, repeated=repeated)
     return Sweep(tuple(going))
-
-
-def studies_from(reader: StudyReader, study: str) -> tuple[str, ...]:
-    """The studies that started from this one."""
-    return tuple(summary.name for summary in reader.list_studies() if summary.started_from == study)
 
 
 def sweep(planned: Sweep) -> Sweep:

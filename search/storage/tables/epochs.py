@@ -7,7 +7,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from gatefront.search.results.records import TrialState
+from gatefront.search.results.states import TrialState
 from gatefront.search.storage.tables.among import among
 from gatefront.search.storage.tables.epoch_gates import write_epoch_gates
 from gatefront.search.storage.tables.schema import EpochRow, TrialRow

@@ -19,15 +19,14 @@ from gatefront.search.results.records import (
     EpochPoint,
     HypervolumePoint,
     PointDetail,
-    StudyState,
     StudySummary,
     StudyView,
     TaskRecord,
     TrialDetail,
     TrialPoint,
-    TrialState,
 )
 from gatefront.search.results.reference_point import ReferencePoint
+from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.service.control.study_control import StartOptions
 from gatefront.search.snapshots.study_status import StudyStatus
 from gatefront.search.snapshots.system_status import DatabaseHealth, RunningTrial, StudyDisk, StudyLoad, SystemView

@@ -12,7 +12,8 @@ from gatefront.dashboards.pages.study.actions import STARTING, STOP_ASKED, event
 from gatefront.dashboards.pages.trial import actions as trial_extras
 from gatefront.dashboards.presentation.disabled_actions import refusal_sentence, study_refusals, trial_refusals
 from gatefront.dashboards.widgets.dialogs import confirmed
-from gatefront.search.results.records import StudyEvent, StudyState, TrialState
+from gatefront.search.results.records import StudyEvent
+from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.service.control.study_control import NotRunningError
 from gatefront.search.snapshots.study_status import StudyStatus
 

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import typer
 
-from gatefront.dashboards.cli import allowed_hosts, is_loopback, listen, register
+from gatefront.dashboards.cli import register
 from gatefront.dashboards.errors import AddressInUseError, OpenAddressError
 from gatefront.dashboards.server.app import create_app
+from gatefront.dashboards.server.listen import allowed_hosts, is_loopback, listen
 from gatefront.dashboards.server.serve import require_tokens
 from gatefront.search.service.rest.auth.tokens import Tokens
 

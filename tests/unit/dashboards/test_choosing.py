@@ -27,7 +27,7 @@ from gatefront.dashboards.figures.theme import scheme_named
 from gatefront.dashboards.pages.study.front import Asked, front_update, read_floors
 from gatefront.dashboards.pages.study.pair import chosen_pair, pair_update
 from gatefront.dashboards.pages.study.points import Importances, parameters_update, rows_answer, selection_sentence
-from gatefront.dashboards.pages.trial.layout import TrialKey
+from gatefront.dashboards.pages.trial.key import TrialKey
 from gatefront.dashboards.pages.trial.sharing import sharing_update
 from gatefront.dashboards.presentation.cost_axis import cost_axis
 from gatefront.dashboards.presentation.selection import (
@@ -46,7 +46,8 @@ from gatefront.dashboards.widgets.polling import Seen
 from gatefront.dashboards.widgets.task_keys import task_key
 from gatefront.search.errors import StoreError
 from gatefront.search.results.param_importance import parameter_importances
-from gatefront.search.results.records import StudyView, TrialState
+from gatefront.search.results.records import StudyView
+from gatefront.search.results.states import TrialState
 
 LIGHT = scheme_named("light")
 

@@ -25,7 +25,8 @@ from gatefront.dashboards.figures.gate_map import gate_map_figure
 from gatefront.dashboards.figures.hypervolume import Over, hypervolume_figure
 from gatefront.dashboards.figures.task_deltas import task_deltas_figure
 from gatefront.dashboards.figures.theme import scheme_named
-from gatefront.search.results.records import EpochPoint, StudyView, TaskRecord, TrialState
+from gatefront.search.results.records import EpochPoint, StudyView, TaskRecord
+from gatefront.search.results.states import TrialState
 from gatefront.spaces.gating.gate_map import GateMap, GateSite
 
 LIGHT = scheme_named("light")

@@ -10,9 +10,9 @@ from plotly.utils import PlotlyJSONEncoder
 from gatefront.dashboards.figures.gate_map import gate_map_figure
 from gatefront.dashboards.figures.theme import scheme_named
 from gatefront.dashboards.pages.trial.gate_history import course_update, cuts, shown_epoch
-from gatefront.dashboards.pages.trial.layout import TrialKey
+from gatefront.dashboards.pages.trial.key import TrialKey
 from gatefront.dashboards.widgets.polling import Seen
-from gatefront.search.results.records import TrialState
+from gatefront.search.results.states import TrialState
 from gatefront.spaces.gating.gate_map import GateMap
 
 SEEN, KEY = Seen("1", "light"), TrialKey("digits", 7)

@@ -14,7 +14,7 @@ from gatefront.dashboards.pages.study.page import study_update
 from gatefront.dashboards.pages.study.points import rows_answer
 from gatefront.dashboards.widgets.figure_cache import ShownPoints
 from gatefront.dashboards.widgets.polling import Seen
-from gatefront.search.results.records import StudyState
+from gatefront.search.results.states import StudyState
 from gatefront.search.snapshots.reader import StudyReader
 
 pytestmark = pytest.mark.soak

@@ -18,7 +18,8 @@ from gatefront.dashboards.presentation.empty_states import (
     unlearned_sentence,
 )
 from gatefront.dashboards.report import report_html
-from gatefront.search.results.records import StudyState, StudyView, TrialDetail, TrialPoint, TrialState
+from gatefront.search.results.records import StudyView, TrialDetail, TrialPoint
+from gatefront.search.results.states import StudyState, TrialState
 
 NAN = "the loss of task right is NaN in epoch 3."
 

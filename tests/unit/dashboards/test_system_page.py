@@ -22,7 +22,8 @@ from gatefront.dashboards.widgets.nearest_points import nearest_points, nearest_
 from gatefront.dashboards.widgets.polling import Seen
 from gatefront.search.bundle.archive import PACKING
 from gatefront.search.bundle.pull import STEPS
-from gatefront.search.results.records import StudyView, TrialState
+from gatefront.search.results.records import StudyView
+from gatefront.search.results.states import TrialState
 
 UNREACHABLE = OperationalError("SELECT 1", {}, Exception("connection refused"))
 

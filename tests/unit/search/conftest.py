@@ -24,7 +24,7 @@ from gatefront.search.driver.worker.messages import (
     TrialFinished,
     encode,
 )
-from gatefront.search.results.records import StudyState, TrialState
+from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.sampling.filtered_sampler import CONFIRMS, SelectiveSampler
 from gatefront.search.sampling.optuna_study import ask, open_study
 from gatefront.search.snapshots.reader import StudyReader

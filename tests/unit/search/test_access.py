@@ -12,6 +12,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from gatefront.search.errors import NotAllowedError
 from gatefront.search.service.control.study_control import StartOptions
 from gatefront.search.service.rest.auth.authorized_control import GuardedControl
 from gatefront.search.service.rest.auth.login import local_path
@@ -20,7 +21,6 @@ from gatefront.search.service.rest.auth.principal import CALLER, Caller
 from gatefront.search.service.rest.auth.rate_limit import MOST_FAILURES, WINDOW_S, Failures
 from gatefront.search.service.rest.auth.sessions import COOKIE, LIFETIME_S, Sessions
 from gatefront.search.service.rest.auth.tokens import TokenError, Tokens, load_tokens
-from gatefront.search.service.rest.problem_details import NotAllowedError
 
 READER, WRITER = "r" * 24, "w" * 24
 TOKENS = Tokens.parse(["# people", "", f"rita read {READER}", f"wim write {WRITER}"], source="test")

@@ -8,7 +8,7 @@ import pytest
 
 from gatefront.search.cli.commands.start import _say_end
 from gatefront.search.cli.main import main
-from gatefront.search.results.records import StudyState
+from gatefront.search.results.states import StudyState
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.trainer.reporting import ReferenceResult
 

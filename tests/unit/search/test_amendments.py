@@ -14,7 +14,7 @@ from ray.tune.search import Searcher
 
 from gatefront.search.cli.main import main
 from gatefront.search.driver.worker.messages import TrialFailed
-from gatefront.search.results.records import StudyState, TrialState
+from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.sampling.filtered_sampler import SelectiveSampler
 from gatefront.search.service.amendments import extend, unvoid_trial, void_trial
 from gatefront.search.snapshots.reader import StudyReader

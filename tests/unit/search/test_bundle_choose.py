@@ -11,7 +11,8 @@ from gatefront.search.bundle.selection import choose_point
 from gatefront.search.errors import NothingToPullError, PointLabelError, StudyNotFoundError
 from gatefront.search.results.confirmation import Confirmation
 from gatefront.search.results.point_label import PointLabel
-from gatefront.search.results.records import StudyState, StudySummary, StudyView, TrialPoint, TrialState
+from gatefront.search.results.records import StudySummary, StudyView, TrialPoint
+from gatefront.search.results.states import StudyState, TrialState
 
 
 def _point(

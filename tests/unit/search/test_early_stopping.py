@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatefront.search.driver.early_stopping import EarlyStopping, StoppingRule
+from gatefront.search.config.early_stopping import StoppingRule
+from gatefront.search.driver.early_stopping import EarlyStopping
+from gatefront.search.results.budgets import is_feasible
 from gatefront.search.results.nondominated_sort import constrained_order
-from gatefront.search.results.pareto import is_feasible, pareto_front
+from gatefront.search.results.pareto import pareto_front
 
 BUDGET = 500
 POINTS = st.lists(st.tuples(st.integers(-5, 5).map(float), st.integers(1, 9).map(lambda n: 100 * n)), max_size=25)

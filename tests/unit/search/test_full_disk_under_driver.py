@@ -21,7 +21,7 @@ from gatefront.search.driver.ray_backend.reference_tasks import RayReferences
 from gatefront.search.driver.stop_request import Drain
 from gatefront.search.driver.worker.messages import AttemptStarted, TrialFinished, encode
 from gatefront.search.errors import DriverFailedError
-from gatefront.search.results.records import StudyState, TrialState
+from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.storage.database.engine import open_engine
 from gatefront.search.storage.study_store import StudyStore

@@ -19,7 +19,8 @@ from gatefront.search.driver.disk_guard import DiskKeeper
 from gatefront.search.driver.stop_request import Drain
 from gatefront.search.errors import AmendmentError, StudyFileError
 from gatefront.search.results.pareto import pareto_front
-from gatefront.search.results.records import StudyView, TrialState
+from gatefront.search.results.records import StudyView
+from gatefront.search.results.states import TrialState
 from gatefront.search.service.amendments import unvoid_trial, void_trial
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.storage.artifacts import disk_usage as disk_use

@@ -18,7 +18,7 @@ from gatefront.search.driver.ray_backend.tasks import PreparationStoppedError
 from gatefront.search.driver.run_study import DrainStopper
 from gatefront.search.driver.stop_request import Drain
 from gatefront.search.driver.worker.messages import EpochFinished
-from gatefront.search.results.records import TrialState
+from gatefront.search.results.states import TrialState
 from gatefront.trainer.reporting import EpochReport
 
 OpenStudy = Callable[..., Any]

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gatefront.search.results.budgets import Point
 from gatefront.search.results.confirmation import Confirmation
 from gatefront.search.results.hypervolumes import GrowingHypervolume, hypervolume_points
-from gatefront.search.results.pareto import Point, ReferenceFrame, hypervolume
-from gatefront.search.results.records import TrialPoint, TrialState
+from gatefront.search.results.pareto import ReferenceFrame, hypervolume
+from gatefront.search.results.records import TrialPoint
+from gatefront.search.results.states import TrialState
 
 FRAME = ReferenceFrame(single_task_flops=100, flops=60, delta_mtl=-10.0)
 START = datetime(2026, 3, 1, tzinfo=UTC)

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from optuna.distributions import FloatDistribution
 from sqlalchemy.orm import Session
 
-from gatefront.search.results.records import StudyState, StudyView, TrialState
+from gatefront.search.results.records import StudyView
+from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.service.amendments import unvoid_trial, void_trial
 from gatefront.search.snapshots.cache.ordered_merge import in_order
 from gatefront.search.snapshots.cache.study_view import KeptView

@@ -20,7 +20,7 @@ from gatefront.search.driver.worker.messages import (
     decode,
     encode,
 )
-from gatefront.search.results.records import TrialState
+from gatefront.search.results.states import TrialState
 from gatefront.trainer.checkpoints import disk_full as full_disk
 from gatefront.trainer.checkpoints.disk_full import ran_out_of_disk
 from gatefront.trainer.reporting import EpochReport

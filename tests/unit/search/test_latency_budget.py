@@ -15,9 +15,10 @@ from gatefront.search.cli.front_table import front_csv, front_document, front_no
 from gatefront.search.cli.json_output import to_text
 from gatefront.search.cli.live import PlainDisplay
 from gatefront.search.errors import NothingToPullError, RefusedResultError
-from gatefront.search.results.pareto import Budgets, Outcome
+from gatefront.search.results.budgets import Budgets, Outcome
 from gatefront.search.results.point_label import PointLabel
-from gatefront.search.results.records import StudyView, TrialState
+from gatefront.search.results.records import StudyView
+from gatefront.search.results.states import TrialState
 from gatefront.search.sampling.optuna_study import tell_complete
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.trainer.reporting import DerivedResult, TrialResult

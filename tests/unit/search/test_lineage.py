@@ -14,7 +14,7 @@ from gatefront.search.config.comparability import first_difference
 from gatefront.search.config.study_file import parse_study
 from gatefront.search.errors import LineageError
 from gatefront.search.planning.study_plan import StudyPlan, plan_study
-from gatefront.search.results.records import StudyState
+from gatefront.search.results.states import StudyState
 from gatefront.search.sampling.filtered_sampler import SelectiveSampler
 from gatefront.search.sampling.optuna_study import open_study
 from gatefront.search.sampling.search_space import FAMILY, decode, search_space

@@ -9,7 +9,7 @@ import ray
 from gatefront.search.driver.ray_backend.attempts import MOST_ATTEMPTS
 from gatefront.search.driver.ray_backend.oom_kills import given_up, killed_workers
 from gatefront.search.driver.worker.messages import AttemptStarted, encode
-from gatefront.search.results.records import TrialState
+from gatefront.search.results.states import TrialState
 
 # As Ray 2.60 says it, shortened; the table of the largest processes follows what was chosen.
 SENTENCE = """1 worker(s) were killed due to the node running low on memory.

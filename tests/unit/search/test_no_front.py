@@ -9,7 +9,8 @@ from gatefront.search.cli.commands.status import _status_lines
 from gatefront.search.cli.front_table import front_notes
 from gatefront.search.driver.worker.messages import TrialFailed
 from gatefront.search.results.missing_front import no_front_reason
-from gatefront.search.results.records import StudyState, StudyView
+from gatefront.search.results.records import StudyView
+from gatefront.search.results.states import StudyState
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.storage.database.engine import open_engine
 from gatefront.search.storage.lease import Lease

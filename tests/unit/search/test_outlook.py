@@ -9,14 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatefront.search.results.forecast import outlook_sentence, study_outlook
-from gatefront.search.results.records import (
-    HypervolumePoint,
-    StudyState,
-    StudySummary,
-    StudyView,
-    TrialPoint,
-    TrialState,
-)
+from gatefront.search.results.records import HypervolumePoint, StudySummary, StudyView, TrialPoint
+from gatefront.search.results.states import StudyState, TrialState
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

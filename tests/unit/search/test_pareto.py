@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gatefront.search.results.budgets import is_feasible
 from gatefront.search.results.pareto import (
     ReferenceFrame,
     best_under_budget,
     hypervolume,
     hypervolume_history,
-    is_feasible,
     pareto_front,
 )
 

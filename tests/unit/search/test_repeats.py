@@ -8,13 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatefront.search.driver.worker.messages import TrialFailed
-from gatefront.search.results.records import StudyView, TrialPoint, TrialState
+from gatefront.search.results.best_point import best_point
+from gatefront.search.results.records import StudyView, TrialPoint
+from gatefront.search.results.states import TrialState
 from gatefront.search.sampling.replicates import due_repeats
 from gatefront.search.service.amendments import extend, void_trial
 from gatefront.search.snapshots.front_membership import Place, places
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.snapshots.study_rows import StudyFacts
-from gatefront.search.snapshots.summary import best_point
 from gatefront.search.storage.tables.schema import StudyRow
 from gatefront.trainer.reporting import ReferenceResult
 

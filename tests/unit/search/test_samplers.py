@@ -9,7 +9,7 @@ from gatefront.search.config.study_config import SamplerName
 from gatefront.search.config.study_file import parse_study
 from gatefront.search.driver.worker.messages import TrialFailed
 from gatefront.search.errors import StudyFileError
-from gatefront.search.results.records import TrialState
+from gatefront.search.results.states import TrialState
 from gatefront.search.sampling.samplers import choose_sampler
 from gatefront.search.snapshots.reader import StudyReader
 

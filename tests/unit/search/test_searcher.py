@@ -9,7 +9,7 @@ import pytest
 from ray.tune.search import Searcher
 
 from gatefront.search.driver.worker.messages import EpochFinished, TrialFailed
-from gatefront.search.results.records import TrialState
+from gatefront.search.results.states import TrialState
 from gatefront.search.sampling.optuna_study import ask
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.trainer.reporting import EpochReport, TrialResult

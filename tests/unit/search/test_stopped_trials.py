@@ -9,13 +9,14 @@ import sqlalchemy as sa
 from ray.tune.schedulers import TrialScheduler as RayScheduler
 from sqlalchemy.orm import Session
 
-from gatefront.search.cli.live import num_done
+from gatefront.search.config.early_stopping import StoppingRule
 from gatefront.search.config.study_file import parse_study
-from gatefront.search.driver.early_stopping import EarlyStopping, StoppingRule
+from gatefront.search.driver.early_stopping import EarlyStopping
 from gatefront.search.driver.ray_backend.scheduler import TrialScheduler
 from gatefront.search.driver.study_stopping import early_stopping
 from gatefront.search.driver.worker.messages import EpochFinished, TrialFinished, encode
-from gatefront.search.results.records import StudyState, TrialState
+from gatefront.search.results.records import num_done
+from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.storage.database.engine import open_engine
 from gatefront.search.storage.lease import Lease

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from gatefront.search.errors import DriverFailedError
-from gatefront.search.results.records import StudyState
+from gatefront.search.results.states import StudyState
 from gatefront.search.service.amendments import ask_to_stop
 from gatefront.search.service.control.supervisor import ACTOR, StudyWatch
 from gatefront.search.storage.database.open import open_store

@@ -7,7 +7,7 @@ import pytest
 
 from gatefront.spaces.architecture import Architecture
 from gatefront.spaces.families import build_lomt
-from gatefront.spaces.networks.cost_model import count_flops
+from gatefront.spaces.graph.flop_counter import count_flops
 from gatefront.spaces.networks.shared_network import build_shared_network
 from gatefront.spaces.tasks import Task
 from gatefront.trainer.config import TrainConfig, TrainConfigError

@@ -9,7 +9,7 @@ import torch
 
 from gatefront.spaces.errors import BudgetBelowFloorError
 from gatefront.spaces.gating.gate_map import GateMap
-from gatefront.spaces.networks.cost_model import count_flops
+from gatefront.spaces.graph.flop_counter import count_flops
 from gatefront.spaces.networks.interrogate import build_gated_network
 from gatefront.spaces.pruning.prune import prune_network
 from gatefront.trainer.checkpoints.checkpoint import CheckpointError, load_network

@@ -8,7 +8,7 @@ from typing import Any
 
 from gatefront.spaces.architecture import Architecture
 from gatefront.spaces.families import FAMILIES, FamilyNetwork, build_family
-from gatefront.spaces.networks.cost_model import count_flops, count_parameters
+from gatefront.spaces.graph.flop_counter import count_flops, count_parameters
 from gatefront.trainer.checkpoints.checkpoint import CheckpointSlot, load_state
 from gatefront.trainer.checkpoints.content_hash import hash_json
 from gatefront.trainer.checkpoints.initial_network import InitialNetwork, load_initial_family

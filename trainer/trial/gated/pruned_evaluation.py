@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gatefront.spaces.errors import GatefrontError
 from gatefront.spaces.gating.gate_map import GateMap
-from gatefront.spaces.networks.cost_model import count_flops, count_parameters
+from gatefront.spaces.graph.flop_counter import count_flops, count_parameters
 from gatefront.spaces.networks.interrogate import InterroGateNetwork
 from gatefront.spaces.pruning.plain_network import PlainNetwork
 from gatefront.spaces.pruning.prune import prune_network

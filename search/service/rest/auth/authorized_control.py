@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from gatefront.search.doctor.check import Check
+from gatefront.search.errors import NotAllowedError
 from gatefront.search.service.control.study_control import StartOptions, StudyControl
 from gatefront.search.service.rest.auth.principal import CALLER
-from gatefront.search.service.rest.problem_details import NotAllowedError
 
 
 class GuardedControl:

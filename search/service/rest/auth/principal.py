@@ -6,7 +6,7 @@ from typing import Literal
 
 from fastapi import Request
 
-from gatefront.search.service.rest.problem_details import NotAllowedError
+from gatefront.search.errors import NotAllowedError
 
 Role = Literal["read", "write"]
 

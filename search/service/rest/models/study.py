@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Literal
 
-from gatefront.search.cli.live import num_done
-from gatefront.search.results.latency import Precision, Runtime
-from gatefront.search.results.records import EventKind, StudyState, StudySummary, StudyView, TrialState
+from gatefront.search.config.latency import Precision, Runtime
+from gatefront.search.results.records import EventKind, StudySummary, StudyView, num_done
+from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.service.rest.models.base import Model
 from gatefront.search.service.rest.models.trial import Trial
 

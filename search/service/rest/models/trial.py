@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from gatefront.search.results.latency import Precision, Runtime
-from gatefront.search.results.pareto import Exceeded
-from gatefront.search.results.records import EpochPoint, PointDetail, TrialDetail, TrialPoint, TrialState
+from gatefront.search.config.latency import Precision, Runtime
+from gatefront.search.results.budgets import Exceeded
+from gatefront.search.results.records import EpochPoint, PointDetail, TrialDetail, TrialPoint
+from gatefront.search.results.states import TrialState
 from gatefront.search.service.rest.models.base import Model
 from gatefront.spaces.gating.gate_map import GateMap as GateMapRecord
 

@@ -10,7 +10,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from gatefront.search.results.records import StudyState, StudySummary, TrialState
+from gatefront.search.results.records import StudySummary
+from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.service.rest.problem_details import RESPONSES
 from gatefront.search.service.rest.response_cache import Replies
 from gatefront.search.snapshots.reader import StudyReader

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from gatefront.search.cli.front_table import front_points
 from gatefront.search.errors import StudyNotFoundError
+from gatefront.search.results.best_point import front_points
 from gatefront.search.results.point_label import PointLabel
-from gatefront.search.results.records import TrialState
+from gatefront.search.results.states import TrialState
 from gatefront.search.service.rest.models.base import LabelPath, Limit, NumberPath, Offset, Page, StudyPath
 from gatefront.search.service.rest.models.comparison import Comparison, comparison_model
 from gatefront.search.service.rest.models.study import (

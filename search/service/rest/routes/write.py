@@ -9,12 +9,13 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 from pydantic import Field, StringConstraints
 
+from gatefront.search.errors import TooManyError
 from gatefront.search.service.control.study_control import StartOptions, StudyControl
 from gatefront.search.service.control.study_file_policy import MAX_STUDY_FILE_BYTES
 from gatefront.search.service.rest.auth.principal import caller_of
 from gatefront.search.service.rest.models.base import MOST, Asked, Model, NumberPath, StudyPath
 from gatefront.search.service.rest.models.study import StudyDetail, study_detail
-from gatefront.search.service.rest.problem_details import RESPONSES, TooManyError
+from gatefront.search.service.rest.problem_details import RESPONSES
 from gatefront.search.snapshots.reader import StudyReader
 
 _EXAMINED_AT_ONCE = 2

@@ -1,0 +1,33 @@
+"""States of trials and studies."""
+
+from enum import StrEnum
+
+
+class TrialState(StrEnum):
+    """The states a person sees."""
+
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    STOPPED_EARLY = "STOPPED_EARLY"
+    COMPLETE = "COMPLETE"
+    FAILED = "FAILED"
+    LOST = "LOST"
+    VOID = "VOID"
+
+
+class StudyState(StrEnum):
+    """PREPARING: references train. LOST: the driver's heartbeat stopped; `resume` goes on."""
+
+    PREPARING = "PREPARING"
+    RUNNING = "RUNNING"
+    STOPPING = "STOPPING"
+    STOPPED = "STOPPED"
+    COMPLETE = "COMPLETE"
+    FAILED = "FAILED"
+    LOST = "LOST"
+
+
+OPEN_STATES = (TrialState.QUEUED, TrialState.RUNNING)
+
+
+DONE_STATES = (TrialState.COMPLETE, TrialState.FAILED, TrialState.STOPPED_EARLY)
