@@ -1,4 +1,4 @@
-"""The Pareto front: Δ_MTL against what a network costs, with budgets, references and what it is compared with."""
+"""The Pareto front: Δ_MTL against what a network costs, with budgets and references."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from gatefront.search.storage.artifacts.disk_use import folder_bytes
+from gatefront.search.storage.artifacts.disk_usage import folder_bytes
 
 _FRESH_S = 30.0
 

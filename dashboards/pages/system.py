@@ -12,7 +12,7 @@ from dash.development.base_component import Component
 
 from gatefront.dashboards.jobs.disk_usage import DiskUses
 from gatefront.dashboards.presentation.formats import NONE, format_bytes, format_duration
-from gatefront.dashboards.widgets import ids_actions
+from gatefront.dashboards.widgets import ids
 from gatefront.dashboards.widgets.components import Children, card, labelled, reason, stat, stats, study_badge
 from gatefront.dashboards.widgets.links import study_path, trial_path
 from gatefront.dashboards.widgets.polling import INTERVAL_MS, Seen, nothing_new, pause, poll
@@ -28,10 +28,10 @@ def layout() -> Component:
     return html.Div(
         [
             dmc.Title("System", order=1, className="page-title"),
-            html.Div(id=ids_actions.SYSTEM_BANNER, role="status"),
-            html.Div(id=ids_actions.SYSTEM_CONTENT),
-            dcc.Store(id=ids_actions.SYSTEM_SEEN),
-            dcc.Interval(id=ids_actions.SYSTEM_TICK, interval=INTERVAL_MS),
+            html.Div(id=ids.SYSTEM_BANNER, role="status"),
+            html.Div(id=ids.SYSTEM_CONTENT),
+            dcc.Store(id=ids.SYSTEM_SEEN),
+            dcc.Interval(id=ids.SYSTEM_TICK, interval=INTERVAL_MS),
         ]
     )
 
@@ -40,13 +40,13 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
     disks = DiskUses()
 
     @app.callback(  # type: ignore[untyped-decorator, unused-ignore]
-        Output(ids_actions.SYSTEM_BANNER, "children"),
-        Output(ids_actions.SYSTEM_CONTENT, "style"),
-        Output(ids_actions.SYSTEM_CONTENT, "children"),
-        Output(ids_actions.SYSTEM_SEEN, "data"),
-        Input(ids_actions.SYSTEM_TICK, "n_intervals"),
-        State(ids_actions.SYSTEM_SEEN, "data"),
-        running=pause(ids_actions.SYSTEM_TICK),
+        Output(ids.SYSTEM_BANNER, "children"),
+        Output(ids.SYSTEM_CONTENT, "style"),
+        Output(ids.SYSTEM_CONTENT, "children"),
+        Output(ids.SYSTEM_SEEN, "data"),
+        Input(ids.SYSTEM_TICK, "n_intervals"),
+        State(ids.SYSTEM_SEEN, "data"),
+        running=pause(ids.SYSTEM_TICK),
     )
     async def update(_: int | None, seen: dict[str, str] | None) -> tuple[Any, ...]:
         return await asyncio.to_thread(system_update, reader, disks, Seen.from_json(seen))

@@ -8,11 +8,11 @@ from dash import Dash
 from fastapi import FastAPI
 from fastapi.middleware.trustedhost import TrustedHostMiddleware
 
+from gatefront.dashboards.jobs.bundle_jobs import BundleJobs, Pack, pack_bundle
 from gatefront.dashboards.server.deep_links import PageAddresses
 from gatefront.dashboards.server.downloads import add_downloads
 from gatefront.dashboards.server.page_shell import frame
 from gatefront.dashboards.server.router import register_pages
-from gatefront.search.service.bundle_jobs_part import BundleJobs, Pack, pack_bundle
 from gatefront.search.service.control.study_control import StudyControl
 from gatefront.search.snapshots.protocol import Reader
 

@@ -9,6 +9,7 @@ import asyncio
 from dash import Dash, Input, Output, State
 from dash.development.base_component import Component
 
+from gatefront.dashboards.jobs.bundle_jobs import BundleJobs
 from gatefront.dashboards.pages import comparison, not_found, studies, system
 from gatefront.dashboards.pages.start import page as start
 from gatefront.dashboards.pages.study import actions as study_actions
@@ -28,7 +29,6 @@ from gatefront.dashboards.widgets.links import (
     parse_study,
     parse_trial,
 )
-from gatefront.search.service.bundle_jobs_part import BundleJobs
 from gatefront.search.service.control.study_control import StudyControl
 from gatefront.search.snapshots.protocol import Reader
 

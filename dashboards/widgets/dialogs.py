@@ -10,7 +10,7 @@ from dash import ClientsideFunction, Dash, Input, Output, State, html, no_update
 from dash.development.base_component import Component
 
 from gatefront.dashboards.widgets.components import problem, said
-from gatefront.dashboards.widgets.ids_actions import dialog_part
+from gatefront.dashboards.widgets.ids import dialog_part
 from gatefront.dashboards.widgets.polling import UNREACHABLE
 
 Act = Callable[..., str]
@@ -98,3 +98,7 @@ def confirmed(act: Act, about: Any, values: tuple[Any, ...]) -> tuple[Any, ...]:
     except UNREACHABLE as error:
         return True, problem(error), no_update
     return False, None, done
+
+
+ACTOR = "dashboard"
+"""A service that knows its callers puts their names in its place."""

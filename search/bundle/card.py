@@ -1,6 +1,7 @@
 """The card: a bundle's README.md, for a person who has the folder and nothing else."""
 
-from gatefront.search.bundle.card_latency import latency_section
+from collections.abc import Iterable
+
 from gatefront.search.bundle.file_names import (
     ARCHITECTURE,
     FRONT_PICTURE,
@@ -17,6 +18,7 @@ from gatefront.search.bundle.file_names import (
 from gatefront.search.bundle.manifest import Manifest, TaskEntry, WorkerLatencyEntry
 from gatefront.search.bundle.markdown import as_text
 from gatefront.search.results.formats import format_latency
+from gatefront.search.results.latency import Latency
 
 _MAX_LISTED_CLASSES = 40
 _REFERENCES = {"single_task": "one network per task", "hard_sharing": "one encoder shared by all tasks"}
@@ -233,3 +235,29 @@ def _derived(manifest: Manifest) -> str:
     if not manifest.derived:
         return ""
     return f" (point {manifest.derived} derived from it: the gates it learned, cut to a smaller budget)"
+
+
+def latency_section(latencies: Iterable[Latency]) -> str:
+    """Markdown: one row per setting."""
+    lines = [
+        "## How long it takes",
+        "",
+        "One forward pass as `gatefront bench` measured it: the median in milliseconds, and 10th to 90th percentile.",
+        "",
+        "| device (host) | runtime | threads | batch | precision | ms | images/s |",
+        "| --- | --- | ---: | ---: | --- | ---: | ---: |",
+    ]
+    return "\n".join(lines + [_row(latency) for latency in latencies])
+
+
+def _row(latency: Latency) -> str:
+    cells = (
+        f"{latency.device} ({latency.host})",
+        f"{latency.runtime} {latency.version}",
+        str(latency.threads),
+        str(latency.batch),
+        latency.precision,
+        f"{latency.median_ms:.3g} ({latency.p10_ms:.3g} to {latency.p90_ms:.3g})",
+        f"{latency.images_per_second:,.0f}",
+    )
+    return f"| {' | '.join(cells)} |"

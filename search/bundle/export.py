@@ -25,7 +25,7 @@ from gatefront.search.bundle.file_names import (
 from gatefront.search.bundle.onnx_names import name_outputs
 from gatefront.search.errors import BundleError
 from gatefront.spaces import PlainNetwork, SpaceError, pad_widths
-from gatefront.spaces.task_names import safe_names
+from gatefront.spaces.tasks import safe_names
 
 _BATCH = torch.export.Dim("batch", min=1)
 

@@ -1,8 +1,11 @@
 """A bundle's measured latencies, beside its trial in the database it was pulled from."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
-from gatefront.search.bundle.manifest import Manifest
+from gatefront.search.bundle.card import write_card
+from gatefront.search.bundle.file_names import CARD
+from gatefront.search.bundle.manifest import Manifest, file_entry, write_manifest
 from gatefront.search.errors import NoDatabaseError, StudyNotFoundError
 from gatefront.search.results.latency import Latency
 from gatefront.search.results.records import TrialDetail
@@ -10,6 +13,7 @@ from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.storage.database.engine import open_engine
 from gatefront.search.storage.database.migrate import upgrade_schema
 from gatefront.search.storage.study_store import StudyStore
+from gatefront.trainer.checkpoints.atomic_file import replacing
 
 
 def record_latency(url: str, manifest: Manifest, measured: Iterable[Latency]) -> str | None:
@@ -43,3 +47,18 @@ def _is_known(detail: TrialDetail, manifest: Manifest) -> bool:
     points = {network.point.derived: network.point for network in detail.networks}
     point = points.get(manifest.derived)
     return point is not None and point.flops == manifest.flops.value and point.delta_mtl == manifest.delta_mtl
+
+
+def keep_latency(folder: Path, manifest: Manifest, measured: Iterable[Latency]) -> Manifest:
+    """Add measurements to the bundle; one of a setting measured before takes the earlier one's place.
+
+    Nothing else in the folder changes, so that the bundle verifies as before.
+    """
+    by_setting = {latency.setting: latency for latency in (*manifest.latency, *measured)}
+    kept = manifest.model_copy(update={"latency": tuple(by_setting.values())})
+    with replacing(folder / CARD) as card:
+        card.write_text(write_card(kept))
+        card.chmod((folder / CARD).stat().st_mode)
+    kept = kept.model_copy(update={"files": kept.files | {CARD: file_entry(folder / CARD)}})
+    write_manifest(kept, folder)
+    return kept

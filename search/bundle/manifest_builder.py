@@ -22,8 +22,7 @@ from gatefront.search.bundle.source import PullSource
 from gatefront.search.results.records import TaskRecord
 from gatefront.search.results.unlearned_tasks import unlearned_tasks
 from gatefront.spaces import FLOP_CONVENTION, PlainNetwork, count_parameters
-from gatefront.spaces.task_names import safe_names
-from gatefront.spaces.tasks import Task
+from gatefront.spaces.tasks import Task, safe_names
 from gatefront.trainer.checkpoints.network_file import Delivered
 from gatefront.trainer.data import DataDescription, MultiTaskData
 

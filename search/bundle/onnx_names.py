@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
-from gatefront.spaces.task_names import safe_names
+from gatefront.spaces.tasks import safe_names
 
 TASKS_PROPERTY = "gatefront.tasks"
 """The model's metadata entry with the tasks' names, as a JSON list in the outputs' order."""
@@ -15,7 +15,7 @@ _INNER = "inner."
 
 
 def name_outputs(model: Any, task_names: Sequence[str]) -> None:
-    """Call the outputs as :func:`gatefront.spaces.task_names.output_names` says, in place, and note the tasks' names.
+    """Call the outputs as :func:`gatefront.spaces.tasks.output_names` says, in place, and note the tasks' names.
 
     The exporter calls values after what computes them, ``relu`` or ``conv2d_1``, and ONNX gives a name to one value. A
     value that has the name of an output gets another one.

@@ -13,7 +13,7 @@ from gatefront.search.bundle.bench_settings import BenchSettings
 from gatefront.search.bundle.file_names import INPUT_NAME, ONNX_MODEL
 from gatefront.search.bundle.manifest import Manifest
 from gatefront.search.bundle.verify import rebuild_network
-from gatefront.search.config.cxx_compiler import missing_compiler
+from gatefront.search.config.latency import missing_compiler
 from gatefront.search.errors import BenchError
 
 Action = Callable[[], object]

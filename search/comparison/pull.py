@@ -25,7 +25,7 @@ from gatefront.search.results.comparison_table import SINGLE_TASK, ComparisonTab
 from gatefront.search.storage.artifacts.paths import StudyFolders
 from gatefront.search.storage.tables.comparisons import read_comparison, read_run
 from gatefront.spaces import FLOP_CONVENTION, InterroGateNetwork, PlainNetwork, count_flops, count_parameters
-from gatefront.spaces.task_names import safe_names
+from gatefront.spaces.tasks import safe_names
 from gatefront.trainer.checkpoints.network_file import Delivered, load_delivered
 from gatefront.trainer.data import MultiTaskData, load_data
 from gatefront.trainer.trial.spec import NETWORK_FILE

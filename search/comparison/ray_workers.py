@@ -9,11 +9,11 @@ import ray
 from gatefront.search.comparison.jobs import SystemJob
 from gatefront.search.comparison.run import Workers
 from gatefront.search.comparison.training import train_system
-from gatefront.search.driver.ray_backend.cluster import WorkerResources
 from gatefront.search.driver.ray_backend.reference_tasks import RayReferences
 from gatefront.search.driver.ray_backend.tasks import run_jobs
 from gatefront.search.driver.stop_request import Drain
 from gatefront.search.driver.worker.memory import keep_to_share
+from gatefront.search.planning.worker_resources import WorkerResources
 from gatefront.search.results.comparison_table import SystemRun
 from gatefront.search.storage.artifacts.paths import StudyFolders
 

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from gatefront.search.config.disk_quota import parse_disk_quota
+from gatefront.search.config.quantities import parse_disk_quota
 
 DEFAULT_URL = "sqlite:///runs/gatefront.db"
 DEFAULT_STORAGE = Path("runs")

@@ -1,9 +1,11 @@
 """A study's ``[latency]``: how every delivered network is timed on its worker, and what it may take."""
 
+import os
+import shutil
+import sys
 from dataclasses import dataclass
 from typing import Literal
 
-from gatefront.search.config.cxx_compiler import missing_compiler
 from gatefront.search.errors import StudyFileError
 
 Runtime = Literal["onnx", "eager", "compiled"]
@@ -39,3 +41,11 @@ class LatencyRule:
                 f'latency.runtime is "compiled": {reason}.',
                 hint='Install one, or measure with runtime = "onnx" or "eager".',
             )
+
+
+def missing_compiler() -> str | None:
+    """Why torch.compile cannot work here; None where there is a compiler."""
+    compiler = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")
+    if shutil.which(compiler) is None:
+        return f"torch.compile needs a C++ compiler, and there is no {compiler}; name one in CXX"
+    return None

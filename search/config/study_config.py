@@ -4,12 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from gatefront.search.config.disk_quota import parse_disk_quota
 from gatefront.search.config.early_stopping import StoppingRule
 from gatefront.search.config.family import INTERROGATE, FamilySection
 from gatefront.search.config.gates import GatesSection
 from gatefront.search.config.latency import LatencyRule, Precision, Runtime
-from gatefront.search.config.param_budget import parse_param_budget
 from gatefront.search.config.parameters import (
     FloatChoice,
     FloatKnob,
@@ -20,7 +18,7 @@ from gatefront.search.config.parameters import (
     StrictModel,
     word_form,
 )
-from gatefront.search.config.quantities import parse_flop_budget
+from gatefront.search.config.quantities import parse_disk_quota, parse_flop_budget, parse_param_budget
 from gatefront.search.errors import StudyFileError
 from gatefront.spaces.architecture import DenseDecoder
 from gatefront.trainer.config import WeightingName

@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 from torch.utils.data import Dataset
 
 from gatefront.search.doctor.check import Check
-from gatefront.search.doctor.evenly import evenly_spaced
+from gatefront.search.doctor.label_counts import evenly_spaced
 from gatefront.search.doctor.label_pictures import Picture, image_picture, label_picture
 from gatefront.search.doctor.label_words import label_words
 from gatefront.search.doctor.legend import SWATCH, LegendEntry, lay_out_legend

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from gatefront.search.config.parameters import largest
 from gatefront.search.doctor.check import Check
 from gatefront.search.doctor.first_steps import FirstSteps
-from gatefront.search.driver.ray_backend.cluster import plan_workers
 from gatefront.search.planning.study_plan import StudyPlan
+from gatefront.search.planning.worker_resources import plan_local_workers
 from gatefront.search.results.formats import format_duration
 from gatefront.trainer.data import MultiTaskData
 from gatefront.trainer.data.loader import num_samples
@@ -22,7 +22,7 @@ def check_duration(plan: StudyPlan, data: MultiTaskData, steps: Sequence[FirstSt
     speeds = [_seconds_per_flop(one, plan) * per_epoch for one in steps]
     per_trial = [speed * plan.family_trial_flops(one.family) for speed, one in zip(speeds, steps, strict=True)]
     references = speeds[0] * _reference_flops(plan)
-    workers = plan_workers(plan.config.study.workers).num_workers
+    workers = plan_local_workers(plan.config.study.workers).num_workers
     study = plan.config.study
     repeats = study.confirm_points * study.confirm_seeds
     totals = [(seconds * (study.trials + repeats) + references) / workers for seconds in per_trial]

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from gatefront.search.doctor.check import Check
-from gatefront.search.doctor.evenly import evenly_spaced
+from gatefront.search.doctor.label_counts import evenly_spaced
 from gatefront.trainer.data import MultiTaskData
 from gatefront.trainer.data.io.picture_file import TURNED, describe_image
 from gatefront.trainer.data.loader import num_samples

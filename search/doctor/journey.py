@@ -35,7 +35,7 @@ from gatefront.spaces.errors import ERRORS_OF_FOREIGN_CODE
 from gatefront.spaces.families import build_family, plain_network
 from gatefront.spaces.networks.encoder import image_shape
 from gatefront.spaces.networks.equivalence import calibrate_norms, randomize
-from gatefront.spaces.task_names import safe_names
+from gatefront.spaces.tasks import safe_names
 
 _NUM_SAMPLES = 2
 _TOLERANCE = 2e-3

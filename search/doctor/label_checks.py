@@ -7,8 +7,7 @@ from torch.utils.data import Dataset
 
 from gatefront.search.doctor.brightness import Brightness
 from gatefront.search.doctor.check import Check
-from gatefront.search.doctor.evenly import evenly_spaced
-from gatefront.search.doctor.label_counts import LabelCounts
+from gatefront.search.doctor.label_counts import LabelCounts, evenly_spaced
 from gatefront.search.doctor.label_places import LabelPlaces
 from gatefront.search.doctor.suspicions import suspicions
 from gatefront.spaces.tasks import Task

@@ -109,3 +109,9 @@ class LabelCounts:
         self.num_foreign += int((known & (answers != 0) & (answers != 1)).sum())
         self.known += known.sum(dim=1)
         self.found += (answers == 1).sum(dim=1)
+
+
+def evenly_spaced(total: int, most: int) -> list[int]:
+    """At most ``most`` indices below ``total``, in order, the first one included: all of them if they are as few."""
+    count = min(total, most)
+    return [position * total // count for position in range(count)]

@@ -8,8 +8,8 @@ import torch
 from gatefront.search.doctor.check import Check
 from gatefront.search.doctor.first_steps import FirstSteps
 from gatefront.search.doctor.peak_memory import available_bytes, total_bytes
-from gatefront.search.driver.ray_backend.cluster import plan_workers
 from gatefront.search.planning.study_plan import StudyPlan
+from gatefront.search.planning.worker_resources import plan_local_workers
 
 
 def check_memory(plan: StudyPlan, steps: Sequence[FirstSteps]) -> Check:
@@ -19,7 +19,7 @@ def check_memory(plan: StudyPlan, steps: Sequence[FirstSteps]) -> Check:
     hold at the moment is said, and decides nothing.
     """
     worst = max(steps, key=lambda one: one.peak_bytes)
-    workers = plan_workers(plan.config.study.workers).num_workers
+    workers = plan_local_workers(plan.config.study.workers).num_workers
     sharing = math.ceil(workers / torch.cuda.device_count()) if worst.device.type == "cuda" else workers
     available, total = available_bytes(worst.device), total_bytes(worst.device)
     place = "machine" if worst.device.type == "cpu" else "GPU"

@@ -12,13 +12,12 @@ import sqlalchemy as sa
 from ray import tune
 
 from gatefront.search.config.latency import LatencyRule
-from gatefront.search.config.param_budget import parse_param_budget
-from gatefront.search.config.quantities import parse_flop_budget
+from gatefront.search.config.quantities import parse_flop_budget, parse_param_budget
 from gatefront.search.config.study_config import LatencySection, StudyConfig
 from gatefront.search.config.study_file import parse_study, without_mark
 from gatefront.search.doctor.data_checks import require_sound_data
 from gatefront.search.driver.heartbeat import Heartbeat
-from gatefront.search.driver.ray_backend.cluster import WorkerResources, plan_workers
+from gatefront.search.driver.ray_backend.cluster import plan_workers
 from gatefront.search.driver.recovery import Recovery, recover
 from gatefront.search.driver.run_study import StudyRun, run_study
 from gatefront.search.driver.stop_request import Drain
@@ -26,6 +25,7 @@ from gatefront.search.driver.worker.trainable import RunTrial
 from gatefront.search.errors import DriverFailedError, StudyExistsError, StudyFileError
 from gatefront.search.planning.study_plan import StudyPlan, plan_study
 from gatefront.search.planning.task_records import task_records
+from gatefront.search.planning.worker_resources import WorkerResources
 from gatefront.search.results.records import EventKind
 from gatefront.search.results.states import StudyState
 from gatefront.search.sampling.filtered_sampler import SelectiveSampler

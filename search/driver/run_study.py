@@ -14,10 +14,10 @@ from ray import tune
 
 from gatefront.search.config.environment import disk_quota
 from gatefront.search.driver.disk_guard import DiskKeeper
+from gatefront.search.driver.early_stopping import early_stopping
 from gatefront.search.driver.phases import Progress, Round
-from gatefront.search.driver.ray_backend.attempts import MOST_ATTEMPTS
-from gatefront.search.driver.ray_backend.cluster import WorkerResources, cluster
-from gatefront.search.driver.ray_backend.oom_kills import WorkersKilledError, given_up, killed_workers
+from gatefront.search.driver.ray_backend.cluster import cluster
+from gatefront.search.driver.ray_backend.oom_kills import MOST_ATTEMPTS, WorkersKilledError, given_up, killed_workers
 from gatefront.search.driver.ray_backend.reference_tasks import RayReferences
 from gatefront.search.driver.ray_backend.scheduler import TrialScheduler
 from gatefront.search.driver.ray_backend.searcher import StudySearcher
@@ -26,10 +26,10 @@ from gatefront.search.driver.recovery import Recovery, give_up_unowned, recover
 from gatefront.search.driver.references import References, prepare_references
 from gatefront.search.driver.result_validation import ResultGate
 from gatefront.search.driver.stop_request import Drain
-from gatefront.search.driver.study_stopping import early_stopping
 from gatefront.search.driver.worker.trainable import SPEC, TRIAL_NUMBER, RunTrial, make_trainable
 from gatefront.search.planning.disk_estimate import trial_bytes
 from gatefront.search.planning.study_plan import StudyPlan
+from gatefront.search.planning.worker_resources import WorkerResources
 from gatefront.search.results.records import StudyView
 from gatefront.search.results.states import DONE_STATES, OPEN_STATES, StudyState, TrialState
 from gatefront.search.sampling.filtered_sampler import CONFIRMS

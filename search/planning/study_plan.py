@@ -4,9 +4,8 @@ import math
 from dataclasses import dataclass, replace
 
 from gatefront.search.config.family import INTERROGATE, FamilyName
-from gatefront.search.config.param_budget import parse_param_budget
 from gatefront.search.config.parameters import Choices, FloatRange, largest, listed
-from gatefront.search.config.quantities import parse_flop_budget
+from gatefront.search.config.quantities import parse_flop_budget, parse_param_budget
 from gatefront.search.config.study_config import StudyConfig
 from gatefront.search.errors import StudyFileError
 from gatefront.search.planning.capacities import (

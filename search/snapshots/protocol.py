@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Protocol
 
-from gatefront.search.comparison import ComparisonTable
+from gatefront.search.results.comparison_table import ComparisonTable
 from gatefront.search.results.gate_history import GateCourse
 from gatefront.search.results.records import StudySummary, StudyView, TrialDetail
 from gatefront.search.snapshots.study_status import StudyStatus

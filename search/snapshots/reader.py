@@ -30,7 +30,7 @@ from gatefront.search.storage.database.engine import open_readonly_engine, unrea
 from gatefront.search.storage.database.migrate import upgrade_older
 from gatefront.search.storage.tables.comparisons import comparison_revision, list_comparison_names, read_comparison
 from gatefront.search.storage.tables.derived_points import read_derived_points
-from gatefront.search.storage.tables.epoch_gates import read_gate_course
+from gatefront.search.storage.tables.epochs import read_gate_course
 from gatefront.search.storage.tables.latencies import read_latencies
 from gatefront.search.storage.tables.schema import DerivedPointRow, EpochRow, ReferenceRow, StudyRow, TrialRow
 from gatefront.search.storage.tables.sql import database_time

@@ -16,12 +16,12 @@ from gatefront.search.results.confirmation import Key
 from gatefront.search.results.records import StudyEvent
 from gatefront.search.results.states import TrialState
 from gatefront.search.snapshots.lazy_json import LazyJson
-from gatefront.search.storage.tables.among import among
 from gatefront.search.storage.tables.epochs import read_stopped, read_unfinished_seconds
 from gatefront.search.storage.tables.events import read_events
 from gatefront.search.storage.tables.latencies import read_study_latencies
 from gatefront.search.storage.tables.optuna_tables import STUDIES, TRIAL_PARAMS, TRIALS
 from gatefront.search.storage.tables.schema import DerivedPointRow, ReferenceRow, StudyRow, TrialRow
+from gatefront.search.storage.tables.sql import among
 
 # Everything but the gate map: it is large, and only a trial's own page shows it.
 _TRIAL_COLUMNS = (

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gatefront.search.results.confirmation import Key
-from gatefront.search.results.hypervolumes import hypervolume_points
+from gatefront.search.results.hypervolume import hypervolume_points
 from gatefront.search.results.pareto import ReferenceFrame
 from gatefront.search.results.records import HypervolumePoint, StudySummary, StudyView, TrialPoint
 from gatefront.search.results.reference_point import ReferencePoint

@@ -20,7 +20,7 @@ from gatefront.search.bundle.archive import PACKING, archive_bundle
 from gatefront.search.bundle.bench import bench_bundle
 from gatefront.search.bundle.bench_settings import BenchSettings
 from gatefront.search.bundle.export import export_network
-from gatefront.search.bundle.keep_latency import keep_latency
+from gatefront.search.bundle.latency_store import keep_latency
 from gatefront.search.bundle.manifest import Manifest, file_entry, read_manifest, write_manifest
 from gatefront.search.bundle.pull import STEPS
 from gatefront.search.cli.main import main

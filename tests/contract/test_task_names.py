@@ -28,7 +28,7 @@ from gatefront.spaces import (
     prune_network,
 )
 from gatefront.spaces.families import FAMILIES, build_family, plain_network
-from gatefront.spaces.task_names import safe_names
+from gatefront.spaces.tasks import safe_names
 from gatefront.trainer.checkpoints.checkpoint import load_network, save_network
 from gatefront.trainer.checkpoints.network_file import load_delivered, save_family
 

@@ -9,8 +9,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from gatefront.spaces.errors import GatefrontError, SpaceError
-from gatefront.spaces.task_names import require_distinct_names
-from gatefront.spaces.tasks import Task
+from gatefront.spaces.tasks import Task, require_distinct_names
 
 IGNORE_INDEX = -100
 """Marks a missing class label (torch's own default); missing real values are NaN."""

@@ -10,7 +10,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from gatefront.dashboards.pages.start.study_file_editor import FIRST_TEXT
-from gatefront.dashboards.widgets import ids_actions
+from gatefront.dashboards.widgets import ids
 from gatefront.dashboards.widgets.components import Children, card, labelled, reason
 from gatefront.search.errors import StudyFileError
 from gatefront.trainer.data.registry import DATA_SOURCES
@@ -18,13 +18,13 @@ from gatefront.trainer.data.registry import DATA_SOURCES
 MAX_BYTES = 256 * 1024
 _BACKBONES = ("smallconv", "resnet20", "resnet18", "resnet50", "mobilenetv3_small_100", "vit_small_patch16_224")
 FIELD_IDS: Mapping[str, str] = {
-    "name": ids_actions.START_NAME,
-    "flop_budget": ids_actions.START_BUDGET,
-    "trials": ids_actions.START_TRIALS,
-    "workers": ids_actions.START_WORKERS,
-    "data": ids_actions.START_DATA,
-    "root": ids_actions.START_ROOT,
-    "backbone": ids_actions.START_BACKBONE,
+    "name": ids.START_NAME,
+    "flop_budget": ids.START_BUDGET,
+    "trials": ids.START_TRIALS,
+    "workers": ids.START_WORKERS,
+    "data": ids.START_DATA,
+    "root": ids.START_ROOT,
+    "backbone": ids.START_BACKBONE,
 }
 """The component of each field of the study file."""
 
@@ -64,7 +64,7 @@ def task_fields(tasks: Sequence[str], weights: Mapping[str, float]) -> Children:
         dmc.SimpleGrid(
             [
                 dmc.NumberInput(
-                    id=ids_actions.task_weight(task), label=task, value=weights.get(task, 1.0), min=0.01, step=0.1,
+                    id=ids.task_weight(task), label=task, value=weights.get(task, 1.0), min=0.01, step=0.1,
                     debounce=400,
                 )
                 for task in tasks
@@ -82,29 +82,29 @@ def _fields() -> Component:
     text: dict[str, Any] = {"debounce": 400}
     fields: Component = dmc.Stack(
         [
-            dmc.TextInput(id=ids_actions.START_NAME, label="Name of the study", required=True, **text),
+            dmc.TextInput(id=ids.START_NAME, label="Name of the study", required=True, **text),
             _pair(
-                dmc.Autocomplete(id=ids_actions.START_DATA, label="Data set", data=sorted(DATA_SOURCES), **text),
+                dmc.Autocomplete(id=ids.START_DATA, label="Data set", data=sorted(DATA_SOURCES), **text),
                 dmc.TextInput(
-                    id=ids_actions.START_ROOT, label="Folder of its files",
+                    id=ids.START_ROOT, label="Folder of its files",
                     placeholder="generated sets take none", **text,
                 ),
             ),
-            html.Div(id=ids_actions.START_TASKS),
+            html.Div(id=ids.START_TASKS),
             _pair(
                 dmc.Autocomplete(
-                    id=ids_actions.START_BACKBONE, label="Backbone", data=list(_BACKBONES),
+                    id=ids.START_BACKBONE, label="Backbone", data=list(_BACKBONES),
                     description="gatefront's own, or any of timm's", **text,
                 ),
                 dmc.TextInput(
-                    id=ids_actions.START_BUDGET, label="FLOP budget",
+                    id=ids.START_BUDGET, label="FLOP budget",
                     description="45% of the single-task cost, or 60M", **text,
                 ),
             ),
             _pair(
-                dmc.NumberInput(id=ids_actions.START_TRIALS, label="Trials", **whole),
+                dmc.NumberInput(id=ids.START_TRIALS, label="Trials", **whole),
                 dmc.NumberInput(
-                    id=ids_actions.START_WORKERS, label="Workers", placeholder="GPUs, else CPU cores", **whole
+                    id=ids.START_WORKERS, label="Workers", placeholder="GPUs, else CPU cores", **whole
                 ),
             ),
         ],
@@ -123,20 +123,20 @@ def _file_card() -> Component:
     upload = html.Label(
         dcc.Upload(
             html.Span(["Drop a study file here, or ", html.Span("choose one", className="like-link")]),
-            id=ids_actions.START_UPLOAD, accept=".toml,text/plain", multiple=False, className="upload",
+            id=ids.START_UPLOAD, accept=".toml,text/plain", multiple=False, className="upload",
             max_size=MAX_BYTES, disable_click=True,
         )
     )  # fmt: skip
     area = dmc.Textarea(
-        id=ids_actions.START_TEXT, label="Study file (TOML)", value=FIRST_TEXT, autosize=True, minRows=16, maxRows=28,
+        id=ids.START_TEXT, label="Study file (TOML)", value=FIRST_TEXT, autosize=True, minRows=16, maxRows=28,
         debounce=400, spellCheck=False, className="code-area",
     )  # fmt: skip
     return card(
         "Study file",
         upload,
-        html.Div(id=ids_actions.START_UPLOAD_ERROR, role="status"),
+        html.Div(id=ids.START_UPLOAD_ERROR, role="status"),
         area,
-        html.Div(id=ids_actions.START_TEXT_ERROR, role="status"),
+        html.Div(id=ids.START_TEXT_ERROR, role="status"),
         note="This is what is started. The fields write into it, and follow it.",
         h="100%",
     )
@@ -147,11 +147,11 @@ def _sitting_card(studies: Sequence[str]) -> Component:
         "This start",
         _pair(
             dmc.NumberInput(
-                id=ids_actions.START_HOURS, label="Hours at most", min=0.01, step=0.5,
+                id=ids.START_HOURS, label="Hours at most", min=0.01, step=0.5,
                 description="The study stops cleanly after so long, and can be resumed; empty: no cap.",
             ),
             dmc.Select(
-                id=ids_actions.START_EARLIER, label="Go on from an earlier study", data=list(studies), clearable=True,
+                id=ids.START_EARLIER, label="Go on from an earlier study", data=list(studies), clearable=True,
                 searchable=True, description="Its trials warm the sampler; empty: from nothing.",
                 clearButtonProps=labelled("Clear the earlier study"),
             ),

@@ -18,9 +18,9 @@ from gatefront.dashboards.pages.start.study_file_editor import (
     task_names,
     task_weights,
 )
-from gatefront.dashboards.widgets import ids, ids_actions
-from gatefront.dashboards.widgets.actor import ACTOR
+from gatefront.dashboards.widgets import ids
 from gatefront.dashboards.widgets.components import alert, card, filled, problem
+from gatefront.dashboards.widgets.dialogs import ACTOR
 from gatefront.dashboards.widgets.links import STUDIES, study_path
 from gatefront.dashboards.widgets.polling import UNREACHABLE
 from gatefront.dashboards.widgets.task_keys import task_of_key
@@ -35,10 +35,10 @@ _POLL_MS = 500
 _HIDDEN = {"display": "none"}
 # What the form says; see `form_update`.
 _FORM = (
-    Output(ids_actions.START_TEXT, "value"),
-    Output(ids_actions.START_TEXT_ERROR, "children"),
-    Output(ids_actions.START_UPLOAD_ERROR, "children"),
-    Output(ids_actions.START_TASKS, "children"),
+    Output(ids.START_TEXT, "value"),
+    Output(ids.START_TEXT_ERROR, "children"),
+    Output(ids.START_UPLOAD_ERROR, "children"),
+    Output(ids.START_TASKS, "children"),
     *(Output(component, "value") for component in FIELD_IDS.values()),
 )
 
@@ -56,17 +56,17 @@ def _blank(reader: Reader) -> Component:
         studies = []
     buttons = dmc.Group(
         [
-            dmc.Button("Check it", id=ids_actions.START_CHECK, variant="default"),
-            dmc.Button("Start the study", id=ids_actions.START_BUTTON, disabled=True),
-            dmc.Button("Start anyway", id=ids_actions.START_ANYWAY, color="red", variant="outline", style=_HIDDEN),
+            dmc.Button("Check it", id=ids.START_CHECK, variant="default"),
+            dmc.Button("Start the study", id=ids.START_BUTTON, disabled=True),
+            dmc.Button("Start anyway", id=ids.START_ANYWAY, color="red", variant="outline", style=_HIDDEN),
         ],
         gap="sm",
     )
     checks = card(
         "Checks",
-        html.Div(id=ids_actions.START_CHECKS, role="status"),
+        html.Div(id=ids.START_CHECKS, role="status"),
         buttons,
-        html.Div(id=ids_actions.START_STATE, role="status"),
+        html.Div(id=ids.START_STATE, role="status"),
         note="The doctor looks at data, labels, networks, disk and database, and trains for a moment. "
         "The study can be started once everything has passed. Where a check fails, it can be started anyway.",
     )
@@ -76,9 +76,9 @@ def _blank(reader: Reader) -> Component:
             dmc.Title("Start a study", order=1, className="page-title"),
             form(studies),
             html.Div(checks, className="block"),
-            dcc.Store(id=ids_actions.START_CHECK_JOB),
-            dcc.Store(id=ids_actions.START_JOB),
-            dcc.Interval(id=ids_actions.START_TICK, interval=_POLL_MS, disabled=True),
+            dcc.Store(id=ids.START_CHECK_JOB),
+            dcc.Store(id=ids.START_JOB),
+            dcc.Interval(id=ids.START_TICK, interval=_POLL_MS, disabled=True),
         ]
     )
 
@@ -88,9 +88,9 @@ def register_callbacks(app: Dash, control: StudyControl) -> None:
 
     @app.callback(  # type: ignore[untyped-decorator, unused-ignore]
         *_FORM,
-        Input(ids_actions.START_TEXT, "value"),
-        Input(ids_actions.START_UPLOAD, "contents"),
-        Input(ids_actions.task_weight(ALL), "value"),
+        Input(ids.START_TEXT, "value"),
+        Input(ids.START_UPLOAD, "contents"),
+        Input(ids.task_weight(ALL), "value"),
         *(Input(component, "value") for component in FIELD_IDS.values()),
         prevent_initial_call=True,
     )
@@ -100,23 +100,23 @@ def register_callbacks(app: Dash, control: StudyControl) -> None:
         return await asyncio.to_thread(form_update, changed, value, text or "", upload)
 
     @app.callback(  # type: ignore[untyped-decorator, unused-ignore]
-        Output(ids_actions.START_CHECK_JOB, "data"),
-        Output(ids_actions.START_JOB, "data"),
-        Output(ids_actions.START_CHECKS, "children"),
-        Output(ids_actions.START_STATE, "children"),
-        Output(ids_actions.START_BUTTON, "disabled"),
-        Output(ids_actions.START_TICK, "disabled"),
+        Output(ids.START_CHECK_JOB, "data"),
+        Output(ids.START_JOB, "data"),
+        Output(ids.START_CHECKS, "children"),
+        Output(ids.START_STATE, "children"),
+        Output(ids.START_BUTTON, "disabled"),
+        Output(ids.START_TICK, "disabled"),
         Output(ids.ADDRESS, "href", allow_duplicate=True),
-        Output(ids_actions.START_ANYWAY, "style"),
-        Input(ids_actions.START_CHECK, "n_clicks"),
-        Input(ids_actions.START_BUTTON, "n_clicks"),
-        Input(ids_actions.START_ANYWAY, "n_clicks"),
-        Input(ids_actions.START_TICK, "n_intervals"),
-        Input(ids_actions.START_TEXT, "value"),
-        Input(ids_actions.START_HOURS, "value"),
-        Input(ids_actions.START_EARLIER, "value"),
-        State(ids_actions.START_CHECK_JOB, "data"),
-        State(ids_actions.START_JOB, "data"),
+        Output(ids.START_ANYWAY, "style"),
+        Input(ids.START_CHECK, "n_clicks"),
+        Input(ids.START_BUTTON, "n_clicks"),
+        Input(ids.START_ANYWAY, "n_clicks"),
+        Input(ids.START_TICK, "n_intervals"),
+        Input(ids.START_TEXT, "value"),
+        Input(ids.START_HOURS, "value"),
+        Input(ids.START_EARLIER, "value"),
+        State(ids.START_CHECK_JOB, "data"),
+        State(ids.START_JOB, "data"),
         prevent_initial_call=True,
     )
     def follow(
@@ -141,7 +141,7 @@ def form_update(changed: Any, value: Any, text: str, upload: str | None) -> tupl
     given = text
     keep = (no_update,) * len(FIELD_IDS)
     try:
-        if changed == ids_actions.START_UPLOAD and upload:
+        if changed == ids.START_UPLOAD and upload:
             text = uploaded_text(upload)
     except GatefrontError as error:
         return no_update, no_update, problem(error), no_update, *keep
@@ -198,10 +198,10 @@ def start_update(
         the style of the button that starts although checks have failed.
     """
     said: Any = None
-    if changed == ids_actions.START_CHECK:
+    if changed == ids.START_CHECK:
         check_job, start_job = examinations.examine(text, options), None
-    elif changed in (ids_actions.START_BUTTON, ids_actions.START_ANYWAY) and check_job is not None:
-        is_forced = changed == ids_actions.START_ANYWAY
+    elif changed in (ids.START_BUTTON, ids.START_ANYWAY) and check_job is not None:
+        is_forced = changed == ids.START_ANYWAY
         try:
             start_job = examinations.start(check_job, text, options, actor=ACTOR, is_forced=is_forced)
         except GatefrontError as error:

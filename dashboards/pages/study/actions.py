@@ -10,10 +10,9 @@ from dash.development.base_component import Component
 
 from gatefront.dashboards.presentation.disabled_actions import refusal_sentence, study_refusals
 from gatefront.dashboards.presentation.formats import format_time
-from gatefront.dashboards.widgets import ids, ids_actions
-from gatefront.dashboards.widgets.actor import ACTOR
+from gatefront.dashboards.widgets import ids
 from gatefront.dashboards.widgets.components import card
-from gatefront.dashboards.widgets.dialogs import Dialog, dialog_box, dialog_button, register_dialog
+from gatefront.dashboards.widgets.dialogs import ACTOR, Dialog, dialog_box, dialog_button, register_dialog
 from gatefront.dashboards.widgets.polling import UNREACHABLE
 from gatefront.search.results.records import StudyEvent
 from gatefront.search.results.states import StudyState
@@ -32,16 +31,16 @@ _DIALOGS = (
         words="A driver goes on from what the database holds; nothing is trained twice.",
         fields=(
             (
-                ids_actions.STUDY_RESUME_WORKERS,
+                ids.STUDY_RESUME_WORKERS,
                 dmc.NumberInput(
-                    id=ids_actions.STUDY_RESUME_WORKERS, label="Workers", min=1, allowDecimal=False,
+                    id=ids.STUDY_RESUME_WORKERS, label="Workers", min=1, allowDecimal=False,
                     description="How many trials run at once; empty: as many as before.",
                 ),
             ),
             (
-                ids_actions.STUDY_RESUME_HOURS,
+                ids.STUDY_RESUME_HOURS,
                 dmc.NumberInput(
-                    id=ids_actions.STUDY_RESUME_HOURS, label="Hours at most", **_HOURS,
+                    id=ids.STUDY_RESUME_HOURS, label="Hours at most", **_HOURS,
                     description="The study stops cleanly after so long; empty: no cap.",
                 ),
             ),
@@ -52,9 +51,9 @@ _DIALOGS = (
         words="A study that runs takes them up when what was asked before is done; another one waits to be resumed.",
         fields=(
             (
-                ids_actions.STUDY_EXTEND_BY,
+                ids.STUDY_EXTEND_BY,
                 dmc.NumberInput(
-                    id=ids_actions.STUDY_EXTEND_BY, label="More trials", min=1, value=6, allowDecimal=False
+                    id=ids.STUDY_EXTEND_BY, label="More trials", min=1, value=6, allowDecimal=False
                 ),
             ),
         ),
@@ -64,9 +63,9 @@ _DIALOGS = (
         words="It counts from the start of this sitting of the driver; when it is reached, the study stops cleanly.",
         fields=(
             (
-                ids_actions.STUDY_HOURS,
+                ids.STUDY_HOURS,
                 dmc.NumberInput(
-                    id=ids_actions.STUDY_HOURS, label="Hours at most", description="Empty: no cap.", **_HOURS
+                    id=ids.STUDY_HOURS, label="Hours at most", description="Empty: no cap.", **_HOURS
                 ),
             ),
         ),
@@ -92,7 +91,7 @@ def register_callbacks(app: Dash, reader: Reader, control: StudyControl | None) 
     """The audit line is for every reader; buttons are there only where something can be changed."""
 
     @app.callback(  # type: ignore[untyped-decorator, unused-ignore]
-        Output(ids_actions.STUDY_EVENTS, "children"),
+        Output(ids.STUDY_EVENTS, "children"),
         Input(ids.STUDY_SEEN, "data"),
         State(ids.STUDY_NAME, "data"),
     )
@@ -103,20 +102,20 @@ def register_callbacks(app: Dash, reader: Reader, control: StudyControl | None) 
     if control is not None:
         _register_buttons(app, reader)
         for dialog, act in zip(_DIALOGS, study_acts(control), strict=True):
-            register_dialog(app, dialog, act, subject=ids.STUDY_NAME, note=ids_actions.STUDY_ACTION_NOTE)
+            register_dialog(app, dialog, act, subject=ids.STUDY_NAME, note=ids.STUDY_ACTION_NOTE)
 
 
 def _register_buttons(app: Dash, reader: Reader) -> None:
-    @app.callback(Output(ids_actions.STUDY_ACTIONS, "children"), Input(ids.STUDY_NAME, "data"))  # type: ignore[untyped-decorator, unused-ignore]
+    @app.callback(Output(ids.STUDY_ACTIONS, "children"), Input(ids.STUDY_NAME, "data"))  # type: ignore[untyped-decorator, unused-ignore]
     def show_buttons(_: str) -> Component:
         return action_bar()
 
     @app.callback(  # type: ignore[untyped-decorator, unused-ignore]
-        *(Output(ids_actions.dialog_part(key, "open"), "disabled") for key in _NAMES),
-        Output(ids_actions.STUDY_ACTION_REASONS, "children"),
-        Output(ids_actions.STUDY_ACTION_NOTE, "children"),
+        *(Output(ids.dialog_part(key, "open"), "disabled") for key in _NAMES),
+        Output(ids.STUDY_ACTION_REASONS, "children"),
+        Output(ids.STUDY_ACTION_NOTE, "children"),
         Input(ids.STUDY_SEEN, "data"),
-        Input(ids_actions.STUDY_ACTION_NOTE, "children"),
+        Input(ids.STUDY_ACTION_NOTE, "children"),
         State(ids.STUDY_NAME, "data"),
     )
     async def allow(_seen: Any, note: str | None, study: str) -> tuple[Any, ...]:
@@ -128,8 +127,8 @@ def action_bar() -> Component:
     return html.Div(
         [
             dmc.Group([dialog_button(dialog) for dialog in _DIALOGS], gap="xs"),
-            html.Div(id=ids_actions.STUDY_ACTION_REASONS, className="action-reasons"),
-            html.Div(id=ids_actions.STUDY_ACTION_NOTE, className="action-note", role="status"),
+            html.Div(id=ids.STUDY_ACTION_REASONS, className="action-reasons"),
+            html.Div(id=ids.STUDY_ACTION_NOTE, className="action-note", role="status"),
             *(dialog_box(dialog) for dialog in _DIALOGS),
         ],
         className="actions",

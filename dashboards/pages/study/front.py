@@ -15,7 +15,7 @@ from gatefront.dashboards.presentation.cost_axis import AxisName, CostAxis, axis
 from gatefront.dashboards.presentation.formats import shorten_name
 from gatefront.dashboards.presentation.selection import Choice, chosen_best, complete_points, kept_by_floors
 from gatefront.dashboards.presentation.selection_text import best_sentence
-from gatefront.dashboards.widgets import front_ids, ids
+from gatefront.dashboards.widgets import ids
 from gatefront.dashboards.widgets.components import SELECTING, card, graph, labelled, reason, register_graphs
 from gatefront.dashboards.widgets.figure_cache import Drawn, ShownPoints
 from gatefront.dashboards.widgets.links import trial_path
@@ -45,32 +45,32 @@ class Asked:
 
 def front_card() -> Component:
     axis = dmc.SegmentedControl(
-        id=front_ids.AXIS, data=[{"value": "flops", "label": "FLOPs"}], value="flops", size="xs",
+        id=ids.AXIS, data=[{"value": "flops", "label": "FLOPs"}], value="flops", size="xs",
         **labelled("what the front is drawn against"),
     )  # fmt: skip
     layers = dmc.CheckboxGroup(
         dmc.Group([dmc.Checkbox(label=words, value=value, size="xs") for value, words in _LAYERS], gap="sm"),
-        id=front_ids.LAYERS, value=[STOPPED, RIVALS], label="Also show", size="xs",
+        id=ids.LAYERS, value=[STOPPED, RIVALS], label="Also show", size="xs",
     )  # fmt: skip
     budget = html.Div(
         [
             dmc.Text("Your budget: drag its thick foot, or this", size="xs", c="dimmed"),
             dmc.Slider(
-                id=front_ids.BUDGET, min=0, max=1, step=0.01, value=None, updatemode="mouseup", size="sm",
+                id=ids.BUDGET, min=0, max=1, step=0.01, value=None, updatemode="mouseup", size="sm",
                 thumbLabel="your budget", mb="xs", precision=3,
             ),
         ],
-        id=front_ids.BUDGET_BOX,
+        id=ids.BUDGET_BOX,
     )  # fmt: skip
     return card(
         "Pareto front",
         html.Div(id=ids.STUDY_FRONT_SENTENCE),
         dmc.Group([axis, layers], justify="space-between", gap="sm", mb="xs"),
         graph(ids.STUDY_FRONT, 520, "Δ_MTL against FLOPs of every finished trial", tools=SELECTING),
-        html.Div(id=front_ids.THINNED),
+        html.Div(id=ids.THINNED),
         budget,
-        dmc.Group(id=front_ids.FLOORS, gap="sm", align="end", mb="xs"),
-        html.Div(id=front_ids.BEST, role="status", className="best"),
+        dmc.Group(id=ids.FLOORS, gap="sm", align="end", mb="xs"),
+        html.Div(id=ids.BEST, role="status", className="best"),
         note="Accuracy against cost. Click a point to open its trial; frame points to select them.",
         h="100%",
     )
@@ -82,29 +82,29 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
     @app.callback(  # type: ignore[untyped-decorator, unused-ignore]
         output=[
             Output(ids.next_figure(ids.STUDY_FRONT), "data"),
-            Output(front_ids.BUDGET, "min"),
-            Output(front_ids.BUDGET, "max"),
-            Output(front_ids.BUDGET, "step"),
-            Output(front_ids.BUDGET, "value"),
-            Output(front_ids.BEST, "children"),
-            Output(front_ids.THINNED, "children"),
+            Output(ids.BUDGET, "min"),
+            Output(ids.BUDGET, "max"),
+            Output(ids.BUDGET, "step"),
+            Output(ids.BUDGET, "value"),
+            Output(ids.BEST, "children"),
+            Output(ids.THINNED, "children"),
         ],
         inputs={
-            "points": Input(front_ids.POINTS, "data"),
+            "points": Input(ids.POINTS, "data"),
             "controls": {
-                "axis": Input(front_ids.AXIS, "value"),
-                "budget": Input(front_ids.BUDGET, "value"),
-                "layers": Input(front_ids.LAYERS, "value"),
-                "floors": Input({"type": front_ids.FLOOR, "task": ALL}, "value"),
-                "tasks": State({"type": front_ids.FLOOR, "task": ALL}, "id"),
-                "selected": Input(front_ids.SELECTED, "data"),
+                "axis": Input(ids.AXIS, "value"),
+                "budget": Input(ids.BUDGET, "value"),
+                "layers": Input(ids.LAYERS, "value"),
+                "floors": Input({"type": ids.FLOOR, "task": ALL}, "value"),
+                "tasks": State({"type": ids.FLOOR, "task": ALL}, "id"),
+                "selected": Input(ids.SELECTED, "data"),
             },
             "study": State(ids.STUDY_NAME, "data"),
         },
     )
     async def draw(points: dict[str, str] | None, controls: Mapping[str, Any], study: str) -> tuple[Any, ...]:
         shown = ShownPoints.from_json(points)
-        asked = read_controls(controls, is_new_axis=ctx.triggered_id == front_ids.AXIS)
+        asked = read_controls(controls, is_new_axis=ctx.triggered_id == ids.AXIS)
         if shown is None:
             return (no_update,) * _NUM_OUTPUTS
         key = (shown, asked.axis, asked.budget, tuple(asked.floors.items()), asked.layers, asked.selected)
@@ -145,7 +145,7 @@ def controls(view: StudyView) -> tuple[list[Component], list[dict[str, str]]]:
     """A floor per task and the axes that the study measures."""
     floors = [
         dmc.NumberInput(
-            id={"type": front_ids.FLOOR, "task": task_key(task.name)},
+            id={"type": ids.FLOOR, "task": task_key(task.name)},
             label=f"{shorten_name(task.name)} may lose at most",
             suffix=" %", size="xs", w=190, min=0, step=0.5, value="", placeholder="any", debounce=400,
         )

@@ -16,7 +16,7 @@ from gatefront.dashboards.pages.study import pair as study_pair
 from gatefront.dashboards.pages.study import points as study_points
 from gatefront.dashboards.pages.study.header import front_points, study_header, study_stats
 from gatefront.dashboards.presentation.empty_states import front_sentence, hypervolume_sentence, page_sentence
-from gatefront.dashboards.widgets import front_ids, ids, ids_actions
+from gatefront.dashboards.widgets import ids
 from gatefront.dashboards.widgets.components import (
     HIDDEN,
     alert,
@@ -44,15 +44,15 @@ _LOOK = (
     Output(ids.STUDY_CONTENT, "style"),
     Output(ids.STUDY_HEADER, "children"),
     Output(ids.STUDY_STATS, "children"),
-    Output(front_ids.POINTS, "data"),
-    Output(front_ids.FLOORS, "children"),
-    Output(front_ids.AXIS, "data"),
+    Output(ids.POINTS, "data"),
+    Output(ids.FLOORS, "children"),
+    Output(ids.AXIS, "data"),
     Output(ids.STUDY_FRONT_SENTENCE, "children"),
     Output(ids.STUDY_FRONT_POINTS, "children"),
     Output(ids.next_figure(ids.STUDY_HYPERVOLUME), "data"),
     Output(ids.STUDY_HYPERVOLUME_SENTENCE, "children"),
     Output(ids.STUDY_TRIALS, "columnDefs"),
-    Output(front_ids.ROWS, "data"),
+    Output(ids.ROWS, "data"),
     Output(ids.STUDY_TRIALS, "style"),
     Output(ids.STUDY_LATENCY_BOX, "style"),
     Output(ids.STUDY_LATENCY_SENTENCE, "children"),
@@ -73,7 +73,7 @@ def _blank(study: str) -> Component:
             html.Div(_content(), id=ids.STUDY_CONTENT, style={"visibility": "hidden"}),
             dcc.Store(id=ids.STUDY_NAME, data=study),
             dcc.Store(id=ids.STUDY_SEEN),
-            dcc.Store(id=front_ids.POINTS),
+            dcc.Store(id=ids.POINTS),
             dcc.Interval(id=ids.STUDY_TICK, interval=INTERVAL_MS),
         ]
     )
@@ -81,7 +81,7 @@ def _blank(study: str) -> Component:
 
 def _content() -> list[Component]:
     over = dmc.SegmentedControl(
-        id=front_ids.HYPERVOLUME_AXIS, value="trials", size="xs", mb="xs",
+        id=ids.HYPERVOLUME_AXIS, value="trials", size="xs", mb="xs",
         data=[{"value": "trials", "label": "over trials"}, {"value": "cost", "label": "over cost"}],
         **labelled("what the hypervolume is drawn over"),
     )  # fmt: skip
@@ -108,14 +108,14 @@ def _content() -> list[Component]:
     )
     return [
         html.Div(id=ids.STUDY_HEADER),
-        html.Div(id=ids_actions.STUDY_ACTIONS),
+        html.Div(id=ids.STUDY_ACTIONS),
         html.Div(id=ids.STUDY_STATS, className="block"),
         html.Div(columns, className="block"),
         html.Div(study_pair.pair_card(), className="block"),
         html.Div(study_points.parameters_card(), className="block"),
         html.Div(study_points.table_card(), className="block"),
         html.Div(_latency_card(), id=ids.STUDY_LATENCY_BOX, className="block", style=HIDDEN),
-        html.Div(id=ids_actions.STUDY_EVENTS, className="block"),
+        html.Div(id=ids.STUDY_EVENTS, className="block"),
     ]
 
 
@@ -135,8 +135,8 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
         Input(ids.COLOR_SCHEME, "computedColorScheme"),
         State(ids.STUDY_NAME, "data"),
         State(ids.STUDY_SEEN, "data"),
-        State(front_ids.HYPERVOLUME_AXIS, "value"),
-        State(front_ids.POINTS, "data"),
+        State(ids.HYPERVOLUME_AXIS, "value"),
+        State(ids.POINTS, "data"),
         running=pause(ids.STUDY_TICK),
         # The layout holds the first look; waiting for another would keep back what is drawn from it.
         prevent_initial_call=True,
@@ -149,7 +149,7 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
 
     @app.callback(  # type: ignore[untyped-decorator, unused-ignore]
         Output(ids.next_figure(ids.STUDY_HYPERVOLUME), "data", allow_duplicate=True),
-        Input(front_ids.HYPERVOLUME_AXIS, "value"),
+        Input(ids.HYPERVOLUME_AXIS, "value"),
         State(ids.STUDY_NAME, "data"),
         State(ids.STUDY_SEEN, "data"),
         prevent_initial_call=True,

@@ -14,7 +14,7 @@ from gatefront.dashboards.presentation.cost_axis import cost_axis
 from gatefront.dashboards.presentation.point_text import expected_delta
 from gatefront.dashboards.presentation.selection import front_of
 from gatefront.dashboards.presentation.selection_text import difference_sentences
-from gatefront.dashboards.widgets import front_ids, ids
+from gatefront.dashboards.widgets import ids
 from gatefront.dashboards.widgets.components import HIDDEN, card, graph, reason, register_graphs
 from gatefront.dashboards.widgets.figure_cache import Drawn, ShownPoints
 from gatefront.search.results.point_label import PointLabel
@@ -29,23 +29,23 @@ def pair_card() -> Component:
             id=chooser, label=label, data=[], value=None, allowDeselect=False, searchable=True, size="xs", w=260,
             comboboxProps={"withinPortal": True},
         )
-        for chooser, label in ((front_ids.ONE, "This point"), (front_ids.OTHER, "compared with"))
+        for chooser, label in ((ids.ONE, "This point"), (ids.OTHER, "compared with"))
     ]  # fmt: skip
     return card(
         "Why this point",
         dmc.Group(choosers, gap="sm", mb="xs"),
-        html.Div(id=front_ids.WORDS, role="status"),
+        html.Div(id=ids.WORDS, role="status"),
         html.Div(
-            graph(front_ids.TASKS, 300, "Change of every task against its single-task network, of both points"),
-            id=front_ids.TASKS_BOX,
+            graph(ids.TASKS, 300, "Change of every task against its single-task network, of both points"),
+            id=ids.TASKS_BOX,
             style=HIDDEN,
         ),
         html.Div(
             [
                 dmc.Text("Own channels: the second network less the first", fw=600, size="sm", mt="sm"),
-                html.Div(graph(front_ids.DIFFERENCE, 280, "Difference of the two points' gates"), className="wide"),
+                html.Div(graph(ids.DIFFERENCE, 280, "Difference of the two points' gates"), className="wide"),
             ],
-            id=front_ids.DIFFERENCE_BOX,
+            id=ids.DIFFERENCE_BOX,
             style=HIDDEN,
         ),
         note="Two points of the front: which tasks gain, what it costs, where the gates differ.",
@@ -56,18 +56,18 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
     drawn: Drawn[tuple[Any, ...]] = Drawn()
 
     @app.callback(  # type: ignore[untyped-decorator, unused-ignore]
-        Output(front_ids.ONE, "data"),
-        Output(front_ids.ONE, "value"),
-        Output(front_ids.OTHER, "data"),
-        Output(front_ids.OTHER, "value"),
-        Output(front_ids.WORDS, "children"),
-        Output(ids.next_figure(front_ids.TASKS), "data"),
-        Output(front_ids.TASKS_BOX, "style"),
-        Output(ids.next_figure(front_ids.DIFFERENCE), "data"),
-        Output(front_ids.DIFFERENCE_BOX, "style"),
-        Input(front_ids.POINTS, "data"),
-        Input(front_ids.ONE, "value"),
-        Input(front_ids.OTHER, "value"),
+        Output(ids.ONE, "data"),
+        Output(ids.ONE, "value"),
+        Output(ids.OTHER, "data"),
+        Output(ids.OTHER, "value"),
+        Output(ids.WORDS, "children"),
+        Output(ids.next_figure(ids.TASKS), "data"),
+        Output(ids.TASKS_BOX, "style"),
+        Output(ids.next_figure(ids.DIFFERENCE), "data"),
+        Output(ids.DIFFERENCE_BOX, "style"),
+        Input(ids.POINTS, "data"),
+        Input(ids.ONE, "value"),
+        Input(ids.OTHER, "value"),
         State(ids.STUDY_NAME, "data"),
     )
     async def compare(points: dict[str, str] | None, one: str | None, other: str | None, study: str) -> tuple[Any, ...]:
@@ -81,7 +81,7 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
             (no_update,) * _NUM_OUTPUTS,
         )
 
-    register_graphs(app, front_ids.TASKS, front_ids.DIFFERENCE)
+    register_graphs(app, ids.TASKS, ids.DIFFERENCE)
 
 
 _NUM_OUTPUTS = 9

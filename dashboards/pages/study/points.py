@@ -13,7 +13,7 @@ from dash.development.base_component import Component
 from gatefront.dashboards.figures.points import PARALLEL_HEIGHT, importance_figure, parallel_figure
 from gatefront.dashboards.figures.theme import scheme_named
 from gatefront.dashboards.pages.study.front import selected_labels
-from gatefront.dashboards.widgets import front_ids, ids
+from gatefront.dashboards.widgets import ids
 from gatefront.dashboards.widgets.components import HIDDEN, card, graph, reason, register_graphs
 from gatefront.dashboards.widgets.figure_cache import Drawn, ShownPoints
 from gatefront.dashboards.widgets.polling import UNREACHABLE
@@ -54,12 +54,12 @@ def table_card() -> Component:
     )
     selection = dmc.Group(
         [
-            html.Div(id=front_ids.SELECTION, role="status"),
-            dmc.Button("Show all", id=front_ids.SHOW_ALL, size="compact-xs", variant="light", display="none"),
+            html.Div(id=ids.SELECTION, role="status"),
+            dmc.Button("Show all", id=ids.SHOW_ALL, size="compact-xs", variant="light", display="none"),
         ],
         gap="sm",
     )
-    stores = [dcc.Store(id=front_ids.SELECTED), dcc.Store(id=front_ids.ROWS), dcc.Store(id=_PARAMETER)]
+    stores = [dcc.Store(id=ids.SELECTED), dcc.Store(id=ids.ROWS), dcc.Store(id=_PARAMETER)]
     return card(
         "Trials", selection, table, *stores,
         note="Click a row to open the trial; tick rows to see them in the plots.",
@@ -73,12 +73,10 @@ def parameters_card() -> Component:
             [
                 dmc.GridCol(
                     [
-                        html.Div(id=front_ids.PARALLEL_SENTENCE),
+                        html.Div(id=ids.PARALLEL_SENTENCE),
                         html.Div(
-                            graph(
-                                front_ids.PARALLEL, PARALLEL_HEIGHT, "Parameters, FLOPs and Δ_MTL of complete trials"
-                            ),
-                            id=front_ids.PARALLEL_BOX,
+                            graph(ids.PARALLEL, PARALLEL_HEIGHT, "Parameters, FLOPs and Δ_MTL of complete trials"),
+                            id=ids.PARALLEL_BOX,
                             className="wide",
                             style=HIDDEN,
                         ),
@@ -88,11 +86,11 @@ def parameters_card() -> Component:
                 dmc.GridCol(
                     [
                         html.Div(
-                            graph(front_ids.IMPORTANCE, 260, "What share each parameter has in Δ_MTL and in FLOPs"),
-                            id=front_ids.IMPORTANCE_BOX,
+                            graph(ids.IMPORTANCE, 260, "What share each parameter has in Δ_MTL and in FLOPs"),
+                            id=ids.IMPORTANCE_BOX,
                             style=HIDDEN,
                         ),
-                        html.Div(id=front_ids.IMPORTANCE_SENTENCE),
+                        html.Div(id=ids.IMPORTANCE_SENTENCE),
                     ],
                     span={"base": 12, "lg": 4},
                 ),
@@ -110,7 +108,7 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
     @app.callback(  # type: ignore[untyped-decorator, unused-ignore]
         Output(ids.STUDY_TRIALS, "getRowsResponse"),
         Input(ids.STUDY_TRIALS, "getRowsRequest"),
-        State(front_ids.SELECTED, "data"),
+        State(ids.SELECTED, "data"),
         State(ids.STUDY_NAME, "data"),
         prevent_initial_call=True,
     )
@@ -118,14 +116,14 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
         return await asyncio.to_thread(rows_answer, reader, study, request, selected)
 
     @app.callback(  # type: ignore[untyped-decorator, unused-ignore]
-        Output(ids.next_figure(front_ids.PARALLEL), "data"),
-        Output(ids.next_figure(front_ids.IMPORTANCE), "data"),
-        Output(front_ids.IMPORTANCE_SENTENCE, "children"),
-        Output(front_ids.PARALLEL_SENTENCE, "children"),
-        Output(front_ids.PARALLEL_BOX, "style"),
-        Output(front_ids.IMPORTANCE_BOX, "style"),
-        Input(front_ids.POINTS, "data"),
-        Input(front_ids.SELECTED, "data"),
+        Output(ids.next_figure(ids.PARALLEL), "data"),
+        Output(ids.next_figure(ids.IMPORTANCE), "data"),
+        Output(ids.IMPORTANCE_SENTENCE, "children"),
+        Output(ids.PARALLEL_SENTENCE, "children"),
+        Output(ids.PARALLEL_BOX, "style"),
+        Output(ids.IMPORTANCE_BOX, "style"),
+        Input(ids.POINTS, "data"),
+        Input(ids.SELECTED, "data"),
         Input(_PARAMETER, "data"),
         State(ids.STUDY_NAME, "data"),
     )
@@ -143,29 +141,29 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
         )
 
     @app.callback(  # type: ignore[untyped-decorator, unused-ignore]
-        Output(front_ids.SELECTION, "children"),
-        Output(front_ids.SHOW_ALL, "display"),
-        Input(front_ids.SELECTED, "data"),
+        Output(ids.SELECTION, "children"),
+        Output(ids.SHOW_ALL, "display"),
+        Input(ids.SELECTED, "data"),
     )
     def say(selected: Mapping[str, Any] | None) -> tuple[Any, ...]:
         return reason(selection_sentence(selected)), "none" if selected is None else None
 
-    register_graphs(app, front_ids.PARALLEL, front_ids.IMPORTANCE)
+    register_graphs(app, ids.PARALLEL, ids.IMPORTANCE)
     _register_selection(app)
 
 
 def _register_selection(app: Dash) -> None:
     """What happens in the browser alone: from a frame, a brush or a tick to the selection, and back."""
-    selected = Output(front_ids.SELECTED, "data", allow_duplicate=True)
+    selected = Output(ids.SELECTED, "data", allow_duplicate=True)
     for function, output, inputs in (
         ("selectInPlot", selected, [Input(ids.STUDY_FRONT, "selectedData")]),
-        ("selectLines", selected, [Input(front_ids.PARALLEL, "restyleData")]),
+        ("selectLines", selected, [Input(ids.PARALLEL, "restyleData")]),
         ("selectRows", selected, [Input(ids.STUDY_TRIALS, "selectedRows")]),
-        ("selectParameter", Output(_PARAMETER, "data"), [Input(front_ids.IMPORTANCE, "clickData")]),
+        ("selectParameter", Output(_PARAMETER, "data"), [Input(ids.IMPORTANCE, "clickData")]),
         (
             "refreshRows",
-            Output(front_ids.ROWS, "clear_data"),
-            [Input(front_ids.ROWS, "data"), Input(front_ids.SELECTED, "data")],
+            Output(ids.ROWS, "clear_data"),
+            [Input(ids.ROWS, "data"), Input(ids.SELECTED, "data")],
         ),
     ):
         app.clientside_callback(  # type: ignore[no-untyped-call]
@@ -175,7 +173,7 @@ def _register_selection(app: Dash) -> None:
         "function () { return [null, []]; }",
         selected,
         Output(ids.STUDY_TRIALS, "selectedRows", allow_duplicate=True),
-        Input(front_ids.SHOW_ALL, "n_clicks"),
+        Input(ids.SHOW_ALL, "n_clicks"),
         prevent_initial_call=True,
     )
 

@@ -9,9 +9,8 @@ from dash.development.base_component import Component
 
 from gatefront.dashboards.pages.trial.provenance import log_card, origin_cards
 from gatefront.dashboards.presentation.disabled_actions import refusal_sentence, trial_refusals
-from gatefront.dashboards.widgets import ids, ids_actions
-from gatefront.dashboards.widgets.actor import ACTOR
-from gatefront.dashboards.widgets.dialogs import Dialog, dialog_box, dialog_button, register_dialog
+from gatefront.dashboards.widgets import ids
+from gatefront.dashboards.widgets.dialogs import ACTOR, Dialog, dialog_box, dialog_button, register_dialog
 from gatefront.dashboards.widgets.polling import UNREACHABLE
 from gatefront.search.service.control.study_control import StudyControl
 from gatefront.search.snapshots.protocol import Reader
@@ -22,9 +21,9 @@ _VOID = Dialog(
     "do the points derived from it. The study trains another one in its place. This can be taken back.",
     fields=(
         (
-            ids_actions.TRIAL_VOID_REASON,
+            ids.TRIAL_VOID_REASON,
             dmc.TextInput(
-                id=ids_actions.TRIAL_VOID_REASON, label="Reason", description="It is kept and shown.", value=""
+                id=ids.TRIAL_VOID_REASON, label="Reason", description="It is kept and shown.", value=""
             ),
         ),
     ),
@@ -38,8 +37,8 @@ _NAMES = {dialog.key: dialog.button for dialog in (_VOID, _UNVOID)}
 
 def register_callbacks(app: Dash, reader: Reader, control: StudyControl | None) -> None:
     @app.callback(  # type: ignore[untyped-decorator, unused-ignore]
-        Output(ids_actions.TRIAL_ORIGIN, "children"),
-        Output(ids_actions.TRIAL_LOG, "children"),
+        Output(ids.TRIAL_ORIGIN, "children"),
+        Output(ids.TRIAL_LOG, "children"),
         Input(ids.TRIAL_SEEN, "data"),
         State(ids.TRIAL_KEY, "data"),
         prevent_initial_call=True,
@@ -61,15 +60,15 @@ def origin_update(reader: Reader, study: str, number: int) -> tuple[Any, ...]:
 
 
 def _register_buttons(app: Dash, reader: Reader, control: StudyControl) -> None:
-    @app.callback(Output(ids_actions.TRIAL_ACTIONS, "children"), Input(ids.TRIAL_KEY, "data"))  # type: ignore[untyped-decorator, unused-ignore]
+    @app.callback(Output(ids.TRIAL_ACTIONS, "children"), Input(ids.TRIAL_KEY, "data"))  # type: ignore[untyped-decorator, unused-ignore]
     def show_buttons(_: Any) -> Component:
         return _action_bar()
 
     @app.callback(  # type: ignore[untyped-decorator, unused-ignore]
-        *(Output(ids_actions.dialog_part(key, "open"), "disabled") for key in _NAMES),
-        Output(ids_actions.TRIAL_ACTION_REASONS, "children"),
+        *(Output(ids.dialog_part(key, "open"), "disabled") for key in _NAMES),
+        Output(ids.TRIAL_ACTION_REASONS, "children"),
         Input(ids.TRIAL_SEEN, "data"),
-        Input(ids_actions.TRIAL_ACTION_NOTE, "children"),
+        Input(ids.TRIAL_ACTION_NOTE, "children"),
         State(ids.TRIAL_KEY, "data"),
     )
     async def allow(_seen: Any, _note: Any, key: tuple[str, int, int]) -> tuple[Any, ...]:
@@ -84,7 +83,7 @@ def _register_buttons(app: Dash, reader: Reader, control: StudyControl) -> None:
         return "The trial counts again."
 
     for dialog, act in ((_VOID, void), (_UNVOID, unvoid)):
-        register_dialog(app, dialog, act, subject=ids.TRIAL_KEY, note=ids_actions.TRIAL_ACTION_NOTE)
+        register_dialog(app, dialog, act, subject=ids.TRIAL_KEY, note=ids.TRIAL_ACTION_NOTE)
 
 
 def allowed(reader: Reader, study: str, number: int) -> tuple[Any, ...]:
@@ -103,8 +102,8 @@ def _action_bar() -> Component:
     return html.Div(
         [
             dmc.Group([dialog_button(dialog) for dialog in dialogs], gap="xs"),
-            html.Div(id=ids_actions.TRIAL_ACTION_REASONS, className="action-reasons"),
-            html.Div(id=ids_actions.TRIAL_ACTION_NOTE, className="action-note", role="status"),
+            html.Div(id=ids.TRIAL_ACTION_REASONS, className="action-reasons"),
+            html.Div(id=ids.TRIAL_ACTION_NOTE, className="action-note", role="status"),
             *(dialog_box(dialog) for dialog in dialogs),
         ],
         className="actions",

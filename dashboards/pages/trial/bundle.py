@@ -7,12 +7,12 @@ from dash import ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html,
 from dash.development.base_component import Component
 
 from gatefront.dashboards.jobs.background import JobState
+from gatefront.dashboards.jobs.bundle_jobs import BundleJobs
 from gatefront.dashboards.presentation.formats import format_bytes
-from gatefront.dashboards.widgets import ids, ids_actions
+from gatefront.dashboards.widgets import ids
 from gatefront.dashboards.widgets.components import alert, labelled
 from gatefront.dashboards.widgets.links import bundle_path
 from gatefront.search.results.point_label import PointLabel
-from gatefront.search.service.bundle_jobs_part import BundleJobs
 
 _POLL_MS = 500
 # Reading, pruning, exporting, comparing, drawing, verifying, packing.
@@ -22,30 +22,30 @@ _NUM_STEPS = 7
 def bundle_parts() -> list[Component]:
     """What the page needs beside the button: where progress is shown, which job it is, and the clock that asks."""
     return [
-        html.Div(id=ids_actions.TRIAL_BUNDLE_STATE, role="status"),
-        dcc.Store(id=ids_actions.TRIAL_BUNDLE_JOB),
-        dcc.Interval(id=ids_actions.TRIAL_BUNDLE_TICK, interval=_POLL_MS, disabled=True),
+        html.Div(id=ids.TRIAL_BUNDLE_STATE, role="status"),
+        dcc.Store(id=ids.TRIAL_BUNDLE_JOB),
+        dcc.Interval(id=ids.TRIAL_BUNDLE_TICK, interval=_POLL_MS, disabled=True),
     ]
 
 
 def bundle_button() -> Component:
-    button: Component = dmc.Button("Download as zip", id=ids_actions.TRIAL_BUNDLE_BUTTON, variant="default")
+    button: Component = dmc.Button("Download as zip", id=ids.TRIAL_BUNDLE_BUTTON, variant="default")
     return button
 
 
 def register_callbacks(app: Dash, jobs: BundleJobs) -> None:
     @app.callback(  # type: ignore[untyped-decorator, unused-ignore]
-        Output(ids_actions.TRIAL_BUNDLE_JOB, "data"),
-        Output(ids_actions.TRIAL_BUNDLE_TICK, "disabled"),
-        Output(ids_actions.TRIAL_BUNDLE_STATE, "children"),
-        Input(ids_actions.TRIAL_BUNDLE_BUTTON, "n_clicks"),
-        Input(ids_actions.TRIAL_BUNDLE_TICK, "n_intervals"),
+        Output(ids.TRIAL_BUNDLE_JOB, "data"),
+        Output(ids.TRIAL_BUNDLE_TICK, "disabled"),
+        Output(ids.TRIAL_BUNDLE_STATE, "children"),
+        Input(ids.TRIAL_BUNDLE_BUTTON, "n_clicks"),
+        Input(ids.TRIAL_BUNDLE_TICK, "n_intervals"),
         State(ids.TRIAL_KEY, "data"),
-        State(ids_actions.TRIAL_BUNDLE_JOB, "data"),
+        State(ids.TRIAL_BUNDLE_JOB, "data"),
         prevent_initial_call=True,
     )
     def pack(clicks: int | None, _: int | None, key: tuple[str, int, int], job: str | None) -> tuple[Any, ...]:
-        if ctx.triggered_id == ids_actions.TRIAL_BUNDLE_BUTTON and clicks:
+        if ctx.triggered_id == ids.TRIAL_BUNDLE_BUTTON and clicks:
             study, number, derived = key
             return jobs.start(study, PointLabel(number, derived)), False, "The bundle is being packed …"
         state = None if job is None else jobs.look(job)
@@ -55,8 +55,8 @@ def register_callbacks(app: Dash, jobs: BundleJobs) -> None:
 
     app.clientside_callback(  # type: ignore[no-untyped-call]
         ClientsideFunction("gatefront", "saveBundle"),
-        Output(ids_actions.TRIAL_BUNDLE_STATE, "title"),
-        Input(ids_actions.TRIAL_BUNDLE_STATE, "children"),
+        Output(ids.TRIAL_BUNDLE_STATE, "title"),
+        Input(ids.TRIAL_BUNDLE_STATE, "children"),
         prevent_initial_call=True,
     )
 
@@ -67,7 +67,7 @@ def bundle_state(job: str, state: JobState) -> Component | None:
         return alert(f"The bundle could not be packed. {state.error}")
     if state.is_done:
         words = f"{state.result.name}, {format_bytes(state.result.stat().st_size)}"
-        link = html.A(words, href=bundle_path(job), download=state.result.name, id=ids_actions.TRIAL_BUNDLE_LINK)
+        link = html.A(words, href=bundle_path(job), download=state.result.name, id=ids.TRIAL_BUNDLE_LINK)
         return html.Div(["The bundle is packed and verified: ", link], className="bundle-state")
     step = state.reports[-1] if state.reports else "waiting for another bundle"
     bar = dmc.Progress(

@@ -4,14 +4,16 @@ import asyncio
 from itertools import pairwise
 from typing import Any
 
-from dash import Dash, Input, Output, State, ctx, no_update
+import dash_mantine_components as dmc
+from dash import Dash, Input, Output, State, ctx, html, no_update
+from dash.development.base_component import Component
 
-from gatefront.dashboards.figures.gate_map import gate_map_figure
+from gatefront.dashboards.figures.gate_map import gate_map_figure, map_height
 from gatefront.dashboards.figures.theme import scheme_named
 from gatefront.dashboards.pages.trial.key import TrialKey
 from gatefront.dashboards.presentation.gate_history_text import epoch_sentence, no_course_sentence
-from gatefront.dashboards.widgets import front_ids, ids
-from gatefront.dashboards.widgets.components import HIDDEN, reason, register_graphs
+from gatefront.dashboards.widgets import ids
+from gatefront.dashboards.widgets.components import HIDDEN, card, graph, reason, register_graphs
 from gatefront.dashboards.widgets.polling import UNREACHABLE, Seen
 from gatefront.search.results.gate_history import EpochGates, GateCourse
 from gatefront.search.results.states import TrialState
@@ -22,18 +24,18 @@ _NUM_OUTPUTS = 8
 
 def register_callbacks(app: Dash, reader: Reader) -> None:
     @app.callback(  # type: ignore[untyped-decorator, unused-ignore]
-        Output(front_ids.COURSE_BOX, "style"),
-        Output(front_ids.COURSE_MAP_BOX, "style"),
-        Output(front_ids.COURSE_SENTENCE, "children"),
-        Output(ids.next_figure(front_ids.COURSE), "data"),
-        Output(front_ids.COURSE_EPOCH, "min"),
-        Output(front_ids.COURSE_EPOCH, "max"),
-        Output(front_ids.COURSE_EPOCH, "marks"),
-        Output(front_ids.COURSE_EPOCH, "value"),
+        Output(ids.COURSE_BOX, "style"),
+        Output(ids.COURSE_MAP_BOX, "style"),
+        Output(ids.COURSE_SENTENCE, "children"),
+        Output(ids.next_figure(ids.COURSE), "data"),
+        Output(ids.COURSE_EPOCH, "min"),
+        Output(ids.COURSE_EPOCH, "max"),
+        Output(ids.COURSE_EPOCH, "marks"),
+        Output(ids.COURSE_EPOCH, "value"),
         Input(ids.TRIAL_SEEN, "data"),
-        Input(front_ids.COURSE_EPOCH, "value"),
-        Input(front_ids.WIDTH, "value"),
-        State(front_ids.COURSE_EPOCH, "max"),
+        Input(ids.COURSE_EPOCH, "value"),
+        Input(ids.WIDTH, "value"),
+        State(ids.COURSE_EPOCH, "max"),
         State(ids.TRIAL_KEY, "data"),
         prevent_initial_call=True,
     )
@@ -41,14 +43,14 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
         seen: dict[str, str] | None, epoch: int | None, width: str, last: int, key: tuple[str, int, int]
     ) -> tuple[Any, ...]:
         # Whoever looks at the last epoch goes on to the next last one.
-        is_chosen = ctx.triggered_id == front_ids.COURSE_EPOCH or (epoch is not None and epoch < last)
+        is_chosen = ctx.triggered_id == ids.COURSE_EPOCH or (epoch is not None and epoch < last)
         return await asyncio.to_thread(
             lambda: course_update(
                 reader, TrialKey(*key), Seen.from_json(seen), epoch if is_chosen else None, by_flops=width == "flops"
             )
         )
 
-    register_graphs(app, front_ids.COURSE)
+    register_graphs(app, ids.COURSE)
 
 
 def course_update(
@@ -86,3 +88,31 @@ def shown_epoch(course: GateCourse, epoch: int | None) -> EpochGates:
 def cuts(course: GateCourse) -> list[dict[str, int]]:
     """Marks of a slider at the first epoch of every phase but the first one."""
     return [{"value": after.epoch} for before, after in pairwise(course.epochs) if before.phase != after.phase]
+
+
+_FEW_TASKS = 3
+
+
+def course_card() -> Component:
+    """Hidden for a network without gates."""
+    slider = dmc.Slider(
+        id=ids.COURSE_EPOCH, min=0, max=1, step=1, value=None, updatemode="drag", size="sm", mb="md", mt="xl",
+        thumbLabel="epoch whose gates are shown",
+    )  # fmt: skip
+    label = "Gate map after the chosen epoch: own channels per task and gate site"
+    return html.Div(
+        card(
+            "The gates while they trained",
+            html.Div(id=ids.COURSE_SENTENCE, role="status", className="pattern-sentence"),
+            html.Div(
+                [slider, html.Div(graph(ids.COURSE, map_height(_FEW_TASKS), label), className="wide")],
+                id=ids.COURSE_MAP_BOX,
+                style=HIDDEN,
+            ),
+            note="The same map after every epoch. Drag the slider, or use the arrow keys; at its marks the gates were "
+            "cut and frozen.",
+        ),
+        id=ids.COURSE_BOX,
+        className="block",
+        style=HIDDEN,
+    )

@@ -5,10 +5,10 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from gatefront.dashboards.pages.trial.bundle import bundle_parts
+from gatefront.dashboards.pages.trial.gate_history import course_card
 from gatefront.dashboards.pages.trial.key import TrialKey
-from gatefront.dashboards.pages.trial.trial_course_card import course_card
-from gatefront.dashboards.pages.trial.trial_sharing_card import sharing_card
-from gatefront.dashboards.widgets import front_ids, ids, ids_actions
+from gatefront.dashboards.pages.trial.sharing import sharing_card
+from gatefront.dashboards.widgets import ids
 from gatefront.dashboards.widgets.components import card, graph, labelled
 from gatefront.dashboards.widgets.polling import INTERVAL_MS
 from gatefront.search.results.point_label import PointLabel
@@ -33,7 +33,7 @@ def layout(key: TrialKey) -> Component:
 def _content() -> list[Component]:
     return [
         html.Div(id=ids.TRIAL_HEADER),
-        html.Div(id=ids_actions.TRIAL_ACTIONS),
+        html.Div(id=ids.TRIAL_ACTIONS),
         html.Div(id=ids.TRIAL_STATS, className="block"),
         html.Div(id=ids.TRIAL_NETWORKS, className="block"),
         html.Div(_pull_card(), className="block"),
@@ -42,9 +42,9 @@ def _content() -> list[Component]:
         sharing_card(),
         html.Div(_task_card(), className="block"),
         html.Div(_curves_card(), className="block"),
-        html.Div(id=ids_actions.TRIAL_ORIGIN, className="block"),
+        html.Div(id=ids.TRIAL_ORIGIN, className="block"),
         html.Div(id=ids.TRIAL_FACTS, className="block"),
-        html.Div(id=ids_actions.TRIAL_LOG, className="block"),
+        html.Div(id=ids.TRIAL_LOG, className="block"),
     ]
 
 
@@ -63,7 +63,7 @@ def _gate_card() -> Component:
         maw=360, mt="sm", comboboxProps={"withinPortal": True},
     )  # fmt: skip
     width = dmc.SegmentedControl(
-        id=front_ids.WIDTH, value="equal", size="xs", mb="xs",
+        id=ids.WIDTH, value="equal", size="xs", mb="xs",
         data=[{"value": "equal", "label": "sites alike"}, {"value": "flops", "label": "as wide as their FLOPs"}],
         **labelled("how wide a site is drawn"),
     )  # fmt: skip

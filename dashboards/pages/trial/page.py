@@ -16,7 +16,7 @@ from gatefront.dashboards.pages.trial.key import TrialKey
 from gatefront.dashboards.pages.trial.networks import networks_card
 from gatefront.dashboards.pages.trial.sections import pull_row, task_table, trial_facts, trial_header, trial_stats
 from gatefront.dashboards.presentation.empty_states import curves_sentence, map_sentence, trial_sentence
-from gatefront.dashboards.widgets import front_ids, ids
+from gatefront.dashboards.widgets import ids
 from gatefront.dashboards.widgets.components import HIDDEN, alert, reason, register_graphs
 from gatefront.dashboards.widgets.polling import Seen, nothing_new, pause, poll
 from gatefront.search.errors import StudyNotFoundError
@@ -49,7 +49,7 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
         Output(ids.TRIAL_PATTERN_SENTENCE, "children"),
         Input(ids.TRIAL_SITE, "value"),
         Input(ids.TRIAL_SEEN, "data"),
-        Input(front_ids.WIDTH, "value"),
+        Input(ids.WIDTH, "value"),
         State(ids.TRIAL_KEY, "data"),
         prevent_initial_call=True,
     )

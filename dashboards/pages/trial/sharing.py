@@ -3,14 +3,16 @@
 import asyncio
 from typing import Any
 
-from dash import Dash, Input, Output, State, no_update
+import dash_mantine_components as dmc
+from dash import Dash, Input, Output, State, html, no_update
+from dash.development.base_component import Component
 
-from gatefront.dashboards.figures.sharing import affinity_figure, flops_figure, flow_figure
+from gatefront.dashboards.figures.sharing import FLOW_HEIGHT, affinity_figure, flops_figure, flow_figure
 from gatefront.dashboards.figures.theme import scheme_named
 from gatefront.dashboards.pages.trial.key import TrialKey
 from gatefront.dashboards.presentation.selection_text import sharing_sentence
-from gatefront.dashboards.widgets import front_ids, ids
-from gatefront.dashboards.widgets.components import HIDDEN, reason, register_graphs
+from gatefront.dashboards.widgets import ids
+from gatefront.dashboards.widgets.components import HIDDEN, card, graph, reason, register_graphs
 from gatefront.dashboards.widgets.polling import UNREACHABLE, Seen
 from gatefront.search.snapshots.protocol import Reader
 
@@ -19,11 +21,11 @@ _NUM_OUTPUTS = 5
 
 def register_callbacks(app: Dash, reader: Reader) -> None:
     @app.callback(  # type: ignore[untyped-decorator, unused-ignore]
-        Output(front_ids.SHARING_BOX, "style"),
-        Output(front_ids.WORDS_OF_MAP, "children"),
-        Output(ids.next_figure(front_ids.AFFINITY), "data"),
-        Output(ids.next_figure(front_ids.FLOPS), "data"),
-        Output(ids.next_figure(front_ids.FLOW), "data"),
+        Output(ids.SHARING_BOX, "style"),
+        Output(ids.WORDS_OF_MAP, "children"),
+        Output(ids.next_figure(ids.AFFINITY), "data"),
+        Output(ids.next_figure(ids.FLOPS), "data"),
+        Output(ids.next_figure(ids.FLOW), "data"),
         Input(ids.TRIAL_SEEN, "data"),
         State(ids.TRIAL_KEY, "data"),
         prevent_initial_call=True,
@@ -31,7 +33,7 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
     async def draw(seen: dict[str, str] | None, key: tuple[str, int, int]) -> tuple[Any, ...]:
         return await asyncio.to_thread(sharing_update, reader, TrialKey(*key), Seen.from_json(seen))
 
-    register_graphs(app, front_ids.AFFINITY, front_ids.FLOPS, front_ids.FLOW)
+    register_graphs(app, ids.AFFINITY, ids.FLOPS, ids.FLOW)
 
 
 def sharing_update(reader: Reader, key: TrialKey, seen: Seen) -> tuple[Any, ...]:
@@ -48,3 +50,41 @@ def sharing_update(reader: Reader, key: TrialKey, seen: Seen) -> tuple[Any, ...]
     scheme = scheme_named(seen.scheme)
     figures = affinity_figure(gate_map, scheme), flops_figure(gate_map, scheme), flow_figure(gate_map, scheme)
     return ({}, reason(sharing_sentence(gate_map)), *figures)
+
+
+def sharing_card() -> Component:
+    """Hidden until the network has a gate map."""
+    titles = [
+        (ids.AFFINITY, "Who shares with whom", 320, "Part of a branch that two tasks both share", ""),
+        (
+            ids.FLOPS,
+            "FLOPs per site",
+            300,
+            "FLOPs of the shared branch and each task's own, per gate site",
+            "wide",
+        ),
+    ]
+    panels = [
+        html.Div(
+            [dmc.Text(title, fw=600, size="sm"), html.Div(graph(component, height, label), className=way)],
+            className="panel",
+        )
+        for component, title, height, label, way in titles
+    ]
+    flow = [
+        dmc.Text("Where the tasks part", fw=600, size="sm", mt="sm"),
+        html.Div(graph(ids.FLOW, FLOW_HEIGHT, "Shared and own features from stage to stage"), className="wide"),
+    ]
+    return html.Div(
+        card(
+            "Sharing in depth",
+            html.Div(id=ids.WORDS_OF_MAP),
+            dmc.SimpleGrid(panels, cols={"base": 1, "md": 2}, spacing="md"),
+            *flow,
+            note="By FLOPs, at the mean cost of a site's channels. A task's ribbon leaves the grey trunk "
+            "for what it keeps for itself.",
+        ),
+        id=ids.SHARING_BOX,
+        className="block",
+        style=HIDDEN,
+    )

@@ -11,8 +11,7 @@ from rich.table import Table
 
 from gatefront.search.bundle.bench import BenchReport, bench_bundle
 from gatefront.search.bundle.bench_settings import RUNTIMES, BenchSettings
-from gatefront.search.bundle.keep_latency import keep_latency
-from gatefront.search.bundle.latency_store import record_latency
+from gatefront.search.bundle.latency_store import keep_latency, record_latency
 from gatefront.search.cli.commands.options import AsJson, Database
 from gatefront.search.cli.commands.pull import Folder
 from gatefront.search.cli.json_output import to_document, to_text

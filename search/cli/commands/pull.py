@@ -17,7 +17,7 @@ from gatefront.search.cli.commands.options import (
     open_reader,
     settle_study,
 )
-from gatefront.search.config.latency_budget import parse_latency_budget
+from gatefront.search.config.quantities import parse_latency_budget
 from gatefront.search.results.formats import format_flops
 from gatefront.search.results.point_label import PointLabel
 

@@ -2,10 +2,8 @@
 
 import contextlib
 import logging
-import math
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +11,12 @@ import ray
 import torch
 
 import gatefront
-from gatefront.search.driver.ray_backend.local_ray import start_ray
 from gatefront.search.driver.ray_backend.temp_dir import ray_folder
 from gatefront.search.driver.signals import own_signals
 from gatefront.search.errors import DriverFailedError
+from gatefront.search.planning.worker_resources import WorkerResources, plan_local_workers, share_out
 
 _PACKAGE = Path(gatefront.__file__).resolve().parent
-_RAY_UNITS = 10_000
 # What workers inherit, too. A `runtime_env` would do the same, but its workers start later.
 _ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
@@ -35,46 +32,24 @@ _ENVIRONMENT = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerResources:
-    """What one worker holds: one CPU core and a share of a GPU, 0 where there is none."""
-
-    num_workers: int
-    gpus_per_worker: float
-
-    def as_ray(self) -> dict[str, float]:
-        return {"cpu": 1.0, "gpu": self.gpus_per_worker} if self.gpus_per_worker else {"cpu": 1.0}
-
-
 def plan_workers(asked: int | None, address: str | None = None) -> WorkerResources:
-    """As many workers as asked for, else one per GPU, else one per CPU core this process may use.
+    """Plan as many workers as asked for, else one per GPU, else one per CPU core.
 
-    More workers than GPUs share them: as many on each, or one fewer on some. All have the same share, so that Ray
-    finds a place for every one. With an ``address`` GPUs and cores are those of the cluster there.
+    GPUs and cores are those of the cluster at the ``address``, or of this machine.
 
     Raises:
         DriverFailedError: there is no cluster at the address.
     """
-    num_cpus, num_gpus = _count_here() if address is None else _count_there(address)
-    num_workers = asked or num_gpus or num_cpus
-    return WorkerResources(num_workers, _gpu_share(num_workers, num_gpus))
-
-
-def _count_here() -> tuple[int, int]:
-    return len(os.sched_getaffinity(0)), torch.cuda.device_count()
+    if address is None:
+        return plan_local_workers(asked)
+    num_cpus, num_gpus = _count_there(address)
+    return share_out(asked, num_cpus=num_cpus, num_gpus=num_gpus)
 
 
 def _count_there(address: str) -> tuple[int, int]:
     with _joined(address):
         found = ray.cluster_resources()  # type: ignore[no-untyped-call]
     return max(1, int(found.get("CPU", 1))), int(found.get("GPU", 0))
-
-
-def _gpu_share(num_workers: int, num_gpus: int) -> float:
-    if num_gpus == 0:
-        return 0.0
-    # Ray counts in ten-thousandths: rounded up, the shares of one GPU would be more than it is.
-    return math.floor(_RAY_UNITS / math.ceil(num_workers / num_gpus)) / _RAY_UNITS
 
 
 @contextlib.contextmanager
@@ -137,3 +112,47 @@ def _set_environment(workers: WorkerResources) -> None:
     # By default one worker is started after the other, each waiting for the one before.
     for name, value in (_ENVIRONMENT | {"TUNE_MAX_PENDING_TRIALS_PG": str(workers.num_workers)}).items():
         os.environ.setdefault(name, value)
+
+
+logger = logging.getLogger(__name__)
+
+
+_MOST_STARTS = 3
+
+
+# Ray gives its agents 15 seconds to import what they need, which no setting changes, and then its node half a minute.
+# On a busy machine a first start may miss that; the next finds the files in memory.
+_NOT_IN_TIME = "timed out during startup"
+
+
+def start_ray(folder: Path, *, num_cpus: int) -> None:
+    """Start a cluster of this machine alone, its files in ``folder``.
+
+    Raises:
+        DriverFailedError: it did not come up in time, again and again.
+    """
+    for start in range(1, _MOST_STARTS + 1):
+        try:
+            _start(folder, num_cpus)
+        except Exception as error:  # Ray raises the plain class for this
+            if _NOT_IN_TIME not in str(error):
+                raise
+            logger.warning("Ray did not start in time (%d of %d tries)", start, _MOST_STARTS)
+        else:
+            return
+    raise DriverFailedError(
+        f"Ray did not start on this machine in {_MOST_STARTS} tries: other programs leave it too little.",
+        hint="Try again when fewer of them run.",
+    )
+
+
+def _start(folder: Path, num_cpus: int) -> None:
+    ray.init(
+        address="local",
+        num_cpus=num_cpus,
+        num_gpus=torch.cuda.device_count(),
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+        _temp_dir=str(folder),
+    )

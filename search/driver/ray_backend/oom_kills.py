@@ -3,10 +3,10 @@
 import re
 from collections import Counter
 from collections.abc import Mapping
+from typing import Final
 
 import ray
 
-from gatefront.search.driver.ray_backend.attempts import MOST_ATTEMPTS
 from gatefront.search.storage.process_identity import process_of
 
 # Ray's sentence on every worker it chose holds the process's number, and nothing else in it says "pid=".
@@ -39,3 +39,7 @@ def given_up(kills: Counter[int], killed: frozenset[int], workers: Mapping[int, 
         "train.checkpoint_activations = true."
     )
     return {trial: cause for trial in hit if kills[trial] >= MOST_ATTEMPTS}
+
+
+MOST_ATTEMPTS: Final = 3
+"""The first one included. Only a dead worker is replaced: an error of the work itself would come back."""

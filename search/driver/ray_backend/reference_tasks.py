@@ -5,12 +5,12 @@ from pathlib import Path
 
 import ray
 
-from gatefront.search.driver.ray_backend.cluster import WorkerResources
 from gatefront.search.driver.ray_backend.tasks import PreparationStoppedError, run_jobs
 from gatefront.search.driver.references import ReferenceJob, train_job
 from gatefront.search.driver.stop_request import Drain
 from gatefront.search.driver.worker.memory import keep_to_share, memory_cause, ran_out_of_memory
 from gatefront.search.errors import ReferenceFailedError
+from gatefront.search.planning.worker_resources import WorkerResources
 from gatefront.trainer.checkpoints.disk_full import DiskFullError, disk_full, ran_out_of_disk
 from gatefront.trainer.reporting import ReferenceResult
 

@@ -5,9 +5,9 @@ from typing import Any, TypeVar
 
 import ray
 
-from gatefront.search.driver.ray_backend.attempts import MOST_ATTEMPTS
-from gatefront.search.driver.ray_backend.cluster import WorkerResources
+from gatefront.search.driver.ray_backend.oom_kills import MOST_ATTEMPTS
 from gatefront.search.driver.stop_request import Drain
+from gatefront.search.planning.worker_resources import WorkerResources
 
 _POLL_S = 0.5
 

@@ -7,7 +7,7 @@ from threading import Lock
 from sqlalchemy.orm import Session
 
 from gatefront.search.results.confirmation import Key
-from gatefront.search.results.hypervolumes import GrowingHypervolume
+from gatefront.search.results.hypervolume import GrowingHypervolume
 from gatefront.search.results.pareto import ReferenceFrame
 from gatefront.search.results.records import StudyView, TrialPoint
 from gatefront.search.results.states import StudyState

@@ -1,11 +1,11 @@
 """DiskUse: how many bytes a study takes, and for what."""
 
+import os
 import shutil
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from gatefront.search.storage.artifacts.disk_use import folder_bytes
 from gatefront.search.storage.artifacts.files import FileKind, trial_files
 from gatefront.search.storage.artifacts.paths import StudyFolders
 
@@ -47,3 +47,23 @@ def free_bytes(folder: Path) -> int:
     """What the folder's disk has left; of the first one above it that is there."""
     existing = next(place for place in (folder, *folder.parents) if place.exists())
     return shutil.disk_usage(existing).free
+
+
+def folder_bytes(folder: Path) -> int:
+    """The sizes of all files under ``folder``; 0 where there is none. Links are not followed.
+
+    A file that goes away meanwhile, as a running trial's checkpoints do, counts as nothing.
+    """
+    total = 0
+    waiting = [folder]
+    while waiting:
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(Path(entry.path))
+                    elif entry.is_file(follow_symlinks=False):
+                        total += entry.stat(follow_symlinks=False).st_size
+        except OSError:
+            continue
+    return total

@@ -4,9 +4,9 @@ import optuna
 import sqlalchemy as sa
 
 from gatefront.search.storage.database.engine import open_engine, open_optuna_storage, unreachable
+from gatefront.search.storage.database.locks import turn_to_open
 from gatefront.search.storage.database.migrate import upgrade_schema
 from gatefront.search.storage.database.optuna_storage import StudyStorage
-from gatefront.search.storage.database.turns import turn_to_open
 
 
 def open_store(url: str) -> tuple[sa.Engine, StudyStorage]:

@@ -7,10 +7,11 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from gatefront.search.results.gate_history import EpochGates, GateCourse
 from gatefront.search.results.states import TrialState
-from gatefront.search.storage.tables.among import among
-from gatefront.search.storage.tables.epoch_gates import write_epoch_gates
-from gatefront.search.storage.tables.schema import EpochRow, TrialRow
+from gatefront.search.storage.tables.schema import EpochGatesRow, EpochRow, TrialRow
+from gatefront.search.storage.tables.sql import among
+from gatefront.spaces.gating.gate_counts import GateCounts
 from gatefront.trainer.reporting import EpochReport
 
 
@@ -95,3 +96,33 @@ def _finite(values: Mapping[str, float]) -> dict[str, float | None]:
 def _finite_or_none(value: float | None) -> float | None:
     # PostgreSQL's JSON has no NaN, and a gap in a curve says the same.
     return value if value is not None and math.isfinite(value) else None
+
+
+def write_epoch_gates(session: Session, trial: TrialRow, epoch: int, gates: GateCounts) -> None:
+    """Note how the gates stood after an epoch; one that is trained again replaces what it said before."""
+    document = gates.to_json()
+    own = [list(site.pop("own")) for site in document["sites"]]
+    layout = {"tasks": list(document["tasks"]), "sites": list(document["sites"])}
+    if trial.gate_layout != layout:
+        trial.gate_layout = layout
+    session.merge(EpochGatesRow(study=trial.study, number=trial.number, epoch=epoch, own=own))
+
+
+def read_gate_course(session: Session, trial: TrialRow) -> GateCourse:
+    """What is known of a trial's gates, epoch by epoch."""
+    layout = trial.gate_layout
+    if layout is None:
+        return GateCourse(num_epochs=trial.num_epochs, epochs=())
+    same = [EpochRow.study == EpochGatesRow.study, EpochRow.number == EpochGatesRow.number]
+    query = (
+        sa.select(EpochGatesRow.epoch, EpochRow.phase, EpochGatesRow.own)
+        .join(EpochRow, sa.and_(*same, EpochRow.epoch == EpochGatesRow.epoch))
+        .where(EpochGatesRow.study == trial.study, EpochGatesRow.number == trial.number)
+        .order_by(EpochGatesRow.epoch)
+    )
+    epochs = []
+    for epoch, phase, own in session.execute(query):
+        sites = [{**site, "own": counts} for site, counts in zip(layout["sites"], own, strict=True)]
+        gates = GateCounts.from_json({"tasks": layout["tasks"], "sites": sites})
+        epochs.append(EpochGates(epoch=epoch, phase=phase, gates=gates))
+    return GateCourse(num_epochs=trial.num_epochs, epochs=tuple(epochs))

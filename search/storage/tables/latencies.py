@@ -7,8 +7,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from gatefront.search.results.latency import Latency
-from gatefront.search.storage.tables.among import among
 from gatefront.search.storage.tables.schema import DerivedPointRow, LatencyRow, TrialRow
+from gatefront.search.storage.tables.sql import among
 
 _COLUMNS = tuple(field.name for field in fields(Latency))
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from gatefront.dashboards.jobs.background import Jobs, JobState, Report
+from gatefront.dashboards.jobs.bundle_jobs import BundleJobs
 from gatefront.dashboards.jobs.disk_usage import DiskUses
 from gatefront.search.errors import NothingToPullError
 from gatefront.search.results.point_label import PointLabel
-from gatefront.search.service.bundle_jobs_part import BundleJobs
 
 CALLER: ContextVar[str] = ContextVar("caller")
 

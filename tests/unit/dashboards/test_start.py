@@ -13,7 +13,7 @@ from gatefront.dashboards.jobs.study_file_checks import Examinations
 from gatefront.dashboards.pages.start.form import FIELD_IDS, MAX_BYTES, uploaded_text
 from gatefront.dashboards.pages.start.page import form_update, start_update
 from gatefront.dashboards.pages.start.study_file_editor import FIRST_TEXT
-from gatefront.dashboards.widgets import ids_actions
+from gatefront.dashboards.widgets import ids
 from gatefront.search.errors import StudyExistsError, StudyFileError
 from gatefront.search.service.control.study_control import StartOptions, StudyControl
 
@@ -51,17 +51,17 @@ class Form:
         while not self.stands:
             assert time.monotonic() < deadline
             time.sleep(0.01)
-            self.press(ids_actions.START_TICK)
+            self.press(ids.START_TICK)
 
 
 def test_checks_appear_one_by_one_and_then_the_study_can_be_started(control: Any) -> None:
     control.held.clear()
     form = Form(control)
-    form.press(ids_actions.START_CHECK)
+    form.press(ids.START_CHECK)
     deadline = time.monotonic() + 60
     while "disk" not in words(form.checks):
         assert time.monotonic() < deadline
-        form.press(ids_actions.START_TICK)
+        form.press(ids.START_TICK)
     assert "looking on" in words(form.checks)
     assert "first steps" not in words(form.checks)
     assert form.is_disabled
@@ -69,7 +69,7 @@ def test_checks_appear_one_by_one_and_then_the_study_can_be_started(control: Any
     form.follow()
     assert "Everything has passed." in words(form.checks)
     assert not form.is_disabled
-    form.press(ids_actions.START_BUTTON)
+    form.press(ids.START_BUTTON)
     assert form.is_disabled
     form.follow()
     assert form.where == "/study/digits"
@@ -78,15 +78,15 @@ def test_checks_appear_one_by_one_and_then_the_study_can_be_started(control: Any
 
 def test_a_change_makes_the_checks_worthless(control: Any) -> None:
     form = Form(control)
-    form.press(ids_actions.START_CHECK)
+    form.press(ids.START_CHECK)
     form.follow()
     assert not form.is_disabled
     form.text += "\n"
-    form.press(ids_actions.START_TEXT)
+    form.press(ids.START_TEXT)
     assert form.is_disabled
     assert "has changed since" in words(form.checks)
     # A browser that asks all the same is refused by the server.
-    form.press(ids_actions.START_BUTTON)
+    form.press(ids.START_BUTTON)
     assert "was not checked as it stands" in words(form.state)
     assert all(call[0] == "examine" for call in control.calls)
 
@@ -94,15 +94,15 @@ def test_a_change_makes_the_checks_worthless(control: Any) -> None:
 def test_start_update_failed_check_is_named_and_starts_only_when_forced(control: Any) -> None:
     control.last_passes = False
     form = Form(control)
-    form.press(ids_actions.START_CHECK)
+    form.press(ids.START_CHECK)
     form.follow()
     assert form.is_disabled
     assert form.has_anyway
     assert "1 of 3 checks failed: first steps." in words(form.checks)
-    form.press(ids_actions.START_BUTTON)
+    form.press(ids.START_BUTTON)
     assert "not every check of the study file has passed" in words(form.state)
     assert all(call[0] == "examine" for call in control.calls)
-    form.press(ids_actions.START_ANYWAY)
+    form.press(ids.START_ANYWAY)
     assert not form.has_anyway
     form.follow()
     assert form.where == "/study/digits"
@@ -113,14 +113,14 @@ def test_start_update_failed_check_is_named_and_starts_only_when_forced(control:
 def test_start_update_forces_only_a_file_that_was_checked_as_it_stands(control: Any, passes: bool) -> None:
     control.last_passes = passes
     form = Form(control)
-    form.press(ids_actions.START_CHECK)
+    form.press(ids.START_CHECK)
     form.follow()
     assert form.has_anyway is not passes
     form.text += "\n"
-    form.press(ids_actions.START_TEXT)
+    form.press(ids.START_TEXT)
     assert not form.has_anyway
     assert "has changed since" in words(form.checks)
-    form.press(ids_actions.START_ANYWAY)
+    form.press(ids.START_ANYWAY)
     assert "was not checked as it stands" in words(form.state)
     assert all(call[0] == "examine" for call in control.calls)
 
@@ -128,14 +128,14 @@ def test_start_update_forces_only_a_file_that_was_checked_as_it_stands(control: 
 def test_an_error_of_the_doctor_or_the_start_is_said(control: Any) -> None:
     form = Form(control)
     control.error = StudyFileError("[study] lacks name.", hint="Add name.")
-    form.press(ids_actions.START_CHECK)
+    form.press(ids.START_CHECK)
     form.follow()
     assert "[study] lacks name. Add name." in words(form.checks)
     control.error = None
-    form.press(ids_actions.START_CHECK)
+    form.press(ids.START_CHECK)
     form.follow()
     control.error = StudyExistsError("the database already holds a study 'my-study'.", hint="Give it another name.")
-    form.press(ids_actions.START_BUTTON)
+    form.press(ids.START_BUTTON)
     form.follow()
     assert "Give it another name." in words(form.state)
     assert form.where is no_update
@@ -151,10 +151,10 @@ def test_the_page_answers_while_a_start_takes_long(control: Any) -> None:
 
     control.start = slow
     form = Form(control)
-    form.press(ids_actions.START_CHECK)
+    form.press(ids.START_CHECK)
     form.follow()
-    form.press(ids_actions.START_BUTTON)
-    form.press(ids_actions.START_TICK)
+    form.press(ids.START_BUTTON)
+    form.press(ids.START_TICK)
     assert "A driver is starting" in words(form.state)
     assert form.is_disabled
     assert form.where is no_update
@@ -164,12 +164,12 @@ def test_the_page_answers_while_a_start_takes_long(control: Any) -> None:
 
 
 def test_a_field_writes_into_the_text_and_the_text_into_the_fields() -> None:
-    text, wrong, _, tasks, *values = form_update(ids_actions.START_BUDGET, "60%", FIRST_TEXT, None)
+    text, wrong, _, tasks, *values = form_update(ids.START_BUDGET, "60%", FIRST_TEXT, None)
     assert 'flop_budget = "60%"       # of the single-task cost' in text
     assert wrong is None
     assert "orientation" in words(tasks)
     assert values == [no_update] * len(FIELDS)
-    _, _, _, tasks, *values = form_update(ids_actions.START_TEXT, None, text.replace('"digits"', '"rooms"'), None)
+    _, _, _, tasks, *values = form_update(ids.START_TEXT, None, text.replace('"digits"', '"rooms"'), None)
     assert dict(zip(FIELDS, values, strict=True)) == {
         "name": "my-study", "flop_budget": "60%", "trials": 12, "workers": "", "data": "rooms", "root": "",
         "backbone": "smallconv",
@@ -178,28 +178,28 @@ def test_a_field_writes_into_the_text_and_the_text_into_the_fields() -> None:
 
 
 def test_what_is_wrong_with_the_text_is_said_while_it_is_written() -> None:
-    assert "not valid TOML" in words(form_update(ids_actions.START_TEXT, None, "[study", None)[1])
+    assert "not valid TOML" in words(form_update(ids.START_TEXT, None, "[study", None)[1])
     unknown = FIRST_TEXT.replace("trials", "trails")
-    assert "Did you mean" in words(form_update(ids_actions.START_TEXT, None, unknown, None)[1])
-    nowhere = form_update(ids_actions.START_DATA, "celebs", FIRST_TEXT, None)
+    assert "Did you mean" in words(form_update(ids.START_TEXT, None, unknown, None)[1])
+    nowhere = form_update(ids.START_DATA, "celebs", FIRST_TEXT, None)
     assert "celebs" in nowhere[0]
     assert "unknown" in words(nowhere[1])
 
 
 def test_weights_of_tasks_go_into_the_text() -> None:
-    out = form_update(ids_actions.task_weight("left"), 0.5, FIRST_TEXT, None)
+    out = form_update(ids.task_weight("left"), 0.5, FIRST_TEXT, None)
     assert "[tasks.left]\nweight = 0.5" in out[0]
 
 
 def test_a_text_that_stays_as_it_was_is_not_sent_back() -> None:
-    with_weight = form_update(ids_actions.task_weight("left"), 0.5, FIRST_TEXT, None)[0]
-    assert form_update(ids_actions.task_weight("left"), 0.5, with_weight, None)[0] is no_update
-    assert form_update(ids_actions.START_TEXT, None, FIRST_TEXT, None)[0] is no_update
-    assert form_update(ids_actions.START_TEXT, None, "[study", None)[0] is no_update
+    with_weight = form_update(ids.task_weight("left"), 0.5, FIRST_TEXT, None)[0]
+    assert form_update(ids.task_weight("left"), 0.5, with_weight, None)[0] is no_update
+    assert form_update(ids.START_TEXT, None, FIRST_TEXT, None)[0] is no_update
+    assert form_update(ids.START_TEXT, None, "[study", None)[0] is no_update
 
 
 def test_an_uploaded_file_becomes_the_text() -> None:
-    text = form_update(ids_actions.START_UPLOAD, "x", FIRST_TEXT, address_of(b'[study]\r\nname = "mine"\r\n'))[0]
+    text = form_update(ids.START_UPLOAD, "x", FIRST_TEXT, address_of(b'[study]\r\nname = "mine"\r\n'))[0]
     assert text == '[study]\nname = "mine"\n'
 
 
@@ -211,6 +211,6 @@ def test_uploaded_text_with_a_byte_order_mark_is_the_same_without_it() -> None:
 def test_what_is_no_text_is_not_taken(raw: bytes) -> None:
     with pytest.raises(StudyFileError):
         uploaded_text(address_of(raw))
-    out = form_update(ids_actions.START_UPLOAD, "x", FIRST_TEXT, address_of(raw))
+    out = form_update(ids.START_UPLOAD, "x", FIRST_TEXT, address_of(raw))
     assert out[0] is no_update
     assert out[2] is not None

@@ -23,7 +23,7 @@ from gatefront.dashboards.pages.start.page import form_update
 from gatefront.dashboards.pages.start.study_file_editor import FIRST_TEXT, task_weights
 from gatefront.dashboards.pages.study.front import controls, read_floors
 from gatefront.dashboards.report import report_html
-from gatefront.dashboards.widgets import ids_actions
+from gatefront.dashboards.widgets import ids
 from gatefront.dashboards.widgets.task_keys import task_key, task_of_key
 from gatefront.dashboards.widgets.trial_table import trial_columns, trial_rows, trial_window
 from gatefront.search.results.records import EpochPoint, StudyView
@@ -88,7 +88,7 @@ def test_floors_of_awkward_names_are_read_back(renamed: StudyView) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_start_form_writes_the_weight_of_an_awkward_name(name: str) -> None:
-    text = form_update(ids_actions.task_weight(name), 0.5, FIRST_TEXT, None)[0]
+    text = form_update(ids.task_weight(name), 0.5, FIRST_TEXT, None)[0]
     assert task_weights(text) == {name: 0.5}
     assert task_fields([name], task_weights(text)) is not None
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gatefront.search.bundle.card import write_card
-from gatefront.search.bundle.keep_latency import keep_latency
+from gatefront.search.bundle.latency_store import keep_latency
 from gatefront.search.bundle.manifest import (
     DataEntry,
     FileEntry,

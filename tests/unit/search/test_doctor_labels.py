@@ -15,9 +15,8 @@ from torch.utils.data import Dataset
 from gatefront.search.doctor.brightness import Brightness
 from gatefront.search.doctor.check import Check
 from gatefront.search.doctor.contact_sheet import draw_contact_sheet
-from gatefront.search.doctor.evenly import evenly_spaced
 from gatefront.search.doctor.label_checks import check_labels
-from gatefront.search.doctor.label_counts import LabelCounts
+from gatefront.search.doctor.label_counts import LabelCounts, evenly_spaced
 from gatefront.search.doctor.label_pictures import UNKNOWN, class_color, image_picture, label_picture
 from gatefront.search.doctor.label_words import label_words
 from gatefront.search.doctor.legend import lay_out_legend

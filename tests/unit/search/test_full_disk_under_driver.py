@@ -16,11 +16,11 @@ from gatefront.search.driver import lifecycle as service
 from gatefront.search.driver import run_study as runner
 from gatefront.search.driver.lifecycle import Overrides, Sitting, resume_study, start_study
 from gatefront.search.driver.ray_backend import reference_tasks as ray_references
-from gatefront.search.driver.ray_backend.cluster import WorkerResources
 from gatefront.search.driver.ray_backend.reference_tasks import RayReferences
 from gatefront.search.driver.stop_request import Drain
 from gatefront.search.driver.worker.messages import AttemptStarted, TrialFinished, encode
 from gatefront.search.errors import DriverFailedError
+from gatefront.search.planning.worker_resources import WorkerResources
 from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.storage.database.engine import open_engine

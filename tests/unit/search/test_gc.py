@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatefront.search.bundle.selection import choose_point
-from gatefront.search.config.disk_quota import parse_disk_quota
+from gatefront.search.config.quantities import parse_disk_quota
 from gatefront.search.driver import disk_guard as keeper_module
 from gatefront.search.driver.disk_guard import DiskKeeper
 from gatefront.search.driver.stop_request import Drain

@@ -12,12 +12,12 @@ from ray.tune.search import Searcher
 
 from gatefront.search.driver.ray_backend import reference_tasks as ray_references
 from gatefront.search.driver.ray_backend import tasks as ray_jobs
-from gatefront.search.driver.ray_backend.cluster import WorkerResources
 from gatefront.search.driver.ray_backend.reference_tasks import RayReferences
 from gatefront.search.driver.ray_backend.tasks import PreparationStoppedError
 from gatefront.search.driver.run_study import DrainStopper
 from gatefront.search.driver.stop_request import Drain
 from gatefront.search.driver.worker.messages import EpochFinished
+from gatefront.search.planning.worker_resources import WorkerResources
 from gatefront.search.results.states import TrialState
 from gatefront.trainer.reporting import EpochReport
 

@@ -3,7 +3,7 @@
 import pytest
 
 from gatefront.search.config.latency import LatencyRule
-from gatefront.search.config.latency_budget import parse_latency_budget
+from gatefront.search.config.quantities import parse_latency_budget
 from gatefront.search.config.study_file import parse_study
 from gatefront.search.driver.lifecycle import Overrides
 from gatefront.search.errors import StudyFileError

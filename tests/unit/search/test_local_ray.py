@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gatefront.search.driver.ray_backend.local_ray import start_ray
+from gatefront.search.driver.ray_backend.cluster import start_ray
 from gatefront.search.errors import DriverFailedError
 
 TOO_SLOW = Exception("The current node timed out during startup. This could happen because some of the raylet failed.")
@@ -27,7 +27,7 @@ class Starts:
 @pytest.mark.parametrize("num_slow", [0, 1, 2])
 def test_a_slow_start_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_slow: int) -> None:
     starts = Starts(*[TOO_SLOW] * num_slow)
-    monkeypatch.setattr("gatefront.search.driver.ray_backend.local_ray.ray.init", starts)
+    monkeypatch.setattr("gatefront.search.driver.ray_backend.cluster.ray.init", starts)
     start_ray(tmp_path, num_cpus=3)
     assert len(starts.asked) == num_slow + 1
     assert all(asked == starts.asked[0] for asked in starts.asked)
@@ -36,7 +36,7 @@ def test_a_slow_start_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_a_machine_that_stays_too_slow_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     starts = Starts(*[TOO_SLOW] * 9)
-    monkeypatch.setattr("gatefront.search.driver.ray_backend.local_ray.ray.init", starts)
+    monkeypatch.setattr("gatefront.search.driver.ray_backend.cluster.ray.init", starts)
     with pytest.raises(DriverFailedError, match="did not start on this machine in 3 tries"):
         start_ray(tmp_path, num_cpus=1)
     assert len(starts.asked) == 3
@@ -44,7 +44,7 @@ def test_a_machine_that_stays_too_slow_is_told_of(tmp_path: Path, monkeypatch: p
 
 def test_other_errors_are_not_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     starts = Starts(ConnectionError("no port is free"))
-    monkeypatch.setattr("gatefront.search.driver.ray_backend.local_ray.ray.init", starts)
+    monkeypatch.setattr("gatefront.search.driver.ray_backend.cluster.ray.init", starts)
     with pytest.raises(ConnectionError, match="no port"):
         start_ray(tmp_path, num_cpus=1)
     assert len(starts.asked) == 1

@@ -11,9 +11,8 @@ from sqlalchemy.orm import Session
 
 from gatefront.search.config.early_stopping import StoppingRule
 from gatefront.search.config.study_file import parse_study
-from gatefront.search.driver.early_stopping import EarlyStopping
+from gatefront.search.driver.early_stopping import EarlyStopping, early_stopping
 from gatefront.search.driver.ray_backend.scheduler import TrialScheduler
-from gatefront.search.driver.study_stopping import early_stopping
 from gatefront.search.driver.worker.messages import EpochFinished, TrialFinished, encode
 from gatefront.search.results.records import num_done
 from gatefront.search.results.states import StudyState, TrialState

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gatefront.search.storage.artifacts.disk_use import folder_bytes
+from gatefront.search.storage.artifacts.disk_usage import folder_bytes
 from gatefront.search.storage.artifacts.trial_log import log_tail, worker_log
 
 

@@ -7,8 +7,7 @@ from pathlib import Path
 from gatefront.spaces.architecture import Architecture
 from gatefront.spaces.families.attachment import find_attachment
 from gatefront.spaces.networks.shared_network import build_shared_network
-from gatefront.spaces.task_names import safe_names
-from gatefront.spaces.tasks import Task
+from gatefront.spaces.tasks import Task, safe_names
 from gatefront.trainer.checkpoints.checkpoint import CheckpointSlot
 from gatefront.trainer.checkpoints.content_hash import hash_json
 from gatefront.trainer.config import TrainConfig, TrainConfigError

@@ -1,4 +1,4 @@
-"""The hypervolume of a study: how it grew, and how far the confirmed points left it open meanwhile."""
+"""None"""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
