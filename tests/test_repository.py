@@ -101,6 +101,17 @@ def test_tests_hold_no_package() -> None:
     assert list((ROOT / "tests").rglob("__init__.py")) == []
 
 
+def test_unit_tests_lie_where_the_module_lies_that_they_are_named_after() -> None:
+    strays = []
+    for test in (ROOT / "tests" / "unit").rglob("test_*.py"):
+        folder = ROOT / test.parent.relative_to(ROOT / "tests" / "unit")
+        modules = [path.stem for path in folder.glob("*.py")]
+        named = test.stem.removeprefix("test_")
+        if not any(named == module or named.startswith(f"{module}_") for module in modules):
+            strays.append(str(test.relative_to(ROOT)))
+    assert strays == []
+
+
 def test_files_stay_short() -> None:
     sources = _sources()
     assert sources

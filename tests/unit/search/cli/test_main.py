@@ -15,7 +15,7 @@ from gatefront.spaces import FLOP_CONVENTION
 
 OpenStudy = Callable[..., Any]
 
-DIGITS = Path(__file__).parents[3] / "studies" / "digits.toml"
+DIGITS = Path(__file__).parents[4] / "studies" / "digits.toml"
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from gatefront.search.config.study_file import read_study_file
 from gatefront.search.planning.capacities import Capacity
 from gatefront.search.planning.study_plan import plan_study
 
-STUDIES = Path(__file__).parents[3] / "studies"
+STUDIES = Path(__file__).parents[4] / "studies"
 TOLERANCE = 0.005
 
 PUBLISHED = {

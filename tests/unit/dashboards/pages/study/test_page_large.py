@@ -26,7 +26,7 @@ ROWS = {"startRow": 0, "endRow": 100, "sortModel": [{"colId": "link", "sort": "d
 @pytest.fixture(scope="module")
 def large_study(load_module: Callable[[str, Path], ModuleType]) -> ModuleType:
     """The benchmarks' writer of large studies."""
-    return load_module("large_study", Path(__file__).parents[3] / "benchmarks" / "large_study.py")
+    return load_module("large_study", Path(__file__).parents[5] / "benchmarks" / "large_study.py")
 
 
 class Watched:

@@ -28,7 +28,7 @@ from gatefront.search.bundle.manifest import (
 from gatefront.search.errors import BundleError
 from gatefront.search.results.latency import Latency
 
-DOCUMENTED_SCHEMA = Path(__file__).resolve().parents[3] / "docs" / "bundle.schema.json"
+DOCUMENTED_SCHEMA = Path(__file__).resolve().parents[4] / "docs" / "bundle.schema.json"
 
 
 def _manifest() -> Manifest:

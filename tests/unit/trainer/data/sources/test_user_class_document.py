@@ -10,7 +10,7 @@ from PIL import Image
 from gatefront.trainer.data import DataSpec, load_data
 from gatefront.trainer.data.io.picture_file import IMAGE_TREATMENTS
 
-DOCUMENT = (Path(__file__).parents[3] / "docs" / "adding-data.md").read_text()
+DOCUMENT = (Path(__file__).parents[5] / "docs" / "adding-data.md").read_text()
 
 
 def code(language: str, containing: str) -> str:

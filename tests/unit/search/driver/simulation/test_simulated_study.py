@@ -21,7 +21,7 @@ from gatefront.search.sampling.search_space import Params
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.storage.database.open import open_store
 
-TABLE = Path(__file__).parents[3] / "benchmarks" / "search" / "digits.json.gz"
+TABLE = Path(__file__).parents[5] / "benchmarks" / "search" / "digits.json.gz"
 WORKERS = 3
 
 Simulate = Callable[..., SimulatedStudy]

@@ -20,7 +20,7 @@ from gatefront.search.config.study_file import parse_study
 from gatefront.search.errors import StudyFileError
 from gatefront.search.planning.study_plan import plan_study
 
-STUDIES = sorted((Path(__file__).parents[3] / "studies").glob("*.toml"))
+STUDIES = sorted((Path(__file__).parents[5] / "studies").glob("*.toml"))
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=20)
 
 

@@ -9,7 +9,7 @@ from gatefront.search.planning.study_plan import plan_study
 from gatefront.spaces import Architecture, count_flops
 from gatefront.spaces.families import build_family
 
-STUDIES = Path(__file__).parents[3] / "studies"
+STUDIES = Path(__file__).parents[4] / "studies"
 PUBLISHED = {"single-task": 670e9, "hard-sharing": 284e9, "cross-stitch": 670e9, "mtan": 319e9}
 """As the InterroGate poster prints them, for PASCAL-Context with five tasks and a ResNet-18."""
 
