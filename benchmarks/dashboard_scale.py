@@ -30,7 +30,7 @@ from gatefront.dashboards.pages.study.points import Importances, parameters_upda
 from gatefront.dashboards.server.app import create_app
 from gatefront.dashboards.server.listen import listen
 from gatefront.dashboards.widgets.figure_cache import ShownPoints
-from gatefront.dashboards.widgets.polling import INTERVAL_MS, Seen
+from gatefront.dashboards.widgets.polling import INTERVAL_MS, ClientState
 from gatefront.search.snapshots.reader import StudyReader
 
 PICTURES = ("front", "two points", "parameters")
@@ -56,7 +56,7 @@ def _page(study: LargeStudy, number: int, updates: int) -> int:
     print(f"first look at {number:,} trials: {_cost(lambda: reader.view(NAME)):.0f} ms of processor time")
     parts: dict[str, Callable[[], Any]] = {
         "read": lambda: reader.view(NAME).revision,
-        "head, hypervolume": lambda: study_update(reader, NAME, Seen("1", "light"), "light"),
+        "head, hypervolume": lambda: study_update(reader, NAME, ClientState("1", "light"), "light"),
         "front": lambda: front_update(reader, NAME, "light", Asked()),
         "two points": lambda: pair_update(reader, NAME, "light", None, None),
         "parameters": lambda: parameters_update(reader, importances, NAME, "light"),

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from gatefront.search.results.states import StudyState
 from gatefront.search.storage.database.engine import open_engine
 from gatefront.search.storage.database.open import open_store
-from gatefront.search.storage.database.retry import Patience
+from gatefront.search.storage.database.retry import RetryPolicy
 from gatefront.search.storage.study_store import StudyStore
 from gatefront.search.storage.tables.schema import StudyRow
 from gatefront.trainer.reporting import EpochReport
@@ -51,7 +51,7 @@ def _report(url: str, reporters: int, seconds: float) -> list[list[float]]:
     ended = threading.Event()
 
     def report(number: int) -> list[float]:
-        store = StudyStore(open_engine(url), STUDY, patience=Patience())
+        store = StudyStore(open_engine(url), STUDY, retry_policy=RetryPolicy())
         store.open_trial(number, seed=number, num_epochs=1)
         store.start_attempt(number, f"host/ns/{number}/1")
         waits: list[float] = []

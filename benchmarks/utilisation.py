@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from gatefront.search.driver.lifecycle import Overrides, Sitting, start_study
-from gatefront.search.driver.stop_request import Drain
+from gatefront.search.driver.lifecycle import DriverSession, StudyOverrides, start_study
+from gatefront.search.driver.stop_request import StopRequest
 from gatefront.search.driver.worker.trainable import RunTrial
 from gatefront.search.results.records import TrialPoint
 from gatefront.search.results.states import StudyState
@@ -53,9 +53,9 @@ def main() -> None:
     text = STUDY.replace("confirm_points", f'sampler = "{arguments.sampler}"\nconfirm_points')
     with tempfile.TemporaryDirectory(prefix="gf") as folder:
         url = f"sqlite:///{folder}/gatefront.db"
-        sitting = Sitting(url=url, drain=Drain(), run_trial=waiting_trial(arguments.seconds))
-        overrides = Overrides(trials=arguments.trials, workers=arguments.workers)
-        state = start_study(text, overrides, Path(folder) / "runs", sitting)
+        driver_session = DriverSession(url=url, stop_request=StopRequest(), run_trial=waiting_trial(arguments.seconds))
+        overrides = StudyOverrides(trials=arguments.trials, workers=arguments.workers)
+        state = start_study(text, overrides, Path(folder) / "runs", driver_session)
         points = StudyReader(url).view("utilisation").points
     if state is not StudyState.COMPLETE:
         raise SystemExit(f"the study is {state}: {[point.cause for point in points if point.cause]}")

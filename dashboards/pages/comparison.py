@@ -13,7 +13,7 @@ from gatefront.dashboards.widgets import ids
 from gatefront.dashboards.widgets.comparison_table import comparison_columns, comparison_rows
 from gatefront.dashboards.widgets.components import ZOOMING, card, graph, register_graphs, said
 from gatefront.dashboards.widgets.links import study_path
-from gatefront.dashboards.widgets.polling import INTERVAL_MS, Poll, Seen, nothing_new, pause, poll
+from gatefront.dashboards.widgets.polling import INTERVAL_MS, ClientState, Poll, no_update_outputs, pause, poll
 from gatefront.dashboards.widgets.trial_table import GRID_OPTIONS
 from gatefront.search.cli.comparison_text import FAIRNESS
 from gatefront.search.comparison import ComparisonTable
@@ -77,7 +77,7 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
         running=pause(ids.COMPARISON_TICK),
     )
     async def update(_: int | None, scheme: str | None, name: str, seen: dict[str, str] | None) -> tuple[Any, ...]:
-        return await asyncio.to_thread(comparison_update, reader, name, Seen.from_json(seen), scheme)
+        return await asyncio.to_thread(comparison_update, reader, name, ClientState.from_json(seen), scheme)
 
     register_graphs(app, ids.COMPARISON_PLOT)
 
@@ -85,13 +85,13 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
 _NUM_OUTPUTS = 8
 
 
-def comparison_update(reader: Reader, name: str, seen: Seen, scheme: str | None) -> tuple[Any, ...]:
+def comparison_update(reader: Reader, name: str, seen: ClientState, scheme: str | None) -> tuple[Any, ...]:
     """All outputs of the page, in the order of the callback; `no_update` for what stays."""
     look: Poll[ComparisonTable] = poll(
         seen, scheme, lambda: reader.comparison_revision(name), lambda: reader.comparison(name)
     )
     if look.value is None:
-        return nothing_new(look, _NUM_OUTPUTS)
+        return no_update_outputs(look, _NUM_OUTPUTS)
     table = look.value
     front, published = _front(reader, name), published_points(table.data)
     return (

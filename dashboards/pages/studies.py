@@ -20,7 +20,7 @@ from gatefront.dashboards.presentation.formats import (
 from gatefront.dashboards.widgets import ids
 from gatefront.dashboards.widgets.components import alert, card, facts, said, study_badge
 from gatefront.dashboards.widgets.links import START, comparison_path, study_path
-from gatefront.dashboards.widgets.polling import INTERVAL_MS, Seen, pause, poll
+from gatefront.dashboards.widgets.polling import INTERVAL_MS, ClientState, pause, poll
 from gatefront.search.results.records import StudySummary
 from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.snapshots.protocol import Reader
@@ -51,10 +51,10 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
         running=pause(ids.STUDIES_TICK),
     )
     async def update(_: int | None, seen: dict[str, str] | None) -> tuple[Any, ...]:
-        return await asyncio.to_thread(studies_update, reader, Seen.from_json(seen))
+        return await asyncio.to_thread(studies_update, reader, ClientState.from_json(seen))
 
 
-def studies_update(reader: Reader, seen: Seen) -> tuple[Any, ...]:
+def studies_update(reader: Reader, seen: ClientState) -> tuple[Any, ...]:
     """Banner, list and what is now shown; `no_update` where nothing changed."""
     found: tuple[tuple[StudySummary, ...], tuple[str, ...]] = ((), ())
 

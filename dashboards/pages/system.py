@@ -15,7 +15,7 @@ from gatefront.dashboards.presentation.formats import NONE, format_bytes, format
 from gatefront.dashboards.widgets import ids
 from gatefront.dashboards.widgets.components import Children, card, labelled, reason, stat, stats, study_badge
 from gatefront.dashboards.widgets.links import study_path, trial_path
-from gatefront.dashboards.widgets.polling import INTERVAL_MS, Seen, nothing_new, pause, poll
+from gatefront.dashboards.widgets.polling import INTERVAL_MS, ClientState, no_update_outputs, pause, poll
 from gatefront.search.snapshots.protocol import Reader
 from gatefront.search.snapshots.system_status import DatabaseHealth, RunningTrial, StudyDisk, StudyLoad, SystemView
 
@@ -49,10 +49,10 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
         running=pause(ids.SYSTEM_TICK),
     )
     async def update(_: int | None, seen: dict[str, str] | None) -> tuple[Any, ...]:
-        return await asyncio.to_thread(system_update, reader, disks, Seen.from_json(seen))
+        return await asyncio.to_thread(system_update, reader, disks, ClientState.from_json(seen))
 
 
-def system_update(reader: Reader, disks: DiskUses, seen: Seen) -> tuple[Any, ...]:
+def system_update(reader: Reader, disks: DiskUses, seen: ClientState) -> tuple[Any, ...]:
     """Banner, the content's style, the content and what is now shown; `no_update` where nothing changed."""
     content: Component | None = None
 
@@ -67,7 +67,7 @@ def system_update(reader: Reader, disks: DiskUses, seen: Seen) -> tuple[Any, ...
     # Without a figure of its own, the page is drawn the same in both colour schemes.
     look = poll(seen, seen.scheme, revision, lambda: content)
     if look.value is None:
-        return nothing_new(look, _NUM_OUTPUTS)
+        return no_update_outputs(look, _NUM_OUTPUTS)
     return None, {}, look.value, look.seen.to_json()
 
 

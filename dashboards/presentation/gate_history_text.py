@@ -1,7 +1,7 @@
 """What the slider over a trial's epochs says: which epoch it shows, what the tasks keep then, or why it shows none."""
 
 from gatefront.dashboards.presentation.formats import format_names
-from gatefront.search.results.gate_history import EpochGates, GateCourse
+from gatefront.search.results.gate_history import EpochGates, GateHistory
 from gatefront.search.results.records import TrialDetail
 from gatefront.search.results.states import TrialState
 
@@ -12,7 +12,7 @@ _PHASES = {
 }
 
 
-def epoch_sentence(course: GateCourse, shown: EpochGates) -> str:
+def epoch_sentence(course: GateHistory, shown: EpochGates) -> str:
     """``Epoch 3 of 8, while the gates learn: left keeps 43 % of its channels for itself, right 21 %.``"""
     gates = shown.gates
     shares = [f"{100 * gates.own_share(t):.0f} %" for t in range(len(gates.tasks))]

@@ -18,14 +18,14 @@ _MOST = 64
 _FEW = 1000
 
 
-class Drawn(Generic[T]):
+class FigureCache(Generic[T]):
     """The latest drawings by what they show. Two browsers that ask at once may draw one twice; that does no harm."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._kept: OrderedDict[Hashable, T] = OrderedDict()
 
-    def once(self, key: Hashable, draw: Callable[[], T], otherwise: T) -> T:
+    def get_or_draw(self, key: Hashable, draw: Callable[[], T], otherwise: T) -> T:
         """The drawing of this key: a new one only if it is not kept; ``otherwise`` while the database is away.
 
         The page's own banner says that it is.

@@ -22,7 +22,7 @@ UNREACHABLE = (SQLAlchemyError, GatefrontError, OSError)
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ClientState:
     """What the browser shows now: it travels through a `dcc.Store` as JSON."""
 
     revision: str = ""
@@ -30,7 +30,7 @@ class Seen:
     unreachable_since: str = ""
 
     @classmethod
-    def from_json(cls, document: Mapping[str, str] | None) -> "Seen":
+    def from_json(cls, document: Mapping[str, str] | None) -> "ClientState":
         return cls(**document) if document else cls()
 
     def to_json(self) -> dict[str, str]:
@@ -42,7 +42,7 @@ class Poll(Generic[T]):
     """One look at the store. ``value`` is there only when ``status`` is ``changed``."""
 
     status: Literal["unchanged", "changed", "missing", "unreachable"]
-    seen: Seen
+    seen: ClientState
     value: T | None = None
     sentence: str = ""
 
@@ -52,7 +52,11 @@ class Poll(Generic[T]):
 
 
 def poll(
-    seen: Seen, scheme: str | None, revision: Callable[[], str], read: Callable[[], T], now: datetime | None = None
+    seen: ClientState,
+    scheme: str | None,
+    revision: Callable[[], str],
+    read: Callable[[], T],
+    now: datetime | None = None,
 ) -> Poll[T]:
     """Read only if the revision, or the colour scheme, differs from what is shown."""
     scheme_name = scheme_named(scheme).name
@@ -60,17 +64,17 @@ def poll(
         current = revision()
         if current == seen.revision and scheme_name == seen.scheme and not seen.unreachable_since:
             return Poll("unchanged", seen)
-        return Poll("changed", Seen(current, scheme_name), read())
+        return Poll("changed", ClientState(current, scheme_name), read())
     except StudyNotFoundError as error:
-        return Poll("missing", Seen("", scheme_name), sentence=str(error))
+        return Poll("missing", ClientState("", scheme_name), sentence=str(error))
     except UNREACHABLE as error:
         since = seen.unreachable_since or f"{now or datetime.now(UTC):%H:%M:%S} UTC"
         return Poll(
-            "unreachable", Seen(seen.revision, seen.scheme, since), sentence=_unreachable_sentence(since, error)
+            "unreachable", ClientState(seen.revision, seen.scheme, since), sentence=_unreachable_sentence(since, error)
         )
 
 
-def nothing_new(look: Poll[T], num_outputs: int) -> tuple[Any, ...]:
+def no_update_outputs(look: Poll[T], num_outputs: int) -> tuple[Any, ...]:
     """What a page's callback answers to a look without a value: there is nothing to draw.
 
     The page's first outputs are its banner and the style of its content, the last one is what it has `Seen`. A missing

@@ -18,12 +18,12 @@ from gatefront.search.cli.main import tell_error
 from gatefront.search.config.environment import database_url
 from gatefront.search.config.study_file import parse_study
 from gatefront.search.doctor import examine
-from gatefront.search.driver.lifecycle import Sitting, resume_study, start_study
+from gatefront.search.driver.lifecycle import DriverSession, resume_study, start_study
 from gatefront.search.driver.recovery import Recovery
 from gatefront.search.driver.signals import signals
-from gatefront.search.driver.stop_request import Drain
+from gatefront.search.driver.stop_request import StopRequest
 from gatefront.search.results.states import StudyState
-from gatefront.search.service.control.driver_job import DriverOrder, overrides
+from gatefront.search.service.control.driver_job import DriverJob, overrides
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.spaces.errors import GatefrontError
 
@@ -31,7 +31,7 @@ from gatefront.spaces.errors import GatefrontError
 def main() -> int:
     """Do what the order says. 0: done or stopped, 1: the work failed, 2: the input is wrong."""
     show_log_lines()
-    order = DriverOrder.take()
+    order = DriverJob.from_environment()
     try:
         if order.action == "examine":
             return _examine(order)
@@ -41,9 +41,9 @@ def main() -> int:
     return 0 if state in (StudyState.COMPLETE, StudyState.STOPPED) else 1
 
 
-def _drive(order: DriverOrder) -> StudyState:
+def _drive(order: DriverJob) -> StudyState:
     options, url = order.options, database_url()
-    drain = Drain(max_seconds=None if options.hours is None else options.hours * 3600)
+    stop_request = StopRequest(max_seconds=None if options.hours is None else options.hours * 3600)
     reader = StudyReader(url)
 
     @contextmanager
@@ -51,21 +51,23 @@ def _drive(order: DriverOrder) -> StudyState:
         with watching(reader, study, PlainDisplay(lambda line: typer.echo(line, err=True))):
             yield
 
-    sitting = Sitting(url=url, drain=drain, watch=watch, actor=order.actor, is_kept=True, address=order.address)
-    with signals(drain):
+    driver_session = DriverSession(
+        url=url, stop_request=stop_request, watch=watch, actor=order.actor, is_kept=True, address=order.address
+    )
+    with signals(stop_request):
         if order.action == "resume":
-            return resume_study(order.study, sitting, workers=options.workers)
+            return resume_study(order.study, driver_session, workers=options.workers)
         return start_study(
             order.text,
             overrides(options),
             Path(order.storage),
-            sitting,
+            driver_session,
             earlier=options.earlier,
             force=options.force,
         )
 
 
-def _examine(order: DriverOrder) -> int:
+def _examine(order: DriverJob) -> int:
     """One line of JSON on standard output for each check."""
     config = overrides(order.options).apply(parse_study(order.text))
     for check in examine(config, url=database_url(), storage=Path(order.storage)):

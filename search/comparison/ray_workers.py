@@ -11,7 +11,7 @@ from gatefront.search.comparison.run import Workers
 from gatefront.search.comparison.training import train_system
 from gatefront.search.driver.ray_backend.reference_tasks import RayReferences
 from gatefront.search.driver.ray_backend.tasks import run_jobs
-from gatefront.search.driver.stop_request import Drain
+from gatefront.search.driver.stop_request import StopRequest
 from gatefront.search.driver.worker.memory import keep_to_share
 from gatefront.search.planning.worker_resources import WorkerResources
 from gatefront.search.results.comparison_table import SystemRun
@@ -20,22 +20,24 @@ from gatefront.search.storage.artifacts.paths import StudyFolders
 logger = logging.getLogger(__name__)
 
 
-def ray_workers(workers: WorkerResources, drain: Drain) -> Workers:
+def ray_workers(workers: WorkerResources, stop_request: StopRequest) -> Workers:
     """Everything that a comparison trains, in Ray's workers; a drain ends it as it ends references."""
-    return Workers(train_references=RayReferences(workers, drain), train_systems=_RaySystems(workers, drain))
+    return Workers(
+        train_references=RayReferences(workers, stop_request), train_systems=_RaySystems(workers, stop_request)
+    )
 
 
 class _RaySystems:
-    def __init__(self, workers: WorkerResources, drain: Drain) -> None:
+    def __init__(self, workers: WorkerResources, stop_request: StopRequest) -> None:
         self._workers = workers
-        self._drain = drain
+        self._stop_request = stop_request
 
     def __call__(
         self, jobs: Sequence[SystemJob], folders: StudyFolders
     ) -> Iterator[tuple[SystemJob, SystemRun | None]]:
         gpus = self._workers.gpus_per_worker
         arguments = ((job, (job, folders.cache, folders.system(job.key), gpus)) for job in jobs)
-        for job, reference in run_jobs(_train_in_share, arguments, self._workers, self._drain):
+        for job, reference in run_jobs(_train_in_share, arguments, self._workers, self._stop_request):
             yield job, _result(job, reference)
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from gatefront.search.config.parameters import FloatKnob, StrictModel, ends, word_form
+from gatefront.search.config.parameters import FloatParameter, StrictModel, ends, word_form
 from gatefront.spaces.families.etr_nlp import GAMMA
 from gatefront.trainer.trial.families.lomt_layer_search import SPARSITY
 
@@ -27,8 +27,8 @@ class FamilySection(StrictModel):
         Annotated[FamilyName, Tag("value")] | Annotated[FamilyChoices, Tag("choices")],
         Discriminator(word_form),
     ] = "interrogate"
-    gamma: FloatKnob = GAMMA
-    sparsity: FloatKnob = SPARSITY
+    gamma: FloatParameter = GAMMA
+    sparsity: FloatParameter = SPARSITY
 
     @model_validator(mode="after")
     def _keys_have_their_family(self) -> "FamilySection":

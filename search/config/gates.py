@@ -4,7 +4,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from gatefront.search.config.parameters import FloatKnob, FloatRange, IntChoice, IntKnob, StrictModel, ends, word_form
+from gatefront.search.config.parameters import (
+    FloatParameter,
+    FloatRange,
+    IntChoice,
+    IntParameter,
+    StrictModel,
+    ends,
+    word_form,
+)
 from gatefront.spaces.gating.estimators import Estimator
 from gatefront.spaces.gating.gate_layout import Granularity
 from gatefront.trainer.config import Importance, Sparsity
@@ -37,20 +45,20 @@ class GatesSection(StrictModel):
     """
 
     tau: Annotated[
-        Annotated[FloatKnob, Tag("value")]
-        | Annotated[FloatKnob, Tag("choices")]
-        | Annotated[FloatKnob, Tag("range")]
-        | Annotated[dict[str, FloatKnob], Tag("tasks")],
+        Annotated[FloatParameter, Tag("value")]
+        | Annotated[FloatParameter, Tag("choices")]
+        | Annotated[FloatParameter, Tag("range")]
+        | Annotated[dict[str, FloatParameter], Tag("tasks")],
         Discriminator(_tau_form),
     ] = 0.2
     sparsity: Sparsity = "hinge"
-    flop_target: FloatKnob | None = None
-    lambda_s: FloatKnob = 1.0
-    learning_rate: FloatKnob = 0.1
-    initial_logit: FloatKnob = 1.0
-    max_logit: FloatKnob = 4.0
-    finetune_epochs: IntKnob = 1
-    finetune_rate: FloatKnob = 1.0
+    flop_target: FloatParameter | None = None
+    lambda_s: FloatParameter = 1.0
+    learning_rate: FloatParameter = 0.1
+    initial_logit: FloatParameter = 1.0
+    max_logit: FloatParameter = 4.0
+    finetune_epochs: IntParameter = 1
+    finetune_rate: FloatParameter = 1.0
     shared_init: Literal["hard_sharing", "random"] = "hard_sharing"
     granularity: Annotated[
         Annotated[Granularity, Tag("value")] | Annotated[GranularityChoices, Tag("choices")],
@@ -64,7 +72,7 @@ class GatesSection(StrictModel):
 
     @field_validator("flop_target")
     @classmethod
-    def _is_a_share(cls, knob: FloatKnob | None) -> FloatKnob | None:
+    def _is_a_share(cls, knob: FloatParameter | None) -> FloatParameter | None:
         for value in () if knob is None else ends(knob):
             if not 0 <= value <= 1:
                 raise ValueError(f"flop_target must lie between 0 (all shared) and 1 (the budget), found {value}")
@@ -79,7 +87,7 @@ class GatesSection(StrictModel):
         return self
 
     @property
-    def target_knob(self) -> FloatKnob | None:
+    def target_knob(self) -> FloatParameter | None:
         """``flop_target`` as it works: training towards a cost needs one, and spreads over the upper half unasked."""
         if self.flop_target is None and self.sparsity == "expected_flops":
             return FloatRange(low=0.5, high=1.0)

@@ -79,10 +79,12 @@ _Choices = Tag("choices")
 _Range = Tag("range")
 _ByForm = Discriminator(_form)
 
-FloatKnob = Annotated[
+FloatParameter = Annotated[
     Annotated[float, _Value] | Annotated[Choices[float], _Choices] | Annotated[FloatRange, _Range], _ByForm
 ]
-IntKnob = Annotated[Annotated[int, _Value] | Annotated[Choices[int], _Choices] | Annotated[IntRange, _Range], _ByForm]
+IntParameter = Annotated[
+    Annotated[int, _Value] | Annotated[Choices[int], _Choices] | Annotated[IntRange, _Range], _ByForm
+]
 # Capacities are listed, never a range: each one needs reference networks of its own.
 NameChoice = Annotated[Annotated[str, _Value] | Annotated[Choices[str], _Choices], _ByForm]
 FloatChoice = Annotated[Annotated[float, _Value] | Annotated[Choices[float], _Choices], _ByForm]
@@ -123,14 +125,14 @@ def centre(knob: AnyKnob) -> Scalar:
     return resolve(knob, None)
 
 
-def largest(knob: IntKnob) -> int:
+def largest(knob: IntParameter) -> int:
     """The largest value an integer knob can take."""
     if isinstance(knob, Choices):
         return max(knob.choices)
     return knob.high if isinstance(knob, IntRange) else knob
 
 
-def ends(knob: FloatKnob) -> tuple[float, ...]:
+def ends(knob: FloatParameter) -> tuple[float, ...]:
     """The smallest and the largest value a real knob can take."""
     if isinstance(knob, Choices):
         return min(knob.choices), max(knob.choices)

@@ -10,9 +10,9 @@ from gatefront.search.config.gates import GatesSection
 from gatefront.search.config.latency import LatencyRule, Precision, Runtime
 from gatefront.search.config.parameters import (
     FloatChoice,
-    FloatKnob,
+    FloatParameter,
     IntChoice,
-    IntKnob,
+    IntParameter,
     NameChoice,
     ScheduleName,
     StrictModel,
@@ -146,10 +146,10 @@ class TrainSection(StrictModel):
     does, including the networks that initialised it).
     """
 
-    epochs: IntKnob = 7
-    batch_size: IntKnob = 64
-    learning_rate: FloatKnob = 3e-3
-    weight_decay: FloatKnob = 1e-2
+    epochs: IntParameter = 7
+    batch_size: IntParameter = 64
+    learning_rate: FloatParameter = 3e-3
+    weight_decay: FloatParameter = 1e-2
     schedule: Annotated[
         Annotated[ScheduleName, Tag("value")] | Annotated[ScheduleChoices, Tag("choices")],
         Discriminator(word_form),
@@ -158,7 +158,7 @@ class TrainSection(StrictModel):
         Annotated[WeightingName, Tag("value")] | Annotated[WeightingChoices, Tag("choices")],
         Discriminator(word_form),
     ] = "scalar"
-    gradient_clip: FloatKnob | None = None
+    gradient_clip: FloatParameter | None = None
     device: str = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     num_threads: PositiveInt = 1

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from gatefront.search.driver.stop_request import Drain
+from gatefront.search.driver.stop_request import StopRequest
 from gatefront.search.results.formats import format_bytes
 from gatefront.search.results.records import StudyView
 from gatefront.search.results.states import TrialState
@@ -36,7 +36,7 @@ class DiskKeeper:
     folders: StudyFolders
     view: Callable[[], StudyView]
     heirs: Callable[[], tuple[str, ...]]
-    drain: Drain
+    stop_request: StopRequest
     quota: int | None
     trial_bytes: int
     num_workers: int
@@ -67,9 +67,9 @@ class DiskKeeper:
                 logger.info("%s taken away, %d networks among it", format_bytes(gone.num_bytes), gone.num_networks)
             use = disk_use(self.folders, self.quota)
         if self.quota is not None and use.total + needed > self.quota:
-            self.drain.request_once(
+            self.stop_request.request_once(
                 f"disk_quota: {format_bytes(use.total)} of {format_bytes(self.quota)} are used and another trial "
                 f"may take {format_bytes(self.trial_bytes)}"
             )
         elif use.free < needed + _RESERVE:
-            self.drain.request_once(f"the disk of {self.folders.storage} has only {format_bytes(use.free)} left")
+            self.stop_request.request_once(f"the disk of {self.folders.storage} has only {format_bytes(use.free)} left")

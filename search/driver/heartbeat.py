@@ -6,9 +6,9 @@ from types import TracebackType
 
 import sqlalchemy as sa
 
-from gatefront.search.driver.stop_request import Drain
+from gatefront.search.driver.stop_request import StopRequest
 from gatefront.search.errors import LeaseLostError
-from gatefront.search.storage.database.retry import IMPATIENT, Patience, reason_of
+from gatefront.search.storage.database.retry import NO_RETRY, RetryPolicy, reason_of
 from gatefront.search.storage.lease import HEARTBEAT_S, Lease
 
 logger = logging.getLogger(__name__)
@@ -23,13 +23,13 @@ class Heartbeat:
     once there is an answer. ``patience`` is for giving it back.
     """
 
-    def __init__(self, lease: Lease, drain: Drain, patience: Patience = IMPATIENT) -> None:
+    def __init__(self, lease: Lease, stop_request: StopRequest, retry_policy: RetryPolicy = NO_RETRY) -> None:
         self._lease = lease
-        self._patience = patience
-        self._drain = drain
+        self._retry_policy = retry_policy
+        self._stop_request = stop_request
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="gatefront-heartbeat", daemon=True)
-        seconds = drain.max_seconds
+        seconds = stop_request.max_seconds
         self._asked_hours = None if seconds is None else seconds / _SECONDS_PER_HOUR
         self.lost = False
 
@@ -53,7 +53,7 @@ class Heartbeat:
 
     def _give_back(self) -> None:
         try:
-            self._patience(self._lease.release)
+            self._retry_policy(self._lease.release)
         except sa.exc.SQLAlchemyError as error:
             # Nobody is kept out by it: a driver that is gone is told by its process, or by its silent heart.
             logger.warning("the lease could not be given back: %s", reason_of(error))
@@ -66,8 +66,8 @@ class Heartbeat:
                 self._pass_cap_on()
             except LeaseLostError:
                 self.lost = True
-                self._drain.request("another driver has taken the study over")
-                self._drain.request("at once")
+                self._stop_request.request("another driver has taken the study over")
+                self._stop_request.request("at once")
                 return
             except sa.exc.SQLAlchemyError as error:
                 # The lease outlives a short outage; the next beat tries again.
@@ -75,10 +75,10 @@ class Heartbeat:
                 continue
             if stop and not asked:
                 asked = True
-                self._drain.request("`gatefront stop` was called")
+                self._stop_request.request("`gatefront stop` was called")
 
     def _pass_cap_on(self) -> None:
         hours = self._lease.max_hours()
         if hours != self._asked_hours:
             self._asked_hours = hours
-            self._drain.cap(None if hours is None else hours * _SECONDS_PER_HOUR)
+            self._stop_request.cap(None if hours is None else hours * _SECONDS_PER_HOUR)

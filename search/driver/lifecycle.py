@@ -20,7 +20,7 @@ from gatefront.search.driver.heartbeat import Heartbeat
 from gatefront.search.driver.ray_backend.cluster import plan_workers
 from gatefront.search.driver.recovery import Recovery, recover
 from gatefront.search.driver.run_study import StudyRun, run_study
-from gatefront.search.driver.stop_request import Drain
+from gatefront.search.driver.stop_request import StopRequest
 from gatefront.search.driver.worker.trainable import RunTrial
 from gatefront.search.errors import DriverFailedError, StudyExistsError, StudyFileError
 from gatefront.search.planning.study_plan import StudyPlan, plan_study
@@ -28,14 +28,14 @@ from gatefront.search.planning.task_records import task_records
 from gatefront.search.planning.worker_resources import WorkerResources
 from gatefront.search.results.records import EventKind
 from gatefront.search.results.states import StudyState
-from gatefront.search.sampling.filtered_sampler import SelectiveSampler
+from gatefront.search.sampling.filtered_sampler import FilteredSampler
 from gatefront.search.sampling.optuna_study import open_study
 from gatefront.search.sampling.warm_start import begin_from, heirs_of, inherit
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.storage.artifacts.paths import StudyFolders
 from gatefront.search.storage.database.open import open_store
 from gatefront.search.storage.database.optuna_storage import StudyStorage
-from gatefront.search.storage.database.retry import Patience, reason_of
+from gatefront.search.storage.database.retry import RetryPolicy, reason_of
 from gatefront.search.storage.lease import Lease
 from gatefront.search.storage.study_store import StudyStore
 from gatefront.search.storage.tables.events import COMMAND_LINE
@@ -49,7 +49,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Overrides:
+class StudyOverrides:
     """What a caller sets against the study file; None leaves the file's value."""
 
     flop_budget: str | None = None
@@ -85,7 +85,7 @@ def _capped(latency: LatencySection | None, budget_ms: float | None) -> LatencyS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sitting:
+class DriverSession:
     """How a study is driven this time, and who asked for that. ``watch`` is entered once the study can be read.
 
     A study that a service starts ``is_kept``: the service resumes it when its driver is lost. ``address`` is the Ray
@@ -93,7 +93,7 @@ class Sitting:
     """
 
     url: str
-    drain: Drain
+    stop_request: StopRequest
     watch: Callable[[str, Recovery], AbstractContextManager[object]] = lambda _study, _recovery: nullcontext()
     run_trial: RunTrial = train_trial
     actor: str = COMMAND_LINE
@@ -103,9 +103,9 @@ class Sitting:
 
 def start_study(
     text: str,
-    overrides: Overrides,
+    overrides: StudyOverrides,
     storage: Path,
-    sitting: Sitting,
+    driver_session: DriverSession,
     *,
     earlier: str | None = None,
     force: bool = False,
@@ -127,10 +127,10 @@ def start_study(
     text = without_mark(text)
     config = overrides.apply(parse_study(text))
     plan = plan_study(config)
-    engine, optuna_storage = open_store(sitting.url)
+    engine, optuna_storage = open_store(driver_session.url)
     _refuse_known_name(optuna_storage, config.study.name)
-    inheritance = None if earlier is None else begin_from(plan, text, StudyReader(sitting.url), earlier)
-    workers = plan_workers(config.study.workers, sitting.address)
+    inheritance = None if earlier is None else begin_from(plan, text, StudyReader(driver_session.url), earlier)
+    workers = plan_workers(config.study.workers, driver_session.address)
     # Before the study exists: data that cannot be read is wrong input, not a failed study.
     data = load_data(plan.data, StudyFolders(storage, config.study.name).cache)
     if not force:
@@ -138,19 +138,19 @@ def start_study(
     row = _new_row(plan, text, storage, workers)
     row.started_from = earlier
     StudyStore.create(engine, row, began=None if inheritance is None else str(inheritance))
-    return _drive(plan, "started", engine, optuna_storage, sitting, storage)
+    return _drive(plan, "started", engine, optuna_storage, driver_session, storage)
 
 
-def resume_study(name: str, sitting: Sitting, *, workers: int | None = None) -> StudyState:
+def resume_study(name: str, driver_session: DriverSession, *, workers: int | None = None) -> StudyState:
     """Go on with a stopped, failed or abandoned study until the number of trials first asked for is done.
 
     Raises:
         StudyNotFoundError: there is no such study.
         StudyBusyError: its driver is alive.
     """
-    engine, optuna_storage = open_store(sitting.url)
+    engine, optuna_storage = open_store(driver_session.url)
     row = StudyStore(engine, name).load()
-    asked = Overrides(
+    asked = StudyOverrides(
         flop_budget=row.flop_budget_text or None,
         param_budget=row.param_budget_text or None,
         latency_budget_ms=None if row.latency is None else LatencyRule(**row.latency).budget_ms,
@@ -158,7 +158,7 @@ def resume_study(name: str, sitting: Sitting, *, workers: int | None = None) -> 
         workers=workers or row.num_workers,
     )
     plan = plan_study(asked.apply(parse_study(row.file_text)))
-    return _drive(plan, "resumed", engine, optuna_storage, sitting, Path(row.storage_dir))
+    return _drive(plan, "resumed", engine, optuna_storage, driver_session, Path(row.storage_dir))
 
 
 def _drive(
@@ -166,20 +166,22 @@ def _drive(
     begun: EventKind,
     engine: sa.Engine,
     optuna_storage: StudyStorage,
-    sitting: Sitting,
+    driver_session: DriverSession,
     storage: Path,
 ) -> StudyState:
     name = plan.config.study.name
     lease = Lease(engine, name)
     # From here on an outage is waited for, unless a second Ctrl-C ends the waiting.
-    patience = optuna_storage.patience = Patience(is_over=lambda: sitting.drain.is_at_once)
-    with Heartbeat(lease, sitting.drain, patience) as heartbeat:
+    retry_policy = optuna_storage.retry_policy = RetryPolicy(is_over=lambda: driver_session.stop_request.is_at_once)
+    with Heartbeat(lease, driver_session.stop_request, retry_policy) as heartbeat:
         optuna_storage.write_for(name, lease.identity)
-        store = StudyStore(engine, name, guard=heartbeat.check, holder=lease.identity, patience=patience)
+        store = StudyStore(engine, name, guard=heartbeat.check, holder=lease.identity, retry_policy=retry_policy)
         try:
-            store.begin_sitting(begun, _as_asked(plan, sitting), actor=sitting.actor, is_kept=sitting.is_kept)
-            run = _prepare(plan, store, optuna_storage, sitting)
-            with sitting.watch(name, run.recovery):
+            store.begin_sitting(
+                begun, _as_asked(plan, driver_session), actor=driver_session.actor, is_kept=driver_session.is_kept
+            )
+            run = _prepare(plan, store, optuna_storage, driver_session)
+            with driver_session.watch(name, run.recovery):
                 return run_study(run)
         except tune.TuneError as error:
             # An error in our own callbacks arrives as the text of a traceback.
@@ -200,8 +202,8 @@ def _drive(
             raise disk_full(storage) from error
 
 
-def _as_asked(plan: StudyPlan, sitting: Sitting) -> str:
-    seconds = sitting.drain.max_seconds
+def _as_asked(plan: StudyPlan, driver_session: DriverSession) -> str:
+    seconds = driver_session.stop_request.max_seconds
     cap = "" if seconds is None else f", for at most {seconds / 3600:g} h"
     return f"{plan.config.study.trials} trials{cap}"
 
@@ -217,15 +219,17 @@ def _last_line(error: Exception) -> str:
     return lines[-1].rstrip(".") if lines else type(error).__name__
 
 
-def _prepare(plan: StudyPlan, store: StudyStore, optuna_storage: StudyStorage, sitting: Sitting) -> StudyRun:
+def _prepare(
+    plan: StudyPlan, store: StudyStore, optuna_storage: StudyStorage, driver_session: DriverSession
+) -> StudyRun:
     row = store.load()
     folders = StudyFolders(Path(row.storage_dir), store.study)
     store.set_state(StudyState.PREPARING, "reading the data")
-    reader = StudyReader(sitting.url)
+    reader = StudyReader(driver_session.url)
     inheritance = None if row.started_from is None else inherit(plan, reader, row.started_from)
     study = open_study(optuna_storage, plan.config, num_trials=row.num_trials, heirs=heirs_of(inheritance))
     warm = () if inheritance is None else inheritance.trials
-    study.sampler = SelectiveSampler(study.sampler, store.void_trials, warm)
+    study.sampler = FilteredSampler(study.sampler, store.void_trials, warm)
     recovery = recover(study, store, plan.config, num_trials=row.num_trials, flop_budget=plan.flop_budget)
     run = StudyRun(
         plan=plan,
@@ -234,10 +238,10 @@ def _prepare(plan: StudyPlan, store: StudyStore, optuna_storage: StudyStorage, s
         study=study,
         recovery=recovery,
         folders=folders,
-        workers=plan_workers(plan.config.study.workers, sitting.address),
-        drain=sitting.drain,
-        run_trial=sitting.run_trial,
-        address=sitting.address,
+        workers=plan_workers(plan.config.study.workers, driver_session.address),
+        stop_request=driver_session.stop_request,
+        run_trial=driver_session.run_trial,
+        address=driver_session.address,
     )
     if run.has_work:
         # Here once, before many workers ask for it at the same time.

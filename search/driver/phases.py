@@ -8,9 +8,9 @@ import optuna
 
 from gatefront.search.config.study_config import StudyConfig
 from gatefront.search.driver.recovery import Recovery
-from gatefront.search.driver.stop_request import Drain
+from gatefront.search.driver.stop_request import StopRequest
 from gatefront.search.results.states import DONE_STATES
-from gatefront.search.sampling.filtered_sampler import CONFIRMS
+from gatefront.search.sampling.filtered_sampler import REPLICATE_OF
 from gatefront.search.sampling.optuna_study import ask
 from gatefront.search.sampling.replicates import due_repeats, start_repeat
 from gatefront.search.snapshots.reader import StudyReader
@@ -18,7 +18,7 @@ from gatefront.search.storage.study_store import StudyStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Round:
+class StudyPhase:
     """Trials to hand out until ``limit`` is reached: the ``adopted`` ones first, then what ``ask`` gives.
 
     ``is_search``: they are proposed by the sampler; else they repeat what it found.
@@ -31,7 +31,7 @@ class Round:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class StudyProgress:
     """What there is to do, as the database has it now: `extend` and `void` change that while a study runs."""
 
     store: StudyStore
@@ -39,22 +39,22 @@ class Progress:
     study: optuna.Study
     config: StudyConfig
     recovery: Recovery
-    drain: Drain = field(default_factory=Drain)
+    stop_request: StopRequest = field(default_factory=StopRequest)
 
-    def rounds(self) -> Iterator[Round]:
+    def rounds(self) -> Iterator[StudyPhase]:
         """Each is to be run to its end before the next is asked for; none once a drain is requested."""
         adopted, repeats = self._still_open(self.recovery.adopted), self._still_open(self.recovery.repeats)
         before = None
-        while not self.drain.is_requested and before != (before := self._num_ended()):
+        while not self.stop_request.is_requested and before != (before := self._num_ended()):
             left = self.num_left()
             if left:
-                yield Round(ask=self._ask, adopted=adopted[:left], limit=left, is_search=True)
+                yield StudyPhase(ask=self._ask, adopted=adopted[:left], limit=left, is_search=True)
                 adopted = ()
                 continue
             due = self._without(repeats)
             if due or repeats:
                 handed_out = iter(due)
-                yield Round(
+                yield StudyPhase(
                     ask=lambda: start_repeat(self.study, next(handed_out)),  # noqa: B023  # run before the next round
                     adopted=repeats,
                     limit=len(repeats) + len(due),
@@ -70,7 +70,7 @@ class Progress:
     def due_repeats(self) -> list[int]:
         """The trials still to repeat, beside the repeats that were handed out before."""
         section = self.config.study
-        view = self.store.patience(lambda: self.reader.view(self.store.study))
+        view = self.store.retry_policy(lambda: self.reader.view(self.store.study))
         return due_repeats(view, points=section.confirm_points, seeds=section.confirm_seeds)
 
     def _still_open(self, adopted: Sequence[optuna.Trial]) -> tuple[optuna.Trial, ...]:
@@ -81,7 +81,7 @@ class Progress:
     def _without(self, repeats: Sequence[optuna.Trial]) -> list[int]:
         """What is due beside the adopted ``repeats`` that a driver was killed over before they had a row of ours."""
         known = self.store.told_states()
-        unknown = Counter(trial.user_attrs[CONFIRMS] for trial in repeats if trial.number not in known)
+        unknown = Counter(trial.user_attrs[REPLICATE_OF] for trial in repeats if trial.number not in known)
         return list((Counter(self.due_repeats()) - unknown).elements())
 
     def _ask(self) -> optuna.Trial:

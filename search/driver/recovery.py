@@ -8,7 +8,7 @@ from optuna.trial import TrialState as OptunaState
 from gatefront.search.config.study_config import StudyConfig
 from gatefront.search.results.budgets import Budgets
 from gatefront.search.results.states import DONE_STATES, TrialState
-from gatefront.search.sampling.filtered_sampler import CONFIRMS
+from gatefront.search.sampling.filtered_sampler import REPLICATE_OF
 from gatefront.search.sampling.optuna_study import (
     adopt,
     tell_complete,
@@ -50,7 +50,7 @@ def recover(
         elif state is TrialState.STOPPED_EARLY:
             tell_stopped_early(study, trial)
         else:
-            (repeats if CONFIRMS in found.user_attrs else adopted).append(trial)
+            (repeats if REPLICATE_OF in found.user_attrs else adopted).append(trial)
             if found.number in told:
                 store.requeue_trial(found.number)
     num_done = sum(state in DONE_STATES for state in store.trial_states().values())

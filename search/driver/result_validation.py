@@ -19,14 +19,14 @@ from gatefront.search.errors import RefusedResultError
 from gatefront.search.results.budgets import Budgets, Outcome, is_feasible
 from gatefront.search.results.states import TrialState
 from gatefront.search.sampling.optuna_study import mark_untrainable, tell_complete, tell_failed, tell_stopped_early
-from gatefront.search.storage.database.retry import Patience
+from gatefront.search.storage.database.retry import RetryPolicy
 from gatefront.search.storage.study_store import StudyStore
 from gatefront.trainer.reporting import DerivedResult, TrialResult
 
 logger = logging.getLogger(__name__)
 
 
-class ResultGate:
+class ResultValidator:
     """Checks, stores and tells. Our row is written first: if the driver dies in between, a resume tells from it.
 
     ``on_end`` is called once both know that a trial has ended.
@@ -53,9 +53,9 @@ class ResultGate:
         self._budgets = Budgets(flops=flop_budget, latency_ms=None if latency is None else latency.budget_ms)
 
     @property
-    def patience(self) -> Patience:
+    def retry_policy(self) -> RetryPolicy:
         """What waits for the database when it does not answer."""
-        return self._store.patience
+        return self._store.retry_policy
 
     def receive(self, trial: optuna.Trial, message: Message) -> bool:
         """Take one message in; True if the trial is done with it."""

@@ -15,7 +15,7 @@ from ray import tune
 from gatefront.search.config.environment import disk_quota
 from gatefront.search.driver.disk_guard import DiskKeeper
 from gatefront.search.driver.early_stopping import early_stopping
-from gatefront.search.driver.phases import Progress, Round
+from gatefront.search.driver.phases import StudyPhase, StudyProgress
 from gatefront.search.driver.ray_backend.cluster import cluster
 from gatefront.search.driver.ray_backend.oom_kills import MOST_ATTEMPTS, WorkersKilledError, given_up, killed_workers
 from gatefront.search.driver.ray_backend.reference_tasks import RayReferences
@@ -24,16 +24,16 @@ from gatefront.search.driver.ray_backend.searcher import StudySearcher
 from gatefront.search.driver.ray_backend.tasks import PreparationStoppedError
 from gatefront.search.driver.recovery import Recovery, give_up_unowned, recover
 from gatefront.search.driver.references import References, prepare_references
-from gatefront.search.driver.result_validation import ResultGate
-from gatefront.search.driver.stop_request import Drain
+from gatefront.search.driver.result_validation import ResultValidator
+from gatefront.search.driver.stop_request import StopRequest
 from gatefront.search.driver.worker.trainable import SPEC, TRIAL_NUMBER, RunTrial, make_trainable
 from gatefront.search.planning.disk_estimate import trial_bytes
 from gatefront.search.planning.study_plan import StudyPlan
 from gatefront.search.planning.worker_resources import WorkerResources
 from gatefront.search.results.records import StudyView
 from gatefront.search.results.states import DONE_STATES, OPEN_STATES, StudyState, TrialState
-from gatefront.search.sampling.filtered_sampler import CONFIRMS
-from gatefront.search.sampling.prefetch import Ask, AskAhead
+from gatefront.search.sampling.filtered_sampler import REPLICATE_OF
+from gatefront.search.sampling.prefetch import Ask, ProposalPrefetcher
 from gatefront.search.sampling.samplers import choose_sampler
 from gatefront.search.sampling.search_space import decode
 from gatefront.search.snapshots.reader import StudyReader, studies_from
@@ -57,20 +57,20 @@ class StudyRun:
     recovery: Recovery
     folders: StudyFolders
     workers: WorkerResources
-    drain: Drain
+    stop_request: StopRequest
     run_trial: RunTrial
     address: str | None = None
     memory_kills: Counter[int] = field(default_factory=Counter)
 
     @property
-    def progress(self) -> Progress:
-        return Progress(
+    def progress(self) -> StudyProgress:
+        return StudyProgress(
             store=self.store,
             reader=self.reader,
             study=self.study,
             config=self.plan.config,
             recovery=self.recovery,
-            drain=self.drain,
+            stop_request=self.stop_request,
         )
 
     @property
@@ -109,7 +109,7 @@ def _work(run: StudyRun) -> bool:
     keeper = _disk_keeper(run)
     keeper.begin()
     keeper.before_trial()
-    train_all = RayReferences(run.workers, run.drain)
+    train_all = RayReferences(run.workers, run.stop_request)
     references = prepare_references(run.plan, run.store, run.folders.cache, train_all)
     run.store.set_state(StudyState.RUNNING)
     for position, work in enumerate(run.progress.rounds()):
@@ -127,16 +127,16 @@ def _taken_up_again(run: StudyRun) -> StudyRun:
 
 def _disk_keeper(run: StudyRun) -> DiskKeeper:
     def view() -> StudyView:
-        return run.store.patience(lambda: run.reader.view(run.store.study))
+        return run.store.retry_policy(lambda: run.reader.view(run.store.study))
 
     def heirs() -> tuple[str, ...]:
-        return run.store.patience(lambda: studies_from(run.reader, run.store.study))
+        return run.store.retry_policy(lambda: studies_from(run.reader, run.store.study))
 
     return DiskKeeper(
         folders=run.folders,
         view=view,
         heirs=heirs,
-        drain=run.drain,
+        stop_request=run.stop_request,
         quota=disk_quota(run.plan.config.study.disk_quota),
         trial_bytes=trial_bytes(run.plan),
         num_workers=run.workers.num_workers,
@@ -144,15 +144,15 @@ def _disk_keeper(run: StudyRun) -> DiskKeeper:
     )
 
 
-def _doing(run: StudyRun, work: Round) -> str:
+def _doing(run: StudyRun, work: StudyPhase) -> str:
     if work.is_search:
         return str(choose_sampler(run.plan.config, num_trials=run.store.load().num_trials))
     return "repeating the best trials with other seeds"
 
 
-def _fit(run: StudyRun, references: References, work: Round, keeper: DiskKeeper, name: str) -> None:
+def _fit(run: StudyRun, references: References, work: StudyPhase, keeper: DiskKeeper, name: str) -> None:
     num_new, num_workers = work.limit - len(work.adopted), run.workers.num_workers
-    with AskAhead(work.ask, limit=num_new, num_workers=num_workers) as ask:
+    with ProposalPrefetcher(work.ask, limit=num_new, num_workers=num_workers) as ask:
         searcher = _searcher(run, references, work, keeper, ask)
         try:
             _tuner(run, work, searcher, name).fit()
@@ -166,13 +166,13 @@ def _fit(run: StudyRun, references: References, work: Round, keeper: DiskKeeper,
             # Ray's own records, here or in the machine's temporary folder.
             if not ran_out_of_disk(error, run.folders.storage):
                 raise
-            run.drain.request_once("the disk of Ray's records is full")
+            run.stop_request.request_once("the disk of Ray's records is full")
         finally:
             # Whatever went wrong, no trial is left behind as running.
             searcher.release()
 
 
-def _tuner(run: StudyRun, work: Round, searcher: StudySearcher, name: str) -> tune.Tuner:
+def _tuner(run: StudyRun, work: StudyPhase, searcher: StudySearcher, name: str) -> tune.Tuner:
     return tune.Tuner(
         tune.with_resources(_trainable(run), run.workers.as_ray()),
         tune_config=tune.TuneConfig(
@@ -187,7 +187,7 @@ def _tuner(run: StudyRun, work: Round, searcher: StudySearcher, name: str) -> tu
             name=name,
             storage_path=str(run.folders.ray),
             failure_config=tune.FailureConfig(max_failures=MOST_ATTEMPTS - 1),
-            stop=DrainStopper(run.drain),
+            stop=StopRequestStopper(run.stop_request),
             verbose=0,
         ),
     )
@@ -198,9 +198,9 @@ def _trainable(run: StudyRun) -> Callable[[dict[str, Any]], None]:
     return make_trainable(run.run_trial, run.folders, rule, gpus=gpus)
 
 
-def _searcher(run: StudyRun, references: References, work: Round, keeper: DiskKeeper, ask: Ask) -> StudySearcher:
+def _searcher(run: StudyRun, references: References, work: StudyPhase, keeper: DiskKeeper, ask: Ask) -> StudySearcher:
     budget = run.plan.flop_budget
-    gate = ResultGate(
+    gate = ResultValidator(
         run.study,
         run.store,
         tasks=tuple(task.name for task in run.plan.tasks),
@@ -216,7 +216,7 @@ def _searcher(run: StudyRun, references: References, work: Round, keeper: DiskKe
         adopted=work.adopted,
         limit=work.limit,
         max_concurrent=run.workers.num_workers,
-        drain=run.drain,
+        stop_request=run.stop_request,
     )
     searcher.before_trial = keeper.before_trial
     return searcher
@@ -230,7 +230,7 @@ def _config_maker(run: StudyRun, references: References) -> Callable[[optuna.Tri
         settings = decode(plan, trial.params, seed=plan.config.study.seed + 1 + trial.number)
         initial = trial.user_attrs.get(INITIAL)
         spec = references.trial_spec(settings, initial=None if initial is None else InitialNetwork.from_json(initial))
-        confirms = trial.user_attrs.get(CONFIRMS)
+        confirms = trial.user_attrs.get(REPLICATE_OF)
         run.store.open_trial(trial.number, seed=settings.train.seed, num_epochs=spec.num_epochs, confirms=confirms)
         # As text: Ray reads meaning into the keys of a nested configuration, and some of them are names of tasks.
         return {TRIAL_NUMBER: trial.number, SPEC: json.dumps(spec.to_json())}
@@ -246,7 +246,9 @@ def _conclude(run: StudyRun, *, ended_early: bool) -> StudyState:
     missing = _missing_repeats(run)
     if num_done < num_trials or missing:
         # Somebody may extend a study in the seconds that its cluster takes to end.
-        reason = run.drain.reason or ("Ray Tune ended early" if ended_early else "more was asked for as it ended")
+        reason = run.stop_request.reason or (
+            "Ray Tune ended early" if ended_early else "more was asked for as it ended"
+        )
         state = StudyState.FAILED if ended_early else StudyState.STOPPED
         repeats = f", {missing} repeats of the best to come" if missing else ""
         message = f"{num_done} of {num_trials} trials done{repeats}: {reason}."
@@ -279,17 +281,17 @@ def _stopped_early(states: list[TrialState]) -> str:
     return f", {number} stopped early" if number else ""
 
 
-class DrainStopper(tune.Stopper):
+class StopRequestStopper(tune.Stopper):
     """Stops each trial at its next message once a drain is requested; all of them at once if it is urgent."""
 
-    def __init__(self, drain: Drain) -> None:
-        self._drain = drain
+    def __init__(self, stop_request: StopRequest) -> None:
+        self._stop_request = stop_request
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        return self._drain.is_requested
+        return self._stop_request.is_requested
 
     def stop_all(self) -> bool:
-        return self._drain.is_at_once
+        return self._stop_request.is_at_once
 
     def __getstate__(self) -> dict[str, Any]:
         # Ray snapshots its stopper; a drain is not to be taken up again.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from gatefront.search.driver.stop_request import Drain
+from gatefront.search.driver.stop_request import StopRequest
 
 _OURS = (signal.SIGINT, signal.SIGTERM)
 
@@ -40,11 +40,11 @@ def handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[Non
 
 
 @contextmanager
-def signals(drain: Drain) -> Iterator[None]:
+def signals(stop_request: StopRequest) -> Iterator[None]:
     """Ctrl-C and SIGTERM ask for a clean end; the second one for a quick one."""
 
     def ask(_signal: int, _frame: FrameType | None) -> None:
-        drain.request("interrupted")
+        stop_request.request("interrupted")
 
     with handled_by(ask):
         yield

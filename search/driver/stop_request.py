@@ -1,11 +1,11 @@
-"""Drain: the request that a running study come to a clean end, from wherever it comes."""
+"""StopRequest: the request that a running study come to a clean end, from wherever it comes."""
 
 import threading
 import time
 from collections.abc import Callable
 
 
-class Drain:
+class StopRequest:
     """First request: every trial stops after its current epoch. Second request: at once. Thread-safe.
 
     With ``max_seconds`` it requests itself when so much time has passed since it was made, by ``clock``'s seconds.

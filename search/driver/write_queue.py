@@ -1,26 +1,26 @@
-"""Outbox: a study's database work in order in a thread of its own, so that Ray's loop does not wait for an outage."""
+"""WriteQueue: a study's database work, in order, in a thread of its own. Ray's loop does not wait for an outage."""
 
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
-from gatefront.search.storage.database.retry import Patience
+from gatefront.search.storage.database.retry import RetryPolicy
 
 Result = TypeVar("Result")
 
 _LOOK_S = 0.1
 
 
-class Outbox:
+class WriteQueue:
     """Runs what it is given one after the other, and is waited for unless ``patience`` waits for the database.
 
     Then work piles up here and is done when there is an answer: trials train on meanwhile. An error in the work is
     raised by the next call. Only one thread may use it.
     """
 
-    def __init__(self, patience: Patience) -> None:
-        self._patience = patience
+    def __init__(self, retry_policy: RetryPolicy) -> None:
+        self._retry_policy = retry_policy
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="gatefront-outbox")
         self._waiting: deque[Future[Any]] = deque()
 
@@ -36,7 +36,7 @@ class Outbox:
 
     def has(self, future: "Future[Any]") -> bool:
         """True once the work is done, False while there is an outage."""
-        while not future.done() and not self._patience.is_waiting:
+        while not future.done() and not self._retry_policy.is_waiting:
             wait([future], timeout=_LOOK_S)
         self.is_settled()
         return future.done()

@@ -15,7 +15,7 @@ _HOUR_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outlook:
+class Forecast:
     """An estimate of what an hour more brings, and what it rests on.
 
     ``expected_gain``, of the hour, and ``last_gain``, of the latest doubling of the trials, are shares of the present
@@ -31,7 +31,7 @@ class Outlook:
         return self.expected_gain < _LITTLE
 
 
-def study_outlook(view: StudyView) -> Outlook | None:
+def study_outlook(view: StudyView) -> Forecast | None:
     """Assumes that each doubling of the trials goes on bringing what the last one did; None where too little is known.
 
     The gain of a search shrinks with every trial, about as fast as this says; a rate per trial would promise too much.
@@ -44,15 +44,15 @@ def study_outlook(view: StudyView) -> Outlook | None:
     num_trials = _HOUR_S * view.summary.num_workers / seconds
     last_gain = 1 - half.hypervolume / now.hypervolume
     doublings = math.log2(now.num_complete / half.num_complete)
-    return Outlook(
+    return Forecast(
         expected_gain=last_gain / doublings * math.log2(1 + num_trials / len(_ended(view))),
         last_gain=last_gain / doublings,
         num_trials=num_trials,
     )
 
 
-def outlook_sentence(outlook: Outlook) -> str:
-    """The advice to end a study whose next hour :attr:`~Outlook.is_little`, with its assumption."""
+def outlook_sentence(outlook: Forecast) -> str:
+    """The advice to end a study whose next hour :attr:`~Forecast.is_little`, with its assumption."""
     return (
         f"another hour (about {outlook.num_trials:,.0f} trials) will likely buy little: "
         f"{_percent(outlook.expected_gain)} of hypervolume, if doubling the trials goes on bringing what it did last "

@@ -1,4 +1,4 @@
-"""GateCourse: how the gates of one trial stood after each of its epochs."""
+"""GateHistory: how the gates of one trial stood after each of its epochs."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ class EpochGates:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GateCourse:
+class GateHistory:
     """All epochs of one trial of which the gates are known, in order: none of a trial of an earlier gatefront."""
 
     num_epochs: int

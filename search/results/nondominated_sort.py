@@ -13,14 +13,14 @@ _MAXIMISE = (True, False)
 _MARGIN = 0.1
 
 
-class Place(NamedTuple):
+class Rank(NamedTuple):
     """Where a point stands: ``position`` from 0 among all, ``front`` 0 for those that no other dominates."""
 
     position: int
     front: int
 
 
-def constrained_order(points: Sequence[Point], flop_budget: int | None) -> list[Place]:
+def constrained_order(points: Sequence[Point], flop_budget: int | None) -> list[Rank]:
     """Each point's place: points within the budget first, front after front, the widest gaps of a front first.
 
     Points over the budget are ordered among themselves the same way rather than by their excess alone: while all are
@@ -30,7 +30,7 @@ def constrained_order(points: Sequence[Point], flop_budget: int | None) -> list[
     contributions = _contributions(points, fronts)
     order = sorted(range(len(points)), key=lambda index: (fronts[index], -contributions[index], index))
     position_of = {index: position for position, index in enumerate(order)}
-    return [Place(position_of[index], front) for index, front in enumerate(fronts)]
+    return [Rank(position_of[index], front) for index, front in enumerate(fronts)]
 
 
 def _constrained_fronts(points: Sequence[Point], flop_budget: int | None) -> list[int]:

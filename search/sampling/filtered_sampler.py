@@ -9,14 +9,14 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
-CONFIRMS = "confirms"
+REPLICATE_OF = "confirms"
 """The attribute of a trial that repeats another with another seed: the other's number."""
 
 Hidden = Callable[[], Container[int]]
 """Numbers of the trials that are not to be learned from, as of now: a person may declare one void at any time."""
 
 
-class SelectiveSampler(BaseSampler):
+class FilteredSampler(BaseSampler):
     """``inner`` without the ``hidden`` trials and without repeats, and with the ``added`` ones before all others.
 
     Optuna cannot change a trial that it was told of, so a void one stays in its tables; here it is left out. A repeat
@@ -42,13 +42,13 @@ class SelectiveSampler(BaseSampler):
         return self.inner.sample_independent(self._shown(study), trial, param_name, param_distribution)
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
-        if CONFIRMS not in trial.user_attrs:
+        if REPLICATE_OF not in trial.user_attrs:
             self.inner.before_trial(self._shown(study), trial)
 
     def after_trial(
         self, study: optuna.Study, trial: FrozenTrial, state: OptunaState, values: Sequence[float] | None
     ) -> None:
-        if CONFIRMS not in trial.user_attrs:
+        if REPLICATE_OF not in trial.user_attrs:
             self.inner.after_trial(self._shown(study), trial, state, values)
 
     def reseed_rng(self) -> None:
@@ -75,4 +75,4 @@ class _ShownStudy(optuna.Study):
         return [*added, *(trial for trial in found if self._is_shown(trial))]
 
     def _is_shown(self, trial: FrozenTrial) -> bool:
-        return trial.number not in self._hidden and CONFIRMS not in trial.user_attrs
+        return trial.number not in self._hidden and REPLICATE_OF not in trial.user_attrs

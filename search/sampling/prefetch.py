@@ -1,4 +1,4 @@
-"""AskAhead: the next proposal is made while workers train, where making it takes long beside a trial."""
+"""ProposalPrefetcher: the next proposal is made while workers train, where making it takes long beside a trial."""
 
 import time
 from collections import deque
@@ -13,7 +13,7 @@ Ask = Callable[[], optuna.Trial]
 _LONG = 0.02
 
 
-class AskAhead:
+class ProposalPrefetcher:
     """Proposals one after the other, the next one begun early if the last took over 2 % of a trial.
 
     A proposal that was begun early does not know the results that came in meanwhile, as if there were one worker more.
@@ -37,7 +37,7 @@ class AskAhead:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="gatefront-ask")
         self._next: Future[optuna.Trial] | None = None
 
-    def __enter__(self) -> "AskAhead":
+    def __enter__(self) -> "ProposalPrefetcher":
         return self
 
     def __exit__(

@@ -9,7 +9,7 @@ from optuna.trial import create_trial
 from gatefront.search.results.pareto import pareto_front
 from gatefront.search.results.records import StudyView, TrialPoint
 from gatefront.search.results.states import TrialState
-from gatefront.search.sampling.filtered_sampler import CONFIRMS
+from gatefront.search.sampling.filtered_sampler import REPLICATE_OF
 
 
 def due_repeats(view: StudyView, *, points: int, seeds: int) -> list[int]:
@@ -30,7 +30,7 @@ def due_repeats(view: StudyView, *, points: int, seeds: int) -> list[int]:
 def start_repeat(study: optuna.Study, number: int) -> optuna.Trial:
     """A trial with the parameters of trial ``number``, handed out at once: no search can be given it by mistake."""
     (original,) = [found for found in study.get_trials(deepcopy=False) if found.number == number]
-    attributes = {**original.user_attrs, CONFIRMS: number}
+    attributes = {**original.user_attrs, REPLICATE_OF: number}
     repeat = create_trial(
         state=OptunaState.RUNNING,
         params=original.params,

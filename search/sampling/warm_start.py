@@ -28,7 +28,7 @@ _TARGET = "gates.flop_target"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heir:
+class InitialTrial:
     """The trial that goes on from ``initial``, the earlier front's network that is nearest to the new budget.
 
     It is of the same ``family``.
@@ -44,7 +44,7 @@ class Heir:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Inheritance:
+class WarmStart:
     """``trials`` are shown to the sampler and stored nowhere; ``heir`` None: no network of the front suits.
 
     ``left_out`` are families of the earlier study that this one does not train, ``among_families`` is whether it trains
@@ -53,7 +53,7 @@ class Inheritance:
 
     study: str
     trials: tuple[FrozenTrial, ...]
-    heir: Heir | None
+    heir: InitialTrial | None
     left_out: tuple[str, ...] = ()
     among_families: bool = False
 
@@ -67,7 +67,7 @@ class Inheritance:
         return f"{said}; the first trial{of_family} goes on from the network of {self.heir.initial.label}"
 
 
-def begin_from(plan: StudyPlan, text: str, reader: StudyReader, earlier: str) -> Inheritance:
+def begin_from(plan: StudyPlan, text: str, reader: StudyReader, earlier: str) -> WarmStart:
     """What a study that begins now takes over. ``text`` is its file.
 
     Raises:
@@ -86,7 +86,7 @@ def begin_from(plan: StudyPlan, text: str, reader: StudyReader, earlier: str) ->
     return inheritance
 
 
-def inherit(plan: StudyPlan, reader: StudyReader, earlier: str) -> Inheritance:
+def inherit(plan: StudyPlan, reader: StudyReader, earlier: str) -> WarmStart:
     """What the earlier study has to give, as it is now: a trial may have been declared void since the beginning.
 
     Raises:
@@ -94,7 +94,7 @@ def inherit(plan: StudyPlan, reader: StudyReader, earlier: str) -> Inheritance:
     """
     view, there = reader.view(earlier), parse_study(reader.study_file(earlier)).family
     here = plan.config.family
-    return Inheritance(
+    return WarmStart(
         study=earlier,
         trials=warm_trials(plan, view, there),
         heir=_heir(plan, view, there, reader),
@@ -103,7 +103,7 @@ def inherit(plan: StudyPlan, reader: StudyReader, earlier: str) -> Inheritance:
     )
 
 
-def heirs_of(inheritance: Inheritance | None) -> list[tuple[Mapping[str, Scalar], Mapping[str, object]]]:
+def heirs_of(inheritance: WarmStart | None) -> list[tuple[Mapping[str, Scalar], Mapping[str, object]]]:
     """Parameters and attributes of the trials that go on from an earlier network: one, or none."""
     if inheritance is None or inheritance.heir is None:
         return []
@@ -152,7 +152,7 @@ def _as_trial(
     )
 
 
-def _heir(plan: StudyPlan, view: StudyView, there: FamilySection, reader: StudyReader) -> Heir | None:
+def _heir(plan: StudyPlan, view: StudyView, there: FamilySection, reader: StudyReader) -> InitialTrial | None:
     """Of the front's networks that are still there, the one nearest to what this study may spend."""
     limit = plan.ceiling if plan.flop_budget is None else plan.flop_budget
     front = [point for point in view.front if _has_few_parameters(plan, point)]
@@ -164,7 +164,7 @@ def _heir(plan: StudyPlan, view: StudyView, there: FamilySection, reader: StudyR
         params = _translated(plan, point, None, family)
         if fits and params is not None and path.is_file():
             label = f"{view.summary.name} {point.label}"
-            return Heir(params=params, initial=InitialNetwork(label=label, path=str(path)), family=family)
+            return InitialTrial(params=params, initial=InitialNetwork(label=label, path=str(path)), family=family)
     return None
 
 

@@ -54,7 +54,7 @@ def ask_to_stop(engine: sa.Engine, study: str, *, actor: str = COMMAND_LINE) -> 
         return True
 
 
-def let_go(engine: sa.Engine, study: str, *, actor: str) -> bool:
+def release_lost_study(engine: sa.Engine, study: str, *, actor: str) -> bool:
     """A study whose driver was lost is STOPPED, and nobody resumes it by himself. False if it is driven or has ended.
 
     Raises:

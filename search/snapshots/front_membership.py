@@ -9,10 +9,10 @@ from gatefront.search.results.budgets import Budgets, Exceeded, Point
 from gatefront.search.results.confirmation import Confirmation, Key, Samples, are_tied, confirmation, repeat_samples
 from gatefront.search.results.pareto import pareto_front
 from gatefront.search.results.point_label import PointLabel
-from gatefront.search.snapshots.study_rows import StudyFacts
+from gatefront.search.snapshots.study_rows import StudyRows
 
 
-class Place(NamedTuple):
+class FrontStatus(NamedTuple):
     """``tied_with`` names the neighbours on the front that its repeats cannot tell it from."""
 
     is_feasible: bool
@@ -22,10 +22,10 @@ class Place(NamedTuple):
     tied_with: tuple[str, ...] = ()
 
 
-NOWHERE = Place(is_feasible=False, on_front=False, exceeds=())
+NOWHERE = FrontStatus(is_feasible=False, on_front=False, exceeds=())
 
 
-def places(facts: StudyFacts) -> dict[Key, Place]:
+def places(facts: StudyRows) -> dict[Key, FrontStatus]:
     """The place of every point that counts.
 
     The front is that of the points that keep every budget, a confirmed one by its mean. One that was measured only
@@ -41,18 +41,18 @@ def places(facts: StudyFacts) -> dict[Key, Place]:
     front = _front(facts, candidates, confirmed)
     ties = _ties(sorted((facts.values[key][1], key) for key in front), samples)
     return {
-        key: Place(not over, key in front, over, confirmed.get(key), tuple(ties.get(key, ())))
+        key: FrontStatus(not over, key in front, over, confirmed.get(key), tuple(ties.get(key, ())))
         for key, over in exceeded.items()
     }
 
 
-def budgets_of(facts: StudyFacts) -> Budgets:
+def budgets_of(facts: StudyRows) -> Budgets:
     """What a point of the study may cost at most."""
     latency = facts.row.latency
     return Budgets(flops=facts.row.flop_budget, latency_ms=None if latency is None else latency["budget_ms"])
 
 
-def _front(facts: StudyFacts, candidates: Sequence[Key], confirmed: Mapping[Key, Confirmation]) -> set[Key]:
+def _front(facts: StudyRows, candidates: Sequence[Key], confirmed: Mapping[Key, Confirmation]) -> set[Key]:
     values = {key: facts.values[key] for key in candidates}
     means = {key: (confirmed[key].mean, flops) for key, (_, flops) in values.items() if key in confirmed}
     once = {key: value for key, value in values.items() if key not in confirmed}
@@ -64,13 +64,13 @@ def _front(facts: StudyFacts, candidates: Sequence[Key], confirmed: Mapping[Key,
     return front
 
 
-def nondominated(facts: StudyFacts, values: Mapping[Key, Point]) -> set[Key]:
+def nondominated(facts: StudyRows, values: Mapping[Key, Point]) -> set[Key]:
     """Those of the points that no other of them is better than, in the study's objectives."""
     on_front = pareto_front([_objectives(facts, key, value) for key, value in values.items()])
     return {key for key, is_on in zip(values, on_front, strict=True) if is_on}
 
 
-def _objectives(facts: StudyFacts, key: Key, value: Point) -> tuple[float, ...]:
+def _objectives(facts: StudyRows, key: Key, value: Point) -> tuple[float, ...]:
     """What points are compared by. One that nobody timed counts as the slowest of all."""
     latency = facts.row.latency
     if latency is None or not latency.get("is_objective", False):

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Protocol
 
 from gatefront.search.results.comparison_table import ComparisonTable
-from gatefront.search.results.gate_history import GateCourse
+from gatefront.search.results.gate_history import GateHistory
 from gatefront.search.results.records import StudySummary, StudyView, TrialDetail
 from gatefront.search.snapshots.study_status import StudyStatus
 from gatefront.search.snapshots.system_status import SystemView
-from gatefront.search.snapshots.trial_provenance import TrialTrace
+from gatefront.search.snapshots.trial_provenance import TrialProvenance
 
 
 class Reader(Protocol):
@@ -30,7 +30,7 @@ class Reader(Protocol):
         """Everything known of one trial. Raises `StudyNotFoundError`."""
         ...
 
-    def gate_course(self, study: str, number: int) -> GateCourse:
+    def gate_course(self, study: str, number: int) -> GateHistory:
         """How a trial's gates stood after each of its epochs. Raises `StudyNotFoundError`."""
         ...
 
@@ -54,7 +54,7 @@ class Reader(Protocol):
         """What decides which changes the study can take now. Raises `StudyNotFoundError`."""
         ...
 
-    def trace(self, study: str, number: int) -> TrialTrace:
+    def trace(self, study: str, number: int) -> TrialProvenance:
         """Where a trial came from, where it ran and what it said there. Raises `StudyNotFoundError`."""
         ...
 

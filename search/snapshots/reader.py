@@ -15,16 +15,16 @@ from sqlalchemy.orm import Session
 from gatefront.search.config.environment import database_url
 from gatefront.search.errors import NoDatabaseError, StudyNotFoundError
 from gatefront.search.results.comparison_table import ComparisonTable
-from gatefront.search.results.gate_history import GateCourse
+from gatefront.search.results.gate_history import GateHistory
 from gatefront.search.results.latency import Latency
 from gatefront.search.results.point_label import PointLabel
 from gatefront.search.results.records import EpochPoint, PointDetail, StudySummary, StudyView, TrialDetail, TrialPoint
 from gatefront.search.results.states import DONE_STATES
-from gatefront.search.snapshots.cache.view_cache import KeptViews
+from gatefront.search.snapshots.cache.view_cache import StudyViewCaches
 from gatefront.search.snapshots.study_status import StudyStatus, read_study_status
 from gatefront.search.snapshots.study_view import revision
 from gatefront.search.snapshots.system_status import SystemView, read_system
-from gatefront.search.snapshots.trial_provenance import TrialTrace, read_trial_trace
+from gatefront.search.snapshots.trial_provenance import TrialProvenance, read_trial_provenance
 from gatefront.search.storage.artifacts.paths import StudyFolders
 from gatefront.search.storage.database.engine import open_readonly_engine, unreachable
 from gatefront.search.storage.database.migrate import upgrade_older
@@ -52,7 +52,7 @@ class StudyReader:
         self._engine: sa.Engine | None = None
         self._is_current = False
         self._has_tables = False
-        self._kept = KeptViews()
+        self._kept = StudyViewCaches()
 
     def list_studies(self) -> tuple[StudySummary, ...]:
         """All studies, the newest first."""
@@ -128,15 +128,15 @@ class StudyReader:
                 return revision(row, now)
             return sha256(repr((points, read_latencies(session, study, number))).encode()).hexdigest()
 
-    def gate_course(self, study: str, number: int) -> GateCourse:
+    def gate_course(self, study: str, number: int) -> GateHistory:
         """How a trial's gates stood after each of its epochs. Raises :class:`StudyNotFoundError`."""
         with self._reading_study(study) as (session, _):
             return read_gate_course(session, _trial_row(session, study, number))
 
-    def trace(self, study: str, number: int) -> TrialTrace:
+    def trace(self, study: str, number: int) -> TrialProvenance:
         """Where a trial came from, where it ran and what it said there. Raises :class:`StudyNotFoundError`."""
         with self._reading_study(study) as (session, row):
-            return read_trial_trace(session, row, _trial_row(session, study, number))
+            return read_trial_provenance(session, row, _trial_row(session, study, number))
 
     def system(self) -> SystemView:
         """The database's health, and what drives and trains at the moment. ``StoreError`` if it cannot be reached."""

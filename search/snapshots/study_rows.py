@@ -40,7 +40,7 @@ _TRIAL_COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrialFacts:
+class RawTrial:
     """One trial as read: our row's columns beside Optuna's parameters."""
 
     number: int
@@ -57,7 +57,7 @@ class TrialFacts:
     stopped_at: Point | None = None
 
 
-class DerivedFacts(NamedTuple):
+class RawDerivedPoint(NamedTuple):
     """One derived point as read; a tuple, as there may be several per trial."""
 
     number: int
@@ -71,7 +71,7 @@ class DerivedFacts(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StudyFacts:
+class StudyRows:
     """One read of a study.
 
     ``derived`` are those of all ``trials``, whatever their state. ``values`` are of every point that counts: own and
@@ -81,8 +81,8 @@ class StudyFacts:
     """
 
     row: StudyRow
-    trials: Sequence[TrialFacts]
-    derived: Sequence[DerivedFacts]
+    trials: Sequence[RawTrial]
+    derived: Sequence[RawDerivedPoint]
     references: Sequence[ReferenceRow]
     values: Mapping[Key, Point]
     latencies: Mapping[Key, float]
@@ -91,7 +91,7 @@ class StudyFacts:
     unfinished_seconds: float = 0.0
 
 
-def read_facts(session: Session, row: StudyRow, numbers: Collection[int] | None = None) -> StudyFacts:
+def read_facts(session: Session, row: StudyRow, numbers: Collection[int] | None = None) -> StudyRows:
     """The whole study; or what is of these trials alone, beside the study's references and events."""
     trials = _read_trials(session, row.name, numbers)
     derived = _read_derived(session, row.name, numbers)
@@ -99,7 +99,7 @@ def read_facts(session: Session, row: StudyRow, numbers: Collection[int] | None 
     values: dict[Key, Point] = {(number, 0): point for number, point in own.items()}
     # A derived point counts from the moment that its trial does.
     values.update(((d.number, d.derived), (d.delta_mtl, d.flops)) for d in derived if d.number in own)
-    return StudyFacts(
+    return StudyRows(
         row=row,
         trials=trials,
         derived=derived,
@@ -131,12 +131,12 @@ def marked_number(mark: str) -> int:
     return int(mark.partition(" ")[0])
 
 
-def _read_trials(session: Session, study: str, numbers: Collection[int] | None) -> list[TrialFacts]:
+def _read_trials(session: Session, study: str, numbers: Collection[int] | None) -> list[RawTrial]:
     query = sa.select(*_TRIAL_COLUMNS).where(TrialRow.study == study, *among(TrialRow.number, numbers))
     params = _read_params(session, study, numbers)
     stopped = read_stopped(session, study, numbers)
     return [
-        TrialFacts(
+        RawTrial(
             number=row.number,
             state=TrialState(row.state),
             # Why it is void matters more than why it had failed.
@@ -155,20 +155,20 @@ def _read_trials(session: Session, study: str, numbers: Collection[int] | None) 
     ]
 
 
-def _read_derived(session: Session, study: str, numbers: Collection[int] | None) -> list[DerivedFacts]:
-    *plain, metrics = [getattr(DerivedPointRow, name) for name in DerivedFacts._fields]
+def _read_derived(session: Session, study: str, numbers: Collection[int] | None) -> list[RawDerivedPoint]:
+    *plain, metrics = [getattr(DerivedPointRow, name) for name in RawDerivedPoint._fields]
     query = sa.select(*plain, sa.cast(metrics, sa.Text)).where(
         DerivedPointRow.study == study, *among(DerivedPointRow.number, numbers)
     )
     rows = session.execute(query.order_by(DerivedPointRow.number, DerivedPointRow.derived))
-    return [DerivedFacts._make((*plain, LazyJson(text))) for *plain, text in rows]
+    return [RawDerivedPoint._make((*plain, LazyJson(text))) for *plain, text in rows]
 
 
 def _read_references(session: Session, study: str) -> Sequence[ReferenceRow]:
     return session.scalars(sa.select(ReferenceRow).where(ReferenceRow.study == study).order_by(ReferenceRow.role)).all()
 
 
-def _own_value(trial: TrialFacts) -> Point | None:
+def _own_value(trial: RawTrial) -> Point | None:
     """``(delta_mtl, flops)`` of a COMPLETE trial.
 
     They are read from the row that says COMPLETE. Optuna is told later, and a look in between would find none.

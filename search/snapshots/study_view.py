@@ -10,8 +10,8 @@ from gatefront.search.results.pareto import ReferenceFrame
 from gatefront.search.results.records import HypervolumePoint, StudySummary, StudyView, TrialPoint
 from gatefront.search.results.reference_point import ReferencePoint
 from gatefront.search.results.states import StudyState, TrialState
-from gatefront.search.snapshots.front_membership import NOWHERE, Place, places
-from gatefront.search.snapshots.study_rows import DerivedFacts, StudyFacts, TrialFacts
+from gatefront.search.snapshots.front_membership import NOWHERE, FrontStatus, places
+from gatefront.search.snapshots.study_rows import RawDerivedPoint, RawTrial, StudyRows
 from gatefront.search.snapshots.summary import study_summary
 from gatefront.search.storage.lease import holds
 from gatefront.search.storage.tables.schema import StudyRow
@@ -28,7 +28,7 @@ class ViewPoints:
     repeats: tuple[TrialPoint, ...]
 
 
-def study_view(facts: StudyFacts, now: datetime) -> StudyView:
+def study_view(facts: StudyRows, now: datetime) -> StudyView:
     """The whole study page as one record."""
     points = view_points(facts, study_state(facts.row, now))
     frame = reference_frame(facts.row, reference_points(facts))
@@ -36,7 +36,7 @@ def study_view(facts: StudyFacts, now: datetime) -> StudyView:
 
 
 def assembled_view(
-    facts: StudyFacts, points: ViewPoints, history: tuple[HypervolumePoint, ...], now: datetime
+    facts: StudyRows, points: ViewPoints, history: tuple[HypervolumePoint, ...], now: datetime
 ) -> StudyView:
     """The page of points and a hypervolume that are known already."""
     state = study_state(facts.row, now)
@@ -67,7 +67,7 @@ def study_state(row: StudyRow, now: datetime) -> StudyState:
     return StudyState.STOPPING if row.stop_requested else state
 
 
-def view_points(facts: StudyFacts, study: StudyState) -> ViewPoints:
+def view_points(facts: StudyRows, study: StudyState) -> ViewPoints:
     """Every trial in order of its number and every derived point that counts, with their places on the front."""
     found = places(facts)
     trials = {trial.number: trial_point(trial, facts, study, found) for trial in facts.trials}
@@ -92,7 +92,7 @@ def ordered_points(trials: Iterable[TrialPoint], derived: Iterable[TrialPoint]) 
     )
 
 
-def reference_points(facts: StudyFacts) -> tuple[ReferencePoint, ...]:
+def reference_points(facts: StudyRows) -> tuple[ReferencePoint, ...]:
     """The baselines that are trained so far; the single-task one names the metrics of the tasks that are ready."""
     rows = [row for row in facts.references if row.is_baseline]
     single = [row.result for row in rows if row.kind == "single_task"]
@@ -138,7 +138,7 @@ def reference_frame(study: StudyRow | StudySummary, references: Sequence[Referen
     return None
 
 
-def trial_point(trial: TrialFacts, facts: StudyFacts, study: StudyState, found: Mapping[Key, Place]) -> TrialPoint:
+def trial_point(trial: RawTrial, facts: StudyRows, study: StudyState, found: Mapping[Key, FrontStatus]) -> TrialPoint:
     """A trial's own point, at the place that was ``found`` for it."""
     lost = study is StudyState.LOST and trial.state is TrialState.RUNNING
     key = (trial.number, 0)
@@ -170,7 +170,9 @@ def trial_point(trial: TrialFacts, facts: StudyFacts, study: StudyState, found: 
     )
 
 
-def derived_point(point: DerivedFacts, trial: TrialPoint, facts: StudyFacts, found: Mapping[Key, Place]) -> TrialPoint:
+def derived_point(
+    point: RawDerivedPoint, trial: TrialPoint, facts: StudyRows, found: Mapping[Key, FrontStatus]
+) -> TrialPoint:
     """A point derived from a trial; it has the trial's state and times."""
     key = (point.number, point.derived)
     place = found.get(key, NOWHERE)

@@ -8,13 +8,13 @@ from gatefront.search.results.best_point import best_point
 from gatefront.search.results.cost import GPUS_HELD
 from gatefront.search.results.records import HypervolumePoint, StudySummary, TaskRecord, TrialPoint
 from gatefront.search.results.states import DONE_STATES, StudyState, TrialState
-from gatefront.search.snapshots.study_rows import StudyFacts
+from gatefront.search.snapshots.study_rows import StudyRows
 
 _ENDED_WELL = (TrialState.COMPLETE, TrialState.STOPPED_EARLY)
 
 
 def study_summary(
-    facts: StudyFacts,
+    facts: StudyRows,
     points: Sequence[TrialPoint],
     history: Sequence[HypervolumePoint],
     state: StudyState,
@@ -57,25 +57,25 @@ def study_summary(
     )
 
 
-def _trial_seconds(facts: StudyFacts) -> float:
+def _trial_seconds(facts: StudyRows) -> float:
     """Of all trials, with their derived points and the epochs of those that are not done."""
     ended = sum(trial.seconds or 0.0 for trial in facts.trials) + sum(point.seconds for point in facts.derived)
     return ended + facts.unfinished_seconds
 
 
-def _reference_seconds(facts: StudyFacts) -> float:
+def _reference_seconds(facts: StudyRows) -> float:
     """Of the references that were not there before."""
     return sum(0.0 if row.result["from_cache"] else row.result["seconds"] for row in facts.references)
 
 
-def _gpus_per_worker(facts: StudyFacts) -> float:
+def _gpus_per_worker(facts: StudyRows) -> float:
     """As the latest trial with a result had it: a resumed study may have other workers. One that says nothing: none."""
     said = (trial.result["environment"] for trial in reversed(facts.trials) if "environment" in trial.result)
     environment = next(said, None)
     return 0.0 if environment is None else float(environment.get(GPUS_HELD, 0.0))
 
 
-def _eta_seconds(facts: StudyFacts) -> float | None:
+def _eta_seconds(facts: StudyRows) -> float | None:
     """Mean duration of the trials that ended well times those still to run, spread over the workers.
 
     Trials stopped early count with the little they took: about as many of those to come will be.

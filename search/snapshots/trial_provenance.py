@@ -1,4 +1,4 @@
-"""TrialTrace: where a trial came from, where it ran, and what it said there."""
+"""TrialProvenance: where a trial came from, where it ran, and what it said there."""
 
 import json
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from gatefront.search.storage.tables.schema import ReferenceRow, StudyRow, Trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrialTrace:
+class TrialProvenance:
     """``initial`` names the network that the trial went on from, empty if it began from references alone.
 
     ``references`` are the roles of the references that the study trained so far. ``worker`` is the host and the process
@@ -32,12 +32,12 @@ class TrialTrace:
     log_dir: str
 
 
-def read_trial_trace(session: Session, study: StudyRow, trial: TrialRow) -> TrialTrace:
+def read_trial_provenance(session: Session, study: StudyRow, trial: TrialRow) -> TrialProvenance:
     """From the rows of one trial and the files beside its checkpoint."""
     folder = StudyFolders(Path(study.storage_dir), study.name).trial(trial.number)
     repeats = sa.select(TrialRow.number).where(TrialRow.study == study.name, TrialRow.confirms == trial.number)
     roles = sa.select(ReferenceRow.role).where(ReferenceRow.study == study.name).order_by(ReferenceRow.role)
-    return TrialTrace(
+    return TrialProvenance(
         confirms=trial.confirms,
         confirmed_by=tuple(session.scalars(repeats.order_by(TrialRow.number))),
         started_from=study.started_from,

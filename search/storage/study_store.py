@@ -14,7 +14,7 @@ from gatefront.search.results.budgets import Outcome
 from gatefront.search.results.latency import Latency
 from gatefront.search.results.records import EventKind
 from gatefront.search.results.states import StudyState, TrialState
-from gatefront.search.storage.database.retry import IMPATIENT, Patience, patient
+from gatefront.search.storage.database.retry import NO_RETRY, RetryPolicy, patient
 from gatefront.search.storage.tables.derived_points import replace_derived_points
 from gatefront.search.storage.tables.epochs import RungEpoch, read_rung_epochs, sum_of_epochs, write_epoch
 from gatefront.search.storage.tables.events import add_event
@@ -38,12 +38,12 @@ class StudyStore:
         *,
         guard: Callable[[], None] = lambda: None,
         holder: str | None = None,
-        patience: Patience = IMPATIENT,
+        retry_policy: RetryPolicy = NO_RETRY,
     ) -> None:
         self._engine = engine
         self._guard = guard
         self._holder = holder
-        self.patience = patience
+        self.retry_policy = retry_policy
         self.study = study
 
     def as_reader(self) -> "StudyStore":

@@ -15,13 +15,13 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from gatefront.search.driver.heartbeat import Heartbeat
-from gatefront.search.driver.stop_request import Drain
-from gatefront.search.driver.write_queue import Outbox
+from gatefront.search.driver.stop_request import StopRequest
+from gatefront.search.driver.write_queue import WriteQueue
 from gatefront.search.errors import LeaseLostError, StudyBusyError, StudyNotFoundError
 from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.storage import lease as lease_module
 from gatefront.search.storage.database.engine import open_optuna_storage
-from gatefront.search.storage.database.retry import Patience, is_outage, reason_of
+from gatefront.search.storage.database.retry import RetryPolicy, is_outage, reason_of
 from gatefront.search.storage.lease import Lease
 from gatefront.search.storage.study_store import StudyStore
 from gatefront.search.storage.tables.schema import StudyRow
@@ -73,7 +73,7 @@ def _ended_by(outage: Outage, after: int) -> Iterator[None]:
 
 def test_a_write_waits_for_the_database_and_is_made_once(engine: sa.Engine, new_row: NewRow) -> None:
     StudyStore.create(engine, new_row())
-    store = StudyStore(engine, "digits", patience=Patience())
+    store = StudyStore(engine, "digits", retry_policy=RetryPolicy())
     store.open_trial(0, seed=0, num_epochs=3)
     outage = Outage(engine)
     with _ended_by(outage, after=2):
@@ -88,7 +88,7 @@ def test_a_write_waits_for_the_database_and_is_made_once(engine: sa.Engine, new_
 
 def test_optuna_waits_too_and_a_trial_is_told_once(engine: sa.Engine, url: str) -> None:
     storage = open_optuna_storage(url)
-    storage.patience = Patience()
+    storage.retry_policy = RetryPolicy()
     study = optuna.create_study(storage=storage, directions=["maximize", "minimize"])
     outage = Outage(storage.engine)
     with _ended_by(outage, after=6):
@@ -107,32 +107,32 @@ def test_patience_ends(engine: sa.Engine, new_row: NewRow) -> None:
     StudyStore.create(engine, new_row())
     outage = Outage(engine)
     outage.is_on = True
-    for patience in (Patience(seconds=0), Patience(seconds=0.3), Patience(is_over=lambda: True)):
+    for retry_policy in (RetryPolicy(seconds=0), RetryPolicy(seconds=0.3), RetryPolicy(is_over=lambda: True)):
         with pytest.raises(sa.exc.OperationalError) as caught:
-            StudyStore(engine, "digits", patience=patience).set_message("...")
+            StudyStore(engine, "digits", retry_policy=retry_policy).set_message("...")
         assert is_outage(caught.value)
         assert "\n" not in reason_of(caught.value)
 
 
 def test_mistakes_are_not_waited_for(engine: sa.Engine, new_row: NewRow) -> None:
-    patience = Patience()
+    retry_policy = RetryPolicy()
 
     def ask_for_nonsense() -> None:
         with engine.connect() as connection:
             connection.execute(sa.text("SELECT nothing FROM nowhere"))
 
     with pytest.raises(sa.exc.DBAPIError):
-        patience(ask_for_nonsense)
+        retry_policy(ask_for_nonsense)
     with pytest.raises(StudyNotFoundError):
-        StudyStore(engine, "digits", patience=patience).set_message("...")
-    assert not patience.is_waiting
+        StudyStore(engine, "digits", retry_policy=retry_policy).set_message("...")
+    assert not retry_policy.is_waiting
 
 
 def test_what_piled_up_in_an_outage_is_stored_in_order(engine: sa.Engine, new_row: NewRow) -> None:
-    patience = Patience()
+    retry_policy = RetryPolicy()
     StudyStore.create(engine, new_row())
-    store = StudyStore(engine, "digits", patience=patience)
-    outbox, outage, done = Outbox(patience), Outage(engine), []
+    store = StudyStore(engine, "digits", retry_policy=retry_policy)
+    write_queue, outage, done = WriteQueue(retry_policy), Outage(engine), []
     outage.is_on = True
     for number in range(20):
 
@@ -140,20 +140,20 @@ def test_what_piled_up_in_an_outage_is_stored_in_order(engine: sa.Engine, new_ro
             store.open_trial(number, seed=number, num_epochs=1)
             done.append(number)
 
-        outbox.do(work)  # comes back at once, or this test never ends
+        write_queue.do(work)  # comes back at once, or this test never ends
     assert done == []
-    assert not outbox.is_settled()
+    assert not write_queue.is_settled()
     outage.is_on = False
-    outbox.close()
+    write_queue.close()
     assert done == list(range(20)) == sorted(store.trial_states())
 
 
 def test_errors_of_work_in_the_outbox_are_raised() -> None:
-    outbox = Outbox(Patience())
-    outbox.do(lambda: None)
+    write_queue = WriteQueue(RetryPolicy())
+    write_queue.do(lambda: None)
     with pytest.raises(ZeroDivisionError):
-        outbox.do(lambda: 1 / 0)
-    outbox.close()
+        write_queue.do(lambda: 1 / 0)
+    write_queue.close()
 
 
 class TestLeaseUnderFaults:
@@ -294,8 +294,8 @@ class TestLeaseUnderFaults:
         monkeypatch.setattr("gatefront.search.driver.heartbeat.HEARTBEAT_S", 0.05)
         monkeypatch.setattr(lease_module, "LEASE_S", 0.2)
         StudyStore.create(engine, new_row())
-        drain = Drain()
-        with Heartbeat(Lease(engine, "digits"), drain, Patience()) as heartbeat:
+        stop_request = StopRequest()
+        with Heartbeat(Lease(engine, "digits"), stop_request, RetryPolicy()) as heartbeat:
             outage = Outage(engine)
             with _ended_by(outage, after=8):
                 while outage.is_on:
@@ -304,7 +304,7 @@ class TestLeaseUnderFaults:
             while _heartbeat_at(engine) == before:
                 time.sleep(0.01)
             heartbeat.check()
-            assert not drain.is_requested
+            assert not stop_request.is_requested
         assert StudyStore(engine, "digits").load().driver is None
 
     def test_a_driver_that_was_overtaken_in_an_outage_stops(
@@ -312,10 +312,10 @@ class TestLeaseUnderFaults:
     ) -> None:
         monkeypatch.setattr("gatefront.search.driver.heartbeat.HEARTBEAT_S", 0.05)
         StudyStore.create(engine, new_row())
-        drain = Drain()
-        with Heartbeat(Lease(engine, "digits"), drain) as heartbeat:
+        stop_request = StopRequest()
+        with Heartbeat(Lease(engine, "digits"), stop_request) as heartbeat:
             _hold(engine, ELSEWHERE, datetime.now(UTC))
-            while not drain.is_at_once:
+            while not stop_request.is_at_once:
                 time.sleep(0.01)
             with pytest.raises(LeaseLostError):
                 heartbeat.check()

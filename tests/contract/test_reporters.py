@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.storage.database.engine import open_engine
-from gatefront.search.storage.database.retry import Patience
+from gatefront.search.storage.database.retry import RetryPolicy
 from gatefront.search.storage.study_store import StudyStore
 from gatefront.search.storage.tables.schema import StudyRow
 from gatefront.trainer.reporting import EpochReport
@@ -33,13 +33,13 @@ def test_no_report_is_lost_in_ten_minutes(engine: sa.Engine, url: str, new_row: 
 
 def _report_and_count(engine: sa.Engine, url: str, row: StudyRow, *, seconds: float) -> None:
     StudyStore.create(engine, row)
-    patience = Patience()
+    retry_policy = RetryPolicy()
     ended = threading.Event()
 
     def report(number: int) -> int:
         """From an engine of its own, as a process of its own has."""
         own = open_engine(url)
-        store = StudyStore(own, row_name, patience=patience)
+        store = StudyStore(own, row_name, retry_policy=retry_policy)
         store.open_trial(number, seed=number, num_epochs=10**6)
         store.start_attempt(number, f"host/ns/{number}/1")
         epoch = 0

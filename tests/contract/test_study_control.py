@@ -20,7 +20,7 @@ from gatefront.search.errors import (
 )
 from gatefront.search.results.states import StudyState
 from gatefront.search.service.control import LocalControl, NotRunningError, StartOptions, StudyFileRules
-from gatefront.search.service.control.driver_job import ORDER_VARIABLE, DriverOrder, driver_environment
+from gatefront.search.service.control.driver_job import ORDER_VARIABLE, DriverJob, driver_environment
 from gatefront.search.service.control.launcher import DriverEnd
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.storage.lease import Lease
@@ -56,13 +56,13 @@ class FakeLauncher:
     def __init__(self, engine: sa.Engine, new_row: NewRow) -> None:
         self._engine = engine
         self._new_row = new_row
-        self.orders: list[DriverOrder] = []
+        self.orders: list[DriverJob] = []
         self.ends_with: DriverEnd | None = None
         self.gate = threading.Event()
         self.gate.set()
         self.was_asked = threading.Event()
 
-    def launch(self, order: DriverOrder) -> FakeDriver:
+    def launch(self, order: DriverJob) -> FakeDriver:
         self.orders.append(order)
         self.was_asked.set()
         self.gate.wait(60)
@@ -140,7 +140,7 @@ def test_a_lost_study_can_be_stopped_for_good(
 
 def test_a_service_that_ends_waits_for_no_driver(url: str, tmp_path: Path) -> None:
     class SlowLauncher:
-        def launch(self, _order: DriverOrder) -> FakeDriver:
+        def launch(self, _order: DriverJob) -> FakeDriver:
             # The service is asked to end while the driver reads its data.
             ending.close()
             return FakeDriver(None)
@@ -253,12 +253,10 @@ def test_options_are_checked_before_anything_starts(
 
 
 def test_an_order_arrives_as_it_was_given_and_brings_no_secret_of_the_service() -> None:
-    order = DriverOrder(
-        action="start", study="a", actor="ann", storage="/r", text="é\n", options=StartOptions(trials=2)
-    )
+    order = DriverJob(action="start", study="a", actor="ann", storage="/r", text="é\n", options=StartOptions(trials=2))
     found = driver_environment(order, "postgresql://u:pw@h/n", {"PATH": "/bin", "GATEFRONT_TOKENS": "t"})
     assert found["GATEFRONT_DB"] == "postgresql://u:pw@h/n"
     assert "pw" not in found[ORDER_VARIABLE]
     assert "GATEFRONT_TOKENS" not in found
-    assert DriverOrder.take(found) == order
+    assert DriverJob.from_environment(found) == order
     assert ORDER_VARIABLE not in found

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from tiny_study import tiny_study
 
-from gatefront.search.driver.lifecycle import Overrides, Sitting, resume_study, start_study
+from gatefront.search.driver.lifecycle import DriverSession, StudyOverrides, resume_study, start_study
 from gatefront.search.driver.signals import signals
-from gatefront.search.driver.stop_request import Drain
+from gatefront.search.driver.stop_request import StopRequest
 from gatefront.spaces.errors import GatefrontError
 from gatefront.spaces.gating.gate_map import GateMap
 from gatefront.trainer.checkpoints.atomic_file import replacing
@@ -93,14 +93,16 @@ def worth(number: int) -> tuple[float, int]:
 
 
 def main(command: str, url: str, storage: str, trials: str = "12") -> int:
-    drain = Drain()
-    sitting = Sitting(url=url, drain=drain, run_trial=quick_trial, address=os.environ.get("QUICK_ADDRESS"))
+    stop_request = StopRequest()
+    driver_session = DriverSession(
+        url=url, stop_request=stop_request, run_trial=quick_trial, address=os.environ.get("QUICK_ADDRESS")
+    )
     try:
-        with signals(drain):
+        with signals(stop_request):
             if command == "start":
-                state = start_study(_study(int(trials)), Overrides(), Path(storage), sitting)
+                state = start_study(_study(int(trials)), StudyOverrides(), Path(storage), driver_session)
             else:
-                state = resume_study(NAME, sitting)
+                state = resume_study(NAME, driver_session)
     except GatefrontError as error:
         sys.stderr.write(f"{type(error).__name__}: {error.message}\n")
         return 1

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import gatefront.search.driver.run_study
-from gatefront.search.driver.lifecycle import Overrides, Sitting, start_study
+from gatefront.search.driver.lifecycle import DriverSession, StudyOverrides, start_study
 from gatefront.search.driver.references import References
-from gatefront.search.driver.stop_request import Drain
+from gatefront.search.driver.stop_request import StopRequest
 from gatefront.search.driver.worker.trainable import RunTrial
 from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.snapshots.reader import StudyReader
@@ -52,8 +52,8 @@ CURVES = ((1.0, 200), (0.5, 300), (0.5, 100), (-1.0, 900), (2.0, 400))
 def test_ray_stops_dominated_trials_and_keeps_their_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gatefront.search.driver.run_study, "prepare_references", _no_references)
     url = f"sqlite:///{tmp_path}/gatefront.db"
-    sitting = Sitting(url=url, drain=Drain(), run_trial=_scripted_trial(CURVES))
-    state = start_study(STUDY, Overrides(), tmp_path / "runs", sitting)
+    driver_session = DriverSession(url=url, stop_request=StopRequest(), run_trial=_scripted_trial(CURVES))
+    state = start_study(STUDY, StudyOverrides(), tmp_path / "runs", driver_session)
 
     assert state is StudyState.COMPLETE
     view = StudyReader(url).view("stopping")

@@ -17,7 +17,7 @@ from gatefront.dashboards.presentation.selection import Choice, chosen_best, com
 from gatefront.dashboards.presentation.selection_text import best_sentence
 from gatefront.dashboards.widgets import ids
 from gatefront.dashboards.widgets.components import SELECTING, card, graph, labelled, reason, register_graphs
-from gatefront.dashboards.widgets.figure_cache import Drawn, ShownPoints
+from gatefront.dashboards.widgets.figure_cache import FigureCache, ShownPoints
 from gatefront.dashboards.widgets.links import trial_path
 from gatefront.dashboards.widgets.task_keys import task_key, task_of_key
 from gatefront.search.comparison import Line
@@ -77,7 +77,7 @@ def front_card() -> Component:
 
 
 def register_callbacks(app: Dash, reader: Reader) -> None:
-    drawn: Drawn[tuple[Any, ...]] = Drawn()
+    drawn: FigureCache[tuple[Any, ...]] = FigureCache()
 
     @app.callback(  # type: ignore[untyped-decorator, unused-ignore]
         output=[
@@ -109,7 +109,7 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
             return (no_update,) * _NUM_OUTPUTS
         key = (shown, asked.axis, asked.budget, tuple(asked.floors.items()), asked.layers, asked.selected)
         return await asyncio.to_thread(
-            drawn.once,
+            drawn.get_or_draw,
             (*key, asked.is_new_axis),
             lambda: front_update(reader, study, shown.scheme, asked),
             (no_update,) * _NUM_OUTPUTS,

@@ -28,7 +28,7 @@ from gatefront.dashboards.widgets.components import (
     register_graphs,
 )
 from gatefront.dashboards.widgets.figure_cache import ShownPoints
-from gatefront.dashboards.widgets.polling import INTERVAL_MS, Poll, Seen, nothing_new, pause, poll
+from gatefront.dashboards.widgets.polling import INTERVAL_MS, ClientState, Poll, no_update_outputs, pause, poll
 from gatefront.dashboards.widgets.trial_table import table_height, trial_columns
 from gatefront.search.results.records import StudyView
 from gatefront.search.snapshots.protocol import Reader
@@ -63,7 +63,7 @@ _LOOK = (
 
 def layout(reader: Reader, study: str, scheme: str | None = None) -> Component:
     """The page with its first look at the study, so that the browser need not ask for it."""
-    return filled(_blank(study), _LOOK, study_update(reader, study, Seen(), scheme))
+    return filled(_blank(study), _LOOK, study_update(reader, study, ClientState(), scheme))
 
 
 def _blank(study: str) -> Component:
@@ -145,7 +145,7 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
         _: int | None, scheme: str | None, study: str, seen: dict[str, str] | None, over: Over,
         shown: dict[str, str] | None,
     ) -> tuple[Any, ...]:  # fmt: skip
-        return await asyncio.to_thread(study_update, reader, study, Seen.from_json(seen), scheme, over, shown)
+        return await asyncio.to_thread(study_update, reader, study, ClientState.from_json(seen), scheme, over, shown)
 
     @app.callback(  # type: ignore[untyped-decorator, unused-ignore]
         Output(ids.next_figure(ids.STUDY_HYPERVOLUME), "data", allow_duplicate=True),
@@ -155,7 +155,7 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
         prevent_initial_call=True,
     )
     async def hypervolume(over: Over, study: str, seen: dict[str, str] | None) -> Any:
-        scheme = scheme_named(Seen.from_json(seen).scheme)
+        scheme = scheme_named(ClientState.from_json(seen).scheme)
         return await asyncio.to_thread(lambda: hypervolume_figure(reader.view(study), scheme, over))
 
     register_graphs(app, ids.STUDY_HYPERVOLUME, ids.STUDY_LATENCY)
@@ -175,7 +175,7 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
 def study_update(
     reader: Reader,
     study: str,
-    seen: Seen,
+    seen: ClientState,
     scheme: str | None,
     over: Over = "trials",
     shown: Mapping[str, str] | None = None,
@@ -186,7 +186,7 @@ def study_update(
     """
     look: Poll[StudyView] = poll(seen, scheme, lambda: reader.revision(study), lambda: reader.view(study))
     if look.value is None:
-        return nothing_new(look, len(_LOOK))
+        return no_update_outputs(look, len(_LOOK))
     view = look.value
     points = ShownPoints.of(view, look.scheme.name)
     sentence = front_sentence(view)

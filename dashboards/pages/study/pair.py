@@ -16,7 +16,7 @@ from gatefront.dashboards.presentation.selection import front_of
 from gatefront.dashboards.presentation.selection_text import difference_sentences
 from gatefront.dashboards.widgets import ids
 from gatefront.dashboards.widgets.components import HIDDEN, card, graph, reason, register_graphs
-from gatefront.dashboards.widgets.figure_cache import Drawn, ShownPoints
+from gatefront.dashboards.widgets.figure_cache import FigureCache, ShownPoints
 from gatefront.search.results.point_label import PointLabel
 from gatefront.search.results.records import PointDetail, StudyView, TrialPoint
 from gatefront.search.snapshots.protocol import Reader
@@ -53,7 +53,7 @@ def pair_card() -> Component:
 
 
 def register_callbacks(app: Dash, reader: Reader) -> None:
-    drawn: Drawn[tuple[Any, ...]] = Drawn()
+    drawn: FigureCache[tuple[Any, ...]] = FigureCache()
 
     @app.callback(  # type: ignore[untyped-decorator, unused-ignore]
         Output(ids.ONE, "data"),
@@ -75,7 +75,7 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
         if shown is None:
             return (no_update,) * _NUM_OUTPUTS
         return await asyncio.to_thread(
-            drawn.once,
+            drawn.get_or_draw,
             (shown, one, other),
             lambda: pair_update(reader, study, shown.scheme, one, other),
             (no_update,) * _NUM_OUTPUTS,

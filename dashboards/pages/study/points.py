@@ -15,7 +15,7 @@ from gatefront.dashboards.figures.theme import scheme_named
 from gatefront.dashboards.pages.study.front import selected_labels
 from gatefront.dashboards.widgets import ids
 from gatefront.dashboards.widgets.components import HIDDEN, card, graph, reason, register_graphs
-from gatefront.dashboards.widgets.figure_cache import Drawn, ShownPoints
+from gatefront.dashboards.widgets.figure_cache import FigureCache, ShownPoints
 from gatefront.dashboards.widgets.polling import UNREACHABLE
 from gatefront.dashboards.widgets.trial_table import GRID_OPTIONS, trial_window
 from gatefront.search.results.param_importance import parameter_importances
@@ -103,7 +103,7 @@ def parameters_card() -> Component:
 
 
 def register_callbacks(app: Dash, reader: Reader) -> None:
-    importances, drawn = Importances(), Drawn[tuple[Any, ...]]()
+    importances, drawn = Importances(), FigureCache[tuple[Any, ...]]()
 
     @app.callback(  # type: ignore[untyped-decorator, unused-ignore]
         Output(ids.STUDY_TRIALS, "getRowsResponse"),
@@ -134,7 +134,7 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
         if shown is None:
             return (no_update,) * _NUM_OUTPUTS
         return await asyncio.to_thread(
-            drawn.once,
+            drawn.get_or_draw,
             (shown, labels, parameter),
             lambda: parameters_update(reader, importances, study, shown.scheme, labels, parameter),
             (no_update,) * _NUM_OUTPUTS,

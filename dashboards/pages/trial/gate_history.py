@@ -14,8 +14,8 @@ from gatefront.dashboards.pages.trial.key import TrialKey
 from gatefront.dashboards.presentation.gate_history_text import epoch_sentence, no_course_sentence
 from gatefront.dashboards.widgets import ids
 from gatefront.dashboards.widgets.components import HIDDEN, card, graph, reason, register_graphs
-from gatefront.dashboards.widgets.polling import UNREACHABLE, Seen
-from gatefront.search.results.gate_history import EpochGates, GateCourse
+from gatefront.dashboards.widgets.polling import UNREACHABLE, ClientState
+from gatefront.search.results.gate_history import EpochGates, GateHistory
 from gatefront.search.results.states import TrialState
 from gatefront.search.snapshots.protocol import Reader
 
@@ -46,7 +46,11 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
         is_chosen = ctx.triggered_id == ids.COURSE_EPOCH or (epoch is not None and epoch < last)
         return await asyncio.to_thread(
             lambda: course_update(
-                reader, TrialKey(*key), Seen.from_json(seen), epoch if is_chosen else None, by_flops=width == "flops"
+                reader,
+                TrialKey(*key),
+                ClientState.from_json(seen),
+                epoch if is_chosen else None,
+                by_flops=width == "flops",
             )
         )
 
@@ -54,7 +58,7 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
 
 
 def course_update(
-    reader: Reader, key: TrialKey, seen: Seen, epoch: int | None, *, by_flops: bool = False
+    reader: Reader, key: TrialKey, seen: ClientState, epoch: int | None, *, by_flops: bool = False
 ) -> tuple[Any, ...]:
     """All outputs, in the order of the callback; without a chosen ``epoch`` the last one."""
     if not seen.revision:
@@ -77,7 +81,7 @@ def course_update(
     return {}, {}, epoch_sentence(course, shown), figure, first, last, cuts(course), value
 
 
-def shown_epoch(course: GateCourse, epoch: int | None) -> EpochGates:
+def shown_epoch(course: GateHistory, epoch: int | None) -> EpochGates:
     """The epoch asked for, or the last one before it that is known; else the first; None asks for the last."""
     if epoch is None:
         return course.epochs[-1]
@@ -85,7 +89,7 @@ def shown_epoch(course: GateCourse, epoch: int | None) -> EpochGates:
                default=course.epochs[0])  # fmt: skip
 
 
-def cuts(course: GateCourse) -> list[dict[str, int]]:
+def cuts(course: GateHistory) -> list[dict[str, int]]:
     """Marks of a slider at the first epoch of every phase but the first one."""
     return [{"value": after.epoch} for before, after in pairwise(course.epochs) if before.phase != after.phase]
 

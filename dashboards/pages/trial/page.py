@@ -18,7 +18,7 @@ from gatefront.dashboards.pages.trial.sections import pull_row, task_table, tria
 from gatefront.dashboards.presentation.empty_states import curves_sentence, map_sentence, trial_sentence
 from gatefront.dashboards.widgets import ids
 from gatefront.dashboards.widgets.components import HIDDEN, alert, reason, register_graphs
-from gatefront.dashboards.widgets.polling import Seen, nothing_new, pause, poll
+from gatefront.dashboards.widgets.polling import ClientState, no_update_outputs, pause, poll
 from gatefront.search.errors import StudyNotFoundError
 from gatefront.search.results.records import PointDetail, StudyView, TrialDetail
 from gatefront.search.results.states import TrialState
@@ -41,7 +41,7 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
     async def update(
         _: int | None, scheme: str | None, key: tuple[str, int, int], seen: dict[str, str] | None, site: str | None
     ) -> tuple[Any, ...]:
-        return await asyncio.to_thread(trial_update, reader, TrialKey(*key), Seen.from_json(seen), scheme, site)
+        return await asyncio.to_thread(trial_update, reader, TrialKey(*key), ClientState.from_json(seen), scheme, site)
 
     @app.callback(  # type: ignore[untyped-decorator, unused-ignore]
         Output(ids.next_figure(ids.TRIAL_MAP), "data"),
@@ -58,7 +58,7 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
     ) -> tuple[Any, ...]:
         by_flops = width == "flops"
         return await asyncio.to_thread(
-            lambda: site_update(reader, TrialKey(*key), Seen.from_json(seen), site, by_flops=by_flops)
+            lambda: site_update(reader, TrialKey(*key), ClientState.from_json(seen), site, by_flops=by_flops)
         )
 
     trial_course.register_callbacks(app, reader)
@@ -98,11 +98,13 @@ _OUTPUTS = (
 )
 
 
-def trial_update(reader: Reader, key: TrialKey, seen: Seen, scheme: str | None, site: str | None) -> tuple[Any, ...]:
+def trial_update(
+    reader: Reader, key: TrialKey, seen: ClientState, scheme: str | None, site: str | None
+) -> tuple[Any, ...]:
     """All outputs of the page, in the order of `_OUTPUTS`; `no_update` for what stays."""
     look = poll(seen, scheme, lambda: reader.revision(key.study), lambda: _read(reader, key))
     if look.value is None:
-        return nothing_new(look, len(_OUTPUTS))
+        return no_update_outputs(look, len(_OUTPUTS))
     view, detail, chosen = look.value
     tasks, colors = view.summary.tasks, look.scheme
     gate_map = chosen.gate_map
@@ -132,7 +134,7 @@ def trial_update(reader: Reader, key: TrialKey, seen: Seen, scheme: str | None, 
 
 
 def site_update(
-    reader: Reader, key: TrialKey, seen: Seen, site: str | None, *, by_flops: bool = False
+    reader: Reader, key: TrialKey, seen: ClientState, site: str | None, *, by_flops: bool = False
 ) -> tuple[Any, ...]:
     """The gate map with the chosen site framed, its channel pattern and the same in words."""
     if site is None:

@@ -8,10 +8,10 @@ from gatefront.dashboards.presentation.formats import NONE, format_count, format
 from gatefront.dashboards.widgets.components import Children, card, facts, labelled, reason
 from gatefront.dashboards.widgets.links import study_path, trial_path
 from gatefront.search.results.records import StudyView, TrialDetail
-from gatefront.search.snapshots.trial_provenance import TrialTrace
+from gatefront.search.snapshots.trial_provenance import TrialProvenance
 
 
-def origin_cards(view: StudyView, detail: TrialDetail, trace: TrialTrace) -> Component:
+def origin_cards(view: StudyView, detail: TrialDetail, trace: TrialProvenance) -> Component:
     """Origin and cost, side by side where there is room."""
     cards: Component = dmc.SimpleGrid(
         [
@@ -24,7 +24,7 @@ def origin_cards(view: StudyView, detail: TrialDetail, trace: TrialTrace) -> Com
     return cards
 
 
-def log_card(trace: TrialTrace) -> Component:
+def log_card(trace: TrialProvenance) -> Component:
     """The end of the log, the latest lines in sight."""
     if not trace.log:
         words = f"There is no log of this trial in {trace.log_dir}: it has not begun, or its worker writes elsewhere."
@@ -34,7 +34,7 @@ def log_card(trace: TrialTrace) -> Component:
     return card("Log", log, note=f"The end of what its workers said, kept in {trace.log_dir}.")
 
 
-def _origin(study: str, trace: TrialTrace) -> list[tuple[str, Children]]:
+def _origin(study: str, trace: TrialProvenance) -> list[tuple[str, Children]]:
     rows: list[tuple[str, Children]] = []
     if trace.started_from is not None:
         rows.append(("Its study started from", dcc.Link(trace.started_from, href=study_path(trace.started_from))))
@@ -50,7 +50,7 @@ def _origin(study: str, trace: TrialTrace) -> list[tuple[str, Children]]:
     return rows
 
 
-def _references(trace: TrialTrace) -> str:
+def _references(trace: TrialProvenance) -> str:
     """``the study's references``, counted: their full names are long."""
     number = len(trace.references)
     return f"the study's {number} references" if number > 1 else "the study's references"

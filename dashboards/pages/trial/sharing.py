@@ -13,7 +13,7 @@ from gatefront.dashboards.pages.trial.key import TrialKey
 from gatefront.dashboards.presentation.selection_text import sharing_sentence
 from gatefront.dashboards.widgets import ids
 from gatefront.dashboards.widgets.components import HIDDEN, card, graph, reason, register_graphs
-from gatefront.dashboards.widgets.polling import UNREACHABLE, Seen
+from gatefront.dashboards.widgets.polling import UNREACHABLE, ClientState
 from gatefront.search.snapshots.protocol import Reader
 
 _NUM_OUTPUTS = 5
@@ -31,12 +31,12 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
         prevent_initial_call=True,
     )
     async def draw(seen: dict[str, str] | None, key: tuple[str, int, int]) -> tuple[Any, ...]:
-        return await asyncio.to_thread(sharing_update, reader, TrialKey(*key), Seen.from_json(seen))
+        return await asyncio.to_thread(sharing_update, reader, TrialKey(*key), ClientState.from_json(seen))
 
     register_graphs(app, ids.AFFINITY, ids.FLOPS, ids.FLOW)
 
 
-def sharing_update(reader: Reader, key: TrialKey, seen: Seen) -> tuple[Any, ...]:
+def sharing_update(reader: Reader, key: TrialKey, seen: ClientState) -> tuple[Any, ...]:
     """Whether the card is shown, what it says and its three figures; nothing without a study."""
     if not seen.revision:
         return (no_update,) * _NUM_OUTPUTS

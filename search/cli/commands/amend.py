@@ -5,7 +5,7 @@ from typing import Annotated
 import sqlalchemy as sa
 import typer
 
-from gatefront.search.cli.commands.options import Database, Server, StudyName, open_reader, settle_study
+from gatefront.search.cli.commands.options import Database, Server, StudyName, open_reader, resolve_study_name
 from gatefront.search.errors import AmendmentError
 from gatefront.search.results.point_label import PointLabel
 from gatefront.search.service.amendments import extend as extend_study
@@ -64,7 +64,7 @@ def void(
 def _open(study: str | None, db: str | None) -> tuple[str, sa.Engine]:
     """The study meant, and its database, which the reader has brought to this release's schema."""
     reader = open_reader(db)
-    name = settle_study(reader, study)
+    name = resolve_study_name(reader, study)
     reader.revision(name)
     return name, open_engine(reader.url)
 

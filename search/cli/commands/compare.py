@@ -17,11 +17,11 @@ from gatefront.search.comparison.run import run_comparison
 from gatefront.search.comparison.systems import DEFAULT_WEIGHTINGS, list_systems, parse_weightings
 from gatefront.search.config.environment import database_url, storage_folder
 from gatefront.search.config.study_file import read_study_file
-from gatefront.search.driver.lifecycle import Overrides
+from gatefront.search.driver.lifecycle import StudyOverrides
 from gatefront.search.driver.ray_backend.cluster import local_cluster, plan_workers
 from gatefront.search.driver.ray_backend.tasks import PreparationStoppedError
 from gatefront.search.driver.signals import signals
-from gatefront.search.driver.stop_request import Drain
+from gatefront.search.driver.stop_request import StopRequest
 from gatefront.search.results.formats import format_flops
 from gatefront.search.storage.artifacts.paths import StudyFolders
 from gatefront.search.storage.database.open import open_store
@@ -63,24 +63,24 @@ def compare(  # noqa: PLR0913  # one parameter per option of the command line
     if pull is not None:
         _pull(text, pull, output, StudyFolders(storage_folder(storage), config.study.name), db)
         return
-    config = Overrides(flop_budget=flop_budget, workers=workers).apply(config)
+    config = StudyOverrides(flop_budget=flop_budget, workers=workers).apply(config)
     names = DEFAULT_WEIGHTINGS if weightings is None else parse_weightings(weightings)
     systems = list_systems(names, config.train.weightings[0])
     engine, _ = open_store(database_url(db))
-    drain, resources = Drain(), plan_workers(config.study.workers)
+    stop_request, resources = StopRequest(), plan_workers(config.study.workers)
     try:
-        with signals(drain), local_cluster(resources):
+        with signals(stop_request), local_cluster(resources):
             table = run_comparison(
                 config,
                 systems,
                 num_seeds=seeds,
                 engine=engine,
                 folders=StudyFolders(storage_folder(storage), config.study.name),
-                workers=ray_workers(resources, drain),
+                workers=ray_workers(resources, stop_request),
                 force=force,
             )
     except PreparationStoppedError as stopped:
-        typer.echo(f"Stopped: {drain.reason}. Run the same command to go on.", err=True)
+        typer.echo(f"Stopped: {stop_request.reason}. Run the same command to go on.", err=True)
         raise typer.Exit(1) from stopped
     if as_json:
         typer.echo(to_text(comparison_document(table)))

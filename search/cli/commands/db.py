@@ -10,7 +10,7 @@ from gatefront.search.cli.commands.options import AsJson, Database
 from gatefront.search.cli.json_output import to_text
 from gatefront.search.config.environment import database_url
 from gatefront.search.storage.database.health_check import (
-    DatabaseCondition,
+    SchemaStatus,
     SchemaVersion,
     examine_database,
     upgrade_database,
@@ -40,7 +40,7 @@ def db(action: What, as_json: AsJson = False, url: Database = None) -> None:
         raise typer.Exit(1)
 
 
-def _lines(condition: DatabaseCondition) -> list[str]:
+def _lines(condition: SchemaStatus) -> list[str]:
     lines = [f"{condition.url}: {condition.dialect}, studies: {condition.num_studies}"]
     for schema in condition.schemas:
         lines.append(f"{schema.owner}: {_state(schema)}")

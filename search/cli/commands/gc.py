@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gatefront.search.cli.commands.options import AsJson, Database, StudyName, open_reader, settle_study
+from gatefront.search.cli.commands.options import AsJson, Database, StudyName, open_reader, resolve_study_name
 from gatefront.search.cli.json_output import to_text
 from gatefront.search.config.study_file import parse_study
 from gatefront.search.results.formats import format_bytes
@@ -20,7 +20,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="List what would go, and
 def gc(study: StudyName = None, dry_run: DryRun = False, as_json: AsJson = False, db: Database = None) -> None:
     """Remove resume points of ended trials and networks far from the front. The front can always be pulled."""
     reader = open_reader(db)
-    name = settle_study(reader, study)
+    name = resolve_study_name(reader, study)
     view = reader.view(name)
     folders = StudyFolders(Path(view.summary.storage_dir), name)
     heirs = studies_from(reader, name)

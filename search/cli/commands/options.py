@@ -48,7 +48,7 @@ class StudyLister(Protocol):
     def list_studies(self) -> tuple[StudySummary, ...]: ...
 
 
-def settle_study(reader: StudyLister, name: str | None) -> str:
+def resolve_study_name(reader: StudyLister, name: str | None) -> str:
     """The study named, or the only one there is.
 
     Raises:

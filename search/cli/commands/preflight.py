@@ -9,7 +9,7 @@ from gatefront.search.cli.json_output import to_text
 from gatefront.search.config.environment import database_url, storage_folder
 from gatefront.search.config.study_file import read_study_file
 from gatefront.search.doctor import examine
-from gatefront.search.driver.lifecycle import Overrides
+from gatefront.search.driver.lifecycle import StudyOverrides
 from gatefront.search.planning.study_plan import StudyPlan, plan_study
 from gatefront.search.results.formats import format_flops, format_share
 from gatefront.spaces import FLOP_CONVENTION
@@ -42,7 +42,7 @@ def doctor(
 ) -> None:
     """Check that a study can run: data, backbone, budget, disk, database, memory, and that a network learns a batch."""
     _, config = read_study_file(file)
-    config = Overrides(flop_budget=flop_budget, param_budget=param_budget).apply(config)
+    config = StudyOverrides(flop_budget=flop_budget, param_budget=param_budget).apply(config)
     healthy = True
     for check in examine(config, url=database_url(db), storage=storage_folder(storage)):
         typer.echo(f"{'ok  ' if check.passed else 'FAIL'} {check.name}: {check.detail}")

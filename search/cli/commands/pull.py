@@ -15,7 +15,7 @@ from gatefront.search.cli.commands.options import (
     Server,
     StudyName,
     open_reader,
-    settle_study,
+    resolve_study_name,
 )
 from gatefront.search.config.quantities import parse_latency_budget
 from gatefront.search.results.formats import format_flops
@@ -42,7 +42,7 @@ def pull(
     latency_ms = None if latency_budget is None else parse_latency_budget(latency_budget)
     if server is None:
         reader = open_reader(db)
-        name = settle_study(reader, study)
+        name = resolve_study_name(reader, study)
         folder = pull_bundle(
             reader, name, flop_budget=flop_budget, latency_budget_ms=latency_ms, trial=label, output=output
         )

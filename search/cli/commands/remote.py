@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from gatefront.search.cli.commands.options import settle_study
+from gatefront.search.cli.commands.options import resolve_study_name
 from gatefront.search.errors import ServerOptionError
 from gatefront.search.service.client import Client, RemoteReader, pull_remote
 from gatefront.search.service.client.client import study_path
@@ -34,9 +34,9 @@ def start_remote(server: str, file: Path, options: Mapping[str, Any], **here: ob
     typer.echo(f"{name} runs at {server}. See `gatefront status {name} --server {server}`.")
 
 
-def resume_remote(server: str, study: str | None, sitting: Mapping[str, Any], **here: object) -> None:
+def resume_remote(server: str, study: str | None, driver_session: Mapping[str, Any], **here: object) -> None:
     client, name = _settle(server, study, here)
-    client.send("POST", study_path(name, "resume"), dict(sitting))
+    client.send("POST", study_path(name, "resume"), dict(driver_session))
     typer.echo(f"{name} runs at {server}. See `gatefront status {name} --server {server}`.")
 
 
@@ -72,7 +72,7 @@ def pull_from(server: str, study: str | None, wanted: Mapping[str, Any], output:
 
 def _settle(server: str, study: str | None, here: Mapping[str, object]) -> tuple[Client, str]:
     client = _client(server, here)
-    return client, settle_study(RemoteReader(client), study)
+    return client, resolve_study_name(RemoteReader(client), study)
 
 
 def _client(server: str, here: Mapping[str, object]) -> Client:

@@ -19,16 +19,16 @@ from gatefront.search.cli.commands.options import (
     StudyFile,
     StudyName,
     open_reader,
-    settle_study,
+    resolve_study_name,
 )
 from gatefront.search.cli.live import PlainDisplay, RichDisplay, watching
 from gatefront.search.config.environment import database_url, storage_folder
 from gatefront.search.config.quantities import parse_latency_budget
 from gatefront.search.config.study_file import read_study_file
-from gatefront.search.driver.lifecycle import Overrides, Sitting, resume_study, start_study
+from gatefront.search.driver.lifecycle import DriverSession, StudyOverrides, resume_study, start_study
 from gatefront.search.driver.recovery import Recovery
 from gatefront.search.driver.signals import signals
-from gatefront.search.driver.stop_request import Drain
+from gatefront.search.driver.stop_request import StopRequest
 from gatefront.search.results.forecast import outlook_sentence, study_outlook
 from gatefront.search.results.missing_front import no_front_reason
 from gatefront.search.results.states import StudyState
@@ -68,7 +68,7 @@ def start(  # noqa: PLR0913  # one parameter per option of the command line
     plain: Plain = False,
 ) -> None:
     """Start a study and run it to its end. Ctrl-C stops it after the current epochs; `resume` goes on."""
-    overrides = Overrides(
+    overrides = StudyOverrides(
         flop_budget=flop_budget,
         param_budget=param_budget,
         latency_budget_ms=None if latency_budget is None else parse_latency_budget(latency_budget),
@@ -88,8 +88,8 @@ def start(  # noqa: PLR0913  # one parameter per option of the command line
     if not quiet:
         typer.echo(f"Reading {file} and its data ...", err=True)
     _run(
-        lambda sitting: start_study(
-            text, overrides, folder, replace(sitting, address=address), earlier=earlier, force=force
+        lambda driver_session: start_study(
+            text, overrides, folder, replace(driver_session, address=address), earlier=earlier, force=force
         ),
         db,
         hours,
@@ -113,9 +113,9 @@ def resume(  # noqa: PLR0913  # one parameter per option of the command line
 
         resume_remote(server, study, {"workers": workers, "hours": hours}, db=db, address=address)
         return
-    name = settle_study(open_reader(db), study)
+    name = resolve_study_name(open_reader(db), study)
     _run(
-        lambda sitting: resume_study(name, replace(sitting, address=address), workers=workers),
+        lambda driver_session: resume_study(name, replace(driver_session, address=address), workers=workers),
         db,
         hours,
         _mode(quiet, plain),
@@ -130,7 +130,7 @@ def stop(study: StudyName = None, db: Database = None, server: Server = None) ->
 
         stop_remote(server, study, db=db)
         return
-    name = settle_study(open_reader(db), study)
+    name = resolve_study_name(open_reader(db), study)
     if stop_study(name, database_url(db)):
         typer.echo(f"{name} stops after the current epochs. Go on later with `gatefront resume {name}`.")
     else:
@@ -144,9 +144,14 @@ def _mode(quiet: bool, plain: bool) -> str:
 
 
 def _run(
-    drive: Callable[[Sitting], StudyState], db: str | None, hours: float | None, mode: str, *, say_plan: bool = False
+    drive: Callable[[DriverSession], StudyState],
+    db: str | None,
+    hours: float | None,
+    mode: str,
+    *,
+    say_plan: bool = False,
 ) -> None:
-    drain = Drain(max_seconds=None if hours is None else hours * 3600)
+    stop_request = StopRequest(max_seconds=None if hours is None else hours * 3600)
     url = database_url(db)
     reader = StudyReader(url)
     seen: list[str] = []
@@ -159,8 +164,8 @@ def _run(
         with _shown(reader, study, mode):
             yield
 
-    with signals(drain):
-        state = drive(Sitting(url=url, drain=drain, watch=watch))
+    with signals(stop_request):
+        state = drive(DriverSession(url=url, stop_request=stop_request, watch=watch))
     _say_end(reader, seen[0], state)
 
 
@@ -189,7 +194,7 @@ def _say_end(reader: StudyReader, study: str, state: StudyState) -> None:
     typer.echo(f"{study}: {state}. {view.summary.message}")
     outlook = study_outlook(view)
     if outlook is not None and outlook.is_little:
-        typer.echo(f"Outlook: {outlook_sentence(outlook)}.")
+        typer.echo(f"Forecast: {outlook_sentence(outlook)}.")
     if state is StudyState.COMPLETE and not view.front:
         typer.echo(f"No point is on the front: {no_front_reason(view)}")
     elif state is StudyState.COMPLETE:

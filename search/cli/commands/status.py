@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from gatefront.search.cli.commands.options import AsJson, Database, Server, StudyName, open_reader, settle_study
+from gatefront.search.cli.commands.options import AsJson, Database, Server, StudyName, open_reader, resolve_study_name
 from gatefront.search.cli.front_table import front_csv, front_document, front_notes, front_table, point_document
 from gatefront.search.cli.json_output import to_text
 from gatefront.search.cli.live import progress_line
@@ -46,7 +46,7 @@ def status(study: StudyName = None, as_json: AsJson = False, db: Database = None
     if study is None and len(studies) != 1:
         _show_list(studies, as_json)
         return
-    view = reader.view(settle_study(reader, study))
+    view = reader.view(resolve_study_name(reader, study))
     if as_json:
         typer.echo(to_text(status_document(view)))
         return
@@ -59,7 +59,7 @@ def front(
 ) -> None:
     """Show a study's Pareto front: the points that are best at their cost, under the budget."""
     reader = _reader(db, server)
-    view = reader.view(settle_study(reader, study))
+    view = reader.view(resolve_study_name(reader, study))
     if as_json:
         typer.echo(to_text(front_document(view)))
     elif as_csv:

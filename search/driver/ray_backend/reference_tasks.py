@@ -7,7 +7,7 @@ import ray
 
 from gatefront.search.driver.ray_backend.tasks import PreparationStoppedError, run_jobs
 from gatefront.search.driver.references import ReferenceJob, train_job
-from gatefront.search.driver.stop_request import Drain
+from gatefront.search.driver.stop_request import StopRequest
 from gatefront.search.driver.worker.memory import keep_to_share, memory_cause, ran_out_of_memory
 from gatefront.search.errors import ReferenceFailedError
 from gatefront.search.planning.worker_resources import WorkerResources
@@ -22,17 +22,17 @@ class RayReferences:
     for the drain.
     """
 
-    def __init__(self, workers: WorkerResources, drain: Drain) -> None:
+    def __init__(self, workers: WorkerResources, stop_request: StopRequest) -> None:
         self._workers = workers
-        self._drain = drain
+        self._stop_request = stop_request
 
     def __call__(self, jobs: list[ReferenceJob], cache_dir: Path) -> Iterator[tuple[ReferenceJob, ReferenceResult]]:
         arguments = ((job, (job, cache_dir, self._workers.gpus_per_worker)) for job in jobs)
-        for job, reference in run_jobs(_train_in_share, arguments, self._workers, self._drain):
+        for job, reference in run_jobs(_train_in_share, arguments, self._workers, self._stop_request):
             try:
                 result = _result(job, reference, cache_dir)
             except DiskFullError as error:
-                self._drain.request_once(error.message.rstrip("."))
+                self._stop_request.request_once(error.message.rstrip("."))
                 raise PreparationStoppedError from error
             yield job, result
 

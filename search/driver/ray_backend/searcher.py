@@ -7,10 +7,10 @@ from typing import Any
 import optuna
 from ray.tune.search import Searcher
 
-from gatefront.search.driver.result_validation import ResultGate
-from gatefront.search.driver.stop_request import Drain
+from gatefront.search.driver.result_validation import ResultValidator
+from gatefront.search.driver.stop_request import StopRequest
 from gatefront.search.driver.worker.messages import AttemptStarted, TrialInterrupted, decode
-from gatefront.search.driver.write_queue import Outbox
+from gatefront.search.driver.write_queue import WriteQueue
 
 Ask = Callable[[], optuna.Trial]
 MakeConfig = Callable[[optuna.Trial], dict[str, Any]]
@@ -43,11 +43,11 @@ class StudySearcher(Searcher):
         *,
         ask: Ask,
         make_config: MakeConfig,
-        gate: ResultGate,
+        gate: ResultValidator,
         adopted: Sequence[optuna.Trial],
         limit: int,
         max_concurrent: int,
-        drain: Drain,
+        stop_request: StopRequest,
     ) -> None:
         super().__init__()
         self._ask = ask
@@ -56,9 +56,9 @@ class StudySearcher(Searcher):
         self._adopted = list(adopted)
         self._left = limit
         self._max_concurrent = max_concurrent
-        self._drain = drain
+        self._stop_request = stop_request
         self.before_trial: Callable[[], None] = lambda: None
-        self._outbox = Outbox(gate.patience)
+        self._write_queue = WriteQueue(gate.retry_policy)
         self._next: Future[Handout] | None = None
         self._live: dict[str, optuna.Trial] = {}
         self._last_seen: dict[str, object] = {}
@@ -69,16 +69,16 @@ class StudySearcher(Searcher):
 
     def suggest(self, trial_id: str) -> Any:
         """A Ray config; None while as many trials run as may, or none can be had; ``FINISHED`` when all are out."""
-        if self._drain.is_requested or (self._left == 0 and self._next is None):
+        if self._stop_request.is_requested or (self._left == 0 and self._next is None):
             return Searcher.FINISHED
         if self._next is None:
-            if not self._outbox.is_settled() or len(self._live) >= self._max_concurrent:
+            if not self._write_queue.is_settled() or len(self._live) >= self._max_concurrent:
                 return None
             if not self._has_room():
                 return Searcher.FINISHED
             self._left -= 1
-            self._next = self._outbox.begin(self._prepare)
-        if not self._outbox.has(self._next):
+            self._next = self._write_queue.begin(self._prepare)
+        if not self._write_queue.has(self._next):
             return None
         trial, config = self._next.result()
         self._next = None
@@ -86,10 +86,10 @@ class StudySearcher(Searcher):
         return config
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        self._outbox.do(lambda: self._receive(trial_id, result))
+        self._write_queue.do(lambda: self._receive(trial_id, result))
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        self._outbox.do(lambda: self._end(trial_id, result, error=error))
+        self._write_queue.do(lambda: self._end(trial_id, result, error=error))
 
     def note_cause(self, trial_id: str, cause: str) -> None:
         """What Ray knows of a worker's death; told before the trial is completed."""
@@ -105,7 +105,7 @@ class StudySearcher(Searcher):
         ``give_up`` is told the process identity of each such trial's worker (empty: none has begun it), and answers
         with the cause of each that is not to be tried again.
         """
-        self._outbox.close()
+        self._write_queue.close()
         causes = give_up({trial.number: self._workers.get(trial_id, "") for trial_id, trial in self._live.items()})
         for trial_id, trial in list(self._live.items()):
             if trial.number in causes:
@@ -125,7 +125,7 @@ class StudySearcher(Searcher):
 
     def _has_room(self) -> bool:
         self.before_trial()
-        return not self._drain.is_requested
+        return not self._stop_request.is_requested
 
     def _prepare(self) -> Handout:
         trial = self._adopted.pop(0) if self._adopted else self._ask()
@@ -145,7 +145,7 @@ class StudySearcher(Searcher):
             self._workers[trial_id] = message.worker
         if isinstance(message, TrialInterrupted):
             # What stopped this trial stops the others, too: the study ends cleanly and waits for a resume.
-            self._drain.request_once(message.cause)
+            self._stop_request.request_once(message.cause)
         if self._gate.receive(trial, message):
             self._forget(trial_id)
 
@@ -158,7 +158,7 @@ class StudySearcher(Searcher):
         # Before the drain: what was judged is done, even if the study was asked to stop meanwhile.
         if trial_id in self._stops:
             self._gate.stop_early(trial, self._stops[trial_id])
-        elif self._drain.is_requested:
+        elif self._stop_request.is_requested:
             self._gate.interrupt(trial)
         elif error:
             attempts = self._attempts.get(trial_id, 0)

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import ray
 
 from gatefront.search.driver.ray_backend.oom_kills import MOST_ATTEMPTS
-from gatefront.search.driver.stop_request import Drain
+from gatefront.search.driver.stop_request import StopRequest
 from gatefront.search.planning.worker_resources import WorkerResources
 
 _POLL_S = 0.5
@@ -22,7 +22,7 @@ def run_jobs(
     train: Callable[..., Any],
     jobs: Iterable[tuple[Job, tuple[Any, ...]]],
     workers: WorkerResources,
-    drain: Drain,
+    stop_request: StopRequest,
 ) -> Iterator[tuple[Job, "ray.ObjectRef[Any]"]]:
     """``train`` with each job's arguments in a worker; yields a job as it ends, well or not, with what it gave.
 
@@ -38,7 +38,7 @@ def run_jobs(
             ready, _ = ray.wait(list(running), timeout=_POLL_S)
             for reference in ready:
                 yield running.pop(reference), reference
-            if drain.is_requested:
+            if stop_request.is_requested:
                 raise PreparationStoppedError
     finally:
         for reference in running:

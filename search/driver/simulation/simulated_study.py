@@ -14,9 +14,9 @@ from gatefront.search.config.parameters import largest
 from gatefront.search.config.study_config import StudyConfig
 from gatefront.search.driver.ray_backend.searcher import StudySearcher
 from gatefront.search.driver.recovery import recover
-from gatefront.search.driver.result_validation import ResultGate
+from gatefront.search.driver.result_validation import ResultValidator
 from gatefront.search.driver.simulation.recorded_table import Answer, Answers, RecordedTable
-from gatefront.search.driver.stop_request import Drain
+from gatefront.search.driver.stop_request import StopRequest
 from gatefront.search.driver.worker.messages import (
     AttemptStarted,
     EpochFinished,
@@ -103,7 +103,7 @@ class SimulatedStudy:
         if config.study.name not in {found.study_name for found in optuna_storage.get_all_studies()}:
             StudyStore.create(engine, _row(answers.table, config, num_workers))
         self.study = open_study(optuna_storage, config, num_trials=config.study.trials)
-        self.drain = Drain()
+        self.stop_request = StopRequest()
         self._searcher = self._take_up()
         self._num_started = 0
         self._running: dict[str, _Running] = {}
@@ -116,7 +116,7 @@ class SimulatedStudy:
         while self._events:
             clock, ray_id = heapq.heappop(self._events)
             if until is not None and clock >= until:
-                self.drain.request("the simulation's time is over")
+                self.stop_request.request("the simulation's time is over")
                 self._searcher.on_trial_complete(ray_id)
                 del self._running[ray_id]
             else:
@@ -130,11 +130,11 @@ class SimulatedStudy:
         return StudySearcher(
             ask=lambda: ask(self.study, self._config),
             make_config=self._make_config,
-            gate=ResultGate(self.study, self.store, tasks=(_TASK,), flop_budget=self._budget),
+            gate=ResultValidator(self.study, self.store, tasks=(_TASK,), flop_budget=self._budget),
             adopted=recovery.adopted,
             limit=recovery.num_left,
             max_concurrent=self._num_workers,
-            drain=self.drain,
+            stop_request=self.stop_request,
         )
 
     def _make_config(self, trial: optuna.Trial) -> dict[str, Any]:

@@ -13,11 +13,11 @@ from gatefront.trainer.checkpoints.atomic_file import replacing
 _FILE = "worker.txt"
 
 
-class TrialTakenError(GatefrontError, RuntimeError):
+class StaleWorkerError(GatefrontError, RuntimeError):
     """Another worker has begun this trial since."""
 
 
-class Claim:
+class FencingToken:
     """A worker's claim on the trial that is trained in ``work_dir``, from now on."""
 
     def __init__(self, work_dir: Path) -> None:
@@ -27,6 +27,6 @@ class Claim:
             fresh.write_text(self._text, encoding="utf-8")
 
     def check(self) -> None:
-        """Raises :class:`TrialTakenError` if another worker has claimed the trial."""
+        """Raises :class:`StaleWorkerError` if another worker has claimed the trial."""
         if self._path.read_text(encoding="utf-8") != self._text:
-            raise TrialTakenError(f"another worker has begun the trial of {self._path.parent}: this one ends.")
+            raise StaleWorkerError(f"another worker has begun the trial of {self._path.parent}: this one ends.")

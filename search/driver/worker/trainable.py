@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from ray import tune
 
 from gatefront.search.config.latency import LatencyRule
-from gatefront.search.driver.worker.fencing import Claim, TrialTakenError
+from gatefront.search.driver.worker.fencing import FencingToken, StaleWorkerError
 from gatefront.search.driver.worker.memory import keep_to_share, memory_cause, ran_out_of_memory
 from gatefront.search.driver.worker.messages import (
     AttemptStarted,
@@ -81,7 +81,7 @@ def make_trainable(
 
 def _attempt(run_trial: RunTrial, spec: str, work_dir: Path, cache_dir: Path) -> Message:
     try:
-        claim = Claim(work_dir)  # makes the folder, too
+        claim = FencingToken(work_dir)  # makes the folder, too
         logger.info("trial %s begins in %s", work_dir.name, process_identity())
 
         def report(epoch: EpochReport, /) -> None:
@@ -94,7 +94,7 @@ def _attempt(run_trial: RunTrial, spec: str, work_dir: Path, cache_dir: Path) ->
         claim.check()
     except Exception as error:  # whatever a trial raises fails that trial, and no other
         logger.exception("trial in %s failed", work_dir)
-        if isinstance(error, TrialTakenError):
+        if isinstance(error, StaleWorkerError):
             return TrialInterrupted(error.message)
         if ran_out_of_disk(error, work_dir):
             return TrialInterrupted(f"the disk of {work_dir} is full")

@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
 from gatefront.search.doctor.check import Check
-from gatefront.search.service.control.driver_job import DriverOrder, driver_environment
+from gatefront.search.service.control.driver_job import DriverJob, driver_environment
 from gatefront.search.service.control.launcher import DriverEnd
 from gatefront.search.service.control.process_launcher import DRIVER_COMMAND
 
@@ -23,7 +23,7 @@ class Examiner:
         self._under_way: set[subprocess.Popen[str]] = set()
         self._is_closed = False
 
-    def examine(self, order: DriverOrder) -> Generator[Check, None, None]:
+    def examine(self, order: DriverJob) -> Generator[Check, None, None]:
         """Each check as soon as it is known.
 
         Raises:
@@ -47,7 +47,7 @@ class Examiner:
                 process.kill()
 
     @contextmanager
-    def _process(self, order: DriverOrder, errors: int) -> "Iterator[subprocess.Popen[str]]":
+    def _process(self, order: DriverJob, errors: int) -> "Iterator[subprocess.Popen[str]]":
         process = subprocess.Popen(
             DRIVER_COMMAND,
             env=driver_environment(order, self._url, os.environ),

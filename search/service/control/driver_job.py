@@ -1,4 +1,4 @@
-"""DriverOrder: what a driver that a service starts is to do, handed over in its environment."""
+"""DriverJob: what a driver that a service starts is to do, handed over in its environment."""
 
 import json
 import os
@@ -6,7 +6,7 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-from gatefront.search.driver.lifecycle import Overrides
+from gatefront.search.driver.lifecycle import StudyOverrides
 from gatefront.search.service.control.study_control import StartOptions
 
 ORDER_VARIABLE = "GATEFRONT_ORDER"
@@ -17,7 +17,7 @@ SERVICE_SECRETS = ("GATEFRONT_TOKENS", "GATEFRONT_TOKEN")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DriverOrder:
+class DriverJob:
     """``text`` is the study file of a study to start or examine; a study to resume has its own in the database.
 
     Holds no secret: with Ray it can be read in the list of jobs. ``address`` is the Ray cluster to train on; None: one
@@ -36,13 +36,13 @@ class DriverOrder:
         return json.dumps(asdict(self))
 
     @classmethod
-    def take(cls, environment: MutableMapping[str, str] = os.environ) -> "DriverOrder":
+    def from_environment(cls, environment: MutableMapping[str, str] = os.environ) -> "DriverJob":
         """The order in the environment, which is taken out of it: workers inherit the rest."""
         document = json.loads(environment.pop(ORDER_VARIABLE))
         return cls(**document | {"options": StartOptions(**document["options"])})
 
 
-def driver_environment(order: DriverOrder, url: str, environment: Mapping[str, str]) -> dict[str, str]:
+def driver_environment(order: DriverJob, url: str, environment: Mapping[str, str]) -> dict[str, str]:
     """What a driver on this machine gets: all but the service's own secrets, and the database with its password.
 
     The environment of a process can be read by its user alone, its command line by everybody.
@@ -51,9 +51,9 @@ def driver_environment(order: DriverOrder, url: str, environment: Mapping[str, s
     return kept | {ORDER_VARIABLE: order.to_text(), "GATEFRONT_DB": url}
 
 
-def overrides(options: StartOptions) -> Overrides:
+def overrides(options: StartOptions) -> StudyOverrides:
     """What the options set against the study file."""
-    return Overrides(
+    return StudyOverrides(
         flop_budget=options.flop_budget,
         param_budget=options.param_budget,
         latency_budget_ms=options.latency_budget_ms,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gatefront.search.errors import DriverFailedError, DriverRefusedError
-from gatefront.search.service.control.driver_job import DriverOrder
+from gatefront.search.service.control.driver_job import DriverJob
 from gatefront.spaces.errors import GatefrontError
 
 _WRONG_INPUT = 2
@@ -44,6 +44,6 @@ class Driver(Protocol):
 class Launcher(Protocol):
     """Starts drivers that outlive the service."""
 
-    def launch(self, order: DriverOrder) -> Driver:
+    def launch(self, order: DriverJob) -> Driver:
         """Start the driver and return at once."""
         ...

@@ -15,7 +15,7 @@ from gatefront.search.doctor.check import Check
 from gatefront.search.errors import DriverFailedError, StudyBusyError, StudyExistsError
 from gatefront.search.service import amendments
 from gatefront.search.service.control.doctor_process import Examiner
-from gatefront.search.service.control.driver_job import DriverOrder, overrides
+from gatefront.search.service.control.driver_job import DriverJob, overrides
 from gatefront.search.service.control.launcher import Driver, Launcher
 from gatefront.search.service.control.study_control import NotRunningError, StartOptions
 from gatefront.search.service.control.study_file_policy import StudyFileRules, require_options
@@ -100,7 +100,7 @@ class LocalControl:
         """
         if not (
             amendments.ask_to_stop(self._engine, study, actor=actor)
-            or amendments.let_go(self._engine, study, actor=actor)
+            or amendments.release_lost_study(self._engine, study, actor=actor)
         ):
             raise _not_running(study)
 
@@ -143,8 +143,8 @@ class LocalControl:
         *,
         text: str = "",
         options: StartOptions,
-    ) -> DriverOrder:
-        return DriverOrder(
+    ) -> DriverJob:
+        return DriverJob(
             action=action, study=study, actor=actor, storage=str(self._storage), text=text, options=options
         )
 

@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 from gatefront.search.errors import DriverFailedError
-from gatefront.search.service.control.driver_job import DriverOrder, driver_environment
+from gatefront.search.service.control.driver_job import DriverJob, driver_environment
 from gatefront.search.service.control.launcher import DriverEnd
 
 DRIVER_COMMAND = (sys.executable, "-P", "-m", "gatefront.search.cli.driver_process")
@@ -22,7 +22,7 @@ class ProcessLauncher:
     def __init__(self, url: str) -> None:
         self._url = url
 
-    def launch(self, order: DriverOrder) -> "ProcessDriver":
+    def launch(self, order: DriverJob) -> "ProcessDriver":
         """Start the driver; its log goes on behind what earlier ones wrote.
 
         Raises:
@@ -33,7 +33,7 @@ class ProcessLauncher:
         except OSError as error:
             raise DriverFailedError(f"the driver of {order.study} cannot be started: {error}.") from error
 
-    def _launch(self, order: DriverOrder) -> "ProcessDriver":
+    def _launch(self, order: DriverJob) -> "ProcessDriver":
         folder = Path(order.storage) / order.study
         folder.mkdir(parents=True, exist_ok=True)
         log = folder / "driver.log"

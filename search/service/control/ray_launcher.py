@@ -8,7 +8,7 @@ from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 from sqlalchemy.engine import URL, make_url
 
 from gatefront.search.errors import DriverFailedError
-from gatefront.search.service.control.driver_job import ORDER_VARIABLE, DriverOrder
+from gatefront.search.service.control.driver_job import ORDER_VARIABLE, DriverJob
 from gatefront.search.service.control.launcher import DriverEnd
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class RayJobLauncher:
         self._address = address
         self._client: JobSubmissionClient | None = None
 
-    def launch(self, order: DriverOrder) -> "RayJob":
+    def launch(self, order: DriverJob) -> "RayJob":
         """Submit the job.
 
         Raises:

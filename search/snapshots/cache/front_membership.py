@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from gatefront.search.results.budgets import Budgets
 from gatefront.search.results.confirmation import Key
-from gatefront.search.snapshots.front_membership import Place, budgets_of, nondominated, places
-from gatefront.search.snapshots.study_rows import StudyFacts
+from gatefront.search.snapshots.front_membership import FrontStatus, budgets_of, nondominated, places
+from gatefront.search.snapshots.study_rows import StudyRows
 
 
 class KeptPlaces:
@@ -17,12 +17,12 @@ class KeptPlaces:
     """
 
     def __init__(self) -> None:
-        self.found: dict[Key, Place] = {}
+        self.found: dict[Key, FrontStatus] = {}
         self._near: set[Key] = set()
         self._repeated: set[Key] = set()
         self._budgets: Budgets | None = None
 
-    def update(self, facts: StudyFacts, changed: Collection[Key]) -> set[Key]:
+    def update(self, facts: StudyRows, changed: Collection[Key]) -> set[Key]:
         """The keys of all points that may have another place than at the last time, or none any more.
 
         ``changed`` are the keys of those whose value, latency or presence may differ.
@@ -38,20 +38,20 @@ class KeptPlaces:
         self._grow(facts, set(facts.values))
         return {key for key in before.keys() | self.found.keys() if before.get(key) != self.found.get(key)}
 
-    def _grow(self, facts: StudyFacts, arrived: set[Key]) -> set[Key]:
+    def _grow(self, facts: StudyRows, arrived: set[Key]) -> set[Key]:
         moved = arrived | self._near
         compared = self._near | arrived | self._repeated
         budgets = budgets_of(facts)
         for key in moved:
             over = budgets.exceeded_by(facts.values[key][1], facts.latencies.get(key))
-            self.found[key] = Place(is_feasible=not over, on_front=False, exceeds=over)
+            self.found[key] = FrontStatus(is_feasible=not over, on_front=False, exceeds=over)
         once = (key for key in compared - self._repeated if self.found[key].is_feasible)
         self._near = nondominated(facts, _values(facts, once)) | self._repeated
         self.found.update(places(replace(facts, values=_values(facts, self._near))))
         return moved | self._near
 
 
-def _repeated(facts: StudyFacts) -> set[Key]:
+def _repeated(facts: StudyRows) -> set[Key]:
     """The repeats' points and those that they repeat."""
     if not facts.confirms:
         return set()
@@ -59,5 +59,5 @@ def _repeated(facts: StudyFacts) -> set[Key]:
     return {key for key in facts.values if key[0] in trials}
 
 
-def _values(facts: StudyFacts, keys: Iterable[Key]) -> dict[Key, tuple[float, int]]:
+def _values(facts: StudyRows, keys: Iterable[Key]) -> dict[Key, tuple[float, int]]:
     return {key: facts.values[key] for key in keys}

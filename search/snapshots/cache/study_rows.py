@@ -10,9 +10,9 @@ from gatefront.search.results.confirmation import Key
 from gatefront.search.results.states import TrialState
 from gatefront.search.snapshots.cache.ordered_merge import in_order
 from gatefront.search.snapshots.study_rows import (
-    DerivedFacts,
-    StudyFacts,
-    TrialFacts,
+    RawDerivedPoint,
+    RawTrial,
+    StudyRows,
     marked_number,
     read_facts,
     read_marks,
@@ -28,8 +28,8 @@ class KeptFacts:
     """What was read of a study, by trial, and the marks by which the next read tells what changed since."""
 
     def __init__(self) -> None:
-        self.trials: dict[int, TrialFacts] = {}
-        self.derived: dict[Key, DerivedFacts] = {}
+        self.trials: dict[int, RawTrial] = {}
+        self.derived: dict[Key, RawDerivedPoint] = {}
         self._marks: frozenset[str] = frozenset()
         self._open: set[int] = set()
         self._values: dict[Key, Point] = {}
@@ -37,7 +37,7 @@ class KeptFacts:
         self._confirms: dict[int, int] = {}
         self._keys: dict[int, list[Key]] = {}
 
-    def update(self, session: Session, row: StudyRow) -> tuple[StudyFacts, set[Key]]:
+    def update(self, session: Session, row: StudyRow) -> tuple[StudyRows, set[Key]]:
         """The study as it is now, and the keys of all points that may differ from the last time, also gone ones."""
         marks = read_marks(session, row.name)
         changed = {marked_number(mark) for mark in marks - self._marks} | self._open
@@ -56,7 +56,7 @@ class KeptFacts:
         trial = self.trials[number]
         return trial.state in _UNFINISHED or (trial.seconds is None and trial.epoch > 0)
 
-    def _take(self, read: StudyFacts, changed: Collection[int]) -> None:
+    def _take(self, read: StudyRows, changed: Collection[int]) -> None:
         derived = {(point.number, point.derived): point for point in read.derived if point.number in changed}
         for key in [key for number in changed for key in self._keys.get(number, ())]:
             self._values.pop(key, None)
@@ -72,7 +72,7 @@ class KeptFacts:
         self._latencies.update((key, value) for key, value in read.latencies.items() if key[0] in changed)
         self._confirms.update(read.confirms)
 
-    def _facts(self, read: StudyFacts) -> StudyFacts:
+    def _facts(self, read: StudyRows) -> StudyRows:
         return replace(
             read,
             trials=list(self.trials.values()),

@@ -1,4 +1,4 @@
-"""KeptView: one study's page in memory, brought up to date at the cost of what changed."""
+"""StudyViewCache: one study's page in memory, brought up to date at the cost of what changed."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -14,7 +14,7 @@ from gatefront.search.results.states import StudyState
 from gatefront.search.snapshots.cache.front_membership import KeptPlaces
 from gatefront.search.snapshots.cache.ordered_merge import in_order
 from gatefront.search.snapshots.cache.study_rows import KeptFacts
-from gatefront.search.snapshots.study_rows import StudyFacts
+from gatefront.search.snapshots.study_rows import StudyRows
 from gatefront.search.snapshots.study_view import (
     ViewPoints,
     assembled_view,
@@ -29,7 +29,7 @@ from gatefront.search.snapshots.study_view import (
 from gatefront.search.storage.tables.schema import StudyRow
 
 
-class KeptView:
+class StudyViewCache:
     """Result of `gatefront.search.snapshots.study_view.study_view`, kept. Requests at once share one read."""
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class KeptView:
     def _point(self, key: Key) -> TrialPoint | None:
         return self._derived.get(key) if key[1] else self._trials.get(key[0])
 
-    def _draw(self, facts: StudyFacts, state: StudyState, moved: set[Key]) -> None:
+    def _draw(self, facts: StudyRows, state: StudyState, moved: set[Key]) -> None:
         """New points for those that moved; trials first, as derived points have their trial's state."""
         places, kept = self._places.found, self._facts
         trials = {number: trial_point(kept.trials[number], facts, state, places) for number, _ in moved}

@@ -1,4 +1,4 @@
-"""KeptViews: the pages of the studies that are looked at, and every study's line in the list, in a reader's memory."""
+"""StudyViewCaches: pages of the studies that are looked at, and every study's line in the list, in memory."""
 
 from collections import OrderedDict
 from dataclasses import replace
@@ -8,7 +8,7 @@ from threading import Lock
 from sqlalchemy.orm import Session
 
 from gatefront.search.results.records import StudySummary, StudyView
-from gatefront.search.snapshots.cache.study_view import KeptView
+from gatefront.search.snapshots.cache.study_view import StudyViewCache
 from gatefront.search.snapshots.study_view import revision
 from gatefront.search.storage.tables.schema import StudyRow
 
@@ -16,12 +16,12 @@ from gatefront.search.storage.tables.schema import StudyRow
 _MOST_PAGES = 12
 
 
-class KeptViews:
+class StudyViewCaches:
     """Of a database with more studies than this keeps pages of, those looked at last stay; all lines do."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._pages: OrderedDict[tuple[str, datetime], KeptView] = OrderedDict()
+        self._pages: OrderedDict[tuple[str, datetime], StudyViewCache] = OrderedDict()
         self._lines: dict[tuple[str, datetime], tuple[str, StudySummary]] = {}
 
     def view(self, session: Session, row: StudyRow, now: datetime) -> StudyView:
@@ -29,7 +29,7 @@ class KeptViews:
         # A study that was deleted and started anew under its name is another one.
         key = (row.name, row.created_at)
         with self._lock:
-            page = self._pages.setdefault(key, KeptView())
+            page = self._pages.setdefault(key, StudyViewCache())
             self._pages.move_to_end(key)
             if len(self._pages) > _MOST_PAGES:
                 self._pages.popitem(last=False)

@@ -39,7 +39,7 @@ class SchemaVersion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DatabaseCondition:
+class SchemaStatus:
     """``problems`` is what is wrong beside an old schema, a sentence each."""
 
     url: str
@@ -54,7 +54,7 @@ class DatabaseCondition:
         return not self.problems and all(schema.is_current for schema in self.schemas)
 
 
-def examine_database(url: str) -> DatabaseCondition:
+def examine_database(url: str) -> SchemaStatus:
     """Read the condition, and change nothing.
 
     Raises:
@@ -74,7 +74,7 @@ def examine_database(url: str) -> DatabaseCondition:
         raise unreachable(make_url(url), error) from error
     finally:
         engine.dispose()
-    return DatabaseCondition(
+    return SchemaStatus(
         url=make_url(url).render_as_string(hide_password=True),
         dialect=engine.dialect.name,
         schemas=schemas,
@@ -83,7 +83,7 @@ def examine_database(url: str) -> DatabaseCondition:
     )
 
 
-def upgrade_database(url: str) -> DatabaseCondition:
+def upgrade_database(url: str) -> SchemaStatus:
     """Bring both schemas to this release's, making the database if it is not there; its condition afterwards.
 
     Raises:

@@ -31,7 +31,7 @@ _LOCK_KEY = 0x6761746566726F6F
 
 
 @contextmanager
-def turn_to_open(engine: sa.Engine) -> Iterator[None]:
+def initialization_lock(engine: sa.Engine) -> Iterator[None]:
     """Wait until no other process opens this database; one that dies lets go.
 
     Optuna looks for its tables and then makes those it misses, so that of two that look at once one fails. A SQLite

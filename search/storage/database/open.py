@@ -4,7 +4,7 @@ import optuna
 import sqlalchemy as sa
 
 from gatefront.search.storage.database.engine import open_engine, open_optuna_storage, unreachable
-from gatefront.search.storage.database.locks import turn_to_open
+from gatefront.search.storage.database.locks import initialization_lock
 from gatefront.search.storage.database.migrate import upgrade_schema
 from gatefront.search.storage.database.optuna_storage import StudyStorage
 
@@ -19,7 +19,7 @@ def open_store(url: str) -> tuple[sa.Engine, StudyStorage]:
     try:
         with engine.connect():
             pass
-        with turn_to_open(engine):
+        with initialization_lock(engine):
             storage = open_optuna_storage(url)
     except (sa.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
         raise unreachable(engine.url, error) from error

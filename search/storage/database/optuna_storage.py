@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState as OptunaState
 
-from gatefront.search.storage.database.retry import IMPATIENT, Patience, repeated
+from gatefront.search.storage.database.retry import NO_RETRY, RetryPolicy, repeated
 from gatefront.search.storage.lease import require_holder
 
 # What Optuna's cache in front of a storage calls, which is what a study calls. Each is one transaction; all may be
@@ -38,7 +38,7 @@ class StudyStorage(optuna.storages.RDBStorage):
 
     def __init__(self, url: str, engine_kwargs: dict[str, Any], *, skip_compatibility_check: bool = False) -> None:
         super().__init__(url, engine_kwargs=engine_kwargs, skip_compatibility_check=skip_compatibility_check)
-        self.patience: Patience = IMPATIENT
+        self.retry_policy: RetryPolicy = NO_RETRY
 
     def write_for(self, study: str, holder: str) -> None:
         """From now on each write is refused with :class:`LeaseLostError` once the study is not the ``holder``'s."""
@@ -53,7 +53,7 @@ class StudyStorage(optuna.storages.RDBStorage):
     def set_trial_state_values(self, trial_id: int, state: OptunaState, values: Sequence[float] | None = None) -> bool:
         """As Optuna's. A trial that is in this state already was told by a call whose answer was lost."""
         try:
-            return self.patience(lambda: super(StudyStorage, self).set_trial_state_values(trial_id, state, values))
+            return self.retry_policy(lambda: super(StudyStorage, self).set_trial_state_values(trial_id, state, values))
         except UpdateFinishedTrialError:
             if self.get_trial(trial_id).state is state:
                 return True

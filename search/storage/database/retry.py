@@ -1,4 +1,4 @@
-"""Patience with a database that does not answer: what a lost connection cut short is tried again, after pauses."""
+"""RetryPolicy with a database that does not answer: what a lost connection cut short is tried again, after pauses."""
 
 import functools
 import logging
@@ -40,7 +40,7 @@ _POSTGRES_OUTAGES = ("08", "53", "57", "58")
 _POSTGRES_COLLISIONS = ("40001", "40P01", "55P03")  # serialisation, deadlock, lock not available
 
 
-class Patience:
+class RetryPolicy:
     """Calls again what failed because the database did not answer.
 
     Args:
@@ -96,7 +96,7 @@ class Patience:
                 self._num_waiting -= 1
 
 
-IMPATIENT = Patience(seconds=0.0)
+NO_RETRY = RetryPolicy(seconds=0.0)
 
 
 def patient(cls: Cls) -> Cls:
@@ -115,8 +115,8 @@ def repeated(method: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(method)
     def call(self: Any, *arguments: Any, **named: Any) -> Any:
-        patience: Patience = self.patience
-        return patience(lambda: method(self, *arguments, **named))
+        retry_policy: RetryPolicy = self.retry_policy
+        return retry_policy(lambda: method(self, *arguments, **named))
 
     return call
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from gatefront.search.results.gate_history import EpochGates, GateCourse
+from gatefront.search.results.gate_history import EpochGates, GateHistory
 from gatefront.search.results.states import TrialState
 from gatefront.search.storage.tables.schema import EpochGatesRow, EpochRow, TrialRow
 from gatefront.search.storage.tables.sql import among
@@ -108,11 +108,11 @@ def write_epoch_gates(session: Session, trial: TrialRow, epoch: int, gates: Gate
     session.merge(EpochGatesRow(study=trial.study, number=trial.number, epoch=epoch, own=own))
 
 
-def read_gate_course(session: Session, trial: TrialRow) -> GateCourse:
+def read_gate_course(session: Session, trial: TrialRow) -> GateHistory:
     """What is known of a trial's gates, epoch by epoch."""
     layout = trial.gate_layout
     if layout is None:
-        return GateCourse(num_epochs=trial.num_epochs, epochs=())
+        return GateHistory(num_epochs=trial.num_epochs, epochs=())
     same = [EpochRow.study == EpochGatesRow.study, EpochRow.number == EpochGatesRow.number]
     query = (
         sa.select(EpochGatesRow.epoch, EpochRow.phase, EpochGatesRow.own)
@@ -125,4 +125,4 @@ def read_gate_course(session: Session, trial: TrialRow) -> GateCourse:
         sites = [{**site, "own": counts} for site, counts in zip(layout["sites"], own, strict=True)]
         gates = GateCounts.from_json({"tasks": layout["tasks"], "sites": sites})
         epochs.append(EpochGates(epoch=epoch, phase=phase, gates=gates))
-    return GateCourse(num_epochs=trial.num_epochs, epochs=tuple(epochs))
+    return GateHistory(num_epochs=trial.num_epochs, epochs=tuple(epochs))

@@ -14,7 +14,7 @@ from gatefront.search.comparison import ComparisonTable, Subject, comparison_tab
 from gatefront.search.doctor.check import Check
 from gatefront.search.errors import StudyNotFoundError
 from gatefront.search.results.comparison_table import SystemRun
-from gatefront.search.results.gate_history import EpochGates, GateCourse
+from gatefront.search.results.gate_history import EpochGates, GateHistory
 from gatefront.search.results.records import (
     EpochPoint,
     HypervolumePoint,
@@ -30,7 +30,7 @@ from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.service.control.study_control import StartOptions
 from gatefront.search.snapshots.study_status import StudyStatus
 from gatefront.search.snapshots.system_status import DatabaseHealth, RunningTrial, StudyDisk, StudyLoad, SystemView
-from gatefront.search.snapshots.trial_provenance import TrialTrace
+from gatefront.search.snapshots.trial_provenance import TrialProvenance
 from gatefront.spaces.errors import GatefrontError
 from gatefront.spaces.gating.gate_counts import GateCounts
 from gatefront.spaces.gating.gate_map import GateMap, GateSite
@@ -103,7 +103,7 @@ class SampleReader:
                 return sample_trial(point, [derived for derived in self._view().derived if derived.number == number])
         raise StudyNotFoundError(f"study {study!r} has no trial {number}.")
 
-    def gate_course(self, study: str, number: int) -> GateCourse:
+    def gate_course(self, study: str, number: int) -> GateHistory:
         return sample_gate_course(self.trial(study, number))
 
     def status(self, study: str) -> StudyStatus:
@@ -115,9 +115,9 @@ class SampleReader:
             state=summary.state, num_trials=summary.num_trials, num_done=num_done, events=self._view().events
         )
 
-    def trace(self, study: str, number: int) -> TrialTrace:
+    def trace(self, study: str, number: int) -> TrialProvenance:
         point = self.trial(study, number).point
-        return TrialTrace(
+        return TrialProvenance(
             confirms=point.confirms, confirmed_by=(), started_from=None, initial="", references=("a", "b", "hard"),
             worker="node-1, process 4711", log="" if point.epoch == 0 else f"epoch {point.epoch} of 8: left 80.1\n",
             log_dir=f"/data/runs/digits/trials/{number}",
@@ -334,14 +334,14 @@ def sample_gate_map(number: int = 7) -> GateMap:
     return GateMap(tasks=tuple(task.name for task in TASKS), sites=tuple(sites))
 
 
-def sample_gate_course(detail: TrialDetail) -> GateCourse:
+def sample_gate_course(detail: TrialDetail) -> GateHistory:
     """Gates close from epoch to epoch; the last two are the trial's own, cut and frozen. Trial 0 is an old one."""
     number = detail.point.number
     gates = [GateCounts.of(sample_gate_map(number + 2 * max(0, 7 - epoch))) for epoch in range(1, 9)]
     epochs = tuple(
         EpochGates(epoch=epoch.epoch, phase=epoch.phase, gates=gates[epoch.epoch - 1]) for epoch in detail.epochs
     )
-    return GateCourse(num_epochs=8, epochs=epochs if number else ())
+    return GateHistory(num_epochs=8, epochs=epochs if number else ())
 
 
 def sample_comparison() -> ComparisonTable:

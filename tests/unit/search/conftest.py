@@ -11,11 +11,11 @@ import pytest
 
 from gatefront.search.config.study_config import StudyConfig
 from gatefront.search.config.study_file import parse_study
-from gatefront.search.driver.phases import Progress, Round
+from gatefront.search.driver.phases import StudyPhase, StudyProgress
 from gatefront.search.driver.ray_backend.searcher import StudySearcher
 from gatefront.search.driver.recovery import Recovery, recover
-from gatefront.search.driver.result_validation import ResultGate
-from gatefront.search.driver.stop_request import Drain
+from gatefront.search.driver.result_validation import ResultValidator
+from gatefront.search.driver.stop_request import StopRequest
 from gatefront.search.driver.worker.messages import (
     AttemptStarted,
     EpochFinished,
@@ -25,7 +25,7 @@ from gatefront.search.driver.worker.messages import (
     encode,
 )
 from gatefront.search.results.states import StudyState, TrialState
-from gatefront.search.sampling.filtered_sampler import CONFIRMS, SelectiveSampler
+from gatefront.search.sampling.filtered_sampler import REPLICATE_OF, FilteredSampler
 from gatefront.search.sampling.optuna_study import ask, open_study
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.storage.database.open import open_store
@@ -123,20 +123,20 @@ class TableStudy:
     store: StudyStore
     study: optuna.Study
     recovery: Recovery
-    drain: Drain
+    stop_request: StopRequest
     searcher: StudySearcher
-    hand_out: Callable[[Round], StudySearcher]
+    hand_out: Callable[[StudyPhase], StudySearcher]
 
     @property
-    def progress(self) -> Progress:
+    def progress(self) -> StudyProgress:
         """What there is to do, as the driver would ask."""
-        return Progress(
+        return StudyProgress(
             store=self.store,
             reader=StudyReader(self.url),
             study=self.study,
             config=self.config,
             recovery=self.recovery,
-            drain=self.drain,
+            stop_request=self.stop_request,
         )
 
     def work(self, ray_id: str, *messages: Message) -> None:
@@ -175,30 +175,30 @@ def open_table_study(tmp_path: Path) -> OpenStudy:
             StudyStore.create(engine, _row(config, text, budget))
         num_trials = store.load().num_trials
         study = open_study(optuna_storage, config, num_trials=num_trials)
-        study.sampler = SelectiveSampler(study.sampler, store.void_trials)
+        study.sampler = FilteredSampler(study.sampler, store.void_trials)
         recovery = recover(study, store, config, num_trials=num_trials, flop_budget=budget)
-        drain = Drain()
+        stop_request = StopRequest()
 
         def make_config(trial: optuna.Trial) -> dict[str, Any]:
-            confirms = trial.user_attrs.get(CONFIRMS)
+            confirms = trial.user_attrs.get(REPLICATE_OF)
             store.open_trial(trial.number, seed=trial.number, num_epochs=3, confirms=confirms)
             return {"trial_number": trial.number, "params": dict(trial.params)}
 
-        def hand_out(work: Round) -> StudySearcher:
+        def hand_out(work: StudyPhase) -> StudySearcher:
             return StudySearcher(
                 ask=work.ask,
                 make_config=make_config,
-                gate=ResultGate(study, store, tasks=TASKS, flop_budget=budget, latency=config.latency_rule),
+                gate=ResultValidator(study, store, tasks=TASKS, flop_budget=budget, latency=config.latency_rule),
                 adopted=work.adopted,
                 limit=work.limit,
                 max_concurrent=max_concurrent,
-                drain=drain,
+                stop_request=stop_request,
             )
 
-        search = Round(
+        search = StudyPhase(
             ask=lambda: ask(study, config), adopted=recovery.adopted, limit=recovery.num_left, is_search=True
         )
-        return TableStudy(url, config, store, study, recovery, drain, hand_out(search), hand_out)
+        return TableStudy(url, config, store, study, recovery, stop_request, hand_out(search), hand_out)
 
     return open_again
 

@@ -52,7 +52,7 @@ class NewStudy(Asked):
     options: Options = Options()
 
 
-class Sitting(Asked):
+class ResumeRequest(Asked):
     """How a study goes on."""
 
     workers: Count | None = None
@@ -129,9 +129,9 @@ def _add_beginning(routes: APIRouter, control: StudyControl, reader: StudyReader
 
 def _add_driving(routes: APIRouter, control: StudyControl, reader: StudyReader) -> None:
     @routes.post("/studies/{study}/resume", tags=["studies"])
-    def resume(study: StudyPath, sitting: Sitting, request: Request) -> StudyDetail:
+    def resume(study: StudyPath, asked_for: ResumeRequest, request: Request) -> StudyDetail:
         """Go on with a study until all its trials are done."""
-        control.resume(study, workers=sitting.workers, hours=sitting.hours, actor=caller_of(request).name)
+        control.resume(study, workers=asked_for.workers, hours=asked_for.hours, actor=caller_of(request).name)
         return study_detail(reader.view(study))
 
     @routes.post("/studies/{study}/stop", tags=["studies"], status_code=202)

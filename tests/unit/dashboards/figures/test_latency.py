@@ -17,7 +17,7 @@ from gatefront.dashboards.pages.trial.key import TrialKey
 from gatefront.dashboards.pages.trial.page import trial_update
 from gatefront.dashboards.presentation.empty_states import front_sentence
 from gatefront.dashboards.report import report_html
-from gatefront.dashboards.widgets.polling import Seen
+from gatefront.dashboards.widgets.polling import ClientState
 from gatefront.dashboards.widgets.trial_table import trial_columns, trial_rows
 from gatefront.search.config.latency import LatencyRule
 from gatefront.search.results.records import StudyView, TrialPoint
@@ -119,11 +119,11 @@ def test_too_few_networks_have_no_rank_correlation(view: StudyView) -> None:
 
 
 def test_the_study_page_shows_latency_only_if_it_is_measured(reader: Any, view: StudyView) -> None:
-    plain = study_update(reader, "digits", Seen(), "light")
+    plain = study_update(reader, "digits", ClientState(), "light")
     assert plain[-4] == {"display": "none"}
     assert "atency" not in text_of(plain[2:7])
     reader.override = timed
-    outputs = study_update(reader, "digits", Seen(), "light")
+    outputs = study_update(reader, "digits", ClientState(), "light")
     assert outputs[-4] == {}
     assert "at most 3 ms" in text_of(outputs[3])
     assert "1.21 ms" in text_of(outputs[8])  # of trial 7, on the front
@@ -142,9 +142,9 @@ def test_the_table_has_the_column_only_if_it_is_measured(view: StudyView) -> Non
 
 
 def test_the_trial_page_shows_the_time_of_each_of_its_networks(reader: Any) -> None:
-    assert "Latency" not in text_of(trial_update(reader, TrialKey("digits", 7), Seen(), "light", None)[3:5])
+    assert "Latency" not in text_of(trial_update(reader, TrialKey("digits", 7), ClientState(), "light", None)[3:5])
     reader.override = timed
-    outputs = trial_update(reader, TrialKey("digits", 7), Seen(), "light", None)
+    outputs = trial_update(reader, TrialKey("digits", 7), ClientState(), "light", None)
     words = text_of(outputs[3])
     assert "1.21 ms" in words
     assert "onnx, fp32, 2 threads, batch 1 · at most 3 ms" in words

@@ -15,7 +15,7 @@ from gatefront.dashboards.pages.studies import studies_update
 from gatefront.dashboards.server.router import page_at
 from gatefront.dashboards.widgets.comparison_table import comparison_columns, comparison_rows
 from gatefront.dashboards.widgets.links import comparison_path, parse_comparison
-from gatefront.dashboards.widgets.polling import Seen
+from gatefront.dashboards.widgets.polling import ClientState
 from gatefront.dashboards.widgets.task_keys import task_key
 from gatefront.search.comparison import ComparisonTable, Line, Spread, Subject, comparison_table
 from gatefront.search.comparison.published import published_points
@@ -118,29 +118,29 @@ def test_published_deltas_follow_from_published_metrics(data: str) -> None:
 
 def test_the_page_shows_what_there_is_and_nothing_twice(reader: Any, table: ComparisonTable) -> None:
     reader.comparisons["digits"] = table
-    first = comparison_update(reader, "digits", Seen(), "light")
+    first = comparison_update(reader, "digits", ClientState(), "light")
     assert first[0] is None
     assert len(first[4]) == 3
     names = {trace["name"] for trace in json.loads(json.dumps(first[6], cls=PlotlyJSONEncoder))["data"]}
     assert "the study's front" in names
-    again = comparison_update(reader, "digits", Seen.from_json(first[-1]), "light")
+    again = comparison_update(reader, "digits", ClientState.from_json(first[-1]), "light")
     assert set(map(id, again)) == {id(no_update)}
-    assert "no comparison" in str(comparison_update(reader, "other", Seen(), "light")[0])
+    assert "no comparison" in str(comparison_update(reader, "other", ClientState(), "light")[0])
 
 
 def test_a_comparison_without_a_study_has_no_front_of_its_own(reader: Any, table: ComparisonTable) -> None:
     reader.comparisons["alone"] = replace(table, name="alone")
-    figure = comparison_update(reader, "alone", Seen(), "dark")[6]
+    figure = comparison_update(reader, "alone", ClientState(), "dark")[6]
     assert len(figure.data) == 3
 
 
 def test_it_has_an_address_and_stands_in_the_list(reader: Any, table: ComparisonTable) -> None:
     assert parse_comparison(comparison_path("a b/c")) == "a b/c"
     assert page_at(reader, "/comparison/digits")[1] == "digits, systems compared · gatefront"
-    before = str(studies_update(reader, Seen())[1])
+    before = str(studies_update(reader, ClientState())[1])
     reader.comparisons["digits"] = table
     assert "/comparison/digits" not in before
-    assert "/comparison/digits" in str(studies_update(reader, Seen())[1])
+    assert "/comparison/digits" in str(studies_update(reader, ClientState())[1])
 
 
 def test_a_single_line_needs_no_spread() -> None:

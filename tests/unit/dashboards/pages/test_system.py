@@ -19,7 +19,7 @@ from gatefront.dashboards.server.app import create_app
 from gatefront.dashboards.server.downloads import add_downloads, report_response
 from gatefront.dashboards.server.router import page_at
 from gatefront.dashboards.widgets.nearest_points import nearest_points, nearest_table
-from gatefront.dashboards.widgets.polling import Seen
+from gatefront.dashboards.widgets.polling import ClientState
 from gatefront.search.bundle.archive import PACKING
 from gatefront.search.bundle.pull import STEPS
 from gatefront.search.results.records import StudyView
@@ -39,7 +39,7 @@ def disks() -> DiskUses:
 
 def test_system_page_shows_drivers_workers_queue_and_database(reader: Any, disks: DiskUses) -> None:
     reader.num_finished = 7
-    shown = words(system_update(reader, disks, Seen())[2])
+    shown = words(system_update(reader, disks, ClientState())[2])
     for said in ("being counted", "21.0 MiB",
                  "SQLite", "answers in 0.4 ms", "1.3 MiB", "schema 0008", "2 of 2", "node-0, process 17", "4 s ago",
                  "digits, trial 7", "node-1, process 4711", "3 of 8", "/data/runs/digits"):  # fmt: skip
@@ -50,23 +50,23 @@ def test_disk_use_is_held_against_the_quota(reader: Any, disks: DiskUses) -> Non
     folder = reader.system().disks[0].folder
     while disks.of(folder) is None:
         time.sleep(0.01)
-    assert "\u25b2 92 %" in words(system_update(reader, disks, Seen())[2])
+    assert "\u25b2 92 %" in words(system_update(reader, disks, ClientState())[2])
 
 
 def test_system_page_without_work_says_so(reader: Any, disks: DiskUses) -> None:
-    shown = words(system_update(reader, disks, Seen())[2])
+    shown = words(system_update(reader, disks, ClientState())[2])
     assert "No study is being driven." in shown
     assert "No trial trains at the moment." in shown
 
 
 def test_system_page_keeps_the_last_view_while_the_database_is_away(reader: Any, disks: DiskUses) -> None:
-    seen = Seen.from_json(system_update(reader, disks, Seen())[-1])
+    seen = ClientState.from_json(system_update(reader, disks, ClientState())[-1])
     reader.error = UNREACHABLE
     banner, style, content, last = system_update(reader, disks, seen)
     assert "cannot be reached since" in words(banner)
     assert style is content is no_update
     reader.error = None
-    assert system_update(reader, disks, Seen.from_json(last))[0] is None
+    assert system_update(reader, disks, ClientState.from_json(last))[0] is None
 
 
 def test_the_report_is_a_file_to_save(reader: Any) -> None:

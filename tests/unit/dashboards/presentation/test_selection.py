@@ -41,8 +41,8 @@ from gatefront.dashboards.presentation.selection import (
     thinned,
 )
 from gatefront.dashboards.presentation.selection_text import best_sentence, difference_sentences, sharing_sentence
-from gatefront.dashboards.widgets.figure_cache import Drawn, ShownPoints
-from gatefront.dashboards.widgets.polling import Seen
+from gatefront.dashboards.widgets.figure_cache import FigureCache, ShownPoints
+from gatefront.dashboards.widgets.polling import ClientState
 from gatefront.dashboards.widgets.task_keys import task_key
 from gatefront.search.errors import StoreError
 from gatefront.search.results.param_importance import parameter_importances
@@ -192,11 +192,11 @@ def test_figures_of_sharing_hold_the_map_s_values(view: StudyView, trial_of: Any
 
 
 def test_sharing_of_a_trial_page(reader: Any) -> None:
-    style, words, *figures = sharing_update(reader, TrialKey("digits", 7), Seen("12", "light"))
+    style, words, *figures = sharing_update(reader, TrialKey("digits", 7), ClientState("12", "light"))
     assert style == {}
     assert "share the most" in str(words)
     assert len(figures) == 3
-    assert sharing_update(reader, TrialKey("digits", 3), Seen("12", "light"))[0] == {"display": "none"}
+    assert sharing_update(reader, TrialKey("digits", 3), ClientState("12", "light"))[0] == {"display": "none"}
 
 
 def test_parameters_that_decide_have_the_larger_share(view: StudyView) -> None:
@@ -239,13 +239,13 @@ def test_hours_count_every_trial_that_ended(view: StudyView) -> None:
 
 
 def test_a_drawing_is_made_once_and_not_kept_while_the_database_is_away() -> None:
-    drawn: Drawn[int] = Drawn()
-    assert [drawn.once("a", lambda: 1, 0), drawn.once("a", lambda: 2, 0)] == [1, 1]
+    drawn: FigureCache[int] = FigureCache()
+    assert [drawn.get_or_draw("a", lambda: 1, 0), drawn.get_or_draw("a", lambda: 2, 0)] == [1, 1]
 
     def away() -> int:
         raise StoreError("away")
 
-    assert [drawn.once("b", away, 0), drawn.once("b", lambda: 3, 0)] == [0, 3]
+    assert [drawn.get_or_draw("b", away, 0), drawn.get_or_draw("b", lambda: 3, 0)] == [0, 3]
 
 
 def test_points_are_others_when_a_trial_ends_and_not_when_an_epoch_does(make_reader: Any) -> None:

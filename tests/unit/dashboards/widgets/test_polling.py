@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from gatefront.dashboards.widgets.polling import Poll, Seen, poll
+from gatefront.dashboards.widgets.polling import ClientState, Poll, poll
 from gatefront.search.errors import StudyNotFoundError
 
 NOW = datetime(2026, 3, 1, 14, 3, 20, tzinfo=UTC)
@@ -16,19 +16,19 @@ def raising(error: Exception) -> str:
     raise error
 
 
-def look(seen: Seen, revision: str = "a", scheme: str | None = "light") -> Poll[str]:
+def look(seen: ClientState, revision: str = "a", scheme: str | None = "light") -> Poll[str]:
     return poll(seen, scheme, lambda: revision, lambda: "view", NOW)
 
 
 def test_an_unchanged_revision_is_not_read() -> None:
-    first = look(Seen())
+    first = look(ClientState())
     assert (first.status, first.value) == ("changed", "view")
     again = poll(first.seen, "light", lambda: "a", lambda: pytest.fail("must not be read"), NOW)
     assert again.status == "unchanged"
 
 
 def test_a_new_revision_or_colour_scheme_is_read() -> None:
-    seen = look(Seen()).seen
+    seen = look(ClientState()).seen
     assert look(seen, revision="b").status == "changed"
     dark = look(seen, scheme="dark")
     assert dark.status == "changed"
@@ -36,7 +36,7 @@ def test_a_new_revision_or_colour_scheme_is_read() -> None:
 
 
 def test_an_unreachable_database_keeps_the_view_and_says_since_when() -> None:
-    seen = look(Seen()).seen
+    seen = look(ClientState()).seen
     gone = poll(seen, "light", lambda: raising(UNREACHABLE), lambda: "view", NOW)
     assert gone.status == "unreachable"
     assert gone.value is None
@@ -50,20 +50,22 @@ def test_an_unreachable_database_keeps_the_view_and_says_since_when() -> None:
 
 
 def test_a_read_that_fails_after_the_revision_counts_as_unreachable() -> None:
-    assert poll(Seen(), "light", lambda: "a", lambda: raising(UNREACHABLE), NOW).status == "unreachable"
+    assert poll(ClientState(), "light", lambda: "a", lambda: raising(UNREACHABLE), NOW).status == "unreachable"
 
 
 def test_a_missing_study_says_so() -> None:
-    gone = poll(Seen(), "light", lambda: raising(StudyNotFoundError("no study x.", hint="Look.")), lambda: "v", NOW)
+    gone = poll(
+        ClientState(), "light", lambda: raising(StudyNotFoundError("no study x.", hint="Look.")), lambda: "v", NOW
+    )
     assert (gone.status, gone.sentence) == ("missing", "no study x. Look.")
 
 
 def test_a_fault_of_ours_is_not_hidden() -> None:
     with pytest.raises(ZeroDivisionError):
-        poll(Seen(), "light", lambda: raising(ZeroDivisionError()), lambda: "v", NOW)
+        poll(ClientState(), "light", lambda: raising(ZeroDivisionError()), lambda: "v", NOW)
 
 
 def test_seen_travels_as_json() -> None:
-    seen = Seen("r", "dark", "14:00:00 UTC")
-    assert Seen.from_json(seen.to_json()) == seen
-    assert Seen.from_json(None) == Seen()
+    seen = ClientState("r", "dark", "14:00:00 UTC")
+    assert ClientState.from_json(seen.to_json()) == seen
+    assert ClientState.from_json(None) == ClientState()

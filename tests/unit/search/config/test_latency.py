@@ -5,7 +5,7 @@ import pytest
 from gatefront.search.config.latency import LatencyRule
 from gatefront.search.config.quantities import parse_latency_budget
 from gatefront.search.config.study_file import parse_study
-from gatefront.search.driver.lifecycle import Overrides
+from gatefront.search.driver.lifecycle import StudyOverrides
 from gatefront.search.errors import StudyFileError
 from gatefront.search.planning.study_plan import plan_study
 
@@ -85,7 +85,7 @@ def test_the_two_objectives_of_every_study_stay(names: str) -> None:
 @pytest.mark.parametrize(("text", "expected"), [("20ms", 20.0), (" 0.5 s ", 500.0), ("1.25MS", 1.25)])
 def test_a_latency_budget_is_a_time(text: str, expected: float) -> None:
     assert parse_latency_budget(text) == expected
-    capped = Overrides(latency_budget_ms=expected).apply(parse_study(BASE + '[latency]\nruntime = "eager"\n'))
+    capped = StudyOverrides(latency_budget_ms=expected).apply(parse_study(BASE + '[latency]\nruntime = "eager"\n'))
     assert capped.latency_rule == LatencyRule(budget_ms=expected, runtime="eager")
 
 
@@ -97,7 +97,7 @@ def test_what_is_no_time_is_refused(text: str) -> None:
 
 def test_a_cap_on_what_is_not_measured_is_refused() -> None:
     with pytest.raises(StudyFileError, match=r"latency_budget is given.*Add a \[latency\] table"):
-        Overrides(latency_budget_ms=4.0).apply(parse_study(BASE))
+        StudyOverrides(latency_budget_ms=4.0).apply(parse_study(BASE))
 
 
 def test_a_table_key_in_another_table_is_sent_home() -> None:

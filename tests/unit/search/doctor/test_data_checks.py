@@ -16,7 +16,7 @@ from gatefront.search.doctor.check import Check
 from gatefront.search.doctor.data_checks import check_data, require_sound_data
 from gatefront.search.driver.references import ReferenceJob
 from gatefront.search.errors import DataChecksError
-from gatefront.search.service.control.driver_job import ORDER_VARIABLE, DriverOrder
+from gatefront.search.service.control.driver_job import ORDER_VARIABLE, DriverJob
 from gatefront.search.service.control.study_control import StartOptions
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.storage.artifacts.paths import StudyFolders
@@ -218,7 +218,7 @@ def test_driver_of_a_service_refuses_failing_data_unless_forced(
     monkeypatch.setenv("GATEFRONT_DB", f"sqlite:///{tmp_path}/g.db")
 
     def start(options: StartOptions) -> int:
-        order = DriverOrder(
+        order = DriverJob(
             action="start", study="tiny", actor="ann", storage=str(tmp_path), options=options,
             text=STUDY.format(root=root),
         )  # fmt: skip

@@ -14,10 +14,10 @@ from ray import tune
 
 from gatefront.search.driver import lifecycle as service
 from gatefront.search.driver import run_study as runner
-from gatefront.search.driver.lifecycle import Overrides, Sitting, resume_study, start_study
+from gatefront.search.driver.lifecycle import DriverSession, StudyOverrides, resume_study, start_study
 from gatefront.search.driver.ray_backend import reference_tasks as ray_references
 from gatefront.search.driver.ray_backend.reference_tasks import RayReferences
-from gatefront.search.driver.stop_request import Drain
+from gatefront.search.driver.stop_request import StopRequest
 from gatefront.search.driver.worker.messages import AttemptStarted, TrialFinished, encode
 from gatefront.search.errors import DriverFailedError
 from gatefront.search.planning.worker_resources import WorkerResources
@@ -122,10 +122,13 @@ def test_while_trials_train(
 ) -> None:
     url = f"sqlite:///{tmp_path}/gatefront.db"
     ray_is_played(error)
-    assert start_study(STUDY, Overrides(), tmp_path / "runs", Sitting(url=url, drain=Drain())) is StudyState.STOPPED
+    assert (
+        start_study(STUDY, StudyOverrides(), tmp_path / "runs", DriverSession(url=url, stop_request=StopRequest()))
+        is StudyState.STOPPED
+    )
     assert_waits_for_room(url)
     ray_is_played(None)
-    assert resume_study("digits", Sitting(url=url, drain=Drain())) is StudyState.COMPLETE
+    assert resume_study("digits", DriverSession(url=url, stop_request=StopRequest())) is StudyState.COMPLETE
     assert [point.state for point in StudyReader(url).view("digits").points] == [TrialState.COMPLETE] * 3
 
 
@@ -135,21 +138,24 @@ def test_an_error_of_another_kind_leaves_no_trial_running(
     url = f"sqlite:///{tmp_path}/gatefront.db"
     ray_is_played(tune.TuneError("no callback of ours"))
     with pytest.raises(DriverFailedError, match="no callback of ours"):
-        start_study(STUDY, Overrides(), tmp_path / "runs", Sitting(url=url, drain=Drain()))
+        start_study(STUDY, StudyOverrides(), tmp_path / "runs", DriverSession(url=url, stop_request=StopRequest()))
     view = StudyReader(url).view("digits")
     assert view.summary.state is StudyState.FAILED
     assert {point.state for point in view.points} <= {TrialState.QUEUED}
     ray_is_played(None)
-    assert resume_study("digits", Sitting(url=url, drain=Drain())) is StudyState.COMPLETE
+    assert resume_study("digits", DriverSession(url=url, stop_request=StopRequest())) is StudyState.COMPLETE
 
 
 def test_before_there_are_trials(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ray_is_played: Callable[[Exception | None], None]
 ) -> None:
     url = f"sqlite:///{tmp_path}/gatefront.db"
-    drain = Drain()
-    drain.request("`gatefront stop` was called")
-    assert start_study(STUDY, Overrides(), tmp_path / "runs", Sitting(url=url, drain=drain)) is StudyState.STOPPED
+    stop_request = StopRequest()
+    stop_request.request("`gatefront stop` was called")
+    assert (
+        start_study(STUDY, StudyOverrides(), tmp_path / "runs", DriverSession(url=url, stop_request=stop_request))
+        is StudyState.STOPPED
+    )
     for module, name, error in (
         (service, "load_data", DiskFullError("the disk of /data is full.")),
         (runner, "cluster", full()),
@@ -162,9 +168,9 @@ def test_before_there_are_trials(
         with monkeypatch.context() as patch:
             patch.setattr(module, name, fail)
             with pytest.raises(DiskFullError, match="disk"):
-                resume_study("digits", Sitting(url=url, drain=Drain()))
+                resume_study("digits", DriverSession(url=url, stop_request=StopRequest()))
         assert_waits_for_room(url)
-    assert resume_study("digits", Sitting(url=url, drain=Drain())) is StudyState.COMPLETE
+    assert resume_study("digits", DriverSession(url=url, stop_request=StopRequest())) is StudyState.COMPLETE
 
 
 @pytest.mark.parametrize("cause", [full(), DiskFullError("the disk of /data is full.")], ids=["plain", "told"])
@@ -178,8 +184,8 @@ def test_under_a_reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caus
 
     monkeypatch.setattr(ray_references, "run_jobs", run_jobs)
     monkeypatch.setattr(ray_references.ray, "get", get)
-    drain = Drain()
+    stop_request = StopRequest()
     with pytest.raises(ray_references.PreparationStoppedError):
-        list(RayReferences(WorkerResources(2, 0.0), drain)([], tmp_path))
-    assert "disk" in drain.reason
-    assert not drain.is_at_once
+        list(RayReferences(WorkerResources(2, 0.0), stop_request)([], tmp_path))
+    assert "disk" in stop_request.reason
+    assert not stop_request.is_at_once

@@ -14,8 +14,8 @@ from gatefront.search.driver.ray_backend import reference_tasks as ray_reference
 from gatefront.search.driver.ray_backend import tasks as ray_jobs
 from gatefront.search.driver.ray_backend.reference_tasks import RayReferences
 from gatefront.search.driver.ray_backend.tasks import PreparationStoppedError
-from gatefront.search.driver.run_study import DrainStopper
-from gatefront.search.driver.stop_request import Drain
+from gatefront.search.driver.run_study import StopRequestStopper
+from gatefront.search.driver.stop_request import StopRequest
 from gatefront.search.driver.worker.messages import EpochFinished
 from gatefront.search.planning.worker_resources import WorkerResources
 from gatefront.search.results.states import TrialState
@@ -68,13 +68,13 @@ class FakeRay:
 @given(st.lists(st.floats(0.1, 30.0), min_size=1, max_size=6), st.floats(0.0, 20.0))
 def test_references_under_preparation_are_given_up_at_once(durations: list[float], cap: float) -> None:
     clock = Clock()
-    drain = Drain(max_seconds=cap, clock=clock)
+    stop_request = StopRequest(max_seconds=cap, clock=clock)
     deadline = clock() + cap
     fake = FakeRay(clock, durations)
     with pytest.MonkeyPatch.context() as patch:
         for module in (ray_jobs, ray_references):
             patch.setattr(module, "ray", fake)
-        train_all = RayReferences(WorkerResources(2, 0.0), drain)
+        train_all = RayReferences(WorkerResources(2, 0.0), stop_request)
         jobs: list[Any] = list(range(len(durations)))
         done: list[Any] = []
         try:
@@ -97,11 +97,11 @@ def test_references_under_preparation_are_given_up_at_once(durations: list[float
 def test_no_trial_begins_an_epoch_after_the_cap(epochs: list[list[float]], cap: float) -> None:
     """One worker that trains trial after trial: what runs over is the epoch that ran when the cap struck."""
     clock = Clock()
-    drain = Drain(max_seconds=cap, clock=clock)
-    stopper = DrainStopper(drain)
+    stop_request = StopRequest(max_seconds=cap, clock=clock)
+    stopper = StopRequestStopper(stop_request)
     deadline, last_epoch = clock() + cap, 0.0
     for seconds_of_epochs in epochs:
-        if drain.is_requested:
+        if stop_request.is_requested:
             break
         for seconds in seconds_of_epochs:
             if stopper("any", {}):
@@ -110,14 +110,14 @@ def test_no_trial_begins_an_epoch_after_the_cap(epochs: list[list[float]], cap: 
             clock.now += seconds
             last_epoch = seconds
     assert clock() <= deadline + last_epoch
-    assert not drain.is_at_once
+    assert not stop_request.is_at_once
 
 
 def test_capped_study_keeps_what_it_has_and_goes_on_later(open_table_study: OpenStudy) -> None:
     run = open_table_study(max_concurrent=2)
     clock = Clock()
-    capped = Drain(max_seconds=60.0, clock=clock)
-    run.searcher._drain = capped
+    capped = StopRequest(max_seconds=60.0, clock=clock)
+    run.searcher._stop_request = capped
     run.searcher.suggest("done")
     run.searcher.suggest("under way")
     run.finish("done")

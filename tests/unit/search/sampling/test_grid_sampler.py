@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from gatefront.search.errors import StudyFileError
-from gatefront.search.sampling.filtered_sampler import SelectiveSampler
+from gatefront.search.sampling.filtered_sampler import FilteredSampler
 from gatefront.search.sampling.grid_sampler import GridSampler, grid_values
 
 SPACE: dict[str, BaseDistribution] = {
@@ -126,5 +126,5 @@ def test_place_of_a_trial_that_is_no_longer_shown_is_free_again() -> None:
     assert isinstance(sampler, GridSampler)
     for _ in range(5):
         study.ask(SPACE)
-    study.sampler = SelectiveSampler(sampler, lambda: {2})
+    study.sampler = FilteredSampler(sampler, lambda: {2})
     assert [study.ask(SPACE).params for _ in range(2)] == [sampler.points[2], sampler.points[5]]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatefront.search.sampling.prefetch import AskAhead
+from gatefront.search.sampling.prefetch import ProposalPrefetcher
 
 
 class Proposals:
@@ -31,7 +31,7 @@ class Proposals:
 def _play(proposals: Proposals, *, limit: int, num_workers: int, trial_seconds: float) -> list[Any]:
     """What was fetched, each trial after the first ones when a worker has come free."""
     fetched = []
-    with AskAhead(proposals, limit=limit, num_workers=num_workers, clock=proposals.clock) as ask:
+    with ProposalPrefetcher(proposals, limit=limit, num_workers=num_workers, clock=proposals.clock) as ask:
         for position in range(limit):
             if position >= num_workers:
                 proposals.now += trial_seconds / num_workers
@@ -69,7 +69,7 @@ def test_slow_proposals_are_made_while_workers_train() -> None:
 
 def test_early_proposal_that_nobody_fetches_is_finished_before_the_end() -> None:
     proposals = Proposals(1.0)
-    with AskAhead(proposals, limit=9, num_workers=1, clock=proposals.clock) as ask:
+    with ProposalPrefetcher(proposals, limit=9, num_workers=1, clock=proposals.clock) as ask:
         for _ in range(2):
             ask()
     assert len(proposals.made) == 3
@@ -83,7 +83,7 @@ def test_error_of_an_early_proposal_is_raised_where_it_is_fetched() -> None:
             raise ValueError("no proposal")
         return proposals()
 
-    with AskAhead(ask, limit=9, num_workers=1, clock=proposals.clock) as fetch:
+    with ProposalPrefetcher(ask, limit=9, num_workers=1, clock=proposals.clock) as fetch:
         fetch()
         fetch()
         with pytest.raises(ValueError, match="no proposal"):

@@ -13,9 +13,9 @@ from gatefront.search.results.records import StudyView, TrialPoint
 from gatefront.search.results.states import TrialState
 from gatefront.search.sampling.replicates import due_repeats
 from gatefront.search.service.amendments import extend, void_trial
-from gatefront.search.snapshots.front_membership import Place, places
+from gatefront.search.snapshots.front_membership import FrontStatus, places
 from gatefront.search.snapshots.reader import StudyReader
-from gatefront.search.snapshots.study_rows import StudyFacts
+from gatefront.search.snapshots.study_rows import StudyRows
 from gatefront.search.storage.tables.schema import StudyRow
 from gatefront.trainer.reporting import ReferenceResult
 
@@ -302,7 +302,7 @@ def test_a_round_that_came_to_nothing_is_the_last(open_table_study: OpenStudy) -
 def test_nothing_is_begun_once_a_drain_is_requested(open_table_study: OpenStudy) -> None:
     study = open_table_study(max_concurrent=9)
     search_all(study)
-    study.drain.request("test")
+    study.stop_request.request("test")
     assert next(study.progress.rounds(), None) is None
 
 
@@ -326,9 +326,9 @@ def test_the_best_is_on_the_front(outcomes: list[tuple[int, int]], repeats: list
     assert ties == {(label, key) for key, label in ties}
 
 
-def facts_of(values: dict[tuple[int, int], tuple[float, int]], confirms: dict[int, int]) -> StudyFacts:
+def facts_of(values: dict[tuple[int, int], tuple[float, int]], confirms: dict[int, int]) -> StudyRows:
     row = StudyRow(flop_budget=None, latency=None)
-    return StudyFacts(
+    return StudyRows(
         row=row,
         trials=(),
         derived=(),
@@ -339,7 +339,7 @@ def facts_of(values: dict[tuple[int, int], tuple[float, int]], confirms: dict[in
     )
 
 
-def point_at(key: tuple[int, int], value: tuple[float, int], place: Place) -> TrialPoint:
+def point_at(key: tuple[int, int], value: tuple[float, int], place: FrontStatus) -> TrialPoint:
     return TrialPoint(
         number=key[0], derived=key[1], state=TrialState.COMPLETE, cause="", delta_mtl=value[0], flops=value[1],
         num_parameters=1, metrics={}, params={}, on_front=place.on_front, is_feasible=place.is_feasible, epoch=1,

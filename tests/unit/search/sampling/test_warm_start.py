@@ -15,7 +15,7 @@ from gatefront.search.config.study_file import parse_study
 from gatefront.search.errors import LineageError
 from gatefront.search.planning.study_plan import StudyPlan, plan_study
 from gatefront.search.results.states import StudyState
-from gatefront.search.sampling.filtered_sampler import SelectiveSampler
+from gatefront.search.sampling.filtered_sampler import FilteredSampler
 from gatefront.search.sampling.optuna_study import open_study
 from gatefront.search.sampling.search_space import FAMILY, decode, search_space
 from gatefront.search.sampling.warm_start import INITIAL, begin_from, heirs_of, inherit
@@ -90,7 +90,7 @@ def test_trials_keep_their_flops_under_another_budget(earlier: Any, plan: StudyP
 def test_the_sampler_begins_with_them_and_the_study_does_not_hold_them(earlier: Any, plan: StudyPlan) -> None:
     inheritance = inherit(plan, StudyReader(earlier.url), "table")
     study = open_study(optuna.storages.InMemoryStorage(), plan.config, num_trials=3)
-    study.sampler = SelectiveSampler(study.sampler, frozenset, inheritance.trials)
+    study.sampler = FilteredSampler(study.sampler, frozenset, inheritance.trials)
     assert study.get_trials(states=[optuna.trial.TrialState.COMPLETE]) == []
     shown = study.sampler._shown(study).get_trials(states=[optuna.trial.TrialState.COMPLETE])
     assert shown == list(inheritance.trials)
@@ -101,7 +101,7 @@ def test_every_sampler_can_work_with_them(earlier: Any, plan: StudyPlan, sampler
     config = parse_study(LATER.replace("trials = 3", f'trials = 3\nsampler = "{sampler}"'))
     inheritance = inherit(plan, StudyReader(earlier.url), "table")
     study = open_study(optuna.storages.InMemoryStorage(), config, num_trials=0)
-    study.sampler = SelectiveSampler(study.sampler, frozenset, inheritance.trials)
+    study.sampler = FilteredSampler(study.sampler, frozenset, inheritance.trials)
     space = inheritance.trials[0].distributions
     for _ in range(3):
         trial = study.ask(dict(space))

@@ -15,7 +15,7 @@ from ray.tune.search import Searcher
 from gatefront.search.cli.main import main
 from gatefront.search.driver.worker.messages import TrialFailed
 from gatefront.search.results.states import StudyState, TrialState
-from gatefront.search.sampling.filtered_sampler import SelectiveSampler
+from gatefront.search.sampling.filtered_sampler import FilteredSampler
 from gatefront.search.service.amendments import extend, unvoid_trial, void_trial
 from gatefront.search.snapshots.reader import StudyReader
 
@@ -224,7 +224,7 @@ class TestWhatASamplerIsShown:
 
     def sampled(self, study: optuna.Study, hidden: Callable[[], Any]) -> list[float]:
         inner = optuna.samplers.TPESampler(seed=0, n_startup_trials=4, multivariate=True)
-        study.sampler = SelectiveSampler(inner, hidden)
+        study.sampler = FilteredSampler(inner, hidden)
         return [study.ask(self.SPACE).params["x"] for _ in range(4)]
 
     def test_it_learns_from_added_trials_that_the_study_does_not_hold(self, study: optuna.Study) -> None:
@@ -233,7 +233,7 @@ class TestWhatASamplerIsShown:
             x = number / 40
             self.told(other, x, -abs(x - 0.9), 1.0)
         inner = optuna.samplers.TPESampler(seed=0, n_startup_trials=4, multivariate=True)
-        study.sampler = SelectiveSampler(inner, frozenset, other.get_trials())
+        study.sampler = FilteredSampler(inner, frozenset, other.get_trials())
         sampled = [study.ask(self.SPACE).params["x"] for _ in range(8)]
         assert sum(x > 0.7 for x in sampled) >= 6
         assert len(study.get_trials(states=[OptunaState.COMPLETE])) == 0

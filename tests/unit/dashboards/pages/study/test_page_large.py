@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from gatefront.dashboards.pages.study.page import study_update
 from gatefront.dashboards.pages.study.points import rows_answer
 from gatefront.dashboards.widgets.figure_cache import ShownPoints
-from gatefront.dashboards.widgets.polling import Seen
+from gatefront.dashboards.widgets.polling import ClientState
 from gatefront.search.results.states import StudyState
 from gatefront.search.snapshots.reader import StudyReader
 
@@ -38,18 +38,18 @@ class Watched:
         # Nobody drives it: the state would change as soon as a driver had been silent for long enough.
         self.study.store.set_state(StudyState.STOPPED)
         self.reader = StudyReader(self.study.url)
-        self.seen = self.look(Seen())
+        self.seen = self.look(ClientState())
         assert self.reader._engine is not None
         self._engine = self.reader._engine
 
-    def look(self, seen: Seen) -> Seen:
+    def look(self, seen: ClientState) -> ClientState:
         """One tick of the page, with the rows on the screen if anything is new."""
         outputs = study_update(self.reader, self.name, seen, "light")
         found = outputs[-1]
         if not isinstance(found, dict):
             return seen
         rows_answer(self.reader, self.name, ROWS, None)
-        return Seen.from_json(found)
+        return ClientState.from_json(found)
 
     def finish_one(self) -> None:
         self.study.finish_one(self.number)

@@ -11,11 +11,11 @@ from gatefront.dashboards.figures.gate_map import gate_map_figure
 from gatefront.dashboards.figures.theme import scheme_named
 from gatefront.dashboards.pages.trial.gate_history import course_update, cuts, shown_epoch
 from gatefront.dashboards.pages.trial.key import TrialKey
-from gatefront.dashboards.widgets.polling import Seen
+from gatefront.dashboards.widgets.polling import ClientState
 from gatefront.search.results.states import TrialState
 from gatefront.spaces.gating.gate_map import GateMap
 
-SEEN, KEY = Seen("1", "light"), TrialKey("digits", 7)
+SEEN, KEY = ClientState("1", "light"), TrialKey("digits", 7)
 
 
 def text_of(thing: Any) -> str:
@@ -85,6 +85,6 @@ def test_a_running_trial_shows_its_gates_so_far(reader: Any) -> None:
 
 
 def test_nothing_is_drawn_before_the_page_knows_its_study(reader: Any) -> None:
-    assert set(map(id, course_update(reader, KEY, Seen(), None))) == {id(no_update)}
+    assert set(map(id, course_update(reader, KEY, ClientState(), None))) == {id(no_update)}
     reader.error = OSError("gone")
     assert set(map(id, course_update(reader, KEY, SEEN, None))) == {id(no_update)}

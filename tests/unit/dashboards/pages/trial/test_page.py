@@ -18,7 +18,7 @@ from gatefront.dashboards.pages.trial.key import TrialKey
 from gatefront.dashboards.pages.trial.layout import layout
 from gatefront.dashboards.pages.trial.page import site_update, trial_update
 from gatefront.dashboards.server.router import page_at
-from gatefront.dashboards.widgets.polling import Seen
+from gatefront.dashboards.widgets.polling import ClientState
 from gatefront.dashboards.widgets.trial_table import table_height, trial_columns, trial_rows
 from gatefront.search.results.records import StudyView
 from gatefront.search.results.states import TrialState
@@ -37,12 +37,12 @@ def text_of(thing: Any) -> str:
     return json.dumps(thing, cls=PlotlyJSONEncoder, ensure_ascii=False)
 
 
-def seen_after(outputs: tuple[Any, ...]) -> Seen:
-    return Seen.from_json(outputs[-1])
+def seen_after(outputs: tuple[Any, ...]) -> ClientState:
+    return ClientState.from_json(outputs[-1])
 
 
 def test_study_page_is_sent_once_per_revision(reader: Any) -> None:
-    first = study_update(reader, "digits", Seen(), "light")
+    first = study_update(reader, "digits", ClientState(), "light")
     assert no_update not in first
     second = study_update(reader, "digits", seen_after(first), "light")
     assert set(map(id, second)) == {id(no_update)}
@@ -51,7 +51,7 @@ def test_study_page_is_sent_once_per_revision(reader: Any) -> None:
 
 def test_study_page_follows_the_study_and_keeps_the_columns(reader: Any) -> None:
     reader.num_finished = 4
-    first = study_update(reader, "digits", Seen(), "light")
+    first = study_update(reader, "digits", ClientState(), "light")
     reader.grow()
     second = study_update(reader, "digits", seen_after(first), "light")
     assert "5 of 12" in text_of(second[3])
@@ -60,7 +60,7 @@ def test_study_page_follows_the_study_and_keeps_the_columns(reader: Any) -> None
 
 
 def test_study_page_shows_head_figures_and_front(reader: Any) -> None:
-    outputs = text_of(study_update(reader, "digits", Seen(), "light")[2 : FRONT_POINTS + 1])
+    outputs = text_of(study_update(reader, "digits", ClientState(), "light")[2 : FRONT_POINTS + 1])
     for words in (
         "12 of 12",
         "1 stopped early, 1 failed",
@@ -76,21 +76,21 @@ def test_study_page_shows_head_figures_and_front(reader: Any) -> None:
 
 def test_study_page_of_a_running_study_names_the_time_left(reader: Any) -> None:
     reader.num_finished = 4
-    words = text_of(study_update(reader, "digits", Seen(), "light")[3])
+    words = text_of(study_update(reader, "digits", ClientState(), "light")[3])
     assert "1 min 16 s" in words
     assert "2 running, 1 failed" in words
 
 
 def test_study_that_is_not_there(reader: Any) -> None:
-    outputs = study_update(reader, "nope", Seen(), "light")
+    outputs = study_update(reader, "nope", ClientState(), "light")
     assert "there is no study 'nope'" in text_of(outputs[0])
     assert outputs[1] == {"display": "none"}
 
 
 def test_unreachable_database_keeps_the_last_view_of_both_pages(reader: Any) -> None:
     key = TrialKey("digits", 7)
-    shown = study_update(reader, "digits", Seen(), "light")
-    shown_trial = trial_update(reader, key, Seen(), "light", None)
+    shown = study_update(reader, "digits", ClientState(), "light")
+    shown_trial = trial_update(reader, key, ClientState(), "light", None)
     reader.error = UNREACHABLE
     for outputs in (
         study_update(reader, "digits", seen_after(shown), "light"),
@@ -104,13 +104,13 @@ def test_unreachable_database_keeps_the_last_view_of_both_pages(reader: Any) -> 
 
 
 def test_studies_page(reader: Any) -> None:
-    banner, cards, seen = studies_update(reader, Seen())
+    banner, cards, seen = studies_update(reader, ClientState())
     assert banner is None
     assert "/study/digits" in text_of(cards)
     assert "12 of 12, 1 stopped early, 1 failed" in text_of(cards)
-    assert studies_update(reader, Seen.from_json(seen)) == (no_update,) * 3
+    assert studies_update(reader, ClientState.from_json(seen)) == (no_update,) * 3
     reader.error = UNREACHABLE
-    assert "cannot be reached since" in text_of(studies_update(reader, Seen.from_json(seen))[0])
+    assert "cannot be reached since" in text_of(studies_update(reader, ClientState.from_json(seen))[0])
 
 
 def test_no_study_yet() -> None:
@@ -119,7 +119,7 @@ def test_no_study_yet() -> None:
 
 
 def test_trial_page_of_a_complete_trial(reader: Any) -> None:
-    outputs = trial_update(reader, TrialKey("digits", 7), Seen(), "light", None)
+    outputs = trial_update(reader, TrialKey("digits", 7), ClientState(), "light", None)
     words = text_of(outputs)
     for expected in (
         "gatefront pull digits --trial 7 -o digits-7",
@@ -142,14 +142,14 @@ def test_trial_page_of_a_complete_trial(reader: Any) -> None:
 def test_trial_page_chooses_a_site_and_keeps_the_persons_choice(reader: Any) -> None:
     key, names = TrialKey("digits", 7), trial._OUTPUTS
     value = [prop for _, prop in names].index("value")
-    outputs = trial_update(reader, key, Seen(), "light", None)
+    outputs = trial_update(reader, key, ClientState(), "light", None)
     assert outputs[value] == "stage3.block0.conv2"
-    assert trial_update(reader, key, Seen(), "light", "stem")[value] == "stem"
-    assert trial_update(reader, key, Seen(), "light", "gone")[value] == "stage3.block0.conv2"
+    assert trial_update(reader, key, ClientState(), "light", "stem")[value] == "stem"
+    assert trial_update(reader, key, ClientState(), "light", "gone")[value] == "stage3.block0.conv2"
 
 
 def test_trial_page_of_a_failed_trial(reader: Any) -> None:
-    outputs = trial_update(reader, TrialKey("digits", 3), Seen(), "light", None)
+    outputs = trial_update(reader, TrialKey("digits", 3), ClientState(), "light", None)
     words = text_of(outputs)
     assert "This trial failed after 2 of 8 epochs. Cause: the loss of task right is NaN" in words
     assert "Only a complete trial can be pulled." in words
@@ -159,7 +159,7 @@ def test_trial_page_of_a_failed_trial(reader: Any) -> None:
 
 def test_trial_page_of_a_running_trial_shows_its_latest_epoch(reader: Any) -> None:
     reader.num_finished = 4
-    outputs = trial_update(reader, TrialKey("digits", 5), Seen(), "light", None)
+    outputs = trial_update(reader, TrialKey("digits", 5), ClientState(), "light", None)
     words = text_of(outputs)
     assert "This trial is running: 3 of 8 epochs done." in words
     assert "after epoch 3" in words
@@ -170,23 +170,23 @@ def test_trial_page_of_a_running_trial_shows_its_latest_epoch(reader: Any) -> No
 
 def test_trial_that_is_not_there(reader: Any) -> None:
     for key in (TrialKey("digits", 77), TrialKey("nope", 1)):
-        outputs = trial_update(reader, key, Seen(), "light", None)
+        outputs = trial_update(reader, key, ClientState(), "light", None)
         assert "Not found" in text_of(outputs[0])
         assert outputs[1] == {"display": "none"}
 
 
 def test_chosen_site_is_drawn(reader: Any) -> None:
-    figure, pattern, sentence = site_update(reader, TrialKey("digits", 7), Seen("12", "light"), "last")
+    figure, pattern, sentence = site_update(reader, TrialKey("digits", 7), ClientState("12", "light"), "last")
     assert len(figure.layout.shapes) == 1
     assert len(pattern.data[0].z[0]) == 32
     assert sentence.startswith("Own channels of 32: left 29")
     for site in (None, "gone"):
-        assert site_update(reader, TrialKey("digits", 7), Seen(), site) == (no_update,) * 3
-    assert site_update(reader, TrialKey("digits", 3), Seen(), "last") == (no_update,) * 3
+        assert site_update(reader, TrialKey("digits", 7), ClientState(), site) == (no_update,) * 3
+    assert site_update(reader, TrialKey("digits", 3), ClientState(), "last") == (no_update,) * 3
 
 
 def test_trial_page_lists_its_networks_with_their_commands(reader: Any) -> None:
-    outputs = trial_update(reader, TrialKey("digits", 7), Seen(), "light", None)
+    outputs = trial_update(reader, TrialKey("digits", 7), ClientState(), "light", None)
     networks = text_of(outputs[NETWORKS])
     for words in (
         "/study/digits/trial/7?point=1",
@@ -204,20 +204,20 @@ def test_trial_page_lists_its_networks_with_their_commands(reader: Any) -> None:
         "gatefront pull digits --trial 7.2 -o digits-7.2",
     ):
         assert words in networks
-    alone = trial_update(reader, TrialKey("digits", 9), Seen(), "light", None)
+    alone = trial_update(reader, TrialKey("digits", 9), ClientState(), "light", None)
     assert alone[NETWORKS] is None
 
 
 def test_trial_page_at_a_derived_point_shows_that_network(reader: Any) -> None:
     key = TrialKey("digits", 7, 2)
-    outputs = trial_update(reader, key, Seen(), "light", None)
+    outputs = trial_update(reader, key, ClientState(), "light", None)
     head = text_of(outputs[2:4])
     for words in ("Trial 7, derived point 2", "on the front", "1.150 MFLOPs", "1.148 MFLOPs", "30\u202f002"):
         assert words in head
     pull = text_of(outputs[[component for component, _ in trial._OUTPUTS].index("trial-pull")])
     assert "--trial 7.2 -o digits-7.2" in pull
-    figure, *_ = site_update(reader, key, Seen("12", "light"), "last")
-    own, *_ = site_update(reader, TrialKey("digits", 7), Seen("12", "light"), "last")
+    figure, *_ = site_update(reader, key, ClientState("12", "light"), "last")
+    own, *_ = site_update(reader, TrialKey("digits", 7), ClientState("12", "light"), "last")
     detail = reader.trial("digits", 7)
     assert figure.data[0].z[2][19] == 100 * detail.derived[1].gate_map.sites[19].own_fraction(2)
     assert [list(row) for row in figure.data[0].z] != [list(row) for row in own.data[0].z]
@@ -225,16 +225,16 @@ def test_trial_page_at_a_derived_point_shows_that_network(reader: Any) -> None:
 
 
 def test_a_derived_point_that_is_not_there(reader: Any) -> None:
-    outputs = trial_update(reader, TrialKey("digits", 7, 9), Seen(), "light", None)
+    outputs = trial_update(reader, TrialKey("digits", 7, 9), ClientState(), "light", None)
     assert "Trial 7 has no derived point 9." in text_of(outputs[0])
     assert outputs[1] == {"display": "none"}
     reader.num_finished = 4
-    shown = trial_update(reader, TrialKey("digits", 5, 2), Seen(), "light", None)
+    shown = trial_update(reader, TrialKey("digits", 5, 2), ClientState(), "light", None)
     assert "This trial is running" in text_of(shown[0])
 
 
 def test_study_page_names_derived_points_of_the_front(reader: Any) -> None:
-    outputs = study_update(reader, "digits", Seen(), "light")
+    outputs = study_update(reader, "digits", ClientState(), "light")
     points = text_of(outputs[FRONT_POINTS])
     assert "Trial 7.2" in points
     assert "/study/digits/trial/7?point=2" in points
@@ -266,7 +266,7 @@ def test_addresses_lead_to_pages(reader: Any, pathname: str, title: str) -> None
 
 def test_layout_of_a_study_holds_the_first_look_at_it(reader: Any) -> None:
     page = study.layout(reader, "digits", "dark")
-    look = study_update(reader, "digits", Seen(), "dark")
+    look = study_update(reader, "digits", ClientState(), "dark")
     for output, value in zip(study._LOOK, look, strict=True):
         assert text_of(getattr(page[output.component_id], output.component_property)) == text_of(value), output
     assert no_update in study_update(reader, "digits", seen_after(look), "dark")
@@ -278,7 +278,7 @@ def test_layout_of_an_unreachable_study_says_so_and_looks_again(reader: Any) -> 
     assert "cannot be reached" in text_of(page["study-banner"])
     assert page["study-content"].style == {"visibility": "hidden"}
     reader.error = None
-    again = study_update(reader, "digits", Seen.from_json(page["study-seen"].data), "light")
+    again = study_update(reader, "digits", ClientState.from_json(page["study-seen"].data), "light")
     assert again[1] == {}
     assert no_update not in again
 

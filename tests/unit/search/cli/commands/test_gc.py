@@ -16,7 +16,7 @@ from gatefront.search.bundle.selection import choose_point
 from gatefront.search.config.quantities import parse_disk_quota
 from gatefront.search.driver import disk_guard as keeper_module
 from gatefront.search.driver.disk_guard import DiskKeeper
-from gatefront.search.driver.stop_request import Drain
+from gatefront.search.driver.stop_request import StopRequest
 from gatefront.search.errors import AmendmentError, StudyFileError
 from gatefront.search.results.pareto import pareto_front
 from gatefront.search.results.records import StudyView
@@ -252,7 +252,7 @@ class TestKeeper:
             folders=folders,
             view=lambda: many,
             heirs=tuple,
-            drain=Drain(),
+            stop_request=StopRequest(),
             quota=None,
             trial_bytes=1000,
             num_workers=2,
@@ -264,7 +264,7 @@ class TestKeeper:
         keeper.before_trial()
         use = disk_use(keeper.folders)
         assert (use.resume_points, use.networks) == (0, 18000)
-        assert not keeper.drain.is_requested
+        assert not keeper.stop_request.is_requested
 
     def test_a_trial_that_ended_leaves_its_networks(self, keeper: DiskKeeper) -> None:
         keeper.trial_ended(1, TrialState.COMPLETE)
@@ -280,14 +280,14 @@ class TestKeeper:
         # Each of the nine points dominates the next: three of them stay.
         assert disk_use(keeper.folders).networks == 3000
         assert (keeper.folders.network(0)).exists()
-        assert not keeper.drain.is_requested
+        assert not keeper.stop_request.is_requested
 
     def test_a_full_quota_ends_the_study_with_its_reason(self, keeper: DiskKeeper) -> None:
         keeper.quota = 10_000
         keeper.before_trial()
-        assert keeper.drain.is_requested
-        assert "disk_quota" in keeper.drain.reason
-        assert "9.77 KiB" in keeper.drain.reason
+        assert keeper.stop_request.is_requested
+        assert "disk_quota" in keeper.stop_request.reason
+        assert "9.77 KiB" in keeper.stop_request.reason
 
     def test_a_full_disk_ends_the_study_and_a_freed_one_does_not(
         self, keeper: DiskKeeper, monkeypatch: pytest.MonkeyPatch
@@ -295,11 +295,11 @@ class TestKeeper:
         real = keeper_module.disk_use
         monkeypatch.setattr(keeper_module, "disk_use", lambda *a: replace(real(*a), free=keeper_module._RESERVE))
         keeper.before_trial()
-        assert "only 64 MiB left" in keeper.drain.reason
-        keeper.drain = Drain()
+        assert "only 64 MiB left" in keeper.stop_request.reason
+        keeper.stop_request = StopRequest()
         monkeypatch.undo()
         keeper.before_trial()
-        assert not keeper.drain.is_requested
+        assert not keeper.stop_request.is_requested
 
 
 @pytest.mark.parametrize(("text", "size"), [("40G", 40 * 2**30), ("500 MiB", 500 * 2**20), ("0.5T", 2**39)])

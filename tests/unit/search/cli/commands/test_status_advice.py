@@ -58,7 +58,7 @@ def test_exhausted_search_is_advised_against_in_both_places(
     assert "outlook: another hour (about 6 trials) will likely buy little: +0.0 % of hypervolume" in said
     assert "cost: 3 h 21 min of CPU time in all (1 min 00 s of it references), 20 min 00 s per trial" in said
     _say_end(StudyReader(url), "table", StudyState.COMPLETE)
-    assert "Outlook: another hour (about 6 trials) will likely buy little" in capsys.readouterr().out
+    assert "Forecast: another hour (about 6 trials) will likely buy little" in capsys.readouterr().out
 
 
 def test_search_that_still_gains_is_not_commented(
@@ -68,7 +68,7 @@ def test_search_that_still_gains_is_not_commented(
     assert main(["status", "--db", url]) == 0
     assert "outlook" not in capsys.readouterr().out
     _say_end(StudyReader(url), "table", StudyState.COMPLETE)
-    assert "Outlook" not in capsys.readouterr().out
+    assert "Forecast" not in capsys.readouterr().out
     assert main(["status", "--db", url, "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["outlook"]["expected_gain"] > 0.01

@@ -115,7 +115,7 @@ def test_drain_and_stop_are_two_things(open_table_study: OpenStudy) -> None:
     for name in ("good", "bad", "drained"):
         sitting.start(name)
     sitting.report("good", _epoch(1, 1.0, 100))
-    run.drain.request("test")
+    run.stop_request.request("test")
     # Judged before Ray came to look at the drain: the verdict holds.
     assert not sitting.report("bad", _epoch(1, -1.0, 200))
     run.searcher.on_trial_complete("drained", encode(EpochFinished(_epoch(1, -9.0, 900))))

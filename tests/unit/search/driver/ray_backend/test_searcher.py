@@ -118,7 +118,7 @@ def test_drained_trials_are_taken_up_again(open_table_study: OpenStudy, epoch: E
     first = [run.searcher.suggest(name) for name in ("a", "b")]
     run.work("a", EpochFinished(epoch))
     run.finish("b")
-    run.drain.request("test")
+    run.stop_request.request("test")
     assert run.searcher.suggest("c") == Searcher.FINISHED
     run.searcher.on_trial_complete("a")
     assert run.states() == {0: TrialState.QUEUED, 1: TrialState.COMPLETE}

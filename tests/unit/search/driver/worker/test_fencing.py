@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gatefront.search.driver.worker import trainable
-from gatefront.search.driver.worker.fencing import Claim, TrialTakenError
+from gatefront.search.driver.worker.fencing import FencingToken, StaleWorkerError
 from gatefront.search.driver.worker.messages import (
     EpochFinished,
     TrialFailed,
@@ -31,9 +31,9 @@ EPOCH = EpochReport(
 
 
 def test_the_worker_that_came_last_has_the_trial(tmp_path: Path) -> None:
-    early, late = Claim(tmp_path), Claim(tmp_path)
+    early, late = FencingToken(tmp_path), FencingToken(tmp_path)
     late.check()
-    with pytest.raises(TrialTakenError, match="another worker"):
+    with pytest.raises(StaleWorkerError, match="another worker"):
         early.check()
 
 
@@ -46,7 +46,7 @@ def test_a_worker_that_wakes_up_late_says_nothing_more(
     monkeypatch.setattr(trainable.TrialSpec, "from_json", lambda spec: spec)
 
     def run(_spec: object, *, reporter: Callable[[EpochReport], None], **_: object) -> str:
-        Claim(tmp_path)  # while this one slept
+        FencingToken(tmp_path)  # while this one slept
         if moment == "before an epoch":
             reporter(EPOCH)
         return "a result"
@@ -94,9 +94,9 @@ def test_an_interrupted_trial_drains_the_study_and_goes_on_at_the_next_sitting(
     for name in ("ray0", "ray1"):
         run.work(name, EpochFinished(EPOCH), TrialInterrupted("the disk of /data is full"))
         run.searcher.on_trial_complete(name, {})
-    assert run.drain.reason == "the disk of /data is full"
+    assert run.stop_request.reason == "the disk of /data is full"
     # All workers meet the same full disk: that is not a person who asks twice and will not wait for the database.
-    assert not run.drain.is_at_once
+    assert not run.stop_request.is_at_once
     assert run.searcher.suggest("ray2") == "FINISHED"
     run.searcher.release()
     assert set(run.states().values()) == {TrialState.QUEUED}

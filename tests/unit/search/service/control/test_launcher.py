@@ -10,7 +10,7 @@ from ray.job_submission import JobStatus
 
 from gatefront.search.errors import DriverFailedError, DriverRefusedError
 from gatefront.search.service.control import process_launcher, ray_launcher
-from gatefront.search.service.control.driver_job import ORDER_VARIABLE, DriverOrder
+from gatefront.search.service.control.driver_job import ORDER_VARIABLE, DriverJob
 from gatefront.search.service.control.process_launcher import ProcessLauncher
 from gatefront.search.service.control.ray_launcher import RayJobLauncher
 from gatefront.search.service.control.study_control import StartOptions
@@ -18,8 +18,8 @@ from gatefront.search.service.control.study_control import StartOptions
 PASSWORD = "hunter2"
 
 
-def order(folder: Path) -> DriverOrder:
-    return DriverOrder(
+def order(folder: Path) -> DriverJob:
+    return DriverJob(
         action="start", study="digits", actor="ann", storage=str(folder), text="", options=StartOptions(trials=2)
     )
 
@@ -57,7 +57,7 @@ def test_a_job_gets_the_order_and_no_password(cluster: FakeCluster, tmp_path: Pa
     assert PASSWORD not in str(cluster.submitted)
     variables = cluster.submitted["runtime_env"]["env_vars"]
     assert variables["GATEFRONT_DB"] == "postgresql+psycopg://nas@db/nas"
-    assert DriverOrder.take(dict(variables)).address == "auto"
+    assert DriverJob.take(dict(variables)).address == "auto"
     assert "digits" in job.job_id
     assert job.end() is None
 

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from gatefront.search.driver.worker.messages import TrialFailed
 from gatefront.search.service.bundle_jobs import BundleJobs
 from gatefront.search.service.control import LocalControl
-from gatefront.search.service.control.driver_job import DriverOrder
+from gatefront.search.service.control.driver_job import DriverJob
 from gatefront.search.service.control.launcher import DriverEnd
 from gatefront.search.service.rest.app import create_rest
 from gatefront.search.service.rest.auth.middleware import AccessGate
@@ -70,7 +70,7 @@ class RefusingLauncher:
 
     log = "gatefront: the disk is full.\nFree some.\n"
 
-    def launch(self, order: DriverOrder) -> "RefusingLauncher":
+    def launch(self, order: DriverJob) -> "RefusingLauncher":
         return self
 
     def end(self) -> DriverEnd:

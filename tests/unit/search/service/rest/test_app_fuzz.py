@@ -18,7 +18,7 @@ from gatefront.search.driver.worker.messages import TrialFailed
 from gatefront.search.errors import StudyFileError
 from gatefront.search.service.bundle_jobs import BundleJobs
 from gatefront.search.service.control import LocalControl, StudyFileRules
-from gatefront.search.service.control.driver_job import DriverOrder
+from gatefront.search.service.control.driver_job import DriverJob
 from gatefront.search.service.control.launcher import DriverEnd
 from gatefront.search.service.rest.app import create_rest
 from gatefront.search.service.rest.auth.middleware import AccessGate
@@ -38,7 +38,7 @@ CHECKED = ("not_a_server_error", "status_code_conformance", "content_type_confor
 
 
 class RefusingLauncher:
-    def launch(self, order: DriverOrder) -> "RefusingLauncher":
+    def launch(self, order: DriverJob) -> "RefusingLauncher":
         return self
 
     def end(self) -> DriverEnd:

@@ -20,8 +20,8 @@ from gatefront.search.results.records import StudyView
 from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.service.amendments import unvoid_trial, void_trial
 from gatefront.search.snapshots.cache.ordered_merge import in_order
-from gatefront.search.snapshots.cache.study_view import KeptView
-from gatefront.search.snapshots.cache.view_cache import KeptViews
+from gatefront.search.snapshots.cache.study_view import StudyViewCache
+from gatefront.search.snapshots.cache.view_cache import StudyViewCaches
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.snapshots.study_rows import read_facts
 from gatefront.search.snapshots.study_view import study_view
@@ -95,7 +95,7 @@ class Life:
         self.store.open_trial(trial.number, seed=1, num_epochs=4, confirms=confirms)
         self.store.start_attempt(trial.number, "host:1")
 
-    def kept_and_full(self, kept: KeptView) -> tuple[StudyView, StudyView]:
+    def kept_and_full(self, kept: StudyViewCache) -> tuple[StudyView, StudyView]:
         now = datetime.now(UTC)
         with Session(self.engine) as session:
             row = session.get_one(StudyRow, "s")
@@ -167,7 +167,7 @@ def hard_sharing() -> ReferenceResult:
 def test_what_is_kept_is_what_a_full_read_finds(
     tmp_path_factory: pytest.TempPathFactory, actions: list[str], seed: int, is_timed: bool
 ) -> None:
-    life, kept, chance = Life(tmp_path_factory.mktemp("life"), is_timed=is_timed), KeptView(), random.Random(seed)
+    life, kept, chance = Life(tmp_path_factory.mktemp("life"), is_timed=is_timed), StudyViewCache(), random.Random(seed)
     for action in ["open", *actions, "look"]:
         if action == "look":
             one, other = life.kept_and_full(kept)
@@ -178,7 +178,7 @@ def test_what_is_kept_is_what_a_full_read_finds(
 
 
 def test_a_view_handed_out_does_not_change_afterwards(tmp_path: Path) -> None:
-    life, kept, chance = Life(tmp_path), KeptView(), random.Random(3)
+    life, kept, chance = Life(tmp_path), StudyViewCache(), random.Random(3)
     for action in ("reference", "open", "open", "complete", "tell"):
         life.act(action, chance)
     earlier, same = life.kept_and_full(kept)
@@ -190,7 +190,7 @@ def test_a_view_handed_out_does_not_change_afterwards(tmp_path: Path) -> None:
 
 
 def test_only_what_changed_is_read(tmp_path: Path) -> None:
-    life, kept, chance = Life(tmp_path), KeptView(), random.Random(1)
+    life, kept, chance = Life(tmp_path), StudyViewCache(), random.Random(1)
     for action in ("open", "complete", "tell") * 8:
         life.act(action, chance)
     life.kept_and_full(kept)
@@ -228,7 +228,7 @@ def test_the_list_reads_a_study_again_only_if_it_changed(tmp_path: Path) -> None
 
 
 def test_a_study_started_anew_under_its_name_is_another_one(tmp_path: Path) -> None:
-    life, views = Life(tmp_path), KeptViews()
+    life, views = Life(tmp_path), StudyViewCaches()
     life.act("open", random.Random(0))
     with Session(life.engine) as session:
         row = session.get_one(StudyRow, "s")
