@@ -57,7 +57,7 @@ def test_a_job_gets_the_order_and_no_password(cluster: FakeCluster, tmp_path: Pa
     assert PASSWORD not in str(cluster.submitted)
     variables = cluster.submitted["runtime_env"]["env_vars"]
     assert variables["GATEFRONT_DB"] == "postgresql+psycopg://nas@db/nas"
-    assert DriverJob.take(dict(variables)).address == "auto"
+    assert DriverJob.from_environment(dict(variables)).address == "auto"
     assert "digits" in job.job_id
     assert job.end() is None
 
