@@ -23,7 +23,7 @@ FILE_BY_FILE := -n $(JOBS) --dist loadfile tests/integration tests/e2e tests/tes
 # One thread per process: a study's workers already share the cores out among themselves.
 export OMP_NUM_THREADS := 1
 
-.PHONY: help setup browser lint test test-fast pictures demo clean
+.PHONY: help setup browser lint types unit coverage test test-soak test-fast pictures demo clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -47,6 +47,18 @@ lint: $(INSTALLED)  ## style, types and layers
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+types: $(INSTALLED)  ## types alone
+	$(BIN)/mypy
+
+unit: $(INSTALLED)  ## unit tests alone, without the slow ones: make unit PKG=search/results
+	$(BIN)/pytest -q -m "not slow and not soak" -n $(JOBS) --dist loadgroup tests/unit/$(PKG)
+
+coverage: $(INSTALLED)  ## share of the lines that unit and contract tests run, per package
+	$(BIN)/pytest -q -m "not slow and not soak" $(SIDE_BY_SIDE) --cov=gatefront --cov-report=
+	@for package in spaces trainer search dashboards; do \
+		echo "$$package: $$($(BIN)/coverage report --include="*/$$package/*" --format=total) %"; \
+	done
 
 test: $(INSTALLED) browser lint  ## style, types, layers, all tests but the soak
 	$(BIN)/pytest -m "not soak" $(SIDE_BY_SIDE)

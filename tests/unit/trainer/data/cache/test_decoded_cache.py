@@ -8,9 +8,12 @@ import pytest
 import torch
 from PIL import Image
 
+from gatefront.trainer.checkpoints.content_hash import hash_json
 from gatefront.trainer.data import DataError, DataSpec, FileSplit, MultiTaskData, load_data
 from gatefront.trainer.data.cache.cache_limit import AUTO_LIMIT, cache_limit, parse_cache_limit
+from gatefront.trainer.data.cache.decoded_cache import READER_VERSION
 from gatefront.trainer.data.cache.decoded_split import DecodedSplit
+from gatefront.trainer.data.io.decode import read_array, read_picture, read_rgb, read_yes_or_no
 from gatefront.trainer.data.loader import num_samples, ordered_batches
 
 MANIFEST = """
@@ -129,7 +132,7 @@ def test_what_labels_mean_is_part_of_the_name(root: Path) -> None:
 
 def test_other_readers_make_it_anew(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     load(root)
-    monkeypatch.setattr("gatefront.trainer.data.cache.decoded_cache._hash_readers", lambda: "another version")
+    monkeypatch.setattr("gatefront.trainer.data.cache.decoded_cache._readers", lambda: "another version")
     load(root)
     assert len(folders(root)) == 2
 
@@ -217,3 +220,26 @@ def test_keep_decoded_images_of_8_and_16_bits_lose_nothing(root: Path) -> None:
     assert_same(load(root), load(root, cache="off"))
     assert len(folders(root)) == 1
     assert_same(load(root), load(root, cache="off"))
+
+
+def test_readers_give_what_the_reader_version_stands_for(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    grey, color = rng.integers(0, 256, (5, 4), np.uint8), rng.integers(0, 256, (5, 4, 3), np.uint8)
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.fromarray(color).save(tmp_path / "color.png")
+    Image.fromarray(color).save(tmp_path / "turned.png", exif=turned)
+    Image.fromarray(grey).save(tmp_path / "grey.png")
+    Image.fromarray(rng.integers(0, 2**16, (5, 4), np.uint16)).save(tmp_path / "deep.png")
+    Image.fromarray(grey > 127).save(tmp_path / "bits.png")
+    np.save(tmp_path / "numbers.npy", rng.uniform(0, 9, (5, 4)).astype(np.float32))
+    pictures = ("color", "turned", "grey", "deep", "bits")
+    found = [
+        *(read_rgb(tmp_path / f"{name}.png").numpy() for name in pictures),
+        *(read_picture(tmp_path / f"{name}.png", num_channels=1) for name in ("grey", "deep", "bits")),
+        read_yes_or_no(tmp_path / "bits.png").numpy(),
+        read_array(tmp_path / "numbers.npy"),
+    ]
+    content = hash_json([[values.dtype.str, list(values.shape), values.tolist()] for values in found])
+    # Another hash means that kept samples are out of date: raise READER_VERSION with it.
+    assert {READER_VERSION: content[:16]} == {1: "548993ea925dd493"}
