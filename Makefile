@@ -55,9 +55,9 @@ unit: $(INSTALLED)  ## unit tests alone, without the slow ones: make unit PKG=se
 	$(BIN)/pytest -q -m "not slow and not soak" -n $(JOBS) --dist loadgroup tests/unit/$(PKG)
 
 coverage: $(INSTALLED)  ## share of the lines that unit and contract tests run, per package
-	$(BIN)/pytest -q -m "not slow and not soak" $(SIDE_BY_SIDE) --cov=gatefront --cov-report=
+	$(BIN)/pytest -q -m "not slow and not soak" $(SIDE_BY_SIDE) --cov=spaces --cov=trainer --cov=search --cov=dashboards --cov-report=
 	@for package in spaces trainer search dashboards; do \
-		echo "$$package: $$($(BIN)/coverage report --include="*/$$package/*" --format=total) %"; \
+		echo "$$package: $$($(BIN)/coverage report --include="$$package/*" --format=total) %"; \
 	done
 
 test: $(INSTALLED) browser lint  ## style, types, layers, all tests but the soak
