@@ -9,6 +9,8 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
+from gatefront.search.storage.optuna_internals import StudyWithTrials
+
 REPLICATE_OF = "confirms"
 """The attribute of a trial that repeats another with another seed: the other's number."""
 
@@ -55,24 +57,10 @@ class FilteredSampler(BaseSampler):
         self.inner.reseed_rng()
 
     def _shown(self, study: optuna.Study) -> optuna.Study:
-        return _ShownStudy(study, self._hidden(), self._added)
+        hidden = self._hidden()
 
+        def shown(stored: list[FrozenTrial]) -> list[FrozenTrial]:
+            visible = (trial for trial in stored if trial.number not in hidden and REPLICATE_OF not in trial.user_attrs)
+            return [*self._added, *visible]
 
-class _ShownStudy(optuna.Study):
-    """A study whose list of trials is another one; samplers read it through this one method."""
-
-    def __init__(self, study: optuna.Study, hidden: Container[int], added: Sequence[FrozenTrial]) -> None:
-        # The same storage, and the same cache of trials for the length of one `ask`.
-        self.__dict__.update(study.__dict__)
-        self._hidden = hidden
-        self._added = added
-
-    def _get_trials(
-        self, deepcopy: bool = True, states: Container[OptunaState] | None = None, use_cache: bool = False
-    ) -> list[FrozenTrial]:
-        found = super()._get_trials(deepcopy=deepcopy, states=states, use_cache=use_cache)
-        added = [trial for trial in self._added if states is None or trial.state in states]
-        return [*added, *(trial for trial in found if self._is_shown(trial))]
-
-    def _is_shown(self, trial: FrozenTrial) -> bool:
-        return trial.number not in self._hidden and REPLICATE_OF not in trial.user_attrs
+        return StudyWithTrials(study, shown)

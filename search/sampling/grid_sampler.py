@@ -11,6 +11,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from gatefront.search.config.parameters import Scalar
 from gatefront.search.errors import StudyFileError
+from gatefront.search.storage.optuna_internals import set_system_attribute
 
 _PLACE = "gatefront:grid_place"
 # Beyond this a grid is no plan any more, and ordering it takes longer than a trial.
@@ -61,7 +62,7 @@ class GridSampler(optuna.samplers.BaseSampler):
         if "fixed_params" not in trial.system_attrs:
             taken = {other.system_attrs.get(_PLACE) for other in study.get_trials(deepcopy=False)}
             place = next(place for place in itertools.count() if place not in taken)
-            study._storage.set_trial_system_attr(trial._trial_id, _PLACE, place)
+            set_system_attribute(study, trial, _PLACE, place)
 
     def sample_independent(
         self,

@@ -15,6 +15,7 @@ from gatefront.search.errors import RefusedResultError
 from gatefront.search.results.budgets import Budgets, Outcome
 from gatefront.search.sampling.samplers import make_sampler
 from gatefront.search.sampling.search_space import FAMILY, first_points, search_space
+from gatefront.search.storage.optuna_internals import trial_handle
 
 FLOP_CONSTRAINT, LATENCY_CONSTRAINT, TRAINED_CONSTRAINT = "flops", "latency", "trained"
 _DIRECTIONS: dict[Objective, Literal["maximize", "minimize"]] = {
@@ -86,7 +87,7 @@ def unfinished_trials(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
 
 def adopt(study: optuna.Study, found: optuna.trial.FrozenTrial, config: StudyConfig) -> optuna.Trial:
     """An unfinished trial's handle, with the parameters that a driver killed inside ``ask`` had not sampled yet."""
-    trial = optuna.Trial(study, found._trial_id)
+    trial = trial_handle(study, found)
     _complete(trial, config)
     return trial
 

@@ -10,6 +10,7 @@ from gatefront.search.results.pareto import pareto_front
 from gatefront.search.results.records import StudyView, TrialPoint
 from gatefront.search.results.states import TrialState
 from gatefront.search.sampling.filtered_sampler import REPLICATE_OF
+from gatefront.search.storage.optuna_internals import begin_trial
 
 
 def due_repeats(view: StudyView, *, points: int, seeds: int) -> list[int]:
@@ -37,8 +38,7 @@ def start_repeat(study: optuna.Study, number: int) -> optuna.Trial:
         distributions=original.distributions,
         user_attrs=attributes,
     )
-    trial_id = study._storage.create_new_trial(study._study_id, template_trial=repeat)
-    return optuna.Trial(study, trial_id)
+    return begin_trial(study, repeat)
 
 
 def _measured_front(view: StudyView) -> list[TrialPoint]:

@@ -21,6 +21,7 @@ from gatefront.search.results.states import TrialState
 from gatefront.search.sampling.optuna_study import constraints_of
 from gatefront.search.sampling.search_space import FAMILY, search_space, share_of_target
 from gatefront.search.snapshots.reader import StudyReader
+from gatefront.search.storage.optuna_internals import contains
 from gatefront.search.storage.tables.optuna_tables import INITIAL
 from gatefront.trainer.checkpoints.initial_network import InitialNetwork
 
@@ -185,7 +186,7 @@ def _translated(plan: StudyPlan, point: TrialPoint, flop_target: int | None, fam
         except KeyError:
             return None
         params[_TARGET] = _highest_target(plan.config) if flop_target is None else share
-    is_possible = all(value is not None and _contains(space[name], value) for name, value in params.items())
+    is_possible = all(value is not None and contains(space[name], value) for name, value in params.items())
     return params if is_possible else None
 
 
@@ -196,13 +197,6 @@ def _highest_target(config: StudyConfig) -> Scalar:
     if isinstance(knob, Choices):
         return max(knob.choices)
     raise ValueError(f"a flop_target that is searched is a range or choices, found {knob}")
-
-
-def _contains(distribution: BaseDistribution, value: Any) -> bool:
-    try:
-        return distribution._contains(distribution.to_internal_repr(value))
-    except ValueError:
-        return False  # a category that this study does not list
 
 
 def _has_few_parameters(plan: StudyPlan, point: TrialPoint) -> bool:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import optuna
 import sqlalchemy as sa
@@ -15,10 +14,9 @@ from gatefront.search.errors import NoDatabaseError, StoreError
 from gatefront.search.storage.database.engine import open_engine, open_optuna_storage, open_readonly_engine, unreachable
 from gatefront.search.storage.database.migrate import VERSION_TABLE, load_migrations, upgrade_schema
 from gatefront.search.storage.database.retry import is_outage, reason_of
+from gatefront.search.storage.optuna_internals import MIGRATIONS
 from gatefront.search.storage.tables.optuna_tables import STUDIES, TRIALS
 from gatefront.search.storage.tables.schema import Base, StudyRow, TrialRow
-
-_OPTUNA_MIGRATIONS = Path(optuna.__file__).parent / "storages" / "_rdb" / "alembic"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +107,7 @@ def _our_version(connection: sa.Connection) -> SchemaVersion:
 
 
 def _optuna_version(connection: sa.Connection) -> SchemaVersion:
-    return _version("Optuna", connection, ScriptDirectory(str(_OPTUNA_MIGRATIONS)), "alembic_version")
+    return _version("Optuna", connection, ScriptDirectory(str(MIGRATIONS)), "alembic_version")
 
 
 def _version(owner: str, connection: sa.Connection, scripts: ScriptDirectory, table: str) -> SchemaVersion:

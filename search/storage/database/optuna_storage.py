@@ -10,27 +10,7 @@ from optuna.trial import TrialState as OptunaState
 
 from gatefront.search.storage.database.retry import NO_RETRY, RetryPolicy, repeated
 from gatefront.search.storage.lease import require_holder
-
-# What Optuna's cache in front of a storage calls, which is what a study calls. Each is one transaction; all may be
-# repeated but the making of a trial: one whose answer was lost is RUNNING without an owner until a sitting ends.
-_REPEATED = (
-    "create_new_study",
-    "set_study_system_attr",
-    "set_study_user_attr",
-    "get_study_id_from_name",
-    "get_study_name_from_id",
-    "get_study_directions",
-    "get_study_user_attrs",
-    "get_study_system_attrs",
-    "get_all_studies",
-    "_create_new_trial",
-    "_set_trial_param",
-    "set_trial_user_attr",
-    "set_trial_system_attr",
-    "get_trial",
-    "get_trial_id_from_study_id_trial_number",
-    "_get_trials",
-)
+from gatefront.search.storage.optuna_internals import STORAGE_METHODS
 
 
 class StudyStorage(optuna.storages.RDBStorage):
@@ -60,7 +40,7 @@ class StudyStorage(optuna.storages.RDBStorage):
             raise
 
 
-for _name in _REPEATED:
+for _name in STORAGE_METHODS:
     setattr(StudyStorage, _name, repeated(getattr(optuna.storages.RDBStorage, _name)))
 
 
