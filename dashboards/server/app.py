@@ -8,11 +8,11 @@ from dash import Dash
 from fastapi import FastAPI
 from fastapi.middleware.trustedhost import TrustedHostMiddleware
 
-from gatefront.dashboards.jobs.bundle_jobs import BundleJobs, Pack, pack_bundle
 from gatefront.dashboards.server.deep_links import PageAddresses
 from gatefront.dashboards.server.downloads import add_downloads
 from gatefront.dashboards.server.page_shell import frame
 from gatefront.dashboards.server.router import register_pages
+from gatefront.search.service.bundle_jobs import BundleJobs
 from gatefront.search.service.control.study_control import StudyControl
 from gatefront.search.snapshots.protocol import Reader
 
@@ -39,12 +39,12 @@ def create_app(
     control: StudyControl | None = None,
     *,
     allowed_hosts: Sequence[str] = ("*",),
-    pack: Pack = pack_bundle,
+    bundles: BundleJobs | None = None,
 ) -> Dash:
     """A Dash app on FastAPI that shows the studies of ``reader``; ``app.server`` is the ASGI application.
 
-    With a ``control`` its pages also start and change studies; without one they only show them. ``pack`` makes the zip
-    of a network's bundle.
+    With a ``control`` its pages also start and change studies; without one they only show them. ``bundles`` packs the
+    zip of a network's bundle; without it none is offered.
     Nothing is loaded from another host: every script and style comes from the installed packages.
     ``/healthz`` answers without touching the store. Requests that name another host than the ``allowed_hosts``
     are refused: a foreign web page could otherwise point its own name at a loopback address and read along.
@@ -68,9 +68,8 @@ def create_app(
         meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
     )
     app.layout = frame(can_act=control is not None)
-    bundles = BundleJobs(reader, pack)
     register_pages(app, reader, control, bundles)
-    add_downloads(server, reader, bundles.path_of)
+    add_downloads(server, reader, bundles)
     server.add_middleware(PageAddresses)
     server.add_middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts))
     return app

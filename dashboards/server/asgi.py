@@ -29,7 +29,7 @@ def create_service(
 
     Requests that name another host than the ``allowed_hosts`` are refused before anything else is looked at.
     """
-    pages = create_app(reader, GuardedControl(control), allowed_hosts=allowed_hosts)
+    pages = create_app(reader, GuardedControl(control), allowed_hosts=allowed_hosts, bundles=jobs)
     inner = ByPath(create_rest(reader, control, jobs), pages.server)
     return TrustedHostMiddleware(AccessGate(inner, tokens), allowed_hosts=list(allowed_hosts))
 

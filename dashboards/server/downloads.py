@@ -1,7 +1,5 @@
 """What a page hands out as a file: plain GET addresses, so that the browser itself saves them."""
 
-from collections.abc import Callable
-from pathlib import Path
 from urllib.parse import unquote
 
 from fastapi import FastAPI
@@ -10,11 +8,12 @@ from fastapi.responses import FileResponse, HTMLResponse, PlainTextResponse, Res
 from gatefront.dashboards.widgets.links import DOWNLOADS
 from gatefront.dashboards.widgets.polling import UNREACHABLE
 from gatefront.search.errors import StudyNotFoundError
+from gatefront.search.service.bundle_jobs import BundleJobs
 from gatefront.search.snapshots.protocol import Reader
 
 
-def add_downloads(server: FastAPI, reader: Reader, bundle_of: Callable[[str], Path | None]) -> None:
-    """The report of each study, and each bundle that a job has packed: ``bundle_of`` knows where one lies."""
+def add_downloads(server: FastAPI, reader: Reader, bundles: BundleJobs | None) -> None:
+    """Serve the report of each study, and each bundle that was packed."""
 
     # Not `async`: FastAPI runs them in a thread of their own, and drawing a report takes a second.
     @server.get(f"{DOWNLOADS}report/{{study}}", include_in_schema=False)
@@ -23,8 +22,9 @@ def add_downloads(server: FastAPI, reader: Reader, bundle_of: Callable[[str], Pa
 
     @server.get(f"{DOWNLOADS}bundle/{{job}}", include_in_schema=False)
     def bundle(job: str) -> Response:
-        path = bundle_of(job)
-        if path is None:
+        found = None if bundles is None else bundles.find(job)
+        path = None if found is None else found.path
+        if path is None or not path.is_file():
             return PlainTextResponse("This bundle is not kept any more. Pack it again on its trial's page.", 404)
         return FileResponse(path, media_type="application/zip", filename=path.name)
 

@@ -9,7 +9,6 @@ import asyncio
 from dash import Dash, Input, Output, State
 from dash.development.base_component import Component
 
-from gatefront.dashboards.jobs.bundle_jobs import BundleJobs
 from gatefront.dashboards.pages import comparison, not_found, studies, system
 from gatefront.dashboards.pages.start import page as start
 from gatefront.dashboards.pages.study import actions as study_actions
@@ -29,11 +28,12 @@ from gatefront.dashboards.widgets.links import (
     parse_study,
     parse_trial,
 )
+from gatefront.search.service.bundle_jobs import BundleJobs
 from gatefront.search.service.control.study_control import StudyControl
 from gatefront.search.snapshots.protocol import Reader
 
 
-def register_pages(app: Dash, reader: Reader, control: StudyControl | None, bundles: BundleJobs) -> None:
+def register_pages(app: Dash, reader: Reader, control: StudyControl | None, bundles: BundleJobs | None) -> None:
     """Attach every page's callbacks, and the one that changes pages. Without a control nothing can be changed."""
     for page in (studies, study, trial, comparison, system):
         page.register_callbacks(app, reader)

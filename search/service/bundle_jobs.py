@@ -25,15 +25,24 @@ _WAITING = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BundleJob:
-    """One bundle. ``step`` is what is being done, ``path`` the zip once it is ready, ``error`` why there is none."""
+    """One bundle. ``steps`` are those begun so far, ``path`` the zip once it is ready, ``error`` why there is none."""
 
     id: str
     study: str
     label: str
     state: Literal["waiting", "packing", "ready", "failed"] = "waiting"
-    step: str = ""
+    steps: tuple[str, ...] = ()
     error: str = ""
     path: Path | None = None
+
+    @property
+    def step(self) -> str:
+        """What is being done now."""
+        return self.steps[-1] if self.steps and not self.is_done else ""
+
+    @property
+    def is_done(self) -> bool:
+        return self.state in ("ready", "failed")
 
 
 class BundleJobs:
@@ -74,12 +83,20 @@ class BundleJobs:
         return job
 
     def look(self, study: str, job_id: str) -> BundleJob:
-        """How far a bundle is. Raises :class:`StudyNotFoundError` for one that is not kept, or is of another study."""
-        with self._lock:
-            job = self._jobs.get(job_id)
+        """Return how far a bundle is.
+
+        Raises:
+            StudyNotFoundError: it is not kept, or is of another study.
+        """
+        job = self.find(job_id)
         if job is None or job.study != study:
             raise StudyNotFoundError(f"there is no bundle {job_id!r}.", hint="Have it packed again.")
         return job
+
+    def find(self, job_id: str) -> BundleJob | None:
+        """Return a bundle by its name alone, which only who had it packed knows; None for one that is not kept."""
+        with self._lock:
+            return self._jobs.get(job_id)
 
     def close(self) -> None:
         """End what is being packed and remove all files."""
@@ -100,7 +117,7 @@ class BundleJobs:
                 self._change(job_id, state="failed", error=f"the bundle could not be packed: {error}.")
             else:
                 if path is not None:
-                    self._change(job_id, state="ready", step="", path=path)
+                    self._change(job_id, state="ready", path=path)
 
     def _pack(self, job: BundleJob) -> Path | None:
         folder = self._folder / job.id
@@ -111,13 +128,13 @@ class BundleJobs:
                 return None
             with process:
                 for line in process.stdout or ():
-                    self._change(job.id, step=line.strip())
+                    self._add_step(job.id, line.strip())
             if process.returncode == 0:
                 return folder / f"{job.study}-{job.label}.zip"
             errors.seek(0)
             log = errors.read().decode(errors="replace")
         end = DriverEnd(exit_status=process.returncode, log=log, log_place="not kept")
-        self._change(job.id, state="failed", step="", error=str(end.as_error()))
+        self._change(job.id, state="failed", error=str(end.as_error()))
         shutil.rmtree(folder, ignore_errors=True)
         return None
 
@@ -140,9 +157,14 @@ class BundleJobs:
         with self._lock:
             self._jobs[job_id] = replace(self._jobs[job_id], **changes)  # type: ignore[arg-type]
 
+    def _add_step(self, job_id: str, step: str) -> None:
+        with self._lock:
+            job = self._jobs[job_id]
+            self._jobs[job_id] = replace(job, steps=(*job.steps, step))
+
     def _forget(self) -> None:
         """The oldest that have ended, over the limit, with their files."""
-        ended = [job for job in self._jobs.values() if job.state in ("ready", "failed")]
+        ended = [job for job in self._jobs.values() if job.is_done]
         for job in ended[: max(0, len(self._jobs) - self._kept)]:
             del self._jobs[job.id]
             shutil.rmtree(self._folder / job.id, ignore_errors=True)

@@ -2,10 +2,11 @@
 
 import os
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -17,7 +18,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from gatefront.dashboards.server.app import create_app
 from gatefront.dashboards.server.listen import listen
-from gatefront.search.results.point_label import PointLabel
+from gatefront.search.service.bundle_jobs import BundleJobs
 from gatefront.search.snapshots.protocol import Reader
 
 _FLAGS = (
@@ -32,6 +33,32 @@ _FLAGS = (
 _PICTURES = "GATEFRONT_PICTURES"
 
 
+# Packs in two steps, and ends once there is a file at the first argument.
+_PACK = """
+import pathlib, sys, time
+go_on, study, label, folder = sys.argv[1:]
+print("reading the study and its data", flush=True)
+print("pruning the trained network", flush=True)
+deadline = time.monotonic() + 60
+while not pathlib.Path(go_on).exists() and time.monotonic() < deadline:
+    time.sleep(0.05)
+pathlib.Path(folder, f"{study}-{label}.zip").write_bytes(b"a bundle")
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """Lets the process that packs a bundle go on, or holds it."""
+
+    file: Path
+
+    def set(self) -> None:
+        self.file.touch()
+
+    def clear(self) -> None:
+        self.file.unlink(missing_ok=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Acting:
     """Where the pages are, what they show and act on, and what holds a bundle's packing until it is set."""
@@ -39,7 +66,7 @@ class Acting:
     address: str
     reader: Any
     control: Any
-    packing: threading.Event
+    packing: Packing
 
 
 @pytest.fixture(scope="module")
@@ -105,19 +132,12 @@ def serve() -> Iterator[Callable[[Reader], str]]:
 
 
 @pytest.fixture(scope="module")
-def acting(sample: ModuleType) -> Iterator[Acting]:
+def acting(sample: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Acting]:
     """One server for a whole module, whose pages may act on the sample study."""
-    reader, control, packing = sample.SampleReader(), sample.SampleControl(), threading.Event()
-
-    def pack(_reader: Reader, study: str, label: PointLabel, folder: Path, progress: Callable[[str], None]) -> Path:
-        progress("reading the study and its data")
-        progress("pruning the trained network")
-        packing.wait(60)
-        path = folder / f"{study}-{label}.zip"
-        path.write_bytes(b"a bundle")
-        return path
-
-    with serving(create_app(reader, control, pack=pack).server) as address:
+    reader, control = sample.SampleReader(), sample.SampleControl()
+    packing = Packing(tmp_path_factory.mktemp("packing") / "go-on")
+    bundles = BundleJobs("sqlite://", command=(sys.executable, "-c", _PACK, str(packing.file)))
+    with closing(bundles), serving(create_app(reader, control, bundles=bundles).server) as address:
         yield Acting(address, reader, control, packing)
 
 

@@ -6,13 +6,13 @@ import dash_mantine_components as dmc
 from dash import ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
 
-from gatefront.dashboards.jobs.background import JobState
-from gatefront.dashboards.jobs.bundle_jobs import BundleJobs
 from gatefront.dashboards.presentation.formats import format_bytes
 from gatefront.dashboards.widgets import ids
 from gatefront.dashboards.widgets.components import alert, labelled
 from gatefront.dashboards.widgets.links import bundle_path
+from gatefront.search.errors import TooManyError
 from gatefront.search.results.point_label import PointLabel
+from gatefront.search.service.bundle_jobs import BundleJob, BundleJobs
 
 _POLL_MS = 500
 # Reading, pruning, exporting, comparing, drawing, verifying, packing.
@@ -33,7 +33,7 @@ def bundle_button() -> Component:
     return button
 
 
-def register_callbacks(app: Dash, jobs: BundleJobs) -> None:
+def register_callbacks(app: Dash, jobs: BundleJobs | None) -> None:
     @app.callback(  # type: ignore[untyped-decorator, unused-ignore]
         Output(ids.TRIAL_BUNDLE_JOB, "data"),
         Output(ids.TRIAL_BUNDLE_TICK, "disabled"),
@@ -46,12 +46,9 @@ def register_callbacks(app: Dash, jobs: BundleJobs) -> None:
     )
     def pack(clicks: int | None, _: int | None, key: tuple[str, int, int], job: str | None) -> tuple[Any, ...]:
         if ctx.triggered_id == ids.TRIAL_BUNDLE_BUTTON and clicks:
-            study, number, derived = key
-            return jobs.start(study, PointLabel(number, derived)), False, "The bundle is being packed …"
-        state = None if job is None else jobs.look(job)
-        if job is None or state is None:
-            return (no_update,) * 3
-        return no_update, state.is_done, bundle_state(job, state)
+            return start_packing(jobs, key)
+        state = None if job is None or jobs is None else jobs.find(job)
+        return (no_update,) * 3 if state is None else (no_update, state.is_done, bundle_state(state))
 
     app.clientside_callback(  # type: ignore[no-untyped-call]
         ClientsideFunction("gatefront", "saveBundle"),
@@ -61,16 +58,28 @@ def register_callbacks(app: Dash, jobs: BundleJobs) -> None:
     )
 
 
-def bundle_state(job: str, state: JobState) -> Component | None:
-    """The step that is under way, the link to the zip, or why there is none."""
-    if state.error:
-        return alert(f"The bundle could not be packed. {state.error}")
-    if state.is_done:
-        words = f"{state.result.name}, {format_bytes(state.result.stat().st_size)}"
-        link = html.A(words, href=bundle_path(job), download=state.result.name, id=ids.TRIAL_BUNDLE_LINK)
+def start_packing(jobs: BundleJobs | None, key: tuple[str, int, int]) -> tuple[Any, ...]:
+    """Return the job's name, whether the clock stands still, and what the page says."""
+    study, number, derived = key
+    if jobs is None:
+        return None, True, alert("Bundles are not packed here. Use `gatefront pull`.")
+    try:
+        return jobs.start(study, str(PointLabel(number, derived))).id, False, "The bundle is being packed …"
+    except TooManyError as error:
+        return None, True, alert(str(error))
+
+
+def bundle_state(job: BundleJob) -> Component | None:
+    """Return the step that is under way, the link to the zip, or why there is none."""
+    if job.error:
+        return alert(f"The bundle could not be packed. {job.error}")
+    if job.path is not None:
+        words = f"{job.path.name}, {format_bytes(job.path.stat().st_size)}"
+        link = html.A(words, href=bundle_path(job.id), download=job.path.name, id=ids.TRIAL_BUNDLE_LINK)
         return html.Div(["The bundle is packed and verified: ", link], className="bundle-state")
-    step = state.reports[-1] if state.reports else "waiting for another bundle"
+    num_steps = len(job.steps)
+    words = f"Step {num_steps} of {_NUM_STEPS}: {job.step} …" if job.steps else "Waiting for another bundle …"
     bar = dmc.Progress(
-        value=100 * len(state.reports) / (_NUM_STEPS + 1), size="sm", radius="xl", **labelled("packing the bundle")
+        value=100 * num_steps / (_NUM_STEPS + 1), size="sm", radius="xl", **labelled("packing the bundle")
     )
-    return html.Div([html.Div(f"Step {len(state.reports)} of {_NUM_STEPS}: {step} …"), bar], className="bundle-state")
+    return html.Div([html.Div(words), bar], className="bundle-state")

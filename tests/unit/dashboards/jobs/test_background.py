@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 
 from gatefront.dashboards.jobs.background import Jobs, JobState, Report
-from gatefront.dashboards.jobs.bundle_jobs import BundleJobs
 from gatefront.dashboards.jobs.disk_usage import DiskUses
 from gatefront.search.errors import NothingToPullError
-from gatefront.search.results.point_label import PointLabel
 
 CALLER: ContextVar[str] = ContextVar("caller")
 
@@ -106,22 +104,6 @@ def test_old_results_are_discarded_and_running_jobs_are_not() -> None:
     assert jobs.look(held) is not None
     go_on.set()
     ended(jobs, held)
-
-
-def test_a_bundle_is_packed_once_asked_and_kept_while_others_come(tmp_path: Path) -> None:
-    def pack(_reader: object, study: str, label: PointLabel, folder: Path, progress: Callable[[str], None]) -> Path:
-        progress("exporting it")
-        path = folder / f"{study}-{label}.zip"
-        path.write_bytes(b"zip")
-        return path
-
-    bundles = BundleJobs(None, pack)  # type: ignore[arg-type]  # this packing asks no reader
-    job = bundles.start("digits", PointLabel(7, 2))
-    until(lambda: bundles.path_of(job) is not None)
-    path = bundles.path_of(job)
-    assert path is not None
-    assert (path.name, path.read_bytes()) == ("digits-7.2.zip", b"zip")
-    assert bundles.path_of("another") is None
 
 
 def test_folders_are_counted_in_the_background_and_again_when_old() -> None:
