@@ -162,8 +162,7 @@ def _check_pruned(network: InterroGateNetwork, outcome: Outcome) -> None:
     outcome.error = _largest_error(pruned, network, images)
     if not outcome.error < TOLERANCE:
         # Random attention weights can magnify rounding a million times; in double precision that stays small.
-        outcome.error = _largest_error(pruned.double(), network.double(), images.double())
-        pruned.float()
+        outcome.error = _largest_error(prune_network(network.double()), network, images.double())
         network.float()
     if not outcome.error < TOLERANCE:
         raise WrongResultError(f"the pruned network differs from the gated one by {outcome.error:.1e}")

@@ -4,21 +4,22 @@ import plotly.graph_objects as go
 
 from gatefront.dashboards.figures.labels import as_label, axis_labels
 from gatefront.dashboards.figures.theme import Scheme, base_figure
-from gatefront.spaces.gating.gate_map import GateSite
+from gatefront.spaces.gating.gate_map import UNREAD, GateSite
 
 _ROW_HEIGHT = 38
+_CHOICES = {"1": "its own", "0": "the shared one", UNREAD: "read by other tasks only"}
 
 
 def channel_pattern_figure(tasks: tuple[str, ...], site: GateSite, scheme: Scheme) -> go.Figure:
     """Tasks x channels; dark on the light scheme (light on the dark one) where a task keeps its own channel."""
     shared, own = ("#dbe4ec", "#00467a") if scheme.name == "light" else ("#3d444b", "#7cc4f0")
-    values = [[int(flag) for flag in row] for row in site.own]
+    values = [[None if flag == UNREAD else int(flag) for flag in row] for row in site.own]
     figure = base_figure(scheme, height=96 + _ROW_HEIGHT * len(tasks), keep=f"pattern-{site.name}")
     figure.add_heatmap(
         z=values, x=list(range(site.num_channels)), y=axis_labels(tasks), zmin=0, zmax=1, showscale=False,
         colorscale=[[0, shared], [1, own]], xgap=1 if site.num_channels <= 128 else 0, ygap=3,
-        hovertext=[[f"{task} · channel {c}: {'its own' if flag else 'the shared one'}" for c, flag in enumerate(row)]
-                   for task, row in zip(map(as_label, tasks), values, strict=True)],
+        hovertext=[[f"{task} · channel {c}: {_CHOICES[flag]}" for c, flag in enumerate(row)]
+                   for task, row in zip(map(as_label, tasks), site.own, strict=True)],
         hovertemplate="%{hovertext}<extra></extra>",
     )  # fmt: skip
     for name, color in (("own channel", own), ("shared channel", shared)):
@@ -41,6 +42,9 @@ def channel_pattern_figure(tasks: tuple[str, ...], site: GateSite, scheme: Schem
 
 def pattern_sentence(tasks: tuple[str, ...], site: GateSite) -> str:
     """The same picture in words: how many channels each task keeps, and how many all of them share."""
-    kept = ", ".join(f"{task} {row.count('1')}" for task, row in zip(tasks, site.own, strict=True))
-    by_all = sum(1 for flags in zip(*site.own, strict=True) if "1" not in flags)
-    return f"Own channels of {site.num_channels}: {kept}. Shared by every task: {by_all}."
+    rows = dict(zip(tasks, site.own, strict=True))
+    kept = ", ".join(f"{task} {row.count('1')}" for task, row in rows.items() if not row.startswith(UNREAD))
+    by_all = sum(1 for flags in zip(*site.own, strict=True) if set(flags) == {"0"})
+    others = ", ".join(task for task, row in rows.items() if row.startswith(UNREAD))
+    unread = f" Not read by: {others}." if others else ""
+    return f"Own channels of {site.num_channels}: {kept}. Shared by every task: {by_all}.{unread}"

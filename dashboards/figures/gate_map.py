@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from gatefront.dashboards.figures.labels import as_label, axis_labels
 from gatefront.dashboards.figures.theme import Scheme, base_figure
-from gatefront.spaces.gating.gate_counts import GateCounts
+from gatefront.spaces.gating.gate_counts import NOT_READ, GateCounts
 from gatefront.spaces.gating.gate_map import GateMap
 
 _ROW_HEIGHT = 44
@@ -73,10 +73,10 @@ def map_height(num_tasks: int) -> int:
 
 def _hover(counts: GateCounts, s: int, t: int) -> str:
     site = counts.sites[s]
-    return (
-        f"<b>{as_label(site.name)}</b> · {as_label(counts.tasks[t])}<br>"
-        f"{site.own[t]} of {site.num_channels} channels are its own ({100 * site.own_fraction(t):.0f} %)"
-    )
+    title = f"<b>{as_label(site.name)}</b> · {as_label(counts.tasks[t])}<br>"
+    if site.own[t] == NOT_READ:
+        return f"{title}its predictions do not depend on this site"
+    return f"{title}{site.own[t]} of {site.num_channels} channels are its own ({100 * site.own_fraction(t):.0f} %)"
 
 
 def _edges(counts: GateCounts, *, by_flops: bool) -> list[float]:

@@ -107,6 +107,8 @@ def _draw_fractions(plot: Axes, gate_map: GateMap, figure: Figure) -> None:
     plot.tick_params(length=0)
     if len(gate_map.sites) <= _MAX_WRITTEN_SITES:
         for (row, column), value in np.ndenumerate(fractions):
+            if np.isnan(value):  # the task does not read this site
+                continue
             colour = "white" if value > 0.55 else _INK
             plot.text(column, row, f"{value:.0%}", ha="center", va="center", color=colour, fontsize=8)
     bar = figure.colorbar(picture, ax=plot, fraction=0.03, pad=0.02, format=PercentFormatter(1.0))

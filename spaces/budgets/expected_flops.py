@@ -14,22 +14,26 @@ def expected_flops(
 ) -> Tensor:
     """The mean of :meth:`CostModel.flops` over gates that open independently with ``p = sigmoid(alpha / temperature)``.
 
-    A channel costs ``kappa (sum_t p_t + 1 - prod_t p_t)``, the second part being the shared branch's. As the
-    temperature falls, every ``p`` goes to 0 or 1 and the result to the cost of the hard gates. A scalar in
+    A channel costs ``kappa (sum_t p_t + 1 - prod_t p_t)`` over its readers, the second part being the shared branch's.
+    As the temperature falls, every ``p`` goes to 0 or 1 and the result to the cost of the hard gates. A scalar in
     double precision, differentiable in the gate logits. ``pressure`` ``[tasks]`` scales the gradient, not the value,
     on each task's gates.
     """
     p = [torch.sigmoid(gate.alpha.double() / temperature) for gate in gates]
     if pressure is not None:
         p = [_with_gradient_scaled(probability, pressure[:, None]) for probability in p]
+    # A task that is no reader runs nothing here, and asks nothing of the shared branch.
+    own = [probability * gate.readers[:, None] for probability, gate in zip(p, gates, strict=True)]
+    unasked = [probability.masked_fill(~gate.readers[:, None], 1.0) for probability, gate in zip(p, gates, strict=True)]
     total = p[0].new_tensor(float(sum(cost.heads.values())))
-    for probability, gate, site in zip(p, gates, cost.sites, strict=True):
-        branches = probability.sum(dim=0) + 1 - probability.prod(dim=0)
+    for gate, site, mine, one in zip(gates, cost.sites, own, unasked, strict=True):
+        branches = mine.sum(dim=0) + 1 - one.prod(dim=0)
         total = total + site.channel_flops * (gate.group_channels().to(branches) * branches).sum()
     for whole in cost.whole_costs:
-        behind = torch.cat([p[index] for index in whole.sites], dim=1)
+        mine = torch.cat([own[index] for index in whole.sites], dim=1)
+        one = torch.cat([unasked[index] for index in whole.sites], dim=1)
         # A task runs such a layer for its first open gate; the shared branch runs it unless all gates are open.
-        total = total + whole.flops * ((1 - (1 - behind).prod(dim=1)).sum() + 1 - behind.prod())
+        total = total + whole.flops * ((1 - (1 - mine).prod(dim=1)).sum() + 1 - one.prod())
     return total
 
 

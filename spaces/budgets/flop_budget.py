@@ -67,7 +67,8 @@ class _Gates:
 
     ``unit`` numbers the channel groups of all sites: gates of one unit are those of different tasks for the same
     channels; ``places`` ``[units, tasks]`` says where in the order the gates of each unit stand, ascending, the
-    number of gates where there is none. ``cost`` is what a group's channels cost in one branch. ``whole``
+    number of gates where there is none. ``readers`` counts the tasks that read the gate's unit. ``cost`` is
+    what a group's channels cost in one branch. ``whole``
     ``[whole costs][gates]`` marks the gates behind layers that run whole, and ``whole_gates`` counts them,
     openable or not.
     """
@@ -75,6 +76,7 @@ class _Gates:
     task: Ints
     unit: Ints
     places: Ints
+    readers: Ints
     cost: Ints
     whole: list[Bools]
     whole_cost: list[int]
@@ -91,16 +93,19 @@ def _list_gates(
     columns, scores, widths = [], [], [0]
     for index, (gate, site) in enumerate(zip(network.channel_gates(), network.cost.sites, strict=True)):
         benefit = (gate.alpha.detach().cpu() if importance is None else importance[index]).double().numpy()
-        may_open = np.ones(benefit.shape, bool) if openable is None else gate.per_group(openable[index]).numpy()
+        may_open = np.broadcast_to(gate.readers.cpu().numpy()[:, None], benefit.shape)
+        if openable is not None:
+            may_open = may_open & gate.per_group(openable[index]).numpy()
         task, group = np.nonzero(may_open)
         cost = (gate.group_channels() * site.channel_flops).numpy()[group]
         # Gates of layers that run whole cost nothing by channel; among themselves they are tried in order of benefit.
         price, value = np.maximum(cost, 0.5), benefit[task, group]
         scores.append(np.where(value >= 0, value / price, value * price))
-        columns.append(np.stack([task, group + sum(widths), cost]))
+        readers = np.full(len(task), int(gate.readers.sum()))
+        columns.append(np.stack([task, group + sum(widths), cost, readers]))
         widths.append(benefit.shape[1])
     order = np.argsort(-np.concatenate(scores), kind="stable")
-    task, unit, cost = np.concatenate(columns, axis=1)[:, order]
+    task, unit, cost, readers = np.concatenate(columns, axis=1)[:, order]
     places = np.full((sum(widths), network.cost.num_tasks), len(task))
     places[unit, task] = np.arange(len(task))
     site_of = np.repeat(np.arange(len(widths) - 1), widths[1:])[unit]
@@ -109,10 +114,11 @@ def _list_gates(
         task=task,
         unit=unit,
         places=np.sort(places, axis=1),
+        readers=readers,
         cost=cost,
         whole=[np.isin(site_of, whole.sites) for whole in wholes],
         whole_cost=[whole.flops for whole in wholes],
-        whole_gates=[sum(network.channel_gates()[i].alpha.numel() for i in whole.sites) for whole in wholes],
+        whole_gates=[sum(network.channel_gates()[i].num_gates for i in whole.sites) for whole in wholes],
     )
 
 
@@ -152,8 +158,8 @@ def _marginal_costs(gates: _Gates, is_open: Bools, *, together: Bools | None = N
     opened = np.bincount(gates.unit[is_open], minlength=len(gates.places))[gates.unit]
     if together is not None:
         opened = opened + _earlier_of_unit(gates, together)
-    # n tasks with a channel of their own cost n + 1[n < T] of it: the last one pays nothing.
-    marginal = np.where(opened < gates.num_tasks - 1, gates.cost, 0)
+    # n readers with a channel of their own cost n + 1[n < R] of it: the last one pays nothing.
+    marginal = np.where(opened < gates.readers - 1, gates.cost, 0)
     for behind, flops, num_gates in zip(gates.whole, gates.whole_cost, gates.whole_gates, strict=True):
         open_behind = is_open & behind
         paid = np.bincount(gates.task[open_behind], minlength=gates.num_tasks) > 0

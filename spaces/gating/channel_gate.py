@@ -16,13 +16,24 @@ class ChannelGate(nn.Module):
     The gate is ``G = 1[alpha >= 0]``. The paper names no estimator of its gradient: ``estimator`` chooses one,
     the usual straight-through sigmoid unless set otherwise. Only a gate in training mode whose logits learn is
     ever random.
+
+    ``readers`` ``[tasks]`` are the tasks whose predictions depend on this site, all of them unless it is given. The
+    others have no choice here: their gates count as shut, and no mix holds their part.
     """
 
     alpha: nn.Parameter
     beta: nn.Parameter
+    readers: Tensor
 
     def __init__(
-        self, num_tasks: int, num_channels: int, *, channel_axis: int, initial_logit: float, group_size: int = 1
+        self,
+        num_tasks: int,
+        num_channels: int,
+        *,
+        channel_axis: int,
+        initial_logit: float,
+        group_size: int = 1,
+        readers: Sequence[bool] | None = None,
     ) -> None:
         super().__init__()
         self.channel_axis = channel_axis
@@ -31,26 +42,41 @@ class ChannelGate(nn.Module):
         num_groups = -(-num_channels // group_size)
         self.alpha = nn.Parameter(torch.full((num_tasks, num_groups), float(initial_logit)))
         self.beta = nn.Parameter(torch.zeros(num_tasks, num_channels))
+        reads = torch.ones(num_tasks, dtype=torch.bool) if readers is None else torch.tensor(readers)
+        # Not part of the state: it follows from the network.
+        self.register_buffer("readers", reads, persistent=False)
+        self._reading = reads.nonzero().flatten().tolist()
 
     def forward(self, shared: Tensor | None, own: Sequence[Tensor | None]) -> tuple[Tensor | None, list[Tensor | None]]:
         """Choose per task, then mix: ``psi, [phi_1 .. phi_T] -> m, [s_1 .. s_T]``.
 
-        ``s_t = G_t * phi_t + (1 - G_t) * psi`` and ``m = sum_t softmax_t(beta) * s_t``. Behind frozen gates a
-        value that nobody reads is None: then the other one is the choice, and a mix that lacks a part is None.
+        ``s_t = G_t * phi_t + (1 - G_t) * psi`` and ``m = sum_t w_t * s_t``, where ``w`` is the softmax of ``beta``
+        over the readers. A value that nobody reads is None: then the other one is the choice, and a mix that lacks a
+        part is None. So is the choice of a task that is no reader.
         """
-        G, w = self.sample(), torch.softmax(self.beta, dim=0)
-        present = [phi for phi in own if phi is not None]
-        if shared is not None and len(present) == len(own) and not self._is_random:
+        if not self._reading:
+            return None, [None] * len(own)
+        G, w = self.sample(), self.mixing_weights()
+        s: list[Tensor | None] = [None] * len(own)
+        present = [phi for t in self._reading if (phi := own[t]) is not None]
+        if shared is not None and len(present) == len(self._reading) and not self._is_random:
+            if len(present) < len(own):
+                G, w = G[self.readers], w[self.readers]
             mix, chosen = choose_and_mix(G, w, shared, present, self.channel_axis)
-            return mix, [*chosen]
-        s = [self._choose(G[t], shared, phi) for t, phi in enumerate(own)]
+            for t, choice in zip(self._reading, chosen, strict=True):
+                s[t] = choice
+            return mix, s
         m: Tensor | None = None
-        for t, value in enumerate(s):
+        is_whole = True
+        for t in self._reading:
+            value = self._choose(G[t], shared, own[t])
+            s[t] = value
             if value is None:
-                return None, s
-            term = value * self._along_channels(w[t], value)
-            m = term if m is None else m + term
-        return m, s
+                is_whole = False
+            else:
+                term = value * self._along_channels(w[t], value)
+                m = term if m is None else m + term
+        return m if is_whole else None, s
 
     def _choose(self, g: Tensor, shared: Tensor | None, own: Tensor | None) -> Tensor | None:
         if shared is None or own is None:
@@ -69,21 +95,36 @@ class ChannelGate(nn.Module):
 
     def sample(self) -> Tensor:
         """``[tasks, channels]``: G with its estimator's gradient; exactly 0 or 1 unless it is random."""
-        return self.per_channel(hard_concrete(self.alpha) if self._is_random else straight_through(self.alpha))
+        sampled = hard_concrete(self.alpha) if self._is_random else straight_through(self.alpha)
+        return self.per_channel(self._of_readers(sampled))
+
+    def mixing_weights(self) -> Tensor:
+        """``[tasks, channels]``: what each task's choice weighs in the mix; they sum to one over the readers."""
+        if len(self._reading) < len(self.beta):
+            return torch.softmax(self.beta.masked_fill(~self.readers[:, None], -torch.inf), dim=0)
+        return torch.softmax(self.beta, dim=0)
 
     def probabilities(self) -> Tensor:
-        """``sigmoid(alpha)``: ``[tasks, groups]``."""
-        return torch.sigmoid(self.alpha)
+        """``sigmoid(alpha)``, zero for a task that is no reader: ``[tasks, groups]``."""
+        return self._of_readers(torch.sigmoid(self.alpha))
 
     def pattern(self) -> Tensor:
         """The hard gates: bool ``[tasks, channels]``, True where the task keeps its own channel."""
-        return self.per_channel(self.alpha.detach() >= 0).cpu()
+        return self.per_channel((self.alpha.detach() >= 0) & self.readers[:, None]).cpu()
+
+    def _of_readers(self, per_group: Tensor) -> Tensor:
+        return per_group * self.readers[:, None] if len(self._reading) < len(self.alpha) else per_group
 
     def per_channel(self, per_group: Tensor) -> Tensor:
         """``[tasks, groups] -> [tasks, channels]``: every channel has the value of its group."""
         if self.group_size == 1:
             return per_group
         return per_group.repeat_interleave(self.group_size, dim=1)[:, : self.beta.shape[1]]
+
+    @property
+    def num_gates(self) -> int:
+        """How many gates can open: one per reader and group."""
+        return len(self._reading) * self.alpha.shape[1]
 
     def group_channels(self) -> Tensor:
         """``[groups]``: how many channels each gate answers for; the last group may be smaller."""

@@ -1,17 +1,21 @@
 """GateCounts: how many of its channels each task keeps for itself, site by site. All that a heat map needs."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from gatefront.spaces.gating.gate_map import GateMap
+from gatefront.spaces.gating.gate_map import UNREAD, GateMap
+
+NOT_READ = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteCounts:
     """One gate site, in depth order. ``own[t]`` of its ``num_channels`` channels are task ``t``'s own.
 
-    ``flops_per_channel`` is the mean cost of computing one of them in one branch.
+    It is :data:`NOT_READ` where the task's predictions do not depend on the site. ``flops_per_channel`` is the mean
+    cost of computing one channel in one branch.
     """
 
     name: str
@@ -20,8 +24,9 @@ class SiteCounts:
     own: tuple[int, ...]
 
     def own_fraction(self, task_index: int) -> float:
-        """Fraction of this site's channels that the task keeps for itself, 0..1."""
-        return self.own[task_index] / self.num_channels
+        """Fraction of this site's channels that the task keeps for itself, 0..1; NaN where it reads none of them."""
+        own = self.own[task_index]
+        return math.nan if own == NOT_READ else own / self.num_channels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,15 +44,16 @@ class GateCounts:
                 name=site.name,
                 num_channels=site.num_channels,
                 flops_per_channel=site.flops_per_channel,
-                own=tuple(row.count("1") for row in site.own),
+                own=tuple(NOT_READ if row.startswith(UNREAD) else row.count("1") for row in site.own),
             )
             for site in gate_map.sites
         )
         return cls(tasks=gate_map.tasks, sites=tuple(sites))
 
     def own_share(self, task_index: int) -> float:
-        """Fraction of all channels of all sites that the task keeps for itself, 0..1."""
-        return sum(site.own[task_index] for site in self.sites) / sum(site.num_channels for site in self.sites)
+        """Fraction of the channels of all sites that the task reads, which it keeps for itself, 0..1."""
+        read = [site for site in self.sites if site.own[task_index] != NOT_READ]
+        return sum(site.own[task_index] for site in read) / max(1, sum(site.num_channels for site in read))
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -1,17 +1,20 @@
 """GateMap: which channels each task keeps for itself, site by site. The record that views and bundles show."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
+
+UNREAD = "-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateSite:
     """One gate site, in depth order.
 
-    ``own[t]`` is a string of ``0`` and ``1``, one character per channel: ``1`` where task ``t`` keeps its
-    own channel, ``0`` where it takes the shared one. ``flops_per_channel`` is the mean cost of computing
-    one channel of this site in one branch.
+    ``own[t]`` is a string of one character per channel: ``1`` where task ``t`` keeps its own channel, ``0`` where it
+    takes the shared one, and :data:`UNREAD` where its predictions do not depend on the site. ``flops_per_channel`` is
+    the mean cost of computing one channel of this site in one branch.
     """
 
     name: str
@@ -23,8 +26,9 @@ class GateSite:
         return len(self.own[0])
 
     def own_fraction(self, task_index: int) -> float:
-        """Fraction of this site's channels that the task keeps for itself, 0..1."""
-        return self.own[task_index].count("1") / self.num_channels
+        """Fraction of this site's channels that the task keeps for itself, 0..1; NaN where it reads none of them."""
+        row = self.own[task_index]
+        return math.nan if row.startswith(UNREAD) else row.count("1") / self.num_channels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,25 +15,30 @@ GatePattern = tuple[Tensor, ...]
 class CostModel:
     """Exact FLOPs of the pruned network for any gate pattern, without building it.
 
-    A channel that ``n`` of ``T`` tasks keep for themselves costs ``n + 1[n < T]`` times one channel: the
+    A channel that ``n`` of its ``R`` readers keep for themselves costs ``n + 1[n < R]`` times one channel: the
     shared branch drops out only where no task reads it. So opening a gate never lowers the cost, and the
-    last task to open pays nothing.
+    last reader to open pays nothing. ``readers[site][task]`` says whose predictions depend on the site: all tasks'
+    where every decoder reads features that all layers lead to. ``encoder`` is the cost of one branch with all layers.
     """
 
     sites: tuple[Site, ...]
     whole_costs: tuple[WholeCost, ...]
+    readers: tuple[tuple[bool, ...], ...]
     encoder: int
     heads: dict[str, int]
 
     def flops(self, pattern: GatePattern) -> int:
         """FLOPs of the network pruned to ``pattern``."""
         total = sum(self.heads.values())
-        for site, own in zip(self.sites, pattern, strict=True):
-            n = own.sum(dim=0)
-            total += site.channel_flops * int(n.sum() + (n < own.shape[0]).sum())
+        reads = [torch.tensor(of_site)[:, None] for of_site in self.readers]
+        is_open = [own & may for own, may in zip(pattern, reads, strict=True)]
+        is_shut = [~own & may for own, may in zip(pattern, reads, strict=True)]
+        for site, own, shut in zip(self.sites, is_open, is_shut, strict=True):
+            total += site.channel_flops * int(own.sum() + shut.any(dim=0).sum())
         for cost in self.whole_costs:
-            own = torch.cat([pattern[index] for index in cost.sites], dim=1)
-            total += cost.flops * (int(own.any(dim=1).sum()) + int(not own.all()))
+            own = torch.cat([is_open[index] for index in cost.sites], dim=1)
+            shared = any(bool(is_shut[index].any()) for index in cost.sites)
+            total += cost.flops * (int(own.any(dim=1).sum()) + int(shared))
         return total
 
     @property
@@ -43,12 +48,22 @@ class CostModel:
     @property
     def hard_sharing(self) -> int:
         """One encoder and all heads: every gate shut."""
-        return self.encoder + sum(self.heads.values())
+        return self._flops_of_all(is_open=False)
 
     @property
     def single_task(self) -> int:
         """One encoder per task and all heads: every gate open."""
-        return self.num_tasks * self.encoder + sum(self.heads.values())
+        return self._flops_of_all(is_open=True)
+
+    def _flops_of_all(self, *, is_open: bool) -> int:
+        """With all gates alike one channel tells of all; a layer costs what its channels cost."""
+        total = sum(self.heads.values())
+        for site, readers in zip(self.sites, self.readers, strict=True):
+            total += site.channel_flops * site.num_channels * (sum(readers) if is_open else any(readers))
+        for cost in self.whole_costs:
+            reading = [any(of_task) for of_task in zip(*(self.readers[index] for index in cost.sites), strict=True)]
+            total += cost.flops * (sum(reading) if is_open else any(reading))
+        return total
 
     @property
     def floor(self) -> int:

@@ -13,19 +13,19 @@ from gatefront.spaces.errors import SpaceError
 from gatefront.spaces.gating.channel_gate import ChannelGate
 from gatefront.spaces.gating.estimators import Estimator
 from gatefront.spaces.gating.gate_layout import GateLayout
-from gatefront.spaces.gating.gate_map import GateMap, GateSite
+from gatefront.spaces.gating.gate_map import UNREAD, GateMap, GateSite
 from gatefront.spaces.graph.opaque import readable_name
 from gatefront.spaces.networks.activation_checkpointing import split_at_blocks
 from gatefront.spaces.networks.branches import LiveBranches, run_branches
 from gatefront.spaces.networks.cost_model import CostModel, GatePattern
-from gatefront.spaces.networks.encoder import build_encoder, feature_shapes
+from gatefront.spaces.networks.encoder import build_encoder
+from gatefront.spaces.networks.feature_readers import FeatureReaders, find_readers
 from gatefront.spaces.networks.lifting import find_sites
 from gatefront.spaces.networks.live_channels import find_live_channels
-from gatefront.spaces.networks.shared_network import build_heads
+from gatefront.spaces.networks.shared_network import build_heads, trace_heads
 from gatefront.spaces.networks.task_modules import TaskModules, position_keys, with_positions
-from gatefront.spaces.networks.unread_sites import require_sites_read_by_all
 from gatefront.spaces.tasks import Task
-from gatefront.spaces.tracing.trace import note_last_uses, trace_head
+from gatefront.spaces.tracing.trace import note_last_uses
 
 
 def build_gated_network(
@@ -68,6 +68,8 @@ class InterroGateNetwork(nn.Module):
         self.lifting = find_sites(encoder, layout)
         if not self.lifting.sites:
             raise SpaceError(f"backbone {architecture.backbone!r} has no layer whose output a gate could choose.")
+        self.head_graphs = trace_heads(encoder, heads)
+        self.readers = self._find_readers()
         self.gates = nn.ModuleList(
             ChannelGate(
                 len(architecture.tasks),
@@ -75,24 +77,24 @@ class InterroGateNetwork(nn.Module):
                 channel_axis=site.channel_axis,
                 initial_logit=initial_logit,
                 group_size=site.group_size,
+                readers=self.readers.of_node[site.node],
             )
             for site in self.lifting.sites
         )
-        self.head_graphs = self._trace_heads()
-        require_sites_read_by_all(encoder.graph, self.lifting, self.head_graphs)
-        self._live: LiveBranches | None = None
+        self._live = self._read_branches()
         self._segments: list[list[fx.Node]] | None = None
         self.register_load_state_dict_post_hook(_refresh_after_loading)  # type: ignore[no-untyped-call]
         self.cost = CostModel(
             sites=self.lifting.sites,
             whole_costs=self.lifting.whole_costs,
+            readers=tuple(self.readers.of_node[site.node] for site in self.lifting.sites),
             encoder=sum(node.meta["flops"] for node in encoder.graph.nodes),
             heads={name: sum(n.meta["flops"] for n in graph.nodes) for name, graph in self.head_graphs.items()},
         )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "InterroGateNetwork":
         # A copied graph has nodes of its own, and these are about nodes.
-        of_nodes = {"lifting", "cost", "_live", "_segments"}
+        of_nodes = {"lifting", "cost", "readers", "_live", "_segments"}
         copied = type(self).__new__(type(self))
         memo[id(self)] = copied
         for name, value in vars(self).items():
@@ -100,6 +102,7 @@ class InterroGateNetwork(nn.Module):
         note_last_uses(copied.shared_encoder.graph)
         copied.lifting = find_sites(copied.shared_encoder, copied.layout)
         copied.cost = replace(self.cost, sites=copied.lifting.sites)
+        copied.readers = copied._find_readers()
         copied._refresh_live_branches()
         if self._segments is not None:
             copied.checkpoint_activations()
@@ -153,13 +156,13 @@ class InterroGateNetwork(nn.Module):
         """
         for gate in self.channel_gates():
             gate.alpha.requires_grad_(False)
-        self._live = self._find_live_branches()
+        self._refresh_live_branches()
 
     def unfreeze_gates(self) -> None:
-        """Undo :meth:`freeze_gates`: logits learn again and every branch runs."""
+        """Undo :meth:`freeze_gates`: logits learn again and every branch that a task reads runs."""
         for gate in self.channel_gates():
             gate.alpha.requires_grad_(True)
-        self._live = None
+        self._refresh_live_branches()
 
     def set_estimator(self, estimator: Estimator) -> None:
         """How gates get their gradient."""
@@ -185,7 +188,10 @@ class InterroGateNetwork(nn.Module):
         sites = tuple(
             GateSite(
                 name=readable_name(self.lifting.sites[index].node),
-                own=tuple("".join("1" if bit else "0" for bit in row) for row in own.tolist()),
+                own=tuple(
+                    "".join("1" if bit else "0" for bit in row) if reads else UNREAD * len(row)
+                    for row, reads in zip(own.tolist(), self.cost.readers[index], strict=True)
+                ),
                 flops_per_channel=float(self.lifting.sites[index].channel_flops),
             )
             for index, own in enumerate(self.gate_pattern())
@@ -208,7 +214,7 @@ class InterroGateNetwork(nn.Module):
 
     def _find_live_branches(self) -> LiveBranches:
         graph = self.shared_encoder.graph
-        live = find_live_channels(graph, self.lifting.sites, self.gate_pattern()).before
+        live = find_live_channels(graph, self.lifting.sites, self.gate_pattern(), self.readers).before
         num_branches = len(self.tasks) + 1
         return {
             node: tuple(bool(live[node, b].any()) for b in range(num_branches))
@@ -216,14 +222,20 @@ class InterroGateNetwork(nn.Module):
             if node.op != "output"
         }
 
-    def _refresh_live_branches(self) -> None:
-        if self._live is not None:
-            self._live = self._find_live_branches()
+    def _read_branches(self) -> LiveBranches | None:
+        """What runs while gates may still change; None for everything."""
+        if all(all(readers) for readers in self.readers.of_node.values()):
+            return None
+        return {node: (any(readers), *readers) for node, readers in self.readers.of_node.items()}
 
-    def _trace_heads(self) -> dict[str, fx.Graph]:
-        """Per task, the annotated graph of its decoder; pruning copies it."""
-        shapes = feature_shapes(self.shared_encoder)
-        return {t.name: trace_head(self.heads[t.name], shapes, name=f"decoder {t.name}").graph for t in self.tasks}
+    def _refresh_live_branches(self) -> None:
+        is_frozen = not any(gate.alpha.requires_grad for gate in self.channel_gates())
+        self._live = self._find_live_branches() if is_frozen else self._read_branches()
+
+    def _find_readers(self) -> FeatureReaders:
+        return find_readers(
+            self.shared_encoder.graph, [self.head_graphs[name] for name in self.architecture.task_names]
+        )
 
 
 def _refresh_after_loading(network: nn.Module, _: object) -> None:

@@ -7,6 +7,7 @@ from torch import Tensor, fx
 
 from gatefront.spaces.graph.channel_rules import ChannelRule, num_channels
 from gatefront.spaces.networks.cost_model import GatePattern
+from gatefront.spaces.networks.feature_readers import FeatureReaders
 from gatefront.spaces.networks.lifting import Site
 
 SHARED = 0
@@ -26,8 +27,10 @@ class Liveness:
     after: dict[BranchValue, Tensor]
 
 
-def find_live_channels(graph: fx.Graph, sites: tuple[Site, ...], pattern: GatePattern) -> Liveness:
-    """Walk backward from the features, of which every task reads all channels."""
+def find_live_channels(
+    graph: fx.Graph, sites: tuple[Site, ...], pattern: GatePattern, readers: FeatureReaders
+) -> Liveness:
+    """Walk backward from the features, of which every task reads all channels of those that go into its decoder."""
     num_branches = pattern[0].shape[0] + 1
     own_at = {site.node: own for site, own in zip(sites, pattern, strict=True)}
     after = {
@@ -39,30 +42,30 @@ def find_live_channels(graph: fx.Graph, sites: tuple[Site, ...], pattern: GatePa
     before: dict[BranchValue, Tensor] = {}
     for node in reversed(graph.nodes):
         if node.op == "output":
-            for source in node.all_input_nodes:
-                for b in range(1, num_branches):
-                    after[source, b].fill_(True)
+            for t, features in enumerate(readers.features):
+                for source in features:
+                    after[source, t + 1].fill_(True)
             continue
-        for b, live in enumerate(_behind_gate(node, own_at.get(node), after, num_branches)):
+        reads = torch.tensor(readers.of_node[node])[:, None]
+        for b, live in enumerate(_behind_gate(node, own_at.get(node), reads, after)):
             before[node, b] = live
             if live.any():
                 _mark_sources(node, b, live, after)
     return Liveness(before=before, after=after)
 
 
-def _behind_gate(
-    node: fx.Node, own: Tensor | None, after: dict[BranchValue, Tensor], num_branches: int
-) -> list[Tensor]:
+def _behind_gate(node: fx.Node, own: Tensor | None, reads: Tensor, after: dict[BranchValue, Tensor]) -> list[Tensor]:
     """From what is read behind the gate to what has to be computed before it, for every branch.
 
-    The mix reads ``s_t`` of all tasks, so a live channel of the shared stream keeps every open task's own
-    channel alive, and the shared one as long as any task is shut.
+    The mix reads ``s_t`` of all readers, so a live channel of the shared stream keeps every open reader's own
+    channel alive, and the shared one as long as any reader is shut.
     """
+    num_branches = len(reads) + 1
     read = [after[node, b] for b in range(num_branches)]
     if own is None:
         return read
     mixed = read[SHARED]
-    shared = mixed & ~own.all(dim=0)
+    shared = mixed & (~own & reads).any(dim=0)
     for t in range(num_branches - 1):
         shared = shared | (read[t + 1] & ~own[t])
     return [shared, *((read[t + 1] | mixed) & own[t] for t in range(num_branches - 1))]

@@ -1,6 +1,6 @@
 """SharedNetwork: one encoder, one decoder per task. With one task it is the single-task reference."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from torch import Tensor, fx, nn
 
@@ -9,6 +9,7 @@ from gatefront.spaces.decoders import build_decoder
 from gatefront.spaces.errors import SpaceError
 from gatefront.spaces.networks.encoder import build_encoder, feature_shapes
 from gatefront.spaces.networks.task_modules import TaskModules
+from gatefront.spaces.tracing.trace import trace_head
 
 
 class SharedNetwork(nn.Module):
@@ -35,6 +36,8 @@ class SharedNetwork(nn.Module):
 def build_shared_network(architecture: Architecture, task_names: Sequence[str] | None = None) -> SharedNetwork:
     """A network with one encoder for the named tasks; None means all of them (hard sharing).
 
+    Layers that lead to no feature that one of these tasks reads are kept for their weights, and do not run.
+
     Raises:
         SpaceError: a name is not a task of the architecture, or the backbone cannot be built.
     """
@@ -46,7 +49,9 @@ def build_shared_network(architecture: Architecture, task_names: Sequence[str] |
             hint=f"It has {', '.join(architecture.task_names)}.",
         )
     encoder = build_encoder(architecture)
-    return SharedNetwork(architecture, encoder, build_heads(architecture, encoder, names))
+    heads = build_heads(architecture, encoder, names)
+    _leave_out_unread_features(encoder, trace_heads(encoder, heads).values())
+    return SharedNetwork(architecture, encoder, heads)
 
 
 def build_heads(architecture: Architecture, encoder: fx.GraphModule, names: Sequence[str]) -> TaskModules:
@@ -56,3 +61,21 @@ def build_heads(architecture: Architecture, encoder: fx.GraphModule, names: Sequ
         task.name: build_decoder(task, architecture, shapes) for task in architecture.tasks if task.name in names
     }
     return TaskModules(architecture.task_names, decoders)
+
+
+def trace_heads(encoder: fx.GraphModule, heads: TaskModules) -> dict[str, fx.Graph]:
+    """Per task, the annotated graph of its decoder."""
+    shapes = feature_shapes(encoder)
+    return {name: trace_head(head, shapes, name=f"decoder {name}").graph for name, head in heads.items()}
+
+
+def _leave_out_unread_features(encoder: fx.GraphModule, heads: Iterable[fx.Graph]) -> None:
+    """Put None in the place of features that no head reads, so that the others keep their places."""
+    read = {node.meta["feature_index"] for head in heads for node in head.nodes if node.op == "placeholder"}
+    output = next(node for node in reversed(encoder.graph.nodes) if node.op == "output")
+    returned = list(output.args[0])
+    if len(read) == len(returned):
+        return
+    output.args = ([node if index in read else None for index, node in enumerate(returned)],)
+    encoder.graph.eliminate_dead_code()
+    encoder.recompile()

@@ -1,6 +1,6 @@
 """From a gated network to the plain network it stands for: same outputs, only the layers that are read."""
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 
 import torch
 from torch import Tensor, fx, nn
@@ -49,10 +49,10 @@ def tidy(plain: fx.GraphModule) -> None:
     plain.recompile()
 
 
-def _emit_encoder(network: InterroGateNetwork, builder: PlainGraphBuilder) -> list[list[Value]]:
+def _emit_encoder(network: InterroGateNetwork, builder: PlainGraphBuilder) -> list[dict[int, Value]]:
     """``[task][feature]``: what each head reads."""
     graph = network.shared_encoder.graph
-    live = find_live_channels(graph, network.lifting.sites, network.gate_pattern())
+    live = find_live_channels(graph, network.lifting.sites, network.gate_pattern(), network.readers)
     owners = network.branches()
     site_index = {site.node: index for index, site in enumerate(network.lifting.sites)}
     values: dict[tuple[fx.Node, int], Value] = {}
@@ -62,7 +62,11 @@ def _emit_encoder(network: InterroGateNetwork, builder: PlainGraphBuilder) -> li
             values.update({(node, b): images for b in range(len(owners))})
             continue
         if node.op == "output":
-            return [[values[source, b] for source in node.args[0]] for b in range(1, len(owners))]
+            returned = dict(enumerate(node.args[0]))
+            return [
+                {index: values[source, b] for index, source in returned.items() if (source, b) in values}
+                for b in range(1, len(owners))
+            ]
         for b, owner in enumerate(owners):
             if live.before[node, b].any():
                 sources = {source: values[source, b] for source in node.all_input_nodes}
@@ -84,7 +88,7 @@ def _emit_gate(
     """Replace the branches' own values by the chosen ones, and the shared value by the mix."""
     site, gate = network.lifting.sites[index], network.channel_gates()[index]
     node, axis = site.node, site.channel_axis
-    own, weight = gate.pattern(), torch.softmax(gate.beta.detach().cpu(), dim=0)
+    own, weight = gate.pattern(), gate.mixing_weights().detach().cpu()
     computed = {b: values[node, b] for b in range(len(own) + 1) if live.before[node, b].any()}
     pool = ChannelPool(builder, computed, axis, own.shape[1])
     for t in range(len(own)):
@@ -93,7 +97,8 @@ def _emit_gate(
             values[node, t + 1] = pool.choose(torch.where(own[t, read], t + 1, SHARED), read)
     read = live.after[node, SHARED]
     if read.any():
-        values[node, SHARED] = emit_mix(pool, own, weight, read, len(node.meta["shape"]))
+        tasks = gate.readers.nonzero().flatten().tolist()
+        values[node, SHARED] = emit_mix(pool, own, weight, read, tasks=tasks, num_axes=len(node.meta["shape"]))
 
 
 def _order_to_meet(
@@ -120,7 +125,9 @@ def _branch_name(b: int) -> str:
     return "shared" if b == SHARED else f"task{b - 1}"
 
 
-def _emit_head(network: InterroGateNetwork, builder: PlainGraphBuilder, t: int, features: list[Value]) -> fx.Node:
+def _emit_head(
+    network: InterroGateNetwork, builder: PlainGraphBuilder, t: int, features: Mapping[int, Value]
+) -> fx.Node:
     task = network.tasks[t].name
     head: nn.Module = network.heads[task]
     values: dict[fx.Node, Value] = {}

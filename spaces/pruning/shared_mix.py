@@ -2,6 +2,7 @@
 
 import functools
 import operator
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -14,8 +15,10 @@ _ALL_FROM = 0.5
 """Above this share of channels that need mixing all are mixed: the sum then reads the tasks' selections as they are."""
 
 
-def emit_mix(pool: ChannelPool, own: Tensor, weight: Tensor, read: Tensor, num_axes: int) -> Value:
-    """``m = sum_t w_t s_t`` of the channels ``read``, from what the branches computed before the gate.
+def emit_mix(
+    pool: ChannelPool, own: Tensor, weight: Tensor, read: Tensor, *, tasks: Sequence[int], num_axes: int
+) -> Value:
+    """``m = sum_t w_t s_t`` of the channels ``read`` over ``tasks``, from what the branches computed before the gate.
 
     Where all tasks are shut the weights, which sum to one, all meet the shared channel: it is passed on as it is,
     unless such channels are few. ``own`` and ``weight`` are ``[tasks, channels]``.
@@ -25,19 +28,22 @@ def emit_mix(pool: ChannelPool, own: Tensor, weight: Tensor, read: Tensor, num_a
         mixed = read
     blocks: list[Value] = []
     if mixed.any():
-        blocks.append(_weighted_sum(pool, own, weight, mixed.nonzero().flatten(), num_axes))
+        blocks.append(_weighted_sum(pool, own, weight, mixed.nonzero().flatten(), tasks, num_axes))
     passed = (read & ~mixed).nonzero().flatten()
     if len(passed):
         blocks.append(pool.choose(torch.full_like(passed, SHARED), passed))
     return pool.builder.concatenate(blocks, pool.axis)
 
 
-def _weighted_sum(pool: ChannelPool, own: Tensor, weight: Tensor, channels: Tensor, num_axes: int) -> Value:
+def _weighted_sum(
+    pool: ChannelPool, own: Tensor, weight: Tensor, channels: Tensor, tasks: Sequence[int], num_axes: int
+) -> Value:
     builder = pool.builder
     shape = [1] * num_axes
     shape[pool.axis] = len(channels)
     terms = []
-    for t, factor in enumerate(weight[:, channels]):
+    for t in tasks:
+        factor = weight[t, channels]
         chosen = pool.take(torch.where(own[t, channels], t + 1, SHARED), channels)
         terms.append(builder.call(operator.mul, chosen.node, builder.constant(factor.reshape(shape))))
     return Value(functools.reduce(lambda total, term: builder.call(operator.add, total, term), terms), channels)

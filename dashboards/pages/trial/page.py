@@ -1,6 +1,7 @@
 """One trial: what its tasks share, how it learned, what it is worth, how to pull it."""
 
 import asyncio
+import math
 from typing import Any
 
 from dash import ClientsideFunction, Dash, Input, Output, State, no_update
@@ -185,5 +186,7 @@ def _chosen(gate_map: GateMap | None, site: str | None) -> str | None:
         return None
     if any(entry.name == site for entry in gate_map.sites):
         return site
-    divided = [sum(share * (1 - share) for share in shares) for shares in gate_map.own_fractions()]
+    divided = [
+        sum(share * (1 - share) for share in shares if not math.isnan(share)) for shares in gate_map.own_fractions()
+    ]
     return gate_map.sites[divided.index(max(divided))].name

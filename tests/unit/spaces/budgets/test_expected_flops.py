@@ -20,7 +20,13 @@ def _model(sizes: list[int], group: int, num_tasks: int, whole: bool) -> tuple[C
         for index, size in enumerate(sizes)
     )
     wholes = (WholeCost(sites=tuple(range(len(sizes))), flops=50),) if whole else ()
-    return CostModel(sites=sites, whole_costs=wholes, encoder=0, heads={str(t): 7 for t in range(num_tasks)}), gates
+    return CostModel(
+        sites=sites,
+        whole_costs=wholes,
+        readers=((True,) * num_tasks,) * len(sites),
+        encoder=0,
+        heads={str(t): 7 for t in range(num_tasks)},
+    ), gates
 
 
 def _pattern(gates: list[ChannelGate], bits: tuple[bool, ...]) -> tuple[torch.Tensor, ...]:
