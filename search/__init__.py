@@ -1,0 +1,1 @@
+"""Studies: from a study file to a front of networks and to the one that is handed out. Knows no pages."""
