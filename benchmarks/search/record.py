@@ -70,10 +70,10 @@ def _record(name: str, text: str, cache: Path, points: list[tuple[float, ...]]) 
     plan = plan_study(parse_study(text))
     cache.mkdir(parents=True, exist_ok=True)
     references = References(plan=plan, results={job.role: train_job(job, cache) for job in reference_jobs(plan)})
-    cost_knob = "gates.tau" if name == "hinge" else "gates.flop_target"
+    cost_parameter = "gates.tau" if name == "hinge" else "gates.flop_target"
     rows = []
     for number, place in enumerate(points):
-        params = {cost_knob: float(place[0]), "gates.lambda_s": _on_log_scale(plan, place[1])}
+        params = {cost_parameter: float(place[0]), "gates.lambda_s": _on_log_scale(plan, place[1])}
         rows.append(_run(plan, references, params, seed=number + 1, cache=cache))
         row = rows[-1]
         print(f"{name} {number + 1}/{len(points)} {params} Δ_MTL {row['delta_mtl']} FLOPs {row['flops']}", flush=True)
@@ -89,10 +89,10 @@ def _record(name: str, text: str, cache: Path, points: list[tuple[float, ...]]) 
 
 
 def _on_log_scale(plan: StudyPlan, share: float) -> float:
-    knob = plan.config.gates.lambda_s
-    if not isinstance(knob, FloatRange):
-        raise SystemExit(f"lambda_s must be a range to be recorded, found {knob}")
-    return float(min(knob.high, max(knob.low, knob.low * (knob.high / knob.low) ** share)))
+    parameter = plan.config.gates.lambda_s
+    if not isinstance(parameter, FloatRange):
+        raise SystemExit(f"lambda_s must be a range to be recorded, found {parameter}")
+    return float(min(parameter.high, max(parameter.low, parameter.low * (parameter.high / parameter.low) ** share)))
 
 
 def _run(

@@ -7,10 +7,10 @@ from typing import Any
 
 from gatefront.search.comparison.systems import OTHER_FAMILIES, System
 from gatefront.search.config.family import FamilySection
-from gatefront.search.config.parameters import ends
+from gatefront.search.config.parameters import bounds
 from gatefront.search.config.study_config import StudyConfig
 from gatefront.search.driver.references import ReferenceJob, References, reference_jobs
-from gatefront.search.planning.capacities import CAPACITY_KNOBS
+from gatefront.search.planning.capacities import CAPACITY_PARAMETERS
 from gatefront.search.planning.family_costs import family_flops
 from gatefront.search.planning.study_plan import StudyPlan, plan_study
 from gatefront.search.results.comparison_table import SystemRun
@@ -166,10 +166,12 @@ def single_task_run(plan: StudyPlan, results: Iterable[ReferenceResult]) -> Syst
 
 def _central_trial(plan: StudyPlan, references: References) -> TrialSpec:
     """InterroGate at the budget, every other knob at its centre."""
-    capacity, target = plan.largest, plan.config.gates.target_knob
-    params = central_params(plan.config) | {f"network.{k}": getattr(capacity.architecture, k) for k in CAPACITY_KNOBS}
+    capacity, target = plan.largest, plan.config.gates.target_parameter
+    params = central_params(plan.config) | {
+        f"network.{k}": getattr(capacity.architecture, k) for k in CAPACITY_PARAMETERS
+    }
     if target is not None:
-        params["gates.flop_target"] = max(ends(target))
+        params["gates.flop_target"] = max(bounds(target))
     return references.trial_spec(decode(plan, params, seed=plan.config.study.seed + 1))
 
 

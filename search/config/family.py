@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from gatefront.search.config.parameters import FloatParameter, StrictModel, ends, word_form
+from gatefront.search.config.parameters import FloatParameter, StrictModel, bounds, word_form
 from gatefront.spaces.families.etr_nlp import GAMMA
 from gatefront.trainer.trial.families.lomt_layer_search import SPARSITY
 
@@ -35,10 +35,10 @@ class FamilySection(StrictModel):
         for key, owner in OWNERS.items():
             if key in self.model_fields_set and owner not in self.names:
                 raise ValueError(f'{key} has no effect without the family "{owner}"')
-        for value in ends(self.gamma):
+        for value in bounds(self.gamma):
             if not 0 < value < 1:
                 raise ValueError(f"gamma must lie above 0 and below 1, found {value}")
-        for value in ends(self.sparsity):
+        for value in bounds(self.sparsity):
             if not value > 0:
                 raise ValueError(f"sparsity must be above 0, found {value}")
         return self

@@ -10,7 +10,7 @@ from gatefront.search.config.parameters import (
     IntChoice,
     IntParameter,
     StrictModel,
-    ends,
+    bounds,
     word_form,
 )
 from gatefront.spaces.gating.estimators import Estimator
@@ -72,11 +72,11 @@ class GatesSection(StrictModel):
 
     @field_validator("flop_target")
     @classmethod
-    def _is_a_share(cls, knob: FloatParameter | None) -> FloatParameter | None:
-        for value in () if knob is None else ends(knob):
+    def _is_a_share(cls, parameter: FloatParameter | None) -> FloatParameter | None:
+        for value in () if parameter is None else bounds(parameter):
             if not 0 <= value <= 1:
                 raise ValueError(f"flop_target must lie between 0 (all shared) and 1 (the budget), found {value}")
-        return knob
+        return parameter
 
     @model_validator(mode="after")
     def _tau_is_the_hinges(self) -> "GatesSection":
@@ -87,7 +87,7 @@ class GatesSection(StrictModel):
         return self
 
     @property
-    def target_knob(self) -> FloatParameter | None:
+    def target_parameter(self) -> FloatParameter | None:
         """``flop_target`` as it works: training towards a cost needs one, and spreads over the upper half unasked."""
         if self.flop_target is None and self.sparsity == "expected_flops":
             return FloatRange(low=0.5, high=1.0)

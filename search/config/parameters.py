@@ -91,54 +91,54 @@ FloatChoice = Annotated[Annotated[float, _Value] | Annotated[Choices[float], _Ch
 IntChoice = Annotated[Annotated[int, _Value] | Annotated[Choices[int], _Choices], _ByForm]
 ScheduleName = Literal["one_cycle", "poly", "constant"]
 
-AnyKnob = Scalar | Choices[str] | Choices[int] | Choices[float] | FloatRange | IntRange
+AnyParameter = Scalar | Choices[str] | Choices[int] | Choices[float] | FloatRange | IntRange
 
 
-def distribution(knob: AnyKnob) -> BaseDistribution | None:
+def distribution(parameter: AnyParameter) -> BaseDistribution | None:
     """What Optuna samples the knob from; None where there is nothing to choose."""
-    if isinstance(knob, FloatRange):
-        return FloatDistribution(knob.low, knob.high, log=knob.log)
-    if isinstance(knob, IntRange):
-        return IntDistribution(knob.low, knob.high, log=knob.log)
-    if isinstance(knob, Choices) and len(knob.choices) > 1:
-        return CategoricalDistribution(tuple(knob.choices))
+    if isinstance(parameter, FloatRange):
+        return FloatDistribution(parameter.low, parameter.high, log=parameter.log)
+    if isinstance(parameter, IntRange):
+        return IntDistribution(parameter.low, parameter.high, log=parameter.log)
+    if isinstance(parameter, Choices) and len(parameter.choices) > 1:
+        return CategoricalDistribution(tuple(parameter.choices))
     return None
 
 
-def resolve(knob: AnyKnob, sampled: Scalar | None) -> Scalar:
+def resolve(parameter: AnyParameter, sampled: Scalar | None) -> Scalar:
     """The knob's value in one trial: the sampled one, or the fixed one where nothing was sampled."""
     if sampled is not None:
         return sampled
-    if isinstance(knob, Choices):
-        first: Scalar = knob.choices[0]
+    if isinstance(parameter, Choices):
+        first: Scalar = parameter.choices[0]
         return first
-    if isinstance(knob, FloatRange | IntRange):
-        raise ValueError(f"a range needs a sampled value, found none for {knob.low}..{knob.high}")
-    return knob
+    if isinstance(parameter, FloatRange | IntRange):
+        raise ValueError(f"a range needs a sampled value, found none for {parameter.low}..{parameter.high}")
+    return parameter
 
 
-def centre(knob: AnyKnob) -> Scalar:
+def center(parameter: AnyParameter) -> Scalar:
     """The middle of a range (geometric on a log scale) or the first choice: what reference networks train with."""
-    if isinstance(knob, FloatRange | IntRange):
-        middle = math.sqrt(knob.low * knob.high) if knob.log else (knob.low + knob.high) / 2
-        return round(middle) if isinstance(knob, IntRange) else middle
-    return resolve(knob, None)
+    if isinstance(parameter, FloatRange | IntRange):
+        middle = math.sqrt(parameter.low * parameter.high) if parameter.log else (parameter.low + parameter.high) / 2
+        return round(middle) if isinstance(parameter, IntRange) else middle
+    return resolve(parameter, None)
 
 
-def largest(knob: IntParameter) -> int:
+def max_value(parameter: IntParameter) -> int:
     """The largest value an integer knob can take."""
-    if isinstance(knob, Choices):
-        return max(knob.choices)
-    return knob.high if isinstance(knob, IntRange) else knob
+    if isinstance(parameter, Choices):
+        return max(parameter.choices)
+    return parameter.high if isinstance(parameter, IntRange) else parameter
 
 
-def ends(knob: FloatParameter) -> tuple[float, ...]:
+def bounds(parameter: FloatParameter) -> tuple[float, ...]:
     """The smallest and the largest value a real knob can take."""
-    if isinstance(knob, Choices):
-        return min(knob.choices), max(knob.choices)
-    return (knob.low, knob.high) if isinstance(knob, FloatRange) else (knob, knob)
+    if isinstance(parameter, Choices):
+        return min(parameter.choices), max(parameter.choices)
+    return (parameter.low, parameter.high) if isinstance(parameter, FloatRange) else (parameter, parameter)
 
 
-def listed(knob: NameChoice | FloatChoice | IntChoice) -> tuple[Scalar, ...]:
+def listed_values(parameter: NameChoice | FloatChoice | IntChoice) -> tuple[Scalar, ...]:
     """Every value of a knob that has no range, in the order written."""
-    return tuple(knob.choices) if isinstance(knob, Choices) else (knob,)
+    return tuple(parameter.choices) if isinstance(parameter, Choices) else (parameter,)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from gatefront.search.config.parameters import largest
+from gatefront.search.config.parameters import max_value
 from gatefront.search.doctor.check import Check
 from gatefront.search.doctor.first_steps import FirstSteps
 from gatefront.search.planning.study_plan import StudyPlan
@@ -18,7 +18,7 @@ def check_duration(plan: StudyPlan, data: MultiTaskData, steps: Sequence[FirstSt
     ``steps`` is one for each family of the study. Of several, the search may come to prefer any: the hours are from
     those of a study of the fastest to those of one of the slowest.
     """
-    per_epoch = max(1, num_samples(data.train) // largest(plan.config.train.batch_size))
+    per_epoch = max(1, num_samples(data.train) // max_value(plan.config.train.batch_size))
     speeds = [_seconds_per_flop(one, plan) * per_epoch for one in steps]
     per_trial = [speed * plan.family_trial_flops(one.family) for speed, one in zip(speeds, steps, strict=True)]
     references = speeds[0] * _reference_flops(plan)

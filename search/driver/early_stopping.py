@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from gatefront.search.config.early_stopping import StoppingRule
-from gatefront.search.config.parameters import largest
+from gatefront.search.config.parameters import max_value
 from gatefront.search.planning.study_plan import StudyPlan
 from gatefront.search.results.budgets import Point
 from gatefront.search.results.nondominated_sort import constrained_order
@@ -87,7 +87,7 @@ def early_stopping(plan: StudyPlan, store: StudyStore) -> EarlyStopping | None:
         return None
     # Another seed of a point of the front is there to say what that point is worth. Asked in Ray's loop: nobody waits.
     stopping = EarlyStopping(rule, flop_budget=_budget_at_rungs(plan), is_exempt=store.as_reader().is_confirmation)
-    for epoch in store.rung_epochs(rule.rungs_until(largest(plan.config.train.epochs))):
+    for epoch in store.rung_epochs(rule.rungs_until(max_value(plan.config.train.epochs))):
         stopping.record(*epoch)
     return stopping
 
@@ -98,4 +98,4 @@ def _budget_at_rungs(plan: StudyPlan) -> int | None:
     Such a trial ends at its target, whatever it costs on the way: being over the budget at a rung says only that its
     target is one of the larger ones.
     """
-    return plan.flop_budget if plan.config.gates.target_knob is None else None
+    return plan.flop_budget if plan.config.gates.target_parameter is None else None

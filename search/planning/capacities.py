@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from gatefront.search.config.gates import GatesSection
-from gatefront.search.config.parameters import listed
+from gatefront.search.config.parameters import listed_values
 from gatefront.search.config.study_config import NetworkSection
 from gatefront.spaces import Architecture, Task, build_gated_network, count_parameters
 from gatefront.spaces.budgets.parameter_budget import count_pruned_parameters
 from gatefront.spaces.gating.gate_layout import GateLayout
 from gatefront.spaces.networks.lifting import find_sites
 
-CAPACITY_KNOBS = ("backbone", "resolution", "width", "decoder_width")
+CAPACITY_PARAMETERS = ("backbone", "resolution", "width", "decoder_width")
 """Keys of [network] that may list several values."""
 
 
@@ -57,7 +57,10 @@ def list_architectures(
             weights=network.weights,
         )
         for backbone, resolution, width, decoder_width in product(
-            listed(network.backbone), listed(network.resolution), listed(network.width), listed(network.decoder_width)
+            listed_values(network.backbone),
+            listed_values(network.resolution),
+            listed_values(network.width),
+            listed_values(network.decoder_width),
         )
     )
 
@@ -67,7 +70,7 @@ def list_layouts(gates: GatesSection) -> tuple[GateLayout, ...]:
     granularities = (gates.granularity,) if isinstance(gates.granularity, str) else gates.granularity.choices
     return tuple(
         GateLayout(granularity=granularity, channel_group=int(channel_group))
-        for granularity, channel_group in product(granularities, listed(gates.channel_group))
+        for granularity, channel_group in product(granularities, listed_values(gates.channel_group))
     )
 
 

@@ -3,7 +3,7 @@
 import functools
 
 from gatefront.search.config.family import INTERROGATE, FamilyName, FamilySection
-from gatefront.search.config.parameters import ends
+from gatefront.search.config.parameters import bounds
 from gatefront.search.planning.capacities import Capacity
 from gatefront.spaces import Architecture, count_flops
 from gatefront.spaces.families import build_family
@@ -18,7 +18,7 @@ def least_flops(section: FamilySection, name: FamilyName, capacity: Capacity) ->
     if name == INTERROGATE:
         return capacity.hard_sharing
     # The larger the shared part, the fewer the FLOPs.
-    gamma = max(ends(section.gamma)) if name == "etr-nlp" else None
+    gamma = max(bounds(section.gamma)) if name == "etr-nlp" else None
     return family_flops(name, capacity.architecture, gamma)
 
 
@@ -29,7 +29,7 @@ def most_flops(section: FamilySection, name: FamilyName, capacity: Capacity) -> 
 
 def dearest_settings(section: FamilySection, name: FamilyName) -> dict[str, float]:
     """What the builder of a family is given for the network of :func:`most_flops`."""
-    return {"gamma": min(ends(section.gamma))} if name == "etr-nlp" else {}
+    return {"gamma": min(bounds(section.gamma))} if name == "etr-nlp" else {}
 
 
 @functools.lru_cache(maxsize=64)

@@ -4,12 +4,12 @@ import math
 from dataclasses import dataclass, replace
 
 from gatefront.search.config.family import INTERROGATE, FamilyName
-from gatefront.search.config.parameters import Choices, FloatRange, largest, listed
+from gatefront.search.config.parameters import Choices, FloatRange, listed_values, max_value
 from gatefront.search.config.quantities import parse_flop_budget, parse_param_budget
 from gatefront.search.config.study_config import StudyConfig
 from gatefront.search.errors import StudyFileError
 from gatefront.search.planning.capacities import (
-    CAPACITY_KNOBS,
+    CAPACITY_PARAMETERS,
     Capacity,
     floor_parameters,
     list_architectures,
@@ -57,7 +57,7 @@ class StudyPlan:
 
     @property
     def reference_epochs(self) -> int:
-        return self.config.train.reference_epochs or largest(self.config.train.epochs)
+        return self.config.train.reference_epochs or max_value(self.config.train.epochs)
 
     @property
     def shared_init_epochs(self) -> int:
@@ -87,7 +87,7 @@ class StudyPlan:
         if name == INTERROGATE:
             return self.trial_flops
         dearest = max(step_cost(weighting, len(self.tasks)) for weighting in self.config.train.weightings)
-        own = dearest * largest(self.config.train.epochs) * most_flops(self.config.family, name, self.largest)
+        own = dearest * max_value(self.config.train.epochs) * most_flops(self.config.family, name, self.largest)
         return own + (self.single_task_flops if name == "lomt" else 0.0)
 
     def _family_compute(self, name: FamilyName) -> float:
@@ -117,9 +117,9 @@ class StudyPlan:
         capacity = self.largest
         delivered = capacity.single_task if self.flop_budget is None else min(capacity.single_task, self.flop_budget)
         gates = self.config.gates
-        behind_the_cut = largest(gates.finetune_epochs) + gates.derived_points * gates.derived_epochs
+        behind_the_cut = max_value(gates.finetune_epochs) + gates.derived_points * gates.derived_epochs
         dearest = max(step_cost(name, len(self.tasks)) for name in self.config.train.weightings)
-        return dearest * (largest(self.config.train.epochs) * capacity.training + behind_the_cut * delivered)
+        return dearest * (max_value(self.config.train.epochs) * capacity.training + behind_the_cut * delivered)
 
 
 def plan_study(config: StudyConfig) -> StudyPlan:
@@ -233,10 +233,12 @@ def _without_hopeless_capacities(plan: StudyPlan) -> StudyPlan:
     kept = tuple(capacity for capacity in plan.capacities if capacity in fitting or capacity is plan.largest)
     network = plan.config.network
     narrowed: dict[str, object] = {}
-    for name in CAPACITY_KNOBS:
-        knob = getattr(network, name)
-        values = [v for v in listed(knob) if any(getattr(c.architecture, name) == v for c in fitting)]
-        narrowed[name] = knob.model_copy(update={"choices": values}) if isinstance(knob, Choices) else knob
+    for name in CAPACITY_PARAMETERS:
+        parameter = getattr(network, name)
+        values = [v for v in listed_values(parameter) if any(getattr(c.architecture, name) == v for c in fitting)]
+        narrowed[name] = (
+            parameter.model_copy(update={"choices": values}) if isinstance(parameter, Choices) else parameter
+        )
     config = plan.config.model_copy(update={"network": network.model_copy(update=narrowed)})
     return replace(plan, config=config, capacities=kept)
 

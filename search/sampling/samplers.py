@@ -11,7 +11,7 @@ from gatefront.search.config.study_config import SamplerName, StudyConfig
 from gatefront.search.sampling.grid_sampler import GridSampler
 from gatefront.search.sampling.search_space import search_space
 
-FEW_TRIALS, FEW_KNOBS = 50, 4
+FEW_TRIALS, FEW_PARAMETERS = 50, 4
 NSGA2_POPULATION = 8
 """Optuna's 50 is more than most studies have trials, and the first generation is random."""
 
@@ -36,9 +36,9 @@ def choose_sampler(config: StudyConfig, *, num_trials: int) -> SamplerChoice:
     asked = config.study.sampler
     if asked != "auto":
         return SamplerChoice(asked, "as the study file asks")
-    num_knobs = len(search_space(config))
-    size = f"{num_trials} trials over {num_knobs} knob{'' if num_knobs == 1 else 's'}"
-    fits = (num_trials <= FEW_TRIALS) + (num_knobs <= FEW_KNOBS)
+    num_search_parameters = len(search_space(config))
+    size = f"{num_trials} trials over {num_search_parameters} knob{'' if num_search_parameters == 1 else 's'}"
+    fits = (num_trials <= FEW_TRIALS) + (num_search_parameters <= FEW_PARAMETERS)
     names: tuple[SamplerName, ...] = ("tpe-independent", "tpe", "gp")
     return SamplerChoice(names[fits], f"chosen for {size}")
 

@@ -10,18 +10,18 @@ from optuna.distributions import BaseDistribution
 from gatefront.search.config.family import INTERROGATE, FamilyName
 from gatefront.search.config.gates import GatesSection, GranularityChoices
 from gatefront.search.config.parameters import (
-    AnyKnob,
+    AnyParameter,
     Choices,
     FloatRange,
     IntRange,
     Scalar,
     ScheduleName,
-    centre,
+    center,
     distribution,
     resolve,
 )
 from gatefront.search.config.study_config import ScheduleChoices, StudyConfig, WeightingChoices
-from gatefront.search.planning.capacities import CAPACITY_KNOBS, Capacity
+from gatefront.search.planning.capacities import CAPACITY_PARAMETERS, Capacity
 from gatefront.search.planning.study_plan import StudyPlan
 from gatefront.trainer.config import GateConfig, TrainConfig
 from gatefront.trainer.trial.family_config import FamilyChoice
@@ -51,7 +51,7 @@ def search_space(config: StudyConfig, family: str | None = None) -> dict[str, Ba
 
     ``family``: only what trials of that one have; None: of all. ``family.name`` comes first where there is a choice.
     """
-    space = {name: distribution(knob) for name, knob in _knobs(config).items() if _is_of(name, family)}
+    space = {name: distribution(parameter) for name, parameter in _parameters(config).items() if _is_of(name, family)}
     return {name: found for name, found in space.items() if found is not None}
 
 
@@ -81,8 +81,12 @@ def _first_of(config: StudyConfig, family: FamilyName) -> list[dict[str, Scalar]
 
 
 def _first_gated(config: StudyConfig) -> list[dict[str, Scalar]]:
-    knobs = _cost_knobs(config.gates)
-    spread = {name: _low_middle_high(knob) for name, knob in knobs.items() if distribution(knob) is not None}
+    parameters = _cost_parameters(config.gates)
+    spread = {
+        name: _low_middle_high(parameter)
+        for name, parameter in parameters.items()
+        if distribution(parameter) is not None
+    }
     steps = range(3) if spread else ()
     points = [{name: values[step] for name, values in spread.items()} for step in steps]
     if config.gates.sparsity == "hinge" and distribution(config.gates.lambda_s) is not None:
@@ -98,9 +102,9 @@ def decode(plan: StudyPlan, params: Params, *, seed: int) -> TrialSettings:
     config = plan.config
     train = _train_config(config, params, seed)
     gates = config.gates
-    knobs = _knobs(config)
+    parameters = _parameters(config)
     capacity = _capacity(plan, params)
-    family = str(_at(FAMILY, knobs, params))
+    family = str(_at(FAMILY, parameters, params))
     if family != INTERROGATE:
         nothing = GateConfig(tau=(1.0,) * len(plan.tasks), lambda_s=0.0, finetune_epochs=0)
         choice = _family_choice(plan, family, params)
@@ -111,14 +115,14 @@ def decode(plan: StudyPlan, params: Params, *, seed: int) -> TrialSettings:
         flop_target=_flop_target(plan, capacity, params),
         gates=GateConfig(
             tau=_tau(plan, params),
-            lambda_s=float(_at("gates.lambda_s", knobs, params)),
-            learning_rate=float(_at("gates.learning_rate", knobs, params)),
-            initial_logit=float(_at("gates.initial_logit", knobs, params)),
-            max_logit=float(_at("gates.max_logit", knobs, params)),
-            finetune_epochs=int(_at("gates.finetune_epochs", knobs, params)),
-            finetune_rate=float(_at("gates.finetune_rate", knobs, params)),
-            granularity=_at("gates.granularity", knobs, params),  # type: ignore[arg-type]  # checked when read
-            channel_group=int(_at("gates.channel_group", knobs, params)),
+            lambda_s=float(_at("gates.lambda_s", parameters, params)),
+            learning_rate=float(_at("gates.learning_rate", parameters, params)),
+            initial_logit=float(_at("gates.initial_logit", parameters, params)),
+            max_logit=float(_at("gates.max_logit", parameters, params)),
+            finetune_epochs=int(_at("gates.finetune_epochs", parameters, params)),
+            finetune_rate=float(_at("gates.finetune_rate", parameters, params)),
+            granularity=_at("gates.granularity", parameters, params),  # type: ignore[arg-type]  # checked when read
+            channel_group=int(_at("gates.channel_group", parameters, params)),
             sparsity=gates.sparsity,
             estimator=gates.estimator,
             importance=gates.importance,
@@ -129,11 +133,11 @@ def decode(plan: StudyPlan, params: Params, *, seed: int) -> TrialSettings:
 
 
 def _family_choice(plan: StudyPlan, family: str, params: Params) -> FamilyChoice:
-    knobs = _knobs(plan.config)
+    parameters = _parameters(plan.config)
     if family == "etr-nlp":
-        return FamilyChoice(name=family, settings={"gamma": float(_at("family.gamma", knobs, params))})
+        return FamilyChoice(name=family, settings={"gamma": float(_at("family.gamma", parameters, params))})
     if family == "lomt":
-        sparsity = float(_at("family.sparsity", knobs, params))
+        sparsity = float(_at("family.sparsity", parameters, params))
         # As long as the single-task references, which they are but for their sparsity.
         return FamilyChoice(name=family, sparsity=sparsity, search_epochs=plan.reference_epochs)
     return FamilyChoice(name=family)
@@ -143,17 +147,17 @@ def _tau(plan: StudyPlan, params: Params) -> tuple[float, ...]:
     gates = plan.config.gates
     if gates.sparsity != "hinge":
         return (1.0,) * len(plan.tasks)  # the paper's tau where nothing is held back
-    knobs = _tau_knobs(gates)
+    parameters = _tau_parameters(gates)
     names = [f"gates.tau.{task.name}" if isinstance(gates.tau, dict) else "gates.tau" for task in plan.tasks]
-    return tuple(float(_at(name, knobs, params)) for name in names)
+    return tuple(float(_at(name, parameters, params)) for name in names)
 
 
 def _flop_target(plan: StudyPlan, capacity: Capacity, params: Params) -> int | None:
     """Between the capacity's floor and the most it may cost."""
-    knob = plan.config.gates.target_knob
-    if knob is None:
+    parameter = plan.config.gates.target_parameter
+    if parameter is None:
         return None
-    share = float(resolve(knob, params.get("gates.flop_target")))
+    share = float(resolve(parameter, params.get("gates.flop_target")))
     top = capacity.ceiling if plan.flop_budget is None else min(capacity.ceiling, plan.flop_budget)
     return capacity.hard_sharing + int(share * (top - capacity.hard_sharing))
 
@@ -177,12 +181,12 @@ def reference_train_config(config: StudyConfig, *, epochs: int) -> TrainConfig:
 
 def central_params(config: StudyConfig) -> dict[str, Scalar]:
     """Every knob at its centre, by its name; a fixed one at its value."""
-    return {name: centre(knob) for name, knob in _knobs(config).items()}
+    return {name: center(parameter) for name, parameter in _parameters(config).items()}
 
 
-def _knobs(config: StudyConfig) -> dict[str, AnyKnob]:
+def _parameters(config: StudyConfig) -> dict[str, AnyParameter]:
     network, train, gates, family = config.network, config.train, config.gates, config.family
-    knobs: dict[str, AnyKnob] = {
+    parameters: dict[str, AnyParameter] = {
         FAMILY: family.name if isinstance(family.name, str) else Choices[str](choices=list(family.names)),
         "network.backbone": network.backbone,
         "network.resolution": network.resolution,
@@ -192,8 +196,8 @@ def _knobs(config: StudyConfig) -> dict[str, AnyKnob]:
         "train.batch_size": train.batch_size,
         "train.learning_rate": train.learning_rate,
         "train.weight_decay": train.weight_decay,
-        "train.schedule": _word_knob(train.schedule),
-        "train.weighting": _word_knob(train.weighting),
+        "train.schedule": _word_parameter(train.schedule),
+        "train.weighting": _word_parameter(train.weighting),
         "family.gamma": family.gamma,
         "family.sparsity": family.sparsity,
         "gates.lambda_s": gates.lambda_s,
@@ -202,64 +206,64 @@ def _knobs(config: StudyConfig) -> dict[str, AnyKnob]:
         "gates.max_logit": gates.max_logit,
         "gates.finetune_epochs": gates.finetune_epochs,
         "gates.finetune_rate": gates.finetune_rate,
-        "gates.granularity": _word_knob(gates.granularity),
+        "gates.granularity": _word_parameter(gates.granularity),
         "gates.channel_group": gates.channel_group,
-        **_cost_knobs(gates),
+        **_cost_parameters(gates),
     }
     if train.gradient_clip is not None:
-        knobs["train.gradient_clip"] = train.gradient_clip
-    return knobs
+        parameters["train.gradient_clip"] = train.gradient_clip
+    return parameters
 
 
-def _is_of(knob: str, family: str | None) -> bool:
+def _is_of(parameter: str, family: str | None) -> bool:
     """True if trials of this family have the knob."""
     if family is None:
         return True
-    owner = INTERROGATE if knob.startswith("gates.") else _OWNERS.get(knob, family)
+    owner = INTERROGATE if parameter.startswith("gates.") else _OWNERS.get(parameter, family)
     return owner == family
 
 
-def _word_knob(knob: str | ScheduleChoices | GranularityChoices | WeightingChoices) -> AnyKnob:
-    return knob if isinstance(knob, str) else Choices[str](choices=[str(word) for word in knob.choices])
+def _word_parameter(parameter: str | ScheduleChoices | GranularityChoices | WeightingChoices) -> AnyParameter:
+    return parameter if isinstance(parameter, str) else Choices[str](choices=[str(word) for word in parameter.choices])
 
 
-def _cost_knobs(gates: GatesSection) -> dict[str, AnyKnob]:
+def _cost_parameters(gates: GatesSection) -> dict[str, AnyParameter]:
     """The knobs that say how much a trial may keep apart."""
-    knobs = _tau_knobs(gates) if gates.sparsity == "hinge" else {}
-    if gates.target_knob is not None:
-        knobs["gates.flop_target"] = gates.target_knob
-    return knobs
+    parameters = _tau_parameters(gates) if gates.sparsity == "hinge" else {}
+    if gates.target_parameter is not None:
+        parameters["gates.flop_target"] = gates.target_parameter
+    return parameters
 
 
-def _tau_knobs(gates: GatesSection) -> dict[str, AnyKnob]:
+def _tau_parameters(gates: GatesSection) -> dict[str, AnyParameter]:
     if isinstance(gates.tau, dict):
-        return {f"gates.tau.{task}": knob for task, knob in gates.tau.items()}
+        return {f"gates.tau.{task}": parameter for task, parameter in gates.tau.items()}
     return {"gates.tau": gates.tau}
 
 
-def _at(name: str, knobs: Mapping[str, AnyKnob], params: Params) -> Scalar:
-    return resolve(knobs[name], params.get(name))
+def _at(name: str, parameters: Mapping[str, AnyParameter], params: Params) -> Scalar:
+    return resolve(parameters[name], params.get(name))
 
 
-def _low_middle_high(knob: AnyKnob) -> tuple[Scalar, Scalar, Scalar]:
-    if isinstance(knob, Choices):
-        ordered: list[Scalar] = sorted(knob.choices)
+def _low_middle_high(parameter: AnyParameter) -> tuple[Scalar, Scalar, Scalar]:
+    if isinstance(parameter, Choices):
+        ordered: list[Scalar] = sorted(parameter.choices)
         return ordered[0], ordered[len(ordered) // 2], ordered[-1]
-    if isinstance(knob, FloatRange | IntRange):
-        return knob.low, centre(knob), knob.high
-    value = resolve(knob, None)
+    if isinstance(parameter, FloatRange | IntRange):
+        return parameter.low, center(parameter), parameter.high
+    value = resolve(parameter, None)
     return value, value, value
 
 
 def _train_config(config: StudyConfig, params: Params, seed: int) -> TrainConfig:
-    knobs, train = _knobs(config), config.train
-    schedule: ScheduleName = _at("train.schedule", knobs, params)  # type: ignore[assignment]  # checked when read
-    clip = None if train.gradient_clip is None else float(_at("train.gradient_clip", knobs, params))
+    parameters, train = _parameters(config), config.train
+    schedule: ScheduleName = _at("train.schedule", parameters, params)  # type: ignore[assignment]  # checked when read
+    clip = None if train.gradient_clip is None else float(_at("train.gradient_clip", parameters, params))
     return TrainConfig(
-        epochs=int(params.get("train.epochs") or _at("train.epochs", knobs, params)),
-        batch_size=int(_at("train.batch_size", knobs, params)),
-        learning_rate=float(_at("train.learning_rate", knobs, params)),
-        weight_decay=float(_at("train.weight_decay", knobs, params)),
+        epochs=int(params.get("train.epochs") or _at("train.epochs", parameters, params)),
+        batch_size=int(_at("train.batch_size", parameters, params)),
+        learning_rate=float(_at("train.learning_rate", parameters, params)),
+        weight_decay=float(_at("train.weight_decay", parameters, params)),
         schedule=schedule,
         gradient_clip=clip,
         seed=seed,
@@ -269,13 +273,13 @@ def _train_config(config: StudyConfig, params: Params, seed: int) -> TrainConfig
         num_loader_workers=train.num_loader_workers,
         checkpoint_activations=train.checkpoint_activations,
         micro_batch_size=train.micro_batch_size,
-        weighting=_at("train.weighting", knobs, params),  # type: ignore[arg-type]  # checked when read
+        weighting=_at("train.weighting", parameters, params),  # type: ignore[arg-type]  # checked when read
     )
 
 
 def _capacity(plan: StudyPlan, params: Params) -> Capacity:
-    knobs = _knobs(plan.config)
-    wanted = {name: _at(f"network.{name}", knobs, params) for name in CAPACITY_KNOBS}
+    parameters = _parameters(plan.config)
+    wanted = {name: _at(f"network.{name}", parameters, params) for name in CAPACITY_PARAMETERS}
     for capacity in plan.capacities:
         if all(getattr(capacity.architecture, name) == value for name, value in wanted.items()):
             return capacity

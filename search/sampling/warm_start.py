@@ -191,12 +191,12 @@ def _translated(plan: StudyPlan, point: TrialPoint, flop_target: int | None, fam
 
 
 def _highest_target(config: StudyConfig) -> Scalar:
-    knob = config.gates.target_knob
-    if isinstance(knob, FloatRange):
-        return knob.high
-    if isinstance(knob, Choices):
-        return max(knob.choices)
-    raise ValueError(f"a flop_target that is searched is a range or choices, found {knob}")
+    parameter = config.gates.target_parameter
+    if isinstance(parameter, FloatRange):
+        return parameter.high
+    if isinstance(parameter, Choices):
+        return max(parameter.choices)
+    raise ValueError(f"a flop_target that is searched is a range or choices, found {parameter}")
 
 
 def _has_few_parameters(plan: StudyPlan, point: TrialPoint) -> bool:

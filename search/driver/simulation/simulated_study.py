@@ -10,7 +10,7 @@ import optuna
 import sqlalchemy as sa
 from ray.tune.search import Searcher
 
-from gatefront.search.config.parameters import largest
+from gatefront.search.config.parameters import max_value
 from gatefront.search.config.study_config import StudyConfig
 from gatefront.search.driver.ray_backend.searcher import StudySearcher
 from gatefront.search.driver.recovery import recover
@@ -179,7 +179,7 @@ class SimulatedStudy:
     def _is_stopped(self, ray_id: str, running: _Running) -> bool:
         if self._stopping is None:
             return False
-        gates_learn = running.epoch <= largest(self._config.train.epochs)
+        gates_learn = running.epoch <= max_value(self._config.train.epochs)
         self._send(ray_id, EpochFinished(_report(running, "train" if gates_learn else "finetune")))
         point = running.answer.epochs[running.epoch - 1]
         return gates_learn and self._stopping.should_stop(running.number, running.epoch, *point)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from gatefront.search.config.parameters import listed
+from gatefront.search.config.parameters import listed_values
 from gatefront.search.config.study_config import StudyConfig
 from gatefront.search.config.study_file import parse_study
 from gatefront.search.errors import StudyFileError
@@ -65,7 +65,7 @@ class StudyFileRules:
 
 def _names(config: StudyConfig) -> Iterator[tuple[str, str]]:
     yield "data.name", config.data.name
-    for name in listed(config.network.backbone):
+    for name in listed_values(config.network.backbone):
         yield "network.backbone", str(name)
 
 
