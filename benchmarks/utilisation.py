@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from gatefront.search.driver.lifecycle import DriverSession, StudyOverrides, start_study
+from gatefront.search.config.overrides import StudyOverrides
+from gatefront.search.driver.lifecycle import DriverSession, start_study
 from gatefront.search.driver.stop_request import StopRequest
 from gatefront.search.driver.worker.trainable import RunTrial
 from gatefront.search.results.records import TrialPoint

@@ -23,7 +23,7 @@ from gatefront.search.driver.recovery import Recovery
 from gatefront.search.driver.signals import signals
 from gatefront.search.driver.stop_request import StopRequest
 from gatefront.search.results.states import StudyState
-from gatefront.search.service.control.driver_job import DriverJob, overrides
+from gatefront.search.service.control.driver_job import DriverJob
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.spaces.errors import GatefrontError
 
@@ -59,7 +59,7 @@ def _drive(order: DriverJob) -> StudyState:
             return resume_study(order.study, driver_session, workers=options.workers)
         return start_study(
             order.text,
-            overrides(options),
+            options,
             Path(order.storage),
             driver_session,
             earlier=options.earlier,
@@ -69,7 +69,7 @@ def _drive(order: DriverJob) -> StudyState:
 
 def _examine(order: DriverJob) -> int:
     """One line of JSON on standard output for each check."""
-    config = overrides(order.options).apply(parse_study(order.text))
+    config = order.options.apply(parse_study(order.text))
     for check in examine(config, url=database_url(), storage=Path(order.storage)):
         typer.echo(json.dumps(asdict(check)))
         sys.stdout.flush()

@@ -12,8 +12,7 @@ import sqlalchemy as sa
 from ray import tune
 
 from gatefront.search.config.latency import LatencyRule
-from gatefront.search.config.quantities import parse_flop_budget, parse_param_budget
-from gatefront.search.config.study_config import LatencySection, StudyConfig
+from gatefront.search.config.overrides import StudyOverrides
 from gatefront.search.config.study_file import parse_study, without_mark
 from gatefront.search.doctor.data_checks import require_sound_data
 from gatefront.search.driver.heartbeat import Heartbeat
@@ -22,7 +21,7 @@ from gatefront.search.driver.recovery import Recovery, recover
 from gatefront.search.driver.run_study import StudyRun, run_study
 from gatefront.search.driver.stop_request import StopRequest
 from gatefront.search.driver.worker.trainable import RunTrial
-from gatefront.search.errors import DriverFailedError, StudyExistsError, StudyFileError
+from gatefront.search.errors import DriverFailedError, StudyExistsError
 from gatefront.search.planning.study_plan import StudyPlan, plan_study
 from gatefront.search.planning.task_records import task_records
 from gatefront.search.planning.worker_resources import WorkerResources
@@ -46,42 +45,6 @@ from gatefront.trainer.data import load_data
 from gatefront.trainer.trial.run_trial import run_trial as train_trial
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StudyOverrides:
-    """What a caller sets against the study file; None leaves the file's value."""
-
-    flop_budget: str | None = None
-    param_budget: str | None = None
-    latency_budget_ms: float | None = None
-    trials: int | None = None
-    workers: int | None = None
-
-    def apply(self, config: StudyConfig) -> StudyConfig:
-        """The config as it will run.
-
-        Raises:
-            StudyFileError: a budget cannot be read, or latency has one and is not measured.
-        """
-        if self.flop_budget is not None:
-            parse_flop_budget(self.flop_budget)
-        if self.param_budget is not None:
-            parse_param_budget(self.param_budget)
-        given = {name: value for name, value in asdict(self).items() if value is not None}
-        latency = _capped(config.latency, given.pop("latency_budget_ms", None))
-        return config.model_copy(update={"study": config.study.model_copy(update=given), "latency": latency})
-
-
-def _capped(latency: LatencySection | None, budget_ms: float | None) -> LatencySection | None:
-    if budget_ms is None:
-        return latency
-    if latency is None:
-        raise StudyFileError(
-            "latency_budget is given, and nothing says how latency is measured.",
-            hint="Add a [latency] table to the study file; it may be empty.",
-        )
-    return latency.model_copy(update={"budget_ms": budget_ms})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import gatefront.search.driver.run_study
-from gatefront.search.driver.lifecycle import DriverSession, StudyOverrides, start_study
+from gatefront.search.config.overrides import StudyOverrides
+from gatefront.search.driver.lifecycle import DriverSession, start_study
 from gatefront.search.driver.references import References
 from gatefront.search.driver.stop_request import StopRequest
 from gatefront.search.driver.worker.trainable import RunTrial

@@ -16,8 +16,8 @@ from gatefront.search.comparison.ray_workers import ray_workers
 from gatefront.search.comparison.run import run_comparison
 from gatefront.search.comparison.systems import DEFAULT_WEIGHTINGS, list_systems, parse_weightings
 from gatefront.search.config.environment import database_url, storage_folder
+from gatefront.search.config.overrides import StudyOverrides
 from gatefront.search.config.study_file import read_study_file
-from gatefront.search.driver.lifecycle import StudyOverrides
 from gatefront.search.driver.ray_backend.cluster import local_cluster, plan_workers
 from gatefront.search.driver.ray_backend.tasks import PreparationStoppedError
 from gatefront.search.driver.signals import signals

@@ -7,9 +7,9 @@ import typer
 from gatefront.search.cli.commands.options import AsJson, Database, FlopBudgetText, ParamBudgetText, Storage, StudyFile
 from gatefront.search.cli.json_output import to_text
 from gatefront.search.config.environment import database_url, storage_folder
+from gatefront.search.config.overrides import StudyOverrides
 from gatefront.search.config.study_file import read_study_file
 from gatefront.search.doctor import examine
-from gatefront.search.driver.lifecycle import StudyOverrides
 from gatefront.search.planning.study_plan import StudyPlan, plan_study
 from gatefront.search.results.formats import format_flops, format_share
 from gatefront.spaces import FLOP_CONVENTION

@@ -23,9 +23,10 @@ from gatefront.search.cli.commands.options import (
 )
 from gatefront.search.cli.live import PlainDisplay, RichDisplay, watching
 from gatefront.search.config.environment import database_url, storage_folder
+from gatefront.search.config.overrides import StudyOverrides
 from gatefront.search.config.quantities import parse_latency_budget
 from gatefront.search.config.study_file import read_study_file
-from gatefront.search.driver.lifecycle import DriverSession, StudyOverrides, resume_study, start_study
+from gatefront.search.driver.lifecycle import DriverSession, resume_study, start_study
 from gatefront.search.driver.recovery import Recovery
 from gatefront.search.driver.signals import signals
 from gatefront.search.driver.stop_request import StopRequest

@@ -6,7 +6,6 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-from gatefront.search.driver.lifecycle import StudyOverrides
 from gatefront.search.service.control.study_control import StartOptions
 
 ORDER_VARIABLE = "GATEFRONT_ORDER"
@@ -49,14 +48,3 @@ def driver_environment(order: DriverJob, url: str, environment: Mapping[str, str
     """
     kept = {name: value for name, value in environment.items() if name not in SERVICE_SECRETS}
     return kept | {ORDER_VARIABLE: order.to_text(), "GATEFRONT_DB": url}
-
-
-def overrides(options: StartOptions) -> StudyOverrides:
-    """What the options set against the study file."""
-    return StudyOverrides(
-        flop_budget=options.flop_budget,
-        param_budget=options.param_budget,
-        latency_budget_ms=options.latency_budget_ms,
-        trials=options.trials,
-        workers=options.workers,
-    )

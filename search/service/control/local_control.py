@@ -15,7 +15,7 @@ from gatefront.search.doctor.check import Check
 from gatefront.search.errors import DriverFailedError, StudyBusyError, StudyExistsError
 from gatefront.search.service import amendments
 from gatefront.search.service.control.doctor_process import Examiner
-from gatefront.search.service.control.driver_job import DriverJob, overrides
+from gatefront.search.service.control.driver_job import DriverJob
 from gatefront.search.service.control.launcher import Driver, Launcher
 from gatefront.search.service.control.study_control import NotRunningError, StartOptions
 from gatefront.search.service.control.study_file_policy import StudyFileRules, require_options
@@ -132,7 +132,7 @@ class LocalControl:
     def _settle(self, text: str, options: StartOptions) -> str:
         """The name of the study that the driver will be given; raises for what the driver would refuse, and more."""
         _check(options)
-        config = overrides(options).apply(self._rules.check(text))
+        config = options.apply(self._rules.check(text))
         return config.study.name
 
     def _order(

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from gatefront.search.config.overrides import StudyOverrides
 from gatefront.search.doctor import Check
 from gatefront.spaces.errors import GatefrontError
 
@@ -13,18 +14,13 @@ class NotRunningError(GatefrontError, RuntimeError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StartOptions:
-    """What is set against the study file, as `gatefront start` takes it; None leaves the file's value.
+class StartOptions(StudyOverrides):
+    """Options of `gatefront start`.
 
-    ``hours`` caps this sitting of the driver. ``earlier`` names a study to go on from. ``force`` starts although the
-    doctor's checks of the data fail.
+    ``hours`` caps this driver session. ``earlier`` names a study to go on from. ``force`` starts although the doctor's
+    checks of the data fail.
     """
 
-    flop_budget: str | None = None
-    param_budget: str | None = None
-    latency_budget_ms: float | None = None
-    trials: int | None = None
-    workers: int | None = None
     hours: float | None = None
     earlier: str | None = None
     force: bool = False

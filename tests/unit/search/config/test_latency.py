@@ -3,9 +3,9 @@
 import pytest
 
 from gatefront.search.config.latency import LatencyRule
+from gatefront.search.config.overrides import StudyOverrides
 from gatefront.search.config.quantities import parse_latency_budget
 from gatefront.search.config.study_file import parse_study
-from gatefront.search.driver.lifecycle import StudyOverrides
 from gatefront.search.errors import StudyFileError
 from gatefront.search.planning.study_plan import plan_study
 
