@@ -1,4 +1,4 @@
-"""Examinations: a study file is started only after the doctor has looked at that very text."""
+"""StudyFileChecks: a study file is started only after the doctor has looked at that very text."""
 
 import hashlib
 from dataclasses import asdict, replace
@@ -8,7 +8,7 @@ from gatefront.search.errors import StudyFileError
 from gatefront.search.service.control.study_control import StartOptions, StudyControl
 
 
-class Examinations:
+class StudyFileChecks:
     """The doctor and the start of studies, in the background. Two at once: the doctor trains for a moment."""
 
     def __init__(self, control: StudyControl) -> None:

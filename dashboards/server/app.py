@@ -8,7 +8,7 @@ from dash import Dash
 from fastapi import FastAPI
 from fastapi.middleware.trustedhost import TrustedHostMiddleware
 
-from gatefront.dashboards.server.deep_links import PageAddresses
+from gatefront.dashboards.server.deep_links import DeepLinks
 from gatefront.dashboards.server.downloads import add_downloads
 from gatefront.dashboards.server.page_shell import frame
 from gatefront.dashboards.server.router import register_pages
@@ -70,7 +70,7 @@ def create_app(
     app.layout = frame(can_act=control is not None)
     register_pages(app, reader, control, bundles)
     add_downloads(server, reader, bundles)
-    server.add_middleware(PageAddresses)
+    server.add_middleware(DeepLinks)
     server.add_middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts))
     return app
 

@@ -9,8 +9,8 @@ from gatefront.search.service.bundle_jobs import BundleJobs
 from gatefront.search.service.control.study_control import StudyControl
 from gatefront.search.service.rest.app import create_rest
 from gatefront.search.service.rest.asgi import Asgi, Receive, Scope, Send
-from gatefront.search.service.rest.auth.authorized_control import GuardedControl
-from gatefront.search.service.rest.auth.middleware import AccessGate
+from gatefront.search.service.rest.auth.authorized_control import AuthorizedControl
+from gatefront.search.service.rest.auth.middleware import AccessMiddleware
 from gatefront.search.service.rest.auth.tokens import Tokens
 from gatefront.search.snapshots.reader import StudyReader
 
@@ -29,9 +29,9 @@ def create_service(
 
     Requests that name another host than the ``allowed_hosts`` are refused before anything else is looked at.
     """
-    pages = create_app(reader, GuardedControl(control), allowed_hosts=allowed_hosts, bundles=jobs)
+    pages = create_app(reader, AuthorizedControl(control), allowed_hosts=allowed_hosts, bundles=jobs)
     inner = ByPath(create_rest(reader, control, jobs), pages.server)
-    return TrustedHostMiddleware(AccessGate(inner, tokens), allowed_hosts=list(allowed_hosts))
+    return TrustedHostMiddleware(AccessMiddleware(inner, tokens), allowed_hosts=list(allowed_hosts))
 
 
 class ByPath:

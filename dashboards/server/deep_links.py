@@ -1,4 +1,4 @@
-"""PageAddresses: ASGI middleware that answers every page's address with the one HTML page."""
+"""DeepLinks: ASGI middleware that answers every page's address with the one HTML page."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -12,7 +12,7 @@ Send = Callable[[Any], Awaitable[None]]
 _NOT_PAGES = ("/_", "/assets/", "/healthz", DOWNLOADS)
 
 
-class PageAddresses:
+class DeepLinks:
     """Serves ``/`` for addresses such as ``/study/digits``, so that a deep link works as the first request too.
 
     Dash 4.4's own catch-all on FastAPI leaves out styles and scripts until ``/`` was asked for once, and

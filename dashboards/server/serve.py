@@ -16,9 +16,9 @@ from gatefront.dashboards.server.asgi import create_service
 from gatefront.dashboards.server.listen import allowed_hosts, is_loopback
 from gatefront.search.driver.signals import handled_by
 from gatefront.search.service.bundle_jobs import BundleJobs
-from gatefront.search.service.control import LocalControl, ProcessLauncher, StudyFileRules
+from gatefront.search.service.control import LocalControl, ProcessLauncher, StudyFilePolicy
 from gatefront.search.service.control.launcher import Launcher
-from gatefront.search.service.control.supervisor import StudyWatch
+from gatefront.search.service.control.supervisor import StudySupervisor
 from gatefront.search.service.rest.asgi import Asgi
 from gatefront.search.service.rest.auth.tokens import Tokens, load_tokens
 from gatefront.search.snapshots.reader import StudyReader
@@ -60,14 +60,14 @@ def serve_studies(options: ServeOptions, listening: socket.socket) -> None:
 @contextmanager
 def service(options: ServeOptions, tokens: Tokens) -> Iterator[Asgi]:
     """The application, with what it does in the background for the length of the block."""
-    rules = StudyFileRules(allow_imports=options.allow_imports, data_roots=options.data_roots)
+    rules = StudyFilePolicy(allow_imports=options.allow_imports, data_roots=options.data_roots)
     control = LocalControl(options.url, options.storage, _launcher(options), rules=rules)
     jobs = BundleJobs(options.url)
     with ExitStack() as stack:
         stack.callback(jobs.close)
         stack.callback(control.close)
         if options.watch:
-            stack.enter_context(StudyWatch(options.url, control))
+            stack.enter_context(StudySupervisor(options.url, control))
         hosts = allowed_hosts(options.host)
         yield create_service(StudyReader(options.url), control, jobs, tokens, allowed_hosts=hosts)
 

@@ -1,4 +1,4 @@
-"""Drawn: figures that were drawn for one browser are handed to the next one, and kept while nothing in them changes."""
+"""FigureCache: figures drawn for one browser are handed to the next one while nothing in them changes."""
 
 import hashlib
 import math

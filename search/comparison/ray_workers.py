@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 def ray_workers(workers: WorkerResources, stop_request: StopRequest) -> Workers:
-    """Everything that a comparison trains, in Ray's workers; a drain ends it as it ends references."""
+    """Everything that a comparison trains, in Ray's workers; a stop request ends it as it ends references."""
     return Workers(
         train_references=RayReferences(workers, stop_request), train_systems=_RaySystems(workers, stop_request)
     )

@@ -1,4 +1,4 @@
-"""DiskKeeper: a running study keeps its promise about the disk."""
+"""DiskGuard: keeps a running study within its disk quota."""
 
 import logging
 import time
@@ -26,7 +26,7 @@ _RESERVE = 64 * 2**20
 
 
 @dataclass(kw_only=True)
-class DiskKeeper:
+class DiskGuard:
     """Takes away what ended trials leave behind, and ends the study cleanly before its quota or its disk is full.
 
     ``trial_bytes`` is what a trial under way takes at most, ``num_workers`` how many there are at a time, ``repeated``

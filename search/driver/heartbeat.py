@@ -20,7 +20,7 @@ class Heartbeat:
     """Holds a study's lease for the length of a ``with`` block.
 
     While the database does not answer, the heart beats on unheard: the lease is kept unless another driver takes it
-    once there is an answer. ``patience`` is for giving it back.
+    once there is an answer. ``retry_policy`` is for giving it back.
     """
 
     def __init__(self, lease: Lease, stop_request: StopRequest, retry_policy: RetryPolicy = NO_RETRY) -> None:

@@ -73,7 +73,7 @@ def start_study(
     earlier: str | None = None,
     force: bool = False,
 ) -> StudyState:
-    """Create the study that ``text`` describes and run it to its end, or until the drain is requested.
+    """Create the study that ``text`` describes and run it to its end, or until a stop is requested.
 
     It goes on from the study named ``earlier``, if one is. With ``force`` the doctor's checks of the data are left out.
 

@@ -42,7 +42,7 @@ class StudyProgress:
     stop_request: StopRequest = field(default_factory=StopRequest)
 
     def rounds(self) -> Iterator[StudyPhase]:
-        """Each is to be run to its end before the next is asked for; none once a drain is requested."""
+        """Each is to be run to its end before the next is asked for; none once a stop is requested."""
         adopted, repeats = self._still_open(self.recovery.adopted), self._still_open(self.recovery.repeats)
         before = None
         while not self.stop_request.is_requested and before != (before := self._num_ended()):

@@ -1,4 +1,4 @@
-"""Running a study: references, then trials in Ray Tune's workers, until all are done or a drain is requested."""
+"""Running a study: references, then trials in Ray Tune's workers, until all are done or a stop is requested."""
 
 import json
 import logging
@@ -13,12 +13,12 @@ import optuna
 from ray import tune
 
 from gatefront.search.config.environment import disk_quota
-from gatefront.search.driver.disk_guard import DiskKeeper
+from gatefront.search.driver.disk_guard import DiskGuard
 from gatefront.search.driver.early_stopping import early_stopping
 from gatefront.search.driver.phases import StudyPhase, StudyProgress
 from gatefront.search.driver.ray_backend.cluster import cluster
-from gatefront.search.driver.ray_backend.oom_kills import MOST_ATTEMPTS, WorkersKilledError, given_up, killed_workers
 from gatefront.search.driver.ray_backend.reference_tasks import RayReferences
+from gatefront.search.driver.ray_backend.retries import MOST_ATTEMPTS, WorkersKilledError, given_up, killed_workers
 from gatefront.search.driver.ray_backend.scheduler import TrialScheduler
 from gatefront.search.driver.ray_backend.searcher import StudySearcher
 from gatefront.search.driver.ray_backend.tasks import PreparationStoppedError
@@ -75,12 +75,12 @@ class StudyRun:
 
     @property
     def has_work(self) -> bool:
-        """False if all is done, or a drain is requested already."""
+        """False if all is done, or a stop is requested already."""
         return next(self.progress.rounds(), None) is not None
 
 
 def run_study(run: StudyRun) -> StudyState:
-    """Drive the study to its end or to the drain; the state it ends in is stored and returned.
+    """Drive the study to its end or to the stop request; the state it ends in is stored and returned.
 
     Raises:
         ReferenceFailedError: a reference could not be trained.
@@ -125,14 +125,14 @@ def _taken_up_again(run: StudyRun) -> StudyRun:
     return replace(run, recovery=recovery)
 
 
-def _disk_keeper(run: StudyRun) -> DiskKeeper:
+def _disk_keeper(run: StudyRun) -> DiskGuard:
     def view() -> StudyView:
         return run.store.retry_policy(lambda: run.reader.view(run.store.study))
 
     def heirs() -> tuple[str, ...]:
         return run.store.retry_policy(lambda: studies_from(run.reader, run.store.study))
 
-    return DiskKeeper(
+    return DiskGuard(
         folders=run.folders,
         view=view,
         heirs=heirs,
@@ -150,7 +150,7 @@ def _doing(run: StudyRun, work: StudyPhase) -> str:
     return "repeating the best trials with other seeds"
 
 
-def _fit(run: StudyRun, references: References, work: StudyPhase, keeper: DiskKeeper, name: str) -> None:
+def _fit(run: StudyRun, references: References, work: StudyPhase, keeper: DiskGuard, name: str) -> None:
     num_new, num_workers = work.limit - len(work.adopted), run.workers.num_workers
     with ProposalPrefetcher(work.ask, limit=num_new, num_workers=num_workers) as ask:
         searcher = _searcher(run, references, work, keeper, ask)
@@ -198,7 +198,7 @@ def _trainable(run: StudyRun) -> Callable[[dict[str, Any]], None]:
     return make_trainable(run.run_trial, run.folders, rule, gpus=gpus)
 
 
-def _searcher(run: StudyRun, references: References, work: StudyPhase, keeper: DiskKeeper, ask: Ask) -> StudySearcher:
+def _searcher(run: StudyRun, references: References, work: StudyPhase, keeper: DiskGuard, ask: Ask) -> StudySearcher:
     budget = run.plan.flop_budget
     gate = ResultValidator(
         run.study,
@@ -282,7 +282,7 @@ def _stopped_early(states: list[TrialState]) -> str:
 
 
 class StopRequestStopper(tune.Stopper):
-    """Stops each trial at its next message once a drain is requested; all of them at once if it is urgent."""
+    """Stops each trial at its next message once a stop is requested; all of them at once if it is urgent."""
 
     def __init__(self, stop_request: StopRequest) -> None:
         self._stop_request = stop_request
@@ -294,7 +294,7 @@ class StopRequestStopper(tune.Stopper):
         return self._stop_request.is_at_once
 
     def __getstate__(self) -> dict[str, Any]:
-        # Ray snapshots its stopper; a drain is not to be taken up again.
+        # Ray snapshots its stopper; a stop request is not to be taken up again.
         return {}
 
 

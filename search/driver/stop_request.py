@@ -34,7 +34,7 @@ class StopRequest:
 
     @property
     def max_seconds(self) -> float | None:
-        """The cap, counted from when the drain was made; None: there is none."""
+        """The cap, counted from when the request was made; None: there is none."""
         return self._max_seconds
 
     def cap(self, max_seconds: float | None) -> None:

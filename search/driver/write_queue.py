@@ -13,7 +13,7 @@ _LOOK_S = 0.1
 
 
 class WriteQueue:
-    """Runs what it is given one after the other, and is waited for unless ``patience`` waits for the database.
+    """Runs what it is given one after the other, and is waited for unless ``retry_policy`` waits for the database.
 
     Then work piles up here and is done when there is an answer: trials train on meanwhile. An error in the work is
     raised by the next call. Only one thread may use it.
@@ -21,7 +21,7 @@ class WriteQueue:
 
     def __init__(self, retry_policy: RetryPolicy) -> None:
         self._retry_policy = retry_policy
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="gatefront-outbox")
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="gatefront-writes")
         self._waiting: deque[Future[Any]] = deque()
 
     def do(self, work: Callable[[], object]) -> None:

@@ -1,4 +1,4 @@
-"""None"""
+"""The hypervolume of a study: how it grew, and how far confirmed points left it open meanwhile."""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime

@@ -28,7 +28,7 @@ class StudyStore:
     """One study's rows, written by its driver. Each method is one short transaction, and may be repeated.
 
     ``guard`` is called before every write; it raises if this process may no longer write. A write of a ``holder`` is
-    refused with :class:`LeaseLostError` once the study is another's. ``patience`` repeats what an outage cut short.
+    refused with :class:`LeaseLostError` once the study is another's. ``retry_policy`` repeats what an outage cut short.
     """
 
     def __init__(

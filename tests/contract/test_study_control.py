@@ -19,7 +19,7 @@ from gatefront.search.errors import (
     StudyNotFoundError,
 )
 from gatefront.search.results.states import StudyState
-from gatefront.search.service.control import LocalControl, NotRunningError, StartOptions, StudyFileRules
+from gatefront.search.service.control import LocalControl, NotRunningError, StartOptions, StudyFilePolicy
 from gatefront.search.service.control.driver_job import ORDER_VARIABLE, DriverJob, driver_environment
 from gatefront.search.service.control.launcher import DriverEnd
 from gatefront.search.snapshots.reader import StudyReader
@@ -225,7 +225,7 @@ def test_the_owner_says_how_far_a_file_may_reach(tmp_path: Path) -> None:
     for folder in (inside, outside):
         folder.mkdir()
     (inside / "link").symlink_to(outside)
-    rules = StudyFileRules(allow_imports=True, data_roots=(inside,))
+    rules = StudyFilePolicy(allow_imports=True, data_roots=(inside,))
     rules.check(file(f'root = "{inside}/nyud"', 'backbone = "mine:net"'))
     rules.check(f'[study]\nname = "a"\n[data]\nname = "my.data:Set"\nroot = "{inside}"\n')
     for root in (outside, f"{inside}/../other", f"{inside}/link", f"{inside}-2", "data", r"a\u0000b"):

@@ -21,7 +21,7 @@ from gatefront.search.bundle import verify_bundle
 from gatefront.search.cli.main import main
 from gatefront.search.results.records import StudyView
 from gatefront.search.results.states import StudyState
-from gatefront.search.service.control.supervisor import StudyWatch
+from gatefront.search.service.control.supervisor import StudySupervisor
 from gatefront.search.service.rest.auth.tokens import Tokens
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.storage.database.engine import open_engine
@@ -167,7 +167,7 @@ def resume_lost() -> Callable[[Service], None]:
 
     def look(served: Service) -> None:
         control = LocalControl(served.url, served.folder / "runs", ProcessLauncher(served.url))
-        StudyWatch(served.url, control).look()
+        StudySupervisor(served.url, control).look()
 
     return look
 

@@ -8,7 +8,7 @@ from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
 
 from gatefront.dashboards.jobs.background import JobState
-from gatefront.dashboards.jobs.study_file_checks import Examinations, failed_checks
+from gatefront.dashboards.jobs.study_file_checks import StudyFileChecks, failed_checks
 from gatefront.dashboards.pages.start.form import FIELD_IDS, form, task_fields, uploaded_text
 from gatefront.dashboards.pages.start.study_file_editor import (
     FIRST_TEXT,
@@ -84,7 +84,7 @@ def _blank(reader: Reader) -> Component:
 
 
 def register_callbacks(app: Dash, control: StudyControl) -> None:
-    examinations = Examinations(control)
+    examinations = StudyFileChecks(control)
 
     @app.callback(  # type: ignore[untyped-decorator, unused-ignore]
         *_FORM,
@@ -182,7 +182,7 @@ def _shown(value: Any) -> Any:
 
 
 def start_update(
-    examinations: Examinations,
+    examinations: StudyFileChecks,
     changed: Any,
     text: str,
     options: StartOptions,

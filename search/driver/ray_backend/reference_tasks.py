@@ -18,8 +18,8 @@ from gatefront.trainer.reporting import ReferenceResult
 class RayReferences:
     """A :data:`gatefront.search.driver.references.TrainAll` that yields results as workers finish them.
 
-    A drain ends it with :class:`~gatefront.search.driver.ray_backend.tasks.PreparationStoppedError`. A full disk asks
-    for the drain.
+    A stop request ends it with :class:`~gatefront.search.driver.ray_backend.tasks.PreparationStoppedError`. A full disk
+    asks for a stop.
     """
 
     def __init__(self, workers: WorkerResources, stop_request: StopRequest) -> None:

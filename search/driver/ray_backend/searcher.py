@@ -23,8 +23,8 @@ GiveUp = Callable[[Mapping[int, str]], Mapping[int, str]]
 class StudySearcher(Searcher):
     """Interrupted trials first, then what ``ask`` gives, until ``limit`` trials were handed out.
 
-    All that touches the database goes through an outbox, in order: in an outage no trial is handed out, what workers
-    say is kept, and those that run train on.
+    All that touches the database goes through a write queue, in order: in an outage no trial is handed out, what
+    workers say is kept, and those that run train on.
 
     Args:
         ask: the next new trial.
@@ -33,9 +33,9 @@ class StudySearcher(Searcher):
         adopted: interrupted trials; they keep number, parameters and checkpoint.
         limit: how many trials to hand out, adopted ones included.
         max_concurrent: no more trials at a time, so that each is sampled with all that is known by then.
-        drain: once requested, nothing new is handed out and unfinished trials are left to a resume.
+        stop_request: once made, nothing new is handed out and unfinished trials are left to a resume.
 
-    ``before_trial`` is called before a trial is handed out, and may request the drain.
+    ``before_trial`` is called before a trial is handed out, and may make the stop request.
     """
 
     def __init__(
@@ -155,7 +155,7 @@ class StudySearcher(Searcher):
         trial = self._live.get(trial_id)
         if trial is None:
             return
-        # Before the drain: what was judged is done, even if the study was asked to stop meanwhile.
+        # Before the stop request: what was judged is done, even if the study was asked to stop meanwhile.
         if trial_id in self._stops:
             self._gate.stop_early(trial, self._stops[trial_id])
         elif self._stop_request.is_requested:

@@ -1,11 +1,11 @@
-"""Jobs side by side in the cluster's workers: handed out together, taken back one by one, ended by a drain."""
+"""Jobs side by side in the cluster's workers: handed out together, taken back one by one, ended by a stop request."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 import ray
 
-from gatefront.search.driver.ray_backend.oom_kills import MOST_ATTEMPTS
+from gatefront.search.driver.ray_backend.retries import MOST_ATTEMPTS
 from gatefront.search.driver.stop_request import StopRequest
 from gatefront.search.planning.worker_resources import WorkerResources
 
@@ -27,7 +27,7 @@ def run_jobs(
     """``train`` with each job's arguments in a worker; yields a job as it ends, well or not, with what it gave.
 
     Raises:
-        PreparationStoppedError: the drain was requested; jobs that still ran were ended.
+        PreparationStoppedError: a stop was requested; jobs that still ran were ended.
     """
     task = ray.remote(train).options(
         num_cpus=1, num_gpus=workers.gpus_per_worker, max_retries=MOST_ATTEMPTS - 1, retry_exceptions=False

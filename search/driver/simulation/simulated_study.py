@@ -111,7 +111,7 @@ class SimulatedStudy:
         self._finished: list[Finished] = []
 
     def run(self, *, until: float | None = None) -> list[Finished]:
-        """Drive the study to its end, or to a drain at ``until`` on the clock; what is done, in the order it ended."""
+        """Drive the study to its end, or to a stop request at ``until``; what is done, in the order it ended."""
         self._hand_out(0.0)
         while self._events:
             clock, ray_id = heapq.heappop(self._events)

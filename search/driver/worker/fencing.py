@@ -1,4 +1,4 @@
-"""Claims: of two workers that hold one trial for theirs, the one that came last trains it.
+"""Fencing token: of two workers that believe they own one trial, only the later one may continue.
 
 A worker that is believed lost may only have been cut off, and wake up beside the one that took its place.
 """

@@ -3,6 +3,6 @@
 from gatefront.search.service.control.local_control import LocalControl
 from gatefront.search.service.control.process_launcher import ProcessLauncher
 from gatefront.search.service.control.study_control import NotRunningError, StartOptions, StudyControl
-from gatefront.search.service.control.study_file_policy import StudyFileRules
+from gatefront.search.service.control.study_file_policy import StudyFilePolicy
 
-__all__ = ["LocalControl", "NotRunningError", "ProcessLauncher", "StartOptions", "StudyControl", "StudyFileRules"]
+__all__ = ["LocalControl", "NotRunningError", "ProcessLauncher", "StartOptions", "StudyControl", "StudyFilePolicy"]

@@ -14,7 +14,7 @@ from gatefront.search.service.control.launcher import DriverEnd
 from gatefront.search.service.control.process_launcher import DRIVER_COMMAND
 
 
-class Examiner:
+class DoctorProcess:
     """Examines study files, each in a process that ends with its iterator, or when all are ended. Thread-safe."""
 
     def __init__(self, url: str) -> None:

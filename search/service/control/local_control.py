@@ -14,11 +14,11 @@ from sqlalchemy.orm import Session
 from gatefront.search.doctor.check import Check
 from gatefront.search.errors import DriverFailedError, StudyBusyError, StudyExistsError
 from gatefront.search.service import amendments
-from gatefront.search.service.control.doctor_process import Examiner
+from gatefront.search.service.control.doctor_process import DoctorProcess
 from gatefront.search.service.control.driver_job import DriverJob
 from gatefront.search.service.control.launcher import Driver, Launcher
 from gatefront.search.service.control.study_control import NotRunningError, StartOptions
-from gatefront.search.service.control.study_file_policy import StudyFileRules, require_options
+from gatefront.search.service.control.study_file_policy import StudyFilePolicy, require_options
 from gatefront.search.storage.database.open import open_store
 from gatefront.search.storage.lease import holds
 from gatefront.search.storage.study_store import StudyStore
@@ -33,15 +33,15 @@ _PATIENCE_S = 1800.0
 class LocalControl:
     """Starts drivers through a launcher, and amends studies in the database. Thread-safe; to be closed at the end."""
 
-    def __init__(self, url: str, storage: Path, launcher: Launcher, *, rules: StudyFileRules | None = None) -> None:
+    def __init__(self, url: str, storage: Path, launcher: Launcher, *, rules: StudyFilePolicy | None = None) -> None:
         self._url = url
         self._storage = storage
         self._launcher = launcher
-        self._rules = rules or StudyFileRules()
+        self._rules = rules or StudyFilePolicy()
         self._lock = threading.Lock()
         self._beginning: set[str] = set()
         self._opened: sa.Engine | None = None
-        self._examiner = Examiner(url)
+        self._examiner = DoctorProcess(url)
         self._closed = threading.Event()
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""StudyFileRules: what a study file that came over the network may ask for."""
+"""StudyFilePolicy: what a study file that came over the network may ask for."""
 
 import math
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _MOST = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StudyFileRules:
+class StudyFilePolicy:
     """Who may write a study file may run what it imports, and read what it names: the owner says how far that goes.
 
     By default a file names registered data sets and backbones only. ``data_roots`` are the folders that ``data.root``

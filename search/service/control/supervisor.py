@@ -1,4 +1,4 @@
-"""StudyWatch: a service's eye on the studies it started; one whose driver is lost goes on."""
+"""StudySupervisor: resumes studies that a service started and whose driver is lost."""
 
 import logging
 import threading
@@ -24,7 +24,7 @@ _MOST_TRIES = 3
 _DRIVEN = (StudyState.PREPARING, StudyState.RUNNING)
 
 
-class StudyWatch:
+class StudySupervisor:
     """Looks every few seconds, from a thread, for the length of a ``with`` block.
 
     A study that a person stopped, or asked to stop, is left alone, as is one that somebody drives from a command line.
@@ -39,7 +39,7 @@ class StudyWatch:
         self._thread = threading.Thread(target=self._watch, name="gatefront-watch", daemon=True)
         self._tries: dict[str, tuple[int, int]] = {}
 
-    def __enter__(self) -> "StudyWatch":
+    def __enter__(self) -> "StudySupervisor":
         self._thread.start()
         return self
 

@@ -8,7 +8,7 @@ from gatefront.search.service.bundle_jobs import BundleJobs
 from gatefront.search.service.control.study_control import StudyControl
 from gatefront.search.service.rest.paths import PREFIX
 from gatefront.search.service.rest.problem_details import add_problems
-from gatefront.search.service.rest.response_cache import ForgetAfterChanges, Replies
+from gatefront.search.service.rest.response_cache import ForgetAfterChanges, ResponseCache
 from gatefront.search.service.rest.routes.bundles import bundle_routes
 from gatefront.search.service.rest.routes.metrics import metrics_routes
 from gatefront.search.service.rest.routes.read import reading_routes
@@ -31,7 +31,7 @@ def create_rest(reader: StudyReader, control: StudyControl, jobs: BundleJobs) ->
         redoc_url=None,
     )
     add_problems(app)
-    replies = Replies()
+    replies = ResponseCache()
     app.add_middleware(ForgetAfterChanges, replies=replies)
     app.include_router(reading_routes(reader, replies), prefix=PREFIX)
     app.include_router(changing_routes(control, reader), prefix=PREFIX)

@@ -1,4 +1,4 @@
-"""Replies: what was sent of a study, kept until the study changes."""
+"""ResponseCache: responses about a study, kept until the study changes."""
 
 import threading
 import time
@@ -34,7 +34,7 @@ class Kept:
         return len(self.content)
 
 
-class Replies:
+class ResponseCache:
     """The latest replies, as the bytes they were. Thread-safe.
 
     A study is looked at for changes four times a second, however many ask; :meth:`forget` is for what is changed here,
@@ -103,7 +103,7 @@ class Replies:
 class ForgetAfterChanges:
     """ASGI middleware: once a request that may have changed something is done, replies are looked at anew."""
 
-    def __init__(self, app: Asgi, replies: Replies) -> None:
+    def __init__(self, app: Asgi, replies: ResponseCache) -> None:
         self._app = app
         self._replies = replies
 

@@ -1,4 +1,4 @@
-"""KeptPlaces: where every point of a study stands, from one read to the next, at the cost of what is near the front."""
+"""FrontMembershipCache: where every point of a study stands, updated at the cost of what is near the front."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
@@ -9,7 +9,7 @@ from gatefront.search.snapshots.front_membership import FrontStatus, budgets_of,
 from gatefront.search.snapshots.study_rows import StudyRows
 
 
-class KeptPlaces:
+class FrontMembershipCache:
     """The same as `gatefront.search.snapshots.front_membership.places` of all points.
 
     A point that was measured once and is dominated by another such one is on no front and decides of no other point's

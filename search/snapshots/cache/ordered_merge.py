@@ -1,4 +1,4 @@
-"""in_order: a dictionary that stays in the order of its keys while others come."""
+"""ordered_merge: a dictionary that stays in the order of its keys while others come."""
 
 from collections.abc import Mapping
 from typing import TypeVar
@@ -7,7 +7,7 @@ Key = TypeVar("Key", int, tuple[int, int])
 Value = TypeVar("Value")
 
 
-def in_order(kept: dict[Key, Value], further: Mapping[Key, Value]) -> dict[Key, Value]:
+def ordered_merge(kept: dict[Key, Value], further: Mapping[Key, Value]) -> dict[Key, Value]:
     """``kept``, which is in order, with the ``further`` entries in place of those of equal key; it may be changed.
 
     Sorted only where it must be: what comes is mostly the newest.

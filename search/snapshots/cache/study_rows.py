@@ -1,4 +1,4 @@
-"""KeptFacts: a study's facts in memory, brought up to date by reading only the trials that changed."""
+"""StudyRowsCache: a study's facts in memory, brought up to date by reading only the trials that changed."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from gatefront.search.results.budgets import Point
 from gatefront.search.results.confirmation import Key
 from gatefront.search.results.states import TrialState
-from gatefront.search.snapshots.cache.ordered_merge import in_order
+from gatefront.search.snapshots.cache.ordered_merge import ordered_merge
 from gatefront.search.snapshots.study_rows import (
     RawDerivedPoint,
     RawTrial,
@@ -24,7 +24,7 @@ _MOST_NAMED = 300
 _UNFINISHED = (TrialState.QUEUED, TrialState.RUNNING)
 
 
-class KeptFacts:
+class StudyRowsCache:
     """What was read of a study, by trial, and the marks by which the next read tells what changed since."""
 
     def __init__(self) -> None:
@@ -63,8 +63,10 @@ class KeptFacts:
             self._latencies.pop(key, None)
             if key not in derived:
                 self.derived.pop(key, None)
-        self.trials = in_order(self.trials, {trial.number: trial for trial in read.trials if trial.number in changed})
-        self.derived = in_order(self.derived, derived)
+        self.trials = ordered_merge(
+            self.trials, {trial.number: trial for trial in read.trials if trial.number in changed}
+        )
+        self.derived = ordered_merge(self.derived, derived)
         self._keys.update((number, [(number, 0)]) for number in changed)
         for key in derived:
             self._keys[key[0]].append(key)

@@ -11,9 +11,9 @@ from gatefront.search.results.hypervolume import GrowingHypervolume
 from gatefront.search.results.pareto import ReferenceFrame
 from gatefront.search.results.records import StudyView, TrialPoint
 from gatefront.search.results.states import StudyState
-from gatefront.search.snapshots.cache.front_membership import KeptPlaces
-from gatefront.search.snapshots.cache.ordered_merge import in_order
-from gatefront.search.snapshots.cache.study_rows import KeptFacts
+from gatefront.search.snapshots.cache.front_membership import FrontMembershipCache
+from gatefront.search.snapshots.cache.ordered_merge import ordered_merge
+from gatefront.search.snapshots.cache.study_rows import StudyRowsCache
 from gatefront.search.snapshots.study_rows import StudyRows
 from gatefront.search.snapshots.study_view import (
     ViewPoints,
@@ -34,8 +34,8 @@ class StudyViewCache:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._facts = KeptFacts()
-        self._places = KeptPlaces()
+        self._facts = StudyRowsCache()
+        self._places = FrontMembershipCache()
         self._trials: dict[int, TrialPoint] = {}
         self._derived: dict[Key, TrialPoint] = {}
         self._hypervolume = GrowingHypervolume(None)
@@ -67,7 +67,7 @@ class StudyViewCache:
         """New points for those that moved; trials first, as derived points have their trial's state."""
         places, kept = self._places.found, self._facts
         trials = {number: trial_point(kept.trials[number], facts, state, places) for number, _ in moved}
-        self._trials = in_order(self._trials, trials)
+        self._trials = ordered_merge(self._trials, trials)
         derived = {
             key: derived_point(kept.derived[key], self._trials[key[0]], facts, places)
             for key in moved
@@ -75,7 +75,7 @@ class StudyViewCache:
         }
         for key in moved - derived.keys():
             self._derived.pop(key, None)
-        self._derived = in_order(self._derived, derived)
+        self._derived = ordered_merge(self._derived, derived)
 
     def _grow(
         self, frame: ReferenceFrame | None, before: list[TrialPoint], after: list[TrialPoint], points: ViewPoints

@@ -1,4 +1,4 @@
-"""From a database URL to an engine: WAL and patience for SQLite, checked connections for everything else."""
+"""From a database URL to an engine: WAL and waiting for SQLite, checked connections for everything else."""
 
 from pathlib import Path
 from typing import Any

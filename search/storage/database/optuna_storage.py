@@ -1,4 +1,4 @@
-"""Optuna's tables in the study's database: with patience for outages, a guard for drivers and, for SQLite, with WAL."""
+"""Optuna's tables in the study's database: with retries in outages, a guard for drivers and, for SQLite, with WAL."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -60,7 +60,7 @@ class RetryPolicy:
         return self._num_waiting > 0
 
     def __call__(self, action: Callable[[], Result]) -> Result:
-        """What ``action`` returns, at its first try or a later one; raises its last error when patience ends."""
+        """What ``action`` returns, at its first try or a later one; raises its last error when the policy gives up."""
         try:
             return action()
         except (sa.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError, StoreError) as error:
@@ -100,7 +100,7 @@ NO_RETRY = RetryPolicy(seconds=0.0)
 
 
 def patient(cls: Cls) -> Cls:
-    """Class decorator: each public method is called again by ``self.patience`` while the database does not answer.
+    """Class decorator: each public method is called again by ``self.retry_policy`` while the database does not answer.
 
     To be used where every method is one transaction that may be repeated.
     """
@@ -111,7 +111,7 @@ def patient(cls: Cls) -> Cls:
 
 
 def repeated(method: Callable[..., Any]) -> Callable[..., Any]:
-    """A method that is called again by its object's ``patience``."""
+    """A method that is called again by its object's ``retry_policy``."""
 
     @functools.wraps(method)
     def call(self: Any, *arguments: Any, **named: Any) -> Any:

@@ -1,4 +1,4 @@
-"""GuardedControl: StudyControl for pages, which ask for everything in one way: only who may write changes anything."""
+"""AuthorizedControl: StudyControl for pages. Only a principal who may write changes anything."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from gatefront.search.service.control.study_control import StartOptions, StudyCo
 from gatefront.search.service.rest.auth.principal import CALLER
 
 
-class GuardedControl:
+class AuthorizedControl:
     """Looks at the caller of the request that is being answered; without one nothing is done."""
 
     def __init__(self, control: StudyControl) -> None:

@@ -1,4 +1,4 @@
-"""AccessGate: ASGI middleware that lets requests in, says whose they are, and sends the others away."""
+"""AccessMiddleware: ASGI middleware that names the principal of a request, or refuses it."""
 
 import math
 from http.cookies import CookieError, SimpleCookie
@@ -8,8 +8,8 @@ from fastapi.responses import RedirectResponse, Response
 
 from gatefront.search.service.rest.asgi import Asgi, BodyTooLargeError, Receive, Scope, Send, header, read_body, replay
 from gatefront.search.service.rest.auth.login import LOGIN, LOGOUT, login_page, read_form
-from gatefront.search.service.rest.auth.principal import CALLER, Caller
-from gatefront.search.service.rest.auth.rate_limit import Failures
+from gatefront.search.service.rest.auth.principal import CALLER, Principal
+from gatefront.search.service.rest.auth.rate_limit import FailedAttempts
 from gatefront.search.service.rest.auth.sessions import COOKIE, LIFETIME_S, Sessions
 from gatefront.search.service.rest.auth.tokens import Tokens
 from gatefront.search.service.rest.problem_details import problem
@@ -24,7 +24,7 @@ _SAFE = ("GET", "HEAD", "OPTIONS")
 _BEARER = "bearer "
 
 
-class AccessGate:
+class AccessMiddleware:
     """Everybody is let in as ``anonymous`` where there are no tokens: such a service listens on loopback only.
 
     A token comes with each request (``Authorization: Bearer``), or once, on the login page, for a session. What is not
@@ -37,7 +37,7 @@ class AccessGate:
         self._tokens = tokens
         self._most_body_bytes = most_body_bytes
         self._sessions = Sessions()
-        self._failures = Failures()
+        self._failures = FailedAttempts()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -85,9 +85,9 @@ class AccessGate:
         scope.setdefault("state", {})["caller"] = found
         return None
 
-    def _identify(self, scope: Scope) -> Caller | Response:
+    def _identify(self, scope: Scope) -> Principal | Response:
         if not self._tokens:
-            return Caller("anonymous", "write")
+            return Principal("anonymous", "write")
         given = header(scope, b"authorization")
         if given is not None and given.lower().startswith(_BEARER):
             return self._check(scope, given[len(_BEARER) :].strip())
@@ -95,7 +95,7 @@ class AccessGate:
         caller = None if secret is None else self._sessions.find(secret)
         return caller or _please_log_in(scope)
 
-    def _check(self, scope: Scope, token: str) -> Caller | Response:
+    def _check(self, scope: Scope, token: str) -> Principal | Response:
         address = _address(scope)
         wait_s = self._failures.wait_s(address)
         if wait_s > 0:
@@ -148,7 +148,7 @@ class AccessGate:
         return problem(413, f"the request has more than {self._most_body_bytes} bytes.")
 
 
-def _refuse_reader(scope: Scope, caller: Caller) -> Response | None:
+def _refuse_reader(scope: Scope, caller: Principal) -> Response | None:
     # Pages ask for what they show with POST; what they change goes through a control that looks at the caller.
     if caller.may_write or scope["path"] in (PAGE_UPDATES, LOGOUT):
         return None

@@ -1,4 +1,4 @@
-"""Failures: who has offered wrong tokens too often of late."""
+"""FailedAttempts: addresses that offered wrong tokens too often of late."""
 
 import threading
 import time
@@ -10,7 +10,7 @@ WINDOW_S = 60.0
 _MOST_ADDRESSES = 10_000
 
 
-class Failures:
+class FailedAttempts:
     """Counts wrong tokens by the address they came from, of the latest addresses. Thread-safe."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:

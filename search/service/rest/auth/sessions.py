@@ -6,7 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from gatefront.search.service.rest.auth.principal import Caller
+from gatefront.search.service.rest.auth.principal import Principal
 from gatefront.search.service.rest.auth.tokens import hash_token
 
 COOKIE = "gatefront_session"
@@ -20,9 +20,9 @@ class Sessions:
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._open: OrderedDict[bytes, tuple[Caller, float]] = OrderedDict()
+        self._open: OrderedDict[bytes, tuple[Principal, float]] = OrderedDict()
 
-    def begin(self, caller: Caller) -> str:
+    def begin(self, caller: Principal) -> str:
         """A new session's secret; the oldest session ends if there are too many."""
         secret = secrets.token_urlsafe(32)
         with self._lock:
@@ -31,7 +31,7 @@ class Sessions:
                 self._open.popitem(last=False)
         return secret
 
-    def find(self, secret: str) -> Caller | None:
+    def find(self, secret: str) -> Principal | None:
         """Whose session it is; None if there is none, or its time is over."""
         key = hash_token(secret)
         with self._lock:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from gatefront.search.service.rest.auth.principal import Caller, Role
+from gatefront.search.service.rest.auth.principal import Principal, Role
 from gatefront.spaces.errors import GatefrontError
 
 TOKENS_VARIABLE = "GATEFRONT_TOKENS"
@@ -27,15 +27,15 @@ class TokenError(GatefrontError, ValueError):
 class Tokens:
     """The callers by the SHA-256 of their tokens; the tokens themselves are kept nowhere."""
 
-    by_hash: tuple[tuple[bytes, Caller], ...] = ()
+    by_hash: tuple[tuple[bytes, Principal], ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.by_hash)
 
-    def find(self, token: str) -> Caller | None:
+    def find(self, token: str) -> Principal | None:
         """Whose token it is. Takes as long for any token: every one is compared, in constant time."""
         asked = hash_token(token)
-        found: Caller | None = None
+        found: Principal | None = None
         for known, caller in self.by_hash:
             if hmac.compare_digest(known, asked):
                 found = caller
@@ -48,7 +48,7 @@ class Tokens:
         Raises:
             TokenError: a line is something else, a name comes twice, or a token is too short to be safe.
         """
-        found: dict[str, tuple[bytes, Caller]] = {}
+        found: dict[str, tuple[bytes, Principal]] = {}
         for number, line in enumerate(lines, 1):
             if line.strip() and not line.lstrip().startswith("#"):
                 digest, caller = _parse_line(line, f"{source}, line {number}")
@@ -84,7 +84,7 @@ def load_tokens(path: Path | None, environment: MutableMapping[str, str] = os.en
     return Tokens.parse(re.split(r"[;\n]", text), source=TOKENS_VARIABLE)
 
 
-def _parse_line(line: str, place: str) -> tuple[bytes, Caller]:
+def _parse_line(line: str, place: str) -> tuple[bytes, Principal]:
     words = line.split()
     if len(words) != 3:
         raise TokenError(f"{place} must have three words, found {len(words)}.", hint=_FORM)
@@ -100,4 +100,4 @@ def _parse_line(line: str, place: str) -> tuple[bytes, Caller]:
             hint="Make one with `python -c 'import secrets; print(secrets.token_urlsafe(32))'`.",
         )
     digest = hash_token(token) if hashed is None else bytes.fromhex(hashed[1])
-    return digest, Caller(name, role)  # type: ignore[arg-type]
+    return digest, Principal(name, role)  # type: ignore[arg-type]

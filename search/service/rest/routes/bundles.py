@@ -11,7 +11,7 @@ from gatefront.search.config.quantities import parse_flop_budget
 from gatefront.search.results.point_label import PointLabel
 from gatefront.search.service.bundle_jobs import BundleJob, BundleJobs
 from gatefront.search.service.control.study_control import NotRunningError
-from gatefront.search.service.rest.auth.principal import caller_of
+from gatefront.search.service.rest.auth.principal import principal_of
 from gatefront.search.service.rest.models.base import Asked, LabelPath, Model, StudyPath
 from gatefront.search.service.rest.problem_details import RESPONSES
 from gatefront.search.service.rest.routes.write import Text
@@ -52,7 +52,7 @@ def bundle_routes(reader: StudyReader, jobs: BundleJobs) -> APIRouter:
     @routes.post("/studies/{study}/bundles", status_code=202)
     def pack(study: StudyPath, wanted: Wanted, request: Request, response: Response) -> Bundle:
         """Have the best network under a budget packed, or the one that is named."""
-        caller_of(request)
+        principal_of(request)
         job = jobs.start(study, _label(reader, study, wanted))
         response.headers["Location"] = f"{request.url.path.rstrip('/')}/{job.id}"
         return _model(job)

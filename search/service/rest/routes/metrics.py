@@ -13,11 +13,11 @@ from prometheus_client.registry import Collector
 from gatefront.search.results.records import StudySummary
 from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.service.rest.problem_details import RESPONSES
-from gatefront.search.service.rest.response_cache import Replies
+from gatefront.search.service.rest.response_cache import ResponseCache
 from gatefront.search.snapshots.reader import StudyReader
 
 
-def metrics_routes(reader: StudyReader, replies: Replies) -> APIRouter:
+def metrics_routes(reader: StudyReader, replies: ResponseCache) -> APIRouter:
     """``/healthz`` and ``/metrics``."""
     routes = APIRouter(tags=["service"], responses=RESPONSES)
     registry = CollectorRegistry()

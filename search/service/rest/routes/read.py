@@ -31,13 +31,13 @@ from gatefront.search.service.rest.models.trial import (
     trial_page,
 )
 from gatefront.search.service.rest.problem_details import RESPONSES
-from gatefront.search.service.rest.response_cache import Replies
+from gatefront.search.service.rest.response_cache import ResponseCache
 from gatefront.search.snapshots.reader import StudyReader
 
 States = Annotated[list[TrialState] | None, Query(alias="state", description="Only trials in one of these states.")]
 
 
-def reading_routes(reader: StudyReader, replies: Replies) -> APIRouter:
+def reading_routes(reader: StudyReader, replies: ResponseCache) -> APIRouter:
     """Everything that is asked with GET, but bundles."""
     routes = APIRouter(responses=RESPONSES)
     _add_lists(routes, reader, replies)
@@ -46,7 +46,7 @@ def reading_routes(reader: StudyReader, replies: Replies) -> APIRouter:
     return routes
 
 
-def _add_lists(routes: APIRouter, reader: StudyReader, replies: Replies) -> None:
+def _add_lists(routes: APIRouter, reader: StudyReader, replies: ResponseCache) -> None:
     @routes.get("/studies", tags=["studies"], response_model=Page[Study])
     async def list_studies(request: Request, limit: Limit = 100, offset: Offset = 0) -> Response:
         """All studies, the newest first."""
@@ -67,7 +67,7 @@ def _add_lists(routes: APIRouter, reader: StudyReader, replies: Replies) -> None
         return comparison_model(reader.comparison(name))
 
 
-def _add_study(routes: APIRouter, reader: StudyReader, replies: Replies) -> None:
+def _add_study(routes: APIRouter, reader: StudyReader, replies: ResponseCache) -> None:
     @routes.get("/studies/{study}", tags=["studies"], response_model=StudyDetail)
     async def study(study: StudyPath, request: Request) -> Response:
         """One study: its state, how far it is, what it has found."""
@@ -93,7 +93,7 @@ def _add_study(routes: APIRouter, reader: StudyReader, replies: Replies) -> None
         return await replies.reply(request, lambda: reader.revision(study), lambda: _front(reader, study))
 
 
-def _add_trials(routes: APIRouter, reader: StudyReader, replies: Replies) -> None:
+def _add_trials(routes: APIRouter, reader: StudyReader, replies: ResponseCache) -> None:
     @routes.get("/studies/{study}/trials", tags=["trials"], response_model=Page[Trial])
     async def trials(
         study: StudyPath, request: Request, states: States = None, limit: Limit = 100, offset: Offset = 0

@@ -12,7 +12,7 @@ from pydantic import Field, StringConstraints
 from gatefront.search.errors import TooManyError
 from gatefront.search.service.control.study_control import StartOptions, StudyControl
 from gatefront.search.service.control.study_file_policy import MAX_STUDY_FILE_BYTES
-from gatefront.search.service.rest.auth.principal import caller_of
+from gatefront.search.service.rest.auth.principal import principal_of
 from gatefront.search.service.rest.models.base import MOST, Asked, Model, NumberPath, StudyPath
 from gatefront.search.service.rest.models.study import StudyDetail, study_detail
 from gatefront.search.service.rest.problem_details import RESPONSES
@@ -114,14 +114,14 @@ def _add_beginning(routes: APIRouter, control: StudyControl, reader: StudyReader
     @routes.post("/studies", tags=["studies"], status_code=201)
     def start(new: NewStudy, request: Request, response: Response) -> StudyDetail:
         """Start a study. Answers once it can be read: its data have been looked through by then."""
-        name = control.start(new.study_file, new.options.as_start(), actor=caller_of(request).name)
+        name = control.start(new.study_file, new.options.as_start(), actor=principal_of(request).name)
         response.headers["Location"] = f"{request.url.path.rstrip('/')}/{name}"
         return study_detail(reader.view(name))
 
     @routes.post("/doctor", tags=["studies"])
     def examine(new: NewStudy, request: Request) -> Examination:
         """Check that a study can run: data, backbone, budget, disk, database, memory, and that a batch is learned."""
-        caller_of(request)
+        principal_of(request)
         with _turn(turns):
             found = [Check(**asdict(check)) for check in control.examine(new.study_file, new.options.as_start())]
         return Examination(healthy=all(check.passed for check in found), checks=tuple(found))
@@ -131,36 +131,36 @@ def _add_driving(routes: APIRouter, control: StudyControl, reader: StudyReader) 
     @routes.post("/studies/{study}/resume", tags=["studies"])
     def resume(study: StudyPath, asked_for: ResumeRequest, request: Request) -> StudyDetail:
         """Go on with a study until all its trials are done."""
-        control.resume(study, workers=asked_for.workers, hours=asked_for.hours, actor=caller_of(request).name)
+        control.resume(study, workers=asked_for.workers, hours=asked_for.hours, actor=principal_of(request).name)
         return study_detail(reader.view(study))
 
     @routes.post("/studies/{study}/stop", tags=["studies"], status_code=202)
     def stop(study: StudyPath, request: Request) -> StudyDetail:
         """Ask the driver to stop after the current epochs."""
-        control.stop(study, actor=caller_of(request).name)
+        control.stop(study, actor=principal_of(request).name)
         return study_detail(reader.view(study))
 
     @routes.post("/studies/{study}/extend", tags=["studies"])
     def extend(study: StudyPath, more: MoreTrials, request: Request) -> Extended:
         """Ask for more trials."""
-        return Extended(is_running=control.extend(study, more.trials, actor=caller_of(request).name))
+        return Extended(is_running=control.extend(study, more.trials, actor=principal_of(request).name))
 
     @routes.put("/studies/{study}/hours", tags=["studies"], status_code=204)
     def set_hours(study: StudyPath, cap: Cap, request: Request) -> None:
         """Change the cap on the hours of the running driver."""
-        control.set_hours(study, cap.hours, actor=caller_of(request).name)
+        control.set_hours(study, cap.hours, actor=principal_of(request).name)
 
 
 def _add_amending(routes: APIRouter, control: StudyControl) -> None:
     @routes.put("/studies/{study}/trials/{number}/void", tags=["trials"], status_code=204)
     def void(study: StudyPath, number: NumberPath, void: Void, request: Request) -> None:
         """Take a finished trial out of front, best, bundles and sampling."""
-        control.void(study, number, void.reason, actor=caller_of(request).name)
+        control.void(study, number, void.reason, actor=principal_of(request).name)
 
     @routes.delete("/studies/{study}/trials/{number}/void", tags=["trials"], status_code=204)
     def unvoid(study: StudyPath, number: NumberPath, request: Request) -> None:
         """Take an earlier void back."""
-        control.unvoid(study, number, actor=caller_of(request).name)
+        control.unvoid(study, number, actor=principal_of(request).name)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from dash import no_update
 
-from gatefront.dashboards.jobs.study_file_checks import Examinations
+from gatefront.dashboards.jobs.study_file_checks import StudyFileChecks
 from gatefront.dashboards.pages.start.form import FIELD_IDS, MAX_BYTES, uploaded_text
 from gatefront.dashboards.pages.start.page import form_update, start_update
 from gatefront.dashboards.pages.start.study_file_editor import FIRST_TEXT
@@ -33,7 +33,7 @@ class Form:
     """The page's state between two requests of the browser."""
 
     def __init__(self, control: StudyControl) -> None:
-        self.examinations = Examinations(control)
+        self.examinations = StudyFileChecks(control)
         self.text = FIRST_TEXT
         self.jobs: tuple[Any, Any] = (None, None)
         self.checks = self.state = self.where = None

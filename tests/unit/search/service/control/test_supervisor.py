@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from gatefront.search.errors import DriverFailedError
 from gatefront.search.results.states import StudyState
 from gatefront.search.service.amendments import ask_to_stop
-from gatefront.search.service.control.supervisor import ACTOR, StudyWatch
+from gatefront.search.service.control.supervisor import ACTOR, StudySupervisor
 from gatefront.search.storage.database.open import open_store
 from gatefront.search.storage.lease import Lease
 from gatefront.search.storage.tables.schema import StudyRow
@@ -48,7 +48,7 @@ def _ago(hours: float) -> datetime:
 
 
 def look(study: Any, control: RecordingControl) -> None:
-    StudyWatch(study.url, control).look()  # type: ignore[arg-type]
+    StudySupervisor(study.url, control).look()  # type: ignore[arg-type]
 
 
 def test_a_lost_study_is_resumed_with_what_is_left_of_its_time(lost: Any) -> None:
@@ -93,7 +93,7 @@ def test_a_living_driver_is_left_alone(lost: Any) -> None:
 
 def test_a_study_that_comes_to_nothing_is_given_up_until_it_gets_on(lost: Any) -> None:
     control = RecordingControl()
-    watch = StudyWatch(lost.url, control)  # type: ignore[arg-type]
+    watch = StudySupervisor(lost.url, control)  # type: ignore[arg-type]
     for _ in range(6):
         watch.look()
     assert len(control.resumed) == 3

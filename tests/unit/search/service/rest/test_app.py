@@ -16,7 +16,7 @@ from gatefront.search.service.control import LocalControl
 from gatefront.search.service.control.driver_job import DriverJob
 from gatefront.search.service.control.launcher import DriverEnd
 from gatefront.search.service.rest.app import create_rest
-from gatefront.search.service.rest.auth.middleware import AccessGate
+from gatefront.search.service.rest.auth.middleware import AccessMiddleware
 from gatefront.search.service.rest.auth.tokens import Tokens
 from gatefront.search.snapshots.reader import StudyReader
 
@@ -91,15 +91,15 @@ def study(open_table_study: OpenStudy) -> Any:
 
 
 @pytest.fixture
-def app(study: Any, tmp_path: Path) -> Iterator[AccessGate]:
+def app(study: Any, tmp_path: Path) -> Iterator[AccessMiddleware]:
     control = LocalControl(study.url, tmp_path / "runs", RefusingLauncher())
     jobs = BundleJobs(study.url, kept=2, command=(sys.executable, "-c", PACK))
-    yield AccessGate(create_rest(StudyReader(study.url), control, jobs), TOKENS)
+    yield AccessMiddleware(create_rest(StudyReader(study.url), control, jobs), TOKENS)
     jobs.close()
 
 
 @pytest.fixture
-def writer(app: AccessGate) -> TestClient:
+def writer(app: AccessMiddleware) -> TestClient:
     return TestClient(app, headers={"Authorization": f"Bearer {WRITER}"})
 
 

@@ -17,11 +17,11 @@ from schemathesis.checks import CHECKS, load_all_checks
 from gatefront.search.driver.worker.messages import TrialFailed
 from gatefront.search.errors import StudyFileError
 from gatefront.search.service.bundle_jobs import BundleJobs
-from gatefront.search.service.control import LocalControl, StudyFileRules
+from gatefront.search.service.control import LocalControl, StudyFilePolicy
 from gatefront.search.service.control.driver_job import DriverJob
 from gatefront.search.service.control.launcher import DriverEnd
 from gatefront.search.service.rest.app import create_rest
-from gatefront.search.service.rest.auth.middleware import AccessGate
+from gatefront.search.service.rest.auth.middleware import AccessMiddleware
 from gatefront.search.service.rest.auth.tokens import Tokens
 from gatefront.search.snapshots.reader import StudyReader
 
@@ -46,7 +46,7 @@ class RefusingLauncher:
 
 
 @pytest.fixture
-def app(open_table_study: OpenStudy, tmp_path: Path) -> Iterator[AccessGate]:
+def app(open_table_study: OpenStudy, tmp_path: Path) -> Iterator[AccessMiddleware]:
     study = open_table_study(max_concurrent=9)
     for name in "abc":
         study.searcher.suggest(name)
@@ -55,11 +55,11 @@ def app(open_table_study: OpenStudy, tmp_path: Path) -> Iterator[AccessGate]:
     control = LocalControl(study.url, tmp_path / "runs", RefusingLauncher())
     jobs = BundleJobs(study.url, command=("false",))
     tokens = Tokens.parse(["wim write " + "w" * 24], source="test")
-    yield AccessGate(create_rest(StudyReader(study.url), control, jobs), tokens)
+    yield AccessMiddleware(create_rest(StudyReader(study.url), control, jobs), tokens)
     jobs.close()
 
 
-def test_no_request_makes_it_fail(app: AccessGate) -> None:
+def test_no_request_makes_it_fail(app: AccessMiddleware) -> None:
     load_all_checks()
     checks = [CHECKS.get_one(name) for name in CHECKED]
     schema = schemathesis.openapi.from_asgi("/api/v1/openapi.json", app, headers=TOKEN)
@@ -140,13 +140,13 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 )
 def test_what_is_made_to_break_a_reader_is_refused(text: str) -> None:
     with pytest.raises(StudyFileError):
-        StudyFileRules().check(text)
+        StudyFilePolicy().check(text)
 
 
 def _read_or_refuse(text: str) -> None:
     # Whatever else it raised would be a fault.
     with contextlib.suppress(StudyFileError):
-        assert StudyFileRules().check(text).study.name
+        assert StudyFilePolicy().check(text).study.name
 
 
 def _without_none(value: Any) -> Any:

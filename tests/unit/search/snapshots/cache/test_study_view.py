@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from gatefront.search.results.records import StudyView
 from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.service.amendments import unvoid_trial, void_trial
-from gatefront.search.snapshots.cache.ordered_merge import in_order
+from gatefront.search.snapshots.cache.ordered_merge import ordered_merge
 from gatefront.search.snapshots.cache.study_view import StudyViewCache
 from gatefront.search.snapshots.cache.view_cache import StudyViewCaches
 from gatefront.search.snapshots.reader import StudyReader
@@ -241,4 +241,4 @@ def test_a_study_started_anew_under_its_name_is_another_one(tmp_path: Path) -> N
 @given(st.dictionaries(st.integers(0, 30), st.integers()), st.dictionaries(st.integers(0, 30), st.integers()))
 def test_in_order_is_a_sorted_union(kept: dict[int, int], further: dict[int, int]) -> None:
     wanted = dict(sorted((kept | further).items()))
-    assert list(in_order(dict(sorted(kept.items())), further).items()) == list(wanted.items())
+    assert list(ordered_merge(dict(sorted(kept.items())), further).items()) == list(wanted.items())

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from gatefront.search.bundle.selection import choose_point
 from gatefront.search.config.quantities import parse_disk_quota
 from gatefront.search.driver import disk_guard as keeper_module
-from gatefront.search.driver.disk_guard import DiskKeeper
+from gatefront.search.driver.disk_guard import DiskGuard
 from gatefront.search.driver.stop_request import StopRequest
 from gatefront.search.errors import AmendmentError, StudyFileError
 from gatefront.search.results.pareto import pareto_front
@@ -243,12 +243,12 @@ def test_what_may_fall_when_it_is_repeated_is_counted_with(folders: StudyFolders
 
 class TestKeeper:
     @pytest.fixture
-    def keeper(self, folders: StudyFolders, view: StudyView) -> DiskKeeper:
+    def keeper(self, folders: StudyFolders, view: StudyView) -> DiskGuard:
         many = _view_of(view, [(-float(n), 100 + n) for n in range(9)])
         for number in range(9):
             _fill(folders, number, size=1000)
         now = itertools.count(step=100)
-        return DiskKeeper(
+        return DiskGuard(
             folders=folders,
             view=lambda: many,
             heirs=tuple,
@@ -259,21 +259,21 @@ class TestKeeper:
             clock=lambda: float(next(now)),
         )
 
-    def test_without_pressure_only_resume_points_go(self, keeper: DiskKeeper) -> None:
+    def test_without_pressure_only_resume_points_go(self, keeper: DiskGuard) -> None:
         keeper.begin()
         keeper.before_trial()
         use = disk_use(keeper.folders)
         assert (use.resume_points, use.networks) == (0, 18000)
         assert not keeper.stop_request.is_requested
 
-    def test_a_trial_that_ended_leaves_its_networks(self, keeper: DiskKeeper) -> None:
+    def test_a_trial_that_ended_leaves_its_networks(self, keeper: DiskGuard) -> None:
         keeper.trial_ended(1, TrialState.COMPLETE)
         keeper.trial_ended(2, TrialState.FAILED)
         assert _names(keeper.folders, 1) == {*NETWORKS, *OTHERS}
         assert _names(keeper.folders, 2) == set(OTHERS)
         assert RESUME[0] in _names(keeper.folders, 3)
 
-    def test_under_pressure_far_networks_go_and_the_study_goes_on(self, keeper: DiskKeeper) -> None:
+    def test_under_pressure_far_networks_go_and_the_study_goes_on(self, keeper: DiskGuard) -> None:
         keeper.begin()
         keeper.quota = disk_use(keeper.folders).total + 1000
         keeper.before_trial()
@@ -282,7 +282,7 @@ class TestKeeper:
         assert (keeper.folders.network(0)).exists()
         assert not keeper.stop_request.is_requested
 
-    def test_a_full_quota_ends_the_study_with_its_reason(self, keeper: DiskKeeper) -> None:
+    def test_a_full_quota_ends_the_study_with_its_reason(self, keeper: DiskGuard) -> None:
         keeper.quota = 10_000
         keeper.before_trial()
         assert keeper.stop_request.is_requested
@@ -290,7 +290,7 @@ class TestKeeper:
         assert "9.77 KiB" in keeper.stop_request.reason
 
     def test_a_full_disk_ends_the_study_and_a_freed_one_does_not(
-        self, keeper: DiskKeeper, monkeypatch: pytest.MonkeyPatch
+        self, keeper: DiskGuard, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         real = keeper_module.disk_use
         monkeypatch.setattr(keeper_module, "disk_use", lambda *a: replace(real(*a), free=keeper_module._RESERVE))

@@ -14,11 +14,11 @@ from starlette.testclient import TestClient
 
 from gatefront.search.errors import NotAllowedError
 from gatefront.search.service.control.study_control import StartOptions
-from gatefront.search.service.rest.auth.authorized_control import GuardedControl
+from gatefront.search.service.rest.auth.authorized_control import AuthorizedControl
 from gatefront.search.service.rest.auth.login import local_path
-from gatefront.search.service.rest.auth.middleware import AccessGate
-from gatefront.search.service.rest.auth.principal import CALLER, Caller
-from gatefront.search.service.rest.auth.rate_limit import MOST_FAILURES, WINDOW_S, Failures
+from gatefront.search.service.rest.auth.middleware import AccessMiddleware
+from gatefront.search.service.rest.auth.principal import CALLER, Principal
+from gatefront.search.service.rest.auth.rate_limit import MOST_FAILURES, WINDOW_S, FailedAttempts
 from gatefront.search.service.rest.auth.sessions import COOKIE, LIFETIME_S, Sessions
 from gatefront.search.service.rest.auth.tokens import TokenError, Tokens, load_tokens
 
@@ -38,7 +38,7 @@ async def _whoami(request: Request) -> PlainTextResponse:
 def gate(tokens: Tokens = TOKENS, **options: Any) -> TestClient:
     methods = ["GET", "POST", "PUT", "DELETE"]
     inner = Starlette(routes=[Route("/{path:path}", _whoami, methods=methods)])
-    return TestClient(AccessGate(inner, tokens, **options), follow_redirects=False)
+    return TestClient(AccessMiddleware(inner, tokens, **options), follow_redirects=False)
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -126,15 +126,15 @@ def test_pages_of_readers_are_updated_and_change_nothing() -> None:
     assert client.post("/_dash-update-component", headers=ORIGIN).text == "rita 0"
     assert client.post("/api/v1/studies", headers=ORIGIN).status_code == 403
     calls: list[str] = []
-    control = GuardedControl(RecordingControl(calls))  # type: ignore[arg-type]
-    for caller in (None, Caller("rita", "read")):
+    control = AuthorizedControl(RecordingControl(calls))  # type: ignore[arg-type]
+    for caller in (None, Principal("rita", "read")):
         mark = CALLER.set(caller)
         with pytest.raises(NotAllowedError):
             control.stop("a", actor="somebody else")
         with pytest.raises(NotAllowedError):
             control.examine("", StartOptions())
         CALLER.reset(mark)
-    mark = CALLER.set(Caller("wim", "write"))
+    mark = CALLER.set(Principal("wim", "write"))
     control.stop("a", actor="somebody else")
     CALLER.reset(mark)
     assert calls == ["wim stops a"]
@@ -163,7 +163,7 @@ def test_wrong_tokens_are_slowed_down_and_sessions_go_on() -> None:
 @given(st.lists(st.floats(0, WINDOW_S / 2), min_size=1, max_size=40))
 def test_never_more_failures_than_allowed_in_any_window(pauses: list[float]) -> None:
     now = [0.0]
-    failures = Failures(clock=lambda: now[0])
+    failures = FailedAttempts(clock=lambda: now[0])
     allowed: list[float] = []
     for pause in pauses:
         now[0] += pause
@@ -181,9 +181,9 @@ def test_never_more_failures_than_allowed_in_any_window(pauses: list[float]) -> 
 def test_sessions_end() -> None:
     now = [0.0]
     sessions = Sessions(clock=lambda: now[0])
-    secret = sessions.begin(Caller("wim", "write"))
+    secret = sessions.begin(Principal("wim", "write"))
     now[0] = LIFETIME_S - 1
-    assert sessions.find(secret) == Caller("wim", "write")
+    assert sessions.find(secret) == Principal("wim", "write")
     now[0] = LIFETIME_S + 1
     assert sessions.find(secret) is None
 
@@ -239,8 +239,8 @@ def test_tokens_come_from_a_file_or_the_environment(tmp_path: Any) -> None:
     environment = {"GATEFRONT_TOKENS": f"rita read sha256:{hashed}; wim write {WRITER}"}
     tokens = load_tokens(None, environment)
     assert environment == {}
-    assert tokens.find(READER) == Caller("rita", "read")
-    assert tokens.find(WRITER) == Caller("wim", "write")
+    assert tokens.find(READER) == Principal("rita", "read")
+    assert tokens.find(WRITER) == Principal("wim", "write")
     assert tokens.find("sha256:" + hashed) is None
     assert WRITER not in repr(tokens)
     assert not load_tokens(None, {})
@@ -251,7 +251,7 @@ def test_tokens_come_from_a_file_or_the_environment(tmp_path: Any) -> None:
     with pytest.raises(TokenError, match="holds no token"):
         load_tokens(path, {})
     path.write_text(f"\ufeffann read {READER}\n", encoding="utf-8")
-    assert load_tokens(path, {}).find(READER) == Caller("ann", "read")
+    assert load_tokens(path, {}).find(READER) == Principal("ann", "read")
     path.write_text(f"ann read {READER}\nann write {WRITER}\n")
     with pytest.raises(TokenError, match="ann comes twice"):
         load_tokens(path, {})

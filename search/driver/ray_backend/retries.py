@@ -1,4 +1,4 @@
-"""Workers that Ray ends because their machine ran out of memory. Ray Tune knows nothing of it and ends with them."""
+"""How often work is begun again whose worker died, and workers that Ray ends because memory runs out."""
 
 import re
 from collections import Counter
