@@ -25,8 +25,8 @@ from large_study import NAME, LargeStudy, write_large_study
 
 from gatefront.dashboards.pages.study.front import Asked, front_update
 from gatefront.dashboards.pages.study.page import study_update
-from gatefront.dashboards.pages.study.pair import pair_update
 from gatefront.dashboards.pages.study.points import Importances, parameters_update, rows_answer
+from gatefront.dashboards.pages.study.two_points import pair_update
 from gatefront.dashboards.server.app import create_app
 from gatefront.dashboards.server.listen import listen
 from gatefront.dashboards.widgets.figure_cache import ShownPoints

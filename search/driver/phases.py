@@ -1,4 +1,4 @@
-"""What is left of a study, round by round: first the search, then the repeats of its best trials."""
+"""Phases of a study: first the search, then the replicates of its best trials."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence

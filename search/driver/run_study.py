@@ -95,7 +95,7 @@ def run_study(run: StudyRun) -> StudyState:
                 break
             except WorkersKilledError as killed:
                 logger.warning("%s; going on from the checkpoints", killed)
-                run = _taken_up_again(run)
+                run = _resume_after_kill(run)
     except PreparationStoppedError:
         logger.info("stopped while references were training")
     finally:
@@ -118,7 +118,7 @@ def _work(run: StudyRun) -> bool:
     return run.has_work
 
 
-def _taken_up_again(run: StudyRun) -> StudyRun:
+def _resume_after_kill(run: StudyRun) -> StudyRun:
     """The same sitting once more, as a resume would begin it: its cluster is gone, its trials are left to it."""
     num_trials = run.store.load().num_trials
     recovery = recover(run.study, run.store, run.plan.config, num_trials=num_trials, flop_budget=run.plan.flop_budget)

@@ -12,8 +12,8 @@ from gatefront.dashboards.figures.hypervolume import Over, hypervolume_figure
 from gatefront.dashboards.figures.latency import HEIGHT, latency_figure, latency_sentence
 from gatefront.dashboards.figures.theme import Scheme, scheme_named
 from gatefront.dashboards.pages.study import front as study_front
-from gatefront.dashboards.pages.study import pair as study_pair
 from gatefront.dashboards.pages.study import points as study_points
+from gatefront.dashboards.pages.study import two_points as study_pair
 from gatefront.dashboards.pages.study.header import front_points, study_header, study_stats
 from gatefront.dashboards.presentation.empty_states import front_sentence, hypervolume_sentence, page_sentence
 from gatefront.dashboards.widgets import ids

@@ -8,7 +8,7 @@ from threading import Lock
 from sqlalchemy.orm import Session
 
 from gatefront.search.results.records import StudySummary, StudyView
-from gatefront.search.snapshots.cache.study_view import StudyViewCache
+from gatefront.search.snapshots.cache.study_view_cache import StudyViewCache
 from gatefront.search.snapshots.study_view import revision
 from gatefront.search.storage.tables.schema import StudyRow
 

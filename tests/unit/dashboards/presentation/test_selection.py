@@ -25,8 +25,8 @@ from gatefront.dashboards.figures.points import importance_figure, parallel_figu
 from gatefront.dashboards.figures.sharing import affinity_figure, difference_figure, flops_figure, flow_figure
 from gatefront.dashboards.figures.theme import scheme_named
 from gatefront.dashboards.pages.study.front import Asked, front_update, read_floors
-from gatefront.dashboards.pages.study.pair import chosen_pair, pair_update
 from gatefront.dashboards.pages.study.points import Importances, parameters_update, rows_answer, selection_sentence
+from gatefront.dashboards.pages.study.two_points import chosen_pair, pair_update
 from gatefront.dashboards.pages.trial.key import TrialKey
 from gatefront.dashboards.pages.trial.sharing import sharing_update
 from gatefront.dashboards.presentation.cost_axis import cost_axis

@@ -20,7 +20,7 @@ from gatefront.search.results.records import StudyView
 from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.service.amendments import unvoid_trial, void_trial
 from gatefront.search.snapshots.cache.ordered_merge import ordered_merge
-from gatefront.search.snapshots.cache.study_view import StudyViewCache
+from gatefront.search.snapshots.cache.study_view_cache import StudyViewCache
 from gatefront.search.snapshots.cache.view_cache import StudyViewCaches
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.snapshots.study_rows import read_facts

@@ -11,9 +11,9 @@ from gatefront.search.results.hypervolume import GrowingHypervolume
 from gatefront.search.results.pareto import ReferenceFrame
 from gatefront.search.results.records import StudyView, TrialPoint
 from gatefront.search.results.states import StudyState
-from gatefront.search.snapshots.cache.front_membership import FrontMembershipCache
+from gatefront.search.snapshots.cache.front_membership_cache import FrontMembershipCache
 from gatefront.search.snapshots.cache.ordered_merge import ordered_merge
-from gatefront.search.snapshots.cache.study_rows import StudyRowsCache
+from gatefront.search.snapshots.cache.study_rows_cache import StudyRowsCache
 from gatefront.search.snapshots.study_rows import StudyRows
 from gatefront.search.snapshots.study_view import (
     ViewPoints,
