@@ -41,6 +41,13 @@ ERRORS_OF_FOREIGN_CODE = (
 """Errors of modules, data sets and exporters that are not ours when they are wrong or do not fit."""
 
 
+def hint_for_missing_module(error: ModuleNotFoundError) -> str:
+    """Say what to do about a module that a user's code imports and that is not there."""
+    if (error.name or "").partition(".")[0] in ("spaces", "trainer", "search", "dashboards"):
+        return f"Import gatefront.{error.name}: gatefront's packages are imported below gatefront."
+    return "Install its package (pip install -e FOLDER), or set PYTHONPATH to the folder that holds it."
+
+
 class SpaceError(GatefrontError, ValueError):
     """A network that cannot be described, built or pruned as asked."""
 

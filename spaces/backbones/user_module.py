@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from gatefront.spaces.architecture import Architecture
 from gatefront.spaces.backbones.feature_check import describe
-from gatefront.spaces.errors import ERRORS_OF_FOREIGN_CODE, SpaceError
+from gatefront.spaces.errors import ERRORS_OF_FOREIGN_CODE, SpaceError, hint_for_missing_module
 from gatefront.spaces.tracing.module_state import restored
 
 _given: "weakref.WeakSet[nn.Module]" = weakref.WeakSet()
@@ -99,11 +99,14 @@ def _import(module_name: str, name: str) -> ModuleType:
         return importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
-            raise SpaceError(f"network.backbone {name!r}: importing {module_name} failed: {error}.") from error
+            raise SpaceError(
+                f"network.backbone {name!r}: importing {module_name} failed: {error}.",
+                hint=hint_for_missing_module(error),
+            ) from error
         raise SpaceError(
             f"network.backbone {name!r}: there is no module {error.name} on Python's path "
             f"({len(sys.path)} folders, the first is {sys.path[0] or '.'}).",
-            hint="Install its package (pip install -e FOLDER), or set PYTHONPATH to the folder that holds it.",
+            hint=hint_for_missing_module(error),
         ) from error
     except ERRORS_OF_FOREIGN_CODE as error:
         raise SpaceError(f"network.backbone {name!r}: importing {module_name} failed with {_reason(error)}.") from error

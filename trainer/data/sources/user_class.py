@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from gatefront.spaces.errors import ERRORS_OF_FOREIGN_CODE, GatefrontError
+from gatefront.spaces.errors import ERRORS_OF_FOREIGN_CODE, GatefrontError, hint_for_missing_module
 from gatefront.trainer.data.dataset import DataDescription, DataError, DataSpec, MultiTaskData
 
 ResultT = TypeVar("ResultT")
@@ -84,8 +84,7 @@ def _run(name: str, what: str, call: Callable[[], Any]) -> Any:
     except GatefrontError:
         raise
     except ERRORS_OF_FOREIGN_CODE as error:
-        is_import = isinstance(error, ModuleNotFoundError)
         raise DataError(
             f"data.name {name!r}: {what} failed with {type(error).__name__}: {str(error).rstrip('.')}.",
-            hint="Install its package, or set PYTHONPATH to the folder that holds it." if is_import else "",
+            hint=hint_for_missing_module(error) if isinstance(error, ModuleNotFoundError) else "",
         ) from error

@@ -386,6 +386,7 @@ def test_module_of_the_user_takes_its_own_state_dict(user_package: Path) -> None
         ("mynets_absent.encoder:build", {}, "no module mynets_absent on Python's path.*PYTHONPATH"),
         ("mynets_bad:build", {}, "importing mynets_bad failed with SyntaxError"),
         ("mynets_needy:build", {}, "importing mynets_needy failed: No module named 'mynets_nowhere'"),
+        ("mynets_old:build", {}, r"No module named 'spaces\.layers'.*Import gatefront\.spaces\.layers"),
         ("mynets_user:", {}, "not of the form package.module:factory"),
         ("mynets_user:singel", {}, r"mynets_user\.py: has no such name.*Nearest: single"),
         ("mynets_user:setting", {}, "setting is a int, which cannot be called"),
@@ -406,6 +407,10 @@ def test_module_of_the_user_that_does_not_fit_is_refused(
     (user_package / "mynets_user.py").write_text(USER_MODULE)
     (user_package / "mynets_bad.py").write_text("def build(:\n")
     (user_package / "mynets_needy.py").write_text("import mynets_nowhere\n")
+    # PyPI has a package of this name; here it is one without our modules.
+    (user_package / "spaces").mkdir()
+    (user_package / "spaces" / "__init__.py").touch()
+    (user_package / "mynets_old.py").write_text("from spaces.layers import LayerNorm2d\n")
     with pytest.raises(SpaceError) as caught:
         _build(backbone, **changes)
     assert caught.match(f"(?s){message}")

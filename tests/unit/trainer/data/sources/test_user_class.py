@@ -96,6 +96,15 @@ def test_what_does_not_fit_is_explained(module: str, name: str, message: str) ->
         describe_data(DataSpec(name=name.format(module)))
 
 
+def test_module_that_imports_the_old_names_is_told_the_new_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "trainer").mkdir()
+    (tmp_path / "trainer" / "__init__.py").touch()
+    (tmp_path / "numbers_of_old.py").write_text("from trainer.data import DataSpec\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(DataError, match=r"Import gatefront\.trainer\.data: gatefront's packages"):
+        describe_data(DataSpec(name="numbers_of_old:Numbers"))
+
+
 def test_faults_of_the_class_are_named_and_options_checked(module: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"load failed with OSError: the disk is on fire\."):
         load_data(DataSpec(name=f"{module}:Broken"), tmp_path)
