@@ -1,7 +1,7 @@
 """StudyReader: read-only, frozen records for the command line and the dashboards, safe beside a running driver."""
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -18,12 +18,14 @@ from gatefront.search.results.comparison_table import ComparisonTable
 from gatefront.search.results.gate_history import GateHistory
 from gatefront.search.results.latency import Latency
 from gatefront.search.results.point_label import PointLabel
-from gatefront.search.results.records import EpochPoint, PointDetail, StudySummary, StudyView, TrialDetail, TrialPoint
+from gatefront.search.results.records import PointDetail, StudySummary, StudyView, TrialDetail, TrialPoint
 from gatefront.search.results.states import DONE_STATES
+from gatefront.search.snapshots.cache.trial_cache import TrialCache
 from gatefront.search.snapshots.cache.view_cache import StudyViewCaches
 from gatefront.search.snapshots.study_status import StudyStatus, read_study_status
 from gatefront.search.snapshots.study_view import revision
 from gatefront.search.snapshots.system_status import SystemView, read_system
+from gatefront.search.snapshots.trial_detail import trial_detail
 from gatefront.search.snapshots.trial_provenance import TrialProvenance, read_trial_provenance
 from gatefront.search.storage.artifacts.paths import StudyFolders
 from gatefront.search.storage.database.engine import open_readonly_engine, unreachable
@@ -53,6 +55,7 @@ class StudyReader:
         self._is_current = False
         self._has_tables = False
         self._kept = StudyViewCaches()
+        self._trials = TrialCache()
 
     def list_studies(self) -> tuple[StudySummary, ...]:
         """All studies, the newest first."""
@@ -99,22 +102,9 @@ class StudyReader:
     def trial(self, study: str, number: int) -> TrialDetail:
         """Everything known of one trial. Raises :class:`StudyNotFoundError`."""
         with self._reading_study(study) as (session, row):
-            trial = _trial_row(session, study, number)
-            view = self._kept.view(session, row, database_time(session))
-            own, *derived = _points(view, number)
-            rows = {found.derived: found for found in read_derived_points(session, study, number)}
-            latencies = read_latencies(session, study, number)
-            epochs = session.scalars(
-                sa.select(EpochRow).where(EpochRow.study == study, EpochRow.number == number).order_by(EpochRow.epoch)
-            ).all()
-            return _trial_detail(
-                trial,
-                epochs,
-                own=own,
-                derived=[self._derived_detail(point, rows[point.derived], latencies) for point in derived],
-                pull_command=self._pull_command(study, PointLabel(number)),
-                latencies=latencies.get(0, ()),
-            )
+            token = self._trial_revision(session, row, number)
+            key = (study, row.created_at, number)
+            return self._trials.get_or_read(key, token, lambda: self._read_trial(session, row, number))
 
     def trial_revision(self, study: str, number: int) -> str:
         """Equal revisions mean an unchanged :meth:`trial`; that of a trial that has ended outlives most of the study's.
@@ -122,11 +112,7 @@ class StudyReader:
         Raises :class:`StudyNotFoundError`.
         """
         with self._reading_study(study) as (session, row):
-            now = database_time(session)
-            points = _points(self._kept.view(session, row, now), number)
-            if not points or points[0].state not in DONE_STATES:
-                return revision(row, now)
-            return sha256(repr((points, read_latencies(session, study, number))).encode()).hexdigest()
+            return self._trial_revision(session, row, number)
 
     def gate_course(self, study: str, number: int) -> GateHistory:
         """How a trial's gates stood after each of its epochs. Raises :class:`StudyNotFoundError`."""
@@ -160,6 +146,29 @@ class StudyReader:
         with self._reading() as session:
             found = None if session is None else comparison_revision(session, name)
         return _there(found, name)
+
+    def _trial_revision(self, session: Session, row: StudyRow, number: int) -> str:
+        now = database_time(session)
+        points = _points(self._kept.view(session, row, now), number)
+        if not points or points[0].state not in DONE_STATES:
+            return revision(row, now)
+        return sha256(repr((points, read_latencies(session, row.name, number))).encode()).hexdigest()
+
+    def _read_trial(self, session: Session, row: StudyRow, number: int) -> TrialDetail:
+        trial = _trial_row(session, row.name, number)
+        own, *derived = _points(self._kept.view(session, row, database_time(session)), number)
+        rows = {found.derived: found for found in read_derived_points(session, row.name, number)}
+        latencies = read_latencies(session, row.name, number)
+        of_trial = (EpochRow.study == row.name, EpochRow.number == number)
+        epochs = session.scalars(sa.select(EpochRow).where(*of_trial).order_by(EpochRow.epoch)).all()
+        return trial_detail(
+            trial,
+            epochs,
+            own=own,
+            derived=[self._derived_detail(point, rows[point.derived], latencies) for point in derived],
+            pull_command=self._pull_command(row.name, PointLabel(number)),
+            latencies=latencies.get(0, ()),
+        )
 
     def _derived_detail(
         self, point: TrialPoint, row: DerivedPointRow, latencies: Mapping[int, tuple[Latency, ...]]
@@ -229,50 +238,6 @@ def _there(found: Found | None, name: str) -> Found:
             f"there is no comparison {name!r}.", hint="Make one with `gatefront compare STUDY.toml`."
         )
     return found
-
-
-def _trial_detail(
-    row: TrialRow,
-    epochs: Sequence[EpochRow],
-    *,
-    own: TrialPoint,
-    derived: Sequence[PointDetail],
-    pull_command: str,
-    latencies: tuple[Latency, ...],
-) -> TrialDetail:
-    result = row.result or {}
-    return TrialDetail(
-        study=row.study,
-        point=own,
-        delta_per_task=result.get("delta_per_task", {}),
-        flops_before_cut=result.get("flops_before_cut"),
-        gate_map=None if row.gate_map is None else GateMap.from_json(row.gate_map),
-        epochs=tuple(_epoch_point(epoch) for epoch in epochs),
-        seed=row.seed,
-        environment=result.get("environment", {}),
-        device=result.get("device", ""),
-        train_flops=result.get("train_flops"),
-        peak_memory_mib=result.get("peak_memory_mib"),
-        attempts=row.attempts,
-        pull_command=pull_command,
-        derived=tuple(derived),
-        latencies=latencies,
-    )
-
-
-def _epoch_point(row: EpochRow) -> EpochPoint:
-    return EpochPoint(
-        epoch=row.epoch,
-        phase=row.phase,
-        losses=_curve_values(row.losses),
-        metrics=_curve_values(row.metrics),
-        delta_mtl=row.delta_mtl,
-        flops=row.flops,
-    )
-
-
-def _curve_values(values: Mapping[str, float | None]) -> dict[str, float]:
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def studies_from(reader: StudyReader, study: str) -> tuple[str, ...]:

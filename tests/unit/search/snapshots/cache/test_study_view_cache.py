@@ -4,6 +4,7 @@ import random
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -168,10 +169,14 @@ def test_what_is_kept_is_what_a_full_read_finds(
     tmp_path_factory: pytest.TempPathFactory, actions: list[str], seed: int, is_timed: bool
 ) -> None:
     life, kept, chance = Life(tmp_path_factory.mktemp("life"), is_timed=is_timed), StudyViewCache(), random.Random(seed)
+    reader = StudyReader(life.url)
     for action in ["open", *actions, "look"]:
         if action == "look":
             one, other = life.kept_and_full(kept)
             assert one == other
+            numbers = [point.number for point in (*other.points, *other.repeats)]
+            fresh = StudyReader(life.url)
+            assert [reader.trial("s", number) for number in numbers] == [fresh.trial("s", number) for number in numbers]
         else:
             life.act(action, chance)
     life.engine.dispose()
@@ -236,6 +241,22 @@ def test_a_study_started_anew_under_its_name_is_another_one(tmp_path: Path) -> N
         session.execute(sa.text("DELETE FROM gatefront_trials"))
         row.created_at = datetime(2030, 1, 1, tzinfo=UTC)
         assert views.view(session, row, datetime.now(UTC)).points == ()
+
+
+def test_parts_of_a_page_that_ask_for_one_trial_read_it_once(tmp_path: Path) -> None:
+    life, chance = Life(tmp_path), random.Random(1)
+    for action in ("open", "epoch", "complete", "tell", "open", "epoch"):
+        life.act(action, chance)
+    reader = StudyReader(life.url)
+    before = [reader.trial("s", number) for number in (0, 1)]
+    assert reader._engine is not None
+    statements: list[str] = []
+    sa.event.listen(reader._engine, "before_cursor_execute", lambda *call: statements.append(call[2]))
+    assert [reader.trial("s", number) for number in (0, 1)] == before
+    assert not any("gatefront_epochs" in statement for statement in statements)
+    life.store.record_epoch(1, replace(epoch(), epoch=2))
+    assert reader.trial("s", 0) == before[0]
+    assert len(reader.trial("s", 1).epochs) == len(before[1].epochs) + 1
 
 
 @given(st.dictionaries(st.integers(0, 30), st.integers()), st.dictionaries(st.integers(0, 30), st.integers()))
