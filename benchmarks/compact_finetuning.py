@@ -89,8 +89,8 @@ def _compare(
         strategy=learn_gates(network, settings.gates, target=None, num_steps=0),
     )
     spent = count_training_flops(network, _shape(plan), learned.num_samples)
-    if plan.flop_budget is not None:
-        network.cpu().set_gate_pattern(close_gates_to_budget(network, plan.flop_budget))
+    if plan.budgets.flops is not None:
+        network.cpu().set_gate_pattern(close_gates_to_budget(network, plan.budgets.flops))
     encoders = (network.flops() - sum(network.cost.heads.values())) / network.cost.encoder
     state = copy.deepcopy(network.state_dict())
     baseline = {task: result.metrics[task] for task, result in single_task.items()}

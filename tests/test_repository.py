@@ -170,8 +170,8 @@ def test_study_file_document_names_every_key_with_its_default() -> None:
 def test_study_file_that_is_shown_can_be_started(name: str) -> None:
     text = (ROOT / name).read_text().split("```toml\n")[1].split("```")[0]
     plan = plan_study(parse_study(text))
-    assert plan.flop_budget is not None
-    assert plan.floor <= plan.flop_budget < plan.ceiling
+    assert plan.budgets.flops is not None
+    assert plan.floor <= plan.budgets.flops < plan.ceiling
 
 
 def test_files_of_weights_are_never_unpickled() -> None:

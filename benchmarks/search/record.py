@@ -82,7 +82,7 @@ def _record(name: str, text: str, cache: Path, points: list[tuple[float, ...]]) 
         "study": text,
         "single_task_flops": plan.largest.single_task,
         "floor_flops": plan.floor,
-        "flop_budget": plan.flop_budget,
+        "flop_budget": plan.budgets.flops,
         "hard_sharing_delta_mtl": references.hard_sharing_delta_mtl(),
         "rows": rows,
     }

@@ -85,7 +85,7 @@ def check_journeys(plan: StudyPlan) -> Iterator[Check]:
             layouts = list_layouts(plan.config.gates)
             for layout in layouts:
                 parts = [f"gates per {layout.granularity}", f"groups of {layout.channel_group}"]
-                journey = take_gated_journey(architecture, layout, plan.flop_budget, plan.param_budget)
+                journey = take_gated_journey(architecture, layout, plan.budgets.flops, plan.budgets.params)
                 yield _check(journey, [*words, *(parts if len(layouts) > 1 else [])])
 
 

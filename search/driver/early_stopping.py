@@ -98,4 +98,4 @@ def _budget_at_rungs(plan: StudyPlan) -> int | None:
     Such a trial ends at its target, whatever it costs on the way: being over the budget at a rung says only that its
     target is one of the larger ones.
     """
-    return plan.flop_budget if plan.config.gates.target_parameter is None else None
+    return plan.budgets.flops if plan.config.gates.target_parameter is None else None

@@ -193,7 +193,7 @@ def _prepare(
     study = open_study(optuna_storage, plan.config, num_trials=row.num_trials, heirs=heirs_of(inheritance))
     warm = () if inheritance is None else inheritance.trials
     study.sampler = FilteredSampler(study.sampler, store.void_trials, warm)
-    recovery = recover(study, store, plan.config, num_trials=row.num_trials, flop_budget=plan.flop_budget)
+    recovery = recover(study, store, plan.config, num_trials=row.num_trials, budgets=plan.budgets)
     run = StudyRun(
         plan=plan,
         store=store,
@@ -230,7 +230,7 @@ def _new_row(plan: StudyPlan, text: str, storage: Path, workers: WorkerResources
         num_trials=config.study.trials,
         num_workers=workers.num_workers,
         seed=config.study.seed,
-        flop_budget=plan.flop_budget,
+        flop_budget=plan.budgets.flops,
         flop_budget_text=config.study.flop_budget or "",
         param_budget_text=config.study.param_budget or "",
         single_task_flops=largest.single_task,

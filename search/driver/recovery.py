@@ -33,10 +33,9 @@ class Recovery:
 
 
 def recover(
-    study: optuna.Study, store: StudyStore, config: StudyConfig, *, num_trials: int, flop_budget: int | None
+    study: optuna.Study, store: StudyStore, config: StudyConfig, *, num_trials: int, budgets: Budgets
 ) -> Recovery:
     """Finish what a dead driver had stored but not told, and collect what it had handed out. Needs the lease."""
-    budgets = Budgets(flops=flop_budget, latency_ms=config.latency_budget_ms)
     told = store.told_states()
     adopted: list[optuna.Trial] = []
     repeats: list[optuna.Trial] = []

@@ -38,19 +38,16 @@ class ResultValidator:
         store: StudyStore,
         *,
         tasks: tuple[str, ...],
-        flop_budget: int | None,
-        param_budget: int | None = None,
+        budgets: Budgets,
         latency: LatencyRule | None = None,
         on_end: Callable[[int, TrialState], None] = lambda _number, _state: None,
     ) -> None:
         self._study = study
         self._store = store
         self._tasks = tasks
-        self._flop_budget = flop_budget
-        self._param_budget = param_budget
+        self._budgets = budgets
         self._latency = latency
         self._on_end = on_end
-        self._budgets = Budgets(flops=flop_budget, latency_ms=None if latency is None else latency.budget_ms)
 
     @property
     def retry_policy(self) -> RetryPolicy:
@@ -97,8 +94,7 @@ class ResultValidator:
             check_result(
                 message.result,
                 tasks=self._tasks,
-                flop_budget=self._flop_budget,
-                param_budget=self._param_budget,
+                budgets=self._budgets,
                 latency=self._latency,
             )
         except RefusedResultError as error:
@@ -114,8 +110,7 @@ def check_result(
     result: TrialResult,
     *,
     tasks: tuple[str, ...],
-    flop_budget: int | None,
-    param_budget: int | None = None,
+    budgets: Budgets,
     latency: LatencyRule | None = None,
 ) -> None:
     """Refuse what would poison the front or the sampler; one bad derived point refuses the whole trial.
@@ -126,8 +121,8 @@ def check_result(
         RefusedResultError: a number is not finite, a task has no metric, the budget differs from the study's, a
             network is over what was asked of it or was not timed as asked, or derived points are not numbered apart.
     """
-    if result.flop_budget != flop_budget:
-        raise RefusedResultError(f"flop_budget must be the study's {flop_budget}, found {result.flop_budget}.")
+    if result.flop_budget != budgets.flops:
+        raise RefusedResultError(f"flop_budget must be the study's {budgets.flops}, found {result.flop_budget}.")
     indices = [point.index for point in result.derived]
     if len(set(indices)) < len(indices) or any(index < 1 for index in indices):
         raise RefusedResultError(f"derived points must each have an index of their own from 1 on, found {indices}.")
@@ -135,8 +130,8 @@ def check_result(
     for point in points:
         try:
             _check_numbers(point, tasks)
-            _check_cost(point, flop_budget)
-            _check_parameters(point, param_budget)
+            _check_cost(point, budgets.flops)
+            _check_parameters(point, budgets.params)
             _check_latency(point, latency)
         except RefusedResultError as error:
             if isinstance(point, TrialResult):

@@ -121,7 +121,7 @@ def _work(run: StudyRun) -> bool:
 def _resume_after_kill(run: StudyRun) -> StudyRun:
     """The same sitting once more, as a resume would begin it: its cluster is gone, its trials are left to it."""
     num_trials = run.store.load().num_trials
-    recovery = recover(run.study, run.store, run.plan.config, num_trials=num_trials, flop_budget=run.plan.flop_budget)
+    recovery = recover(run.study, run.store, run.plan.config, num_trials=num_trials, budgets=run.plan.budgets)
     return replace(run, recovery=recovery)
 
 
@@ -199,13 +199,11 @@ def _trainable(run: StudyRun) -> Callable[[dict[str, Any]], None]:
 
 
 def _searcher(run: StudyRun, references: References, work: StudyPhase, keeper: DiskGuard, ask: Ask) -> StudySearcher:
-    budget = run.plan.flop_budget
     gate = ResultValidator(
         run.study,
         run.store,
         tasks=tuple(task.name for task in run.plan.tasks),
-        flop_budget=budget,
-        param_budget=run.plan.param_budget,
+        budgets=run.plan.budgets,
         latency=run.plan.config.latency_rule,
         on_end=keeper.trial_ended,
     )

@@ -17,7 +17,7 @@ from gatefront.search.planning.capacities import (
     measure_capacity,
 )
 from gatefront.search.planning.family_costs import least_flops, most_flops
-from gatefront.search.results.budgets import is_feasible
+from gatefront.search.results.budgets import Budgets, is_feasible
 from gatefront.spaces import BudgetBelowFloorError, Task
 from gatefront.spaces.families import FAMILIES
 from gatefront.trainer.config import WeightingName
@@ -28,18 +28,14 @@ from gatefront.trainer.weighting import require_weighting, step_cost
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyPlan:
-    """What a study will do. ``flop_budget`` is absolute (FLOPs, 2 per multiply-add, batch 1); None means no cap.
-
-    ``param_budget`` is the most parameters a delivered network may have; None means no cap.
-    """
+    """What a study will do: its study file, resolved against its data and networks."""
 
     config: StudyConfig
     data: DataSpec
     description: DataDescription
     tasks: tuple[Task, ...]
     capacities: tuple[Capacity, ...]
-    flop_budget: int | None
-    param_budget: int | None
+    budgets: Budgets
 
     @property
     def largest(self) -> Capacity:
@@ -115,7 +111,8 @@ class StudyPlan:
         and for each derived point a smaller one.
         """
         capacity = self.largest
-        delivered = capacity.single_task if self.flop_budget is None else min(capacity.single_task, self.flop_budget)
+        budget = self.budgets.flops
+        delivered = capacity.single_task if budget is None else min(capacity.single_task, budget)
         gates = self.config.gates
         behind_the_cut = max_value(gates.finetune_epochs) + gates.derived_points * gates.derived_epochs
         dearest = max(step_cost(name, len(self.tasks)) for name in self.config.train.weightings)
@@ -155,8 +152,7 @@ def plan_study(config: StudyConfig) -> StudyPlan:
         description=description,
         tasks=tasks,
         capacities=capacities,
-        flop_budget=_resolve_budget(config, capacities),
-        param_budget=None if config.study.param_budget is None else parse_param_budget(config.study.param_budget),
+        budgets=_resolve_budgets(config, capacities),
     )
     _check_budget(plan)
     _check_families(plan)
@@ -190,18 +186,21 @@ def _as_asked(task: Task, config: StudyConfig) -> Task:
     return task
 
 
-def _resolve_budget(config: StudyConfig, capacities: tuple[Capacity, ...]) -> int | None:
-    if config.study.flop_budget is None:
-        return None
+def _resolve_budgets(config: StudyConfig, capacities: tuple[Capacity, ...]) -> Budgets:
+    flops, params = config.study.flop_budget, config.study.param_budget
     single_task = max(capacity.single_task for capacity in capacities)
-    return parse_flop_budget(config.study.flop_budget).resolve(single_task)
+    return Budgets(
+        flops=None if flops is None else parse_flop_budget(flops).resolve(single_task),
+        params=None if params is None else parse_param_budget(params),
+        latency_ms=config.latency_budget_ms,
+    )
 
 
 def _check_budget(plan: StudyPlan) -> None:
-    if plan.flop_budget is not None and plan.flop_budget < plan.floor:
+    if plan.budgets.flops is not None and plan.budgets.flops < plan.floor:
         share = plan.floor / plan.largest.single_task
         raise BudgetBelowFloorError(
-            f"flop_budget {plan.config.study.flop_budget!r} is {plan.flop_budget:,} FLOPs, under the floor of "
+            f"flop_budget {plan.config.study.flop_budget!r} is {plan.budgets.flops:,} FLOPs, under the floor of "
             f"{plan.floor:,} FLOPs: everything shared at the smallest capacity.",
             hint=f"Ask for at least {math.ceil(share * 1000) / 10:.1f}% of the single-task cost, "
             "or list a smaller width, resolution or decoder_width in [network].",
@@ -214,10 +213,10 @@ def _check_families(plan: StudyPlan) -> None:
     for name in section.others:
         least = min(least_flops(section, name, capacity) for capacity in plan.capacities)
         # LOMT's network may turn out cheaper than hard sharing, which is what it is before its layers are known.
-        if name != "lomt" and not is_feasible(least, plan.flop_budget):
+        if name != "lomt" and not is_feasible(least, plan.budgets.flops):
             raise BudgetBelowFloorError(
-                f"flop_budget {plan.config.study.flop_budget!r} is {plan.flop_budget:,} FLOPs, the cheapest network of "
-                f"family {name} has {least:,}.",
+                f"flop_budget {plan.config.study.flop_budget!r} is {plan.budgets.flops:,} FLOPs, the cheapest network "
+                f"of family {name} has {least:,}.",
                 hint="Raise it, leave the family out, or list a smaller width or decoder_width in [network].",
             )
 
@@ -227,9 +226,9 @@ def _without_hopeless_capacities(plan: StudyPlan) -> StudyPlan:
 
     A value of [network] goes once no capacity with it fits.
     """
-    fitting = [capacity for capacity in plan.capacities if is_feasible(capacity.hard_sharing, plan.flop_budget)]
-    if plan.param_budget is not None:
-        fitting = _within_param_budget(fitting, plan.param_budget)
+    fitting = [capacity for capacity in plan.capacities if is_feasible(capacity.hard_sharing, plan.budgets.flops)]
+    if plan.budgets.params is not None:
+        fitting = _within_param_budget(fitting, plan.budgets.params)
     kept = tuple(capacity for capacity in plan.capacities if capacity in fitting or capacity is plan.largest)
     network = plan.config.network
     narrowed: dict[str, object] = {}

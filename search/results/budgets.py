@@ -19,9 +19,14 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budgets:
-    """The most that a feasible point may cost; None means no cap."""
+    """The most that a network may cost; None means no cap.
+
+    ``flops`` are 2 per multiply-add at batch 1, ``params`` trainable values. No delivered network is over either. A
+    point over ``latency_ms``, which no training can promise, is infeasible.
+    """
 
     flops: int | None = None
+    params: int | None = None
     latency_ms: float | None = None
 
     def exceeded_by(self, flops: int, latency_ms: float | None) -> tuple[Exceeded, ...]:

@@ -158,7 +158,7 @@ def _flop_target(plan: StudyPlan, capacity: Capacity, params: Params) -> int | N
     if parameter is None:
         return None
     share = float(resolve(parameter, params.get("gates.flop_target")))
-    top = capacity.ceiling if plan.flop_budget is None else min(capacity.ceiling, plan.flop_budget)
+    top = capacity.ceiling if plan.budgets.flops is None else min(capacity.ceiling, plan.budgets.flops)
     return capacity.hard_sharing + int(share * (top - capacity.hard_sharing))
 
 
@@ -169,7 +169,7 @@ def share_of_target(plan: StudyPlan, params: Params, flop_target: int) -> float 
         KeyError: the study has no capacity of these parameters.
     """
     capacity = _capacity(plan, params)
-    top = capacity.ceiling if plan.flop_budget is None else min(capacity.ceiling, plan.flop_budget)
+    top = capacity.ceiling if plan.budgets.flops is None else min(capacity.ceiling, plan.budgets.flops)
     room = top - capacity.hard_sharing
     return (flop_target - capacity.hard_sharing) / room if room > 0 else None
 

@@ -15,7 +15,7 @@ from gatefront.search.config.study_config import StudyConfig
 from gatefront.search.config.study_file import parse_study
 from gatefront.search.errors import LineageError
 from gatefront.search.planning.study_plan import StudyPlan
-from gatefront.search.results.budgets import Budgets, Outcome, is_feasible
+from gatefront.search.results.budgets import Outcome, is_feasible
 from gatefront.search.results.records import StudyView, TrialPoint
 from gatefront.search.results.states import TrialState
 from gatefront.search.sampling.optuna_study import constraints_of
@@ -118,8 +118,7 @@ def warm_trials(plan: StudyPlan, view: StudyView, there: FamilySection) -> tuple
     not propose, and what has more parameters than it allows. Numbers are below 0: no trial of this study has them.
     """
     space = search_space(plan.config)
-    budgets = Budgets(flops=plan.flop_budget, latency_ms=plan.config.latency_budget_ms)
-    possible = (_as_trial(plan, view, point, there, space, budgets) for point in view.points)
+    possible = (_as_trial(plan, view, point, there, space) for point in view.points)
     found = [trial for trial in possible if trial is not None]
     for number, trial in enumerate(found, start=-len(found)):
         trial.number = number
@@ -132,7 +131,6 @@ def _as_trial(
     point: TrialPoint,
     there: FamilySection,
     space: Mapping[str, BaseDistribution],
-    budgets: Budgets,
 ) -> FrozenTrial | None:
     params = _translated(plan, point, point.flop_target, _family_of(point, there))
     if params is None or point.delta_mtl is None or point.flops is None or not _has_few_parameters(plan, point):
@@ -148,20 +146,20 @@ def _as_trial(
         values=values,
         params=params,
         distributions={name: space[name] for name in params},
-        constraints=constraints_of(outcome, budgets),
+        constraints=constraints_of(outcome, plan.budgets),
         user_attrs={"inherited_from": f"{view.summary.name} {point.label}"},
     )
 
 
 def _heir(plan: StudyPlan, view: StudyView, there: FamilySection, reader: StudyReader) -> InitialTrial | None:
     """Of the front's networks that are still there, the one nearest to what this study may spend."""
-    limit = plan.ceiling if plan.flop_budget is None else plan.flop_budget
+    limit = plan.ceiling if plan.budgets.flops is None else plan.budgets.flops
     front = [point for point in view.front if _has_few_parameters(plan, point)]
     for point in sorted(front, key=lambda point: (abs((point.flops or 0) - limit), -(point.expected_delta_mtl or 0.0))):
         path = reader.network_path(view.summary.name, point.number, point.derived)
         family = _family_of(point, there)
         # Gates can be closed until a network fits; any other stays what it is.
-        fits = family == INTERROGATE or is_feasible(point.flops or 0, plan.flop_budget)
+        fits = family == INTERROGATE or is_feasible(point.flops or 0, plan.budgets.flops)
         params = _translated(plan, point, None, family)
         if fits and params is not None and path.is_file():
             label = f"{view.summary.name} {point.label}"
@@ -200,4 +198,4 @@ def _highest_target(config: StudyConfig) -> Scalar:
 
 
 def _has_few_parameters(plan: StudyPlan, point: TrialPoint) -> bool:
-    return plan.param_budget is None or (point.num_parameters or 0) <= plan.param_budget
+    return plan.budgets.params is None or (point.num_parameters or 0) <= plan.budgets.params

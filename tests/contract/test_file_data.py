@@ -334,7 +334,7 @@ def test_a_study_of_two_trials(spec: DataSpec, layout: Layout, tmp_path: Path) -
     for number, point in enumerate(first_points(plan.config)[:2]):
         trial = references.trial_spec(decode(plan, point, seed=number))
         result = run_trial(trial, work_dir=tmp_path / str(number), cache_dir=cache, reporter=lambda _report: None)
-        check_result(result, tasks=tuple(task.name for task in plan.tasks), flop_budget=plan.flop_budget)
+        check_result(result, tasks=tuple(task.name for task in plan.tasks), budgets=plan.budgets)
         assert (tmp_path / str(number) / "network.pt").is_file()
 
 

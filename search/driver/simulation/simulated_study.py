@@ -25,6 +25,7 @@ from gatefront.search.driver.worker.messages import (
     TrialFinished,
     encode,
 )
+from gatefront.search.results.budgets import Budgets
 from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.sampling.optuna_study import ask, open_study
 from gatefront.search.sampling.search_space import Params
@@ -98,7 +99,7 @@ class SimulatedStudy:
         engine, optuna_storage = database
         self._answers, self._config, self._num_workers = answers, config, num_workers
         self._stopping, self._fails = stopping, fails
-        self._budget = answers.table.flop_budget
+        self._budgets = Budgets(flops=answers.table.flop_budget)
         self.store = StudyStore(engine, config.study.name)
         if config.study.name not in {found.study_name for found in optuna_storage.get_all_studies()}:
             StudyStore.create(engine, _row(answers.table, config, num_workers))
@@ -126,11 +127,11 @@ class SimulatedStudy:
 
     def _take_up(self) -> StudySearcher:
         num_trials = self._config.study.trials
-        recovery = recover(self.study, self.store, self._config, num_trials=num_trials, flop_budget=self._budget)
+        recovery = recover(self.study, self.store, self._config, num_trials=num_trials, budgets=self._budgets)
         return StudySearcher(
             ask=lambda: ask(self.study, self._config),
             make_config=self._make_config,
-            gate=ResultValidator(self.study, self.store, tasks=(_TASK,), flop_budget=self._budget),
+            gate=ResultValidator(self.study, self.store, tasks=(_TASK,), budgets=self._budgets),
             adopted=recovery.adopted,
             limit=recovery.num_left,
             max_concurrent=self._num_workers,
@@ -171,7 +172,7 @@ class SimulatedStudy:
             self._searcher.note_stop(ray_id, "judged by its epochs")
             self._end(clock, ray_id, TrialState.STOPPED_EARLY)
         elif running.epoch == len(running.answer.epochs):
-            self._send(ray_id, TrialFinished(_result(running.answer, self._budget)))
+            self._send(ray_id, TrialFinished(_result(running.answer, self._budgets.flops)))
             self._end(clock, ray_id, TrialState.COMPLETE)
         else:
             self._go_on(clock, ray_id)
@@ -211,7 +212,7 @@ def _report(running: _Running, phase: Phase) -> EpochReport:
     )
 
 
-def _result(answer: Answer, flop_budget: int) -> TrialResult:
+def _result(answer: Answer, flop_budget: int | None) -> TrialResult:
     return TrialResult(
         metrics={_TASK: 100 + answer.delta_mtl},
         delta_per_task={_TASK: answer.delta_mtl},

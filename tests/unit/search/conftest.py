@@ -24,6 +24,7 @@ from gatefront.search.driver.worker.messages import (
     TrialFinished,
     encode,
 )
+from gatefront.search.results.budgets import Budgets
 from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.sampling.filtered_sampler import REPLICATE_OF, FilteredSampler
 from gatefront.search.sampling.optuna_study import ask, open_study
@@ -170,13 +171,14 @@ def open_table_study(tmp_path: Path) -> OpenStudy:
         config = parse_study(text)
         engine, optuna_storage = open_store(url)
         budget = BUDGET if config.study.flop_budget else None
+        budgets = Budgets(flops=budget, latency_ms=config.latency_budget_ms)
         store = StudyStore(engine, config.study.name)
         if not any(found.study_name == config.study.name for found in optuna_storage.get_all_studies()):
             StudyStore.create(engine, _row(config, text, budget))
         num_trials = store.load().num_trials
         study = open_study(optuna_storage, config, num_trials=num_trials)
         study.sampler = FilteredSampler(study.sampler, store.void_trials)
-        recovery = recover(study, store, config, num_trials=num_trials, flop_budget=budget)
+        recovery = recover(study, store, config, num_trials=num_trials, budgets=budgets)
         stop_request = StopRequest()
 
         def make_config(trial: optuna.Trial) -> dict[str, Any]:
@@ -188,7 +190,7 @@ def open_table_study(tmp_path: Path) -> OpenStudy:
             return StudySearcher(
                 ask=work.ask,
                 make_config=make_config,
-                gate=ResultValidator(study, store, tasks=TASKS, flop_budget=budget, latency=config.latency_rule),
+                gate=ResultValidator(study, store, tasks=TASKS, budgets=budgets, latency=config.latency_rule),
                 adopted=work.adopted,
                 limit=work.limit,
                 max_concurrent=max_concurrent,

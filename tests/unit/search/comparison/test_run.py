@@ -154,8 +154,8 @@ def test_every_system_is_trained_from_every_seed(trained: tuple[Path, Here, Comp
     plan = seeded_plans(parse_study(STUDY), 1)[0]
     assert (single.flops, single.delta_mtl.mean) == (plan.largest.single_task, 0.0)
     assert shared.flops == plan.largest.hard_sharing
-    assert plan.flop_budget is not None
-    assert shared.flops < gated.flops <= plan.flop_budget
+    assert plan.budgets.flops is not None
+    assert shared.flops < gated.flops <= plan.budgets.flops
     assert gated.delta_mtl.mean == pytest.approx(sum(s.mean for s in gated.delta_per_task.values()) / 3)
     # Hard sharing got no less training than InterroGate with all that initialised it, and not much more.
     per_epoch = shared.train_flops / plan.epochs_of_equal_compute("pcgrad")
@@ -292,7 +292,7 @@ def test_interrogate_is_trained_at_the_budget_with_central_knobs(tmp_path: Path)
     (plan,) = seeded_plans(parse_study(STUDY), 1)
     results = {job.role: train_job(job, tmp_path) for job in initial_jobs(plan)}
     *_, job = system_jobs(plan, list_systems(("uniform",), "scalar"), results, fingerprint="f")
-    top = plan.flop_budget or 0
+    top = plan.budgets.flops or 0
     floor = plan.largest.hard_sharing
     assert job.trial.flop_target == floor + int(0.9 * (top - floor))
     assert (job.trial.gates.lambda_s, job.trial.gates.derived_points) == (5.0, 0)

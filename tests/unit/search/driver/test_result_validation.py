@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from gatefront.search.driver.result_validation import check_result
 from gatefront.search.errors import RefusedResultError
+from gatefront.search.results.budgets import Budgets
 from gatefront.search.results.states import TrialState
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.spaces.gating.gate_map import GateMap, GateSite
@@ -62,7 +63,7 @@ def result(*points: DerivedResult, **changes: Any) -> TrialResult:
 
 def refusal(delivered: TrialResult, flop_budget: int | None = BUDGET) -> str:
     with pytest.raises(RefusedResultError) as caught:
-        check_result(delivered, tasks=TASKS, flop_budget=flop_budget)
+        check_result(delivered, tasks=TASKS, budgets=Budgets(flops=flop_budget))
     return caught.value.message
 
 
@@ -101,18 +102,20 @@ def test_nothing_over_its_target_or_the_budget_gets_in(budget: int | None, targe
     delivered = result(*points, flops=1, flop_budget=budget)
     kept = all(0 < flops <= target and (budget is None or target <= budget) for target, flops in targets)
     if kept:
-        check_result(delivered, tasks=TASKS, flop_budget=budget)
+        check_result(delivered, tasks=TASKS, budgets=Budgets(flops=budget))
     else:
         assert refusal(delivered, budget).startswith("derived point ")
 
 
 def test_without_a_budget_a_target_still_binds() -> None:
     assert "flop_target of 450" in refusal(result(derived(1, flops=460), flop_budget=None), None)
-    check_result(result(derived(1), flop_budget=None, flop_target=10**15, flops=10**14), tasks=TASKS, flop_budget=None)
+    check_result(
+        result(derived(1), flop_budget=None, flop_target=10**15, flops=10**14), tasks=TASKS, budgets=Budgets(flops=None)
+    )
 
 
 def test_the_order_of_derived_points_is_free_and_a_budget_too_close_to_the_next_may_be_left_out() -> None:
-    check_result(result(derived(4), derived(1)), tasks=TASKS, flop_budget=BUDGET)
+    check_result(result(derived(4), derived(1)), tasks=TASKS, budgets=Budgets(flops=BUDGET))
 
 
 def test_a_bad_derived_point_fails_the_trial_with_its_cause(open_table_study: OpenStudy, make_derived: Any) -> None:
@@ -138,6 +141,6 @@ def test_optuna_is_told_the_trial_s_own_point_only(open_table_study: OpenStudy, 
 
 def test_a_network_over_the_parameter_budget_is_refused() -> None:
     delivered = result()
-    check_result(delivered, tasks=TASKS, flop_budget=BUDGET, param_budget=delivered.num_parameters)
+    check_result(delivered, tasks=TASKS, budgets=Budgets(flops=BUDGET, params=delivered.num_parameters))
     with pytest.raises(RefusedResultError, match="num_parameters must be at most the param_budget"):
-        check_result(delivered, tasks=TASKS, flop_budget=BUDGET, param_budget=delivered.num_parameters - 1)
+        check_result(delivered, tasks=TASKS, budgets=Budgets(flops=BUDGET, params=delivered.num_parameters - 1))

@@ -50,8 +50,8 @@ def test_the_recipe_of_celeba_can_be_started() -> None:
     _, config = read_study_file(STUDIES / "celeba-resnet20.toml")
     plan = plan_study(config)
     assert len(plan.tasks) == 8
-    assert plan.flop_budget is not None
-    assert plan.floor < plan.flop_budget < plan.ceiling
+    assert plan.budgets.flops is not None
+    assert plan.floor < plan.budgets.flops < plan.ceiling
 
 
 def test_the_recipe_of_a_transformer_can_be_started() -> None:
@@ -60,5 +60,5 @@ def test_the_recipe_of_a_transformer_can_be_started() -> None:
     assert config.network.pretrained
     plan = plan_study(config.without_weights())
     assert [task.name for task in plan.tasks] == ["semseg", "human_parts", "saliency", "edges", "normals"]
-    assert plan.flop_budget is not None
-    assert plan.floor < plan.flop_budget < plan.ceiling
+    assert plan.budgets.flops is not None
+    assert plan.floor < plan.budgets.flops < plan.ceiling

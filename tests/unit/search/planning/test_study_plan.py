@@ -58,7 +58,7 @@ def test_percentages_are_of_the_largest_capacity() -> None:
     plan = _plan()
     assert [capacity.architecture.width for capacity in plan.capacities] == [0.5, 1.0]
     assert plan.largest is plan.capacities[1]
-    assert plan.flop_budget == int(0.6 * plan.capacities[1].single_task)
+    assert plan.budgets.flops == int(0.6 * plan.capacities[1].single_task)
     assert plan.floor == plan.capacities[0].hard_sharing < plan.capacities[1].hard_sharing
     assert [task.weight for task in plan.tasks] == [2.0, 1.0, 1.0]
 
@@ -87,7 +87,7 @@ def test_the_hinted_budget_is_accepted() -> None:
     with pytest.raises(BudgetBelowFloorError) as caught:
         _plan(budget='flop_budget = "1%"')
     share = caught.value.hint.split("at least ")[1].split(" ")[0]
-    assert _plan(budget=f'flop_budget = "{share}"').flop_budget is not None
+    assert _plan(budget=f'flop_budget = "{share}"').budgets.flops is not None
 
 
 @pytest.mark.parametrize("name", ["left", "orientation"])
@@ -114,8 +114,8 @@ def test_hard_sharing_is_trained_at_least_as_much_as_a_trial_and_what_initialise
     plan = _plan()
     capacity = plan.largest
     # Forward FLOPs per sample and epoch; backward and samples multiply both sides alike.
-    assert plan.flop_budget is not None
-    gated = 3 * capacity.training + 1 * plan.flop_budget
+    assert plan.budgets.flops is not None
+    gated = 3 * capacity.training + 1 * plan.budgets.flops
     trial = gated + 3 * capacity.single_task + plan.shared_init_epochs * capacity.hard_sharing
     assert (plan.hard_sharing_epochs - 1) * capacity.hard_sharing < trial
     assert plan.hard_sharing_epochs * capacity.hard_sharing >= trial
@@ -241,7 +241,7 @@ def _targets(gates: str, budget: str = 'flop_budget = "60%"') -> StudyPlan:
 def test_flop_target_runs_from_the_floor_to_the_most_a_capacity_may_cost(budget: str) -> None:
     plan = _targets("flop_target = {low = 0.0, high = 1.0}", budget)
     for width, capacity in zip((0.5, 1.0), plan.capacities, strict=True):
-        top = capacity.ceiling if plan.flop_budget is None else min(capacity.ceiling, plan.flop_budget)
+        top = capacity.ceiling if plan.budgets.flops is None else min(capacity.ceiling, plan.budgets.flops)
         at = [
             decode(plan, {"network.width": width, "gates.flop_target": share}, seed=0).flop_target
             for share in (0.0, 0.5, 1.0)
@@ -282,8 +282,8 @@ def test_impossible_targets_are_refused(gates: str, message: str) -> None:
 
 def test_derived_points_are_part_of_what_a_trial_costs() -> None:
     plain, derived = _targets("finetune_epochs = 2"), _targets("finetune_epochs = 2\nderived_points = 3")
-    assert plain.flop_budget is not None
-    assert derived.trial_flops - plain.trial_flops == 3 * 4 * plain.flop_budget
+    assert plain.budgets.flops is not None
+    assert derived.trial_flops - plain.trial_flops == 3 * 4 * plain.budgets.flops
     assert derived.hard_sharing_epochs > plain.hard_sharing_epochs
 
 
@@ -312,7 +312,7 @@ def test_capacities_over_the_parameter_budget_are_left_out() -> None:
     small, large = (floor_parameters(capacity) for capacity in free.capacities)
     assert small < large <= free.largest.num_parameters
     plan = plan_study(parse_study(PARAMS.format(budget=str(large - 1))))
-    assert plan.param_budget == large - 1
+    assert plan.budgets.params == large - 1
     assert plan.config.network.width == Choices[float](choices=[0.5])
     assert plan.largest.architecture.width == 1.0  # still the baseline of Δ_MTL
     with pytest.raises(BudgetBelowFloorError, match=f"param_budget {small - 1:,} is under the floor of {small:,}"):

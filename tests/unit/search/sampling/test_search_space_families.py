@@ -138,7 +138,7 @@ def test_a_family_over_the_budget_is_refused_before_anything_is_trained() -> Non
     head = HEAD.replace('name = "f"', 'name = "f"\nflop_budget = "60%"')
     with pytest.raises(BudgetBelowFloorError, match="cheapest network of family cross-stitch has"):
         plan_study(study_of("cross-stitch", head=head))
-    assert plan_study(study_of("hard-sharing", head=head)).flop_budget is not None
+    assert plan_study(study_of("hard-sharing", head=head)).budgets.flops is not None
 
 
 def test_a_family_must_work_on_the_backbone() -> None:

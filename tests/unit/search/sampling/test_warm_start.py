@@ -14,6 +14,7 @@ from gatefront.search.config.comparability import first_difference
 from gatefront.search.config.study_file import parse_study
 from gatefront.search.errors import LineageError
 from gatefront.search.planning.study_plan import StudyPlan, plan_study
+from gatefront.search.results.budgets import Budgets
 from gatefront.search.results.states import StudyState
 from gatefront.search.sampling.filtered_sampler import FilteredSampler
 from gatefront.search.sampling.optuna_study import open_study
@@ -60,7 +61,7 @@ def _own_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def earlier(open_table_study: OpenStudy, plan: StudyPlan) -> Any:
     """Four complete trials; the targets of the first three are within the later budget."""
     study = open_table_study(max_concurrent=9, text=EARLIER)
-    budget = plan.flop_budget
+    budget = plan.budgets.flops
     assert budget is not None
     for number, (flops, delta_mtl) in enumerate(
         ((budget - 20_000, -3.0), (budget - 5_000, -2.0), (budget - 9_000, -6.0), (budget + 9_000, -1.0))
@@ -81,7 +82,7 @@ def test_trials_keep_their_flops_under_another_budget(earlier: Any, plan: StudyP
         settings = decode(plan, trial.params, seed=0)
         assert settings.flop_target == pytest.approx(point.flop_target, abs=1)
         assert trial.params["gates.lambda_s"] == point.params["gates.lambda_s"]
-        assert (trial.constraints["flops"] <= 0) == (point.flops <= plan.flop_budget)
+        assert (trial.constraints["flops"] <= 0) == (point.flops <= plan.budgets.flops)
     # Trial 3 asked for more than this study may spend, so this study could not have proposed it.
     assert "table 3" not in {trial.user_attrs["inherited_from"] for trial in inheritance.trials}
     assert [trial.number for trial in inheritance.trials] == list(range(-len(inheritance.trials), 0))
@@ -195,7 +196,7 @@ def test_a_network_over_the_new_cap_on_parameters_teaches_nothing(earlier: Any) 
     plan = plan_study(parse_study(LATER.replace("trials = 3", 'trials = 3\nparam_budget = "200K"')))
     assert inherit(plan, StudyReader(earlier.url), "table").trials != ()
     # The trials of the table have 1234.
-    assert inherit(replace(plan, param_budget=1000), StudyReader(earlier.url), "table").trials == ()
+    assert inherit(replace(plan, budgets=Budgets(params=1000)), StudyReader(earlier.url), "table").trials == ()
 
 
 def test_where_a_study_comes_from_is_kept_and_shown(
@@ -295,10 +296,10 @@ def test_a_network_without_gates_must_fit_as_it_is(mixed: Any) -> None:
     plan = plan_study(parse_study(_of("mtan", "etr-nlp")))
     reader = StudyReader(mixed.url)
     for budget, label in ((30_000, "table 2"), (29_000, "table 1")):
-        heir = inherit(replace(plan, flop_budget=budget), reader, "table").heir
+        heir = inherit(replace(plan, budgets=Budgets(flops=budget)), reader, "table").heir
         assert heir is not None
         assert heir.initial.label == label
-    without = inherit(replace(plan, flop_budget=19_000), reader, "table")
+    without = inherit(replace(plan, budgets=Budgets(flops=19_000)), reader, "table")
     assert without.heir is None
     assert "no network of its front suits as a beginning" in str(without)
 

@@ -26,7 +26,7 @@ WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), m
 
 def test_the_first_text_can_be_started() -> None:
     plan = plan_study(parse_study(FIRST_TEXT))
-    assert plan.flop_budget is not None
+    assert plan.budgets.flops is not None
     assert task_names(FIRST_TEXT) == ("left", "right", "orientation")
 
 

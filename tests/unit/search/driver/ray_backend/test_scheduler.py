@@ -14,6 +14,7 @@ from gatefront.search.config.study_file import parse_study
 from gatefront.search.driver.early_stopping import EarlyStopping, early_stopping
 from gatefront.search.driver.ray_backend.scheduler import TrialScheduler
 from gatefront.search.driver.worker.messages import EpochFinished, TrialFinished, encode
+from gatefront.search.results.budgets import Budgets
 from gatefront.search.results.records import num_done
 from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.snapshots.reader import StudyReader
@@ -204,7 +205,7 @@ def _with_trials(number: int) -> str:
 
 
 def _stopping(run: Any) -> EarlyStopping | None:
-    plan = SimpleNamespace(config=run.config, flop_budget=600)
+    plan = SimpleNamespace(config=run.config, budgets=Budgets(flops=600))
     return early_stopping(plan, run.store)  # type: ignore[arg-type]
 
 
