@@ -1,8 +1,8 @@
 """The system page, the downloads, the trial's origin and log, and the points nearest to a budget."""
 
+import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +24,7 @@ from gatefront.search.bundle.archive import PACKING
 from gatefront.search.bundle.pull import STEPS
 from gatefront.search.results.records import StudyView
 from gatefront.search.results.states import TrialState
+from gatefront.search.service.bundle_jobs import BundleJobs
 
 UNREACHABLE = OperationalError("SELECT 1", {}, Exception("connection refused"))
 
@@ -79,16 +80,21 @@ def test_the_report_is_a_file_to_save(reader: Any) -> None:
     assert report_response(reader, "digits").status_code == 503
 
 
-def test_downloads_have_addresses_of_their_own(reader: Any, tmp_path: Path) -> None:
-    (tmp_path / "digits-7.zip").write_bytes(b"zip")
-    server = FastAPI()
-    add_downloads(server, reader, lambda job: tmp_path / "digits-7.zip" if job == "known" else None)
+def test_downloads_have_addresses_of_their_own(reader: Any) -> None:
+    pack = "import pathlib, sys; pathlib.Path(sys.argv[3], f'{sys.argv[1]}-{sys.argv[2]}.zip').write_bytes(b'zip')"
+    server, bundles = FastAPI(), BundleJobs("sqlite://", command=(sys.executable, "-c", pack))
+    add_downloads(server, reader, bundles)
     client = TestClient(server)
-    found = client.get("/downloads/bundle/known")
-    assert (found.status_code, found.content) == (200, b"zip")
-    assert 'filename="digits-7.zip"' in found.headers["content-disposition"]
+    job = bundles.start("digits", "7").id
+    while (found := bundles.find(job)) is not None and not found.is_done:
+        time.sleep(0.05)
+    answer = client.get(f"/downloads/bundle/{job}")
+    assert (answer.status_code, answer.content) == (200, b"zip")
+    assert 'filename="digits-7.zip"' in answer.headers["content-disposition"]
     assert client.get("/downloads/bundle/..%2f..%2fetc%2fpasswd").status_code == 404
     assert client.get("/downloads/bundle/other").status_code == 404
+    bundles.close()
+    assert client.get(f"/downloads/bundle/{job}").status_code == 404
 
 
 def test_the_app_serves_downloads_beside_its_pages(reader: Any) -> None:

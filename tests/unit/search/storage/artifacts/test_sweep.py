@@ -23,8 +23,8 @@ from gatefront.search.results.records import StudyView
 from gatefront.search.results.states import TrialState
 from gatefront.search.service.amendments import unvoid_trial, void_trial
 from gatefront.search.snapshots.reader import StudyReader
-from gatefront.search.storage.artifacts import disk_usage as disk_use
 from gatefront.search.storage.artifacts import plan_sweep, sweep
+from gatefront.search.storage.artifacts.disk_usage import disk_use
 from gatefront.search.storage.artifacts.files import FileKind, trial_files
 from gatefront.search.storage.artifacts.paths import StudyFolders
 from gatefront.search.storage.artifacts.retention import kept_networks
