@@ -22,6 +22,7 @@ from gatefront.search.bundle.file_names import (
     TORCH_MODEL,
     WEIGHTS,
 )
+from gatefront.search.bundle.onnx_attention import attend_in_four_axes
 from gatefront.search.bundle.onnx_names import name_outputs
 from gatefront.search.errors import BundleError
 from gatefront.spaces import PlainNetwork, SpaceError, pad_widths
@@ -74,7 +75,7 @@ def _write_exports(network: PlainNetwork, samples: Tensor, folder: Path) -> None
 
 
 def _trace(network: PlainNetwork, samples: Tensor) -> torch.export.ExportedProgram:
-    return torch.export.export(network, (samples,), dynamic_shapes=({0: _BATCH},))
+    return torch.export.export(attend_in_four_axes(network), (samples,), dynamic_shapes=({0: _BATCH},))
 
 
 def _write_onnx(program: torch.export.ExportedProgram, network: PlainNetwork, samples: Tensor, path: Path) -> None:
