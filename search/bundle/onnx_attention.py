@@ -1,12 +1,12 @@
 """Attention for torch's ONNX exporter, which takes inputs of four axes only."""
 
 import copy
-from typing import Any
 
 import torch.nn.functional as F
-from torch import Tensor, fx
+from torch import fx
 
 from gatefront.spaces import PlainNetwork
+from gatefront.spaces.graph.attention import attend
 
 
 def attend_in_four_axes(network: PlainNetwork) -> PlainNetwork:
@@ -19,25 +19,5 @@ def attend_in_four_axes(network: PlainNetwork) -> PlainNetwork:
     graph = copy.deepcopy(network.body.graph)
     for node in graph.nodes:
         if node.target is F.scaled_dot_product_attention:
-            node.target = _attend
+            node.target = attend
     return PlainNetwork(fx.GraphModule(network.body, graph), network.task_names)
-
-
-def _attend(
-    query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, *more: Any, **options: Any
-) -> Tensor:
-    """Attend as :func:`torch.nn.functional.scaled_dot_product_attention`, with all leading axes in one."""
-    if query.dim() == 4:
-        return F.scaled_dot_product_attention(query, key, value, attn_mask, *more, **options)
-    leading = query.shape[:-3]
-    mask = attn_mask
-    if mask is not None and mask.dim() > 3:
-        mask = _in_four_axes(mask.expand(*leading, *mask.shape[-3:]))
-    query_in_four, key, given_value = _in_four_axes(query), _in_four_axes(key), _in_four_axes(value)
-    found = F.scaled_dot_product_attention(query_in_four, key, given_value, mask, *more, **options)
-    return found.reshape(*query.shape[:-1], value.shape[-1])
-
-
-def _in_four_axes(tensor: Tensor) -> Tensor:
-    shape = tensor.shape[-3:] if tensor.dim() > 2 else (1, *tensor.shape)
-    return tensor.reshape(-1, *shape)

@@ -1,7 +1,7 @@
 """Attention as one layer without projections: heads that gates can choose and pruning can leave out."""
 
 import copy
-from typing import Self
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
@@ -73,7 +73,7 @@ class WindowHeadAttention(HeadAttention):
         if self.shift_mask is not None:
             bias = bias + self.shift_mask.unsqueeze(1)
         q, k, v = (self._split_windows(tokens) for tokens in (q, k, v))
-        heads = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=self.scale)
+        heads = attend(q, k, v, bias, scale=self.scale)
         return heads.transpose(2, 3).flatten(3).flatten(0, 1)
 
     def select_heads(self, heads: Tensor) -> Self:
@@ -95,3 +95,26 @@ def _relative_position_index(height: int, width: int) -> Tensor:
     row_offset = rows[:, None] - rows[None, :] + height - 1
     column_offset = columns[:, None] - columns[None, :] + width - 1
     return row_offset * (2 * width - 1) + column_offset
+
+
+def attend(
+    query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, *more: Any, **options: Any
+) -> Tensor:
+    """Attend as :func:`torch.nn.functional.scaled_dot_product_attention`, with all leading axes in one.
+
+    torch's ONNX exporter takes attention of four axes only.
+    """
+    if query.dim() == 4:
+        return F.scaled_dot_product_attention(query, key, value, attn_mask, *more, **options)
+    leading = query.shape[:-3]
+    mask = attn_mask
+    if mask is not None and mask.dim() > 3:
+        mask = _in_four_axes(mask.expand(*leading, *mask.shape[-3:]))
+    query_in_four, key, given_value = _in_four_axes(query), _in_four_axes(key), _in_four_axes(value)
+    found = F.scaled_dot_product_attention(query_in_four, key, given_value, mask, *more, **options)
+    return found.reshape(*query.shape[:-1], value.shape[-1])
+
+
+def _in_four_axes(tensor: Tensor) -> Tensor:
+    shape = tensor.shape[-3:] if tensor.dim() > 2 else (1, *tensor.shape)
+    return tensor.reshape(-1, *shape)
