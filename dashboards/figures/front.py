@@ -65,7 +65,6 @@ YOUR_BUDGET, YOUR_BUDGET_LINE = "your-budget", "your-budget-line"
 _HANDLE = 0.3  # of the plot's height
 MOST_DOMINATED = 300
 """Of each kind of points off the front at most so many are drawn: a browser is slow with tens of thousands."""
-
 _HEIGHT = 520
 
 
@@ -92,8 +91,7 @@ def front_figure(
     A point that was repeated stands at its mean, with a bar for the 95 % interval. Every kind of point has its own
     marker, so the plot reads without colour; a derived point has the colour of its kind, hollow and smaller.
     ``customdata`` is the point's label; ``hint`` ends the hover text, such as what a click does. The ``choice`` says
-    which point is the best, and its floors take points off the front. ``line_at`` is the cost at which a line stands
-    that can be dragged, named `YOUR_BUDGET`.
+    which point is the best, and its floors take points off the front. ``line_at`` is the cost of the line to drag.
     """
     chosen = choice or Choice()
     axis = cost_axis(view, chosen.axis)
