@@ -12,6 +12,7 @@ run goes on where the first one stopped. ``--table`` writes them into a page.
 """
 
 import argparse
+import copy
 import json
 import logging
 import os
@@ -214,10 +215,14 @@ def _check_exports(architecture: Architecture, outcome: Outcome) -> None:
         export_network(pruned, images, Path(folder))
         program = torch.export.load(Path(folder) / TORCH_MODEL).module()
         session = InferenceSession(Path(folder) / ONNX_MODEL, providers=["CPUExecutionProvider"])
+        # What rounding does to the network itself, it may do to the exports: random attention weights magnify it.
+        exact = copy.deepcopy(pruned).double()(images.double())
+        rounding = max(_relative_error(one, other) for one, other in zip(pruned(images), exact, strict=True))
+        allowed = max(1e-3, 10 * rounding)
         for batch in (images, images[:1]):
             by_onnx = session.run(None, {INPUT_NAME: batch.numpy()})
             for wanted, one, other in zip(pruned(batch), program(batch), by_onnx, strict=True):
-                if not max(_relative_error(one, wanted), _relative_error(torch.from_numpy(other), wanted)) < 1e-3:
+                if not max(_relative_error(one, wanted), _relative_error(torch.from_numpy(other), wanted)) < allowed:
                     raise WrongResultError("an export differs from the pruned network")
     outcome.exported = True
 
