@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BOOBY_TRAP = "raise ImportError('this is the module of another project')\n"
 OTHER_PROJECTS = ("search", "trainer", "spaces", "dashboards")
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("installation")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800), pytest.mark.xdist_group("installation")]
 
 
 @pytest.fixture(scope="module")
