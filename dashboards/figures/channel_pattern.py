@@ -44,7 +44,7 @@ def pattern_sentence(tasks: tuple[str, ...], site: GateSite) -> str:
     """The same picture in words: how many channels each task keeps, and how many all of them share."""
     rows = dict(zip(tasks, site.own, strict=True))
     kept = ", ".join(f"{task} {row.count('1')}" for task, row in rows.items() if not row.startswith(UNREAD))
-    by_all = sum(1 for flags in zip(*site.own, strict=True) if set(flags) == {"0"})
+    by_all = sum(1 for flags in zip(*site.own, strict=True) if set(flags) - {UNREAD} == {"0"})
     others = ", ".join(task for task, row in rows.items() if row.startswith(UNREAD))
     unread = f" Not read by: {others}." if others else ""
     return f"Own channels of {site.num_channels}: {kept}. Shared by every task: {by_all}.{unread}"

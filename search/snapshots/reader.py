@@ -1,7 +1,7 @@
 """StudyReader: read-only, frozen records for the command line and the dashboards, safe beside a running driver."""
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -102,9 +102,9 @@ class StudyReader:
     def trial(self, study: str, number: int) -> TrialDetail:
         """Everything known of one trial. Raises :class:`StudyNotFoundError`."""
         with self._reading_study(study) as (session, row):
-            token = self._trial_revision(session, row, number)
+            points, token = self._look_at_trial(session, row, number)
             key = (study, row.created_at, number)
-            return self._trials.get_or_read(key, token, lambda: self._read_trial(session, row, number))
+            return self._trials.get_or_read(key, token, lambda: self._read_trial(session, row, number, points))
 
     def trial_revision(self, study: str, number: int) -> str:
         """Equal revisions mean an unchanged :meth:`trial`; that of a trial that has ended outlives most of the study's.
@@ -112,7 +112,7 @@ class StudyReader:
         Raises :class:`StudyNotFoundError`.
         """
         with self._reading_study(study) as (session, row):
-            return self._trial_revision(session, row, number)
+            return self._look_at_trial(session, row, number)[1]
 
     def gate_course(self, study: str, number: int) -> GateHistory:
         """How a trial's gates stood after each of its epochs. Raises :class:`StudyNotFoundError`."""
@@ -147,16 +147,17 @@ class StudyReader:
             found = None if session is None else comparison_revision(session, name)
         return _there(found, name)
 
-    def _trial_revision(self, session: Session, row: StudyRow, number: int) -> str:
+    def _look_at_trial(self, session: Session, row: StudyRow, number: int) -> tuple[list[TrialPoint], str]:
+        """Return the trial's points and its revision."""
         now = database_time(session)
         points = _points(self._kept.view(session, row, now), number)
         if not points or points[0].state not in DONE_STATES:
-            return revision(row, now)
-        return sha256(repr((points, read_latencies(session, row.name, number))).encode()).hexdigest()
+            return points, revision(row, now)
+        return points, sha256(repr((points, read_latencies(session, row.name, number))).encode()).hexdigest()
 
-    def _read_trial(self, session: Session, row: StudyRow, number: int) -> TrialDetail:
+    def _read_trial(self, session: Session, row: StudyRow, number: int, points: Sequence[TrialPoint]) -> TrialDetail:
         trial = _trial_row(session, row.name, number)
-        own, *derived = _points(self._kept.view(session, row, database_time(session)), number)
+        own, *derived = points
         rows = {found.derived: found for found in read_derived_points(session, row.name, number)}
         latencies = read_latencies(session, row.name, number)
         of_trial = (EpochRow.study == row.name, EpochRow.number == number)

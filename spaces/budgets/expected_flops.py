@@ -23,8 +23,8 @@ def expected_flops(
     if pressure is not None:
         p = [_with_gradient_scaled(probability, pressure[:, None]) for probability in p]
     # A task that is no reader runs nothing here, and asks nothing of the shared branch.
-    own = [probability * gate.readers[:, None] for probability, gate in zip(p, gates, strict=True)]
-    unasked = [probability.masked_fill(~gate.readers[:, None], 1.0) for probability, gate in zip(p, gates, strict=True)]
+    own = [gate.of_readers(probability) for probability, gate in zip(p, gates, strict=True)]
+    unasked = [gate.of_readers(probability, otherwise=1.0) for probability, gate in zip(p, gates, strict=True)]
     total = p[0].new_tensor(float(sum(cost.heads.values())))
     for gate, site, mine, one in zip(gates, cost.sites, own, unasked, strict=True):
         branches = mine.sum(dim=0) + 1 - one.prod(dim=0)

@@ -1,5 +1,6 @@
 """ChannelGate: per channel and task, keep one's own feature or take the shared one."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -96,24 +97,25 @@ class ChannelGate(nn.Module):
     def sample(self) -> Tensor:
         """``[tasks, channels]``: G with its estimator's gradient; exactly 0 or 1 unless it is random."""
         sampled = hard_concrete(self.alpha) if self._is_random else straight_through(self.alpha)
-        return self.per_channel(self._of_readers(sampled))
+        return self.per_channel(self.of_readers(sampled))
 
     def mixing_weights(self) -> Tensor:
         """``[tasks, channels]``: what each task's choice weighs in the mix; they sum to one over the readers."""
-        if len(self._reading) < len(self.beta):
-            return torch.softmax(self.beta.masked_fill(~self.readers[:, None], -torch.inf), dim=0)
-        return torch.softmax(self.beta, dim=0)
+        return torch.softmax(self.of_readers(self.beta, otherwise=-math.inf), dim=0)
 
     def probabilities(self) -> Tensor:
         """``sigmoid(alpha)``, zero for a task that is no reader: ``[tasks, groups]``."""
-        return self._of_readers(torch.sigmoid(self.alpha))
+        return self.of_readers(torch.sigmoid(self.alpha))
 
     def pattern(self) -> Tensor:
         """The hard gates: bool ``[tasks, channels]``, True where the task keeps its own channel."""
         return self.per_channel((self.alpha.detach() >= 0) & self.readers[:, None]).cpu()
 
-    def _of_readers(self, per_group: Tensor) -> Tensor:
-        return per_group * self.readers[:, None] if len(self._reading) < len(self.alpha) else per_group
+    def of_readers(self, values: Tensor, *, otherwise: float = 0.0) -> Tensor:
+        """Return ``values`` ``[tasks, ...]`` of the readers, and ``otherwise`` for every other task."""
+        if len(self._reading) == len(values):
+            return values
+        return values.masked_fill(~self.readers[:, None], otherwise)
 
     def per_channel(self, per_group: Tensor) -> Tensor:
         """``[tasks, groups] -> [tasks, channels]``: every channel has the value of its group."""

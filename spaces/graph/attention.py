@@ -110,8 +110,9 @@ def attend(
     mask = attn_mask
     if mask is not None and mask.dim() > 3:
         mask = _in_four_axes(mask.expand(*leading, *mask.shape[-3:]))
-    query_in_four, key, given_value = _in_four_axes(query), _in_four_axes(key), _in_four_axes(value)
-    found = F.scaled_dot_product_attention(query_in_four, key, given_value, mask, *more, **options)
+    found = F.scaled_dot_product_attention(
+        _in_four_axes(query), _in_four_axes(key), _in_four_axes(value), mask, *more, **options
+    )
     return found.reshape(*query.shape[:-1], value.shape[-1])
 
 

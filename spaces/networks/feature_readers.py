@@ -31,12 +31,13 @@ def find_readers(encoder: fx.Graph, heads: Sequence[fx.Graph]) -> FeatureReaders
         frozenset(returned[node.meta["feature_index"]] for node in head.nodes if node.op == "placeholder")
         for head in heads
     ]
-    read = [_with_sources(nodes) for nodes in features]
+    read = [with_sources(nodes) for nodes in features]
     of_node = {node: tuple(node in nodes for nodes in read) for node in encoder.nodes if node.op != "output"}
     return FeatureReaders(of_node=of_node, features=tuple(features))
 
 
-def _with_sources(nodes: frozenset[fx.Node]) -> set[fx.Node]:
+def with_sources(nodes: frozenset[fx.Node]) -> set[fx.Node]:
+    """Return the nodes and all that their values are computed from."""
     found: set[fx.Node] = set()
     left = list(nodes)
     while left:

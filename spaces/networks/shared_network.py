@@ -1,6 +1,6 @@
 """SharedNetwork: one encoder, one decoder per task. With one task it is the single-task reference."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from torch import Tensor, fx, nn
 
@@ -8,6 +8,7 @@ from gatefront.spaces.architecture import Architecture
 from gatefront.spaces.decoders import build_decoder
 from gatefront.spaces.errors import SpaceError
 from gatefront.spaces.networks.encoder import build_encoder, feature_shapes
+from gatefront.spaces.networks.feature_readers import with_sources
 from gatefront.spaces.networks.task_modules import TaskModules
 from gatefront.spaces.tracing.trace import trace_head
 
@@ -50,7 +51,7 @@ def build_shared_network(architecture: Architecture, task_names: Sequence[str] |
         )
     encoder = build_encoder(architecture)
     heads = build_heads(architecture, encoder, names)
-    _leave_out_unread_features(encoder, trace_heads(encoder, heads).values())
+    _leave_out_unread_features(encoder, heads)
     return SharedNetwork(architecture, encoder, heads)
 
 
@@ -69,13 +70,16 @@ def trace_heads(encoder: fx.GraphModule, heads: TaskModules) -> dict[str, fx.Gra
     return {name: trace_head(head, shapes, name=f"decoder {name}").graph for name, head in heads.items()}
 
 
-def _leave_out_unread_features(encoder: fx.GraphModule, heads: Iterable[fx.Graph]) -> None:
+def _leave_out_unread_features(encoder: fx.GraphModule, heads: TaskModules) -> None:
     """Put None in the place of features that no head reads, so that the others keep their places."""
-    read = {node.meta["feature_index"] for head in heads for node in head.nodes if node.op == "placeholder"}
     output = next(node for node in reversed(encoder.graph.nodes) if node.op == "output")
-    returned = list(output.args[0])
-    if len(read) == len(returned):
+    returned: list[fx.Node] = list(output.args[0])
+    # Every decoder reads the last feature. Tracing the heads takes longer than all else here, and is rarely needed.
+    behind_the_last = with_sources(frozenset(returned[-1:]))
+    if all(node in behind_the_last for node in encoder.graph.nodes if node.meta.get("flops")):
         return
+    graphs = trace_heads(encoder, heads).values()
+    read = {node.meta["feature_index"] for head in graphs for node in head.nodes if node.op == "placeholder"}
     output.args = ([node if index in read else None for index, node in enumerate(returned)],)
     encoder.graph.eliminate_dead_code()
     encoder.recompile()

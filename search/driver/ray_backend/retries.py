@@ -1,4 +1,4 @@
-"""How often work is begun again whose worker died, and workers that Ray ends because memory runs out."""
+"""Retries of work whose worker died, and workers that Ray ends because memory runs out."""
 
 import re
 from collections import Counter
@@ -8,6 +8,9 @@ from typing import Final
 import ray
 
 from gatefront.search.storage.process_identity import process_of
+
+MOST_ATTEMPTS: Final = 3
+"""The first one included. Only a dead worker is replaced: an error of the work itself would come back."""
 
 # Ray's sentence on every worker it chose holds the process's number, and nothing else in it says "pid=".
 _PID = re.compile(r"\bpid=(\d+)")
@@ -39,7 +42,3 @@ def given_up(kills: Counter[int], killed: frozenset[int], workers: Mapping[int, 
         "train.checkpoint_activations = true."
     )
     return {trial: cause for trial in hit if kills[trial] >= MOST_ATTEMPTS}
-
-
-MOST_ATTEMPTS: Final = 3
-"""The first one included. Only a dead worker is replaced: an error of the work itself would come back."""
