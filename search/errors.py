@@ -80,7 +80,7 @@ class BundleError(GatefrontError, RuntimeError):
 
 
 class NotAllowedError(GatefrontError, RuntimeError):
-    """Who asks may not do this."""
+    """The principal of a request may not do this."""
 
 
 class TooManyError(GatefrontError, RuntimeError):

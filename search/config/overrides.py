@@ -1,4 +1,4 @@
-"""StudyOverrides: what a caller sets against a study file."""
+"""StudyOverrides: values of a caller that replace those of a study file."""
 
 from dataclasses import dataclass, fields
 
@@ -9,7 +9,7 @@ from gatefront.search.errors import StudyFileError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyOverrides:
-    """What a caller sets against the study file; None leaves the file's value."""
+    """Values that replace those of a study file; None leaves the file's value."""
 
     flop_budget: str | None = None
     param_budget: str | None = None

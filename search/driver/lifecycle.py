@@ -140,7 +140,7 @@ def _drive(
         optuna_storage.write_for(name, lease.identity)
         store = StudyStore(engine, name, guard=heartbeat.check, holder=lease.identity, retry_policy=retry_policy)
         try:
-            store.begin_sitting(
+            store.begin_session(
                 begun, _as_asked(plan, driver_session), actor=driver_session.actor, is_kept=driver_session.is_kept
             )
             run = _prepare(plan, store, optuna_storage, driver_session)

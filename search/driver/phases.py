@@ -74,7 +74,7 @@ class StudyProgress:
         return due_repeats(view, points=section.confirm_points, seeds=section.confirm_seeds)
 
     def _still_open(self, adopted: Sequence[optuna.Trial]) -> tuple[optuna.Trial, ...]:
-        """Those that this sitting took over and has not finished meanwhile."""
+        """Those that this session took over and has not finished meanwhile."""
         states = self.store.told_states()
         return tuple(trial for trial in adopted if states.get(trial.number) not in DONE_STATES)
 

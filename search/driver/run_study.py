@@ -48,7 +48,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyRun:
-    """Everything one sitting of a study needs; the lease is held by the caller."""
+    """Everything one session of a study needs; the lease is held by the caller."""
 
     plan: StudyPlan
     store: StudyStore
@@ -119,7 +119,7 @@ def _work(run: StudyRun) -> bool:
 
 
 def _resume_after_kill(run: StudyRun) -> StudyRun:
-    """The same sitting once more, as a resume would begin it: its cluster is gone, its trials are left to it."""
+    """The same session once more, as a resume would begin it: its cluster is gone, its trials are left to it."""
     num_trials = run.store.load().num_trials
     recovery = recover(run.study, run.store, run.plan.config, num_trials=num_trials, budgets=run.plan.budgets)
     return replace(run, recovery=recovery)

@@ -28,7 +28,7 @@ from gatefront.trainer.weighting import require_weighting, step_cost
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyPlan:
-    """What a study will do: its study file, resolved against its data and networks."""
+    """Plan of a study: its study file, resolved against its data and networks."""
 
     config: StudyConfig
     data: DataSpec

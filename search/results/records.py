@@ -48,7 +48,7 @@ class StudySummary:
     is timed and what it may take; None: the study does not measure it. ``started_from`` is the study it goes on from.
     ``seconds_spent`` is worker time, ``reference_seconds`` what of it went into references; ``gpus_per_worker`` is the
     share of a GPU that a worker held, 0 on a CPU.
-    ``hypervolume_band`` is None while no point is confirmed. ``heartbeat_at`` is the driver's last one; its sitting,
+    ``hypervolume_band`` is None while no point is confirmed. ``heartbeat_at`` is the driver's last one; its session,
     which began at ``driver_since``, is capped at ``max_hours``; None: no driver, or no cap. One that ``is_kept`` is
     resumed by the service that started it.
     """

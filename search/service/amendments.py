@@ -69,7 +69,7 @@ def release_lost_study(engine: sa.Engine, study: str, *, actor: str) -> bool:
 
 
 def set_hours(engine: sa.Engine, study: str, hours: float | None, *, actor: str = COMMAND_LINE) -> bool:
-    """Change the cap on the driver's sitting, counted from its begin; None: no cap. False if no driver is alive.
+    """Change the cap on the driver's session, counted from its begin; None: no cap. False if no driver is alive.
 
     Raises:
         StudyNotFoundError: there is no such study.
@@ -85,7 +85,7 @@ def set_hours(engine: sa.Engine, study: str, hours: float | None, *, actor: str 
 
 
 def require_hours(hours: float | None) -> None:
-    """Raises :class:`AmendmentError` for what cannot cap a sitting."""
+    """Raises :class:`AmendmentError` for what cannot cap a session."""
     if hours is not None and not (math.isfinite(hours) and hours >= 0):
         raise AmendmentError(f"hours must be a number of at least 0, found {hours}.", hint="Leave it out for no cap.")
 

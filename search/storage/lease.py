@@ -58,7 +58,7 @@ class Lease:
         self.identity = process_identity()
 
     def acquire(self, *, max_hours: float | None = None) -> None:
-        """Take the lease and clear an old stop request. ``max_hours`` caps the sitting that begins; None: no cap.
+        """Take the lease and clear an old stop request. ``max_hours`` caps the session that begins; None: no cap.
 
         Waits where an earlier driver fell silent that may be alive on another host.
 
@@ -126,7 +126,7 @@ class Lease:
             return bool(session.scalar(sa.select(StudyRow.stop_requested).where(mine)))
 
     def max_hours(self) -> float | None:
-        """The cap on this sitting as it stands now: a person may have changed it."""
+        """The cap on this session as it stands now: a person may have changed it."""
         mine = sa.and_(StudyRow.name == self._study, StudyRow.driver == self.identity)
         with Session(self._engine) as session:
             return session.scalar(sa.select(StudyRow.max_hours).where(mine))

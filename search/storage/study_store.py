@@ -79,7 +79,7 @@ class StudyStore:
             session.expunge(row)
             return row
 
-    def begin_sitting(self, kind: EventKind, detail: str, *, actor: str, is_kept: bool) -> None:
+    def begin_session(self, kind: EventKind, detail: str, *, actor: str, is_kept: bool) -> None:
         """A driver has begun, because ``actor`` asked for it."""
         with self._writing() as session:
             self._study_row(session).is_kept = is_kept

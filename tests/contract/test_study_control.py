@@ -129,7 +129,7 @@ def test_a_lost_study_can_be_stopped_for_good(
     control: LocalControl, engine: sa.Engine, new_row: NewRow, url: str
 ) -> None:
     store = StudyStore.create(engine, new_row())
-    store.begin_sitting("started", "", actor="ann", is_kept=True)
+    store.begin_session("started", "", actor="ann", is_kept=True)
     assert StudyReader(url).view("digits").summary.state is StudyState.LOST
     control.stop("digits", actor="bob")
     summary = StudyReader(url).view("digits").summary

@@ -20,7 +20,7 @@ _NUM_STEPS = 7
 
 
 def bundle_parts() -> list[Component]:
-    """What the page needs beside the button: where progress is shown, which job it is, and the clock that asks."""
+    """Return what the page needs beside the button: the place for progress, the job's name and a clock."""
     return [
         html.Div(id=ids.TRIAL_BUNDLE_STATE, role="status"),
         dcc.Store(id=ids.TRIAL_BUNDLE_JOB),

@@ -1,4 +1,4 @@
-"""What the tasks of one network share, in further pictures: who with whom, where they part, and what it costs."""
+"""Further pictures of sharing in one network: which tasks share, where they part, and what it costs."""
 
 import asyncio
 from typing import Any
@@ -37,7 +37,7 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
 
 
 def sharing_update(reader: Reader, key: TrialKey, seen: ClientState) -> tuple[Any, ...]:
-    """Whether the card is shown, what it says and its three figures; nothing without a study."""
+    """Return the visibility of the card, its words and its three figures; nothing without a study."""
     if not seen.revision:
         return (no_update,) * _NUM_OUTPUTS
     try:

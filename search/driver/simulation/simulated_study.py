@@ -72,9 +72,9 @@ class _Running:
 
 
 class SimulatedStudy:
-    """One sitting of a study whose trials take their recorded seconds on the virtual clock.
+    """One session of a study whose trials take their recorded seconds on the virtual clock.
 
-    A second sitting over the same database takes the study up as a resume does; interrupted trials begin anew.
+    A second session over the same database takes the study up as a resume does; interrupted trials begin anew.
 
     Args:
         answers: what trials bring; the study's knobs must be those of its table.

@@ -1,1 +1,1 @@
-"""What runs inside a worker: one trial."""
+"""Code that runs inside a worker: one trial."""

@@ -109,7 +109,7 @@ class LocalControl:
         return amendments.extend(self._engine, study, more, actor=actor)
 
     def set_hours(self, study: str, hours: float | None, *, actor: str) -> None:
-        """Change the cap on the running driver's sitting, counted from its begin; None takes it away."""
+        """Change the cap on the running driver's session, counted from its begin; None takes it away."""
         if not amendments.set_hours(self._engine, study, hours, actor=actor):
             raise _not_running(study)
 

@@ -54,7 +54,7 @@ class StudyControl(Protocol):
         ...
 
     def set_hours(self, study: str, hours: float | None, *, actor: str) -> None:
-        """Change the cap on the hours of the running driver's sitting; None takes it away. `NotRunningError`."""
+        """Change the cap on the hours of the running driver's session; None takes it away. `NotRunningError`."""
         ...
 
     def void(self, study: str, number: int, reason: str, *, actor: str) -> None:

@@ -98,7 +98,7 @@ def _lost_studies(session: Session) -> list[StudyRow]:
 
 
 def _hours_left(row: StudyRow) -> float | None:
-    """What is left of the cap on the lost sitting; its driver is taken to have lived until its last heartbeat."""
+    """What is left of the cap on the lost session; its driver is taken to have lived until its last heartbeat."""
     if row.max_hours is None or row.driver_since is None or row.heartbeat_at is None:
         return None
     spent_h = (row.heartbeat_at - row.driver_since).total_seconds() / 3600

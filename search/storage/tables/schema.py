@@ -37,7 +37,7 @@ class StudyRow(Base):
 
     ``latency`` is the study's :class:`~gatefront.search.config.latency.LatencyRule`; null where nothing is measured.
     ``started_from`` names the earlier study of this database that this one goes on from. ``max_hours`` caps the
-    driver's sitting, which began at ``driver_since``; null: no cap. A study that ``is_kept`` was started by a service,
+    driver's session, which began at ``driver_since``; null: no cap. A study that ``is_kept`` was started by a service,
     which resumes it when its driver is lost.
     """
 

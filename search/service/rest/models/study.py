@@ -33,7 +33,7 @@ class LatencyRule(Model):
 class Study(Model):
     """One study in a list. FLOPs are 2 per multiply-add at batch 1; a budget of null is no cap.
 
-    ``heartbeat_at`` is the driver's last sign of life, ``max_hours`` caps its sitting, which began at ``driver_since``.
+    ``heartbeat_at`` is the driver's last sign of life, ``max_hours`` caps its session, which began at ``driver_since``.
     """
 
     name: str

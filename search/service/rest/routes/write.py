@@ -27,7 +27,7 @@ Reason = Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern
 
 
 class Options(Asked):
-    """Options that override the study file; null leaves the file's value. ``hours`` caps the driver's sitting.
+    """Options that override the study file; null leaves the file's value. ``hours`` caps the driver's session.
 
     ``force`` starts although the doctor's checks of the data fail.
     """
@@ -66,7 +66,7 @@ class MoreTrials(Asked):
 
 
 class Cap(Asked):
-    """Hours of the running driver's sitting, counted from its begin; null: no cap."""
+    """Hours of the running driver's session, counted from its begin; null: no cap."""
 
     hours: Hours | None
 

@@ -33,7 +33,7 @@ class RecordingControl:
 def lost(open_table_study: OpenStudy) -> Any:
     """A study that a service started, and whose driver was last heard of a day ago, after an hour's work."""
     study = open_table_study()
-    study.store.begin_sitting("started", "", actor="ann", is_kept=True)
+    study.store.begin_session("started", "", actor="ann", is_kept=True)
     change(study, driver=DEAD, heartbeat_at=_ago(24), driver_since=_ago(25))
     return study
 
