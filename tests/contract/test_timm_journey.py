@@ -52,8 +52,8 @@ SAMPLE = {
 
 
 @pytest.fixture(scope="module")
-def sweep(load_module: Callable[[str, Path], ModuleType]) -> ModuleType:
-    return load_module("timm_sweep", Path(__file__).parents[2] / "benchmarks" / "timm_sweep.py")
+def journey(load_module: Callable[[str, Path], ModuleType]) -> ModuleType:
+    return load_module("timm_journey", Path(__file__).parents[2] / "benchmarks" / "timm_journey.py")
 
 
 def test_sample_is_of_forty_modules() -> None:
@@ -62,16 +62,16 @@ def test_sample_is_of_forty_modules() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("module", SAMPLE)
-def test_architecture_of_timm_is_lifted_pruned_and_trained_exactly(module: str, sweep: ModuleType) -> None:
-    outcome = sweep.examine(SAMPLE[module], module, export=False)
+def test_architecture_of_timm_is_lifted_pruned_and_trained_exactly(module: str, journey: ModuleType) -> None:
+    outcome = journey.examine(SAMPLE[module], module, export=False)
     assert (outcome.state, outcome.reason) == ("ok", "")
     assert outcome.num_sites > 0
-    assert outcome.error < sweep.TOLERANCE
+    assert outcome.error < journey.TOLERANCE
 
 
 @pytest.mark.slow
-def test_architecture_whose_images_look_at_each_other_is_refused(sweep: ModuleType) -> None:
+def test_architecture_whose_images_look_at_each_other_is_refused(journey: ModuleType) -> None:
     """Its attention multiplies the batch with itself."""
-    outcome = sweep.examine("csatv2", "csatv2", export=False)
+    outcome = journey.examine("csatv2", "csatv2", export=False)
     assert outcome.state == "refused"
     assert "grows faster than the batch" in outcome.reason
