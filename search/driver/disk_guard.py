@@ -35,7 +35,7 @@ class DiskGuard:
 
     folders: StudyFolders
     view: Callable[[], StudyView]
-    heirs: Callable[[], tuple[str, ...]]
+    later_studies: Callable[[], tuple[str, ...]]
     stop_request: StopRequest
     quota: int | None
     trial_bytes: int
@@ -61,7 +61,13 @@ class DiskGuard:
         use, needed = disk_use(self.folders, self.quota), self.num_workers * self.trial_bytes
         if self.quota is not None and use.total + needed > _PRESSURE * self.quota:
             gone = sweep(
-                plan_sweep(self.folders, self.view(), networks=True, heirs=self.heirs(), repeated=self.repeated)
+                plan_sweep(
+                    self.folders,
+                    self.view(),
+                    networks=True,
+                    later_studies=self.later_studies(),
+                    repeated=self.repeated,
+                )
             )
             if gone.files:
                 logger.info("%s taken away, %d networks among it", format_bytes(gone.num_bytes), gone.num_networks)

@@ -29,7 +29,7 @@ from gatefront.search.results.records import EventKind
 from gatefront.search.results.states import StudyState
 from gatefront.search.sampling.filtered_sampler import FilteredSampler
 from gatefront.search.sampling.optuna_study import open_study
-from gatefront.search.sampling.warm_start import begin_from, heirs_of, inherit
+from gatefront.search.sampling.warm_start import begin_from, initial_trials_of, read_warm_start
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.storage.artifacts.paths import StudyFolders
 from gatefront.search.storage.database.open import open_store
@@ -92,7 +92,7 @@ def start_study(
     plan = plan_study(config)
     engine, optuna_storage = open_store(driver_session.url)
     _refuse_known_name(optuna_storage, config.study.name)
-    inheritance = None if earlier is None else begin_from(plan, text, StudyReader(driver_session.url), earlier)
+    warm_start = None if earlier is None else begin_from(plan, text, StudyReader(driver_session.url), earlier)
     workers = plan_workers(config.study.workers, driver_session.address)
     # Before the study exists: data that cannot be read is wrong input, not a failed study.
     data = load_data(plan.data, StudyFolders(storage, config.study.name).cache)
@@ -100,7 +100,7 @@ def start_study(
         require_sound_data(plan.tasks, data)
     row = _new_row(plan, text, storage, workers)
     row.started_from = earlier
-    StudyStore.create(engine, row, began=None if inheritance is None else str(inheritance))
+    StudyStore.create(engine, row, began=None if warm_start is None else str(warm_start))
     return _drive(plan, "started", engine, optuna_storage, driver_session, storage)
 
 
@@ -189,9 +189,11 @@ def _prepare(
     folders = StudyFolders(Path(row.storage_dir), store.study)
     store.set_state(StudyState.PREPARING, "reading the data")
     reader = StudyReader(driver_session.url)
-    inheritance = None if row.started_from is None else inherit(plan, reader, row.started_from)
-    study = open_study(optuna_storage, plan.config, num_trials=row.num_trials, heirs=heirs_of(inheritance))
-    warm = () if inheritance is None else inheritance.trials
+    warm_start = None if row.started_from is None else read_warm_start(plan, reader, row.started_from)
+    study = open_study(
+        optuna_storage, plan.config, num_trials=row.num_trials, initial_trials=initial_trials_of(warm_start)
+    )
+    warm = () if warm_start is None else warm_start.trials
     study.sampler = FilteredSampler(study.sampler, store.void_trials, warm)
     recovery = recover(study, store, plan.config, num_trials=row.num_trials, budgets=plan.budgets)
     run = StudyRun(

@@ -41,7 +41,7 @@ class StudyProgress:
     recovery: Recovery
     stop_request: StopRequest = field(default_factory=StopRequest)
 
-    def rounds(self) -> Iterator[StudyPhase]:
+    def phases(self) -> Iterator[StudyPhase]:
         """Each is to be run to its end before the next is asked for; none once a stop is requested."""
         adopted, repeats = self._still_open(self.recovery.adopted), self._still_open(self.recovery.repeats)
         before = None

@@ -76,7 +76,7 @@ class StudyRun:
     @property
     def has_work(self) -> bool:
         """False if all is done, or a stop is requested already."""
-        return next(self.progress.rounds(), None) is not None
+        return next(self.progress.phases(), None) is not None
 
 
 def run_study(run: StudyRun) -> StudyState:
@@ -112,7 +112,7 @@ def _work(run: StudyRun) -> bool:
     train_all = RayReferences(run.workers, run.stop_request)
     references = prepare_references(run.plan, run.store, run.folders.cache, train_all)
     run.store.set_state(StudyState.RUNNING)
-    for position, work in enumerate(run.progress.rounds()):
+    for position, work in enumerate(run.progress.phases()):
         run.store.set_message(_doing(run, work))
         _fit(run, references, work, keeper, f"run-{position}")
     return run.has_work
@@ -129,13 +129,13 @@ def _disk_keeper(run: StudyRun) -> DiskGuard:
     def view() -> StudyView:
         return run.store.retry_policy(lambda: run.reader.view(run.store.study))
 
-    def heirs() -> tuple[str, ...]:
+    def later_studies() -> tuple[str, ...]:
         return run.store.retry_policy(lambda: studies_from(run.reader, run.store.study))
 
     return DiskGuard(
         folders=run.folders,
         view=view,
-        heirs=heirs,
+        later_studies=later_studies,
         stop_request=run.stop_request,
         quota=disk_quota(run.plan.config.study.disk_quota),
         trial_bytes=trial_bytes(run.plan),

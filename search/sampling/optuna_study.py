@@ -32,11 +32,11 @@ def open_study(
     config: StudyConfig,
     *,
     num_trials: int,
-    heirs: Sequence[tuple[Mapping[str, Scalar], Mapping[str, object]]] = (),
+    initial_trials: Sequence[tuple[Mapping[str, Scalar], Mapping[str, object]]] = (),
 ) -> optuna.Study:
     """Create the Optuna study, or load it to go on; the first points are enqueued once.
 
-    ``heirs`` come before them: parameters with the attributes that say what their trial goes on from.
+    ``initial_trials`` come before them: parameters with the attributes that say what their trial goes on from.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
@@ -51,10 +51,12 @@ def open_study(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             study.set_metric_names(list(config.study.objectives))
-        for params, attributes in heirs:
+        for params, attributes in initial_trials:
             study.enqueue_trial(dict(params), user_attrs=dict(attributes))
         # The grid begins with its own corners.
-        for point in [] if config.study.sampler == "grid" else first_points(config)[: max(0, num_trials - len(heirs))]:
+        for point in (
+            [] if config.study.sampler == "grid" else first_points(config)[: max(0, num_trials - len(initial_trials))]
+        ):
             study.enqueue_trial(point)
     return study
 

@@ -46,7 +46,7 @@ class InitialTrial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WarmStart:
-    """``trials`` are shown to the sampler and stored nowhere; ``heir`` None: no network of the front suits.
+    """``trials`` are shown to the sampler and stored nowhere; ``initial_trial`` None: no network of the front suits.
 
     ``left_out`` are families of the earlier study that this one does not train, ``among_families`` is whether it trains
     several.
@@ -54,7 +54,7 @@ class WarmStart:
 
     study: str
     trials: tuple[FrozenTrial, ...]
-    heir: InitialTrial | None
+    initial_trial: InitialTrial | None
     left_out: tuple[str, ...] = ()
     among_families: bool = False
 
@@ -62,10 +62,10 @@ class WarmStart:
         said = f"{self.study}: {len(self.trials)} of its trials warm the sampler"
         if self.left_out:
             said += f", none of {' or '.join(self.left_out)}, which this study does not train"
-        if self.heir is None:
+        if self.initial_trial is None:
             return f"{said}; no network of its front suits as a beginning"
-        of_family = f", of {self.heir.family}," if self.among_families else ""
-        return f"{said}; the first trial{of_family} goes on from the network of {self.heir.initial.label}"
+        of_family = f", of {self.initial_trial.family}," if self.among_families else ""
+        return f"{said}; the first trial{of_family} goes on from the network of {self.initial_trial.initial.label}"
 
 
 def begin_from(plan: StudyPlan, text: str, reader: StudyReader, earlier: str) -> WarmStart:
@@ -81,13 +81,13 @@ def begin_from(plan: StudyPlan, text: str, reader: StudyReader, earlier: str) ->
             f"study {earlier!r} differs in {difference}: what it found says nothing here.",
             hint="Only [study], [early_stopping], the latency budget and the machine's settings in [train] may differ.",
         )
-    inheritance = inherit(plan, reader, earlier)
-    if not inheritance.trials:
+    warm_start = read_warm_start(plan, reader, earlier)
+    if not warm_start.trials:
         raise LineageError(f"study {earlier!r} has no complete trial that this study could have proposed.")
-    return inheritance
+    return warm_start
 
 
-def inherit(plan: StudyPlan, reader: StudyReader, earlier: str) -> WarmStart:
+def read_warm_start(plan: StudyPlan, reader: StudyReader, earlier: str) -> WarmStart:
     """What the earlier study has to give, as it is now: a trial may have been declared void since the beginning.
 
     Raises:
@@ -98,17 +98,17 @@ def inherit(plan: StudyPlan, reader: StudyReader, earlier: str) -> WarmStart:
     return WarmStart(
         study=earlier,
         trials=warm_trials(plan, view, there),
-        heir=_heir(plan, view, there, reader),
+        initial_trial=_initial_trial(plan, view, there, reader),
         left_out=tuple(name for name in there.names if name not in here.names),
         among_families=len(here.names) > 1,
     )
 
 
-def heirs_of(inheritance: WarmStart | None) -> list[tuple[Mapping[str, Scalar], Mapping[str, object]]]:
+def initial_trials_of(warm_start: WarmStart | None) -> list[tuple[Mapping[str, Scalar], Mapping[str, object]]]:
     """Parameters and attributes of the trials that go on from an earlier network: one, or none."""
-    if inheritance is None or inheritance.heir is None:
+    if warm_start is None or warm_start.initial_trial is None:
         return []
-    return [(inheritance.heir.params, inheritance.heir.attributes)]
+    return [(warm_start.initial_trial.params, warm_start.initial_trial.attributes)]
 
 
 def warm_trials(plan: StudyPlan, view: StudyView, there: FamilySection) -> tuple[FrozenTrial, ...]:
@@ -151,7 +151,7 @@ def _as_trial(
     )
 
 
-def _heir(plan: StudyPlan, view: StudyView, there: FamilySection, reader: StudyReader) -> InitialTrial | None:
+def _initial_trial(plan: StudyPlan, view: StudyView, there: FamilySection, reader: StudyReader) -> InitialTrial | None:
     """Of the front's networks that are still there, the one nearest to what this study may spend."""
     limit = plan.ceiling if plan.budgets.flops is None else plan.budgets.flops
     front = [point for point in view.front if _has_few_parameters(plan, point)]

@@ -23,9 +23,9 @@ def gc(study: StudyName = None, dry_run: DryRun = False, as_json: AsJson = False
     name = resolve_study_name(reader, study)
     view = reader.view(name)
     folders = StudyFolders(Path(view.summary.storage_dir), name)
-    heirs = studies_from(reader, name)
+    later_studies = studies_from(reader, name)
     repeated = parse_study(reader.study_file(name)).study.confirm_points
-    found = plan_sweep(folders, view, networks=True, heirs=heirs, repeated=repeated)
+    found = plan_sweep(folders, view, networks=True, later_studies=later_studies, repeated=repeated)
     if not dry_run:
         found = sweep(found)
     use = disk_use(folders)
@@ -35,8 +35,8 @@ def gc(study: StudyName = None, dry_run: DryRun = False, as_json: AsJson = False
     for file in found.files:
         typer.echo(f"{format_bytes(file.num_bytes):>10}  {file.path}")
     typer.echo(f"{'would go' if dry_run else 'removed'}: {_total(found)}. {name} takes {_parts(use)}.")
-    if heirs:
-        typer.echo(f"All networks stay: {', '.join(heirs)} started from them.")
+    if later_studies:
+        typer.echo(f"All networks stay: {', '.join(later_studies)} started from them.")
 
 
 def _document(found: Sweep, use: DiskUse, *, dry_run: bool) -> dict[str, Any]:

@@ -28,16 +28,16 @@ class Sweep:
 
 
 def plan_sweep(
-    folders: StudyFolders, view: StudyView, *, networks: bool, heirs: Iterable[str] = (), repeated: int = 0
+    folders: StudyFolders, view: StudyView, *, networks: bool, later_studies: Iterable[str] = (), repeated: int = 0
 ) -> Sweep:
     """What would go; with ``networks`` also those far from the front.
 
-    ``repeated`` is how many trials the study repeats at its end, which the front may lose by that. ``heirs`` are
-    studies that started from this one: their trials may go on from any network of it, so all stay.
+    ``repeated`` is how many trials the study repeats at its end, which the front may lose by that. ``later_studies``
+    started from this one: their trials may go on from any network of it, so all stay.
     """
     files = list(trial_files(folders))
     going = list(spent_files(files, {point.number: point.state for point in view.trials}))
-    if networks and not tuple(heirs):
+    if networks and not tuple(later_studies):
         going += distant_networks(files, view, repeated=repeated)
     return Sweep(tuple(going))
 

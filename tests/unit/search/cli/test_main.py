@@ -237,7 +237,7 @@ def test_the_front_says_how_sure_it_is(open_table_study: OpenStudy, capsys: pyte
         study.finish(f"ray{number}", delta_mtl=delta_mtl, flops=550 - 10 * number)
     assert run("front") == 0
     assert "One seed each: a difference may be luck." in capsys.readouterr().out
-    study.searcher = study.hand_out(next(study.progress.rounds()))
+    study.searcher = study.hand_out(next(study.progress.phases()))
     for number, delta_mtl in enumerate((-2.5, -2.0, -3.0)):
         study.searcher.suggest(f"repeat{number}")
         study.finish(f"repeat{number}", delta_mtl=delta_mtl, flops=550)

@@ -55,7 +55,7 @@ def search_all(study: Any, outcomes: Sequence[tuple[float, int]] = SEARCHED) -> 
 
 def repeat_all(study: Any, *deltas: float, **changes: Any) -> list[int]:
     """Run the next round; the numbers that were handed out."""
-    work = next(study.progress.rounds())
+    work = next(study.progress.phases())
     assert not work.is_search
     study.searcher = study.hand_out(work)
     numbers = []
@@ -68,7 +68,7 @@ def repeat_all(study: Any, *deltas: float, **changes: Any) -> list[int]:
 def test_the_search_comes_first_and_then_nothing_but_the_repeats(open_table_study: OpenStudy) -> None:
     study = open_table_study(max_concurrent=1)
     kinds = []
-    for work in study.progress.rounds():
+    for work in study.progress.phases():
         kinds.append((work.is_search, work.limit))
         study.searcher = study.hand_out(work)
         for position in range(work.limit):
@@ -91,7 +91,7 @@ def test_repeats_have_the_parameters_of_the_best_and_are_counted_apart(open_tabl
     assert len(found.hypervolume) == 6
     assert found.summary.seconds_spent == 9 * 12.0
     assert [point.number for point in found.trials] == list(range(9))
-    assert next(study.progress.rounds(), None) is None
+    assert next(study.progress.phases(), None) is None
 
 
 def test_the_front_shows_the_mean_and_how_sure_it_is(open_table_study: OpenStudy) -> None:
@@ -140,7 +140,7 @@ def test_derived_points_are_confirmed_with_their_trial(open_table_study: OpenStu
     study.searcher.suggest("last")
     own = make_derived(1, delta_mtl=-0.9, flops=440)
     study.finish("last", delta_mtl=-0.5, flops=580, derived=(own, make_derived(2, delta_mtl=-8.0, flops=410)))
-    work = next(study.progress.rounds())
+    work = next(study.progress.phases())
     study.searcher = study.hand_out(work)
     for position, luck in enumerate((0.5, 0.0, -0.5)):
         study.searcher.suggest(f"repeat{position}")
@@ -171,7 +171,7 @@ def test_neighbours_that_overlap_are_tied(open_table_study: OpenStudy) -> None:
 def test_a_repeat_that_was_interrupted_goes_on(open_table_study: OpenStudy) -> None:
     study = open_table_study(max_concurrent=9)
     search_all(study)
-    study.searcher = study.hand_out(next(study.progress.rounds()))
+    study.searcher = study.hand_out(next(study.progress.phases()))
     for name in "ab":
         study.searcher.suggest(name)
     study.work("a")
@@ -180,21 +180,21 @@ def test_a_repeat_that_was_interrupted_goes_on(open_table_study: OpenStudy) -> N
     again = open_table_study(max_concurrent=9)
     assert [trial.number for trial in again.recovery.repeats] == [6]
     assert (again.recovery.adopted, again.recovery.num_left) == ((), 0)
-    work = next(again.progress.rounds())
+    work = next(again.progress.phases())
     again.searcher = again.hand_out(work)
     assert [again.searcher.suggest(f"r{n}")["trial_number"] for n in range(work.limit)] == [6, 8]
     assert [(repeat.number, repeat.confirms) for repeat in view(again).repeats] == [(6, 2), (7, 2), (8, 2)]
     for name in ("r0", "r1"):
         again.finish(name, delta_mtl=-1.2)
-    assert next(again.progress.rounds(), None) is None
+    assert next(again.progress.phases(), None) is None
 
 
 def test_a_driver_that_died_between_optuna_and_our_row_repeats_no_more_than_asked(open_table_study: OpenStudy) -> None:
     study = open_table_study(max_concurrent=9)
     search_all(study)
-    next(study.progress.rounds()).ask()
+    next(study.progress.phases()).ask()
     again = open_table_study(max_concurrent=9)
-    work = next(again.progress.rounds())
+    work = next(again.progress.phases())
     assert (len(work.adopted), work.limit) == (1, 3)
 
 
@@ -210,7 +210,7 @@ def test_repeats_are_hidden_from_the_sampler(open_table_study: OpenStudy) -> Non
         assert (trial.number >= 6) == ("confirms" in trial.user_attrs)
     shown = again.study.sampler._shown(again.study).get_trials(deepcopy=False)
     assert [trial.number for trial in shown] == list(range(6))
-    work = next(again.progress.rounds())
+    work = next(again.progress.phases())
     assert (work.is_search, work.limit) == (True, 1)
 
 
@@ -228,7 +228,7 @@ def test_after_an_extension_a_new_best_is_repeated_too(open_table_study: OpenStu
 def test_void_repeats_are_made_up_for_and_failed_ones_are_not(open_table_study: OpenStudy) -> None:
     study = open_table_study(max_concurrent=9)
     search_all(study)
-    study.searcher = study.hand_out(next(study.progress.rounds()))
+    study.searcher = study.hand_out(next(study.progress.phases()))
     for name in "abc":
         study.searcher.suggest(name)
     study.finish("a", delta_mtl=-1.2)
@@ -269,7 +269,7 @@ def test_a_study_without_a_front_has_nothing_to_repeat(open_table_study: OpenStu
     for position in range(6):
         study.searcher.suggest(f"ray{position}")
         study.work(f"ray{position}", TrialFailed("the loss is nan"))
-    assert next(study.progress.rounds(), None) is None
+    assert next(study.progress.phases(), None) is None
 
 
 def test_a_trial_that_was_derived_from_is_repeated_once(open_table_study: OpenStudy, make_derived: Any) -> None:
@@ -284,26 +284,26 @@ def test_a_trial_that_was_derived_from_is_repeated_once(open_table_study: OpenSt
 
 def test_an_extension_during_the_search_is_taken_up_by_it(open_table_study: OpenStudy) -> None:
     study = open_table_study(max_concurrent=9)
-    rounds = study.progress.rounds()
-    next(rounds)
+    phases = study.progress.phases()
+    next(phases)
     search_all(study)
     extend(study.store._engine, "table", 2)
-    work = next(rounds)
+    work = next(phases)
     assert (work.is_search, work.limit) == (True, 2)
 
 
 def test_a_round_that_came_to_nothing_is_the_last(open_table_study: OpenStudy) -> None:
     study = open_table_study(max_concurrent=9)
-    rounds = study.progress.rounds()
-    assert next(rounds).limit == 6
-    assert next(rounds, None) is None
+    phases = study.progress.phases()
+    assert next(phases).limit == 6
+    assert next(phases, None) is None
 
 
 def test_nothing_is_begun_once_a_drain_is_requested(open_table_study: OpenStudy) -> None:
     study = open_table_study(max_concurrent=9)
     search_all(study)
     study.stop_request.request("test")
-    assert next(study.progress.rounds(), None) is None
+    assert next(study.progress.phases(), None) is None
 
 
 @given(

@@ -19,7 +19,7 @@ from gatefront.search.results.states import StudyState
 from gatefront.search.sampling.filtered_sampler import FilteredSampler
 from gatefront.search.sampling.optuna_study import open_study
 from gatefront.search.sampling.search_space import FAMILY, decode, search_space
-from gatefront.search.sampling.warm_start import INITIAL, begin_from, heirs_of, inherit
+from gatefront.search.sampling.warm_start import INITIAL, begin_from, initial_trials_of, read_warm_start
 from gatefront.search.service.amendments import void_trial
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.storage.study_store import StudyStore
@@ -73,10 +73,10 @@ def earlier(open_table_study: OpenStudy, plan: StudyPlan) -> Any:
 
 def test_trials_keep_their_flops_under_another_budget(earlier: Any, plan: StudyPlan) -> None:
     reader = StudyReader(earlier.url)
-    inheritance = begin_from(plan, LATER, reader, "table")
+    warm_start = begin_from(plan, LATER, reader, "table")
     points = {f"table {point.number}": point for point in reader.view("table").points}
-    assert inheritance.trials
-    for trial in inheritance.trials:
+    assert warm_start.trials
+    for trial in warm_start.trials:
         point = points[trial.user_attrs["inherited_from"]]
         assert trial.values == [point.delta_mtl, point.flops]
         settings = decode(plan, trial.params, seed=0)
@@ -84,26 +84,26 @@ def test_trials_keep_their_flops_under_another_budget(earlier: Any, plan: StudyP
         assert trial.params["gates.lambda_s"] == point.params["gates.lambda_s"]
         assert (trial.constraints["flops"] <= 0) == (point.flops <= plan.budgets.flops)
     # Trial 3 asked for more than this study may spend, so this study could not have proposed it.
-    assert "table 3" not in {trial.user_attrs["inherited_from"] for trial in inheritance.trials}
-    assert [trial.number for trial in inheritance.trials] == list(range(-len(inheritance.trials), 0))
+    assert "table 3" not in {trial.user_attrs["inherited_from"] for trial in warm_start.trials}
+    assert [trial.number for trial in warm_start.trials] == list(range(-len(warm_start.trials), 0))
 
 
 def test_the_sampler_begins_with_them_and_the_study_does_not_hold_them(earlier: Any, plan: StudyPlan) -> None:
-    inheritance = inherit(plan, StudyReader(earlier.url), "table")
+    warm_start = read_warm_start(plan, StudyReader(earlier.url), "table")
     study = open_study(optuna.storages.InMemoryStorage(), plan.config, num_trials=3)
-    study.sampler = FilteredSampler(study.sampler, frozenset, inheritance.trials)
+    study.sampler = FilteredSampler(study.sampler, frozenset, warm_start.trials)
     assert study.get_trials(states=[optuna.trial.TrialState.COMPLETE]) == []
     shown = study.sampler._shown(study).get_trials(states=[optuna.trial.TrialState.COMPLETE])
-    assert shown == list(inheritance.trials)
+    assert shown == list(warm_start.trials)
 
 
 @pytest.mark.parametrize("sampler", ["gp", "tpe", "tpe-independent", "nsga2", "random", "grid"])
 def test_every_sampler_can_work_with_them(earlier: Any, plan: StudyPlan, sampler: str) -> None:
     config = parse_study(LATER.replace("trials = 3", f'trials = 3\nsampler = "{sampler}"'))
-    inheritance = inherit(plan, StudyReader(earlier.url), "table")
+    warm_start = read_warm_start(plan, StudyReader(earlier.url), "table")
     study = open_study(optuna.storages.InMemoryStorage(), config, num_trials=0)
-    study.sampler = FilteredSampler(study.sampler, frozenset, inheritance.trials)
-    space = inheritance.trials[0].distributions
+    study.sampler = FilteredSampler(study.sampler, frozenset, warm_start.trials)
+    space = warm_start.trials[0].distributions
     for _ in range(3):
         trial = study.ask(dict(space))
         assert set(trial.params) == set(space)
@@ -114,46 +114,54 @@ def test_every_sampler_can_work_with_them(earlier: Any, plan: StudyPlan, sampler
 
 def test_the_heir_goes_on_from_the_nearest_network_of_the_front(earlier: Any, plan: StudyPlan, tmp_path: Path) -> None:
     reader = StudyReader(earlier.url)
-    assert inherit(plan, reader, "table").heir is None, "no file is where the database says"
+    assert read_warm_start(plan, reader, "table").initial_trial is None, "no file is where the database says"
     _keep_networks(earlier, tmp_path, range(4))
-    heir = inherit(plan, reader, "table").heir
-    assert heir is not None
+    initial_trial = read_warm_start(plan, reader, "table").initial_trial
+    assert initial_trial is not None
     # Of the front, trial 1 is nearest from below, trial 3 lies farther above.
-    assert heir.initial.label == "table 1"
-    assert heir.initial.path == str(tmp_path / "table" / "trials" / "1" / "network.pt")
-    assert heir.params["gates.flop_target"] == 1.0
+    assert initial_trial.initial.label == "table 1"
+    assert initial_trial.initial.path == str(tmp_path / "table" / "trials" / "1" / "network.pt")
+    assert initial_trial.params["gates.flop_target"] == 1.0
     study = open_study(
-        optuna.storages.InMemoryStorage(), plan.config, num_trials=3, heirs=heirs_of(inherit(plan, reader, "table"))
+        optuna.storages.InMemoryStorage(),
+        plan.config,
+        num_trials=3,
+        initial_trials=initial_trials_of(read_warm_start(plan, reader, "table")),
     )
     waiting = study.get_trials()
     assert len(waiting) == 3
     first = study.ask()
-    assert first.user_attrs[INITIAL] == heir.initial.to_json()
-    again = open_study(study._storage, plan.config, num_trials=3, heirs=heirs_of(inherit(plan, reader, "table")))
+    assert first.user_attrs[INITIAL] == initial_trial.initial.to_json()
+    again = open_study(
+        study._storage,
+        plan.config,
+        num_trials=3,
+        initial_trials=initial_trials_of(read_warm_start(plan, reader, "table")),
+    )
     assert len(again.get_trials()) == 3
 
 
 def test_a_network_that_is_gone_or_void_is_no_beginning(earlier: Any, plan: StudyPlan, tmp_path: Path) -> None:
     reader = StudyReader(earlier.url)
     _keep_networks(earlier, tmp_path, (0, 3))
-    heir = inherit(plan, reader, "table").heir
-    assert heir is not None
-    assert heir.initial.label == "table 3"
+    initial_trial = read_warm_start(plan, reader, "table").initial_trial
+    assert initial_trial is not None
+    assert initial_trial.initial.label == "table 3"
     void_trial(earlier.store._engine, "table", 3, "the wrong data")
-    heir = inherit(plan, reader, "table").heir
-    assert heir is not None
-    assert heir.initial.label == "table 0"
+    initial_trial = read_warm_start(plan, reader, "table").initial_trial
+    assert initial_trial is not None
+    assert initial_trial.initial.label == "table 0"
 
 
 def test_void_trials_teach_no_later_study(earlier: Any, plan: StudyPlan) -> None:
     reader = StudyReader(earlier.url)
-    before = {trial.user_attrs["inherited_from"] for trial in inherit(plan, reader, "table").trials}
+    before = {trial.user_attrs["inherited_from"] for trial in read_warm_start(plan, reader, "table").trials}
     void_trial(earlier.store._engine, "table", 0, "the wrong data")
-    after = {trial.user_attrs["inherited_from"] for trial in inherit(plan, reader, "table").trials}
+    after = {trial.user_attrs["inherited_from"] for trial in read_warm_start(plan, reader, "table").trials}
     assert after == before - {"table 0"}
     for number in (1, 2, 3):
         void_trial(earlier.store._engine, "table", number, "the wrong data")
-    assert inherit(plan, reader, "table").trials == ()
+    assert read_warm_start(plan, reader, "table").trials == ()
     with pytest.raises(LineageError, match="no complete trial"):
         begin_from(plan, LATER, reader, "table")
 
@@ -194,20 +202,20 @@ def test_budget_search_and_machine_may_differ(old: str, new: str) -> None:
 
 def test_a_network_over_the_new_cap_on_parameters_teaches_nothing(earlier: Any) -> None:
     plan = plan_study(parse_study(LATER.replace("trials = 3", 'trials = 3\nparam_budget = "200K"')))
-    assert inherit(plan, StudyReader(earlier.url), "table").trials != ()
+    assert read_warm_start(plan, StudyReader(earlier.url), "table").trials != ()
     # The trials of the table have 1234.
-    assert inherit(replace(plan, budgets=Budgets(params=1000)), StudyReader(earlier.url), "table").trials == ()
+    assert read_warm_start(replace(plan, budgets=Budgets(params=1000)), StudyReader(earlier.url), "table").trials == ()
 
 
 def test_where_a_study_comes_from_is_kept_and_shown(
     earlier: Any, plan: StudyPlan, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _keep_networks(earlier, tmp_path, (1,))
-    inheritance = inherit(plan, StudyReader(earlier.url), "table")
+    warm_start = read_warm_start(plan, StudyReader(earlier.url), "table")
     row = earlier.store.load()
     later = {column.name: getattr(row, column.name) for column in StudyRow.__table__.columns}
     changes = {"name": "later", "started_from": "table", "created_at": datetime.now(UTC), "state": StudyState.STOPPED}
-    StudyStore.create(earlier.store._engine, StudyRow(**later | changes), began=str(inheritance))
+    StudyStore.create(earlier.store._engine, StudyRow(**later | changes), began=str(warm_start))
     view = StudyReader(earlier.url).view("later")
     assert view.summary.started_from == "table"
     assert view.points == ()
@@ -261,7 +269,7 @@ def mixed(open_table_study: OpenStudy, tmp_path: Path) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("families", "heir", "numbers"),
+    ("families", "initial_trial", "numbers"),
     [
         (("interrogate", "mtan", "etr-nlp"), "table 2", [0, 1, 2]),
         (("interrogate", "mtan"), "table 1", [0, 1]),
@@ -271,24 +279,24 @@ def mixed(open_table_study: OpenStudy, tmp_path: Path) -> Any:
     ],
 )
 def test_networks_go_to_studies_of_their_family(
-    families: tuple[str, ...], heir: str, numbers: list[int], mixed: Any
+    families: tuple[str, ...], initial_trial: str, numbers: list[int], mixed: Any
 ) -> None:
     text = _of(*families)
     plan = plan_study(parse_study(text))
-    inheritance = begin_from(plan, text, StudyReader(mixed.url), "table")
-    assert [trial.user_attrs["inherited_from"] for trial in inheritance.trials] == [f"table {n}" for n in numbers]
-    for trial, number in zip(inheritance.trials, numbers, strict=True):
+    warm_start = begin_from(plan, text, StudyReader(mixed.url), "table")
+    assert [trial.user_attrs["inherited_from"] for trial in warm_start.trials] == [f"table {n}" for n in numbers]
+    for trial, number in zip(warm_start.trials, numbers, strict=True):
         family = ("interrogate", "mtan", "etr-nlp")[number]
         assert trial.params.get(FAMILY, families[0]) == family
         assert set(trial.params) == set(search_space(plan.config, family))
-    assert inheritance.heir is not None
-    assert inheritance.heir.initial.label == heir
-    settings = decode(plan, inheritance.heir.params, seed=0)
-    assert (settings.family.name if settings.family else "interrogate") == inheritance.heir.family
+    assert warm_start.initial_trial is not None
+    assert warm_start.initial_trial.initial.label == initial_trial
+    settings = decode(plan, warm_start.initial_trial.params, seed=0)
+    assert (settings.family.name if settings.family else "interrogate") == warm_start.initial_trial.family
     left_out = [name for name in ("interrogate", "mtan", "etr-nlp") if name not in families]
     said = f"none of {' or '.join(left_out)}, which this study does not train"
-    assert (said in str(inheritance)) == bool(left_out)
-    assert f", of {inheritance.heir.family}," in str(inheritance) or len(families) == 1
+    assert (said in str(warm_start)) == bool(left_out)
+    assert f", of {warm_start.initial_trial.family}," in str(warm_start) or len(families) == 1
 
 
 def test_a_network_without_gates_must_fit_as_it_is(mixed: Any) -> None:
@@ -296,11 +304,11 @@ def test_a_network_without_gates_must_fit_as_it_is(mixed: Any) -> None:
     plan = plan_study(parse_study(_of("mtan", "etr-nlp")))
     reader = StudyReader(mixed.url)
     for budget, label in ((30_000, "table 2"), (29_000, "table 1")):
-        heir = inherit(replace(plan, budgets=Budgets(flops=budget)), reader, "table").heir
-        assert heir is not None
-        assert heir.initial.label == label
-    without = inherit(replace(plan, budgets=Budgets(flops=19_000)), reader, "table")
-    assert without.heir is None
+        initial_trial = read_warm_start(replace(plan, budgets=Budgets(flops=budget)), reader, "table").initial_trial
+        assert initial_trial is not None
+        assert initial_trial.initial.label == label
+    without = read_warm_start(replace(plan, budgets=Budgets(flops=19_000)), reader, "table")
+    assert without.initial_trial is None
     assert "no network of its front suits as a beginning" in str(without)
 
 

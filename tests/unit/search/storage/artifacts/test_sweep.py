@@ -191,7 +191,7 @@ def test_nothing_goes_that_another_study_goes_on_from(folders: StudyFolders, vie
     for number in range(9):
         _fill(folders, number)
     assert plan_sweep(folders, many, networks=True).num_networks > 0
-    assert plan_sweep(folders, many, networks=True, heirs=["another"]).num_networks == 0
+    assert plan_sweep(folders, many, networks=True, later_studies=["another"]).num_networks == 0
 
 
 def test_what_a_budget_asks_for_can_be_pulled_afterwards(folders: StudyFolders, view: StudyView) -> None:
@@ -251,7 +251,7 @@ class TestKeeper:
         return DiskGuard(
             folders=folders,
             view=lambda: many,
-            heirs=tuple,
+            later_studies=tuple,
             stop_request=StopRequest(),
             quota=None,
             trial_bytes=1000,
