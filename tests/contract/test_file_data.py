@@ -42,6 +42,12 @@ from gatefront.trainer.trial.run_trial import run_trial
 RNG = np.random.default_rng(0)
 
 
+@pytest.fixture(autouse=True)
+def _same_noise() -> None:
+    """Start every test from the same noise, whichever tests ran before it in this process."""
+    RNG.bit_generator.state = np.random.default_rng(0).bit_generator.state
+
+
 def blocks(size: tuple[int, int]) -> tuple[int, int]:
     return -(-size[0] // 16), -(-size[1] // 16)
 
@@ -72,7 +78,10 @@ def matlab(path: Path, **variables: object) -> None:
 
 
 def classes(size: tuple[int, int], low: int, high: int) -> NDArray[np.uint8]:
-    return in_blocks(RNG.integers(low, high + 1, blocks(size), np.uint8), size)
+    """Draw a class for every block; the lowest one always occurs, as labels without it look counted from 1."""
+    drawn = RNG.integers(low, high + 1, blocks(size), np.uint8)
+    drawn[0, 0] = low
+    return in_blocks(drawn, size)
 
 
 def unit_vectors(size: tuple[int, int]) -> NDArray[np.float32]:
