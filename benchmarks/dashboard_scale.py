@@ -107,7 +107,7 @@ def _write_latencies(study: LargeStudy, number: int, seconds: float) -> list[flo
     """An epoch every tenth of a second, as a few busy workers report them."""
     from large_study import EPOCHS, Made
 
-    study.store.open_trial(number, seed=0, num_epochs=EPOCHS)
+    study.store.open_trial(number, params={}, seed=0, num_epochs=EPOCHS)
     study.store.start_attempt(number, "host:1")
     report, found, end = Made.of(number).epoch(1), [], time.monotonic() + seconds
     while time.monotonic() < end:

@@ -7,7 +7,6 @@ and the soak test of the dashboards use it.
 """
 
 import argparse
-import json
 import math
 import random
 from collections.abc import Iterator, Mapping
@@ -20,15 +19,17 @@ import sqlalchemy as sa
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, distribution_to_json
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState as OptunaState
+from sqlalchemy.orm import Session
 
 from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.storage.database.engine import open_engine, open_optuna_storage
 from gatefront.search.storage.database.migrate import upgrade_schema
 from gatefront.search.storage.process_identity import process_identity
 from gatefront.search.storage.study_store import StudyStore
-from gatefront.search.storage.tables.schema import DerivedPointRow, EpochRow, StudyRow, TrialRow
+from gatefront.search.storage.tables.networks import replace_networks
+from gatefront.search.storage.tables.schema import EpochRow, StudyRow, TrialRow
 from gatefront.spaces.gating.gate_map import GateMap, GateSite
-from gatefront.trainer.reporting import DerivedResult, EpochReport, ReferenceResult, TrialResult
+from gatefront.trainer.reporting import EpochReport, NetworkResult, ReferenceResult, TrialResult
 
 NAME = "large"
 TASKS = ("segmentation", "depth", "normals")
@@ -63,7 +64,7 @@ class LargeStudy:
                 values=[made.result.delta_mtl, float(made.result.flops)],
             )
         )  # fmt: skip
-        self.store.open_trial(number, seed=number, num_epochs=EPOCHS)
+        self.store.open_trial(number, params=made.params, seed=number, num_epochs=EPOCHS)
         self.store.start_attempt(number, "host:1")
         self.store.record_epoch(number, made.epoch(1))
         self.store.complete_trial(number, made.result)
@@ -137,10 +138,10 @@ def _result(number: int, taus: list[float], chance: random.Random) -> TrialResul
     )  # fmt: skip
 
 
-def _derived(number: int, flops: int, above: Mapping[str, float], chance: random.Random) -> DerivedResult:
+def _derived(number: int, flops: int, above: Mapping[str, float], chance: random.Random) -> NetworkResult:
     smaller = FLOOR + (flops - FLOOR) // 2
     per_task = {task: value - chance.random() for task, value in above.items()}
-    return DerivedResult(
+    return NetworkResult(
         index=1, flop_target=smaller + 1000, metrics=_metrics(per_task), delta_per_task=per_task,
         delta_mtl=sum(per_task.values()) / 3, flops=smaller, num_parameters=smaller // 60,
         gate_map=_gate_map(number, [0.2, 0.2]), seconds=8.0, train_flops=1e14,
@@ -167,9 +168,12 @@ def _insert(connection: sa.Connection, made: list[Made], study_id: int) -> None:
     last = connection.scalar(sa.text("SELECT coalesce(max(trial_id), 0) FROM trials"))
     ids = {one.number: last + position for position, one in enumerate(made, start=1)}
     connection.execute(sa.insert(TrialRow), [_trial_row(one) for one in made])
-    derived = [row for one in made for row in _derived_rows(one)]
+    with Session(connection) as session:
+        for one in made:
+            if one.state is TrialState.COMPLETE:
+                replace_networks(session, NAME, one.number, one.result.networks)
+        session.flush()
     epochs = [row for one in made for row in _epoch_rows(one)]
-    connection.execute(sa.insert(DerivedPointRow), derived)
     connection.execute(sa.insert(EpochRow), epochs)
     states = {TrialState.COMPLETE: "COMPLETE", TrialState.STOPPED_EARLY: "PRUNED", TrialState.FAILED: "FAIL"}
     connection.execute(
@@ -201,32 +205,17 @@ def _insert(connection: sa.Connection, made: list[Made], study_id: int) -> None:
 
 
 def _trial_row(one: Made) -> dict[str, Any]:
-    complete = one.state is TrialState.COMPLETE
-    document = json.loads(json.dumps(_document(one.result)))
-    gate_map = document.pop("gate_map")
+    complete, result = one.state is TrialState.COMPLETE, one.result
     started = START + timedelta(seconds=30 * one.number)
     return {
         "study": NAME, "number": one.number, "state": one.state, "seed": one.number, "attempts": 1,
         "cause": "the loss of task depth is NaN in epoch 3." * (one.state is TrialState.FAILED), "worker": "host:1",
         "epoch": EPOCHS if complete else 3, "num_epochs": EPOCHS, "started_at": started,
         "finished_at": started + timedelta(seconds=60 if complete else 9), "seconds": 60.0 if complete else 9.0,
-        "result": document if complete else None, "gate_map": gate_map if complete else None,
+        "params": one.params, "flops_before_cut": result.flops_before_cut if complete else None,
+        "device": result.device if complete else None, "environment": result.environment if complete else None,
+        "peak_memory_mib": result.peak_memory_mib if complete else None,
     }  # fmt: skip
-
-
-def _document(result: TrialResult | DerivedResult) -> dict[str, Any]:
-    fields = {name: getattr(result, name) for name in type(result).__dataclass_fields__ if name != "derived"}
-    return fields | {"gate_map": result.gate_map.to_json()}
-
-
-def _derived_rows(one: Made) -> Iterator[dict[str, Any]]:
-    for point in one.result.derived if one.state is TrialState.COMPLETE else ():
-        document = _document(point)
-        columns = {
-            name: document.pop(name)
-            for name in ("delta_mtl", "flops", "flop_target", "num_parameters", "seconds", "metrics", "gate_map")
-        }
-        yield {"study": NAME, "number": one.number, "derived": document.pop("index"), "result": document, **columns}
 
 
 def _epoch_rows(one: Made) -> Iterator[dict[str, Any]]:

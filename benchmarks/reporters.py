@@ -52,7 +52,7 @@ def _report(url: str, reporters: int, seconds: float) -> list[list[float]]:
 
     def report(number: int) -> list[float]:
         store = StudyStore(open_engine(url), STUDY, retry_policy=RetryPolicy())
-        store.open_trial(number, seed=number, num_epochs=1)
+        store.open_trial(number, params={}, seed=number, num_epochs=1)
         store.start_attempt(number, f"host/ns/{number}/1")
         waits: list[float] = []
         while not ended.is_set():

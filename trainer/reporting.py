@@ -64,22 +64,24 @@ class ReferenceResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DerivedResult:
-    """A further network of a trial: the gates it learned, projected to another budget, trained on and measured.
+class NetworkResult:
+    """One network of a trial, measured pruned on the validation split.
 
-    ``index`` counts from 1 within the trial; ``flop_target`` is what was asked, ``flops`` at or under it is what
-    the pruned network costs. ``seconds`` and ``train_flops`` are what it took beside the trial's own point.
-    ``latency_ms`` is for a caller that times the pruned network; training leaves it None.
+    ``index`` 0 is the trial's own network. Higher ones are derived from it: the learned gates, projected to a smaller
+    budget and fine-tuned. ``delta_mtl`` is in percent; positive is better than single-task. ``delta_per_task`` are its
+    terms: a task whose single-task network has not learned has none. ``flops`` is at most ``flop_target``, if there is
+    one. ``seconds`` and ``train_flops`` are this network's share of the trial. Families without gates have no
+    ``gate_map``. ``latency_ms`` is for a caller that times the pruned network; training leaves it None.
     """
 
-    index: int
-    flop_target: int
+    index: int = 0
+    flop_target: int | None = None
     metrics: Mapping[str, float]
     delta_per_task: Mapping[str, float]
     delta_mtl: float
     flops: int
     num_parameters: int
-    gate_map: GateMap
+    gate_map: GateMap | None
     seconds: float
     train_flops: float
     network_path: str
@@ -87,30 +89,20 @@ class DerivedResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrialResult:
-    """What one trial delivers, measured on the pruned network on the validation split. Other families have no gates.
+class TrialResult(NetworkResult):
+    """All that one trial delivers: its own network and those ``derived`` from it.
 
-    ``delta_mtl`` is in percent, positive is better than single-task. ``delta_per_task`` are its terms:
-    a task whose single-task network has not learned has none.
-    ``flop_target`` is what this trial asked for, at or under ``flop_budget``; None: whatever its gates choose
-    under the budget. ``flops_before_cut`` is what the gates chose; ``flops`` is at or under target and budget.
-    ``seconds`` and ``train_flops`` are without those of ``derived``. ``latency_ms`` is as in :class:`DerivedResult`.
+    ``flops_before_cut`` is what the gates chose before they were projected to ``flop_target`` and ``flop_budget``.
     """
 
-    metrics: Mapping[str, float]
-    delta_per_task: Mapping[str, float]
-    delta_mtl: float
-    flops: int
     flop_budget: int | None
     flops_before_cut: int
-    num_parameters: int
-    gate_map: GateMap | None
-    seconds: float
     device: str
-    train_flops: float
     peak_memory_mib: float
     environment: Mapping[str, str]
-    network_path: str
-    flop_target: int | None = None
-    derived: tuple[DerivedResult, ...] = ()
-    latency_ms: float | None = None
+    derived: tuple[NetworkResult, ...] = ()
+
+    @property
+    def networks(self) -> tuple[NetworkResult, ...]:
+        """The trial's own network, then the derived ones."""
+        return (self, *self.derived)

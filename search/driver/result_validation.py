@@ -21,7 +21,7 @@ from gatefront.search.results.states import TrialState
 from gatefront.search.sampling.optuna_study import mark_untrainable, tell_complete, tell_failed, tell_stopped_early
 from gatefront.search.storage.database.retry import RetryPolicy
 from gatefront.search.storage.study_store import StudyStore
-from gatefront.trainer.reporting import DerivedResult, TrialResult
+from gatefront.trainer.reporting import NetworkResult, TrialResult
 
 logger = logging.getLogger(__name__)
 
@@ -126,20 +126,19 @@ def check_result(
     indices = [point.index for point in result.derived]
     if len(set(indices)) < len(indices) or any(index < 1 for index in indices):
         raise RefusedResultError(f"derived points must each have an index of their own from 1 on, found {indices}.")
-    points: tuple[TrialResult | DerivedResult, ...] = (result, *result.derived)
-    for point in points:
+    for point in result.networks:
         try:
             _check_numbers(point, tasks)
             _check_cost(point, budgets.flops)
             _check_parameters(point, budgets.params)
             _check_latency(point, latency)
         except RefusedResultError as error:
-            if isinstance(point, TrialResult):
+            if point.index == 0:
                 raise
             raise RefusedResultError(f"derived point {point.index}: {error.message}") from error
 
 
-def _check_numbers(point: TrialResult | DerivedResult, tasks: tuple[str, ...]) -> None:
+def _check_numbers(point: NetworkResult, tasks: tuple[str, ...]) -> None:
     # A task whose single-task network has not learned has no gain over it.
     if set(point.metrics) != set(tasks) or not point.delta_per_task or set(point.delta_per_task) - set(tasks):
         raise RefusedResultError(
@@ -154,7 +153,7 @@ def _check_numbers(point: TrialResult | DerivedResult, tasks: tuple[str, ...]) -
             raise RefusedResultError(f"the metric of {task} must be finite, found {value}.")
 
 
-def _check_cost(point: TrialResult | DerivedResult, flop_budget: int | None) -> None:
+def _check_cost(point: NetworkResult, flop_budget: int | None) -> None:
     if point.flops <= 0:
         raise RefusedResultError(f"flops must be above 0, found {point.flops}.")
     if not is_feasible(point.flops, flop_budget):
@@ -168,14 +167,14 @@ def _check_cost(point: TrialResult | DerivedResult, flop_budget: int | None) -> 
         raise RefusedResultError(f"flop_target must be at most the budget of {flop_budget:,}, found {target:,}.")
 
 
-def _check_parameters(point: TrialResult | DerivedResult, param_budget: int | None) -> None:
+def _check_parameters(point: NetworkResult, param_budget: int | None) -> None:
     if param_budget is not None and point.num_parameters > param_budget:
         raise RefusedResultError(
             f"num_parameters must be at most the param_budget of {param_budget:,}, found {point.num_parameters:,}."
         )
 
 
-def _check_latency(point: TrialResult | DerivedResult, latency: LatencyRule | None) -> None:
+def _check_latency(point: NetworkResult, latency: LatencyRule | None) -> None:
     if latency is None:
         return
     if point.latency_ms is None:

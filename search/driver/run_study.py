@@ -36,10 +36,10 @@ from gatefront.search.sampling.filtered_sampler import REPLICATE_OF
 from gatefront.search.sampling.prefetch import Ask, ProposalPrefetcher
 from gatefront.search.sampling.samplers import choose_sampler
 from gatefront.search.sampling.search_space import decode
+from gatefront.search.sampling.warm_start import INITIAL
 from gatefront.search.snapshots.reader import StudyReader, studies_from
 from gatefront.search.storage.artifacts.paths import StudyFolders
 from gatefront.search.storage.study_store import StudyStore
-from gatefront.search.storage.tables.optuna_tables import INITIAL
 from gatefront.trainer.checkpoints.disk_full import ran_out_of_disk
 from gatefront.trainer.checkpoints.initial_network import InitialNetwork
 
@@ -226,10 +226,17 @@ def _config_maker(run: StudyRun, references: References) -> Callable[[optuna.Tri
     def make_config(trial: optuna.Trial) -> dict[str, Any]:
         # The references have the study's seed, and each trial one of its own.
         settings = decode(plan, trial.params, seed=plan.config.study.seed + 1 + trial.number)
-        initial = trial.user_attrs.get(INITIAL)
-        spec = references.trial_spec(settings, initial=None if initial is None else InitialNetwork.from_json(initial))
-        confirms = trial.user_attrs.get(REPLICATE_OF)
-        run.store.open_trial(trial.number, seed=settings.train.seed, num_epochs=spec.num_epochs, confirms=confirms)
+        attribute = trial.user_attrs.get(INITIAL)
+        initial = None if attribute is None else InitialNetwork.from_json(attribute)
+        spec = references.trial_spec(settings, initial=initial)
+        run.store.open_trial(
+            trial.number,
+            seed=settings.train.seed,
+            num_epochs=spec.num_epochs,
+            params=trial.params,
+            confirms=trial.user_attrs.get(REPLICATE_OF),
+            initial=None if initial is None else initial.label,
+        )
         # As text: Ray reads meaning into the keys of a nested configuration, and some of them are names of tasks.
         return {TRIAL_NUMBER: trial.number, SPEC: json.dumps(spec.to_json())}
 

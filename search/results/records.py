@@ -171,40 +171,23 @@ class PointDetail:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrialDetail:
-    """Everything known of one trial. ``derived`` are the points derived from it, without its own.
-
-    ``latencies`` are of its own network.
-    """
+class TrialDetail(PointDetail):
+    """Everything known of one trial: of its own network, of the trial as a whole, and of the networks ``derived``."""
 
     study: str
-    point: TrialPoint
-    delta_per_task: Mapping[str, float]
     flops_before_cut: int | None
-    gate_map: GateMap | None
     epochs: tuple[EpochPoint, ...]
     seed: int
     environment: Mapping[str, str]
     device: str
-    train_flops: float | None
     peak_memory_mib: float | None
     attempts: int
-    pull_command: str
     derived: tuple[PointDetail, ...] = ()
-    latencies: tuple[Latency, ...] = ()
 
     @property
     def networks(self) -> tuple[PointDetail, ...]:
         """The trial's own point, then those derived from it."""
-        own = PointDetail(
-            point=self.point,
-            delta_per_task=self.delta_per_task,
-            gate_map=self.gate_map,
-            train_flops=self.train_flops,
-            pull_command=self.pull_command,
-            latencies=self.latencies,
-        )
-        return (own, *self.derived)
+        return (self, *self.derived)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

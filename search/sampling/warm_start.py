@@ -22,8 +22,10 @@ from gatefront.search.sampling.optuna_study import constraints_of
 from gatefront.search.sampling.search_space import FAMILY, search_space, share_of_target
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.storage.optuna_internals import contains
-from gatefront.search.storage.tables.optuna_tables import INITIAL
 from gatefront.trainer.checkpoints.initial_network import InitialNetwork
+
+INITIAL = "initial"
+"""Optuna's attribute of a trial that starts from a network of an earlier study: its label and its file."""
 
 _TARGET = "gates.flop_target"
 

@@ -1,9 +1,10 @@
 """StudyReader: read-only, frozen records for the command line and the dashboards, safe beside a running driver."""
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
@@ -16,9 +17,8 @@ from gatefront.search.config.environment import database_url
 from gatefront.search.errors import NoDatabaseError, StudyNotFoundError
 from gatefront.search.results.comparison_table import ComparisonTable
 from gatefront.search.results.gate_history import GateHistory
-from gatefront.search.results.latency import Latency
 from gatefront.search.results.point_label import PointLabel
-from gatefront.search.results.records import PointDetail, StudySummary, StudyView, TrialDetail, TrialPoint
+from gatefront.search.results.records import StudySummary, StudyView, TrialDetail, TrialPoint
 from gatefront.search.results.states import DONE_STATES
 from gatefront.search.snapshots.cache.trial_cache import TrialCache
 from gatefront.search.snapshots.cache.view_cache import StudyViewCaches
@@ -31,12 +31,11 @@ from gatefront.search.storage.artifacts.paths import StudyFolders
 from gatefront.search.storage.database.engine import open_readonly_engine, unreachable
 from gatefront.search.storage.database.migrate import upgrade_older
 from gatefront.search.storage.tables.comparisons import comparison_revision, list_comparison_names, read_comparison
-from gatefront.search.storage.tables.derived_points import read_derived_points
 from gatefront.search.storage.tables.epochs import read_gate_course
 from gatefront.search.storage.tables.latencies import read_latencies
-from gatefront.search.storage.tables.schema import DerivedPointRow, EpochRow, ReferenceRow, StudyRow, TrialRow
+from gatefront.search.storage.tables.networks import read_networks
+from gatefront.search.storage.tables.schema import EpochRow, ReferenceRow, StudyRow, TrialRow
 from gatefront.search.storage.tables.sql import database_time
-from gatefront.spaces.gating.gate_map import GateMap
 
 Found = TypeVar("Found")
 
@@ -157,30 +156,14 @@ class StudyReader:
 
     def _read_trial(self, session: Session, row: StudyRow, number: int, points: Sequence[TrialPoint]) -> TrialDetail:
         trial = _trial_row(session, row.name, number)
-        own, *derived = points
-        rows = {found.derived: found for found in read_derived_points(session, row.name, number)}
-        latencies = read_latencies(session, row.name, number)
         of_trial = (EpochRow.study == row.name, EpochRow.number == number)
-        epochs = session.scalars(sa.select(EpochRow).where(*of_trial).order_by(EpochRow.epoch)).all()
         return trial_detail(
             trial,
-            epochs,
-            own=own,
-            derived=[self._derived_detail(point, rows[point.derived], latencies) for point in derived],
-            pull_command=self._pull_command(row.name, PointLabel(number)),
-            latencies=latencies.get(0, ()),
-        )
-
-    def _derived_detail(
-        self, point: TrialPoint, row: DerivedPointRow, latencies: Mapping[int, tuple[Latency, ...]]
-    ) -> PointDetail:
-        return PointDetail(
-            point=point,
-            delta_per_task=row.result["delta_per_task"],
-            gate_map=GateMap.from_json(row.gate_map),
-            train_flops=row.result["train_flops"],
-            pull_command=self._pull_command(row.study, PointLabel(row.number, row.derived)),
-            latencies=latencies.get(row.derived, ()),
+            session.scalars(sa.select(EpochRow).where(*of_trial).order_by(EpochRow.epoch)).all(),
+            points,
+            read_networks(session, row.name, number),
+            read_latencies(session, row.name, number),
+            partial(self._pull_command, row.name),
         )
 
     def _pull_command(self, study: str, label: PointLabel) -> str:

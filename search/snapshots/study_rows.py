@@ -1,14 +1,11 @@
-"""The rows of a study that one read transaction brings: ours, beside Optuna's parameters."""
+"""The rows of a study that one read transaction brings."""
 
-import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from optuna.distributions import json_to_distribution
 from sqlalchemy.orm import Session
 
 from gatefront.search.results.budgets import Point
@@ -18,12 +15,9 @@ from gatefront.search.results.states import TrialState
 from gatefront.search.snapshots.lazy_json import LazyJson
 from gatefront.search.storage.tables.epochs import read_stopped, read_unfinished_seconds
 from gatefront.search.storage.tables.events import read_events
-from gatefront.search.storage.tables.latencies import read_study_latencies
-from gatefront.search.storage.tables.optuna_tables import STUDIES, TRIAL_PARAMS, TRIALS
-from gatefront.search.storage.tables.schema import DerivedPointRow, ReferenceRow, StudyRow, TrialRow
+from gatefront.search.storage.tables.schema import NetworkRow, ReferenceRow, StudyRow, TrialRow
 from gatefront.search.storage.tables.sql import among
 
-# Everything but the gate map: it is large, and only a trial's own page shows it.
 _TRIAL_COLUMNS = (
     TrialRow.number,
     TrialRow.state,
@@ -33,15 +27,16 @@ _TRIAL_COLUMNS = (
     TrialRow.started_at,
     TrialRow.finished_at,
     TrialRow.seconds,
-    TrialRow.result,
     TrialRow.confirms,
     TrialRow.void_reason,
+    sa.cast(TrialRow.params, sa.Text).label("params"),
+    sa.cast(TrialRow.environment, sa.Text).label("environment"),
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawTrial:
-    """One trial as read: our row's columns beside Optuna's parameters."""
+    """One trial as read. ``environment`` is None until it has a result."""
 
     number: int
     state: TrialState
@@ -51,38 +46,43 @@ class RawTrial:
     started_at: datetime | None
     finished_at: datetime | None
     seconds: float | None
-    result: Mapping[str, Any]
     params: Mapping[str, Any]
+    environment: Mapping[str, Any] | None
     confirms: int | None = None
     stopped_at: Point | None = None
 
 
-class RawDerivedPoint(NamedTuple):
-    """One derived point as read; a tuple, as there may be several per trial."""
+class RawNetwork(NamedTuple):
+    """One network of a trial as read; a tuple, as there may be several per trial. Gate maps are left out."""
 
     number: int
     derived: int
     delta_mtl: float
     flops: int
-    flop_target: int
+    flop_target: int | None
     num_parameters: int
+    latency_ms: float | None
     seconds: float
     metrics: Mapping[str, float]
+
+    @property
+    def key(self) -> Key:
+        return self.number, self.derived
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyRows:
     """One read of a study.
 
-    ``derived`` are those of all ``trials``, whatever their state. ``values`` are of every point that counts: own and
-    derived ones of COMPLETE trials, also of trials that were not asked for. ``latencies`` are in milliseconds, also of
-    points that do not count, and empty where the study measures none. ``confirms`` says of repeats which trial they
-    repeat. ``unfinished_seconds`` is what the epochs of trials took that have not ended.
+    ``networks`` are those of all ``trials``, whatever their state. ``values`` are of the networks that count: those of
+    COMPLETE trials. ``latencies`` are what the workers timed, in milliseconds, also of networks that do not count; they
+    are empty where the study measures none. ``confirms`` says of repeats which trial they repeat.
+    ``unfinished_seconds`` is what the epochs of trials took that have not ended.
     """
 
     row: StudyRow
     trials: Sequence[RawTrial]
-    derived: Sequence[RawDerivedPoint]
+    networks: Mapping[Key, RawNetwork]
     references: Sequence[ReferenceRow]
     values: Mapping[Key, Point]
     latencies: Mapping[Key, float]
@@ -92,20 +92,18 @@ class StudyRows:
 
 
 def read_facts(session: Session, row: StudyRow, numbers: Collection[int] | None = None) -> StudyRows:
-    """The whole study; or what is of these trials alone, beside the study's references and events."""
+    """Return the whole study; or these trials alone, beside the study's references and events."""
     trials = _read_trials(session, row.name, numbers)
-    derived = _read_derived(session, row.name, numbers)
-    own = {trial.number: point for trial in trials if (point := _own_value(trial)) is not None}
-    values: dict[Key, Point] = {(number, 0): point for number, point in own.items()}
-    # A derived point counts from the moment that its trial does.
-    values.update(((d.number, d.derived), (d.delta_mtl, d.flops)) for d in derived if d.number in own)
+    networks = _read_networks(session, row.name, numbers)
+    complete = {trial.number for trial in trials if trial.state is TrialState.COMPLETE}
+    timed = networks if row.latency is not None else {}
     return StudyRows(
         row=row,
         trials=trials,
-        derived=derived,
+        networks=networks,
         references=_read_references(session, row.name),
-        values=values,
-        latencies={} if row.latency is None else read_study_latencies(session, row.name, numbers),
+        values={key: (found.delta_mtl, found.flops) for key, found in networks.items() if key[0] in complete},
+        latencies={key: found.latency_ms for key, found in timed.items() if found.latency_ms is not None},
         confirms={trial.number: trial.confirms for trial in trials if trial.confirms is not None},
         events=read_events(session, row.name),
         unfinished_seconds=read_unfinished_seconds(session, row.name, numbers),
@@ -133,7 +131,6 @@ def marked_number(mark: str) -> int:
 
 def _read_trials(session: Session, study: str, numbers: Collection[int] | None) -> list[RawTrial]:
     query = sa.select(*_TRIAL_COLUMNS).where(TrialRow.study == study, *among(TrialRow.number, numbers))
-    params = _read_params(session, study, numbers)
     stopped = read_stopped(session, study, numbers)
     return [
         RawTrial(
@@ -146,8 +143,8 @@ def _read_trials(session: Session, study: str, numbers: Collection[int] | None) 
             started_at=row.started_at,
             finished_at=row.finished_at,
             seconds=row.seconds,
-            result=row.result or {},
-            params=params.get(row.number, {}),
+            params=LazyJson(row.params),
+            environment=None if row.environment is None else LazyJson(row.environment),
             confirms=row.confirms,
             stopped_at=stopped.get(row.number),
         )
@@ -155,48 +152,15 @@ def _read_trials(session: Session, study: str, numbers: Collection[int] | None) 
     ]
 
 
-def _read_derived(session: Session, study: str, numbers: Collection[int] | None) -> list[RawDerivedPoint]:
-    *plain, metrics = [getattr(DerivedPointRow, name) for name in RawDerivedPoint._fields]
+def _read_networks(session: Session, study: str, numbers: Collection[int] | None) -> dict[Key, RawNetwork]:
+    *plain, metrics = [getattr(NetworkRow, name) for name in RawNetwork._fields]
     query = sa.select(*plain, sa.cast(metrics, sa.Text)).where(
-        DerivedPointRow.study == study, *among(DerivedPointRow.number, numbers)
+        NetworkRow.study == study, *among(NetworkRow.number, numbers)
     )
-    rows = session.execute(query.order_by(DerivedPointRow.number, DerivedPointRow.derived))
-    return [RawDerivedPoint._make((*plain, LazyJson(text))) for *plain, text in rows]
+    rows = session.execute(query.order_by(NetworkRow.number, NetworkRow.derived))
+    networks = (RawNetwork._make((*plain, LazyJson(text))) for *plain, text in rows)
+    return {network.key: network for network in networks}
 
 
 def _read_references(session: Session, study: str) -> Sequence[ReferenceRow]:
     return session.scalars(sa.select(ReferenceRow).where(ReferenceRow.study == study).order_by(ReferenceRow.role)).all()
-
-
-def _own_value(trial: RawTrial) -> Point | None:
-    """``(delta_mtl, flops)`` of a COMPLETE trial.
-
-    They are read from the row that says COMPLETE. Optuna is told later, and a look in between would find none.
-    """
-    if trial.state is not TrialState.COMPLETE or "delta_mtl" not in trial.result:
-        return None
-    return float(trial.result["delta_mtl"]), int(trial.result["flops"])
-
-
-def _read_params(session: Session, study: str, numbers: Collection[int] | None) -> dict[int, dict[str, Any]]:
-    query = (
-        sa.select(
-            TRIALS.c.number, TRIAL_PARAMS.c.param_name, TRIAL_PARAMS.c.param_value, TRIAL_PARAMS.c.distribution_json
-        )
-        .join(STUDIES, STUDIES.c.study_id == TRIALS.c.study_id)
-        .join(TRIAL_PARAMS, TRIAL_PARAMS.c.trial_id == TRIALS.c.trial_id)
-        .where(STUDIES.c.study_name == study, *among(TRIALS.c.number, numbers))
-    )
-    found: dict[int, dict[str, Any]] = {}
-    for trial, name, value, distribution in session.execute(query):
-        found.setdefault(trial, {})[name] = _external(distribution)(value)
-    return found
-
-
-@lru_cache(maxsize=1024)
-def _external(distribution: str) -> Callable[[float], Any]:
-    """What makes a parameter's value of the number that Optuna stores. A study has few distributions, written often."""
-    name = json.loads(distribution)["name"]
-    if name == "CategoricalDistribution":
-        return json_to_distribution(distribution).to_external_repr
-    return int if name == "IntDistribution" else float

@@ -11,7 +11,7 @@ from gatefront.search.results.records import HypervolumePoint, StudySummary, Stu
 from gatefront.search.results.reference_point import ReferencePoint
 from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.snapshots.front_membership import NOWHERE, FrontStatus, places
-from gatefront.search.snapshots.study_rows import RawDerivedPoint, RawTrial, StudyRows
+from gatefront.search.snapshots.study_rows import RawTrial, StudyRows
 from gatefront.search.snapshots.summary import study_summary
 from gatefront.search.storage.lease import holds
 from gatefront.search.storage.tables.schema import StudyRow
@@ -68,28 +68,23 @@ def study_state(row: StudyRow, now: datetime) -> StudyState:
 
 
 def view_points(facts: StudyRows, study: StudyState) -> ViewPoints:
-    """Every trial in order of its number and every derived point that counts, with their places on the front."""
+    """Return every trial and every derived point that counts, with their places on the front."""
     found = places(facts)
-    trials = {trial.number: trial_point(trial, facts, study, found) for trial in facts.trials}
-    derived = (
-        derived_point(point, trials[point.number], facts, found)
-        for point in facts.derived
-        if (point.number, point.derived) in facts.values
-    )
-    return ordered_points(trials.values(), derived)
+    trials = {trial.number: trial for trial in facts.trials}
+    keys = {(number, 0) for number in trials} | facts.values.keys()
+    return ordered_points(trial_point(trials[key[0]], key, facts, study, found) for key in sorted(keys))
 
 
-def ordered_points(trials: Iterable[TrialPoint], derived: Iterable[TrialPoint]) -> ViewPoints:
-    """``trials`` and ``derived`` are in order of their numbers, repeats among them."""
-    trials, derived = tuple(trials), tuple(derived)
-    repeats = tuple([point for point in trials + derived if point.confirms is not None])
-    if not repeats:
-        return ViewPoints(trials=trials, derived=derived, repeats=())
-    return ViewPoints(
-        trials=tuple(point for point in trials if point.confirms is None),
-        derived=tuple(point for point in derived if point.confirms is None),
-        repeats=repeats,
-    )
+def ordered_points(points: Iterable[TrialPoint]) -> ViewPoints:
+    """Part points, in order of trials and derived points, into those of the front's kinds."""
+    trials: list[TrialPoint] = []
+    derived: list[TrialPoint] = []
+    repeats: list[TrialPoint] = []
+    for point in points:
+        kind = repeats if point.confirms is not None else derived if point.derived else trials
+        kind.append(point)
+    repeats.sort(key=lambda point: point.derived > 0)
+    return ViewPoints(trials=tuple(trials), derived=tuple(derived), repeats=tuple(repeats))
 
 
 def reference_points(facts: StudyRows) -> tuple[ReferencePoint, ...]:
@@ -138,21 +133,31 @@ def reference_frame(study: StudyRow | StudySummary, references: Sequence[Referen
     return None
 
 
-def trial_point(trial: RawTrial, facts: StudyRows, study: StudyState, found: Mapping[Key, FrontStatus]) -> TrialPoint:
-    """A trial's own point, at the place that was ``found`` for it."""
+def trial_point(
+    trial: RawTrial, key: Key, facts: StudyRows, study: StudyState, found: Mapping[Key, FrontStatus]
+) -> TrialPoint:
+    """Return one point of a trial, at its place on the front.
+
+    Args:
+        trial: the trial.
+        key: its number and which of its networks: 0 is its own, which it may not have yet.
+        facts: the rows of the study.
+        study: the state of the study.
+        found: the places of all points that count.
+    """
     lost = study is StudyState.LOST and trial.state is TrialState.RUNNING
-    key = (trial.number, 0)
-    place = found.get(key, NOWHERE)
+    place, network = found.get(key, NOWHERE), facts.networks.get(key)
     delta_mtl, flops = facts.values.get(key, (None, None))
     return TrialPoint(
         number=trial.number,
+        derived=key[1],
         state=TrialState.LOST if lost else trial.state,
         cause=trial.cause,
         delta_mtl=delta_mtl,
         flops=flops,
-        flop_target=trial.result.get("flop_target"),
-        num_parameters=trial.result.get("num_parameters"),
-        metrics=trial.result.get("metrics", {}),
+        flop_target=None if network is None else network.flop_target,
+        num_parameters=None if network is None else network.num_parameters,
+        metrics={} if network is None else network.metrics,
         params=trial.params,
         on_front=place.on_front,
         is_feasible=place.is_feasible,
@@ -160,43 +165,11 @@ def trial_point(trial: RawTrial, facts: StudyRows, study: StudyState, found: Map
         num_epochs=trial.num_epochs,
         started_at=trial.started_at,
         finished_at=trial.finished_at,
-        seconds=trial.seconds,
+        seconds=network.seconds if network is not None and key[1] else trial.seconds,
         latency_ms=facts.latencies.get(key),
         exceeds=place.exceeds,
-        confirms=facts.confirms.get(trial.number),
+        confirms=trial.confirms,
         confirmation=place.confirmation,
         tied_with=place.tied_with,
-        stopped_at=trial.stopped_at,
-    )
-
-
-def derived_point(
-    point: RawDerivedPoint, trial: TrialPoint, facts: StudyRows, found: Mapping[Key, FrontStatus]
-) -> TrialPoint:
-    """A point derived from a trial; it has the trial's state and times."""
-    key = (point.number, point.derived)
-    place = found.get(key, NOWHERE)
-    return TrialPoint(
-        number=point.number,
-        derived=point.derived,
-        state=trial.state,
-        cause=trial.cause,
-        delta_mtl=point.delta_mtl,
-        flops=point.flops,
-        flop_target=point.flop_target,
-        num_parameters=point.num_parameters,
-        metrics=point.metrics,
-        params=trial.params,
-        on_front=place.on_front,
-        is_feasible=place.is_feasible,
-        epoch=trial.epoch,
-        num_epochs=trial.num_epochs,
-        started_at=trial.started_at,
-        finished_at=trial.finished_at,
-        seconds=point.seconds,
-        latency_ms=facts.latencies.get(key),
-        exceeds=place.exceeds,
-        confirms=facts.confirms.get(point.number),
-        confirmation=place.confirmation,
-        tied_with=place.tied_with,
+        stopped_at=None if key[1] else trial.stopped_at,
     )

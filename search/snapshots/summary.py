@@ -59,7 +59,8 @@ def study_summary(
 
 def _trial_seconds(facts: StudyRows) -> float:
     """Of all trials, with their derived points and the epochs of those that are not done."""
-    ended = sum(trial.seconds or 0.0 for trial in facts.trials) + sum(point.seconds for point in facts.derived)
+    ended = sum(trial.seconds or 0.0 for trial in facts.trials)
+    ended += sum(network.seconds for network in facts.networks.values() if network.derived)
     return ended + facts.unfinished_seconds
 
 
@@ -70,9 +71,8 @@ def _reference_seconds(facts: StudyRows) -> float:
 
 def _gpus_per_worker(facts: StudyRows) -> float:
     """As the latest trial with a result had it: a resumed study may have other workers. One that says nothing: none."""
-    said = (trial.result["environment"] for trial in reversed(facts.trials) if "environment" in trial.result)
-    environment = next(said, None)
-    return 0.0 if environment is None else float(environment.get(GPUS_HELD, 0.0))
+    said = (trial.environment for trial in reversed(facts.trials) if trial.environment is not None)
+    return float(next(said, {}).get(GPUS_HELD, 0.0))
 
 
 def _eta_seconds(facts: StudyRows) -> float | None:
@@ -94,5 +94,6 @@ def _eta_seconds(facts: StudyRows) -> float | None:
             left -= trial.epoch / trial.num_epochs
     if not is_any_complete:
         return None
-    spent = sum(known.values()) + sum(point.seconds for point in facts.derived if point.number in known)
+    derived = (network.seconds for network in facts.networks.values() if network.derived and network.number in known)
+    spent = sum(known.values()) + sum(derived)
     return max(0.0, left) * (spent / len(known)) / max(1, facts.row.num_workers)

@@ -1,39 +1,59 @@
 """trial_detail: everything known of one trial, from its rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from gatefront.search.results.latency import Latency
+from gatefront.search.results.point_label import PointLabel
 from gatefront.search.results.records import EpochPoint, PointDetail, TrialDetail, TrialPoint
-from gatefront.search.storage.tables.schema import EpochRow, TrialRow
+from gatefront.search.storage.tables.schema import EpochRow, NetworkRow, TrialRow
 from gatefront.spaces.gating.gate_map import GateMap
 
 
 def trial_detail(
     row: TrialRow,
     epochs: Sequence[EpochRow],
-    *,
-    own: TrialPoint,
-    derived: Sequence[PointDetail],
-    pull_command: str,
-    latencies: tuple[Latency, ...],
+    points: Sequence[TrialPoint],
+    networks: Sequence[NetworkRow],
+    latencies: Mapping[int, tuple[Latency, ...]],
+    pull_command: Callable[[PointLabel], str],
 ) -> TrialDetail:
-    result = row.result or {}
+    """Return the record of a trial's page.
+
+    Args:
+        row: the trial.
+        epochs: its epochs, in order.
+        points: its own point, then those derived from it.
+        networks: the rows of its networks, which it has once it is complete.
+        latencies: measurements of its networks, by their index.
+        pull_command: the command that hands out a network.
+    """
+    rows = {network.derived: network for network in networks}
+
+    def fields(point: TrialPoint) -> dict[str, Any]:
+        network = rows.get(point.derived)
+        gate_map = None if network is None else network.gate_map
+        return {
+            "point": point,
+            "delta_per_task": {} if network is None else network.delta_per_task,
+            "gate_map": None if gate_map is None else GateMap.from_json(gate_map),
+            "train_flops": None if network is None else network.train_flops,
+            "pull_command": pull_command(PointLabel(point.number, point.derived)),
+            "latencies": latencies.get(point.derived, ()),
+        }
+
+    own, *derived = points
     return TrialDetail(
+        **fields(own),
         study=row.study,
-        point=own,
-        delta_per_task=result.get("delta_per_task", {}),
-        flops_before_cut=result.get("flops_before_cut"),
-        gate_map=None if row.gate_map is None else GateMap.from_json(row.gate_map),
+        flops_before_cut=row.flops_before_cut,
         epochs=tuple(_epoch_point(epoch) for epoch in epochs),
         seed=row.seed,
-        environment=result.get("environment", {}),
-        device=result.get("device", ""),
-        train_flops=result.get("train_flops"),
-        peak_memory_mib=result.get("peak_memory_mib"),
+        environment=row.environment or {},
+        device=row.device or "",
+        peak_memory_mib=row.peak_memory_mib,
         attempts=row.attempts,
-        pull_command=pull_command,
-        derived=tuple(derived),
-        latencies=latencies,
+        derived=tuple(PointDetail(**fields(point)) for point in derived),
     )
 
 

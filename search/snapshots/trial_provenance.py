@@ -1,6 +1,5 @@
 """TrialProvenance: where a trial came from, where it ran, and what it said there."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +9,6 @@ from sqlalchemy.orm import Session
 from gatefront.search.storage.artifacts.paths import StudyFolders
 from gatefront.search.storage.artifacts.trial_log import log_tail
 from gatefront.search.storage.process_identity import host_and_process
-from gatefront.search.storage.tables.optuna_tables import INITIAL, STUDIES, TRIAL_ATTRIBUTES, TRIALS
 from gatefront.search.storage.tables.schema import ReferenceRow, StudyRow, TrialRow
 
 
@@ -41,20 +39,9 @@ def read_trial_provenance(session: Session, study: StudyRow, trial: TrialRow) ->
         confirms=trial.confirms,
         confirmed_by=tuple(session.scalars(repeats.order_by(TrialRow.number))),
         started_from=study.started_from,
-        initial=_initial(session, study.name, trial.number),
+        initial=trial.initial or "",
         references=tuple(session.scalars(roles)),
         worker=host_and_process(trial.worker),
         log=log_tail(folder),
         log_dir=str(folder),
     )
-
-
-def _initial(session: Session, study: str, number: int) -> str:
-    query = (
-        sa.select(TRIAL_ATTRIBUTES.c.value_json)
-        .join(TRIALS, TRIALS.c.trial_id == TRIAL_ATTRIBUTES.c.trial_id)
-        .join(STUDIES, STUDIES.c.study_id == TRIALS.c.study_id)
-        .where(STUDIES.c.study_name == study, TRIALS.c.number == number, TRIAL_ATTRIBUTES.c.key == INITIAL)
-    )
-    found = session.scalar(query)
-    return "" if found is None else str(json.loads(found)["label"])

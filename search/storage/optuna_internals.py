@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+import sqlalchemy as sa
 from optuna.distributions import BaseDistribution
+from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
@@ -35,6 +37,10 @@ session ends.
 
 MIGRATIONS = Path(optuna.__file__).parent / "storages" / "_rdb" / "alembic"
 """Optuna's Alembic scripts."""
+
+STORED_STUDIES: sa.Table = models.StudyModel.__table__
+STORED_TRIALS: sa.Table = models.TrialModel.__table__
+"""Optuna's tables, for `gatefront db check` alone: results are read from ours."""
 
 
 class StudyWithTrials(optuna.Study):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,11 +15,11 @@ from gatefront.search.results.latency import Latency
 from gatefront.search.results.records import EventKind
 from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.storage.database.retry import NO_RETRY, RetryPolicy, patient
-from gatefront.search.storage.tables.derived_points import replace_derived_points
 from gatefront.search.storage.tables.epochs import RungEpoch, read_rung_epochs, sum_of_epochs, write_epoch
 from gatefront.search.storage.tables.events import add_event
 from gatefront.search.storage.tables.latencies import replace_latencies
-from gatefront.search.storage.tables.schema import ReferenceRow, StudyRow, TrialRow
+from gatefront.search.storage.tables.networks import replace_networks
+from gatefront.search.storage.tables.schema import NetworkRow, ReferenceRow, StudyRow, TrialRow
 from gatefront.trainer.reporting import EpochReport, ReferenceResult, TrialResult
 
 
@@ -95,17 +95,47 @@ class StudyStore:
         with self._writing() as session:
             self._study_row(session).message = message
 
-    def open_trial(self, number: int, *, seed: int, num_epochs: int, confirms: int | None = None) -> None:
-        """Note that a trial was handed out; one handed out before keeps what is known of it.
+    def open_trial(
+        self,
+        number: int,
+        *,
+        seed: int,
+        num_epochs: int,
+        params: Mapping[str, Any],
+        confirms: int | None = None,
+        initial: str | None = None,
+    ) -> None:
+        """Store that a trial was handed out. One that was handed out before keeps what is known of it.
 
-        ``confirms`` is the trial that it repeats with another seed.
+        Args:
+            number: Optuna's number of the trial.
+            seed: of its training.
+            num_epochs: that it will train.
+            params: its parameters, by name.
+            confirms: the trial that it repeats with another seed.
+            initial: the name of the network that it starts from.
         """
         with self._writing() as session:
             row = session.get(TrialRow, (self.study, number))
-            if row is None:
-                session.add(_new_trial(self.study, number, seed=seed, num_epochs=num_epochs, confirms=confirms))
-            else:
+            if row is not None:
                 row.state = TrialState.QUEUED
+                return
+            session.add(
+                TrialRow(
+                    study=self.study,
+                    number=number,
+                    state=TrialState.QUEUED,
+                    cause="",
+                    seed=seed,
+                    attempts=0,
+                    worker="",
+                    epoch=0,
+                    num_epochs=num_epochs,
+                    confirms=confirms,
+                    params=dict(params),
+                    initial=initial,
+                )
+            )
 
     def start_attempt(self, number: int, worker: str) -> None:
         """A worker has begun the trial, or begun it again; told twice of one attempt, it counts it once."""
@@ -125,19 +155,14 @@ class StudyStore:
             write_epoch(session, row, report)
 
     def complete_trial(self, number: int, result: TrialResult) -> None:
-        """Store a checked result with its derived points; those of an earlier result of the trial go.
-
-        The document is whole, so that Optuna can still be told after a crash.
-        """
-        document = asdict(replace(result, derived=()))
-        gate_map = document.pop("gate_map")
-        del document["derived"]
+        """Store a checked result with all its networks; those of an earlier result of the trial go."""
         with self._writing() as session:
             row = self._trial_row(session, number)
             row.state, row.cause = TrialState.COMPLETE, ""
             row.finished_at, row.seconds = datetime.now(UTC), result.seconds
-            row.result, row.gate_map = _jsonable(document), None if gate_map is None else _jsonable(gate_map)
-            replace_derived_points(session, self.study, number, result.derived)
+            row.flops_before_cut, row.device = result.flops_before_cut, result.device
+            row.peak_memory_mib, row.environment = result.peak_memory_mib, dict(result.environment)
+            replace_networks(session, self.study, number, result.networks)
 
     def fail_trial(self, number: int, cause: str) -> None:
         with self._writing() as session:
@@ -191,10 +216,10 @@ class StudyStore:
             return frozenset(session.scalars(void))
 
     def stored_result(self, number: int) -> Outcome:
-        """What a COMPLETE trial's document says that Optuna is to be told."""
+        """Return what Optuna is to be told of a COMPLETE trial, also after a crash in between."""
         with Session(self._engine) as session:
-            result = self._trial_row(session, number).result or {}
-            return Outcome(float(result["delta_mtl"]), int(result["flops"]), result.get("latency_ms"))
+            own = session.get_one(NetworkRow, (self.study, number, 0))
+            return Outcome(own.delta_mtl, own.flops, own.latency_ms)
 
     def record_latencies(self, number: int, derived: int, latencies: Iterable[Latency]) -> None:
         """Note how long a network of the trial takes; raises :class:`StudyNotFoundError`."""
@@ -265,21 +290,6 @@ class StudyStore:
         if row is None:
             raise StudyNotFoundError(f"study {self.study!r} has no trial {number}.")
         return row
-
-
-def _new_trial(study: str, number: int, *, seed: int, num_epochs: int, confirms: int | None) -> TrialRow:
-    return TrialRow(
-        study=study,
-        number=number,
-        state=TrialState.QUEUED,
-        cause="",
-        seed=seed,
-        attempts=0,
-        worker="",
-        epoch=0,
-        num_epochs=num_epochs,
-        confirms=confirms,
-    )
 
 
 def _jsonable(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -28,9 +28,9 @@ pytestmark = pytest.mark.xdist_group("store")
 @pytest.fixture
 def store(engine: sa.Engine, new_row: NewRow) -> StudyStore:
     store = StudyStore.create(engine, new_row())
-    store.open_trial(0, seed=0, num_epochs=3)
+    store.open_trial(0, params={}, seed=0, num_epochs=3)
     store.fail_trial(0, "the loss is NaN")
-    store.open_trial(1, seed=1, num_epochs=3)
+    store.open_trial(1, params={}, seed=1, num_epochs=3)
     return store
 
 

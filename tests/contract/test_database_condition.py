@@ -68,7 +68,7 @@ def test_a_newer_schema_is_refused(
 
 def test_trials_that_nobody_proposed_are_found(engine: sa.Engine, url: str, new_row: "type[StudyRow]") -> None:
     store = StudyStore.create(engine, new_row())
-    store.open_trial(3, seed=0, num_epochs=1)
+    store.open_trial(3, params={}, seed=0, num_epochs=1)
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE gatefront_trials SET state = 'COMPLETE'"))
     problems = examine_database(url).problems

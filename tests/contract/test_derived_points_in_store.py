@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
-from optuna.distributions import FloatDistribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from sqlalchemy.orm import Session
 
 from gatefront.search.results.records import PointDetail, StudyView
@@ -19,9 +19,10 @@ from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.storage.database import migrate
 from gatefront.search.storage.database.engine import open_optuna_storage
 from gatefront.search.storage.study_store import StudyStore
-from gatefront.search.storage.tables.schema import DerivedPointRow, StudyRow, TrialRow
+from gatefront.search.storage.tables.networks import read_networks
+from gatefront.search.storage.tables.schema import NetworkRow, StudyRow, TrialRow
 from gatefront.spaces.gating.gate_map import GateMap, GateSite
-from gatefront.trainer.reporting import DerivedResult, ReferenceResult, TrialResult
+from gatefront.trainer.reporting import NetworkResult, ReferenceResult, TrialResult
 
 SINGLE_TASK, BUDGET = 3_000_000_000_000, 1_500_000_000_000
 UNIT = SINGLE_TASK // 100
@@ -32,8 +33,8 @@ def gate_map(own: str) -> GateMap:
     return GateMap(tasks=("a", "b"), sites=(GateSite(name="conv1", own=(own, "00"), flops_per_channel=5.0),))
 
 
-def derived(index: int, delta_mtl: float, flops: int, **changes: float) -> DerivedResult:
-    point = DerivedResult(
+def derived(index: int, delta_mtl: float, flops: int, **changes: float) -> NetworkResult:
+    point = NetworkResult(
         index=index,
         flop_target=flops + 7,
         metrics={"a": 90.0 + index, "b": 80.0},
@@ -49,7 +50,7 @@ def derived(index: int, delta_mtl: float, flops: int, **changes: float) -> Deriv
     return replace(point, **changes)  # type: ignore[arg-type]
 
 
-def result(delta_mtl: float, flops: int, *points: DerivedResult, flop_target: int | None = None) -> TrialResult:
+def result(delta_mtl: float, flops: int, *points: NetworkResult, flop_target: int | None = None) -> TrialResult:
     return TrialResult(
         metrics={"a": 90.0, "b": 80.0},
         delta_per_task={"a": delta_mtl, "b": delta_mtl},
@@ -87,7 +88,7 @@ def study(engine: sa.Engine, url: str, new_row: Callable[..., StudyRow]) -> Stud
 def complete(study: Study, delivered: TrialResult, *, told: bool = True) -> int:
     store, optuna_study = study
     trial = optuna_study.ask({"gates.tau": FloatDistribution(0, 1)})
-    store.open_trial(trial.number, seed=7, num_epochs=3)
+    store.open_trial(trial.number, params=trial.params, seed=7, num_epochs=3)
     store.start_attempt(trial.number, "host:1")
     store.complete_trial(trial.number, delivered)
     if told:
@@ -164,18 +165,18 @@ def test_a_trial_completed_again_replaces_its_points(study: Study, url: str, eng
     store.complete_trial(second, result(-4.0, 50 * UNIT))
     assert [point.label for point in StudyReader(url).view("digits").derived] == ["0.1"]
     with Session(engine) as session:
-        assert session.scalar(sa.select(sa.func.count()).select_from(DerivedPointRow)) == 1
+        assert session.scalar(sa.select(sa.func.count()).select_from(NetworkRow)) == 3
 
 
 def test_points_are_written_with_their_trial_or_not_at_all(study: Study, url: str, engine: sa.Engine) -> None:
     store, _ = study
-    store.open_trial(0, seed=1, num_epochs=3)
+    store.open_trial(0, params={}, seed=1, num_epochs=3)
     twice = (derived(1, -5.0, 40 * UNIT), derived(1, -5.0, 40 * UNIT))
     with pytest.raises(sa.exc.IntegrityError):
         store.complete_trial(0, result(-4.0, 50 * UNIT, *twice))
     assert store.trial_states() == {0: TrialState.QUEUED}
     with Session(engine) as session:
-        assert session.scalar(sa.select(sa.func.count()).select_from(DerivedPointRow)) == 0
+        assert session.scalar(sa.select(sa.func.count()).select_from(NetworkRow)) == 0
 
 
 @pytest.mark.parametrize("state", [TrialState.VOID, TrialState.STOPPED_EARLY, TrialState.FAILED])
@@ -201,15 +202,16 @@ def test_view_complete_trial_has_its_values_before_optuna_is_told(study: Study, 
     ]
 
 
-def test_the_store_keeps_the_own_point_apart(study: Study, engine: sa.Engine) -> None:
+def test_networks_of_a_trial_have_a_row_each_its_own_first(study: Study, engine: sa.Engine) -> None:
     store, _ = study
     number = complete(study, result(-4.0, 50 * UNIT, derived(1, 9.0, 40 * UNIT), flop_target=51 * UNIT))
     assert store.stored_result(number) == (-4.0, 50 * UNIT, None)
     with Session(engine) as session:
-        document = session.get_one(TrialRow, ("digits", number)).result
-    assert document is not None
-    assert document["flop_target"] == 51 * UNIT
-    assert "derived" not in document
+        rows = read_networks(session, "digits", number)
+    assert [(row.derived, row.delta_mtl, row.flop_target) for row in rows] == [
+        (0, -4.0, 51 * UNIT),
+        (1, 9.0, 40 * UNIT + 7),
+    ]
 
 
 def test_the_page_of_a_study_reads_no_gate_map(study: Study, url: str) -> None:
@@ -221,7 +223,7 @@ def test_the_page_of_a_study_reads_no_gate_map(study: Study, url: str) -> None:
     statements: list[str] = []
     sa.event.listen(reader._engine, "before_cursor_execute", lambda *call: statements.append(call[2]))
     reader.view("digits")
-    assert any("gatefront_derived_points.metrics" in statement for statement in statements)
+    assert any("gatefront_networks.metrics" in statement for statement in statements)
     assert not any("gate_map" in statement for statement in statements)
 
 
@@ -244,9 +246,32 @@ def test_a_database_of_the_first_release_is_read_and_upgraded(study: Study, url:
     reader = StudyReader(url)
     assert front(reader.view("digits")) == ["0"]
     assert reader.trial("digits", number).derived == ()
-    assert "gatefront_derived_points" in sa.inspect(engine).get_table_names()
+    assert "gatefront_networks" in sa.inspect(engine).get_table_names()
     store.complete_trial(number, result(-4.0, 50 * UNIT, derived(1, -5.0, 40 * UNIT)))
     assert front(StudyReader(url).view("digits")) == ["0", "0.1"]
+
+
+def test_a_database_of_schema_0009_keeps_every_network_and_parameter(study: Study, url: str, engine: sa.Engine) -> None:
+    number = complete(study, result(-4.0, 50 * UNIT, derived(1, -5.0, 40 * UNIT), flop_target=51 * UNIT))
+    store, optuna_study = study
+    attributes = {"initial": {"label": "rooms 7.1", "path": "x.pt"}}
+    optuna_study.enqueue_trial({"tau": 0.5, "rate": 3, "kind": None}, user_attrs=attributes)
+    kinds = CategoricalDistribution((None, "adam", True))
+    trial = optuna_study.ask({"tau": FloatDistribution(0, 1), "rate": IntDistribution(1, 9), "kind": kinds})
+    store.open_trial(trial.number, params=trial.params, seed=1, num_epochs=3, initial="rooms 7.1")
+
+    def known() -> tuple[object, ...]:
+        reader = StudyReader(url)
+        view = reader.view("digits")
+        traces = [reader.trace("digits", found).initial for found in (number, trial.number)]
+        return view.points, view.derived, view.summary, reader.trial("digits", number), traces
+
+    before = known()
+    assert StudyReader(url).view("digits").points[1].params == {"tau": 0.5, "rate": 3, "kind": None}
+    downgrade(engine, "0009")
+    assert "gatefront_networks" not in sa.inspect(engine).get_table_names()
+    assert known() == before
+    assert "gatefront_derived_points" not in sa.inspect(engine).get_table_names()
 
 
 def test_network_files_lie_beside_the_trial_s(study: Study, url: str) -> None:

@@ -60,7 +60,7 @@ def store(engine: sa.Engine, new_row: NewRow) -> StudyStore:
     for name in ("digits", "other"):
         store = StudyStore.create(engine, new_row(name))
         for number in range(4):
-            store.open_trial(number, seed=number, num_epochs=9)
+            store.open_trial(number, params={}, seed=number, num_epochs=9)
             store.start_attempt(number, "host/ns/1/2")
         store.record_epoch(0, _epoch(3, 99.0, 1))
     return StudyStore(engine, "digits")

@@ -18,7 +18,7 @@ from gatefront.search.storage.database.engine import open_optuna_storage
 from gatefront.search.storage.study_store import StudyStore
 from gatefront.search.storage.tables.schema import StudyRow
 from gatefront.spaces.gating.gate_map import GateMap, GateSite
-from gatefront.trainer.reporting import DerivedResult, TrialResult
+from gatefront.trainer.reporting import NetworkResult, TrialResult
 
 # One PostgreSQL server for all tests.
 pytestmark = pytest.mark.xdist_group("store")
@@ -48,14 +48,14 @@ def store(engine: sa.Engine, url: str, new_row: Callable[..., StudyRow]) -> Stud
     optuna_storage = open_optuna_storage(url)
     study = optuna.create_study(storage=optuna_storage, study_name="digits", directions=["maximize", "minimize"])
     trial = study.ask()
-    store.open_trial(trial.number, seed=7, num_epochs=1)
+    store.open_trial(trial.number, params=trial.params, seed=7, num_epochs=1)
     store.complete_trial(trial.number, _result())
     study.tell(trial, [DELTA, FLOPS])
     return store
 
 
 def _result() -> TrialResult:
-    derived = DerivedResult(
+    derived = NetworkResult(
         index=1,
         flop_target=DERIVED_FLOPS,
         metrics=METRICS,
@@ -163,7 +163,7 @@ def test_what_the_workers_timed_decides_on_the_front(
     own, (derived,) = _result(), _result().derived
     for own_ms, derived_ms in ((1 / 3, 0.75), (0.5, None)):
         trial = study.ask()
-        store.open_trial(trial.number, seed=7, num_epochs=1)
+        store.open_trial(trial.number, params=trial.params, seed=7, num_epochs=1)
         points = (replace(derived, latency_ms=derived_ms),)
         store.complete_trial(trial.number, replace(own, latency_ms=own_ms, derived=points))
         study.tell(trial, [DELTA, FLOPS])

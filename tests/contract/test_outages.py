@@ -74,7 +74,7 @@ def _ended_by(outage: Outage, after: int) -> Iterator[None]:
 def test_a_write_waits_for_the_database_and_is_made_once(engine: sa.Engine, new_row: NewRow) -> None:
     StudyStore.create(engine, new_row())
     store = StudyStore(engine, "digits", retry_policy=RetryPolicy())
-    store.open_trial(0, seed=0, num_epochs=3)
+    store.open_trial(0, params={}, seed=0, num_epochs=3)
     outage = Outage(engine)
     with _ended_by(outage, after=2):
         store.start_attempt(0, "host/ns/1/2")
@@ -137,7 +137,7 @@ def test_what_piled_up_in_an_outage_is_stored_in_order(engine: sa.Engine, new_ro
     for number in range(20):
 
         def work(number: int = number) -> None:
-            store.open_trial(number, seed=number, num_epochs=1)
+            store.open_trial(number, params={}, seed=number, num_epochs=1)
             done.append(number)
 
         write_queue.do(work)  # comes back at once, or this test never ends
@@ -219,7 +219,10 @@ class TestLeaseUnderFaults:
         store.set_state(StudyState.RUNNING)
         # It slept through being overtaken, and its own heart has not noticed yet.
         _hold(engine, ELSEWHERE, datetime.now(UTC))
-        for write in (lambda: store.set_state(StudyState.FAILED), lambda: store.open_trial(0, seed=0, num_epochs=1)):
+        for write in (
+            lambda: store.set_state(StudyState.FAILED),
+            lambda: store.open_trial(0, params={}, seed=0, num_epochs=1),
+        ):
             with pytest.raises(LeaseLostError):
                 write()
         assert store.load().state == StudyState.RUNNING

@@ -32,7 +32,7 @@ def test_repeats_are_told_apart_and_make_the_mean(
     reader = StudyReader(url)
 
     def finish(trial: optuna.Trial, delta_mtl: float, confirms: int | None = None) -> None:
-        store.open_trial(trial.number, seed=trial.number, num_epochs=3, confirms=confirms)
+        store.open_trial(trial.number, params=trial.params, seed=trial.number, num_epochs=3, confirms=confirms)
         store.start_attempt(trial.number, "host:1")
         store.complete_trial(trial.number, new_result(delta_mtl))
         study.tell(trial, [delta_mtl, BUDGET])

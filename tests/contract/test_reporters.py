@@ -40,7 +40,7 @@ def _report_and_count(engine: sa.Engine, url: str, row: StudyRow, *, seconds: fl
         """From an engine of its own, as a process of its own has."""
         own = open_engine(url)
         store = StudyStore(own, row_name, retry_policy=retry_policy)
-        store.open_trial(number, seed=number, num_epochs=10**6)
+        store.open_trial(number, params={}, seed=number, num_epochs=10**6)
         store.start_attempt(number, f"host/ns/{number}/1")
         epoch = 0
         # Everybody reports at least once, however slow the machine is.

@@ -98,7 +98,7 @@ def _complete(store: StudyStore, study: optuna.Study, delta_mtl: float, flops: i
             "train.batch_size": IntDistribution(8, 64),
         }
     )
-    store.open_trial(trial.number, seed=7, num_epochs=3)
+    store.open_trial(trial.number, params=trial.params, seed=7, num_epochs=3)
     store.start_attempt(trial.number, "host:1")
     store.record_epoch(trial.number, _epoch(1, math.nan))
     store.complete_trial(trial.number, _result(delta_mtl, flops))
@@ -160,7 +160,7 @@ def test_view_tells_what_was_written(study: tuple[StudyStore, optuna.Study], url
     feasible = _complete(store, optuna_study, -4.0, BUDGET)
     dominated = _complete(store, optuna_study, -5.0, BUDGET)
     over = _complete(store, optuna_study, 3.0, BUDGET + 1)
-    store.open_trial(3, seed=1, num_epochs=3)
+    store.open_trial(3, params={}, seed=1, num_epochs=3)
     store.fail_trial(3, "the loss is NaN")
 
     view = reader.view("digits")
@@ -206,7 +206,7 @@ def test_a_result_without_gates_is_stored_whole(study: tuple[StudyStore, optuna.
 
 def test_repeated_epoch_replaces_the_first(study: tuple[StudyStore, optuna.Study], url: str) -> None:
     store, _ = study
-    store.open_trial(0, seed=0, num_epochs=3)
+    store.open_trial(0, params={}, seed=0, num_epochs=3)
     for worker, loss in (("host:1", 2.0), ("host:2", 1.0)):
         store.start_attempt(0, worker)
         store.record_epoch(0, _epoch(1, loss))
@@ -217,10 +217,10 @@ def test_repeated_epoch_replaces_the_first(study: tuple[StudyStore, optuna.Study
 
 def test_handed_out_again_keeps_attempts_and_epochs(study: tuple[StudyStore, optuna.Study]) -> None:
     store, _ = study
-    store.open_trial(0, seed=0, num_epochs=3)
+    store.open_trial(0, params={}, seed=0, num_epochs=3)
     store.start_attempt(0, "host:1")
     store.requeue_trial(0)
-    store.open_trial(0, seed=0, num_epochs=3)
+    store.open_trial(0, params={}, seed=0, num_epochs=3)
     store.start_attempt(0, "host:2")
     assert store.trial_states() == {0: TrialState.RUNNING}
 
@@ -231,7 +231,7 @@ def test_every_write_changes_the_revision(study: tuple[StudyStore, optuna.Study]
     seen = [reader.revision("digits")]
     store.set_state(StudyState.RUNNING)
     seen.append(reader.revision("digits"))
-    store.open_trial(0, seed=0, num_epochs=1)
+    store.open_trial(0, params={}, seed=0, num_epochs=1)
     seen.append(reader.revision("digits"))
     store.record_epoch(0, _epoch(1, 1.0))
     seen.append(reader.revision("digits"))

@@ -3,17 +3,14 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import optuna
 import pytest
 import sqlalchemy as sa
 
 from gatefront.search.results.states import StudyState
 from gatefront.search.service.amendments import void_trial
 from gatefront.search.snapshots.reader import StudyReader
-from gatefront.search.storage.database.engine import open_optuna_storage
 from gatefront.search.storage.lease import Lease
 from gatefront.search.storage.study_store import StudyStore
-from gatefront.search.storage.tables.optuna_tables import INITIAL
 from gatefront.search.storage.tables.schema import StudyRow
 
 NewRow = Callable[..., StudyRow]
@@ -32,8 +29,9 @@ def store(engine: sa.Engine, new_row: NewRow, tmp_path: Path) -> StudyStore:
     Lease(engine, "digits").acquire()
     store.set_state(StudyState.RUNNING)
     for number in range(3):
-        store.open_trial(number, seed=number, num_epochs=5)
-    store.open_trial(3, seed=7, num_epochs=5, confirms=0)
+        initial = "rooms 7.1" if number == 1 else None
+        store.open_trial(number, params={}, seed=number, num_epochs=5, initial=initial)
+    store.open_trial(3, params={}, seed=7, num_epochs=5, confirms=0)
     store.fail_trial(0, "the loss is NaN")
     store.start_attempt(1, "node-2/pid:[1]/4711/99")
     return store
@@ -93,9 +91,6 @@ def test_status_counts_what_is_done_without_repeats(store: StudyStore, engine: s
 
 
 def test_trace_of_a_trial(store: StudyStore, url: str, tmp_path: Path) -> None:
-    study = optuna.create_study(storage=open_optuna_storage(url), study_name="digits", directions=["maximize"] * 2)
-    study.ask()
-    study.ask().set_user_attr(INITIAL, {"label": "rooms 7.1", "path": "elsewhere.pt"})
     folder = tmp_path / "runs" / "digits" / "trials" / "1"
     folder.mkdir(parents=True)
     (folder / "worker.log").write_text("epoch 1 of 5\n")

@@ -68,7 +68,7 @@ def test_a_page_is_read_again_when_it_may_show_something_else(
 
     def begin(confirms: int | None = None) -> optuna.Trial:
         trial = study.ask() if confirms is None else start_repeat(study, confirms)
-        store.open_trial(trial.number, seed=trial.number, num_epochs=3, confirms=confirms)
+        store.open_trial(trial.number, params=trial.params, seed=trial.number, num_epochs=3, confirms=confirms)
         store.start_attempt(trial.number, "host:1")
         return trial
 

@@ -33,7 +33,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with closing(sqlite3.connect(folder / "gatefront.db")) as database, database:
         for table, column in (
             ("gatefront_studies", "storage_dir"),
-            ("gatefront_trials", "result"),
             ("gatefront_references", "result"),
         ):
             database.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", (WRITTEN_IN, str(folder)))

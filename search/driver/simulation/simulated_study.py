@@ -141,7 +141,7 @@ class SimulatedStudy:
     def _make_config(self, trial: optuna.Trial) -> dict[str, Any]:
         seed = self._config.study.seed + 1 + trial.number
         answer = self._answers.at(trial.params, seed=seed)
-        self.store.open_trial(trial.number, seed=seed, num_epochs=len(answer.epochs))
+        self.store.open_trial(trial.number, params=trial.params, seed=seed, num_epochs=len(answer.epochs))
         return {"running": _Running(trial.number, answer, self._fails(trial.params))}
 
     def _hand_out(self, clock: float) -> None:

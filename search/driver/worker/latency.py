@@ -19,9 +19,9 @@ from gatefront.search.storage.database.locks import host_lock
 from gatefront.spaces import PlainNetwork
 from gatefront.spaces.tasks import safe_names
 from gatefront.trainer.checkpoints.network_file import load_delivered
-from gatefront.trainer.reporting import DerivedResult, TrialResult
+from gatefront.trainer.reporting import NetworkResult, TrialResult
 
-Network = TypeVar("Network", TrialResult, DerivedResult)
+Network = TypeVar("Network", TrialResult, NetworkResult)
 
 
 def measure_result(result: TrialResult, rule: LatencyRule) -> TrialResult:

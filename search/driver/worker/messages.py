@@ -7,7 +7,7 @@ from typing import Any
 
 from gatefront.spaces.gating.gate_counts import GateCounts
 from gatefront.spaces.gating.gate_map import GateMap
-from gatefront.trainer.reporting import DerivedResult, EpochReport, TrialResult
+from gatefront.trainer.reporting import EpochReport, NetworkResult, TrialResult
 
 KEY = "message"
 
@@ -75,7 +75,7 @@ def _epoch_report(fields: Mapping[str, Any]) -> EpochReport:
 
 
 def _trial_result(fields: Mapping[str, Any]) -> TrialResult:
-    derived = tuple(DerivedResult(**_with_gate_map(point)) for point in fields["derived"])
+    derived = tuple(NetworkResult(**_with_gate_map(point)) for point in fields["derived"])
     return TrialResult(**_with_gate_map(fields) | {"derived": derived})
 
 

@@ -10,7 +10,7 @@ from gatefront.search.results.confirmation import Key
 from gatefront.search.results.states import TrialState
 from gatefront.search.snapshots.cache.ordered_merge import ordered_merge
 from gatefront.search.snapshots.study_rows import (
-    RawDerivedPoint,
+    RawNetwork,
     RawTrial,
     StudyRows,
     marked_number,
@@ -29,13 +29,13 @@ class StudyRowsCache:
 
     def __init__(self) -> None:
         self.trials: dict[int, RawTrial] = {}
-        self.derived: dict[Key, RawDerivedPoint] = {}
+        self.networks: dict[Key, RawNetwork] = {}
         self._marks: frozenset[str] = frozenset()
         self._open: set[int] = set()
         self._values: dict[Key, Point] = {}
         self._latencies: dict[Key, float] = {}
         self._confirms: dict[int, int] = {}
-        self._keys: dict[int, list[Key]] = {}
+        self._keys: dict[int, set[Key]] = {}
 
     def update(self, session: Session, row: StudyRow) -> tuple[StudyRows, set[Key]]:
         """The study as it is now, and the keys of all points that may differ from the last time, also gone ones."""
@@ -57,19 +57,18 @@ class StudyRowsCache:
         return trial.state in _UNFINISHED or (trial.seconds is None and trial.epoch > 0)
 
     def _take(self, read: StudyRows, changed: Collection[int]) -> None:
-        derived = {(point.number, point.derived): point for point in read.derived if point.number in changed}
+        networks = {key: network for key, network in read.networks.items() if key[0] in changed}
         for key in [key for number in changed for key in self._keys.get(number, ())]:
             self._values.pop(key, None)
             self._latencies.pop(key, None)
-            if key not in derived:
-                self.derived.pop(key, None)
+            self.networks.pop(key, None)
         self.trials = ordered_merge(
             self.trials, {trial.number: trial for trial in read.trials if trial.number in changed}
         )
-        self.derived = ordered_merge(self.derived, derived)
-        self._keys.update((number, [(number, 0)]) for number in changed)
-        for key in derived:
-            self._keys[key[0]].append(key)
+        self.networks.update(networks)
+        self._keys.update((number, {(number, 0)}) for number in changed)
+        for key in networks:
+            self._keys[key[0]].add(key)
         self._values.update((key, value) for key, value in read.values.items() if key[0] in changed)
         self._latencies.update((key, value) for key, value in read.latencies.items() if key[0] in changed)
         self._confirms.update(read.confirms)
@@ -78,7 +77,7 @@ class StudyRowsCache:
         return replace(
             read,
             trials=list(self.trials.values()),
-            derived=list(self.derived.values()),
+            networks=self.networks,
             values=self._values,
             latencies=self._latencies,
             confirms=self._confirms,

@@ -18,7 +18,6 @@ from gatefront.search.snapshots.study_rows import StudyRows
 from gatefront.search.snapshots.study_view import (
     ViewPoints,
     assembled_view,
-    derived_point,
     ordered_points,
     reference_frame,
     reference_points,
@@ -36,8 +35,7 @@ class StudyViewCache:
         self._lock = Lock()
         self._facts = StudyRowsCache()
         self._places = FrontMembershipCache()
-        self._trials: dict[int, TrialPoint] = {}
-        self._derived: dict[Key, TrialPoint] = {}
+        self._points: dict[Key, TrialPoint] = {}
         self._hypervolume = GrowingHypervolume(None)
         self._view: StudyView | None = None
 
@@ -53,29 +51,24 @@ class StudyViewCache:
     def _updated(self, session: Session, row: StudyRow, now: datetime) -> StudyView:
         facts, changed = self._facts.update(session, row)
         moved = self._places.update(facts, changed) | changed
-        before = [point for point in map(self._point, moved) if point is not None]
+        before = [self._points[key] for key in moved if key in self._points]
         self._draw(facts, study_state(row, now), moved)
-        after = [point for point in map(self._point, moved) if point is not None]
-        points = ordered_points(self._trials.values(), self._derived.values())
+        after = [self._points[key] for key in moved if key in self._points]
+        points = ordered_points(self._points.values())
         self._grow(reference_frame(row, reference_points(facts)), before, after, points)
         return assembled_view(facts, points, self._hypervolume.points, now)
 
-    def _point(self, key: Key) -> TrialPoint | None:
-        return self._derived.get(key) if key[1] else self._trials.get(key[0])
-
     def _draw(self, facts: StudyRows, state: StudyState, moved: set[Key]) -> None:
-        """New points for those that moved; trials first, as derived points have their trial's state."""
-        places, kept = self._places.found, self._facts
-        trials = {number: trial_point(kept.trials[number], facts, state, places) for number, _ in moved}
-        self._trials = ordered_merge(self._trials, trials)
-        derived = {
-            key: derived_point(kept.derived[key], self._trials[key[0]], facts, places)
+        """Renew the points that moved; a derived one is there as long as it counts."""
+        trials, places = self._facts.trials, self._places.found
+        points = {
+            key: trial_point(trials[key[0]], key, facts, state, places)
             for key in moved
-            if key in kept.derived and key in facts.values
+            if not key[1] or key in facts.values
         }
-        for key in moved - derived.keys():
-            self._derived.pop(key, None)
-        self._derived = ordered_merge(self._derived, derived)
+        for key in moved - points.keys():
+            self._points.pop(key, None)
+        self._points = ordered_merge(self._points, points)
 
     def _grow(
         self, frame: ReferenceFrame | None, before: list[TrialPoint], after: list[TrialPoint], points: ViewPoints

@@ -14,9 +14,8 @@ from gatefront.search.errors import NoDatabaseError, StoreError
 from gatefront.search.storage.database.engine import open_engine, open_optuna_storage, open_readonly_engine, unreachable
 from gatefront.search.storage.database.migrate import VERSION_TABLE, load_migrations, upgrade_schema
 from gatefront.search.storage.database.retry import is_outage, reason_of
-from gatefront.search.storage.optuna_internals import MIGRATIONS
-from gatefront.search.storage.tables.optuna_tables import STUDIES, TRIALS
-from gatefront.search.storage.tables.schema import Base, StudyRow, TrialRow
+from gatefront.search.storage.optuna_internals import MIGRATIONS, STORED_STUDIES, STORED_TRIALS
+from gatefront.search.storage.tables.schema import Base, NetworkRow, StudyRow, TrialRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,15 +147,17 @@ def _missing_tables(connection: sa.Connection) -> Iterator[str]:
 def _disagreements(connection: sa.Connection) -> Iterator[str]:
     """What our tables and Optuna's say of one trial cannot differ in whether there is such a trial."""
     proposed = (
-        sa.select(TRIALS.c.trial_id)
-        .join(STUDIES, STUDIES.c.study_id == TRIALS.c.study_id)
-        .where(STUDIES.c.study_name == TrialRow.study, TRIALS.c.number == TrialRow.number)
+        sa.select(STORED_TRIALS.c.trial_id)
+        .join(STORED_STUDIES, STORED_STUDIES.c.study_id == STORED_TRIALS.c.study_id)
+        .where(STORED_STUDIES.c.study_name == TrialRow.study, STORED_TRIALS.c.number == TrialRow.number)
     )
     unknown = sa.select(TrialRow.study, TrialRow.number).where(~proposed.exists())
     for study, number in connection.execute(unknown):
         yield f"trial {number} of study {study!r} is not among Optuna's trials."
-    # Not every family has a gate map.
-    empty = sa.select(TrialRow.study, TrialRow.number).where(TrialRow.state == "COMPLETE", TrialRow.result.is_(None))
+    own = sa.select(NetworkRow.number).where(
+        NetworkRow.study == TrialRow.study, NetworkRow.number == TrialRow.number, NetworkRow.derived == 0
+    )
+    empty = sa.select(TrialRow.study, TrialRow.number).where(TrialRow.state == "COMPLETE", ~own.exists())
     for study, number in connection.execute(empty):
         yield f"trial {number} of study {study!r} is COMPLETE without a result."
 

@@ -1,14 +1,13 @@
-"""Measured latencies in the database: those of `gatefront bench`, a row each, and those in the workers' results."""
+"""Latencies that `gatefront bench` measured, in the database."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, fields
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from gatefront.search.results.latency import Latency
-from gatefront.search.storage.tables.schema import DerivedPointRow, LatencyRow, TrialRow
-from gatefront.search.storage.tables.sql import among
+from gatefront.search.storage.tables.schema import LatencyRow
 
 _COLUMNS = tuple(field.name for field in fields(Latency))
 
@@ -17,24 +16,6 @@ def replace_latencies(session: Session, study: str, number: int, derived: int, l
     """Write measurements of one network; each replaces an earlier one of its setting."""
     for latency in latencies:
         session.merge(LatencyRow(study=study, number=number, derived=derived, **asdict(latency)))
-
-
-def read_study_latencies(
-    session: Session, study: str, numbers: Collection[int] | None = None
-) -> dict[tuple[int, int], float]:
-    """``{(number, derived): milliseconds}`` of what a study's workers timed, or of these trials' networks alone.
-
-    ``derived`` 0 is a trial's own network.
-    """
-    own = sa.select(TrialRow.number, sa.literal(0), TrialRow.result["latency_ms"].as_float())
-    derived = sa.select(
-        DerivedPointRow.number, DerivedPointRow.derived, DerivedPointRow.result["latency_ms"].as_float()
-    )
-    rows = [
-        *session.execute(own.where(TrialRow.study == study, *among(TrialRow.number, numbers))),
-        *session.execute(derived.where(DerivedPointRow.study == study, *among(DerivedPointRow.number, numbers))),
-    ]
-    return {(number, index): latency for number, index, latency in rows if latency is not None}
 
 
 def read_latencies(session: Session, study: str, number: int) -> dict[int, tuple[Latency, ...]]:

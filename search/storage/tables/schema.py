@@ -1,4 +1,4 @@
-"""Our tables. Parameters, values and constraints of trials stay in Optuna's tables and are not repeated here."""
+"""Our tables: all that pages, bundles and the command line show. Optuna's tables are its samplers' own."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -74,8 +74,10 @@ class StudyRow(Base):
 
 
 class TrialRow(Base):
-    """One trial, by the number Optuna gave it. ``result`` is what the worker delivered, the gate map apart.
+    """One trial, by the number Optuna gave it. What it delivers is in its :class:`NetworkRow`.
 
+    ``params`` are its parameters as Optuna proposed them. ``initial`` names the network of an earlier study that it
+    starts from. ``flops_before_cut``, ``device``, ``peak_memory_mib`` and ``environment`` come with its result.
     ``confirms`` is the trial of which this one is another seed. A void trial has its ``void_reason``, and the state
     that it was ``voided_from``. ``gate_layout`` is what its :class:`EpochGatesRow` are counts of.
     """
@@ -94,12 +96,16 @@ class TrialRow(Base):
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     seconds: Mapped[float | None]
-    result: Mapped[dict[str, Any] | None]
-    gate_map: Mapped[dict[str, Any] | None]
     confirms: Mapped[int | None]
     void_reason: Mapped[str | None] = mapped_column(sa.Text)
     voided_from: Mapped[str | None] = mapped_column(sa.String(20))
     gate_layout: Mapped[dict[str, Any] | None]
+    params: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    initial: Mapped[str | None] = mapped_column(sa.Text)
+    flops_before_cut: Mapped[int | None] = mapped_column(_BIG)
+    device: Mapped[str | None] = mapped_column(sa.Text)
+    peak_memory_mib: Mapped[float | None]
+    environment: Mapped[dict[str, Any] | None]
 
 
 class EpochRow(Base):
@@ -142,26 +148,27 @@ class EpochGatesRow(Base):
     )
 
 
-class DerivedPointRow(Base):
-    """One further network of a complete trial, counted from 1. What a study's page shows has columns of its own.
+class NetworkRow(Base):
+    """One network of a trial: its own is ``derived`` 0, further ones count from 1.
 
-    ``result`` is the rest of what the worker delivered. The large gate map comes last: SQLite reads a row from its
-    front and stops where it has what was asked for.
+    The large gate map comes last: SQLite reads a row from its front and stops where it has what was asked for.
     """
 
-    __tablename__ = "gatefront_derived_points"
+    __tablename__ = "gatefront_networks"
 
     study: Mapped[str] = mapped_column(_NAME, primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     derived: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     delta_mtl: Mapped[float]
     flops: Mapped[int] = mapped_column(_BIG)
-    flop_target: Mapped[int] = mapped_column(_BIG)
+    flop_target: Mapped[int | None] = mapped_column(_BIG)
     num_parameters: Mapped[int] = mapped_column(_BIG)
+    latency_ms: Mapped[float | None]
     seconds: Mapped[float]
+    train_flops: Mapped[float | None]
     metrics: Mapped[dict[str, Any]]
-    result: Mapped[dict[str, Any]]
-    gate_map: Mapped[dict[str, Any]]
+    delta_per_task: Mapped[dict[str, Any]]
+    gate_map: Mapped[dict[str, Any] | None]
 
     __table_args__ = (
         sa.ForeignKeyConstraint(["study", "number"], ["gatefront_trials.study", "gatefront_trials.number"]),
@@ -169,7 +176,7 @@ class DerivedPointRow(Base):
 
 
 class LatencyRow(Base):
-    """One measured latency of a trial's network (``derived`` 0) or of one derived from it; one row per setting."""
+    """One latency that `gatefront bench` measured of a network of a trial; one row per setting."""
 
     __tablename__ = "gatefront_latencies"
 

@@ -33,7 +33,7 @@ from gatefront.search.storage.database.open import open_store
 from gatefront.search.storage.study_store import StudyStore
 from gatefront.search.storage.tables.schema import StudyRow
 from gatefront.spaces.gating.gate_map import GateMap, GateSite
-from gatefront.trainer.reporting import DerivedResult, EpochReport, TrialResult
+from gatefront.trainer.reporting import EpochReport, NetworkResult, TrialResult
 
 TASKS = ("left", "right")
 BUDGET = 600
@@ -73,7 +73,7 @@ def make_result(**changes: Any) -> TrialResult:
     return TrialResult(**fields | changes)
 
 
-def new_derived(index: int, **changes: Any) -> DerivedResult:
+def new_derived(index: int, **changes: Any) -> NetworkResult:
     """A point derived from the trial of :func:`make_result`."""
     fields: dict[str, Any] = {
         "index": index,
@@ -88,7 +88,7 @@ def new_derived(index: int, **changes: Any) -> DerivedResult:
         "train_flops": 1e11,
         "network_path": f"trials/0/derived-{index}.pt",
     }
-    return DerivedResult(**fields | changes)
+    return NetworkResult(**fields | changes)
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def make_trial() -> Callable[..., TrialResult]:
 
 
 @pytest.fixture
-def make_derived() -> Callable[..., DerivedResult]:
+def make_derived() -> Callable[..., NetworkResult]:
     return new_derived
 
 
@@ -183,7 +183,7 @@ def open_table_study(tmp_path: Path) -> OpenStudy:
 
         def make_config(trial: optuna.Trial) -> dict[str, Any]:
             confirms = trial.user_attrs.get(REPLICATE_OF)
-            store.open_trial(trial.number, seed=trial.number, num_epochs=3, confirms=confirms)
+            store.open_trial(trial.number, params=trial.params, seed=trial.number, num_epochs=3, confirms=confirms)
             return {"trial_number": trial.number, "params": dict(trial.params)}
 
         def hand_out(work: StudyPhase) -> StudySearcher:

@@ -13,7 +13,7 @@ from gatefront.trainer.checkpoints.atomic_file import replacing
 from gatefront.trainer.checkpoints.checkpoint import CheckpointError, load_network
 from gatefront.trainer.data.dataset import MultiTaskData
 from gatefront.trainer.loop.norm_recalibration import recalibrate_norms
-from gatefront.trainer.reporting import DerivedResult, Reporter
+from gatefront.trainer.reporting import NetworkResult, Reporter
 from gatefront.trainer.trial.gated.budget_projection import cut_further
 from gatefront.trainer.trial.gated.finetuning import finetune_cut
 from gatefront.trainer.trial.gated.gate_training import derived_config
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 def derive_points(
     spec: TrialSpec, network: InterroGateNetwork, data: MultiTaskData, *, work_dir: Path, reporter: Reporter
-) -> tuple[DerivedResult, ...]:
+) -> tuple[NetworkResult, ...]:
     """Cuts the trial's finished ``network`` once per derived point, the largest budget first.
 
     Each network starts from the one before, so a point is soon trained, and its gates are open in the ones before
@@ -38,7 +38,7 @@ def derive_points(
         DivergedError: if a loss or a prediction stops being finite.
     """
     key = spec.key(data.fingerprint)
-    results: list[DerivedResult] = []
+    results: list[NetworkResult] = []
     for index, target in enumerate(derived_targets(network.cost.floor, network.flops(), spec.gates.derived_points), 1):
         record = work_dir / f"derived-{index}.json"
         finished = _read_record(record, key)
@@ -70,7 +70,7 @@ def _derive(
     target: int,
     record: Path,
     reporter: Reporter,
-) -> DerivedResult:
+) -> NetworkResult:
     started = time.perf_counter()
     train_flops = 0.0
     if spec.gates.derived_epochs > 0:
@@ -87,7 +87,7 @@ def _derive(
         network.freeze_gates()
         recalibrate_norms(network, data, spec.train, spec.architecture.tasks)
     found = deliver(spec, network, data, record.with_suffix(".pt"), flop_limit=target)
-    return DerivedResult(
+    return NetworkResult(
         index=index,
         flop_target=target,
         metrics=found.metrics,
@@ -102,12 +102,12 @@ def _derive(
     )
 
 
-def _write_record(path: Path, key: str, result: DerivedResult) -> None:
+def _write_record(path: Path, key: str, result: NetworkResult) -> None:
     with replacing(path) as fresh:
         Path(fresh).write_text(json.dumps({"key": key, "result": asdict(result)}), encoding="utf-8")
 
 
-def _read_record(path: Path, key: str) -> DerivedResult | None:
+def _read_record(path: Path, key: str) -> NetworkResult | None:
     """A derived point that an earlier sitting of the same trial finished; None if there is none."""
     if not path.is_file():
         return None
@@ -119,4 +119,4 @@ def _read_record(path: Path, key: str) -> DerivedResult | None:
     if document["key"] != key:
         raise CheckpointError(f"{path} belongs to another run.", hint="Give every run a folder of its own.")
     result = document["result"]
-    return DerivedResult(**result | {"gate_map": GateMap.from_json(result["gate_map"])})
+    return NetworkResult(**result | {"gate_map": GateMap.from_json(result["gate_map"])})

@@ -15,7 +15,7 @@ from gatefront.search.results.budgets import Budgets
 from gatefront.search.results.states import TrialState
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.spaces.gating.gate_map import GateMap, GateSite
-from gatefront.trainer.reporting import DerivedResult, TrialResult
+from gatefront.trainer.reporting import NetworkResult, TrialResult
 
 TASKS = ("left", "right")
 BUDGET = 600
@@ -23,7 +23,7 @@ OpenStudy = Callable[..., Any]
 GATES = GateMap(tasks=TASKS, sites=(GateSite(name="conv1", own=("10", "00"), flops_per_channel=5.0),))
 
 
-def derived(index: int, **changes: Any) -> DerivedResult:
+def derived(index: int, **changes: Any) -> NetworkResult:
     fields: dict[str, Any] = {
         "index": index,
         "flop_target": 450,
@@ -37,10 +37,10 @@ def derived(index: int, **changes: Any) -> DerivedResult:
         "train_flops": 1e11,
         "network_path": "derived.pt",
     }
-    return DerivedResult(**fields | changes)
+    return NetworkResult(**fields | changes)
 
 
-def result(*points: DerivedResult, **changes: Any) -> TrialResult:
+def result(*points: NetworkResult, **changes: Any) -> TrialResult:
     fields: dict[str, Any] = {
         "metrics": {"left": 90.0, "right": 80.0},
         "delta_per_task": {"left": -1.0, "right": -3.0},

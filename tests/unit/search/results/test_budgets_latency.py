@@ -21,10 +21,10 @@ from gatefront.search.results.records import StudyView
 from gatefront.search.results.states import TrialState
 from gatefront.search.sampling.optuna_study import tell_complete
 from gatefront.search.snapshots.reader import StudyReader
-from gatefront.trainer.reporting import DerivedResult, TrialResult
+from gatefront.trainer.reporting import NetworkResult, TrialResult
 
 OpenStudy = Callable[..., Any]
-MakeDerived = Callable[..., DerivedResult]
+MakeDerived = Callable[..., NetworkResult]
 
 FILE = """
 [study]

@@ -9,10 +9,10 @@ from gatefront.search.driver.worker.messages import EpochFinished
 from gatefront.search.results.cost import GPUS_HELD, cost_line, study_cost
 from gatefront.search.results.records import StudyView
 from gatefront.search.snapshots.reader import StudyReader
-from gatefront.trainer.reporting import DerivedResult, EpochReport, ReferenceResult, TrialResult
+from gatefront.trainer.reporting import EpochReport, NetworkResult, ReferenceResult, TrialResult
 
 OpenStudy = Callable[..., Any]
-MakeDerived = Callable[..., DerivedResult]
+MakeDerived = Callable[..., NetworkResult]
 MakeTrial = Callable[..., TrialResult]
 
 
@@ -106,7 +106,7 @@ def test_repeats_are_trials_that_were_paid_for(open_table_study: OpenStudy, make
     run = open_table_study()
     run.searcher.suggest("a")
     run.finish("a")
-    run.store.open_trial(7, seed=7, num_epochs=3, confirms=0)
+    run.store.open_trial(7, params={}, seed=7, num_epochs=3, confirms=0)
     run.store.complete_trial(7, make_trial(seconds=20.0))
     cost = study_cost(_view(run))
     assert cost.worker_seconds == 12.0 + 20.0

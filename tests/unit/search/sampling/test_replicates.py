@@ -331,7 +331,7 @@ def facts_of(values: dict[tuple[int, int], tuple[float, int]], confirms: dict[in
     return StudyRows(
         row=row,
         trials=(),
-        derived=(),
+        networks={},
         references=(),
         values=values,
         latencies={},

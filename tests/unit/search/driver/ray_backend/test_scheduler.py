@@ -190,7 +190,7 @@ def test_budget_counts_at_rungs_only_where_trials_have_no_target(
     text = '[study]\nname = "table"\nflop_budget = "600"\n[data]\nname = "digits"\n[gates]\n' + gates
     run = open_table_study(text=text + "\n[early_stopping]\neta = 2\ngrace = 1\nmin_trials = 2\n")
     for number in range(2):
-        run.store.open_trial(number, seed=number, num_epochs=4)
+        run.store.open_trial(number, params={}, seed=number, num_epochs=4)
     stopping = _stopping(run)
     assert stopping is not None
     assert not stopping.should_stop(0, 1, -5.0, 500)

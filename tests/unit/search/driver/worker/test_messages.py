@@ -16,7 +16,7 @@ from gatefront.search.driver.worker.messages import (
 )
 from gatefront.spaces.gating.gate_counts import GateCounts
 from gatefront.spaces.gating.gate_map import GateMap, GateSite
-from gatefront.trainer.reporting import DerivedResult, EpochReport, TrialResult
+from gatefront.trainer.reporting import EpochReport, NetworkResult, TrialResult
 
 EPOCH = EpochReport(
     epoch=2,
@@ -49,7 +49,7 @@ RESULT = TrialResult(
 
 
 DERIVED = tuple(
-    DerivedResult(
+    NetworkResult(
         index=index,
         flop_target=10**13 // index,
         metrics={"left": 80.0},

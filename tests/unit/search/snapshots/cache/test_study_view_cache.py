@@ -31,7 +31,7 @@ from gatefront.search.storage.database.migrate import upgrade_schema
 from gatefront.search.storage.study_store import StudyStore
 from gatefront.search.storage.tables.schema import StudyRow
 from gatefront.spaces.gating.gate_map import GateMap, GateSite
-from gatefront.trainer.reporting import DerivedResult, EpochReport, ReferenceResult, TrialResult
+from gatefront.trainer.reporting import EpochReport, NetworkResult, ReferenceResult, TrialResult
 
 SINGLE_TASK, BUDGET = 100, 60
 MAP = GateMap(tasks=("a",), sites=(GateSite(name="conv1", own=("10",), flops_per_channel=5.0),))
@@ -93,7 +93,7 @@ class Life:
     def _open(self, confirms: int | None) -> None:
         trial = self.study.ask({"tau": FloatDistribution(0, 1)})
         self.asked.append(trial)
-        self.store.open_trial(trial.number, seed=1, num_epochs=4, confirms=confirms)
+        self.store.open_trial(trial.number, params=trial.params, seed=1, num_epochs=4, confirms=confirms)
         self.store.start_attempt(trial.number, "host:1")
 
     def kept_and_full(self, kept: StudyViewCache) -> tuple[StudyView, StudyView]:
@@ -128,7 +128,7 @@ def new_study(latency: dict[str, object] | None) -> StudyRow:
 def outcome(chance: random.Random) -> TrialResult:
     delta_mtl, flops = float(chance.randint(-9, 2)), chance.randint(30, BUDGET)
     derived = tuple(
-        DerivedResult(
+        NetworkResult(
             index=index, flop_target=flops, metrics={"a": 1.0}, delta_per_task={"a": 0.0},
             delta_mtl=float(chance.randint(-9, 2)), flops=chance.randint(30, BUDGET), num_parameters=5, gate_map=MAP,
             seconds=1.0, train_flops=1.0, network_path="x.pt",
@@ -210,7 +210,7 @@ def read_numbers(life: Life, look: Callable[[Session, StudyRow], object]) -> set
         row = session.get_one(StudyRow, "s")
 
         def note(_c: object, _u: object, statement: str, parameters: tuple[object, ...], *_: object) -> None:
-            if "gatefront_trials.result" in statement and "IN (" in statement:
+            if "gatefront_trials.params" in statement and "IN (" in statement:
                 found.extend(value for value in parameters if isinstance(value, int))
 
         sa.event.listen(life.engine, "before_cursor_execute", note)

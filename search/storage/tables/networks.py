@@ -1,0 +1,35 @@
+"""Networks of trials in the database: each trial's own, counted 0, and those derived from it."""
+
+from collections.abc import Iterable, Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from gatefront.search.storage.tables.schema import NetworkRow
+from gatefront.trainer.reporting import NetworkResult
+
+_COPIED = ("delta_mtl", "flops", "flop_target", "num_parameters", "latency_ms", "seconds", "train_flops")
+
+
+def replace_networks(session: Session, study: str, number: int, networks: Iterable[NetworkResult]) -> None:
+    """Store a trial's networks in place of all that it had."""
+    session.execute(sa.delete(NetworkRow).where(NetworkRow.study == study, NetworkRow.number == number))
+    session.add_all(_new_row(study, number, network) for network in networks)
+
+
+def read_networks(session: Session, study: str, number: int) -> Sequence[NetworkRow]:
+    """Return one trial's networks with their gate maps, its own first."""
+    query = sa.select(NetworkRow).where(NetworkRow.study == study, NetworkRow.number == number)
+    return session.scalars(query.order_by(NetworkRow.derived)).all()
+
+
+def _new_row(study: str, number: int, network: NetworkResult) -> NetworkRow:
+    return NetworkRow(
+        study=study,
+        number=number,
+        derived=network.index,
+        metrics=dict(network.metrics),
+        delta_per_task=dict(network.delta_per_task),
+        gate_map=None if network.gate_map is None else network.gate_map.to_json(),
+        **{name: getattr(network, name) for name in _COPIED},
+    )
