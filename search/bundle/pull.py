@@ -15,11 +15,12 @@ from gatefront.search.bundle.file_names import (
 )
 from gatefront.search.bundle.manifest import file_entry, write_manifest
 from gatefront.search.bundle.manifest_builder import describe
-from gatefront.search.bundle.pictures import draw_front, draw_gate_map, format_flops
+from gatefront.search.bundle.pictures import draw_front, draw_gate_map
 from gatefront.search.bundle.source import PullSource, StudySource, Wanted, gather_source
 from gatefront.search.bundle.staging import placing, require_free
 from gatefront.search.bundle.verify import TOLERANCE, verify_bundle
 from gatefront.search.errors import BundleError
+from gatefront.search.results.formats import format_delta, format_flops
 from gatefront.search.results.point_label import PointLabel
 from gatefront.spaces import PlainNetwork, count_flops
 from gatefront.trainer.checkpoints.network_file import Delivered, load_delivered
@@ -124,7 +125,6 @@ def _draw(source: PullSource, delivered: Delivered, folder: Path) -> None:
         return
     if source.chosen.gate_map is None:
         raise BundleError(f"trial {point.label} has no gate map in the database.")
-    title = (
-        f"{summary.name}, trial {point.label}: {format_flops(point.flops or 0)} FLOPs, Δ_MTL {point.delta_mtl:+.2f} %"
-    )
+    cost, delta = format_flops(point.flops), format_delta(point.delta_mtl)
+    title = f"{summary.name}, trial {point.label}: {cost}, Δ_MTL {delta}"
     draw_gate_map(source.chosen.gate_map, folder / GATE_MAP_PICTURE, title=title)

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gatefront.search.results.comparison_table import ComparisonTable, Spread
-from gatefront.search.results.formats import format_flops
+from gatefront.search.results.formats import format_amount, format_share
 
 FAIRNESS = (
     "Same data, same validation split, same seeds; Δ_MTL and rank on that split, on which nothing was selected.",
@@ -35,10 +35,10 @@ def comparison_words(table: ComparisonTable) -> Table:
             *(_spread(line.metrics[task.name], "") for task in table.tasks),
             _spread(line.delta_mtl, "+"),
             f"{line.mean_rank:.1f}",
-            format_flops(line.flops),
-            f"{100 * line.flops / single:.1f}%" if single else "–",
-            format_flops(line.num_parameters),
-            format_flops(line.train_flops),
+            format_amount(line.flops),
+            format_share(line.flops, single or 0),
+            format_amount(line.num_parameters),
+            format_amount(line.train_flops),
             str(line.num_seeds),
         )
     return out

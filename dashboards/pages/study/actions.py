@@ -9,11 +9,11 @@ from dash import Dash, Input, Output, State, html, no_update
 from dash.development.base_component import Component
 
 from gatefront.dashboards.presentation.disabled_actions import refusal_sentence, study_refusals
-from gatefront.dashboards.presentation.formats import format_time
 from gatefront.dashboards.widgets import ids
 from gatefront.dashboards.widgets.components import card
 from gatefront.dashboards.widgets.dialogs import ACTOR, Dialog, dialog_box, dialog_button, register_dialog
 from gatefront.dashboards.widgets.polling import UNREACHABLE
+from gatefront.search.results.formats import format_time
 from gatefront.search.results.records import StudyEvent
 from gatefront.search.results.states import StudyState
 from gatefront.search.service.control.study_control import StudyControl

@@ -12,7 +12,6 @@ from dash.development.base_component import Component
 from gatefront.dashboards.figures.front import Layers, front_figure, thinned_sentence
 from gatefront.dashboards.figures.theme import scheme_named
 from gatefront.dashboards.presentation.cost_axis import AxisName, CostAxis, axis_names, cost_axis
-from gatefront.dashboards.presentation.formats import shorten_name
 from gatefront.dashboards.presentation.selection import Choice, chosen_best, complete_points, kept_by_floors
 from gatefront.dashboards.presentation.selection_text import best_sentence
 from gatefront.dashboards.widgets import ids
@@ -23,6 +22,7 @@ from gatefront.dashboards.widgets.task_keys import task_key, task_of_key
 from gatefront.search.comparison import Line
 from gatefront.search.comparison.published import published_points
 from gatefront.search.errors import StudyNotFoundError
+from gatefront.search.results.formats import shorten_name
 from gatefront.search.results.records import StudyView, TrialPoint
 from gatefront.search.snapshots.protocol import Reader
 

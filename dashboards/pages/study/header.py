@@ -8,21 +8,23 @@ from dash.development.base_component import Component
 
 from gatefront.dashboards.pages.studies import finished, progress_percent
 from gatefront.dashboards.presentation.empty_states import confirmation_sentence
-from gatefront.dashboards.presentation.formats import (
-    NONE,
-    format_delta,
-    format_duration,
-    format_flops,
-    format_names,
-    format_share,
-    format_time,
-)
-from gatefront.dashboards.presentation.point_text import expected_delta, sureness
+from gatefront.dashboards.presentation.point_text import sureness
 from gatefront.dashboards.widgets.components import Children, stat, stats, study_badge
 from gatefront.dashboards.widgets.links import STUDIES, report_path, trial_path
 from gatefront.dashboards.widgets.nearest_points import nearest_table
 from gatefront.search.results.cost import StudyCost, study_cost
-from gatefront.search.results.formats import format_latency
+from gatefront.search.results.formats import (
+    NONE,
+    format_amount,
+    format_delta,
+    format_duration,
+    format_flops,
+    format_latency,
+    format_names,
+    format_share,
+    format_signed,
+    format_time,
+)
 from gatefront.search.results.records import StudySummary, StudyView, TrialPoint
 from gatefront.search.results.states import StudyState, TrialState
 
@@ -76,9 +78,13 @@ def front_points(view: StudyView) -> Component | None:
         html.Tr(
             [
                 html.Td(dcc.Link(f"Trial {p.label}", href=trial_path(view.summary.name, p.number, p.derived))),
-                html.Td(expected_delta(p).removesuffix(" %"), className="number", title=sureness(p) or "measured once"),
-                html.Td(_short(p.requested(budget)), className="number"),
-                html.Td(_short(p.flops), className="number"),
+                html.Td(
+                    format_signed(p.expected_delta_mtl, p.half_width),
+                    className="number",
+                    title=sureness(p) or "measured once",
+                ),
+                html.Td(format_amount(p.requested(budget)), className="number"),
+                html.Td(format_amount(p.flops), className="number"),
                 html.Td(last(p), className="number"),
             ]
         )
@@ -95,11 +101,6 @@ def _last_column(view: StudyView) -> tuple[str, Callable[[TrialPoint], str]]:
     if view.summary.latency is not None:
         return "latency", lambda point: format_latency(point.latency_ms)
     return "of single-task", lambda point: format_share(point.flops, view.summary.single_task_flops)
-
-
-def _short(flops: int | None) -> str:
-    """``1.215 M``: the column says that they are FLOPs."""
-    return format_flops(flops).removesuffix("FLOPs")
 
 
 def _progress(summary: StudySummary) -> Children:

@@ -239,8 +239,8 @@ def test_study_page_names_derived_points_of_the_front(reader: Any) -> None:
     assert "Trial 7.2" in points
     assert "/study/digits/trial/7?point=2" in points
     assert "FLOPs requested" in points
-    assert "1.150 M" in points
-    assert "1.148 M" in points
+    assert "1.150M" in points
+    assert "1.148M" in points
     assert "7 points on the front" in text_of(outputs[3])
     row = trial_rows(reader.view("digits"))[7]
     assert row["derived"] == "2, ● 7.2"
