@@ -4,8 +4,8 @@ import shutil
 import zipfile
 from pathlib import Path
 
-from gatefront.search.bundle.pull import Progress, pull_bundle, silent
-from gatefront.search.bundle.source import StudySource
+from gatefront.search.bundle.pull import pull_bundle, silent
+from gatefront.search.bundle.source import Progress, StudySource
 from gatefront.search.results.point_label import PointLabel
 
 PACKING = "packing the zip"

@@ -45,7 +45,7 @@ def _head(manifest: Manifest) -> str:
     delta_mtl = format_delta(manifest.delta_mtl)
     share = format_share(flops.value, flops.single_task)
     lines = [
-        f"# {manifest.study}, {'trial ' if manifest.system is None else ''}{manifest.label}",
+        f"# {manifest.title}",
         "",
         f"A plain network for {len(manifest.tasks)} tasks in one forward pass ({names}), {_making(manifest)} by "
         "gatefront. It has no gates and needs no gatefront to run.",
