@@ -14,7 +14,6 @@ from gatefront.search.bundle.source import (
     READING,
     BundleSource,
     Progress,
-    StudySource,
     Wanted,
     study_source,
 )
@@ -23,6 +22,7 @@ from gatefront.search.bundle.verify import TOLERANCE, verify_bundle
 from gatefront.search.errors import BundleError
 from gatefront.search.results.formats import format_delta, format_flops
 from gatefront.search.results.point_label import PointLabel
+from gatefront.search.snapshots.protocol import Reader
 from gatefront.spaces import InterroGateNetwork, count_flops
 
 _EXPORTING, _COMPARING = "exporting it", "comparing it with the trained network"
@@ -37,7 +37,7 @@ def silent(_step: str) -> None:
 
 
 def pull_bundle(  # noqa: PLR0913  # one parameter per wish of whoever pulls
-    reader: StudySource,
+    reader: Reader,
     study: str,
     *,
     flop_budget: str | None = None,

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -17,7 +16,8 @@ from gatefront.search.config.quantities import parse_flop_budget
 from gatefront.search.config.study_file import parse_study
 from gatefront.search.errors import NothingToPullError
 from gatefront.search.results.point_label import PointLabel
-from gatefront.search.results.records import StudyView, TrialDetail
+from gatefront.search.results.records import StudyView
+from gatefront.search.snapshots.protocol import Reader
 from gatefront.spaces import PlainNetwork
 from gatefront.trainer.checkpoints.network_file import Delivered, load_delivered
 from gatefront.trainer.data import MultiTaskData, load_data
@@ -28,20 +28,6 @@ Progress = Callable[[str], None]
 """Told of every step as it begins, in words such as ``exporting it``."""
 
 READING, PRUNING = "reading the study and its data", "pruning the trained network"
-
-
-class StudySource(Protocol):
-    """The part of :class:`gatefront.search.snapshots.reader.StudyReader` that a bundle needs."""
-
-    def view(self, study: str, /) -> StudyView: ...
-
-    def trial(self, study: str, number: int, /) -> TrialDetail: ...
-
-    def study_file(self, study: str, /) -> str: ...
-
-    def network_path(self, study: str, number: int, derived: int, /) -> Path: ...
-
-    def cache_dir(self, study: str, /) -> Path: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +63,7 @@ class BundleSource:
 
 
 def study_source(
-    reader: StudySource, study: str, wanted: Wanted, *, cache_dir: Path | None, progress: Progress
+    reader: Reader, study: str, wanted: Wanted, *, cache_dir: Path | None, progress: Progress
 ) -> BundleSource:
     """Choose the point and load what its bundle tells of.
 
