@@ -22,7 +22,7 @@ from gatefront.search.results.formats import (
     format_time,
 )
 from gatefront.search.results.records import StudySummary
-from gatefront.search.results.states import StudyState, TrialState
+from gatefront.search.results.states import DRIVEN_STATES, TrialState
 from gatefront.search.snapshots.protocol import Reader
 
 TITLE = "Studies · gatefront"
@@ -139,7 +139,7 @@ def _facts(summary: StudySummary) -> list[tuple[str, str]]:
 
 
 def _time_left(summary: StudySummary) -> str:
-    if summary.state not in (StudyState.PREPARING, StudyState.RUNNING, StudyState.STOPPING):
+    if summary.state not in DRIVEN_STATES:
         return NONE
     return "not known yet" if summary.eta_seconds is None else format_duration(summary.eta_seconds)
 

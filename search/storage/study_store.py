@@ -9,12 +9,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from gatefront.search.errors import LeaseLostError, StudyExistsError, StudyNotFoundError
+from gatefront.search.errors import LeaseLostError, StudyExistsError
 from gatefront.search.results.budgets import Outcome
 from gatefront.search.results.latency import Latency
 from gatefront.search.results.records import EventKind
 from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.storage.database.retry import NO_RETRY, RetryPolicy, patient
+from gatefront.search.storage.required_rows import require_study, require_trial
 from gatefront.search.storage.tables.derived_points import replace_derived_points
 from gatefront.search.storage.tables.epochs import RungEpoch, read_rung_epochs, sum_of_epochs, write_epoch
 from gatefront.search.storage.tables.events import add_event
@@ -73,27 +74,25 @@ class StudyStore:
     def load(self) -> StudyRow:
         """A detached copy of the study's row; raises :class:`StudyNotFoundError`."""
         with Session(self._engine) as session:
-            row = session.get(StudyRow, self.study)
-            if row is None:
-                raise StudyNotFoundError(f"there is no study {self.study!r} in the database.")
+            row = require_study(session, self.study)
             session.expunge(row)
             return row
 
     def begin_session(self, kind: EventKind, detail: str, *, actor: str, is_kept: bool) -> None:
         """A driver has begun, because ``actor`` asked for it."""
         with self._writing() as session:
-            self._study_row(session).is_kept = is_kept
+            require_study(session, self.study).is_kept = is_kept
             add_event(session, self.study, kind, detail, actor=actor)
 
     def set_state(self, state: StudyState, message: str = "") -> None:
         with self._writing() as session:
-            self._study_row(session).state = state
-            self._study_row(session).message = message
+            require_study(session, self.study).state = state
+            require_study(session, self.study).message = message
 
     def set_message(self, message: str) -> None:
         """What the study does at the moment, in words."""
         with self._writing() as session:
-            self._study_row(session).message = message
+            require_study(session, self.study).message = message
 
     def open_trial(self, number: int, *, seed: int, num_epochs: int, confirms: int | None = None) -> None:
         """Note that a trial was handed out; one handed out before keeps what is known of it.
@@ -110,7 +109,7 @@ class StudyStore:
     def start_attempt(self, number: int, worker: str) -> None:
         """A worker has begun the trial, or begun it again; told twice of one attempt, it counts it once."""
         with self._writing() as session:
-            row = self._trial_row(session, number)
+            row = require_trial(session, self.study, number)
             if (row.state, row.worker) == (TrialState.RUNNING, worker):
                 return
             row.state = TrialState.RUNNING
@@ -120,7 +119,7 @@ class StudyStore:
 
     def record_epoch(self, number: int, report: EpochReport) -> None:
         with self._writing() as session:
-            row = self._trial_row(session, number)
+            row = require_trial(session, self.study, number)
             row.epoch, row.num_epochs = report.epoch, report.num_epochs
             write_epoch(session, row, report)
 
@@ -133,7 +132,7 @@ class StudyStore:
         gate_map = document.pop("gate_map")
         del document["derived"]
         with self._writing() as session:
-            row = self._trial_row(session, number)
+            row = require_trial(session, self.study, number)
             row.state, row.cause = TrialState.COMPLETE, ""
             row.finished_at, row.seconds = datetime.now(UTC), result.seconds
             row.result, row.gate_map = _jsonable(document), None if gate_map is None else _jsonable(gate_map)
@@ -141,7 +140,7 @@ class StudyStore:
 
     def fail_trial(self, number: int, cause: str) -> None:
         with self._writing() as session:
-            row = self._trial_row(session, number)
+            row = require_trial(session, self.study, number)
             row.state, row.cause = TrialState.FAILED, cause
             row.finished_at = datetime.now(UTC)
             if row.started_at is not None:
@@ -150,7 +149,7 @@ class StudyStore:
     def stop_trial_early(self, number: int, cause: str) -> None:
         """The trial ends before its time; it has cost what its epochs took."""
         with self._writing() as session:
-            row = self._trial_row(session, number)
+            row = require_trial(session, self.study, number)
             row.state, row.cause = TrialState.STOPPED_EARLY, cause
             row.finished_at = datetime.now(UTC)
             row.seconds = sum_of_epochs(session, self.study, number)
@@ -158,7 +157,7 @@ class StudyStore:
     def is_confirmation(self, number: int) -> bool:
         """True for a trial that is another seed of an earlier one."""
         with Session(self._engine) as session:
-            return self._trial_row(session, number).confirms is not None
+            return require_trial(session, self.study, number).confirms is not None
 
     def rung_epochs(self, rungs: Sequence[int]) -> list[RungEpoch]:
         """What trials reported of these epochs while their gates learned; those of void ones do not count."""
@@ -168,7 +167,7 @@ class StudyStore:
     def requeue_trial(self, number: int) -> None:
         """The trial was interrupted; it goes on from its checkpoint when the study is resumed."""
         with self._writing() as session:
-            self._trial_row(session, number).state = TrialState.QUEUED
+            require_trial(session, self.study, number).state = TrialState.QUEUED
 
     def trial_states(self, *, repeats: bool = False) -> dict[int, TrialState]:
         """Of the trials that were asked for; with ``repeats``, of those that confirm others instead."""
@@ -193,13 +192,13 @@ class StudyStore:
     def stored_result(self, number: int) -> Outcome:
         """What a COMPLETE trial's document says that Optuna is to be told."""
         with Session(self._engine) as session:
-            result = self._trial_row(session, number).result or {}
+            result = require_trial(session, self.study, number).result or {}
             return Outcome(float(result["delta_mtl"]), int(result["flops"]), result.get("latency_ms"))
 
     def record_latencies(self, number: int, derived: int, latencies: Iterable[Latency]) -> None:
         """Note how long a network of the trial takes; raises :class:`StudyNotFoundError`."""
         with self._writing() as session:
-            self._trial_row(session, number)
+            require_trial(session, self.study, number)
             replace_latencies(session, self.study, number, derived, latencies)
 
     def record_reference(
@@ -253,18 +252,6 @@ class StudyStore:
             )
             if self._holder is not None and written.rowcount != 1:
                 raise LeaseLostError("another driver has taken the study over while this one was silent.")
-
-    def _study_row(self, session: Session) -> StudyRow:
-        row = session.get(StudyRow, self.study)
-        if row is None:
-            raise StudyNotFoundError(f"there is no study {self.study!r} in the database.")
-        return row
-
-    def _trial_row(self, session: Session, number: int) -> TrialRow:
-        row = session.get(TrialRow, (self.study, number))
-        if row is None:
-            raise StudyNotFoundError(f"study {self.study!r} has no trial {number}.")
-        return row
 
 
 def _new_trial(study: str, number: int, *, seed: int, num_epochs: int, confirms: int | None) -> TrialRow:

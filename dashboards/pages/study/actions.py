@@ -15,7 +15,7 @@ from gatefront.dashboards.widgets.dialogs import ACTOR, Dialog, dialog_box, dial
 from gatefront.dashboards.widgets.polling import UNREACHABLE
 from gatefront.search.results.formats import format_time
 from gatefront.search.results.records import StudyEvent
-from gatefront.search.results.states import StudyState
+from gatefront.search.results.states import DRIVEN_STATES, StudyState
 from gatefront.search.service.control.study_control import StudyControl
 from gatefront.search.snapshots.protocol import Reader
 from gatefront.search.snapshots.study_status import StudyStatus
@@ -74,7 +74,6 @@ _DIALOGS = (
 _NAMES = {dialog.key: dialog.button for dialog in _DIALOGS}
 STOP_ASKED = "The driver was asked to stop."
 STARTING = "A driver is starting; the study shows when it is at work."
-_DRIVEN = (StudyState.PREPARING, StudyState.RUNNING, StudyState.STOPPING)
 _EVENT_WORDS = {
     "started": "started",
     "resumed": "resumed",
@@ -147,7 +146,7 @@ def allowed(reader: Reader, study: str, note: str | None = None) -> tuple[Any, .
 
 def is_over(note: str | None, state: StudyState) -> bool:
     """Whether what was asked for has happened meanwhile, so that the note no longer says how things are."""
-    return (note == STOP_ASKED and state not in _DRIVEN) or (note == STARTING and state in _DRIVEN)
+    return (note == STOP_ASKED and state not in DRIVEN_STATES) or (note == STARTING and state in DRIVEN_STATES)
 
 
 def study_acts(control: StudyControl) -> tuple[Callable[..., str], ...]:

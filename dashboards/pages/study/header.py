@@ -26,9 +26,7 @@ from gatefront.search.results.formats import (
     format_time,
 )
 from gatefront.search.results.records import StudySummary, StudyView, TrialPoint
-from gatefront.search.results.states import StudyState, TrialState
-
-_LIVE = (StudyState.PREPARING, StudyState.RUNNING, StudyState.STOPPING)
+from gatefront.search.results.states import DRIVEN_STATES, TrialState
 
 
 def study_header(view: StudyView) -> Component:
@@ -112,7 +110,7 @@ def _progress(summary: StudySummary) -> Children:
     )
     words = [f"{counts[state]} {word}" for state, word in named if counts.get(state)]
     bar = dmc.Progress(
-        value=progress_percent(summary), size="xs", radius="xl", my=4, animated=summary.state in _LIVE,
+        value=progress_percent(summary), size="xs", radius="xl", my=4, animated=summary.state in DRIVEN_STATES,
         **{"aria-label": "progress"},
     )  # fmt: skip
     return [bar, ", ".join(words) or "none running"]
@@ -159,7 +157,7 @@ def _shares(cost: StudyCost) -> str:
 
 
 def _time_left(summary: StudySummary) -> tuple[str, str]:
-    if summary.state not in _LIVE:
+    if summary.state not in DRIVEN_STATES:
         return NONE, "not running"
     if summary.eta_seconds is None:
         return NONE, "known after the first trials"
