@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gatefront.dashboards.widgets.task_keys import task_key
+from gatefront.dashboards.widgets.ids import task_key
 from gatefront.search.comparison import ComparisonTable, Spread
 from gatefront.search.results.formats import flop_unit, shorten_name
 

@@ -1,5 +1,6 @@
 """The card: a bundle's README.md, for a person who has the folder and nothing else."""
 
+import re
 from collections.abc import Iterable
 
 from gatefront.search.bundle.file_names import (
@@ -16,11 +17,12 @@ from gatefront.search.bundle.file_names import (
     WEIGHTS,
 )
 from gatefront.search.bundle.manifest import Manifest, TaskEntry, WorkerLatencyEntry
-from gatefront.search.bundle.markdown import as_text
 from gatefront.search.results.formats import format_delta, format_latency, format_share, format_signed
 from gatefront.search.results.latency import Latency
 
 _MAX_LISTED_CLASSES = 40
+_WORD = re.compile(r"\w+")
+_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _REFERENCES = {"single_task": "one network per task", "hard_sharing": "one encoder shared by all tasks"}
 
 
@@ -37,6 +39,16 @@ def write_card(manifest: Manifest) -> str:
     if manifest.latency:
         parts.insert(2, latency_section(manifest.latency))
     return "\n\n".join(parts) + "\n"
+
+
+def as_text(name: str) -> str:
+    """The name that a person chose so that a Markdown page shows it as it is, in a cell of a table too.
+
+    A word stays as it is. In any other name punctuation is escaped, and white space becomes a space.
+    """
+    if _WORD.fullmatch(name) and not name.startswith("_") and not name.endswith("_"):
+        return name
+    return _PUNCTUATION.sub(r"\\\1", " ".join(name.split()))
 
 
 def _head(manifest: Manifest) -> str:

@@ -17,8 +17,8 @@ from gatefront.dashboards.presentation.selection_text import best_sentence
 from gatefront.dashboards.widgets import ids
 from gatefront.dashboards.widgets.components import SELECTING, card, graph, labelled, reason, register_graphs
 from gatefront.dashboards.widgets.figure_cache import FigureCache, ShownPoints
+from gatefront.dashboards.widgets.ids import task_key, task_of_key
 from gatefront.dashboards.widgets.links import trial_path
-from gatefront.dashboards.widgets.task_keys import task_key, task_of_key
 from gatefront.search.comparison import Line
 from gatefront.search.comparison.published import published_points
 from gatefront.search.errors import StudyNotFoundError

@@ -14,10 +14,10 @@ from gatefront.dashboards.pages.studies import studies_update, study_list
 from gatefront.dashboards.pages.study import page as study
 from gatefront.dashboards.pages.study.page import study_update
 from gatefront.dashboards.pages.trial import page as trial
-from gatefront.dashboards.pages.trial.key import TrialKey
 from gatefront.dashboards.pages.trial.layout import layout
 from gatefront.dashboards.pages.trial.page import site_update, trial_update
 from gatefront.dashboards.server.router import page_at
+from gatefront.dashboards.widgets.links import TrialKey
 from gatefront.dashboards.widgets.polling import ClientState
 from gatefront.dashboards.widgets.trial_table import table_height, trial_columns, trial_rows
 from gatefront.search.results.records import StudyView
