@@ -21,11 +21,17 @@ from gatefront.dashboards.presentation.empty_states import (
     study_sentence,
     unlearned_sentence,
 )
-from gatefront.dashboards.presentation.formats import (
+from gatefront.dashboards.presentation.point_text import asked_and_delivered, point_name, sureness
+from gatefront.dashboards.presentation.selection_text import sharing_sentence
+from gatefront.dashboards.widgets.components import state_label
+from gatefront.dashboards.widgets.trial_table import standing
+from gatefront.search.results.cost import cost_line, study_cost
+from gatefront.search.results.formats import (
     format_count,
     format_delta,
     format_duration,
     format_flops,
+    format_latency,
     format_metric,
     format_names,
     format_share,
@@ -33,12 +39,6 @@ from gatefront.dashboards.presentation.formats import (
     metric_name,
     shorten_name,
 )
-from gatefront.dashboards.presentation.point_text import asked_and_delivered, point_name, sureness
-from gatefront.dashboards.presentation.selection_text import sharing_sentence
-from gatefront.dashboards.widgets.components import state_label
-from gatefront.dashboards.widgets.trial_table import standing
-from gatefront.search.results.cost import cost_line, study_cost
-from gatefront.search.results.formats import format_latency
 from gatefront.search.results.records import StudyView, TrialDetail, TrialPoint
 from gatefront.search.snapshots.protocol import Reader
 

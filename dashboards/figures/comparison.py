@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from gatefront.dashboards.figures.theme import DELTA_AXIS, Scheme, base_figure
-from gatefront.dashboards.presentation.formats import FlopUnit, flop_unit, format_delta, format_flops
 from gatefront.search.comparison import ComparisonTable, Line
 from gatefront.search.comparison.published import PublishedPoint
+from gatefront.search.results.formats import FlopUnit, flop_unit, format_delta, format_flops
 from gatefront.search.results.pareto import pareto_front
 from gatefront.search.results.records import TrialPoint
 

@@ -7,7 +7,7 @@ from plotly.subplots import make_subplots
 
 from gatefront.dashboards.figures.labels import as_label, axis_labels
 from gatefront.dashboards.figures.theme import DELTA_AXIS, TASK_DASHES, TASK_MARKERS, Scheme, base_figure, styled
-from gatefront.dashboards.presentation.formats import flop_unit, format_flops
+from gatefront.search.results.formats import flop_unit, format_flops
 from gatefront.search.results.records import EpochPoint, TaskRecord
 
 _HEIGHT = 270

@@ -6,9 +6,8 @@ import plotly.graph_objects as go
 
 from gatefront.dashboards.figures.labels import as_label
 from gatefront.dashboards.presentation.cost_axis import CostAxis
-from gatefront.dashboards.presentation.formats import format_delta, format_metric, format_share, metric_name
 from gatefront.dashboards.presentation.point_text import asked_and_delivered, place, point_name, sureness
-from gatefront.search.results.formats import format_latency
+from gatefront.search.results.formats import format_delta, format_latency, format_metric, format_share, metric_name
 from gatefront.search.results.records import StudyView, TrialPoint
 
 

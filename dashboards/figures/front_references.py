@@ -7,9 +7,9 @@ import plotly.graph_objects as go
 from gatefront.dashboards.figures.labels import as_label
 from gatefront.dashboards.figures.theme import Scheme
 from gatefront.dashboards.presentation.cost_axis import CostAxis
-from gatefront.dashboards.presentation.formats import format_delta, format_flops, format_metric, metric_name
 from gatefront.search.comparison import Line
 from gatefront.search.comparison.published import PublishedPoint
+from gatefront.search.results.formats import format_delta, format_flops, format_metric, metric_name
 from gatefront.search.results.records import StudyView
 from gatefront.search.results.reference_point import ReferencePoint
 

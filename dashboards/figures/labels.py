@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from gatefront.dashboards.presentation.formats import shorten_name
+from gatefront.search.results.formats import shorten_name
 
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "%": "&#37;", "$": "&#36;"})
 

@@ -7,10 +7,9 @@ from scipy.stats import spearmanr
 
 from gatefront.dashboards.figures import front_markers as markers
 from gatefront.dashboards.figures.theme import Scheme, base_figure
-from gatefront.dashboards.presentation.formats import FlopUnit, flop_unit, format_flops
 from gatefront.dashboards.presentation.point_text import place, point_name
 from gatefront.dashboards.presentation.selection import thinned
-from gatefront.search.results.formats import format_latency
+from gatefront.search.results.formats import FlopUnit, flop_unit, format_flops, format_latency
 from gatefront.search.results.records import StudyView, TrialPoint
 from gatefront.search.results.states import TrialState
 

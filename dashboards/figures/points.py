@@ -8,8 +8,8 @@ import plotly.graph_objects as go
 from gatefront.dashboards.figures.labels import as_label, axis_labels
 from gatefront.dashboards.figures.theme import Scheme, base_figure
 from gatefront.dashboards.presentation.cost_axis import cost_axis
-from gatefront.dashboards.presentation.formats import format_delta
 from gatefront.dashboards.presentation.selection import thinned
+from gatefront.search.results.formats import format_delta
 from gatefront.search.results.param_importance import parameter_space
 from gatefront.search.results.records import StudyView, TaskRecord, TrialPoint
 from gatefront.search.results.states import TrialState

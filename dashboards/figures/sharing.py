@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from gatefront.dashboards.figures.labels import as_label, axis_labels
 from gatefront.dashboards.figures.theme import Scheme, base_figure, translucent
-from gatefront.dashboards.presentation.formats import flop_unit, format_flops
+from gatefront.search.results.formats import flop_unit, format_flops
 from gatefront.spaces.gating.gate_map import GateMap
 from gatefront.spaces.gating.sharing_analysis import Flow, Stage, affinity, flows, site_flops, stages
 

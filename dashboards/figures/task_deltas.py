@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from gatefront.dashboards.figures.labels import axis_labels
 from gatefront.dashboards.figures.theme import Scheme, base_figure
-from gatefront.dashboards.presentation.formats import format_delta
+from gatefront.search.results.formats import format_delta
 from gatefront.search.results.records import TaskRecord
 
 

@@ -9,7 +9,11 @@ from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
 from gatefront.dashboards.presentation.empty_states import NO_STUDIES, study_sentence
-from gatefront.dashboards.presentation.formats import (
+from gatefront.dashboards.widgets import ids
+from gatefront.dashboards.widgets.components import alert, card, facts, said, study_badge
+from gatefront.dashboards.widgets.links import START, comparison_path, study_path
+from gatefront.dashboards.widgets.polling import INTERVAL_MS, ClientState, pause, poll
+from gatefront.search.results.formats import (
     NONE,
     format_delta,
     format_duration,
@@ -17,12 +21,8 @@ from gatefront.dashboards.presentation.formats import (
     format_names,
     format_time,
 )
-from gatefront.dashboards.widgets import ids
-from gatefront.dashboards.widgets.components import alert, card, facts, said, study_badge
-from gatefront.dashboards.widgets.links import START, comparison_path, study_path
-from gatefront.dashboards.widgets.polling import INTERVAL_MS, ClientState, pause, poll
 from gatefront.search.results.records import StudySummary
-from gatefront.search.results.states import StudyState, TrialState
+from gatefront.search.results.states import DRIVEN_STATES, TrialState
 from gatefront.search.snapshots.protocol import Reader
 
 TITLE = "Studies · gatefront"
@@ -139,7 +139,7 @@ def _facts(summary: StudySummary) -> list[tuple[str, str]]:
 
 
 def _time_left(summary: StudySummary) -> str:
-    if summary.state not in (StudyState.PREPARING, StudyState.RUNNING, StudyState.STOPPING):
+    if summary.state not in DRIVEN_STATES:
         return NONE
     return "not known yet" if summary.eta_seconds is None else format_duration(summary.eta_seconds)
 

@@ -11,11 +11,11 @@ from dash import Dash, Input, Output, State, dcc, html
 from dash.development.base_component import Component
 
 from gatefront.dashboards.jobs.disk_usage import DiskUses
-from gatefront.dashboards.presentation.formats import NONE, format_bytes, format_duration
 from gatefront.dashboards.widgets import ids
 from gatefront.dashboards.widgets.components import Children, card, labelled, reason, stat, stats, study_badge
 from gatefront.dashboards.widgets.links import study_path, trial_path
 from gatefront.dashboards.widgets.polling import INTERVAL_MS, ClientState, no_update_outputs, pause, poll
+from gatefront.search.results.formats import NONE, format_bytes, format_duration
 from gatefront.search.snapshots.protocol import Reader
 from gatefront.search.snapshots.system_status import DatabaseHealth, RunningTrial, StudyDisk, StudyLoad, SystemView
 

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from gatefront.dashboards.presentation.formats import flop_unit, format_count, format_flops
-from gatefront.search.results.formats import format_latency
+from gatefront.search.results.formats import flop_unit, format_count, format_flops, format_latency
 from gatefront.search.results.records import StudyView, TrialPoint
 from gatefront.search.results.reference_point import ReferencePoint
 

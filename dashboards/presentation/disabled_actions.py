@@ -1,9 +1,8 @@
 """Which changes a study or trial cannot take now, and why: the words beside a button that does nothing."""
 
-from gatefront.search.results.states import DONE_STATES, StudyState, TrialState
+from gatefront.search.results.states import DONE_STATES, DRIVEN_STATES, StudyState, TrialState
 from gatefront.search.snapshots.study_status import StudyStatus
 
-_DRIVEN = (StudyState.PREPARING, StudyState.RUNNING)
 _NO_DRIVER = "no driver is running"
 
 
@@ -13,7 +12,7 @@ def study_refusals(status: StudyStatus) -> dict[str, str]:
     if status.state is StudyState.STOPPING:
         refused |= dict.fromkeys(("stop", "hours"), "it is stopping already")
         refused["resume"] = "it is still stopping"
-    elif status.state in _DRIVEN:
+    elif status.state in DRIVEN_STATES:
         refused["resume"] = "its driver is at work"
     else:
         refused["hours"] = _NO_DRIVER

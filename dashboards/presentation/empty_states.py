@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from itertools import pairwise
 
-from gatefront.dashboards.presentation.formats import format_names
+from gatefront.search.results.formats import format_names
 from gatefront.search.results.missing_front import all_failed_sentence, over_budget_sentence
 from gatefront.search.results.records import StudySummary, StudyView, TrialDetail
 from gatefront.search.results.states import StudyState, TrialState

@@ -1,6 +1,6 @@
 """What the slider over a trial's epochs says: which epoch it shows, what the tasks keep then, or why it shows none."""
 
-from gatefront.dashboards.presentation.formats import format_names
+from gatefront.search.results.formats import format_names
 from gatefront.search.results.gate_history import EpochGates, GateHistory
 from gatefront.search.results.records import TrialDetail
 from gatefront.search.results.states import TrialState

@@ -1,6 +1,6 @@
 """A point in words: its name, its place, and what was asked of it beside what it delivers."""
 
-from gatefront.dashboards.presentation.formats import format_delta, format_flops, format_names, format_signed
+from gatefront.search.results.formats import format_delta, format_flops, format_names
 from gatefront.search.results.records import StudyView, TrialPoint
 
 
@@ -34,15 +34,12 @@ def asked_and_delivered(point: TrialPoint, view: StudyView) -> str:
 
 def expected_delta(point: TrialPoint) -> str:
     """``−1.60 ± 0.42 %``: the mean over other seeds and its interval; without repeats what was measured."""
-    delta_mtl = point.expected_delta_mtl
-    if delta_mtl is None or point.half_width is None:
-        return format_delta(delta_mtl)
-    return f"{format_signed(delta_mtl)} ± {point.half_width:.2f} %"
+    return format_delta(point.expected_delta_mtl, point.half_width)
 
 
 def sureness(point: TrialPoint) -> str | None:
     """What repeats say of a point, in a few words; None where it was not repeated."""
     if point.confirmation is None:
         return None
-    tied = f", tied with {format_names(list(point.tied_with))}" if point.tied_with else ""
+    tied = f", tied with {format_names(point.tied_with)}" if point.tied_with else ""
     return f"mean of {point.confirmation.seeds} other seeds {expected_delta(point)}{tied}"

@@ -3,10 +3,16 @@
 from collections.abc import Callable, Mapping
 
 from gatefront.dashboards.presentation.cost_axis import CostAxis
-from gatefront.dashboards.presentation.formats import MINUS, format_count, format_flops, format_names, format_signed
 from gatefront.dashboards.presentation.point_text import expected_delta, point_name
 from gatefront.dashboards.presentation.selection import Choice
-from gatefront.search.results.formats import format_latency
+from gatefront.search.results.formats import (
+    MINUS,
+    format_count,
+    format_flops,
+    format_latency,
+    format_names,
+    format_signed,
+)
 from gatefront.search.results.records import PointDetail, StudyView, TrialPoint
 from gatefront.spaces.gating.gate_map import GateMap
 from gatefront.spaces.gating.sharing_analysis import OwnChange, affinity, own_changes, parting_stage, same_sites, stages

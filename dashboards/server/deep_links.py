@@ -1,13 +1,7 @@
 """DeepLinks: ASGI middleware that answers every page's address with the one HTML page."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
-
 from gatefront.dashboards.widgets.links import DOWNLOADS
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Any]]
-Send = Callable[[Any], Awaitable[None]]
+from gatefront.search.service.rest.asgi import Asgi, Receive, Scope, Send
 
 _NOT_PAGES = ("/_", "/assets/", "/healthz", DOWNLOADS)
 
@@ -19,7 +13,7 @@ class DeepLinks:
     belongs to the app that was made last.
     """
 
-    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
+    def __init__(self, app: Asgi) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

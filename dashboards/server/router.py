@@ -16,13 +16,13 @@ from gatefront.dashboards.pages.study import page as study
 from gatefront.dashboards.pages.trial import actions as trial_extras
 from gatefront.dashboards.pages.trial import bundle as trial_bundle
 from gatefront.dashboards.pages.trial import page as trial
-from gatefront.dashboards.pages.trial.key import TrialKey
 from gatefront.dashboards.pages.trial.layout import layout, title
 from gatefront.dashboards.widgets import ids
 from gatefront.dashboards.widgets.links import (
     START,
     STUDIES,
     SYSTEM,
+    TrialKey,
     parse_comparison,
     parse_point,
     parse_study,

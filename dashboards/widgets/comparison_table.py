@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from gatefront.dashboards.presentation.formats import flop_unit, shorten_name
-from gatefront.dashboards.widgets.task_keys import task_key
+from gatefront.dashboards.widgets.ids import task_key
 from gatefront.search.comparison import ComparisonTable, Spread
+from gatefront.search.results.formats import flop_unit, shorten_name
 
 
 def comparison_columns(table: ComparisonTable) -> list[dict[str, Any]]:

@@ -1,8 +1,16 @@
-"""Every component id, once."""
+"""Every component id, once, and task names in ids: Dash and the grid read dots, braces and quotes there."""
 
 from typing import Any
 
-from gatefront.dashboards.widgets.task_keys import task_key
+
+def task_key(task: str) -> str:
+    """The name as letters and digits; :func:`task_of_key` gives it back."""
+    return task.encode().hex()
+
+
+def task_of_key(key: str) -> str:
+    """The task whose :func:`task_key` it is."""
+    return bytes.fromhex(key).decode()
 
 
 def next_figure(graph: str) -> str:

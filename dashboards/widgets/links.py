@@ -1,6 +1,7 @@
 """Addresses: the one place that knows how a study or trial is spelt in a URL."""
 
 import re
+from dataclasses import dataclass
 from urllib.parse import parse_qs, quote, unquote
 
 STUDIES = "/"
@@ -11,6 +12,15 @@ _POINT = "point"
 _STUDY = re.compile(r"/study/([^/]+)/?")
 _COMPARISON = re.compile(r"/comparison/([^/]+)/?")
 _TRIAL = re.compile(r"/study/([^/]+)/trial/(\d{1,9})/?")
+
+
+@dataclass(frozen=True, slots=True)
+class TrialKey:
+    """Which trial a page is about, and which of its networks: 0 its own, else the derived one of that index."""
+
+    study: str
+    number: int
+    derived: int = 0
 
 
 def study_path(study: str) -> str:

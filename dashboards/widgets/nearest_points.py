@@ -3,9 +3,9 @@
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from gatefront.dashboards.presentation.formats import NONE, format_delta, format_names
 from gatefront.dashboards.widgets.components import reason
 from gatefront.dashboards.widgets.links import trial_path
+from gatefront.search.results.formats import NONE, format_names, format_signed
 from gatefront.search.results.records import StudySummary, StudyView, TrialPoint
 from gatefront.search.results.states import TrialState
 
@@ -29,7 +29,7 @@ def nearest_table(view: StudyView) -> Component | None:
         html.Tr(
             [
                 html.Td(dcc.Link(f"Trial {p.label}", href=trial_path(view.summary.name, p.number, p.derived))),
-                html.Td(format_delta(p.expected_delta_mtl).removesuffix(" %"), className="number"),
+                html.Td(format_signed(p.expected_delta_mtl), className="number"),
                 html.Td(_missed(p, view.summary), className="number"),
             ]
         )

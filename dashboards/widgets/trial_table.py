@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
-from gatefront.dashboards.presentation.formats import flop_unit, format_duration, metric_name, metric_unit, shorten_name
 from gatefront.dashboards.presentation.point_text import expected_delta, place
 from gatefront.dashboards.widgets.components import state_label
+from gatefront.dashboards.widgets.ids import task_key, task_of_key
 from gatefront.dashboards.widgets.links import trial_path
-from gatefront.dashboards.widgets.task_keys import task_key, task_of_key
+from gatefront.search.results.formats import flop_unit, format_duration, metric_name, metric_unit, shorten_name
 from gatefront.search.results.point_label import PointLabel
 from gatefront.search.results.records import StudyView, TaskRecord, TrialPoint
 from gatefront.search.results.states import TrialState

@@ -4,17 +4,16 @@ import shutil
 import zipfile
 from pathlib import Path
 
-from gatefront.search.bundle.pull import Progress, pull_bundle, silent
-from gatefront.search.bundle.source import StudySource
+from gatefront.search.bundle.pull import pull_bundle, silent
+from gatefront.search.bundle.source import Progress
 from gatefront.search.results.point_label import PointLabel
+from gatefront.search.snapshots.protocol import Reader
 
 PACKING = "packing the zip"
 """The step after those of the pull."""
 
 
-def archive_bundle(
-    reader: StudySource, study: str, trial: PointLabel, folder: Path, *, progress: Progress = silent
-) -> Path:
+def archive_bundle(reader: Reader, study: str, trial: PointLabel, folder: Path, *, progress: Progress = silent) -> Path:
     """Pull the network of ``trial`` and pack it into ``folder/STUDY-TRIAL.zip``; the zip holds one folder of that name.
 
     Raises:

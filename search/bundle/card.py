@@ -1,5 +1,6 @@
 """The card: a bundle's README.md, for a person who has the folder and nothing else."""
 
+import re
 from collections.abc import Iterable
 
 from gatefront.search.bundle.file_names import (
@@ -16,11 +17,12 @@ from gatefront.search.bundle.file_names import (
     WEIGHTS,
 )
 from gatefront.search.bundle.manifest import Manifest, TaskEntry, WorkerLatencyEntry
-from gatefront.search.bundle.markdown import as_text
-from gatefront.search.results.formats import format_latency
+from gatefront.search.results.formats import format_delta, format_latency, format_share, format_signed
 from gatefront.search.results.latency import Latency
 
 _MAX_LISTED_CLASSES = 40
+_WORD = re.compile(r"\w+")
+_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _REFERENCES = {"single_task": "one network per task", "hard_sharing": "one encoder shared by all tasks"}
 
 
@@ -39,21 +41,32 @@ def write_card(manifest: Manifest) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def as_text(name: str) -> str:
+    """The name that a person chose so that a Markdown page shows it as it is, in a cell of a table too.
+
+    A word stays as it is. In any other name punctuation is escaped, and white space becomes a space.
+    """
+    if _WORD.fullmatch(name) and not name.startswith("_") and not name.endswith("_"):
+        return name
+    return _PUNCTUATION.sub(r"\\\1", " ".join(name.split()))
+
+
 def _head(manifest: Manifest) -> str:
     flops = manifest.flops
     names = ", ".join(as_text(task.name) for task in manifest.tasks)
-    share = flops.value / flops.single_task
+    delta_mtl = format_delta(manifest.delta_mtl)
+    share = format_share(flops.value, flops.single_task)
     lines = [
-        f"# {manifest.study}, {'trial ' if manifest.system is None else ''}{manifest.label}",
+        f"# {manifest.title}",
         "",
         f"A plain network for {len(manifest.tasks)} tasks in one forward pass ({names}), {_making(manifest)} by "
         "gatefront. It has no gates and needs no gatefront to run.",
         "",
         "| | |",
         "| --- | --- |",
-        f"| Δ_MTL | {manifest.delta_mtl:+.2f} % (mean change against single-task networks; positive is better) |",
+        f"| Δ_MTL | {delta_mtl} (mean change against single-task networks; positive is better) |",
         f"| with other seeds | {sureness(manifest)} |",
-        f"| FLOPs | {flops.value:,} = {share:.1%} of one network per task ({flops.single_task:,}) |",
+        f"| FLOPs | {flops.value:,} = {share} of one network per task ({flops.single_task:,}) |",
     ]
     if flops.flop_target is not None:
         lines.append(f"| FLOPs requested / delivered | {flops.flop_target:,} / {flops.value:,} |")
@@ -63,8 +76,8 @@ def _head(manifest: Manifest) -> str:
     if manifest.worker_latency is not None:
         lines.append(f"| latency in the study | {_worker_latency(manifest.worker_latency)} |")
     lines += [
-        f"| for comparison: {_REFERENCES[point.kind]} | Δ_MTL {point.delta_mtl:+.2f} % at {point.flops:,} FLOPs |"
-        for point in manifest.references
+        f"| for comparison: {_REFERENCES[ref.kind]} | Δ_MTL {format_delta(ref.delta_mtl)} at {ref.flops:,} FLOPs |"
+        for ref in manifest.references
     ]
     lines += [
         f"| parameters | {manifest.num_parameters:,} |",
@@ -83,7 +96,8 @@ def sureness(manifest: Manifest) -> str:
     sure = manifest.confirmation
     if sure is None:
         return "not repeated: Δ_MTL is that of one seed"
-    return f"mean {sure.mean:+.2f} %, 95 % interval {sure.low:+.2f} to {sure.high:+.2f} % ({sure.seeds} seeds)"
+    interval = f"{format_signed(sure.low)} to {format_delta(sure.high)}"
+    return f"mean {format_delta(sure.mean)}, 95 % interval {interval} ({sure.seeds} seeds)"
 
 
 def _worker_latency(measured: WorkerLatencyEntry) -> str:
@@ -130,7 +144,7 @@ def _unlearned(manifest: Manifest) -> list[str]:
 def _task_row(task: TaskEntry) -> str:
     better = "higher is better" if task.higher_is_better else "lower is better"
     single = "" if task.single_task_value is None else f"{task.single_task_value:.4g}"
-    delta = "" if task.delta is None else f"{task.delta:+.2f} %"
+    delta = "" if task.delta is None else format_delta(task.delta)
     return f"| {as_text(task.name)} | {task.metric} ({better}) | {task.value:.4g} | {single} | {delta} |"
 
 

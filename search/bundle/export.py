@@ -1,17 +1,21 @@
 """Writing a plain network in every form a deployment may want."""
 
 import contextlib
+import copy
 import io
 import json
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, fx
 
 from gatefront.search.bundle.file_names import (
     ARCHITECTURE,
@@ -22,13 +26,17 @@ from gatefront.search.bundle.file_names import (
     TORCH_MODEL,
     WEIGHTS,
 )
-from gatefront.search.bundle.onnx_attention import attend_in_four_axes
-from gatefront.search.bundle.onnx_names import name_outputs
 from gatefront.search.errors import BundleError
 from gatefront.spaces import PlainNetwork, SpaceError, pad_widths
+from gatefront.spaces.graph.attention import attend
 from gatefront.spaces.tasks import safe_names
 
+TASKS_PROPERTY = "gatefront.tasks"
+"""The metadata entry of model.onnx with the tasks' names, as a JSON list in the outputs' order."""
+
 _BATCH = torch.export.Dim("batch", min=1)
+# A prefix that the exporter never uses, so that a renamed value cannot collide with another one.
+_INNER = "inner."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +70,42 @@ def export_onnx(network: PlainNetwork, samples: Tensor, path: Path) -> None:
     """Write the ONNX export alone, the same file as in a bundle; arguments as for :func:`export_network`."""
     with _quiet():
         _write_onnx(_trace(pad_widths(network, samples) or network, samples), network, samples, path)
+
+
+def attend_in_four_axes(network: PlainNetwork) -> PlainNetwork:
+    """Return a network of the same layers whose attention reads and gives four axes; itself if it has no attention.
+
+    Attention of local windows often has five, images, windows, heads, tokens and channels, and torch's ONNX exporter
+    takes four only.
+    """
+    if not any(node.target is F.scaled_dot_product_attention for node in network.body.graph.nodes):
+        return network
+    graph = copy.deepcopy(network.body.graph)
+    for node in graph.nodes:
+        if node.target is F.scaled_dot_product_attention:
+            node.target = attend
+    return PlainNetwork(fx.GraphModule(network.body, graph), network.task_names)
+
+
+def name_outputs(model: Any, task_names: Sequence[str]) -> None:
+    """Call the outputs as :func:`gatefront.spaces.tasks.output_names` says, in place, and note the tasks' names.
+
+    The exporter calls values after what computes them, ``relu`` or ``conv2d_1``, and ONNX gives a name to one value. A
+    value that has the name of an output gets another one.
+
+    Args:
+        model: an ``onnx_ir.Model`` with one output per task, in order.
+        task_names: the tasks.
+    """
+    graph, names = model.graph, safe_names(task_names)
+    outputs = {id(value) for value in graph.outputs}
+    computed = (value for node in graph.all_nodes() for value in node.outputs)
+    for value in list(chain(graph.initializers.values(), computed)):
+        if value.name in names and id(value) not in outputs:
+            value.name = f"{_INNER}{value.name}"
+    for value, name in zip(graph.outputs, names, strict=True):
+        value.name = name
+    model.metadata_props[TASKS_PROPERTY] = json.dumps(list(task_names), ensure_ascii=False)
 
 
 def _write_exports(network: PlainNetwork, samples: Tensor, folder: Path) -> None:

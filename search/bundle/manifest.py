@@ -168,6 +168,11 @@ class Manifest(_Record):
         return [task.output_name or task.name for task in self.tasks]
 
     @property
+    def title(self) -> str:
+        """The study and the network within it: ``digits, trial 7``."""
+        return f"{self.study}, {'trial ' if self.system is None else ''}{self.label}"
+
+    @property
     def origin(self) -> str:
         """What delivered the network, in words."""
         if self.system is not None:

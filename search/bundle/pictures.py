@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, PercentFormatter
+from matplotlib.ticker import EngFormatter, PercentFormatter
 
 from gatefront.search.results.comparison_table import ComparisonTable
 from gatefront.search.results.records import StudyView, TrialPoint
@@ -45,7 +45,7 @@ def draw_front(view: StudyView, trial: TrialPoint, path: Path, *, flop_budget: i
         plot.axvline(flop_budget, color=_CHOSEN, linestyle="--", linewidth=1.2, label="flop_budget", zorder=1)
     plot.axhline(0, color=_MUTED, linewidth=0.8, zorder=0)
     plot.margins(x=0.12, y=0.14)
-    plot.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_flops(value)))
+    plot.xaxis.set_major_formatter(EngFormatter())
     plot.set(xlabel="FLOPs per image (2 per multiply-add)", ylabel="Δ_MTL in % (single-task = 0)")
     plot.set_title(f"{view.summary.name}: accuracy against cost", loc="left")
     figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=9)
@@ -64,7 +64,7 @@ def draw_systems(table: ComparisonTable, system: str, path: Path) -> None:
         plot.annotate(line.system, place, (6, 4), textcoords="offset points", fontsize=8)
     plot.axhline(0, color=_MUTED, linewidth=0.8, zorder=0)
     plot.margins(x=0.16, y=0.14)
-    plot.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_flops(value)))
+    plot.xaxis.set_major_formatter(EngFormatter())
     plot.set(xlabel="FLOPs per image (2 per multiply-add)", ylabel="Δ_MTL in % (single-task = 0)")
     plot.set_title(f"{table.name}: systems compared, mean over seeds ± one deviation", loc="left")
     _save(figure, path)
@@ -78,14 +78,6 @@ def draw_gate_map(gate_map: GateMap, path: Path, *, title: str) -> None:
     _draw_cost(cost, gate_map)
     heat.set_title(title, loc="left")
     _save(figure, path)
-
-
-def format_flops(flops: float) -> str:
-    """Three significant digits with a unit: ``1.23 M``."""
-    for factor, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(flops) >= factor:
-            return f"{flops / factor:.3g} {unit}"
-    return f"{flops:.3g}"
 
 
 def site_costs(site: GateSite) -> tuple[list[float], float]:
@@ -130,7 +122,7 @@ def _draw_cost(plot: Axes, gate_map: GateMap) -> None:
     plot.set_xticks(
         places, [_as_label(site.name) for site in gate_map.sites], rotation=90 if len(costs) > 8 else 0, fontsize=8
     )
-    plot.yaxis.set_major_formatter(FuncFormatter(lambda value, _: format_flops(value)))
+    plot.yaxis.set_major_formatter(EngFormatter())
     plot.set(ylabel="FLOPs", xlabel="gate sites, from the input to the heads")
     plot.legend(
         frameon=False, fontsize=8, ncols=min(4, len(gate_map.tasks) + 1), loc="lower left", bbox_to_anchor=(0, 1)

@@ -1,40 +1,34 @@
 """Pulling: from a study to a verified folder that a person deploys."""
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 
 from gatefront.search.bundle.card import write_card
 from gatefront.search.bundle.export import export_network
-from gatefront.search.bundle.file_names import (
-    CARD,
-    FRONT_PICTURE,
-    GATE_MAP_PICTURE,
-    STUDY_FILE,
-)
+from gatefront.search.bundle.file_names import CARD, FRONT_PICTURE, GATE_MAP_PICTURE, STUDY_FILE
 from gatefront.search.bundle.manifest import file_entry, write_manifest
-from gatefront.search.bundle.manifest_builder import describe
-from gatefront.search.bundle.pictures import draw_front, draw_gate_map, format_flops
-from gatefront.search.bundle.source import PullSource, StudySource, Wanted, gather_source
+from gatefront.search.bundle.pictures import draw_gate_map
+from gatefront.search.bundle.source import (
+    PRUNING,
+    READING,
+    BundleSource,
+    Progress,
+    Wanted,
+    study_source,
+)
 from gatefront.search.bundle.staging import placing, require_free
 from gatefront.search.bundle.verify import TOLERANCE, verify_bundle
 from gatefront.search.errors import BundleError
+from gatefront.search.results.formats import format_delta, format_flops
 from gatefront.search.results.point_label import PointLabel
-from gatefront.spaces import PlainNetwork, count_flops
-from gatefront.trainer.checkpoints.network_file import Delivered, load_delivered
+from gatefront.search.snapshots.protocol import Reader
+from gatefront.spaces import InterroGateNetwork, count_flops
 
-Progress = Callable[[str], None]
-"""Told of every step as it begins, in words such as ``exporting it``."""
+_EXPORTING, _COMPARING = "exporting it", "comparing it with the trained network"
+_DRAWING, _VERIFYING = "drawing its pictures", "verifying the bundle"
 
-STEPS = (
-    "reading the study and its data",
-    "pruning the trained network",
-    "exporting it",
-    "comparing it with the trained network",
-    "drawing its pictures",
-    "verifying the bundle",
-)
+STEPS = (READING, PRUNING, _EXPORTING, _COMPARING, _DRAWING, _VERIFYING)
 """The steps of a pull, in order."""
 
 
@@ -43,7 +37,7 @@ def silent(_step: str) -> None:
 
 
 def pull_bundle(  # noqa: PLR0913  # one parameter per wish of whoever pulls
-    reader: StudySource,
+    reader: Reader,
     study: str,
     *,
     flop_budget: str | None = None,
@@ -72,59 +66,63 @@ def pull_bundle(  # noqa: PLR0913  # one parameter per wish of whoever pulls
     """
     require_free(output)
     wanted = Wanted(flop_budget=flop_budget, latency_budget_ms=latency_budget_ms, trial=trial)
-    reading, *writing, verifying = STEPS
-    progress(reading)
-    source = gather_source(reader, study, wanted, cache_dir=cache_dir)
+    source = study_source(reader, study, wanted, cache_dir=cache_dir, progress=progress)
+    return write_bundle(source, output, progress=progress)
+
+
+def write_bundle(source: BundleSource, output: Path, *, progress: Progress = silent) -> Path:
+    """Write a bundle to ``output`` and verify it; nothing appears there if anything fails.
+
+    Args:
+        source: the network with everything that its bundle tells of it.
+        output: a folder that does not exist yet, or is empty.
+        progress: told of each of the ``STEPS`` behind the pruning.
+
+    Returns:
+        The folder's absolute path.
+
+    Raises:
+        OutputFolderError: ``output`` holds something already.
+        BundleError: the exported network does not do what was measured.
+    """
+    require_free(output)
     output = output.absolute()
+    _check_cost(source)
     with placing(output) as partial:
-        _write(source, partial, writing, progress)
-        progress(verifying)
+        _write(source, partial, progress)
+        progress(_VERIFYING)
         verify_bundle(partial)
     return output
 
 
-def _write(source: PullSource, folder: Path, steps: Sequence[str], progress: Progress) -> None:
-    pruning, exporting, comparing, drawing = steps
-    progress(pruning)
-    delivered = load_delivered(source.network_path)
-    network = delivered.make_plain()
-    _check_cost(network, source)
-    progress(exporting)
-    exported = export_network(network, source.samples, folder)
-    progress(comparing)
-    with torch.no_grad():
-        expected = delivered.network(source.samples)
-    for name, output in zip(network.task_names, exported.outputs, strict=True):
-        if not torch.allclose(output, expected[name], rtol=TOLERANCE, atol=TOLERANCE):
-            raise BundleError(f"task {name}: the pruned network's outputs differ from the trained network's.")
-    progress(drawing)
-    (folder / STUDY_FILE).write_text(source.study_file)
-    _draw(source, delivered, folder)
-    manifest = describe(source, network, delivered, no_plan_because=exported.no_plan_because)
-    (folder / CARD).write_text(write_card(manifest))
-    files = {path.name: file_entry(path) for path in sorted(folder.iterdir())}
-    write_manifest(manifest.model_copy(update={"files": files}), folder)
-
-
-def _check_cost(network: PlainNetwork, source: PullSource) -> None:
-    description, point = source.data.description, source.chosen.point
-    counted = count_flops(network, (description.in_channels, *description.input_size))
-    if counted != point.flops:
+def _check_cost(source: BundleSource) -> None:
+    description, manifest = source.data.description, source.manifest
+    counted = count_flops(source.network, (description.in_channels, *description.input_size))
+    if counted != manifest.flops.value:
         raise BundleError(
-            f"trial {point.label} is recorded with {point.flops:,} FLOPs, its network costs {counted:,}.",
-            hint="Its file in the study's storage folder is not the one the trial wrote.",
+            f"{manifest.origin} is recorded with {manifest.flops.value:,} FLOPs, its network costs {counted:,}.",
+            hint="Its file in the storage folder is not the one that was measured.",
         )
 
 
-def _draw(source: PullSource, delivered: Delivered, folder: Path) -> None:
-    point, summary = source.chosen.point, source.view.summary
-    budget = source.flop_budget if source.flop_budget is not None else summary.flop_budget
-    draw_front(source.view, point, folder / FRONT_PICTURE, flop_budget=budget)
-    if delivered.family != "interrogate":
-        return
-    if source.chosen.gate_map is None:
-        raise BundleError(f"trial {point.label} has no gate map in the database.")
-    title = (
-        f"{summary.name}, trial {point.label}: {format_flops(point.flops or 0)} FLOPs, Δ_MTL {point.delta_mtl:+.2f} %"
-    )
-    draw_gate_map(source.chosen.gate_map, folder / GATE_MAP_PICTURE, title=title)
+def _write(source: BundleSource, folder: Path, progress: Progress) -> None:
+    progress(_EXPORTING)
+    samples, trained = source.samples, source.delivered.network
+    exported = export_network(source.network, samples, folder)
+    progress(_COMPARING)
+    with torch.no_grad():
+        expected = trained(samples)
+    for name, output in zip(source.network.task_names, exported.outputs, strict=True):
+        if not torch.allclose(output, expected[name], rtol=TOLERANCE, atol=TOLERANCE):
+            raise BundleError(f"task {name}: the plain network's outputs differ from the trained network's.")
+    progress(_DRAWING)
+    (folder / STUDY_FILE).write_text(source.study_file)
+    source.draw_front(folder / FRONT_PICTURE)
+    manifest = source.manifest.model_copy(update={"no_plan_because": exported.no_plan_because})
+    if isinstance(trained, InterroGateNetwork):
+        cost, delta = format_flops(manifest.flops.value), format_delta(manifest.delta_mtl)
+        title = f"{manifest.title}: {cost}, Δ_MTL {delta}"
+        draw_gate_map(trained.gate_map(), folder / GATE_MAP_PICTURE, title=title)
+    (folder / CARD).write_text(write_card(manifest))
+    files = {path.name: file_entry(path) for path in sorted(folder.iterdir())}
+    write_manifest(manifest.model_copy(update={"files": files}), folder)

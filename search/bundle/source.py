@@ -1,35 +1,33 @@
 """What a bundle is made from, gathered before anything is written."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from gatefront.search.bundle.manifest import Manifest
+from gatefront.search.bundle.manifest_builder import TaskResults, describe_network, describe_trial
+from gatefront.search.bundle.pictures import draw_front
 from gatefront.search.bundle.selection import choose_point
 from gatefront.search.config.quantities import parse_flop_budget
 from gatefront.search.config.study_file import parse_study
 from gatefront.search.errors import NothingToPullError
 from gatefront.search.results.point_label import PointLabel
-from gatefront.search.results.records import PointDetail, StudyView, TrialDetail
+from gatefront.search.results.records import StudyView
+from gatefront.search.snapshots.protocol import Reader
+from gatefront.spaces import PlainNetwork
+from gatefront.trainer.checkpoints.network_file import Delivered, load_delivered
 from gatefront.trainer.data import MultiTaskData, load_data
 
 NUM_SAMPLES = 4
 
+Progress = Callable[[str], None]
+"""Told of every step as it begins, in words such as ``exporting it``."""
 
-class StudySource(Protocol):
-    """The part of :class:`gatefront.search.snapshots.reader.StudyReader` that a bundle needs."""
-
-    def view(self, study: str, /) -> StudyView: ...
-
-    def trial(self, study: str, number: int, /) -> TrialDetail: ...
-
-    def study_file(self, study: str, /) -> str: ...
-
-    def network_path(self, study: str, number: int, derived: int, /) -> Path: ...
-
-    def cache_dir(self, study: str, /) -> Path: ...
+READING, PRUNING = "reading the study and its data", "pruning the trained network"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,26 +40,31 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PullSource:
-    """One chosen point of a trial with everything its bundle tells.
+class BundleSource:
+    """One trained network with everything that its bundle tells of it.
 
-    ``requested`` is the budget as a person wrote it; ``flop_budget`` the same in FLOPs. ``samples`` are the
-    first images of the validation split, normalised.
+    ``network`` is made from ``delivered``. ``manifest`` has no files yet, and does not know what the export leaves out.
+    ``draw_front`` draws to a file where the network lies among others.
     """
 
-    view: StudyView
-    trial: TrialDetail
-    chosen: PointDetail
-    study_file: str
-    network_path: Path
-    data_name: str
+    delivered: Delivered
+    network: PlainNetwork
     data: MultiTaskData
-    samples: Tensor
-    requested: str | None
-    flop_budget: int | None
+    study_file: str
+    manifest: Manifest
+    draw_front: Callable[[Path], None]
+
+    @property
+    def samples(self) -> Tensor:
+        """The first images of the validation split, normalized, ``[images, channels, height, width]``."""
+        count = min(NUM_SAMPLES, self.data.description.num_val)
+        # At least two, so that no exporter mistakes the batch axis for a constant of one.
+        return torch.stack([self.data.val[index % count].image for index in range(max(2, count))]).float()
 
 
-def gather_source(reader: StudySource, study: str, wanted: Wanted, *, cache_dir: Path | None) -> PullSource:
+def study_source(
+    reader: Reader, study: str, wanted: Wanted, *, cache_dir: Path | None, progress: Progress
+) -> BundleSource:
     """Choose the point and load what its bundle tells of.
 
     Raises:
@@ -70,6 +73,7 @@ def gather_source(reader: StudySource, study: str, wanted: Wanted, *, cache_dir:
         StudyFileError: the FLOP budget cannot be read.
         DataError: the study's data are not where they were.
     """
+    progress(READING)
     view = reader.view(study)
     requested, budget = _settle_budget(view, wanted.flop_budget, wanted.trial)
     point = choose_point(view, flop_budget=budget, latency_budget_ms=wanted.latency_budget_ms, label=wanted.trial)
@@ -83,17 +87,22 @@ def gather_source(reader: StudySource, study: str, wanted: Wanted, *, cache_dir:
     section = parse_study(study_file).data
     data = load_data(section.as_spec(), cache_dir or reader.cache_dir(study))
     detail = reader.trial(study, point.number)
-    return PullSource(
-        view=view,
-        trial=detail,
-        chosen=next(network for network in detail.networks if network.point.derived == point.derived),
-        study_file=study_file,
-        network_path=network_path,
-        data_name=section.name,
+    progress(PRUNING)
+    delivered = load_delivered(network_path)
+    network = delivered.make_plain()
+    chosen = next(found for found in detail.networks if found.point.derived == point.derived)
+    alone = next((found.metrics for found in view.references if found.kind == "single_task"), {})
+    results = TaskResults(
+        records=view.summary.tasks, metrics=point.metrics, single_task=alone, deltas=chosen.delta_per_task
+    )
+    common = describe_network(delivered, network, section.name, data, results)
+    return BundleSource(
+        delivered=delivered,
+        network=network,
         data=data,
-        samples=first_images(data),
-        requested=requested,
-        flop_budget=budget,
+        study_file=study_file,
+        manifest=describe_trial(view, detail, chosen, common, requested=requested, flop_budget=budget),
+        draw_front=partial(draw_front, view, point, flop_budget=view.summary.flop_budget if budget is None else budget),
     )
 
 
@@ -104,10 +113,3 @@ def _settle_budget(view: StudyView, asked: str | None, trial: PointLabel | None)
         # A trial named by number is taken as it is; every trial of a study with a budget keeps to it anyway.
         return None, None
     return view.summary.flop_budget_text, view.summary.flop_budget
-
-
-def first_images(data: MultiTaskData) -> Tensor:
-    """The first images of the validation split, ``[images, channels, height, width]``."""
-    count = min(NUM_SAMPLES, data.description.num_val)
-    # At least two, so that no exporter mistakes the batch axis for a constant of one.
-    return torch.stack([data.val[index % count].image for index in range(max(2, count))]).float()

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gatefront.search.results.comparison_table import ComparisonTable, Spread
-from gatefront.search.results.formats import format_flops
+from gatefront.search.results.formats import format_amount, format_share, format_signed
 
 FAIRNESS = (
     "Same data, same validation split, same seeds; Δ_MTL and rank on that split, on which nothing was selected.",
@@ -32,13 +32,13 @@ def comparison_words(table: ComparisonTable) -> Table:
     for line in table.lines:
         out.add_row(
             line.system,
-            *(_spread(line.metrics[task.name], "") for task in table.tasks),
-            _spread(line.delta_mtl, "+"),
+            *(_spread(line.metrics[task.name]) for task in table.tasks),
+            format_signed(line.delta_mtl.mean, line.delta_mtl.deviation),
             f"{line.mean_rank:.1f}",
-            format_flops(line.flops),
-            f"{100 * line.flops / single:.1f}%" if single else "–",
-            format_flops(line.num_parameters),
-            format_flops(line.train_flops),
+            format_amount(line.flops),
+            format_share(line.flops, single or 0),
+            format_amount(line.num_parameters),
+            format_amount(line.train_flops),
             str(line.num_seeds),
         )
     return out
@@ -55,6 +55,6 @@ def comparison_document(table: ComparisonTable) -> dict[str, Any]:
     return {"name": table.name, "fairness": list(FAIRNESS), "tasks": list(table.tasks), "systems": list(table.lines)}
 
 
-def _spread(value: Spread, sign: str) -> str:
+def _spread(value: Spread) -> str:
     deviation = "" if value.deviation is None else f" ± {value.deviation:.2f}"
-    return f"{value.mean:{sign}.2f}{deviation}"
+    return f"{value.mean:.2f}{deviation}"

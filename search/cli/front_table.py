@@ -12,7 +12,7 @@ from rich.text import Text
 from gatefront.search.config.latency import LatencyRule
 from gatefront.search.results.best_point import front_points
 from gatefront.search.results.cost import cost_line, study_cost
-from gatefront.search.results.formats import format_flops, format_interval, format_latency, format_share, format_signed
+from gatefront.search.results.formats import format_amount, format_latency, format_share, format_signed
 from gatefront.search.results.missing_front import no_front_reason
 from gatefront.search.results.records import StudyView, TrialPoint
 from gatefront.search.results.unlearned_tasks import unlearned_sentences
@@ -115,9 +115,9 @@ def front_table(view: StudyView) -> Table:
     for point in front_points(view):
         best = " *" if point.label == summary.best_label else ""
         requested = point.requested(summary.flop_budget)
-        asked = "no cap" if requested is None else format_flops(requested)
+        asked = "no cap" if requested is None else format_amount(requested)
         costs = (asked, point.flops, point.latency_ms)
-        delta_mtl = format_interval(point.expected_delta_mtl, point.half_width)
+        delta_mtl = format_signed(point.expected_delta_mtl, point.half_width)
         table.add_row(f"{point.label}{best}", *_cells(view, delta_mtl, costs, point.metrics))
     table.add_section()
     for reference in view.references:
@@ -139,7 +139,7 @@ def _cells(
     return [
         delta_mtl,
         requested,
-        format_flops(flops or 0),
+        format_amount(flops or 0),
         format_share(flops or 0, summary.single_task_flops),
         *([] if summary.latency is None else [format_latency(latency_ms)]),
         *(f"{metrics[task.name]:.2f}" if task.name in metrics else "–" for task in summary.tasks),

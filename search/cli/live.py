@@ -14,7 +14,15 @@ from rich.table import Table
 from rich.text import Text
 
 from gatefront.search.errors import StoreError
-from gatefront.search.results.formats import format_duration, format_flops, format_latency, format_share, format_signed
+from gatefront.search.results.formats import (
+    format_amount,
+    format_delta,
+    format_duration,
+    format_flops,
+    format_latency,
+    format_share,
+    format_signed,
+)
 from gatefront.search.results.records import StudyView, TrialPoint, num_done
 from gatefront.search.results.states import DONE_STATES, TrialState
 from gatefront.search.snapshots.reader import StudyReader
@@ -110,8 +118,8 @@ def render(view: StudyView) -> RenderableType:
             Text(f"{point.state}{_repeated(point)}" if not point.cause else f"{point.state}: {point.cause[:60]}"),
             f"{point.epoch}/{point.num_epochs}",
             format_signed(point.delta_mtl),
-            "–" if point.flops is None else format_flops(point.flops),
-            "–" if point.flops is None else format_share(point.flops, summary.single_task_flops),
+            format_amount(point.flops),
+            format_share(point.flops, summary.single_task_flops),
         )
     headline = Text(f"{summary.name}  {summary.state}  {summary.message}")
     return Group(headline, bar, progress_line(view), "", table)
@@ -133,7 +141,7 @@ def progress_line(view: StudyView) -> str:
     best = (
         "no point on the front yet"
         if summary.best_delta_mtl is None
-        else f"best Δ_MTL{budget} {format_signed(summary.best_delta_mtl)} % (trial {summary.best_label})"
+        else f"best Δ_MTL{budget} {format_delta(summary.best_delta_mtl)} (trial {summary.best_label})"
     )
     return (
         f"{num_done(view)}/{summary.num_trials} trials done, {best}, hypervolume {hypervolume}, "
@@ -152,7 +160,7 @@ def _outcome(point: TrialPoint, view: StudyView, derived: int) -> str:
         slow = ", too slow" if "latency" in point.exceeds else ""
         more = f", and {derived} derived point{'s' * (derived > 1)}" if derived else ""
         return (
-            f"COMPLETE: Δ_MTL {point.delta_mtl:+.2f} % at {format_flops(point.flops)} FLOPs "
+            f"COMPLETE: Δ_MTL {format_delta(point.delta_mtl)} at {format_flops(point.flops)} "
             f"({share} of single-task){latency}{slow}{more}"
         )
     if point.state is TrialState.RUNNING:

@@ -24,7 +24,7 @@ _MIN_FREE_BYTES = 512 * 2**20
 def check_networks(plan: StudyPlan) -> Check:
     """Floor, ceiling and budget; of other families what their networks cost at the largest capacity."""
     whole = plan.largest.single_task
-    budget = "no cap" if plan.budgets.flops is None else f"{format_flops(plan.budgets.flops)} FLOPs"
+    budget = "no cap" if plan.budgets.flops is None else format_flops(plan.budgets.flops)
     return Check(
         "networks",
         True,

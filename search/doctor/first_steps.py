@@ -66,7 +66,7 @@ class FirstSteps:
             return Check(
                 name,
                 True,
-                f"not tried: the network computes {format_flops(self.flops)} FLOPs a sample, and {_STEPS} steps are "
+                f"not tried: the network computes {format_flops(self.flops)} a sample, and {_STEPS} steps are "
                 f"taken up to {format_flops(round(limit))} on {self.device.type.upper()}",
             )
         detail = (

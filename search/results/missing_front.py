@@ -89,7 +89,7 @@ def _nearest(view: StudyView) -> list[tuple[Exceeded, str]]:
     found: list[tuple[Exceeded, str]] = []
     if cheapest:
         flops, label = min(cheapest)
-        found.append(("flops", f"cheapest so far costs {format_flops(flops)} FLOPs (trial {label})"))
+        found.append(("flops", f"cheapest so far costs {format_flops(flops)} (trial {label})"))
     if fastest:
         latency, label = min(fastest)
         found.append(("latency", f"fastest so far takes {format_latency(latency)} (trial {label})"))

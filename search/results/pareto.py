@@ -4,7 +4,7 @@ Points are ``(delta_mtl, flops)``: Δ_MTL in percentage points, higher is better
 batch 1, lower is better.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import moocore
@@ -68,12 +68,6 @@ class RunningHypervolume:
             self._front = [*kept, point]
             self.value = hypervolume(self._front, self._frame)
         return self.value
-
-
-def hypervolume_history(points: Iterable[Point], frame: ReferenceFrame) -> list[float]:
-    """The hypervolume after each point, in the order given."""
-    running = RunningHypervolume(frame)
-    return [running.add(point) for point in points]
 
 
 def best_under_budget(points: Sequence[Point], flop_budget: int | None) -> int | None:

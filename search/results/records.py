@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import Field
 
 from gatefront.search.config.latency import LatencyRule
 from gatefront.search.results.budgets import Exceeded
@@ -14,6 +16,11 @@ from gatefront.search.results.point_label import PointLabel
 from gatefront.search.results.reference_point import ReferencePoint
 from gatefront.search.results.states import DONE_STATES, StudyState, TrialState
 from gatefront.spaces.gating.gate_map import GateMap
+
+Value = TypeVar("Value")
+
+NotServed = Annotated[Value, Field(exclude=True)]
+"""A field that the HTTP interface leaves out where it sends the record."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +71,7 @@ class StudySummary:
     single_task_flops: int
     floor_flops: int
     tasks: tuple[TaskRecord, ...]
-    best_trial: int | None
+    best_trial: NotServed[int | None]
     best_label: str | None
     best_delta_mtl: float | None
     hypervolume: float | None
@@ -72,7 +79,7 @@ class StudySummary:
     eta_seconds: float | None
     data: str
     backbone: str
-    storage_dir: str
+    storage_dir: NotServed[str]
     param_budget_text: str = ""
     latency: LatencyRule | None = None
     started_from: str | None = None

@@ -27,6 +27,9 @@ class StudyState(StrEnum):
     LOST = "LOST"
 
 
+DRIVEN_STATES = (StudyState.PREPARING, StudyState.RUNNING, StudyState.STOPPING)
+"""States of a study that has a driver. STOPPING is never stored: snapshots conclude it from the stop request."""
+
 OPEN_STATES = (TrialState.QUEUED, TrialState.RUNNING)
 
 

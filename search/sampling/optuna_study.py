@@ -166,11 +166,6 @@ def tell_stopped_early(study: optuna.Study, trial: optuna.Trial) -> None:
     study.tell(trial, state=OptunaState.PRUNED)
 
 
-def params_of(trial: optuna.Trial) -> Mapping[str, object]:
-    """The trial's parameters by knob name."""
-    return dict(trial.params)
-
-
 def _suggest(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> None:
     if isinstance(distribution, FloatDistribution):
         trial.suggest_float(name, distribution.low, distribution.high, log=distribution.log)

@@ -7,16 +7,15 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from gatefront.search.errors import AmendmentError, StudyNotFoundError
-from gatefront.search.results.states import DONE_STATES, StudyState, TrialState
+from gatefront.search.errors import AmendmentError
+from gatefront.search.results.states import DONE_STATES, DRIVEN_STATES, StudyState, TrialState
 from gatefront.search.service.front_guard import front_can_be_pulled
 from gatefront.search.storage.database.open import open_store
 from gatefront.search.storage.lease import holds
+from gatefront.search.storage.required_rows import require_study, require_trial
 from gatefront.search.storage.tables.events import COMMAND_LINE, add_event
-from gatefront.search.storage.tables.schema import StudyRow, TrialRow
+from gatefront.search.storage.tables.schema import StudyRow
 from gatefront.search.storage.tables.sql import database_time
-
-_DRIVEN = (StudyState.PREPARING, StudyState.RUNNING)
 
 
 def extend(engine: sa.Engine, study: str, more: int, *, actor: str = COMMAND_LINE) -> bool:
@@ -61,7 +60,7 @@ def release_lost_study(engine: sa.Engine, study: str, *, actor: str) -> bool:
         StudyNotFoundError: there is no such study.
     """
     with _amending(engine, study) as (session, row):
-        if holds(row, database_time(session)) or row.state not in _DRIVEN:
+        if holds(row, database_time(session)) or row.state not in DRIVEN_STATES:
             return False
         row.state, row.message, row.is_kept = StudyState.STOPPED, "Stopped after its driver was lost.", False
         add_event(session, study, "stop_asked", "its driver was lost", actor=actor)
@@ -101,7 +100,7 @@ def void_trial(engine: sa.Engine, study: str, number: int, reason: str, *, actor
     if not reason.strip():
         raise AmendmentError("--reason is missing: a void trial says why it is.", hint='Add --reason "...".')
     with _amending(engine, study) as (session, row):
-        trial = _trial(session, study, number)
+        trial = require_trial(session, study, number)
         if trial.state == TrialState.VOID:
             raise AmendmentError(f"trial {number} of study {study!r} is void already: {trial.void_reason}")
         if trial.state not in DONE_STATES:
@@ -122,7 +121,7 @@ def unvoid_trial(engine: sa.Engine, study: str, number: int, *, actor: str = COM
         AmendmentError: the trial is not void, or it would stand on the front and its network was taken away.
     """
     with _amending(engine, study) as (session, row):
-        trial = _trial(session, study, number)
+        trial = require_trial(session, study, number)
         if trial.state != TrialState.VOID or trial.voided_from is None:
             raise AmendmentError(f"trial {number} of study {study!r} is not void, it is {trial.state}.")
         state = TrialState(trial.voided_from)
@@ -135,18 +134,8 @@ def unvoid_trial(engine: sa.Engine, study: str, number: int, *, actor: str = COM
 @contextmanager
 def _amending(engine: sa.Engine, study: str) -> Iterator[tuple[Session, StudyRow]]:
     with Session(engine) as session, session.begin():
-        row = session.get(StudyRow, study)
-        if row is None:
-            raise StudyNotFoundError(f"there is no study {study!r} in the database.")
-        yield session, row
+        yield session, require_study(session, study)
         session.execute(sa.update(StudyRow).where(StudyRow.name == study).values(revision=StudyRow.revision + 1))
-
-
-def _trial(session: Session, study: str, number: int) -> TrialRow:
-    row = session.get(TrialRow, (study, number))
-    if row is None:
-        raise StudyNotFoundError(f"study {study!r} has no trial {number}.")
-    return row
 
 
 def _more_trials(count: int) -> str:

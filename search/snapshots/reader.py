@@ -30,11 +30,12 @@ from gatefront.search.snapshots.trial_provenance import TrialProvenance, read_tr
 from gatefront.search.storage.artifacts.paths import StudyFolders
 from gatefront.search.storage.database.engine import open_readonly_engine, unreachable
 from gatefront.search.storage.database.migrate import upgrade_older
+from gatefront.search.storage.required_rows import require_trial
 from gatefront.search.storage.tables.comparisons import comparison_revision, list_comparison_names, read_comparison
 from gatefront.search.storage.tables.epochs import read_gate_course
 from gatefront.search.storage.tables.latencies import read_latencies
 from gatefront.search.storage.tables.networks import read_networks
-from gatefront.search.storage.tables.schema import EpochRow, ReferenceRow, StudyRow, TrialRow
+from gatefront.search.storage.tables.schema import EpochRow, ReferenceRow, StudyRow
 from gatefront.search.storage.tables.sql import database_time
 
 Found = TypeVar("Found")
@@ -116,12 +117,12 @@ class StudyReader:
     def gate_course(self, study: str, number: int) -> GateHistory:
         """How a trial's gates stood after each of its epochs. Raises :class:`StudyNotFoundError`."""
         with self._reading_study(study) as (session, _):
-            return read_gate_course(session, _trial_row(session, study, number))
+            return read_gate_course(session, require_trial(session, study, number))
 
     def trace(self, study: str, number: int) -> TrialProvenance:
         """Where a trial came from, where it ran and what it said there. Raises :class:`StudyNotFoundError`."""
         with self._reading_study(study) as (session, row):
-            return read_trial_provenance(session, row, _trial_row(session, study, number))
+            return read_trial_provenance(session, row, require_trial(session, study, number))
 
     def system(self) -> SystemView:
         """The database's health, and what drives and trains at the moment. ``StoreError`` if it cannot be reached."""
@@ -155,7 +156,7 @@ class StudyReader:
         return points, sha256(repr((points, read_latencies(session, row.name, number))).encode()).hexdigest()
 
     def _read_trial(self, session: Session, row: StudyRow, number: int, points: Sequence[TrialPoint]) -> TrialDetail:
-        trial = _trial_row(session, row.name, number)
+        trial = require_trial(session, row.name, number)
         of_trial = (EpochRow.study == row.name, EpochRow.number == number)
         return trial_detail(
             trial,
@@ -207,13 +208,6 @@ class StudyReader:
 def _points(view: StudyView, number: int) -> list[TrialPoint]:
     """A trial's own point, then those derived from it; none if there is no such trial."""
     return [point for point in (*view.all_points, *view.repeats) if point.number == number]
-
-
-def _trial_row(session: Session, study: str, number: int) -> TrialRow:
-    found = session.get(TrialRow, (study, number))
-    if found is None:
-        raise StudyNotFoundError(f"study {study!r} has no trial {number}.")
-    return found
 
 
 def _there(found: Found | None, name: str) -> Found:

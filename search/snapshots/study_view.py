@@ -9,14 +9,12 @@ from gatefront.search.results.hypervolume import hypervolume_points
 from gatefront.search.results.pareto import ReferenceFrame
 from gatefront.search.results.records import HypervolumePoint, StudySummary, StudyView, TrialPoint
 from gatefront.search.results.reference_point import ReferencePoint
-from gatefront.search.results.states import StudyState, TrialState
+from gatefront.search.results.states import DRIVEN_STATES, StudyState, TrialState
 from gatefront.search.snapshots.front_membership import NOWHERE, FrontStatus, places
 from gatefront.search.snapshots.study_rows import RawTrial, StudyRows
 from gatefront.search.snapshots.summary import study_summary
 from gatefront.search.storage.lease import holds
 from gatefront.search.storage.tables.schema import StudyRow
-
-_DRIVEN = (StudyState.PREPARING, StudyState.RUNNING, StudyState.STOPPING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +58,7 @@ def revision(row: StudyRow, now: datetime) -> str:
 def study_state(row: StudyRow, now: datetime) -> StudyState:
     """The stored state, seen in the light of the driver's heartbeat."""
     state = StudyState(row.state)
-    if state not in _DRIVEN:
+    if state not in DRIVEN_STATES:
         return state
     if not holds(row, now):
         return StudyState.LOST

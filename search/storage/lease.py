@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from gatefront.search.errors import LeaseLostError, StudyBusyError, StudyNotFoundError
+from gatefront.search.errors import LeaseLostError, StudyBusyError
 from gatefront.search.storage.process_identity import is_certainly_dead, process_identity
+from gatefront.search.storage.required_rows import require_study
 from gatefront.search.storage.tables.schema import StudyRow
 from gatefront.search.storage.tables.sql import database_time
 
@@ -98,9 +99,7 @@ class Lease:
 
     def _look(self) -> tuple[StudyRow, datetime]:
         with Session(self._engine) as session:
-            row = session.get(StudyRow, self._study)
-            if row is None:
-                raise StudyNotFoundError(f"there is no study {self._study!r} in the database.")
+            row = require_study(session, self._study)
             session.expunge(row)
             return row, database_time(session)
 

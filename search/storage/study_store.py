@@ -9,12 +9,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from gatefront.search.errors import LeaseLostError, StudyExistsError, StudyNotFoundError
+from gatefront.search.errors import LeaseLostError, StudyExistsError
 from gatefront.search.results.budgets import Outcome
 from gatefront.search.results.latency import Latency
 from gatefront.search.results.records import EventKind
 from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.storage.database.retry import NO_RETRY, RetryPolicy, patient
+from gatefront.search.storage.required_rows import require_study, require_trial
 from gatefront.search.storage.tables.epochs import RungEpoch, read_rung_epochs, sum_of_epochs, write_epoch
 from gatefront.search.storage.tables.events import add_event
 from gatefront.search.storage.tables.latencies import replace_latencies
@@ -73,27 +74,25 @@ class StudyStore:
     def load(self) -> StudyRow:
         """A detached copy of the study's row; raises :class:`StudyNotFoundError`."""
         with Session(self._engine) as session:
-            row = session.get(StudyRow, self.study)
-            if row is None:
-                raise StudyNotFoundError(f"there is no study {self.study!r} in the database.")
+            row = require_study(session, self.study)
             session.expunge(row)
             return row
 
     def begin_session(self, kind: EventKind, detail: str, *, actor: str, is_kept: bool) -> None:
         """A driver has begun, because ``actor`` asked for it."""
         with self._writing() as session:
-            self._study_row(session).is_kept = is_kept
+            require_study(session, self.study).is_kept = is_kept
             add_event(session, self.study, kind, detail, actor=actor)
 
     def set_state(self, state: StudyState, message: str = "") -> None:
         with self._writing() as session:
-            self._study_row(session).state = state
-            self._study_row(session).message = message
+            require_study(session, self.study).state = state
+            require_study(session, self.study).message = message
 
     def set_message(self, message: str) -> None:
         """What the study does at the moment, in words."""
         with self._writing() as session:
-            self._study_row(session).message = message
+            require_study(session, self.study).message = message
 
     def open_trial(
         self,
@@ -140,7 +139,7 @@ class StudyStore:
     def start_attempt(self, number: int, worker: str) -> None:
         """A worker has begun the trial, or begun it again; told twice of one attempt, it counts it once."""
         with self._writing() as session:
-            row = self._trial_row(session, number)
+            row = require_trial(session, self.study, number)
             if (row.state, row.worker) == (TrialState.RUNNING, worker):
                 return
             row.state = TrialState.RUNNING
@@ -150,14 +149,14 @@ class StudyStore:
 
     def record_epoch(self, number: int, report: EpochReport) -> None:
         with self._writing() as session:
-            row = self._trial_row(session, number)
+            row = require_trial(session, self.study, number)
             row.epoch, row.num_epochs = report.epoch, report.num_epochs
             write_epoch(session, row, report)
 
     def complete_trial(self, number: int, result: TrialResult) -> None:
         """Store a checked result with all its networks; those of an earlier result of the trial go."""
         with self._writing() as session:
-            row = self._trial_row(session, number)
+            row = require_trial(session, self.study, number)
             row.state, row.cause = TrialState.COMPLETE, ""
             row.finished_at, row.seconds = datetime.now(UTC), result.seconds
             row.flops_before_cut, row.device = result.flops_before_cut, result.device
@@ -166,7 +165,7 @@ class StudyStore:
 
     def fail_trial(self, number: int, cause: str) -> None:
         with self._writing() as session:
-            row = self._trial_row(session, number)
+            row = require_trial(session, self.study, number)
             row.state, row.cause = TrialState.FAILED, cause
             row.finished_at = datetime.now(UTC)
             if row.started_at is not None:
@@ -175,7 +174,7 @@ class StudyStore:
     def stop_trial_early(self, number: int, cause: str) -> None:
         """The trial ends before its time; it has cost what its epochs took."""
         with self._writing() as session:
-            row = self._trial_row(session, number)
+            row = require_trial(session, self.study, number)
             row.state, row.cause = TrialState.STOPPED_EARLY, cause
             row.finished_at = datetime.now(UTC)
             row.seconds = sum_of_epochs(session, self.study, number)
@@ -183,7 +182,7 @@ class StudyStore:
     def is_confirmation(self, number: int) -> bool:
         """True for a trial that is another seed of an earlier one."""
         with Session(self._engine) as session:
-            return self._trial_row(session, number).confirms is not None
+            return require_trial(session, self.study, number).confirms is not None
 
     def rung_epochs(self, rungs: Sequence[int]) -> list[RungEpoch]:
         """What trials reported of these epochs while their gates learned; those of void ones do not count."""
@@ -193,7 +192,7 @@ class StudyStore:
     def requeue_trial(self, number: int) -> None:
         """The trial was interrupted; it goes on from its checkpoint when the study is resumed."""
         with self._writing() as session:
-            self._trial_row(session, number).state = TrialState.QUEUED
+            require_trial(session, self.study, number).state = TrialState.QUEUED
 
     def trial_states(self, *, repeats: bool = False) -> dict[int, TrialState]:
         """Of the trials that were asked for; with ``repeats``, of those that confirm others instead."""
@@ -224,7 +223,7 @@ class StudyStore:
     def record_latencies(self, number: int, derived: int, latencies: Iterable[Latency]) -> None:
         """Note how long a network of the trial takes; raises :class:`StudyNotFoundError`."""
         with self._writing() as session:
-            self._trial_row(session, number)
+            require_trial(session, self.study, number)
             replace_latencies(session, self.study, number, derived, latencies)
 
     def record_reference(
@@ -278,18 +277,6 @@ class StudyStore:
             )
             if self._holder is not None and written.rowcount != 1:
                 raise LeaseLostError("another driver has taken the study over while this one was silent.")
-
-    def _study_row(self, session: Session) -> StudyRow:
-        row = session.get(StudyRow, self.study)
-        if row is None:
-            raise StudyNotFoundError(f"there is no study {self.study!r} in the database.")
-        return row
-
-    def _trial_row(self, session: Session, number: int) -> TrialRow:
-        row = session.get(TrialRow, (self.study, number))
-        if row is None:
-            raise StudyNotFoundError(f"study {self.study!r} has no trial {number}.")
-        return row
 
 
 def _jsonable(document: Mapping[str, Any]) -> dict[str, Any]:

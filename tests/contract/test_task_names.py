@@ -12,9 +12,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, fx, nn
 
-from gatefront.search.bundle.export import export_network
+from gatefront.search.bundle.export import TASKS_PROPERTY, export_network
 from gatefront.search.bundle.file_names import ARCHITECTURE, ONNX_MODEL, SAMPLE_OUTPUTS, TORCH_MODEL, WEIGHTS
-from gatefront.search.bundle.onnx_names import TASKS_PROPERTY
 from gatefront.spaces import (
     Architecture,
     InterroGateNetwork,

@@ -63,8 +63,9 @@ def test_earlier_trial_is_pulled_with_the_manifest_that_it_had(folder: Path) -> 
     changed = {key for key in earlier.keys() | again.keys() if earlier.get(key) != again.get(key)}
     assert changed == {"created_at", "files", "manifest_sha256"}
     files = {name for name, entry in earlier["files"].items() if again["files"][name] != entry}
-    # The card has the date, and both exports the names of the modules that built them.
-    assert files == {"README.md", "model.onnx", "model.pt2"}
+    # The card has the date, the gate map's title its numbers in today's form, and both exports the names of the modules
+    # that built them.
+    assert files == {"README.md", "gate_map.png", "model.onnx", "model.pt2"}
 
 
 def test_earlier_checkpoint_is_read(folder: Path) -> None:

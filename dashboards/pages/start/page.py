@@ -21,9 +21,9 @@ from gatefront.dashboards.pages.start.study_file_editor import (
 from gatefront.dashboards.widgets import ids
 from gatefront.dashboards.widgets.components import alert, card, filled, problem
 from gatefront.dashboards.widgets.dialogs import ACTOR
+from gatefront.dashboards.widgets.ids import task_of_key
 from gatefront.dashboards.widgets.links import STUDIES, study_path
 from gatefront.dashboards.widgets.polling import UNREACHABLE
-from gatefront.dashboards.widgets.task_keys import task_of_key
 from gatefront.search.config.study_file import parse_study
 from gatefront.search.doctor.check import Check
 from gatefront.search.service.control.study_control import StartOptions, StudyControl

@@ -9,13 +9,13 @@ from dash import Dash, Input, Output, State, html, no_update
 from dash.development.base_component import Component
 
 from gatefront.dashboards.presentation.disabled_actions import refusal_sentence, study_refusals
-from gatefront.dashboards.presentation.formats import format_time
 from gatefront.dashboards.widgets import ids
 from gatefront.dashboards.widgets.components import card
 from gatefront.dashboards.widgets.dialogs import ACTOR, Dialog, dialog_box, dialog_button, register_dialog
 from gatefront.dashboards.widgets.polling import UNREACHABLE
+from gatefront.search.results.formats import format_time
 from gatefront.search.results.records import StudyEvent
-from gatefront.search.results.states import StudyState
+from gatefront.search.results.states import DRIVEN_STATES, StudyState
 from gatefront.search.service.control.study_control import StudyControl
 from gatefront.search.snapshots.protocol import Reader
 from gatefront.search.snapshots.study_status import StudyStatus
@@ -74,7 +74,6 @@ _DIALOGS = (
 _NAMES = {dialog.key: dialog.button for dialog in _DIALOGS}
 STOP_ASKED = "The driver was asked to stop."
 STARTING = "A driver is starting; the study shows when it is at work."
-_DRIVEN = (StudyState.PREPARING, StudyState.RUNNING, StudyState.STOPPING)
 _EVENT_WORDS = {
     "started": "started",
     "resumed": "resumed",
@@ -147,7 +146,7 @@ def allowed(reader: Reader, study: str, note: str | None = None) -> tuple[Any, .
 
 def is_over(note: str | None, state: StudyState) -> bool:
     """Whether what was asked for has happened meanwhile, so that the note no longer says how things are."""
-    return (note == STOP_ASKED and state not in _DRIVEN) or (note == STARTING and state in _DRIVEN)
+    return (note == STOP_ASKED and state not in DRIVEN_STATES) or (note == STARTING and state in DRIVEN_STATES)
 
 
 def study_acts(control: StudyControl) -> tuple[Callable[..., str], ...]:

@@ -12,17 +12,17 @@ from dash.development.base_component import Component
 from gatefront.dashboards.figures.front import Layers, front_figure, thinned_sentence
 from gatefront.dashboards.figures.theme import scheme_named
 from gatefront.dashboards.presentation.cost_axis import AxisName, CostAxis, axis_names, cost_axis
-from gatefront.dashboards.presentation.formats import shorten_name
 from gatefront.dashboards.presentation.selection import Choice, chosen_best, complete_points, kept_by_floors
 from gatefront.dashboards.presentation.selection_text import best_sentence
 from gatefront.dashboards.widgets import ids
 from gatefront.dashboards.widgets.components import SELECTING, card, graph, labelled, reason, register_graphs
 from gatefront.dashboards.widgets.figure_cache import FigureCache, ShownPoints
+from gatefront.dashboards.widgets.ids import task_key, task_of_key
 from gatefront.dashboards.widgets.links import trial_path
-from gatefront.dashboards.widgets.task_keys import task_key, task_of_key
 from gatefront.search.comparison import Line
 from gatefront.search.comparison.published import published_points
 from gatefront.search.errors import StudyNotFoundError
+from gatefront.search.results.formats import shorten_name
 from gatefront.search.results.records import StudyView, TrialPoint
 from gatefront.search.snapshots.protocol import Reader
 

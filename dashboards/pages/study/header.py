@@ -8,25 +8,25 @@ from dash.development.base_component import Component
 
 from gatefront.dashboards.pages.studies import finished, progress_percent
 from gatefront.dashboards.presentation.empty_states import confirmation_sentence
-from gatefront.dashboards.presentation.formats import (
-    NONE,
-    format_delta,
-    format_duration,
-    format_flops,
-    format_names,
-    format_share,
-    format_time,
-)
-from gatefront.dashboards.presentation.point_text import expected_delta, sureness
+from gatefront.dashboards.presentation.point_text import sureness
 from gatefront.dashboards.widgets.components import Children, stat, stats, study_badge
 from gatefront.dashboards.widgets.links import STUDIES, report_path, trial_path
 from gatefront.dashboards.widgets.nearest_points import nearest_table
 from gatefront.search.results.cost import StudyCost, study_cost
-from gatefront.search.results.formats import format_latency
+from gatefront.search.results.formats import (
+    NONE,
+    format_amount,
+    format_delta,
+    format_duration,
+    format_flops,
+    format_latency,
+    format_names,
+    format_share,
+    format_signed,
+    format_time,
+)
 from gatefront.search.results.records import StudySummary, StudyView, TrialPoint
-from gatefront.search.results.states import StudyState, TrialState
-
-_LIVE = (StudyState.PREPARING, StudyState.RUNNING, StudyState.STOPPING)
+from gatefront.search.results.states import DRIVEN_STATES, TrialState
 
 
 def study_header(view: StudyView) -> Component:
@@ -76,9 +76,13 @@ def front_points(view: StudyView) -> Component | None:
         html.Tr(
             [
                 html.Td(dcc.Link(f"Trial {p.label}", href=trial_path(view.summary.name, p.number, p.derived))),
-                html.Td(expected_delta(p).removesuffix(" %"), className="number", title=sureness(p) or "measured once"),
-                html.Td(_short(p.requested(budget)), className="number"),
-                html.Td(_short(p.flops), className="number"),
+                html.Td(
+                    format_signed(p.expected_delta_mtl, p.half_width),
+                    className="number",
+                    title=sureness(p) or "measured once",
+                ),
+                html.Td(format_amount(p.requested(budget)), className="number"),
+                html.Td(format_amount(p.flops), className="number"),
                 html.Td(last(p), className="number"),
             ]
         )
@@ -97,11 +101,6 @@ def _last_column(view: StudyView) -> tuple[str, Callable[[TrialPoint], str]]:
     return "of single-task", lambda point: format_share(point.flops, view.summary.single_task_flops)
 
 
-def _short(flops: int | None) -> str:
-    """``1.215 M``: the column says that they are FLOPs."""
-    return format_flops(flops).removesuffix("FLOPs")
-
-
 def _progress(summary: StudySummary) -> Children:
     counts = summary.state_counts
     named = (
@@ -111,7 +110,7 @@ def _progress(summary: StudySummary) -> Children:
     )
     words = [f"{counts[state]} {word}" for state, word in named if counts.get(state)]
     bar = dmc.Progress(
-        value=progress_percent(summary), size="xs", radius="xl", my=4, animated=summary.state in _LIVE,
+        value=progress_percent(summary), size="xs", radius="xl", my=4, animated=summary.state in DRIVEN_STATES,
         **{"aria-label": "progress"},
     )  # fmt: skip
     return [bar, ", ".join(words) or "none running"]
@@ -158,7 +157,7 @@ def _shares(cost: StudyCost) -> str:
 
 
 def _time_left(summary: StudySummary) -> tuple[str, str]:
-    if summary.state not in _LIVE:
+    if summary.state not in DRIVEN_STATES:
         return NONE, "not running"
     if summary.eta_seconds is None:
         return NONE, "known after the first trials"

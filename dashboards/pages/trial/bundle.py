@@ -6,11 +6,11 @@ import dash_mantine_components as dmc
 from dash import ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
 
-from gatefront.dashboards.presentation.formats import format_bytes
 from gatefront.dashboards.widgets import ids
 from gatefront.dashboards.widgets.components import alert, labelled
 from gatefront.dashboards.widgets.links import bundle_path
 from gatefront.search.errors import TooManyError
+from gatefront.search.results.formats import format_bytes
 from gatefront.search.results.point_label import PointLabel
 from gatefront.search.service.bundle_jobs import BundleJob, BundleJobs
 

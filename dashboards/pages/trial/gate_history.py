@@ -10,10 +10,10 @@ from dash.development.base_component import Component
 
 from gatefront.dashboards.figures.gate_map import gate_map_figure, map_height
 from gatefront.dashboards.figures.theme import scheme_named
-from gatefront.dashboards.pages.trial.key import TrialKey
 from gatefront.dashboards.presentation.gate_history_text import epoch_sentence, no_course_sentence
 from gatefront.dashboards.widgets import ids
 from gatefront.dashboards.widgets.components import HIDDEN, card, graph, reason, register_graphs
+from gatefront.dashboards.widgets.links import TrialKey
 from gatefront.dashboards.widgets.polling import UNREACHABLE, ClientState
 from gatefront.search.results.gate_history import EpochGates, GateHistory
 from gatefront.search.results.states import TrialState

@@ -3,8 +3,8 @@
 from dash import html
 from dash.development.base_component import Component
 
-from gatefront.dashboards.presentation.formats import format_time
 from gatefront.dashboards.widgets.components import card
+from gatefront.search.results.formats import format_time
 from gatefront.search.results.latency import Latency
 from gatefront.search.results.records import PointDetail
 

@@ -6,10 +6,10 @@ from dash.development.base_component import Component
 
 from gatefront.dashboards.pages.trial.bundle import bundle_parts
 from gatefront.dashboards.pages.trial.gate_history import course_card
-from gatefront.dashboards.pages.trial.key import TrialKey
 from gatefront.dashboards.pages.trial.sharing import sharing_card
 from gatefront.dashboards.widgets import ids
 from gatefront.dashboards.widgets.components import card, graph, labelled
+from gatefront.dashboards.widgets.links import TrialKey
 from gatefront.dashboards.widgets.polling import INTERVAL_MS
 from gatefront.search.results.point_label import PointLabel
 

@@ -6,18 +6,18 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from gatefront.dashboards.presentation.formats import (
+from gatefront.dashboards.widgets.components import Children, card
+from gatefront.dashboards.widgets.links import trial_path
+from gatefront.dashboards.widgets.trial_table import standing
+from gatefront.search.results.formats import (
     NONE,
     format_delta,
     format_duration,
     format_flops,
+    format_latency,
     format_share,
     shorten_name,
 )
-from gatefront.dashboards.widgets.components import Children, card
-from gatefront.dashboards.widgets.links import trial_path
-from gatefront.dashboards.widgets.trial_table import standing
-from gatefront.search.results.formats import format_latency
 from gatefront.search.results.records import PointDetail, StudyView, TrialDetail
 
 

@@ -13,12 +13,12 @@ from gatefront.dashboards.figures.task_deltas import task_deltas_figure
 from gatefront.dashboards.figures.theme import scheme_named
 from gatefront.dashboards.pages.trial import gate_history as trial_course
 from gatefront.dashboards.pages.trial import sharing as trial_sharing
-from gatefront.dashboards.pages.trial.key import TrialKey
 from gatefront.dashboards.pages.trial.networks import networks_card
 from gatefront.dashboards.pages.trial.sections import pull_row, task_table, trial_facts, trial_header, trial_stats
 from gatefront.dashboards.presentation.empty_states import curves_sentence, map_sentence, trial_sentence
 from gatefront.dashboards.widgets import ids
 from gatefront.dashboards.widgets.components import HIDDEN, alert, reason, register_graphs
+from gatefront.dashboards.widgets.links import TrialKey
 from gatefront.dashboards.widgets.polling import ClientState, no_update_outputs, pause, poll
 from gatefront.search.errors import StudyNotFoundError
 from gatefront.search.results.records import PointDetail, StudyView, TrialDetail

@@ -4,9 +4,9 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from gatefront.dashboards.presentation.formats import NONE, format_count, format_duration, format_flops
 from gatefront.dashboards.widgets.components import Children, card, facts, labelled, reason
 from gatefront.dashboards.widgets.links import study_path, trial_path
+from gatefront.search.results.formats import NONE, format_count, format_duration, format_flops
 from gatefront.search.results.records import StudyView, TrialDetail
 from gatefront.search.snapshots.trial_provenance import TrialProvenance
 

@@ -9,24 +9,25 @@ from dash.development.base_component import Component
 from gatefront.dashboards.pages.trial.bundle import bundle_button
 from gatefront.dashboards.pages.trial.latency import latency_card
 from gatefront.dashboards.presentation.empty_states import pull_sentence
-from gatefront.dashboards.presentation.formats import (
-    NONE,
-    format_count,
-    format_delta,
-    format_duration,
-    format_flops,
-    format_metric,
-    format_share,
-    format_time,
-    format_value,
-    metric_name,
-)
 from gatefront.dashboards.presentation.point_text import point_name, sureness
 from gatefront.dashboards.widgets import ids
 from gatefront.dashboards.widgets.components import card, facts, reason, stat, stats, trial_badge
 from gatefront.dashboards.widgets.links import STUDIES, study_path, trial_path
 from gatefront.search.config.latency import LatencyRule
-from gatefront.search.results.formats import format_latency
+from gatefront.search.results.formats import (
+    NONE,
+    format_count,
+    format_delta,
+    format_duration,
+    format_flops,
+    format_latency,
+    format_metric,
+    format_share,
+    format_signed,
+    format_time,
+    format_value,
+    metric_name,
+)
 from gatefront.search.results.records import EpochPoint, PointDetail, StudyView, TaskRecord, TrialDetail, TrialPoint
 from gatefront.search.results.states import TrialState
 
@@ -92,7 +93,7 @@ def _against_hard_sharing(view: StudyView, point: TrialPoint) -> str:
     hard = next((r for r in view.references if r.kind == "hard_sharing"), None)
     if hard is None or point.delta_mtl is None:
         return "0 % is the single-task level"
-    return f"{format_delta(point.delta_mtl - hard.delta_mtl).removesuffix(' %')} points on hard sharing"
+    return f"{format_signed(point.delta_mtl - hard.delta_mtl)} points on hard sharing"
 
 
 def _asked(detail: TrialDetail, chosen: PointDetail) -> str:

@@ -9,10 +9,10 @@ from dash.development.base_component import Component
 
 from gatefront.dashboards.figures.sharing import FLOW_HEIGHT, affinity_figure, flops_figure, flow_figure
 from gatefront.dashboards.figures.theme import scheme_named
-from gatefront.dashboards.pages.trial.key import TrialKey
 from gatefront.dashboards.presentation.selection_text import sharing_sentence
 from gatefront.dashboards.widgets import ids
 from gatefront.dashboards.widgets.components import HIDDEN, card, graph, reason, register_graphs
+from gatefront.dashboards.widgets.links import TrialKey
 from gatefront.dashboards.widgets.polling import UNREACHABLE, ClientState
 from gatefront.search.snapshots.protocol import Reader
 

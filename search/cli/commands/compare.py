@@ -22,7 +22,7 @@ from gatefront.search.driver.ray_backend.cluster import local_cluster, plan_work
 from gatefront.search.driver.ray_backend.tasks import PreparationStoppedError
 from gatefront.search.driver.signals import signals
 from gatefront.search.driver.stop_request import StopRequest
-from gatefront.search.results.formats import format_flops
+from gatefront.search.results.formats import format_delta, format_flops
 from gatefront.search.storage.artifacts.paths import StudyFolders
 from gatefront.search.storage.database.open import open_store
 
@@ -101,7 +101,7 @@ def _pull(text: str, system: str, output: Path | None, folders: StudyFolders, db
     folder = pull_system(engine, text, system, folders=folders, output=output)
     manifest = read_manifest(folder)
     typer.echo(
-        f"{manifest.label}, seed {manifest.seed}: Δ_MTL {manifest.delta_mtl:+.2f} % at "
-        f"{format_flops(manifest.flops.value)} FLOPs."
+        f"{manifest.label}, seed {manifest.seed}: Δ_MTL {format_delta(manifest.delta_mtl)} at "
+        f"{format_flops(manifest.flops.value)}."
     )
     typer.echo(f"Wrote {folder}. Its README.md says how to load it; `gatefront verify {folder}` checks it.")

@@ -11,7 +11,7 @@ from gatefront.search.config.overrides import StudyOverrides
 from gatefront.search.config.study_file import read_study_file
 from gatefront.search.doctor import examine
 from gatefront.search.planning.study_plan import StudyPlan, plan_study
-from gatefront.search.results.formats import format_flops, format_share
+from gatefront.search.results.formats import format_amount, format_share
 from gatefront.spaces import FLOP_CONVENTION
 
 
@@ -69,4 +69,4 @@ def flops_document(plan: StudyPlan) -> dict[str, Any]:
 
 
 def _line(name: str, cost: int, whole: int) -> str:
-    return f"{name:13} {cost:>16,}  {format_flops(cost):>8}  {format_share(cost, whole):>6}"
+    return f"{name:13} {cost:>16,}  {format_amount(cost):>8}  {format_share(cost, whole):>7}"

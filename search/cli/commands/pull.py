@@ -18,7 +18,7 @@ from gatefront.search.cli.commands.options import (
     resolve_study_name,
 )
 from gatefront.search.config.quantities import parse_latency_budget
-from gatefront.search.results.formats import format_flops
+from gatefront.search.results.formats import format_delta, format_flops
 from gatefront.search.results.point_label import PointLabel
 
 TrialLabel = Annotated[
@@ -53,7 +53,7 @@ def pull(
         folder = pull_from(server, study, wanted, output, db=db)
     manifest = read_manifest(folder)
     typer.echo(
-        f"Trial {manifest.label}: Δ_MTL {manifest.delta_mtl:+.2f} % at {format_flops(manifest.flops.value)} FLOPs. "
+        f"Trial {manifest.label}: Δ_MTL {format_delta(manifest.delta_mtl)} at {format_flops(manifest.flops.value)}. "
         f"With other seeds: {sureness(manifest)}."
     )
     typer.echo(f"Wrote {folder}. Its README.md says how to load it; `gatefront verify {folder}` checks it.")

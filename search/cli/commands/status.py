@@ -16,7 +16,7 @@ from gatefront.search.config.latency import LatencyRule
 from gatefront.search.results.best_point import front_points
 from gatefront.search.results.cost import cost_line, study_cost
 from gatefront.search.results.forecast import outlook_sentence, study_outlook
-from gatefront.search.results.formats import format_flops, format_latency, format_share, format_signed
+from gatefront.search.results.formats import format_delta, format_flops, format_latency, format_share, format_signed
 from gatefront.search.results.missing_front import is_over, no_front_reason
 from gatefront.search.results.records import EventKind, StudyEvent, StudySummary, StudyView, num_done
 from gatefront.search.results.states import TrialState
@@ -130,14 +130,14 @@ def _status_lines(view: StudyView) -> list[str]:
         lines.append(_repeats_line(view))
     budget = "no cap" if summary.flop_budget is None else _flops_of(summary, summary.flop_budget)
     lines.append(
-        f"budget: {budget}{_parameter_cap(summary)}; single-task {format_flops(summary.single_task_flops)} FLOPs, "
+        f"budget: {budget}{_parameter_cap(summary)}; single-task {format_flops(summary.single_task_flops)}, "
         f"floor {_flops_of(summary, summary.floor_flops)}"
     )
     if summary.latency is not None:
         lines.append(_latency_line(view, summary.latency))
     for reference in view.references:
         name = reference.kind.replace("_", "-")
-        lines.append(f"{name}: Δ_MTL {reference.delta_mtl:+.2f} % at {_flops_of(summary, reference.flops)}")
+        lines.append(f"{name}: Δ_MTL {format_delta(reference.delta_mtl)} at {_flops_of(summary, reference.flops)}")
     lines.extend(unlearned_sentences(view))
     lines.append(f"cost: {cost_line(study_cost(view))}")
     if is_over(view) and not view.front:
@@ -176,7 +176,7 @@ def _parameter_cap(summary: StudySummary) -> str:
 
 
 def _flops_of(summary: StudySummary, flops: int) -> str:
-    return f"{format_flops(flops)} FLOPs ({format_share(flops, summary.single_task_flops)})"
+    return f"{format_flops(flops)} ({format_share(flops, summary.single_task_flops)})"
 
 
 def _console() -> Console:

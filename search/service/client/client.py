@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx2
 
-from gatefront.search.service.rest.paths import PREFIX
+from gatefront.search.service.rest.asgi import PREFIX
 from gatefront.spaces.errors import GatefrontError
 
 TOKEN_VARIABLE = "GATEFRONT_TOKEN"

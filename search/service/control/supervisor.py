@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from gatefront.search.errors import StudyBusyError
-from gatefront.search.results.states import DONE_STATES, StudyState
+from gatefront.search.results.states import DONE_STATES, DRIVEN_STATES
 from gatefront.search.service.control.study_control import StudyControl
 from gatefront.search.storage.database.open import open_store
 from gatefront.search.storage.lease import holds
@@ -21,7 +21,6 @@ logger = logging.getLogger(__name__)
 ACTOR = "service"
 _LOOK_S = 10.0
 _MOST_TRIES = 3
-_DRIVEN = (StudyState.PREPARING, StudyState.RUNNING)
 
 
 class StudySupervisor:
@@ -90,7 +89,7 @@ class StudySupervisor:
 
 def _lost_studies(session: Session) -> list[StudyRow]:
     asked = sa.select(StudyRow).where(
-        StudyRow.is_kept.is_(True), StudyRow.stop_requested.is_(False), StudyRow.state.in_(_DRIVEN)
+        StudyRow.is_kept.is_(True), StudyRow.stop_requested.is_(False), StudyRow.state.in_(DRIVEN_STATES)
     )
     now = database_time(session)
     # Without a driver it has only just been created.

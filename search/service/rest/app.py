@@ -6,7 +6,7 @@ from fastapi import FastAPI
 
 from gatefront.search.service.bundle_jobs import BundleJobs
 from gatefront.search.service.control.study_control import StudyControl
-from gatefront.search.service.rest.paths import PREFIX
+from gatefront.search.service.rest.asgi import PREFIX
 from gatefront.search.service.rest.problem_details import add_problems
 from gatefront.search.service.rest.response_cache import ForgetAfterChanges, ResponseCache
 from gatefront.search.service.rest.routes.bundles import bundle_routes

@@ -1,7 +1,10 @@
-"""The types of ASGI, and a request body that is read no further than allowed."""
+"""The address of the HTTP interface, the types of ASGI, and a request body that is read no further than allowed."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+
+PREFIX = "/api/v1"
+"""Where the HTTP interface lies."""
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

@@ -12,7 +12,7 @@ from gatefront.search.results.point_label import PointLabel
 from gatefront.search.service.bundle_jobs import BundleJob, BundleJobs
 from gatefront.search.service.control.study_control import NotRunningError
 from gatefront.search.service.rest.auth.principal import principal_of
-from gatefront.search.service.rest.models.base import Asked, LabelPath, Model, StudyPath
+from gatefront.search.service.rest.models import Asked, LabelPath, Model, StudyPath
 from gatefront.search.service.rest.problem_details import RESPONSES
 from gatefront.search.service.rest.routes.write import Text
 from gatefront.search.snapshots.reader import StudyReader

@@ -1,34 +1,30 @@
 """Routes that read studies and comparisons. What is not kept already is read from the database in a thread."""
 
 import time
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from gatefront.search.errors import StudyNotFoundError
-from gatefront.search.results.best_point import front_points
+from gatefront.search.results.comparison_table import ComparisonTable
 from gatefront.search.results.point_label import PointLabel
+from gatefront.search.results.records import StudyEvent, StudySummary
 from gatefront.search.results.states import TrialState
-from gatefront.search.service.rest.models.base import LabelPath, Limit, NumberPath, Offset, Page, StudyPath
-from gatefront.search.service.rest.models.comparison import Comparison, comparison_model
-from gatefront.search.service.rest.models.study import (
-    Event,
+from gatefront.search.service.rest.models import (
     Front,
-    Reference,
-    Study,
+    LabeledGateMap,
+    LabelPath,
+    Limit,
+    NumberPath,
+    Offset,
+    Page,
     StudyDetail,
-    study_detail,
-    study_model,
-)
-from gatefront.search.service.rest.models.trial import (
-    GateMap,
+    StudyPath,
     Trial,
     TrialPage,
-    gate_map_model,
-    trial_model,
-    trial_page,
+    study_detail,
+    study_front,
 )
 from gatefront.search.service.rest.problem_details import RESPONSES
 from gatefront.search.service.rest.response_cache import ResponseCache
@@ -47,24 +43,24 @@ def reading_routes(reader: StudyReader, replies: ResponseCache) -> APIRouter:
 
 
 def _add_lists(routes: APIRouter, reader: StudyReader, replies: ResponseCache) -> None:
-    @routes.get("/studies", tags=["studies"], response_model=Page[Study])
+    @routes.get("/studies", tags=["studies"], response_model=Page[StudySummary])
     async def list_studies(request: Request, limit: Limit = 100, offset: Offset = 0) -> Response:
         """All studies, the newest first."""
 
-        def make() -> Page[Study]:
-            return _page(reader.list_studies(), study_model, limit, offset)
+        def make() -> Page[StudySummary]:
+            return Page[StudySummary].of(reader.list_studies(), limit, offset)
 
         return await replies.reply(request, _now, make)
 
     @routes.get("/comparisons", tags=["comparisons"])
     def list_comparisons(limit: Limit = 100, offset: Offset = 0) -> Page[str]:
         """The names of all comparisons."""
-        return _page(reader.list_comparisons(), str, limit, offset)
+        return Page[str].of(reader.list_comparisons(), limit, offset)
 
     @routes.get("/comparisons/{name}", tags=["comparisons"])
-    def comparison(name: StudyPath) -> Comparison:
+    def comparison(name: StudyPath) -> ComparisonTable:
         """A comparison as far as it has come."""
-        return comparison_model(reader.comparison(name))
+        return reader.comparison(name)
 
 
 def _add_study(routes: APIRouter, reader: StudyReader, replies: ResponseCache) -> None:
@@ -78,19 +74,19 @@ def _add_study(routes: APIRouter, reader: StudyReader, replies: ResponseCache) -
         """The study file as it was given."""
         return reader.study_file(study)
 
-    @routes.get("/studies/{study}/events", tags=["studies"], response_model=Page[Event])
+    @routes.get("/studies/{study}/events", tags=["studies"], response_model=Page[StudyEvent])
     async def events(study: StudyPath, request: Request, limit: Limit = 100, offset: Offset = 0) -> Response:
         """What was changed about the study, and by whom, the first change first."""
 
-        def make() -> Page[Event]:
-            return _page(reader.view(study).events, Event.model_validate, limit, offset)
+        def make() -> Page[StudyEvent]:
+            return Page[StudyEvent].of(reader.view(study).events, limit, offset)
 
         return await replies.reply(request, lambda: reader.revision(study), make)
 
     @routes.get("/studies/{study}/front", tags=["studies"], response_model=Front)
     async def front(study: StudyPath, request: Request) -> Response:
         """The study's Pareto front."""
-        return await replies.reply(request, lambda: reader.revision(study), lambda: _front(reader, study))
+        return await replies.reply(request, lambda: reader.revision(study), lambda: study_front(reader.view(study)))
 
 
 def _add_trials(routes: APIRouter, reader: StudyReader, replies: ResponseCache) -> None:
@@ -102,7 +98,7 @@ def _add_trials(routes: APIRouter, reader: StudyReader, replies: ResponseCache) 
 
         def make() -> Page[Trial]:
             points = [point for point in reader.view(study).trials if not states or point.state in states]
-            return _page(points, trial_model, limit, offset)
+            return Page[Trial].of(points, limit, offset)
 
         return await replies.reply(request, lambda: reader.revision(study), make)
 
@@ -112,7 +108,7 @@ def _add_trials(routes: APIRouter, reader: StudyReader, replies: ResponseCache) 
 
         def make() -> Page[Trial]:
             view = reader.view(study)
-            return _page([*view.points, *view.derived, *view.repeats], trial_model, limit, offset)
+            return Page[Trial].of([*view.points, *view.derived, *view.repeats], limit, offset)
 
         return await replies.reply(request, lambda: reader.revision(study), make)
 
@@ -120,10 +116,12 @@ def _add_trials(routes: APIRouter, reader: StudyReader, replies: ResponseCache) 
     async def trial(study: StudyPath, number: NumberPath, request: Request) -> Response:
         """Everything known of one trial, but its gates."""
         return await replies.reply(
-            request, lambda: reader.trial_revision(study, number), lambda: trial_page(reader.trial(study, number))
+            request,
+            lambda: reader.trial_revision(study, number),
+            lambda: TrialPage.model_validate(reader.trial(study, number)),
         )
 
-    @routes.get("/studies/{study}/trials/{label}/gates", tags=["trials"], response_model=GateMap)
+    @routes.get("/studies/{study}/trials/{label}/gates", tags=["trials"], response_model=LabeledGateMap)
     async def gates(study: StudyPath, label: LabelPath, request: Request) -> Response:
         """Which channels each task keeps for itself in the network of a trial, or of a point derived from one."""
         return await replies.reply(
@@ -131,34 +129,14 @@ def _add_trials(routes: APIRouter, reader: StudyReader, replies: ResponseCache) 
         )
 
 
-def _page(items: Sequence[Any], make: Callable[[Any], Any], limit: int, offset: int) -> Page[Any]:
-    part = tuple(make(item) for item in items[offset : offset + limit])
-    return Page(items=part, total=len(items), limit=limit, offset=offset)
-
-
 def _now() -> str:
     """A revision of what has none."""
     return str(time.time_ns())
 
 
-def _front(reader: StudyReader, study: str) -> Front:
-    view = reader.view(study)
-    summary = view.summary
-    return Front(
-        revision=view.revision,
-        study=summary.name,
-        flop_budget=summary.flop_budget,
-        single_task_flops=summary.single_task_flops,
-        best_label=summary.best_label,
-        hypervolume=summary.hypervolume,
-        hypervolume_band=summary.hypervolume_band,
-        references=tuple(map(Reference.model_validate, view.references)),
-        points=tuple(map(trial_model, front_points(view))),
-    )
-
-
-def _gates(reader: StudyReader, study: str, label: PointLabel) -> GateMap:
+def _gates(reader: StudyReader, study: str, label: PointLabel) -> LabeledGateMap:
     for network in reader.trial(study, label.number).networks:
-        if network.point.derived == label.derived and network.gate_map is not None:
-            return gate_map_model(study, str(label), network.gate_map)
+        gates = network.gate_map
+        if network.point.derived == label.derived and gates is not None:
+            return LabeledGateMap(study=study, label=str(label), tasks=gates.tasks, sites=gates.sites)
     raise StudyNotFoundError(f"study {study!r} has no gates of {label}.", hint="Only a complete trial has them.")

@@ -3,18 +3,25 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 from pydantic import Field, StringConstraints
 
+from gatefront.search.doctor import Check
 from gatefront.search.errors import TooManyError
 from gatefront.search.service.control.study_control import StartOptions, StudyControl
 from gatefront.search.service.control.study_file_policy import MAX_STUDY_FILE_BYTES
 from gatefront.search.service.rest.auth.principal import principal_of
-from gatefront.search.service.rest.models.base import MOST, Asked, Model, NumberPath, StudyPath
-from gatefront.search.service.rest.models.study import StudyDetail, study_detail
+from gatefront.search.service.rest.models import (
+    MOST,
+    Asked,
+    Model,
+    NumberPath,
+    StudyDetail,
+    StudyPath,
+    study_detail,
+)
 from gatefront.search.service.rest.problem_details import RESPONSES
 from gatefront.search.snapshots.reader import StudyReader
 
@@ -77,15 +84,6 @@ class Void(Asked):
     reason: Reason
 
 
-class Check(Model):
-    """One finding of the doctor."""
-
-    name: str
-    passed: bool
-    detail: str
-    more: tuple[str, ...]
-
-
 class Examination(Model):
     """What the doctor found; ``healthy`` if every check passed."""
 
@@ -123,8 +121,8 @@ def _add_beginning(routes: APIRouter, control: StudyControl, reader: StudyReader
         """Check that a study can run: data, backbone, budget, disk, database, memory, and that a batch is learned."""
         principal_of(request)
         with _turn(turns):
-            found = [Check(**asdict(check)) for check in control.examine(new.study_file, new.options.as_start())]
-        return Examination(healthy=all(check.passed for check in found), checks=tuple(found))
+            found = tuple(control.examine(new.study_file, new.options.as_start()))
+        return Examination(healthy=all(check.passed for check in found), checks=found)
 
 
 def _add_driving(routes: APIRouter, control: StudyControl, reader: StudyReader) -> None:

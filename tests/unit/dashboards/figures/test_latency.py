@@ -13,10 +13,10 @@ from gatefront.dashboards.figures.front import hover_text
 from gatefront.dashboards.figures.latency import latency_figure, latency_sentence, measured_points, rank_correlation
 from gatefront.dashboards.figures.theme import scheme_named
 from gatefront.dashboards.pages.study.page import study_update
-from gatefront.dashboards.pages.trial.key import TrialKey
 from gatefront.dashboards.pages.trial.page import trial_update
 from gatefront.dashboards.presentation.empty_states import front_sentence
 from gatefront.dashboards.report import report_html
+from gatefront.dashboards.widgets.links import TrialKey
 from gatefront.dashboards.widgets.polling import ClientState
 from gatefront.dashboards.widgets.trial_table import trial_columns, trial_rows
 from gatefront.search.config.latency import LatencyRule

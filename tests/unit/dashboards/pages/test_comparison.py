@@ -14,9 +14,9 @@ from gatefront.dashboards.pages.comparison import comparison_update
 from gatefront.dashboards.pages.studies import studies_update
 from gatefront.dashboards.server.router import page_at
 from gatefront.dashboards.widgets.comparison_table import comparison_columns, comparison_rows
+from gatefront.dashboards.widgets.ids import task_key
 from gatefront.dashboards.widgets.links import comparison_path, parse_comparison
 from gatefront.dashboards.widgets.polling import ClientState
-from gatefront.dashboards.widgets.task_keys import task_key
 from gatefront.search.comparison import ComparisonTable, Line, Spread, Subject, comparison_table
 from gatefront.search.comparison.published import published_points
 from gatefront.search.results.comparison_table import SystemRun, mean_ranks

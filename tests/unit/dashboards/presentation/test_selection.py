@@ -27,7 +27,6 @@ from gatefront.dashboards.figures.theme import scheme_named
 from gatefront.dashboards.pages.study.front import Asked, front_update, read_floors
 from gatefront.dashboards.pages.study.points import Importances, parameters_update, rows_answer, selection_sentence
 from gatefront.dashboards.pages.study.two_points import chosen_pair, pair_update
-from gatefront.dashboards.pages.trial.key import TrialKey
 from gatefront.dashboards.pages.trial.sharing import sharing_update
 from gatefront.dashboards.presentation.cost_axis import cost_axis
 from gatefront.dashboards.presentation.selection import (
@@ -42,8 +41,9 @@ from gatefront.dashboards.presentation.selection import (
 )
 from gatefront.dashboards.presentation.selection_text import best_sentence, difference_sentences, sharing_sentence
 from gatefront.dashboards.widgets.figure_cache import FigureCache, ShownPoints
+from gatefront.dashboards.widgets.ids import task_key
+from gatefront.dashboards.widgets.links import TrialKey
 from gatefront.dashboards.widgets.polling import ClientState
-from gatefront.dashboards.widgets.task_keys import task_key
 from gatefront.search.errors import StoreError
 from gatefront.search.results.param_importance import parameter_importances
 from gatefront.search.results.records import StudyView

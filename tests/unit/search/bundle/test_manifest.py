@@ -211,9 +211,9 @@ def test_the_card_tells_what_a_person_needs() -> None:
     card = write_card(_manifest())
     for told in (
         "+1.39 %",
-        "450 = 45.0%",
+        "450 = 45.0 %",
         "asked for as 45%",
-        "-3.50 % at 300",
+        "−3.50 % at 300",
         "91.25",
         "1, 12, 14",
         "gatefront start",

@@ -10,7 +10,6 @@ from rich.console import Console
 
 from gatefront.search.cli.live import PlainDisplay, progress_line, render, watching
 from gatefront.search.driver.worker.messages import TrialFailed
-from gatefront.search.results.formats import format_duration, format_flops
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.storage.database.engine import open_engine
 from gatefront.search.storage.lease import Lease
@@ -36,9 +35,9 @@ def test_plain_lines_tell_each_thing_once(open_table_study: OpenStudy) -> None:
     told = [line.split(" ", 1)[1] for line in lines]
     assert told == [
         "trial 0 started",
-        "trial 0 COMPLETE: Δ_MTL -2.00 % at 500 FLOPs (50.0% of single-task)",
+        "trial 0 COMPLETE: Δ_MTL −2.00 % at 500 FLOPs (50.0 % of single-task)",
         "trial 1 FAILED: the loss of left is nan",
-        "2/6 trials done, best Δ_MTL under 600 -2.00 % (trial 0), hypervolume –, ETA 24 s",
+        "2/6 trials done, best Δ_MTL under 600 −2.00 % (trial 0), hypervolume –, ETA 24 s",
     ]
 
 
@@ -54,8 +53,8 @@ def test_plain_display_looks_between_state_and_optuna_and_has_the_figures(
     study.store.complete_trial(0, make_trial(delta_mtl=-2.0, flops=500))
     display.show(reader.view("table"))
     told = [line.split(" ", 1)[1] for line in lines]
-    assert told[0] == "trial 0 COMPLETE: Δ_MTL -2.00 % at 500 FLOPs (50.0% of single-task)"
-    assert "best Δ_MTL under 600 -2.00 % (trial 0)" in told[1]
+    assert told[0] == "trial 0 COMPLETE: Δ_MTL −2.00 % at 500 FLOPs (50.0 % of single-task)"
+    assert "best Δ_MTL under 600 −2.00 % (trial 0)" in told[1]
 
 
 def test_progress_line_without_a_point_within_the_budget_says_so(open_table_study: OpenStudy) -> None:
@@ -102,7 +101,7 @@ def test_live_view_shows_progress_and_trials(open_table_study: OpenStudy) -> Non
     text = console.export_text()
     assert progress_line(view) in text
     assert "0 *" in text
-    assert "-2.00" in text
+    assert "−2.00" in text
 
 
 def test_best_derived_point_is_marked_at_its_trial(open_table_study: OpenStudy, make_derived: Any) -> None:
@@ -114,8 +113,8 @@ def test_best_derived_point_is_marked_at_its_trial(open_table_study: OpenStudy, 
     study.finish("a", delta_mtl=-2.0, derived=(make_derived(1), make_derived(2, delta_mtl=-1.0)))
     view = StudyReader(study.url).view("table")
     display.show(view)
-    assert "(50.0% of single-task), and 2 derived points" in lines[0]
-    assert "-1.00 % (trial 0.2)" in lines[1]
+    assert "(50.0 % of single-task), and 2 derived points" in lines[0]
+    assert "−1.00 % (trial 0.2)" in lines[1]
     console = Console(width=120, record=True, file=io.StringIO())
     console.print(render(view))
     assert "0 *0.2" in console.export_text()
@@ -132,8 +131,3 @@ def test_watching_shows_the_end(open_table_study: OpenStudy) -> None:
     with watching(StudyReader(study.url), "table", Counter()):
         study.searcher.suggest("a")
     assert shown[-1] == 1
-
-
-def test_numbers_read_well() -> None:
-    assert [format_flops(n) for n in (999, 168_912, 53_100_000, 1.2e9)] == ["999", "168.9K", "53.1M", "1.2G"]
-    assert [format_duration(s) for s in (None, 42.4, 200, 7500)] == ["–", "42 s", "3 min 20 s", "2 h 05 min"]

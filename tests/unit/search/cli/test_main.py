@@ -217,7 +217,7 @@ def test_derived_points_are_shown_beside_their_trials(
     ]
     assert run("front") == 0
     table = capsys.readouterr().out
-    assert re.search(r"0\.2 \* .* -1\.50 .* 490 .* 480 ", table)
+    assert re.search(r"0\.2 \* .* −1\.50 .* 490 .* 480 ", table)
     assert "derived from trial" in table
 
     assert run("status", "--json") == 0
@@ -227,7 +227,7 @@ def test_derived_points_are_shown_beside_their_trials(
     assert document["cost"]["worker_seconds"] == document["cost"]["per_trial"] == 12.0 + 3.0 + 3.0
 
     assert run("status") == 0
-    assert "best Δ_MTL under 600 -1.50 % (trial 0.2)" in capsys.readouterr().out
+    assert "best Δ_MTL under 600 −1.50 % (trial 0.2)" in capsys.readouterr().out
 
 
 def test_the_front_says_how_sure_it_is(open_table_study: OpenStudy, capsys: pytest.CaptureFixture[str]) -> None:
@@ -244,7 +244,7 @@ def test_the_front_says_how_sure_it_is(open_table_study: OpenStudy, capsys: pyte
 
     assert run("front") == 0
     shown = capsys.readouterr().out
-    assert re.search(r"0 \* │ -2\.50 ± 1\.24 ", shown)
+    assert re.search(r"0 \* │ −2\.50 ± 1\.24 ", shown)
     assert "at the ends of the intervals" not in shown  # hard sharing is not trained here, so there is no hypervolume
     assert run("front", "--csv") == 0
     header, *_, last = capsys.readouterr().out.splitlines()

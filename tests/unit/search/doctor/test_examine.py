@@ -83,7 +83,7 @@ def test_take_first_steps_network_over_the_flop_limit_takes_one_step(
     assert doctor(tmp_path, STUDY + '[train]\ndevice = "cpu"\n') == 0
     out = capsys.readouterr().out
     assert "not tried: the network computes " in out
-    assert "60 steps are taken up to 10K on CPU" in out
+    assert "60 steps are taken up to 10.00 kFLOPs on CPU" in out
     assert "scaled up from 2 to 64 samples" in out
     assert "estimated time" in out
 

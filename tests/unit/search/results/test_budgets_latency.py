@@ -266,5 +266,5 @@ def test_the_running_study_says_the_time(open_table_study: OpenStudy) -> None:
     finish(run, 1, latency_ms=5.25)
     display.show(view_of(run))
     told = "\n".join(lines)
-    assert "trial 0 COMPLETE: Δ_MTL -2.00 % at 500 FLOPs (50.0% of single-task), 2 ms\n" in told
-    assert "trial 1 COMPLETE: Δ_MTL -2.00 % at 500 FLOPs (50.0% of single-task), 5.25 ms, too slow\n" in told
+    assert "trial 0 COMPLETE: Δ_MTL −2.00 % at 500 FLOPs (50.0 % of single-task), 2 ms\n" in told
+    assert "trial 1 COMPLETE: Δ_MTL −2.00 % at 500 FLOPs (50.0 % of single-task), 5.25 ms, too slow\n" in told

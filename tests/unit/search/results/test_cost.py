@@ -77,7 +77,7 @@ def test_share_of_a_gpu_is_what_a_worker_costs(open_table_study: OpenStudy) -> N
     run.finish("a", seconds=3600.0, environment={"torch": "2", GPUS_HELD: "0.25"})
     cost = study_cost(_view(run))
     assert (cost.device, cost.devices_per_worker, cost.device_hours) == ("GPU", 0.25, 0.25)
-    assert cost_line(cost) == "15 min 00 s of GPU time in all, 15 min 00 s per trial, 15 min 00 s per front point"
+    assert cost_line(cost) == "15 min of GPU time in all, 15 min per trial, 15 min per front point"
 
 
 def test_hypervolume_has_a_price_once_there_is_some(open_table_study: OpenStudy) -> None:

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from gatefront.search.results.budgets import is_feasible
 from gatefront.search.results.pareto import (
     ReferenceFrame,
+    RunningHypervolume,
     best_under_budget,
     hypervolume,
-    hypervolume_history,
     pareto_front,
 )
 
@@ -46,8 +46,9 @@ def test_hypervolume_is_that_of_the_front_alone(points: list[tuple[float, int]])
 
 
 @given(POINTS)
-def test_history_never_falls_and_ends_at_the_hypervolume(points: list[tuple[float, int]]) -> None:
-    history = hypervolume_history(points, FRAME)
+def test_running_hypervolume_never_falls_and_ends_at_the_hypervolume(points: list[tuple[float, int]]) -> None:
+    running = RunningHypervolume(FRAME)
+    history = [running.add(point) for point in points]
     assert history == sorted(history)
     assert [pytest.approx(value) for value in history] == [
         hypervolume(points[: count + 1], FRAME) for count in range(len(points))

@@ -10,7 +10,7 @@ from plotly.utils import PlotlyJSONEncoder
 from gatefront.dashboards.figures.gate_map import gate_map_figure
 from gatefront.dashboards.figures.theme import scheme_named
 from gatefront.dashboards.pages.trial.gate_history import course_update, cuts, shown_epoch
-from gatefront.dashboards.pages.trial.key import TrialKey
+from gatefront.dashboards.widgets.links import TrialKey
 from gatefront.dashboards.widgets.polling import ClientState
 from gatefront.search.results.states import TrialState
 from gatefront.spaces.gating.gate_map import GateMap

@@ -14,10 +14,10 @@ from gatefront.dashboards.pages.studies import studies_update, study_list
 from gatefront.dashboards.pages.study import page as study
 from gatefront.dashboards.pages.study.page import study_update
 from gatefront.dashboards.pages.trial import page as trial
-from gatefront.dashboards.pages.trial.key import TrialKey
 from gatefront.dashboards.pages.trial.layout import layout
 from gatefront.dashboards.pages.trial.page import site_update, trial_update
 from gatefront.dashboards.server.router import page_at
+from gatefront.dashboards.widgets.links import TrialKey
 from gatefront.dashboards.widgets.polling import ClientState
 from gatefront.dashboards.widgets.trial_table import table_height, trial_columns, trial_rows
 from gatefront.search.results.records import StudyView
@@ -239,8 +239,8 @@ def test_study_page_names_derived_points_of_the_front(reader: Any) -> None:
     assert "Trial 7.2" in points
     assert "/study/digits/trial/7?point=2" in points
     assert "FLOPs requested" in points
-    assert "1.150 M" in points
-    assert "1.148 M" in points
+    assert "1.150M" in points
+    assert "1.148M" in points
     assert "7 points on the front" in text_of(outputs[3])
     row = trial_rows(reader.view("digits"))[7]
     assert row["derived"] == "2, ● 7.2"

@@ -56,7 +56,7 @@ def test_exhausted_search_is_advised_against_in_both_places(
     assert main(["status", "--db", url]) == 0
     said = capsys.readouterr().out
     assert "outlook: another hour (about 6 trials) will likely buy little: +0.0 % of hypervolume" in said
-    assert "cost: 3 h 21 min of CPU time in all (1 min 00 s of it references), 20 min 00 s per trial" in said
+    assert "cost: 3 h 21 min of CPU time in all (1 min of it references), 20 min per trial" in said
     _say_end(StudyReader(url), "table", StudyState.COMPLETE)
     assert "Forecast: another hour (about 6 trials) will likely buy little" in capsys.readouterr().out
 

@@ -287,7 +287,7 @@ class TestKeeper:
         keeper.before_trial()
         assert keeper.stop_request.is_requested
         assert "disk_quota" in keeper.stop_request.reason
-        assert "9.77 KiB" in keeper.stop_request.reason
+        assert "9.8 KiB" in keeper.stop_request.reason
 
     def test_a_full_disk_ends_the_study_and_a_freed_one_does_not(
         self, keeper: DiskGuard, monkeypatch: pytest.MonkeyPatch
@@ -295,7 +295,7 @@ class TestKeeper:
         real = keeper_module.disk_use
         monkeypatch.setattr(keeper_module, "disk_use", lambda *a: replace(real(*a), free=keeper_module._RESERVE))
         keeper.before_trial()
-        assert "only 64 MiB left" in keeper.stop_request.reason
+        assert "only 64.0 MiB left" in keeper.stop_request.reason
         keeper.stop_request = StopRequest()
         monkeypatch.undo()
         keeper.before_trial()

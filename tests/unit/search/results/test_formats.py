@@ -4,8 +4,10 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from gatefront.dashboards.presentation.formats import (
+from gatefront.search.results.formats import (
     flop_unit,
+    format_amount,
+    format_bytes,
     format_count,
     format_delta,
     format_duration,
@@ -13,6 +15,7 @@ from gatefront.dashboards.presentation.formats import (
     format_metric,
     format_names,
     format_share,
+    format_signed,
     format_time,
     metric_name,
 )
@@ -22,16 +25,21 @@ from gatefront.dashboards.presentation.formats import (
     ("flops", "text"),
     [
         (None, "–"),
-        (0, "0.000 FLOPs"),
-        (950, "950.0 FLOPs"),
+        (0, "0 FLOPs"),
+        (950, "950 FLOPs"),
         (1_215_000, "1.215 MFLOPs"),
         (12_340_000, "12.34 MFLOPs"),
         (684_400_000_000, "684.4 GFLOPs"),
-        (2e15, "2000.0 TFLOPs"),
+        (2e15, "2.000 PFLOPs"),
     ],
 )
 def test_flops_have_four_digits_and_a_unit(flops: float | None, text: str) -> None:
     assert format_flops(flops) == text
+
+
+def test_amount_has_its_unit_as_a_study_file_writes_it() -> None:
+    numbers = (None, 999, 168_912, 53_100_000, 1.2e9)
+    assert [format_amount(n) for n in numbers] == ["–", "999", "168.9k", "53.10M", "1.200G"]
 
 
 def test_unit_follows_the_largest_value() -> None:
@@ -45,6 +53,11 @@ def test_unit_follows_the_largest_value() -> None:
 )
 def test_delta_is_always_signed(delta: float | None, text: str) -> None:
     assert format_delta(delta) == text
+
+
+def test_interval_follows_the_mean() -> None:
+    assert format_delta(-1.6, 0.42) == "−1.60 ± 0.42 %"
+    assert format_signed(1.2, 0.5) == "+1.20 ± 0.50"
 
 
 def test_share_of_nothing_is_not_a_number() -> None:
@@ -86,6 +99,10 @@ def test_metric_name_is_the_label_without_its_unit() -> None:
 )
 def test_durations(seconds: float | None, text: str) -> None:
     assert format_duration(seconds) == text
+
+
+def test_bytes_are_counted_in_powers_of_1024() -> None:
+    assert [format_bytes(n) for n in (512, 10_000, 1023 * 2**20)] == ["512 B", "9.8 KiB", "1023.0 MiB"]
 
 
 def test_times_are_utc_whatever_the_zone() -> None:

@@ -9,9 +9,8 @@ import torch.nn.functional as F
 from onnxruntime import InferenceSession
 from torch import Tensor, nn
 
-from gatefront.search.bundle.export import export_network
+from gatefront.search.bundle.export import attend_in_four_axes, export_network
 from gatefront.search.bundle.file_names import INPUT_NAME, ONNX_MODEL, TORCH_MODEL
-from gatefront.search.bundle.onnx_attention import attend_in_four_axes
 from gatefront.spaces import Architecture, Task, build_gated_network, prune_network
 
 

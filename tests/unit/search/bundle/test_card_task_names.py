@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from gatefront.search.bundle.markdown import as_text
+from gatefront.search.bundle.card import as_text
 from gatefront.search.bundle.pictures import draw_gate_map
 from gatefront.search.cli.front_table import front_csv, front_table
 from gatefront.search.cli.live import render

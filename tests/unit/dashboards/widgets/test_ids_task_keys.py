@@ -24,7 +24,7 @@ from gatefront.dashboards.pages.start.study_file_editor import FIRST_TEXT, task_
 from gatefront.dashboards.pages.study.front import controls, read_floors
 from gatefront.dashboards.report import report_html
 from gatefront.dashboards.widgets import ids
-from gatefront.dashboards.widgets.task_keys import task_key, task_of_key
+from gatefront.dashboards.widgets.ids import task_key, task_of_key
 from gatefront.dashboards.widgets.trial_table import trial_columns, trial_rows, trial_window
 from gatefront.search.results.records import EpochPoint, StudyView
 from gatefront.spaces.gating.gate_map import GateMap, GateSite

@@ -1,3 +1,0 @@
-"""Where the interface lies."""
-
-PREFIX = "/api/v1"
