@@ -191,11 +191,11 @@ def _prepare(
     reader = StudyReader(driver_session.url)
     warm_start = None if row.started_from is None else read_warm_start(plan, reader, row.started_from)
     study = open_study(
-        optuna_storage, plan.config, num_trials=row.num_trials, initial_trials=initial_trials_of(warm_start)
+        optuna_storage, plan.search_space, num_trials=row.num_trials, initial_trials=initial_trials_of(warm_start)
     )
     warm = () if warm_start is None else warm_start.trials
     study.sampler = FilteredSampler(study.sampler, store.void_trials, warm)
-    recovery = recover(study, store, plan.config, num_trials=row.num_trials, budgets=plan.budgets)
+    recovery = recover(study, store, plan.search_space, num_trials=row.num_trials, budgets=plan.budgets)
     run = StudyRun(
         plan=plan,
         store=store,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import optuna
 from optuna.trial import TrialState as OptunaState
 
-from gatefront.search.config.study_config import StudyConfig
+from gatefront.search.planning.search_space import SearchSpace
 from gatefront.search.results.budgets import Budgets
 from gatefront.search.results.states import DONE_STATES, TrialState
 from gatefront.search.sampling.filtered_sampler import REPLICATE_OF
@@ -33,14 +33,14 @@ class Recovery:
 
 
 def recover(
-    study: optuna.Study, store: StudyStore, config: StudyConfig, *, num_trials: int, budgets: Budgets
+    study: optuna.Study, store: StudyStore, space: SearchSpace, *, num_trials: int, budgets: Budgets
 ) -> Recovery:
     """Finish what a dead driver had stored but not told, and collect what it had handed out. Needs the lease."""
     told = store.told_states()
     adopted: list[optuna.Trial] = []
     repeats: list[optuna.Trial] = []
     for found in unfinished_trials(study):
-        trial = adopt(study, found, config)
+        trial = adopt(study, found, space)
         state = told.get(found.number, TrialState.QUEUED)
         if state is TrialState.COMPLETE:
             tell_complete(study, trial, store.stored_result(found.number), budgets)

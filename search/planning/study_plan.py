@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from gatefront.search.config.family import INTERROGATE, FamilyName
 from gatefront.search.config.parameters import Choices, FloatRange, listed_values, max_value
@@ -17,6 +18,7 @@ from gatefront.search.planning.capacities import (
     measure_capacity,
 )
 from gatefront.search.planning.family_costs import least_flops, most_flops
+from gatefront.search.planning.search_space import SearchSpace
 from gatefront.search.results.budgets import Budgets, is_feasible
 from gatefront.spaces import BudgetBelowFloorError, Task
 from gatefront.spaces.families import FAMILIES
@@ -26,7 +28,7 @@ from gatefront.trainer.metrics import metric_for
 from gatefront.trainer.weighting import require_weighting, step_cost
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class StudyPlan:
     """Plan of a study: its study file, resolved against its data and networks."""
 
@@ -36,6 +38,11 @@ class StudyPlan:
     tasks: tuple[Task, ...]
     capacities: tuple[Capacity, ...]
     budgets: Budgets
+
+    @cached_property
+    def search_space(self) -> SearchSpace:
+        """The parameters of the study's trials."""
+        return SearchSpace(self.config, self.tasks, self.capacities, self.budgets)
 
     @property
     def largest(self) -> Capacity:
@@ -53,7 +60,7 @@ class StudyPlan:
 
     @property
     def reference_epochs(self) -> int:
-        return self.config.train.reference_epochs or max_value(self.config.train.epochs)
+        return self.config.train.single_task_epochs
 
     @property
     def shared_init_epochs(self) -> int:
