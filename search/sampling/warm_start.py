@@ -11,7 +11,6 @@ from optuna.trial import TrialState as OptunaState
 from gatefront.search.config.comparability import first_difference
 from gatefront.search.config.family import INTERROGATE, FamilySection
 from gatefront.search.config.parameters import Scalar
-from gatefront.search.config.study_file import parse_study
 from gatefront.search.errors import LineageError
 from gatefront.search.planning.search_space import FAMILY, FLOP_TARGET
 from gatefront.search.planning.study_plan import StudyPlan
@@ -65,14 +64,14 @@ class WarmStart:
         return f"{said}; the first trial{of_family} goes on from the network of {self.initial_trial.initial.label}"
 
 
-def begin_from(plan: StudyPlan, text: str, reader: StudyReader, earlier: str) -> WarmStart:
-    """What a study that begins now takes over. ``text`` is its file.
+def begin_from(plan: StudyPlan, reader: StudyReader, earlier: str) -> WarmStart:
+    """What a study that begins now takes over.
 
     Raises:
         StudyNotFoundError: there is no such earlier study.
         LineageError: it asks another question, or has no complete trial that is of use here.
     """
-    difference = first_difference(parse_study(text), parse_study(reader.study_file(earlier)))
+    difference = first_difference(plan.config, reader.config(earlier))
     if difference is not None:
         raise LineageError(
             f"study {earlier!r} differs in {difference}: what it found says nothing here.",
@@ -90,7 +89,7 @@ def read_warm_start(plan: StudyPlan, reader: StudyReader, earlier: str) -> WarmS
     Raises:
         StudyNotFoundError: there is no such earlier study.
     """
-    view, there = reader.view(earlier), parse_study(reader.study_file(earlier)).family
+    view, there = reader.view(earlier), reader.config(earlier).family
     here = plan.config.family
     return WarmStart(
         study=earlier,

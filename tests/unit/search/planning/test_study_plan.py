@@ -311,7 +311,7 @@ def test_capacities_over_the_parameter_budget_are_left_out() -> None:
     assert small < large <= free.largest.num_parameters
     plan = plan_study(parse_study(PARAMS.format(budget=str(large - 1))))
     assert plan.budgets.params == large - 1
-    assert plan.config.network.width == Choices[float](choices=[0.5])
+    assert plan.network.width == Choices[float](choices=[0.5])
     assert plan.largest.architecture.width == 1.0  # still the baseline of Δ_MTL
     with pytest.raises(BudgetBelowFloorError, match=f"param_budget {small - 1:,} is under the floor of {small:,}"):
         plan_study(parse_study(PARAMS.format(budget=str(small - 1))))

@@ -73,7 +73,7 @@ def earlier(open_table_study: OpenStudy, plan: StudyPlan) -> Any:
 
 def test_trials_keep_their_flops_under_another_budget(earlier: Any, plan: StudyPlan) -> None:
     reader = StudyReader(earlier.url)
-    warm_start = begin_from(plan, LATER, reader, "table")
+    warm_start = begin_from(plan, reader, "table")
     points = {f"table {point.number}": point for point in reader.view("table").points}
     assert warm_start.trials
     for trial in warm_start.trials:
@@ -163,7 +163,7 @@ def test_void_trials_teach_no_later_study(earlier: Any, plan: StudyPlan) -> None
         void_trial(earlier.store._engine, "table", number, "the wrong data")
     assert read_warm_start(plan, reader, "table").trials == ()
     with pytest.raises(LineageError, match="no complete trial"):
-        begin_from(plan, LATER, reader, "table")
+        begin_from(plan, reader, "table")
 
 
 @pytest.mark.parametrize(
@@ -181,9 +181,9 @@ def test_void_trials_teach_no_later_study(earlier: Any, plan: StudyPlan) -> None
 def test_another_question_is_refused_with_the_first_difference(
     earlier: Any, plan: StudyPlan, old: str, new: str, difference: str
 ) -> None:
-    text = LATER.replace(old, new)
+    other = replace(plan, config=parse_study(LATER.replace(old, new)))
     with pytest.raises(LineageError, match="differs in") as refused:
-        begin_from(plan, text, StudyReader(earlier.url), "table")
+        begin_from(other, StudyReader(earlier.url), "table")
     assert difference in refused.value.message
 
 
@@ -283,7 +283,7 @@ def test_networks_go_to_studies_of_their_family(
 ) -> None:
     text = _of(*families)
     plan = plan_study(parse_study(text))
-    warm_start = begin_from(plan, text, StudyReader(mixed.url), "table")
+    warm_start = begin_from(plan, StudyReader(mixed.url), "table")
     assert [trial.user_attrs["inherited_from"] for trial in warm_start.trials] == [f"table {n}" for n in numbers]
     for trial, number in zip(warm_start.trials, numbers, strict=True):
         family = ("interrogate", "mtan", "etr-nlp")[number]
@@ -316,10 +316,10 @@ def test_families_must_meet_and_agree_in_what_they_are_asked(mixed: Any) -> None
     reader = StudyReader(mixed.url)
     text = _of("lomt")
     with pytest.raises(LineageError, match=r"family\.name: lomt here, interrogate, mtan, etr-nlp there"):
-        begin_from(plan_study(parse_study(text)), text, reader, "table")
+        begin_from(plan_study(parse_study(text)), reader, "table")
     other = _of("etr-nlp", "mtan").replace("high = 0.75", "high = 0.5")
     with pytest.raises(LineageError, match=r"differs in family\.gamma"):
-        begin_from(plan_study(parse_study(other)), other, reader, "table")
+        begin_from(plan_study(parse_study(other)), reader, "table")
 
 
 def _keep_networks(study: Any, storage: Path, numbers: Any) -> None:
