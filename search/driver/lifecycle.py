@@ -188,7 +188,7 @@ def _prepare(
     )
     warm = () if warm_start is None else warm_start.trials
     study.sampler = FilteredSampler(study.sampler, store.void_trials, warm)
-    recovery = recover(study, store, plan.search_space, num_trials=row.num_trials, budgets=plan.budgets)
+    recovery = recover(study, store, plan.search_space, num_trials=row.num_trials)
     run = StudyRun(
         plan=plan,
         store=store,

@@ -120,7 +120,7 @@ def _work(run: StudyRun) -> bool:
 def _resume_after_kill(run: StudyRun) -> StudyRun:
     """The same session once more, as a resume would begin it: its cluster is gone, its trials are left to it."""
     num_trials = run.store.load().num_trials
-    recovery = recover(run.study, run.store, run.plan.search_space, num_trials=num_trials, budgets=run.plan.budgets)
+    recovery = recover(run.study, run.store, run.plan.search_space, num_trials=num_trials)
     return replace(run, recovery=recovery)
 
 

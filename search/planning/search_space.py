@@ -47,8 +47,8 @@ class SearchSpace:
 
     def distributions(self, family: str | None = None) -> dict[str, BaseDistribution]:
         """Return what Optuna samples: for trials of one family, or for all, the choice of a family first."""
-        found = self._distributions.items()
-        return {name: one for name, one in found if family is None or _owner(name) in (None, family)}
+        asked = {name: distribution(one) for name, one in self._parameters.items() if _is_of(name, family)}
+        return {name: found for name, found in asked.items() if found is not None}
 
     def first_points(self) -> list[dict[str, Scalar]]:
         """Return points to try before the sampler takes over: τ or FLOP target low, middle, high, and the weakest λ_s.
@@ -107,11 +107,6 @@ class SearchSpace:
         capacity = self._capacity(params)
         room = self._room(capacity)
         return (flop_target - capacity.hard_sharing) / room if room > 0 else None
-
-    @cached_property
-    def _distributions(self) -> Mapping[str, BaseDistribution]:
-        space = {name: distribution(parameter) for name, parameter in self._parameters.items()}
-        return {name: found for name, found in space.items() if found is not None}
 
     @cached_property
     def _parameters(self) -> Mapping[str, AnyParameter]:
@@ -261,10 +256,11 @@ class SearchSpace:
         )
 
 
-def _owner(parameter: str) -> FamilyName | None:
-    """Return the family that alone has the parameter; None if all have it."""
+def _is_of(parameter: str, family: str | None) -> bool:
+    """Return whether trials of this family have the parameter; None stands for all families."""
     table, _, key = parameter.partition(".")
-    return INTERROGATE if table == "gates" else OWNERS.get(key) if table == "family" else None
+    owner = INTERROGATE if table == "gates" else OWNERS.get(key) if table == "family" else None
+    return family is None or owner in (None, family)
 
 
 def _choices(words: Sequence[str]) -> Choices[str]:

@@ -63,8 +63,6 @@ def open_study(
 
 def ask(study: optuna.Study, space: SearchSpace) -> optuna.Trial:
     """The next trial with all its parameters: an enqueued one if there is one, else a sampled one."""
-    if len(space.config.family.names) == 1:
-        return study.ask(space.distributions())
     trial = study.ask()
     _complete(trial, space)
     return trial
@@ -164,11 +162,6 @@ def tell_stopped_early(study: optuna.Study, trial: optuna.Trial) -> None:
     Optuna knows such a trial as PRUNED: TPE takes it for worse than every complete one, other samplers pass over it.
     """
     study.tell(trial, state=OptunaState.PRUNED)
-
-
-def params_of(trial: optuna.Trial) -> Mapping[str, object]:
-    """The trial's parameters by knob name."""
-    return dict(trial.params)
 
 
 def _suggest(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> None:

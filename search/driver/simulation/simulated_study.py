@@ -97,9 +97,9 @@ class SimulatedStudy:
         fails: Callable[[Params], bool] = lambda _: False,
     ) -> None:
         engine, optuna_storage = database
-        self._answers, self._space, self._num_workers = answers, SearchSpace(config), num_workers
+        self._answers, self._num_workers = answers, num_workers
         self._stopping, self._fails = stopping, fails
-        self._budgets = Budgets(flops=answers.table.flop_budget)
+        self._space = SearchSpace(config, budgets=Budgets(flops=answers.table.flop_budget))
         self.store = StudyStore(engine, config.study.name)
         if config.study.name not in {found.study_name for found in optuna_storage.get_all_studies()}:
             StudyStore.create(engine, _row(answers.table, config, num_workers))
@@ -127,11 +127,11 @@ class SimulatedStudy:
 
     def _take_up(self) -> StudySearcher:
         num_trials = self._space.config.study.trials
-        recovery = recover(self.study, self.store, self._space, num_trials=num_trials, budgets=self._budgets)
+        recovery = recover(self.study, self.store, self._space, num_trials=num_trials)
         return StudySearcher(
             ask=lambda: ask(self.study, self._space),
             make_config=self._make_config,
-            gate=ResultValidator(self.study, self.store, tasks=(_TASK,), budgets=self._budgets),
+            gate=ResultValidator(self.study, self.store, tasks=(_TASK,), budgets=self._space.budgets),
             adopted=recovery.adopted,
             limit=recovery.num_left,
             max_concurrent=self._num_workers,
@@ -172,7 +172,7 @@ class SimulatedStudy:
             self._searcher.note_stop(ray_id, "judged by its epochs")
             self._end(clock, ray_id, TrialState.STOPPED_EARLY)
         elif running.epoch == len(running.answer.epochs):
-            self._send(ray_id, TrialFinished(_result(running.answer, self._budgets.flops)))
+            self._send(ray_id, TrialFinished(_result(running.answer, self._space.budgets.flops)))
             self._end(clock, ray_id, TrialState.COMPLETE)
         else:
             self._go_on(clock, ray_id)

@@ -25,14 +25,6 @@ def store_config(row: StudyRow, config: StudyConfig) -> None:
     row.config = json.dumps(config.model_dump(mode="json", exclude_unset=True))
 
 
-def update_trials(row: StudyRow) -> None:
-    """Bring a stored configuration to the number of trials that the row asks for."""
-    if row.config is not None:
-        document = json.loads(row.config)
-        document["study"]["trials"] = row.num_trials
-        row.config = json.dumps(document)
-
-
 def _config_of_earlier_release(row: StudyRow) -> StudyConfig:
     """Return the study file with the values that releases before schema 0011 kept in columns of their own."""
     overrides = StudyOverrides(

@@ -181,10 +181,10 @@ def open_table_study(tmp_path: Path) -> OpenStudy:
         if not any(found.study_name == config.study.name for found in optuna_storage.get_all_studies()):
             StudyStore.create(engine, _row(config, text, budget))
         num_trials = store.load().num_trials
-        space = SearchSpace(config)
+        space = SearchSpace(config, budgets=budgets)
         study = open_study(optuna_storage, space, num_trials=num_trials)
         study.sampler = FilteredSampler(study.sampler, store.void_trials)
-        recovery = recover(study, store, space, num_trials=num_trials, budgets=budgets)
+        recovery = recover(study, store, space, num_trials=num_trials)
         stop_request = StopRequest()
 
         def make_config(trial: optuna.Trial) -> dict[str, Any]:
