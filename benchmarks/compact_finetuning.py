@@ -20,7 +20,7 @@ from torch import nn
 from gatefront.search.config.study_file import read_study_file
 from gatefront.search.driver.references import reference_jobs, train_job
 from gatefront.search.planning.study_plan import StudyPlan, plan_study
-from gatefront.search.sampling.search_space import TrialSettings, decode
+from gatefront.search.planning.trial_settings import TrialSettings
 from gatefront.spaces import InterroGateNetwork, build_gated_network, close_gates_to_budget, compact_network
 from gatefront.trainer.checkpoints.checkpoint import load_state
 from gatefront.trainer.data.dataset import MultiTaskData
@@ -72,7 +72,9 @@ def _compare(
     plan: StudyPlan, seed: int, tau: float, lambda_s: float, folder: Path
 ) -> tuple[float, Finetuned, Finetuned]:
     data = load_data(plan.data, folder)
-    settings = decode(plan, {"gates.tau": tau, "gates.flop_target": 1.0, "gates.lambda_s": lambda_s}, seed=seed)
+    settings = plan.search_space.decode(
+        {"gates.tau": tau, "gates.flop_target": 1.0, "gates.lambda_s": lambda_s}, seed=seed
+    )
     # The hinge, whatever the study file says: how the gates were learned makes no difference to what follows.
     gates = replace(settings.gates, sparsity="hinge", tau=(tau,) * len(plan.tasks), lambda_s=lambda_s)
     settings = replace(settings, gates=gates)

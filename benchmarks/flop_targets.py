@@ -26,7 +26,6 @@ import torch
 from gatefront.search.config.study_file import read_study_file
 from gatefront.search.driver.references import References, reference_jobs, train_job
 from gatefront.search.planning.study_plan import StudyPlan, plan_study
-from gatefront.search.sampling.search_space import decode
 from gatefront.trainer.config import GateConfig
 from gatefront.trainer.reporting import EpochReport, TrialResult
 from gatefront.trainer.trial.run_trial import run_trial
@@ -82,7 +81,9 @@ def _run(
 ) -> tuple[TrialResult, int]:
     capacity = plan.largest
     target = int(percent / 100 * capacity.single_task)
-    settings = decode(plan, {"gates.tau": 0.2, "gates.flop_target": 1.0, "gates.lambda_s": 1.0}, seed=seed + 1)
+    settings = plan.search_space.decode(
+        {"gates.tau": 0.2, "gates.flop_target": 1.0, "gates.lambda_s": 1.0}, seed=seed + 1
+    )
     gates = _gates(settings.gates, way, _matching_tau(capacity.encoder, capacity.hard_sharing, target, len(plan.tasks)))
     gates = replace(gates, lambda_s=_strength(way, arguments), derived_points=0)
     if arguments.finetune_epochs is not None:

@@ -28,10 +28,10 @@ from gatefront.search.config.early_stopping import StoppingRule
 from gatefront.search.config.study_file import parse_study
 from gatefront.search.driver.early_stopping import EarlyStopping
 from gatefront.search.driver.simulation import Answers, RecordedTable, SimulatedStudy, load_tables
+from gatefront.search.planning.search_space import SearchSpace
 from gatefront.search.results.pareto import ReferenceFrame, hypervolume, pareto_front
 from gatefront.search.results.states import TrialState
 from gatefront.search.sampling.grid_sampler import GridSampler
-from gatefront.search.sampling.search_space import search_space
 from gatefront.search.storage.database.open import open_store
 
 FOLDER = Path(__file__).parent
@@ -155,9 +155,7 @@ def _stopping(table: RecordedTable, space: str) -> EarlyStopping:
 
 
 def _first_points(way: Way) -> Any:
-    return (
-        patch("gatefront.search.sampling.optuna_study.first_points", return_value=[]) if way.is_plain else nullcontext()
-    )
+    return patch.object(SearchSpace, "first_points", return_value=[]) if way.is_plain else nullcontext()
 
 
 def curve(run: Run, frame: ReferenceFrame) -> list[float]:
@@ -199,7 +197,9 @@ def _print_table(space: str, table: RecordedTable, runs: Sequence[Run]) -> None:
 def _best_there_is(table: RecordedTable) -> float:
     """The hypervolume of the expected outcomes at 101 x 101 places of the space."""
     answers = Answers(table)
-    places = GridSampler(search_space(parse_study(table.study)), points_per_range=101, num_trials=1).points
+    places = GridSampler(
+        SearchSpace(parse_study(table.study)).distributions(), points_per_range=101, num_trials=1
+    ).points
     found = [answers.at(params, seed=0) for params in places]
     return hypervolume([(answer.expected_delta_mtl, answer.flops) for answer in found], table.frame)
 

@@ -23,7 +23,6 @@ from gatefront.search.config.parameters import FloatRange
 from gatefront.search.config.study_file import parse_study
 from gatefront.search.driver.references import References, reference_jobs, train_job
 from gatefront.search.planning.study_plan import StudyPlan, plan_study
-from gatefront.search.sampling.search_space import decode
 from gatefront.trainer.reporting import EpochReport
 from gatefront.trainer.trial.run_trial import run_trial
 
@@ -98,7 +97,7 @@ def _on_log_scale(plan: StudyPlan, share: float) -> float:
 def _run(
     plan: StudyPlan, references: References, params: Mapping[str, float], *, seed: int, cache: Path
 ) -> dict[str, Any]:
-    spec = references.trial_spec(decode(plan, params, seed=seed))
+    spec = references.trial_spec(plan.search_space.decode(params, seed=seed))
     epochs: list[EpochReport] = []
     with tempfile.TemporaryDirectory() as folder:
         result = run_trial(spec, work_dir=Path(folder), cache_dir=cache, reporter=epochs.append)

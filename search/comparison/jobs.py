@@ -7,14 +7,13 @@ from typing import Any
 
 from gatefront.search.comparison.systems import OTHER_FAMILIES, System
 from gatefront.search.config.family import FamilySection
-from gatefront.search.config.parameters import bounds
 from gatefront.search.config.study_config import StudyConfig
 from gatefront.search.driver.references import ReferenceJob, References, reference_jobs
 from gatefront.search.planning.capacities import CAPACITY_PARAMETERS
 from gatefront.search.planning.family_costs import family_flops
+from gatefront.search.planning.search_space import FLOP_TARGET
 from gatefront.search.planning.study_plan import StudyPlan, plan_study
 from gatefront.search.results.comparison_table import SystemRun
-from gatefront.search.sampling.search_space import central_params, decode, reference_train_config
 from gatefront.spaces.families import FAMILIES
 from gatefront.trainer.baselines.references import NOT_PART_OF_THE_RESULT
 from gatefront.trainer.checkpoints.content_hash import hash_json
@@ -105,7 +104,7 @@ def system_jobs(
     for system in systems:
         if system.family == "hard_sharing" and system.weighting is not None:
             epochs = plan.epochs_of_equal_compute(system.weighting)
-            train = replace(reference_train_config(plan.config, epochs=epochs), weighting=system.weighting)
+            train = replace(plan.search_space.reference_train_config(epochs=epochs), weighting=system.weighting)
             yield SystemJob(
                 system=system, seed=plan.config.study.seed, trial=trial, train=train, fingerprint=fingerprint
             )
@@ -133,7 +132,7 @@ def _family_job(
         system=system,
         seed=plan.config.study.seed,
         trial=trial,
-        train=reference_train_config(plan.config, epochs=plan.reference_epochs),
+        train=plan.search_space.reference_train_config(epochs=plan.reference_epochs),
         fingerprint=fingerprint,
         initial_flops=sum(result.train_flops for result in alone) if starts_alone else 0.0,
         initial_seconds=sum(result.seconds for result in alone) if starts_alone else 0.0,
@@ -166,13 +165,11 @@ def single_task_run(plan: StudyPlan, results: Iterable[ReferenceResult]) -> Syst
 
 def _central_trial(plan: StudyPlan, references: References) -> TrialSpec:
     """InterroGate at the budget, every other knob at its centre."""
-    capacity, target = plan.largest, plan.config.gates.target_parameter
-    params = central_params(plan.config) | {
-        f"network.{k}": getattr(capacity.architecture, k) for k in CAPACITY_PARAMETERS
-    }
-    if target is not None:
-        params["gates.flop_target"] = max(bounds(target))
-    return references.trial_spec(decode(plan, params, seed=plan.config.study.seed + 1))
+    space, largest = plan.search_space, plan.largest.architecture
+    params = space.central_params() | {f"network.{name}": getattr(largest, name) for name in CAPACITY_PARAMETERS}
+    if space.highest_target is not None:
+        params[FLOP_TARGET] = space.highest_target
+    return references.trial_spec(space.decode(params, seed=plan.config.study.seed + 1))
 
 
 def _recipe(train: TrainConfig) -> dict[str, Any]:

@@ -87,6 +87,11 @@ class GatesSection(StrictModel):
         return self
 
     @property
+    def granularities(self) -> tuple[Granularity, ...]:
+        """Where gates may sit, in the order written."""
+        return (self.granularity,) if isinstance(self.granularity, str) else tuple(self.granularity.choices)
+
+    @property
     def target_parameter(self) -> FloatParameter | None:
         """``flop_target`` as it works: training towards a cost needs one, and spreads over the upper half unasked."""
         if self.flop_target is None and self.sparsity == "expected_flops":

@@ -16,6 +16,7 @@ from gatefront.search.config.parameters import (
     NameChoice,
     ScheduleName,
     StrictModel,
+    max_value,
     word_form,
 )
 from gatefront.search.config.quantities import parse_disk_quota, parse_flop_budget, parse_param_budget
@@ -168,6 +169,16 @@ class TrainSection(StrictModel):
     reference_epochs: PositiveInt | None = None
     shared_init_epochs: PositiveInt | None = None
     hard_sharing_epochs: PositiveInt | None = None
+
+    @property
+    def single_task_epochs(self) -> int:
+        """Epochs of the single-task references: as asked, or those of the longest trial."""
+        return self.reference_epochs or max_value(self.epochs)
+
+    @property
+    def schedules(self) -> tuple[ScheduleName, ...]:
+        """What trials may train with; references train with the first."""
+        return (self.schedule,) if isinstance(self.schedule, str) else tuple(self.schedule.choices)
 
     @property
     def weightings(self) -> tuple[WeightingName, ...]:

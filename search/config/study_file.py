@@ -46,6 +46,11 @@ def parse_study(text: str) -> StudyConfig:
     except (RecursionError, ValueError) as error:
         # Thousands of brackets in each other, or a number of thousands of digits.
         raise StudyFileError("the study file is nested too deeply, or holds a number that is too long.") from error
+    return check_study(document)
+
+
+def check_study(document: Mapping[str, Any]) -> StudyConfig:
+    """The study that a document describes, from a study file or the database; raises as :func:`parse_study`."""
     try:
         return StudyConfig.model_validate(document)
     except ValidationError as error:

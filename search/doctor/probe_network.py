@@ -10,7 +10,6 @@ from gatefront.search.doctor.peak_memory import Peak, measure_peak
 from gatefront.search.planning.capacities import list_layouts
 from gatefront.search.planning.family_costs import dearest_settings, most_flops
 from gatefront.search.planning.study_plan import StudyPlan
-from gatefront.search.sampling.search_space import reference_train_config
 from gatefront.spaces import InterroGateNetwork, build_gated_network, count_parameters
 from gatefront.spaces.families import FamilyNetwork, build_family
 from gatefront.trainer.data import Batch
@@ -32,7 +31,7 @@ class Trainee:
     """
 
     def __init__(self, plan: StudyPlan, family: FamilyName) -> None:
-        train = reference_train_config(plan.config, epochs=1)
+        train = plan.search_space.reference_train_config(epochs=1)
         torch.set_num_threads(train.num_threads)
         seed_everything(train.seed)
         self.batch_size = train.batch_size

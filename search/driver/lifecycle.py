@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,7 +11,6 @@ import optuna
 import sqlalchemy as sa
 from ray import tune
 
-from gatefront.search.config.latency import LatencyRule
 from gatefront.search.config.overrides import StudyOverrides
 from gatefront.search.config.study_file import parse_study, without_mark
 from gatefront.search.doctor.data_checks import require_sound_data
@@ -24,7 +23,6 @@ from gatefront.search.driver.worker.trainable import RunTrial
 from gatefront.search.errors import DriverFailedError, StudyExistsError
 from gatefront.search.planning.study_plan import StudyPlan, plan_study
 from gatefront.search.planning.task_records import task_records
-from gatefront.search.planning.worker_resources import WorkerResources
 from gatefront.search.results.records import EventKind
 from gatefront.search.results.states import StudyState
 from gatefront.search.sampling.filtered_sampler import FilteredSampler
@@ -37,6 +35,7 @@ from gatefront.search.storage.database.optuna_storage import StudyStorage
 from gatefront.search.storage.database.retry import RetryPolicy, reason_of
 from gatefront.search.storage.lease import Lease
 from gatefront.search.storage.study_store import StudyStore
+from gatefront.search.storage.tables.effective_config import load_config, store_config
 from gatefront.search.storage.tables.events import COMMAND_LINE
 from gatefront.search.storage.tables.schema import StudyRow
 from gatefront.spaces.errors import GatefrontError
@@ -88,17 +87,17 @@ def start_study(
         LeaseLostError: another driver took over; nothing was written since.
     """
     text = without_mark(text)
-    config = overrides.apply(parse_study(text))
-    plan = plan_study(config)
+    plan = plan_study(overrides.apply(parse_study(text)))
     engine, optuna_storage = open_store(driver_session.url)
-    _refuse_known_name(optuna_storage, config.study.name)
-    warm_start = None if earlier is None else begin_from(plan, text, StudyReader(driver_session.url), earlier)
-    workers = plan_workers(config.study.workers, driver_session.address)
+    _refuse_known_name(optuna_storage, plan.config.study.name)
+    warm_start = None if earlier is None else begin_from(plan, StudyReader(driver_session.url), earlier)
+    workers = plan_workers(plan.config.study.workers, driver_session.address)
+    plan = replace(plan, config=StudyOverrides(workers=workers.num_workers).apply(plan.config))
     # Before the study exists: data that cannot be read is wrong input, not a failed study.
-    data = load_data(plan.data, StudyFolders(storage, config.study.name).cache)
+    data = load_data(plan.data, StudyFolders(storage, plan.config.study.name).cache)
     if not force:
         require_sound_data(plan.tasks, data)
-    row = _new_row(plan, text, storage, workers)
+    row = _new_row(plan, text, storage, workers.num_workers)
     row.started_from = earlier
     StudyStore.create(engine, row, began=None if warm_start is None else str(warm_start))
     return _drive(plan, "started", engine, optuna_storage, driver_session, storage)
@@ -113,14 +112,7 @@ def resume_study(name: str, driver_session: DriverSession, *, workers: int | Non
     """
     engine, optuna_storage = open_store(driver_session.url)
     row = StudyStore(engine, name).load()
-    asked = StudyOverrides(
-        flop_budget=row.flop_budget_text or None,
-        param_budget=row.param_budget_text or None,
-        latency_budget_ms=None if row.latency is None else LatencyRule(**row.latency).budget_ms,
-        trials=row.num_trials,
-        workers=workers or row.num_workers,
-    )
-    plan = plan_study(asked.apply(parse_study(row.file_text)))
+    plan = plan_study(StudyOverrides(workers=workers).apply(load_config(row)))
     return _drive(plan, "resumed", engine, optuna_storage, driver_session, Path(row.storage_dir))
 
 
@@ -143,6 +135,7 @@ def _drive(
             store.begin_session(
                 begun, _as_asked(plan, driver_session), actor=driver_session.actor, is_kept=driver_session.is_kept
             )
+            store.store_config(plan.config)
             run = _prepare(plan, store, optuna_storage, driver_session)
             with driver_session.watch(name, run.recovery):
                 return run_study(run)
@@ -191,11 +184,11 @@ def _prepare(
     reader = StudyReader(driver_session.url)
     warm_start = None if row.started_from is None else read_warm_start(plan, reader, row.started_from)
     study = open_study(
-        optuna_storage, plan.config, num_trials=row.num_trials, initial_trials=initial_trials_of(warm_start)
+        optuna_storage, plan.search_space, num_trials=row.num_trials, initial_trials=initial_trials_of(warm_start)
     )
     warm = () if warm_start is None else warm_start.trials
     study.sampler = FilteredSampler(study.sampler, store.void_trials, warm)
-    recovery = recover(study, store, plan.config, num_trials=row.num_trials, budgets=plan.budgets)
+    recovery = recover(study, store, plan.search_space, num_trials=row.num_trials)
     run = StudyRun(
         plan=plan,
         store=store,
@@ -222,15 +215,15 @@ def _refuse_known_name(storage: optuna.storages.RDBStorage, name: str) -> None:
         )
 
 
-def _new_row(plan: StudyPlan, text: str, storage: Path, workers: WorkerResources) -> StudyRow:
+def _new_row(plan: StudyPlan, text: str, storage: Path, num_workers: int) -> StudyRow:
     config, largest = plan.config, plan.largest
     backbones = dict.fromkeys(capacity.architecture.backbone for capacity in plan.capacities)
-    return StudyRow(
+    row = StudyRow(
         name=config.study.name,
         file_text=text,
         created_at=datetime.now(UTC),
         num_trials=config.study.trials,
-        num_workers=workers.num_workers,
+        num_workers=num_workers,
         seed=config.study.seed,
         flop_budget=plan.budgets.flops,
         flop_budget_text=config.study.flop_budget or "",
@@ -246,3 +239,5 @@ def _new_row(plan: StudyPlan, text: str, storage: Path, workers: WorkerResources
         state=StudyState.PREPARING,
         latency=None if config.latency_rule is None else asdict(config.latency_rule),
     )
+    store_config(row, config)
+    return row

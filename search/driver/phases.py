@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import optuna
 
-from gatefront.search.config.study_config import StudyConfig
 from gatefront.search.driver.recovery import Recovery
 from gatefront.search.driver.stop_request import StopRequest
+from gatefront.search.planning.search_space import SearchSpace
 from gatefront.search.results.states import DONE_STATES
 from gatefront.search.sampling.filtered_sampler import REPLICATE_OF
 from gatefront.search.sampling.optuna_study import ask
@@ -37,7 +37,7 @@ class StudyProgress:
     store: StudyStore
     reader: StudyReader
     study: optuna.Study
-    config: StudyConfig
+    space: SearchSpace
     recovery: Recovery
     stop_request: StopRequest = field(default_factory=StopRequest)
 
@@ -69,7 +69,7 @@ class StudyProgress:
 
     def due_repeats(self) -> list[int]:
         """The trials still to repeat, beside the repeats that were handed out before."""
-        section = self.config.study
+        section = self.space.config.study
         view = self.store.retry_policy(lambda: self.reader.view(self.store.study))
         return due_repeats(view, points=section.confirm_points, seeds=section.confirm_seeds)
 
@@ -85,7 +85,7 @@ class StudyProgress:
         return list((Counter(self.due_repeats()) - unknown).elements())
 
     def _ask(self) -> optuna.Trial:
-        return ask(self.study, self.config)
+        return ask(self.study, self.space)
 
     def _num_ended(self) -> int:
         """Of all trials, repeats and void ones too: what a round that came to anything has raised."""

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import optuna
 from optuna.trial import TrialState as OptunaState
 
-from gatefront.search.config.study_config import StudyConfig
-from gatefront.search.results.budgets import Budgets
+from gatefront.search.planning.search_space import SearchSpace
 from gatefront.search.results.states import DONE_STATES, TrialState
 from gatefront.search.sampling.filtered_sampler import REPLICATE_OF
 from gatefront.search.sampling.optuna_study import (
@@ -32,20 +31,18 @@ class Recovery:
     repeats: tuple[optuna.Trial, ...] = ()
 
 
-def recover(
-    study: optuna.Study, store: StudyStore, config: StudyConfig, *, num_trials: int, budgets: Budgets
-) -> Recovery:
+def recover(study: optuna.Study, store: StudyStore, space: SearchSpace, *, num_trials: int) -> Recovery:
     """Finish what a dead driver had stored but not told, and collect what it had handed out. Needs the lease."""
     told = store.told_states()
     adopted: list[optuna.Trial] = []
     repeats: list[optuna.Trial] = []
     for found in unfinished_trials(study):
-        trial = adopt(study, found, config)
+        trial = adopt(study, found, space)
         state = told.get(found.number, TrialState.QUEUED)
         if state is TrialState.COMPLETE:
-            tell_complete(study, trial, store.stored_result(found.number), budgets)
+            tell_complete(study, trial, store.stored_result(found.number), space.budgets)
         elif state is TrialState.FAILED:
-            tell_failed(study, trial, budgets)
+            tell_failed(study, trial, space.budgets)
         elif state is TrialState.STOPPED_EARLY:
             tell_stopped_early(study, trial)
         else:

@@ -9,8 +9,8 @@ from typing import Literal
 from gatefront.search.planning.capacities import Capacity
 from gatefront.search.planning.study_plan import StudyPlan
 from gatefront.search.planning.task_records import task_records
+from gatefront.search.planning.trial_settings import TrialSettings
 from gatefront.search.results.unlearned_tasks import UnlearnedTask, has_learned, require_ranked
-from gatefront.search.sampling.search_space import TrialSettings, reference_train_config
 from gatefront.search.storage.study_store import StudyStore
 from gatefront.spaces import Architecture
 from gatefront.trainer.baselines.references import train_reference
@@ -192,15 +192,15 @@ def train_job(job: ReferenceJob, cache_dir: Path) -> ReferenceResult:
 
 
 def _jobs(plan: StudyPlan) -> Iterator[ReferenceJob]:
-    short = reference_train_config(plan.config, epochs=plan.reference_epochs)
+    short = plan.search_space.reference_train_config(epochs=plan.reference_epochs)
     for capacity in plan.capacities:
         largest = capacity is plan.largest
         for task in plan.tasks:
             yield _job(plan, "single_task", capacity, short, task_name=task.name, is_baseline=largest)
         if plan.shared_init_epochs:
-            initial = reference_train_config(plan.config, epochs=plan.shared_init_epochs)
+            initial = plan.search_space.reference_train_config(epochs=plan.shared_init_epochs)
             yield _job(plan, "shared_init", capacity, initial)
-    long = reference_train_config(plan.config, epochs=plan.hard_sharing_epochs)
+    long = plan.search_space.reference_train_config(epochs=plan.hard_sharing_epochs)
     yield _job(plan, "hard_sharing", plan.largest, long, is_baseline=True)
 
 

@@ -35,7 +35,6 @@ from gatefront.search.results.states import DONE_STATES, OPEN_STATES, StudyState
 from gatefront.search.sampling.filtered_sampler import REPLICATE_OF
 from gatefront.search.sampling.prefetch import Ask, ProposalPrefetcher
 from gatefront.search.sampling.samplers import choose_sampler
-from gatefront.search.sampling.search_space import decode
 from gatefront.search.sampling.warm_start import INITIAL
 from gatefront.search.snapshots.reader import StudyReader, studies_from
 from gatefront.search.storage.artifacts.paths import StudyFolders
@@ -68,7 +67,7 @@ class StudyRun:
             store=self.store,
             reader=self.reader,
             study=self.study,
-            config=self.plan.config,
+            space=self.plan.search_space,
             recovery=self.recovery,
             stop_request=self.stop_request,
         )
@@ -121,7 +120,7 @@ def _work(run: StudyRun) -> bool:
 def _resume_after_kill(run: StudyRun) -> StudyRun:
     """The same session once more, as a resume would begin it: its cluster is gone, its trials are left to it."""
     num_trials = run.store.load().num_trials
-    recovery = recover(run.study, run.store, run.plan.config, num_trials=num_trials, budgets=run.plan.budgets)
+    recovery = recover(run.study, run.store, run.plan.search_space, num_trials=num_trials)
     return replace(run, recovery=recovery)
 
 
@@ -146,7 +145,7 @@ def _disk_keeper(run: StudyRun) -> DiskGuard:
 
 def _doing(run: StudyRun, work: StudyPhase) -> str:
     if work.is_search:
-        return str(choose_sampler(run.plan.config, num_trials=run.store.load().num_trials))
+        return str(choose_sampler(run.plan.search_space, num_trials=run.store.load().num_trials))
     return "repeating the best trials with other seeds"
 
 
@@ -225,7 +224,7 @@ def _config_maker(run: StudyRun, references: References) -> Callable[[optuna.Tri
 
     def make_config(trial: optuna.Trial) -> dict[str, Any]:
         # The references have the study's seed, and each trial one of its own.
-        settings = decode(plan, trial.params, seed=plan.config.study.seed + 1 + trial.number)
+        settings = plan.search_space.decode(trial.params, seed=plan.config.study.seed + 1 + trial.number)
         attribute = trial.user_attrs.get(INITIAL)
         initial = None if attribute is None else InitialNetwork.from_json(attribute)
         spec = references.trial_spec(settings, initial=initial)

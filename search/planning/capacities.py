@@ -67,10 +67,9 @@ def list_architectures(
 
 def list_layouts(gates: GatesSection) -> tuple[GateLayout, ...]:
     """Every layout of gates that [gates] names, in the order written. Raises ``SpaceError`` for one that cannot be."""
-    granularities = (gates.granularity,) if isinstance(gates.granularity, str) else gates.granularity.choices
     return tuple(
         GateLayout(granularity=granularity, channel_group=int(channel_group))
-        for granularity, channel_group in product(granularities, listed_values(gates.channel_group))
+        for granularity, channel_group in product(gates.granularities, listed_values(gates.channel_group))
     )
 
 

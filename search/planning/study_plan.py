@@ -2,11 +2,12 @@
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from gatefront.search.config.family import INTERROGATE, FamilyName
 from gatefront.search.config.parameters import Choices, FloatRange, listed_values, max_value
 from gatefront.search.config.quantities import parse_flop_budget, parse_param_budget
-from gatefront.search.config.study_config import StudyConfig
+from gatefront.search.config.study_config import NetworkSection, StudyConfig
 from gatefront.search.errors import StudyFileError
 from gatefront.search.planning.capacities import (
     CAPACITY_PARAMETERS,
@@ -17,6 +18,7 @@ from gatefront.search.planning.capacities import (
     measure_capacity,
 )
 from gatefront.search.planning.family_costs import least_flops, most_flops
+from gatefront.search.planning.search_space import SearchSpace
 from gatefront.search.results.budgets import Budgets, is_feasible
 from gatefront.spaces import BudgetBelowFloorError, Task
 from gatefront.spaces.families import FAMILIES
@@ -26,16 +28,26 @@ from gatefront.trainer.metrics import metric_for
 from gatefront.trainer.weighting import require_weighting, step_cost
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class StudyPlan:
-    """Plan of a study: its study file, resolved against its data and networks."""
+    """Plan of a study: its study file, resolved against its data and networks.
+
+    ``network`` is the file's [network] without values that no trial under the budgets can have.
+    """
 
     config: StudyConfig
+    network: NetworkSection
     data: DataSpec
     description: DataDescription
     tasks: tuple[Task, ...]
     capacities: tuple[Capacity, ...]
     budgets: Budgets
+
+    @cached_property
+    def search_space(self) -> SearchSpace:
+        """The parameters of the study's trials."""
+        config = self.config.model_copy(update={"network": self.network})
+        return SearchSpace(config, self.tasks, self.capacities, self.budgets)
 
     @property
     def largest(self) -> Capacity:
@@ -53,7 +65,7 @@ class StudyPlan:
 
     @property
     def reference_epochs(self) -> int:
-        return self.config.train.reference_epochs or max_value(self.config.train.epochs)
+        return self.config.train.single_task_epochs
 
     @property
     def shared_init_epochs(self) -> int:
@@ -148,6 +160,7 @@ def plan_study(config: StudyConfig) -> StudyPlan:
     capacities = tuple(measure_capacity(architecture, layouts) for architecture in architectures)
     plan = StudyPlan(
         config=config,
+        network=config.network,
         data=data,
         description=description,
         tasks=tasks,
@@ -230,16 +243,14 @@ def _without_hopeless_capacities(plan: StudyPlan) -> StudyPlan:
     if plan.budgets.params is not None:
         fitting = _within_param_budget(fitting, plan.budgets.params)
     kept = tuple(capacity for capacity in plan.capacities if capacity in fitting or capacity is plan.largest)
-    network = plan.config.network
     narrowed: dict[str, object] = {}
     for name in CAPACITY_PARAMETERS:
-        parameter = getattr(network, name)
+        parameter = getattr(plan.network, name)
         values = [v for v in listed_values(parameter) if any(getattr(c.architecture, name) == v for c in fitting)]
         narrowed[name] = (
             parameter.model_copy(update={"choices": values}) if isinstance(parameter, Choices) else parameter
         )
-    config = plan.config.model_copy(update={"network": network.model_copy(update=narrowed)})
-    return replace(plan, config=config, capacities=kept)
+    return replace(plan, network=plan.network.model_copy(update=narrowed), capacities=kept)
 
 
 def _within_param_budget(capacities: list[Capacity], param_budget: int) -> list[Capacity]:

@@ -10,11 +10,11 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import TrialState as OptunaState
 
 from gatefront.search.config.parameters import Scalar
-from gatefront.search.config.study_config import Objective, StudyConfig
+from gatefront.search.config.study_config import Objective
 from gatefront.search.errors import RefusedResultError
+from gatefront.search.planning.search_space import FAMILY, SearchSpace
 from gatefront.search.results.budgets import Budgets, Outcome
 from gatefront.search.sampling.samplers import make_sampler
-from gatefront.search.sampling.search_space import FAMILY, first_points, search_space
 from gatefront.search.storage.optuna_internals import trial_handle
 
 FLOP_CONSTRAINT, LATENCY_CONSTRAINT, TRAINED_CONSTRAINT = "flops", "latency", "trained"
@@ -29,7 +29,7 @@ _TRAINED, _UNTRAINABLE = -1.0, 1.0
 
 def open_study(
     storage: optuna.storages.BaseStorage,
-    config: StudyConfig,
+    space: SearchSpace,
     *,
     num_trials: int,
     initial_trials: Sequence[tuple[Mapping[str, Scalar], Mapping[str, object]]] = (),
@@ -39,44 +39,42 @@ def open_study(
     ``initial_trials`` come before them: parameters with the attributes that say what their trial goes on from.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    section = space.config.study
     study = optuna.create_study(
         storage=storage,
-        study_name=config.study.name,
-        directions=[_DIRECTIONS[name] for name in config.study.objectives],
+        study_name=section.name,
+        directions=[_DIRECTIONS[name] for name in section.objectives],
         load_if_exists=True,
     )
     trials = study.get_trials(deepcopy=False)
-    study.sampler = make_sampler(config, num_trials=num_trials, num_known=len(trials))
+    study.sampler = make_sampler(space, num_trials=num_trials, num_known=len(trials))
     if not trials:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            study.set_metric_names(list(config.study.objectives))
+            study.set_metric_names(list(section.objectives))
         for params, attributes in initial_trials:
             study.enqueue_trial(dict(params), user_attrs=dict(attributes))
         # The grid begins with its own corners.
-        for point in (
-            [] if config.study.sampler == "grid" else first_points(config)[: max(0, num_trials - len(initial_trials))]
-        ):
+        points = [] if section.sampler == "grid" else space.first_points()
+        for point in points[: max(0, num_trials - len(initial_trials))]:
             study.enqueue_trial(point)
     return study
 
 
-def ask(study: optuna.Study, config: StudyConfig) -> optuna.Trial:
+def ask(study: optuna.Study, space: SearchSpace) -> optuna.Trial:
     """The next trial with all its parameters: an enqueued one if there is one, else a sampled one."""
-    if len(config.family.names) == 1:
-        return study.ask(search_space(config))
     trial = study.ask()
-    _complete(trial, config)
+    _complete(trial, space)
     return trial
 
 
-def _complete(trial: optuna.Trial, config: StudyConfig) -> None:
+def _complete(trial: optuna.Trial, space: SearchSpace) -> None:
     """Sample what the trial lacks; behind the choice of a family only what that family has."""
-    space = search_space(config)
-    if FAMILY in space:
-        _suggest(trial, FAMILY, space[FAMILY])
-        space = search_space(config, str(trial.params[FAMILY]))
-    for name, distribution in space.items():
+    open_parameters = space.distributions()
+    if FAMILY in open_parameters:
+        _suggest(trial, FAMILY, open_parameters[FAMILY])
+        open_parameters = space.distributions(str(trial.params[FAMILY]))
+    for name, distribution in open_parameters.items():
         if name not in trial.params:
             _suggest(trial, name, distribution)
 
@@ -87,10 +85,10 @@ def unfinished_trials(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
     return sorted(found, key=lambda trial: trial.number)
 
 
-def adopt(study: optuna.Study, found: optuna.trial.FrozenTrial, config: StudyConfig) -> optuna.Trial:
+def adopt(study: optuna.Study, found: optuna.trial.FrozenTrial, space: SearchSpace) -> optuna.Trial:
     """An unfinished trial's handle, with the parameters that a driver killed inside ``ask`` had not sampled yet."""
     trial = trial_handle(study, found)
-    _complete(trial, config)
+    _complete(trial, space)
     return trial
 
 

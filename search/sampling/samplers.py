@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import optuna
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
 
-from gatefront.search.config.study_config import SamplerName, StudyConfig
+from gatefront.search.config.study_config import SamplerName
+from gatefront.search.planning.search_space import SearchSpace
 from gatefront.search.sampling.grid_sampler import GridSampler
-from gatefront.search.sampling.search_space import search_space
 
 FEW_TRIALS, FEW_PARAMETERS = 50, 4
 NSGA2_POPULATION = 8
@@ -27,35 +27,35 @@ class SamplerChoice:
         return f"sampler {self.name}: {self.reason}"
 
 
-def choose_sampler(config: StudyConfig, *, num_trials: int) -> SamplerChoice:
+def choose_sampler(space: SearchSpace, *, num_trials: int) -> SamplerChoice:
     """The sampler that the study file names; for ``"auto"`` the one that suits its trials and knobs.
 
     Few of both: a Gaussian process, which learns most from each trial and costs the driver most per proposal, the more
     trials it knows. Few of one: multivariate TPE. Many of both: TPE with each knob by itself.
     """
-    asked = config.study.sampler
+    asked = space.config.study.sampler
     if asked != "auto":
         return SamplerChoice(asked, "as the study file asks")
-    num_search_parameters = len(search_space(config))
+    num_search_parameters = len(space.distributions())
     size = f"{num_trials} trials over {num_search_parameters} knob{'' if num_search_parameters == 1 else 's'}"
     fits = (num_trials <= FEW_TRIALS) + (num_search_parameters <= FEW_PARAMETERS)
     names: tuple[SamplerName, ...] = ("tpe-independent", "tpe", "gp")
     return SamplerChoice(names[fits], f"chosen for {size}")
 
 
-def make_sampler(config: StudyConfig, *, num_trials: int, num_known: int) -> BaseSampler:
+def make_sampler(space: SearchSpace, *, num_trials: int, num_known: int) -> BaseSampler:
     """The study's sampler. A resumed study never replays its random numbers: the seed moves with what is known.
 
     Raises:
         StudyFileError: the grid is too large.
     """
-    name = choose_sampler(config, num_trials=num_trials).name
+    name = choose_sampler(space, num_trials=num_trials).name
     if name == "grid":
-        points = config.study.grid_points
-        return GridSampler(search_space(config), points_per_range=points, num_trials=num_trials)
+        points = space.config.study.grid_points
+        return GridSampler(space.distributions(), points_per_range=points, num_trials=num_trials)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return _MAKERS[name](config.study.seed + num_known, num_trials)
+        return _MAKERS[name](space.config.study.seed + num_known, num_trials)
 
 
 def _tpe(seed: int, num_trials: int) -> BaseSampler:

@@ -10,24 +10,20 @@ from optuna.trial import TrialState as OptunaState
 
 from gatefront.search.config.comparability import first_difference
 from gatefront.search.config.family import INTERROGATE, FamilySection
-from gatefront.search.config.parameters import Choices, FloatRange, Scalar
-from gatefront.search.config.study_config import StudyConfig
-from gatefront.search.config.study_file import parse_study
+from gatefront.search.config.parameters import Scalar
 from gatefront.search.errors import LineageError
+from gatefront.search.planning.search_space import FAMILY, FLOP_TARGET
 from gatefront.search.planning.study_plan import StudyPlan
 from gatefront.search.results.budgets import Outcome, is_feasible
 from gatefront.search.results.records import StudyView, TrialPoint
 from gatefront.search.results.states import TrialState
 from gatefront.search.sampling.optuna_study import constraints_of
-from gatefront.search.sampling.search_space import FAMILY, search_space, share_of_target
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.storage.optuna_internals import contains
 from gatefront.trainer.checkpoints.initial_network import InitialNetwork
 
 INITIAL = "initial"
 """Optuna's attribute of a trial that starts from a network of an earlier study: its label and its file."""
-
-_TARGET = "gates.flop_target"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,14 +66,14 @@ class WarmStart:
         return f"{said}; the first trial{of_family} goes on from the network of {self.initial_trial.initial.label}"
 
 
-def begin_from(plan: StudyPlan, text: str, reader: StudyReader, earlier: str) -> WarmStart:
-    """What a study that begins now takes over. ``text`` is its file.
+def begin_from(plan: StudyPlan, reader: StudyReader, earlier: str) -> WarmStart:
+    """What a study that begins now takes over.
 
     Raises:
         StudyNotFoundError: there is no such earlier study.
         LineageError: it asks another question, or has no complete trial that is of use here.
     """
-    difference = first_difference(parse_study(text), parse_study(reader.study_file(earlier)))
+    difference = first_difference(plan.config, reader.config(earlier))
     if difference is not None:
         raise LineageError(
             f"study {earlier!r} differs in {difference}: what it found says nothing here.",
@@ -95,7 +91,7 @@ def read_warm_start(plan: StudyPlan, reader: StudyReader, earlier: str) -> WarmS
     Raises:
         StudyNotFoundError: there is no such earlier study.
     """
-    view, there = reader.view(earlier), parse_study(reader.study_file(earlier)).family
+    view, there = reader.view(earlier), reader.config(earlier).family
     here = plan.config.family
     return WarmStart(
         study=earlier,
@@ -119,7 +115,7 @@ def warm_trials(plan: StudyPlan, view: StudyView, there: FamilySection) -> tuple
     A target is the same FLOPs as before, which is another share of another budget. Left out is what this study could
     not propose, and what has more parameters than it allows. Numbers are below 0: no trial of this study has them.
     """
-    space = search_space(plan.config)
+    space = plan.search_space.distributions()
     possible = (_as_trial(plan, view, point, there, space) for point in view.points)
     found = [trial for trial in possible if trial is not None]
     for number, trial in enumerate(found, start=-len(found)):
@@ -178,25 +174,16 @@ def _translated(plan: StudyPlan, point: TrialPoint, flop_target: int | None, fam
     """The point's parameters in this study, at this target or, for None, at the highest; None if it has none such."""
     if point.state is not TrialState.COMPLETE or family not in plan.config.family.names:
         return None
-    space = search_space(plan.config, family)
+    space = plan.search_space.distributions(family)
     params = {name: family if name == FAMILY else point.params.get(name) for name in space}
-    if _TARGET in space:
+    if FLOP_TARGET in space:
         try:
-            share = share_of_target(plan, point.params, flop_target or 0)
+            share = plan.search_space.share_of_target(point.params, flop_target or 0)
         except KeyError:
             return None
-        params[_TARGET] = _highest_target(plan.config) if flop_target is None else share
+        params[FLOP_TARGET] = plan.search_space.highest_target if flop_target is None else share
     is_possible = all(value is not None and contains(space[name], value) for name, value in params.items())
     return params if is_possible else None
-
-
-def _highest_target(config: StudyConfig) -> Scalar:
-    parameter = config.gates.target_parameter
-    if isinstance(parameter, FloatRange):
-        return parameter.high
-    if isinstance(parameter, Choices):
-        return max(parameter.choices)
-    raise ValueError(f"a flop_target that is searched is a range or choices, found {parameter}")
 
 
 def _has_few_parameters(plan: StudyPlan, point: TrialPoint) -> bool:

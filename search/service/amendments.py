@@ -13,6 +13,7 @@ from gatefront.search.service.front_guard import front_can_be_pulled
 from gatefront.search.storage.database.open import open_store
 from gatefront.search.storage.lease import holds
 from gatefront.search.storage.required_rows import require_study, require_trial
+from gatefront.search.storage.tables.effective_config import load_config, store_config
 from gatefront.search.storage.tables.events import COMMAND_LINE, add_event
 from gatefront.search.storage.tables.schema import StudyRow
 from gatefront.search.storage.tables.sql import database_time
@@ -31,6 +32,8 @@ def extend(engine: sa.Engine, study: str, more: int, *, actor: str = COMMAND_LIN
         # By the database, as two may extend at the same time.
         session.execute(sa.update(StudyRow).where(StudyRow.name == study).values(num_trials=StudyRow.num_trials + more))
         session.refresh(row)
+        if row.config is not None:
+            store_config(row, load_config(row))
         add_event(session, study, "extended", f"{_more_trials(more)}, {row.num_trials} in all", actor=actor)
         is_driven = holds(row, database_time(session))
         if not is_driven and row.state == StudyState.COMPLETE:

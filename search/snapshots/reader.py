@@ -14,6 +14,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
 from gatefront.search.config.environment import database_url
+from gatefront.search.config.study_config import StudyConfig
 from gatefront.search.errors import NoDatabaseError, StudyNotFoundError
 from gatefront.search.results.comparison_table import ComparisonTable
 from gatefront.search.results.gate_history import GateHistory
@@ -32,6 +33,7 @@ from gatefront.search.storage.database.engine import open_readonly_engine, unrea
 from gatefront.search.storage.database.migrate import upgrade_older
 from gatefront.search.storage.required_rows import require_trial
 from gatefront.search.storage.tables.comparisons import comparison_revision, list_comparison_names, read_comparison
+from gatefront.search.storage.tables.effective_config import load_config
 from gatefront.search.storage.tables.epochs import read_gate_course
 from gatefront.search.storage.tables.latencies import read_latencies
 from gatefront.search.storage.tables.networks import read_networks
@@ -85,6 +87,11 @@ class StudyReader:
         """The TOML text that the study was started with. Raises :class:`StudyNotFoundError`."""
         with self._reading_study(study) as (_, row):
             return row.file_text
+
+    def config(self, study: str) -> StudyConfig:
+        """The configuration that the study runs with. Raises :class:`StudyNotFoundError`."""
+        with self._reading_study(study) as (_, row):
+            return load_config(row)
 
     def network_path(self, study: str, number: int, derived: int = 0) -> Path:
         """Where the trained network of a complete trial, or of a point derived from it, lies.

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from gatefront.search.config.study_config import StudyConfig
 from gatefront.search.errors import LeaseLostError, StudyExistsError
 from gatefront.search.results.budgets import Outcome
 from gatefront.search.results.latency import Latency
@@ -16,6 +17,7 @@ from gatefront.search.results.records import EventKind
 from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.storage.database.retry import NO_RETRY, RetryPolicy, patient
 from gatefront.search.storage.required_rows import require_study, require_trial
+from gatefront.search.storage.tables.effective_config import store_config
 from gatefront.search.storage.tables.epochs import RungEpoch, read_rung_epochs, sum_of_epochs, write_epoch
 from gatefront.search.storage.tables.events import add_event
 from gatefront.search.storage.tables.latencies import replace_latencies
@@ -83,6 +85,14 @@ class StudyStore:
         with self._writing() as session:
             require_study(session, self.study).is_kept = is_kept
             add_event(session, self.study, kind, detail, actor=actor)
+
+    def store_config(self, config: StudyConfig) -> None:
+        """Note what this session runs with."""
+        with self._writing() as session:
+            # Locks the row: the study may be extended at the same time.
+            values = {"num_workers": config.study.workers or StudyRow.num_workers}
+            session.execute(sa.update(StudyRow).where(StudyRow.name == self.study).values(values))
+            store_config(require_study(session, self.study), config)
 
     def set_state(self, state: StudyState, message: str = "") -> None:
         with self._writing() as session:

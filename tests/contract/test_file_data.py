@@ -18,7 +18,6 @@ from gatefront.search.doctor import examine
 from gatefront.search.driver.references import References, reference_jobs, train_job
 from gatefront.search.driver.result_validation import check_result
 from gatefront.search.planning.study_plan import plan_study
-from gatefront.search.sampling.search_space import decode, first_points
 from gatefront.spaces import Architecture, build_gated_network
 from gatefront.trainer.config import TrainConfig
 from gatefront.trainer.data import (
@@ -340,8 +339,8 @@ def test_a_study_of_two_trials(spec: DataSpec, layout: Layout, tmp_path: Path) -
     trained = {job.role: train_job(job, cache) for job in reference_jobs(plan)}
     references = References(plan=plan, results={role: never_zero(result) for role, result in trained.items()})
     assert np.isfinite(references.hard_sharing_delta_mtl())
-    for number, point in enumerate(first_points(plan.config)[:2]):
-        trial = references.trial_spec(decode(plan, point, seed=number))
+    for number, point in enumerate(plan.search_space.first_points()[:2]):
+        trial = references.trial_spec(plan.search_space.decode(point, seed=number))
         result = run_trial(trial, work_dir=tmp_path / str(number), cache_dir=cache, reporter=lambda _report: None)
         check_result(result, tasks=tuple(task.name for task in plan.tasks), budgets=plan.budgets)
         assert (tmp_path / str(number) / "network.pt").is_file()

@@ -10,8 +10,8 @@ import pytest
 from databases import PATIENCE_S
 from tiny_study import tiny_study
 
+from gatefront.search.planning.search_space import FAMILY
 from gatefront.search.results.states import StudyState, TrialState
-from gatefront.search.sampling.search_space import FAMILY
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.trainer.checkpoints.network_file import load_delivered
 

@@ -7,7 +7,6 @@ import typer
 
 from gatefront.search.cli.commands.options import AsJson, Database, StudyName, open_reader, resolve_study_name
 from gatefront.search.cli.json_output import to_text
-from gatefront.search.config.study_file import parse_study
 from gatefront.search.results.formats import format_bytes
 from gatefront.search.snapshots.reader import studies_from
 from gatefront.search.storage.artifacts.disk_usage import DiskUse, disk_use
@@ -24,7 +23,7 @@ def gc(study: StudyName = None, dry_run: DryRun = False, as_json: AsJson = False
     view = reader.view(name)
     folders = StudyFolders(Path(view.summary.storage_dir), name)
     later_studies = studies_from(reader, name)
-    repeated = parse_study(reader.study_file(name)).study.confirm_points
+    repeated = reader.config(name).study.confirm_points
     found = plan_sweep(folders, view, networks=True, later_studies=later_studies, repeated=repeated)
     if not dry_run:
         found = sweep(found)

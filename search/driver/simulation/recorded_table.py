@@ -13,8 +13,8 @@ from scipy.interpolate import RBFInterpolator
 
 from gatefront.search.config.study_file import parse_study
 from gatefront.search.errors import StudyFileError
+from gatefront.search.planning.search_space import Params, SearchSpace
 from gatefront.search.results.pareto import ReferenceFrame
-from gatefront.search.sampling.search_space import Params, search_space
 
 # Thin plates through standardised outcomes; so smooth, they predict the Δ_MTL of a place left out best.
 _SMOOTHING = 0.03
@@ -102,7 +102,7 @@ class Answers:
 
     def __init__(self, table: RecordedTable) -> None:
         self.table = table
-        self._space = search_space(parse_study(table.study))
+        self._space = SearchSpace(parse_study(table.study)).distributions()
         if not self._space or any(self._space.keys() != row.params.keys() for row in table.rows):
             raise StudyFileError(f"table {table.name!r} must record exactly the knobs {', '.join(self._space)}.")
         places = np.asarray([self._place(row.params) for row in table.rows])

@@ -25,10 +25,10 @@ from gatefront.search.driver.worker.messages import (
     TrialFinished,
     encode,
 )
+from gatefront.search.planning.search_space import Params, SearchSpace
 from gatefront.search.results.budgets import Budgets
 from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.sampling.optuna_study import ask, open_study
-from gatefront.search.sampling.search_space import Params
 from gatefront.search.storage.study_store import StudyStore
 from gatefront.search.storage.tables.schema import StudyRow
 from gatefront.spaces.gating.gate_map import GateMap
@@ -97,13 +97,13 @@ class SimulatedStudy:
         fails: Callable[[Params], bool] = lambda _: False,
     ) -> None:
         engine, optuna_storage = database
-        self._answers, self._config, self._num_workers = answers, config, num_workers
+        self._answers, self._num_workers = answers, num_workers
         self._stopping, self._fails = stopping, fails
-        self._budgets = Budgets(flops=answers.table.flop_budget)
+        self._space = SearchSpace(config, budgets=Budgets(flops=answers.table.flop_budget))
         self.store = StudyStore(engine, config.study.name)
         if config.study.name not in {found.study_name for found in optuna_storage.get_all_studies()}:
             StudyStore.create(engine, _row(answers.table, config, num_workers))
-        self.study = open_study(optuna_storage, config, num_trials=config.study.trials)
+        self.study = open_study(optuna_storage, self._space, num_trials=config.study.trials)
         self.stop_request = StopRequest()
         self._searcher = self._take_up()
         self._num_started = 0
@@ -126,12 +126,12 @@ class SimulatedStudy:
         return self._finished
 
     def _take_up(self) -> StudySearcher:
-        num_trials = self._config.study.trials
-        recovery = recover(self.study, self.store, self._config, num_trials=num_trials, budgets=self._budgets)
+        num_trials = self._space.config.study.trials
+        recovery = recover(self.study, self.store, self._space, num_trials=num_trials)
         return StudySearcher(
-            ask=lambda: ask(self.study, self._config),
+            ask=lambda: ask(self.study, self._space),
             make_config=self._make_config,
-            gate=ResultValidator(self.study, self.store, tasks=(_TASK,), budgets=self._budgets),
+            gate=ResultValidator(self.study, self.store, tasks=(_TASK,), budgets=self._space.budgets),
             adopted=recovery.adopted,
             limit=recovery.num_left,
             max_concurrent=self._num_workers,
@@ -139,7 +139,7 @@ class SimulatedStudy:
         )
 
     def _make_config(self, trial: optuna.Trial) -> dict[str, Any]:
-        seed = self._config.study.seed + 1 + trial.number
+        seed = self._space.config.study.seed + 1 + trial.number
         answer = self._answers.at(trial.params, seed=seed)
         self.store.open_trial(trial.number, params=trial.params, seed=seed, num_epochs=len(answer.epochs))
         return {"running": _Running(trial.number, answer, self._fails(trial.params))}
@@ -172,7 +172,7 @@ class SimulatedStudy:
             self._searcher.note_stop(ray_id, "judged by its epochs")
             self._end(clock, ray_id, TrialState.STOPPED_EARLY)
         elif running.epoch == len(running.answer.epochs):
-            self._send(ray_id, TrialFinished(_result(running.answer, self._budgets.flops)))
+            self._send(ray_id, TrialFinished(_result(running.answer, self._space.budgets.flops)))
             self._end(clock, ray_id, TrialState.COMPLETE)
         else:
             self._go_on(clock, ray_id)
@@ -180,7 +180,7 @@ class SimulatedStudy:
     def _is_stopped(self, ray_id: str, running: _Running) -> bool:
         if self._stopping is None:
             return False
-        gates_learn = running.epoch <= max_value(self._config.train.epochs)
+        gates_learn = running.epoch <= max_value(self._space.config.train.epochs)
         self._send(ray_id, EpochFinished(_report(running, "train" if gates_learn else "finetune")))
         point = running.answer.epochs[running.epoch - 1]
         return gates_learn and self._stopping.should_stop(running.number, running.epoch, *point)

@@ -35,10 +35,12 @@ class Base(DeclarativeBase):
 class StudyRow(Base):
     """One study. ``revision`` grows with every write; ``driver`` and ``heartbeat_at`` are the driver's lease.
 
-    ``latency`` is the study's :class:`~gatefront.search.config.latency.LatencyRule`; null where nothing is measured.
-    ``started_from`` names the earlier study of this database that this one goes on from. ``max_hours`` caps the
-    driver's session, which began at ``driver_since``; null: no cap. A study that ``is_kept`` was started by a service,
-    which resumes it when its driver is lost.
+    ``file_text`` is the study file as it was given. ``config`` is the effective configuration as JSON, null for a study
+    of an earlier release; it is text, since columns of JSON refuse infinity. ``latency`` is the study's
+    :class:`~gatefront.search.config.latency.LatencyRule`; null where nothing is measured. ``started_from`` names the
+    earlier study of this database that this one goes on from. ``max_hours`` caps the driver's session, which began at
+    ``driver_since``; null: no cap. A study that ``is_kept`` was started by a service, which resumes it when its driver
+    is lost.
     """
 
     __tablename__ = "gatefront_studies"
@@ -71,6 +73,7 @@ class StudyRow(Base):
     max_hours: Mapped[float | None]
     driver_since: Mapped[datetime | None]
     is_kept: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    config: Mapped[str | None] = mapped_column(sa.Text)
 
 
 class TrialRow(Base):

@@ -24,6 +24,7 @@ from gatefront.search.driver.worker.messages import (
     TrialFinished,
     encode,
 )
+from gatefront.search.planning.search_space import SearchSpace
 from gatefront.search.results.budgets import Budgets
 from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.sampling.filtered_sampler import REPLICATE_OF, FilteredSampler
@@ -120,7 +121,7 @@ class TableStudy:
     """One sitting of a study whose workers read their results from a table."""
 
     url: str
-    config: StudyConfig
+    space: SearchSpace
     store: StudyStore
     study: optuna.Study
     recovery: Recovery
@@ -129,13 +130,17 @@ class TableStudy:
     hand_out: Callable[[StudyPhase], StudySearcher]
 
     @property
+    def config(self) -> StudyConfig:
+        return self.space.config
+
+    @property
     def progress(self) -> StudyProgress:
         """What there is to do, as the driver would ask."""
         return StudyProgress(
             store=self.store,
             reader=StudyReader(self.url),
             study=self.study,
-            config=self.config,
+            space=self.space,
             recovery=self.recovery,
             stop_request=self.stop_request,
         )
@@ -176,9 +181,10 @@ def open_table_study(tmp_path: Path) -> OpenStudy:
         if not any(found.study_name == config.study.name for found in optuna_storage.get_all_studies()):
             StudyStore.create(engine, _row(config, text, budget))
         num_trials = store.load().num_trials
-        study = open_study(optuna_storage, config, num_trials=num_trials)
+        space = SearchSpace(config, budgets=budgets)
+        study = open_study(optuna_storage, space, num_trials=num_trials)
         study.sampler = FilteredSampler(study.sampler, store.void_trials)
-        recovery = recover(study, store, config, num_trials=num_trials, budgets=budgets)
+        recovery = recover(study, store, space, num_trials=num_trials)
         stop_request = StopRequest()
 
         def make_config(trial: optuna.Trial) -> dict[str, Any]:
@@ -198,9 +204,9 @@ def open_table_study(tmp_path: Path) -> OpenStudy:
             )
 
         search = StudyPhase(
-            ask=lambda: ask(study, config), adopted=recovery.adopted, limit=recovery.num_left, is_search=True
+            ask=lambda: ask(study, space), adopted=recovery.adopted, limit=recovery.num_left, is_search=True
         )
-        return TableStudy(url, config, store, study, recovery, stop_request, hand_out(search), hand_out)
+        return TableStudy(url, space, store, study, recovery, stop_request, hand_out(search), hand_out)
 
     return open_again
 

@@ -11,7 +11,6 @@ from gatefront.search.driver.references import reference_jobs
 from gatefront.search.errors import StudyFileError
 from gatefront.search.planning.capacities import floor_parameters
 from gatefront.search.planning.study_plan import StudyPlan, plan_study
-from gatefront.search.sampling.search_space import decode, first_points, reference_train_config, search_space
 from gatefront.spaces import BudgetBelowFloorError, UnknownBackboneError
 from gatefront.trainer.config import TrainConfigError
 from gatefront.trainer.data import DataError
@@ -75,10 +74,10 @@ def test_budget_under_the_floor_is_refused_with_both_numbers() -> None:
 def test_capacity_that_cannot_meet_the_budget_is_not_tried() -> None:
     free = _plan(budget="")
     plan = _plan(budget=f'flop_budget = "{free.largest.hard_sharing - 1}"')
-    assert "network.width" in search_space(free.config)
-    assert "network.width" not in search_space(plan.config)
-    point = dict.fromkeys(search_space(plan.config), 0.1) | {"train.batch_size": 32}
-    assert decode(plan, point, seed=0).capacity is plan.capacities[0]
+    assert "network.width" in free.search_space.distributions()
+    assert "network.width" not in plan.search_space.distributions()
+    point = dict.fromkeys(plan.search_space.distributions(), 0.1) | {"train.batch_size": 32}
+    assert plan.search_space.decode(point, seed=0).capacity is plan.capacities[0]
     # It still defines what 100 % is.
     assert plan.largest == free.largest
 
@@ -136,10 +135,10 @@ def _weighed(*names: str, more: str = "") -> StudyPlan:
 
 def test_a_weighting_is_a_knob_and_references_take_the_first() -> None:
     plan = _weighed("pcgrad", "dwa")
-    assert search_space(plan.config)["train.weighting"] == CategoricalDistribution(("pcgrad", "dwa"))
-    assert decode(plan, {**POINT, "train.weighting": "dwa"}, seed=1).train.weighting == "dwa"
-    assert reference_train_config(plan.config, epochs=2).weighting == "pcgrad"
-    assert decode(_plan(), POINT | {"gates.tau.orientation": 0.1}, seed=1).train.weighting == "scalar"
+    assert plan.search_space.distributions()["train.weighting"] == CategoricalDistribution(("pcgrad", "dwa"))
+    assert plan.search_space.decode({**POINT, "train.weighting": "dwa"}, seed=1).train.weighting == "dwa"
+    assert plan.search_space.reference_train_config(epochs=2).weighting == "pcgrad"
+    assert _plan().search_space.decode(POINT | {"gates.tau.orientation": 0.1}, seed=1).train.weighting == "scalar"
 
 
 def test_backward_passes_are_part_of_what_a_trial_costs() -> None:
@@ -160,8 +159,8 @@ def test_a_weighting_that_gates_rule_out_is_refused_before_anything_runs() -> No
 
 def test_parts_of_a_batch_are_every_trainings_and_go_with_sums_alone() -> None:
     plan = _weighed("uniform", "scalar", more="micro_batch_size = 8")
-    assert reference_train_config(plan.config, epochs=2).samples_at_once == 8
-    assert decode(plan, {**POINT, "train.weighting": "scalar"}, seed=1).train.samples_at_once == 8
+    assert plan.search_space.reference_train_config(epochs=2).samples_at_once == 8
+    assert plan.search_space.decode({**POINT, "train.weighting": "scalar"}, seed=1).train.samples_at_once == 8
     with pytest.raises(TrainConfigError, match=r'"pcgrad".*micro_batch_size'):
         _weighed("uniform", "pcgrad", more="micro_batch_size = 8")
 
@@ -175,13 +174,13 @@ def test_references_cover_every_capacity_once() -> None:
 
 
 def test_references_train_with_the_centre_of_each_knob() -> None:
-    train = reference_train_config(_plan().config, epochs=9)
+    train = _plan().search_space.reference_train_config(epochs=9)
     assert train.learning_rate == pytest.approx(1e-3)
     assert (train.epochs, train.batch_size, train.seed) == (9, 32, 5)
 
 
 def test_space_holds_what_there_is_to_choose() -> None:
-    space = search_space(_plan().config)
+    space = _plan().search_space.distributions()
     assert space == {
         "network.width": CategoricalDistribution((0.5, 1.0)),
         "train.learning_rate": FloatDistribution(1e-4, 1e-2, log=True),
@@ -202,7 +201,7 @@ def test_point_is_decoded_into_settings() -> None:
         "gates.tau.right": 0.7,
         "gates.tau.orientation": 0.1,
     }
-    settings = decode(plan, point, seed=3)
+    settings = plan.search_space.decode(point, seed=3)
     assert settings.capacity is plan.capacities[0]
     assert settings.gates.tau == (0.2, 0.7, 0.1)
     assert (settings.train.batch_size, settings.train.learning_rate, settings.train.seed) == (64, 2e-3, 3)
@@ -210,9 +209,8 @@ def test_point_is_decoded_into_settings() -> None:
 
 
 def test_first_points_are_inside_the_space() -> None:
-    config = _plan().config
-    space = search_space(config)
-    points = first_points(config)
+    search_space = _plan().search_space
+    space, points = search_space.distributions(), search_space.first_points()
     assert [point["gates.tau.right"] for point in points] == [0.0, 0.4, 0.8, 0.8]
     for point in points:
         for name, value in point.items():
@@ -243,7 +241,7 @@ def test_flop_target_runs_from_the_floor_to_the_most_a_capacity_may_cost(budget:
     for width, capacity in zip((0.5, 1.0), plan.capacities, strict=True):
         top = capacity.ceiling if plan.budgets.flops is None else min(capacity.ceiling, plan.budgets.flops)
         at = [
-            decode(plan, {"network.width": width, "gates.flop_target": share}, seed=0).flop_target
+            plan.search_space.decode({"network.width": width, "gates.flop_target": share}, seed=0).flop_target
             for share in (0.0, 0.5, 1.0)
         ]
         assert at == [capacity.hard_sharing, (capacity.hard_sharing + top) // 2, top]
@@ -251,17 +249,17 @@ def test_flop_target_runs_from_the_floor_to_the_most_a_capacity_may_cost(budget:
 
 def test_training_towards_a_cost_has_a_target_and_no_tau() -> None:
     plan = _targets('sparsity = "expected_flops"\nlambda_s = {low = 1.0, high = 10.0}')
-    space = search_space(plan.config)
+    space = plan.search_space.distributions()
     assert space["gates.flop_target"] == FloatDistribution(0.5, 1.0)
     assert not any(name.startswith("gates.tau") for name in space)
-    assert [point["gates.flop_target"] for point in first_points(plan.config)] == [0.5, 0.75, 1.0]
-    settings = decode(plan, {"network.width": 1.0, "gates.flop_target": 0.5, "gates.lambda_s": 2.0}, seed=0)
+    assert [point["gates.flop_target"] for point in plan.search_space.first_points()] == [0.5, 0.75, 1.0]
+    settings = plan.search_space.decode({"network.width": 1.0, "gates.flop_target": 0.5, "gates.lambda_s": 2.0}, seed=0)
     assert settings.gates.sparsity == "expected_flops"
 
 
 def test_hinge_without_a_target_asks_for_nothing() -> None:
     plan = _targets("tau = {low = 0.0, high = 0.5}")
-    assert decode(plan, {"network.width": 1.0, "gates.tau": 0.1}, seed=0).flop_target is None
+    assert plan.search_space.decode({"network.width": 1.0, "gates.tau": 0.1}, seed=0).flop_target is None
 
 
 @pytest.mark.parametrize(
@@ -313,7 +311,7 @@ def test_capacities_over_the_parameter_budget_are_left_out() -> None:
     assert small < large <= free.largest.num_parameters
     plan = plan_study(parse_study(PARAMS.format(budget=str(large - 1))))
     assert plan.budgets.params == large - 1
-    assert plan.config.network.width == Choices[float](choices=[0.5])
+    assert plan.network.width == Choices[float](choices=[0.5])
     assert plan.largest.architecture.width == 1.0  # still the baseline of Δ_MTL
     with pytest.raises(BudgetBelowFloorError, match=f"param_budget {small - 1:,} is under the floor of {small:,}"):
         plan_study(parse_study(PARAMS.format(budget=str(small - 1))))

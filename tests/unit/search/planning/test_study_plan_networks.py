@@ -11,7 +11,6 @@ from gatefront.search.driver.references import reference_jobs
 from gatefront.search.errors import StudyFileError
 from gatefront.search.planning.capacities import list_architectures, list_layouts, measure_capacity
 from gatefront.search.planning.study_plan import plan_study
-from gatefront.search.sampling.search_space import decode, search_space
 from gatefront.spaces import Task
 from gatefront.spaces.gating.gate_layout import GateLayout
 from gatefront.trainer.config import GateConfig
@@ -103,8 +102,8 @@ def test_keys_reach_architecture_and_gates() -> None:
 def test_layouts_are_searched_and_references_know_nothing_of_them() -> None:
     gates = 'granularity = {choices = ["conv", "block"]}\nchannel_group = {choices = [1, 2]}'
     plan = plan_study(parse_study(_text(gates=gates)))
-    assert set(search_space(plan.config)) == {"gates.granularity", "gates.channel_group"}
-    settings = decode(plan, {"gates.granularity": "block", "gates.channel_group": 2}, seed=0)
+    assert set(plan.search_space.distributions()) == {"gates.granularity", "gates.channel_group"}
+    settings = plan.search_space.decode({"gates.granularity": "block", "gates.channel_group": 2}, seed=0)
     assert settings.gates.layout() == GateLayout(granularity="block", channel_group=2)
     assert GateConfig.from_json(settings.gates.to_json()) == settings.gates
     plain = plan_study(parse_study(_text()))
@@ -116,7 +115,7 @@ def test_a_list_of_backbones_is_a_choice_with_references_of_its_own() -> None:
     assert [capacity.architecture.backbone for capacity in plan.capacities] == ["smallconv", "resnet20"]
     single = [job for job in reference_jobs(plan) if job.purpose == "single_task"]
     assert len(single) == 2 * len(plan.tasks)
-    assert decode(plan, {"network.backbone": "resnet20"}, seed=0).capacity is plan.capacities[1]
+    assert plan.search_space.decode({"network.backbone": "resnet20"}, seed=0).capacity is plan.capacities[1]
 
 
 def test_sharing_the_decoder_lowers_the_floor_and_not_the_ceiling() -> None:

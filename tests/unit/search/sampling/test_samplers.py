@@ -9,6 +9,7 @@ from gatefront.search.config.study_config import SamplerName
 from gatefront.search.config.study_file import parse_study
 from gatefront.search.driver.worker.messages import TrialFailed
 from gatefront.search.errors import StudyFileError
+from gatefront.search.planning.search_space import SearchSpace
 from gatefront.search.results.states import TrialState
 from gatefront.search.sampling.samplers import choose_sampler
 from gatefront.search.snapshots.reader import StudyReader
@@ -152,11 +153,13 @@ MANY = RANGES + "\n".join(
     ],
 )
 def test_auto_chooses_by_trials_and_knobs_and_says_so(gates: str, trials: int, expected: str) -> None:
-    assert str(choose_sampler(parse_study(_file("auto", gates)), num_trials=trials)) == f"sampler {expected}"
+    assert (
+        str(choose_sampler(SearchSpace(parse_study(_file("auto", gates))), num_trials=trials)) == f"sampler {expected}"
+    )
 
 
 def test_sampler_that_was_asked_for_is_taken() -> None:
-    choice = choose_sampler(parse_study(_file("random")), num_trials=16)
+    choice = choose_sampler(SearchSpace(parse_study(_file("random"))), num_trials=16)
     assert str(choice) == "sampler random: as the study file asks"
 
 

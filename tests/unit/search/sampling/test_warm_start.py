@@ -13,12 +13,12 @@ from gatefront.search.cli.main import main
 from gatefront.search.config.comparability import first_difference
 from gatefront.search.config.study_file import parse_study
 from gatefront.search.errors import LineageError
+from gatefront.search.planning.search_space import FAMILY, SearchSpace
 from gatefront.search.planning.study_plan import StudyPlan, plan_study
 from gatefront.search.results.budgets import Budgets
 from gatefront.search.results.states import StudyState
 from gatefront.search.sampling.filtered_sampler import FilteredSampler
 from gatefront.search.sampling.optuna_study import open_study
-from gatefront.search.sampling.search_space import FAMILY, decode, search_space
 from gatefront.search.sampling.warm_start import INITIAL, begin_from, initial_trials_of, read_warm_start
 from gatefront.search.service.amendments import void_trial
 from gatefront.search.snapshots.reader import StudyReader
@@ -73,13 +73,13 @@ def earlier(open_table_study: OpenStudy, plan: StudyPlan) -> Any:
 
 def test_trials_keep_their_flops_under_another_budget(earlier: Any, plan: StudyPlan) -> None:
     reader = StudyReader(earlier.url)
-    warm_start = begin_from(plan, LATER, reader, "table")
+    warm_start = begin_from(plan, reader, "table")
     points = {f"table {point.number}": point for point in reader.view("table").points}
     assert warm_start.trials
     for trial in warm_start.trials:
         point = points[trial.user_attrs["inherited_from"]]
         assert trial.values == [point.delta_mtl, point.flops]
-        settings = decode(plan, trial.params, seed=0)
+        settings = plan.search_space.decode(trial.params, seed=0)
         assert settings.flop_target == pytest.approx(point.flop_target, abs=1)
         assert trial.params["gates.lambda_s"] == point.params["gates.lambda_s"]
         assert (trial.constraints["flops"] <= 0) == (point.flops <= plan.budgets.flops)
@@ -90,7 +90,7 @@ def test_trials_keep_their_flops_under_another_budget(earlier: Any, plan: StudyP
 
 def test_the_sampler_begins_with_them_and_the_study_does_not_hold_them(earlier: Any, plan: StudyPlan) -> None:
     warm_start = read_warm_start(plan, StudyReader(earlier.url), "table")
-    study = open_study(optuna.storages.InMemoryStorage(), plan.config, num_trials=3)
+    study = open_study(optuna.storages.InMemoryStorage(), plan.search_space, num_trials=3)
     study.sampler = FilteredSampler(study.sampler, frozenset, warm_start.trials)
     assert study.get_trials(states=[optuna.trial.TrialState.COMPLETE]) == []
     shown = study.sampler._shown(study).get_trials(states=[optuna.trial.TrialState.COMPLETE])
@@ -101,7 +101,7 @@ def test_the_sampler_begins_with_them_and_the_study_does_not_hold_them(earlier: 
 def test_every_sampler_can_work_with_them(earlier: Any, plan: StudyPlan, sampler: str) -> None:
     config = parse_study(LATER.replace("trials = 3", f'trials = 3\nsampler = "{sampler}"'))
     warm_start = read_warm_start(plan, StudyReader(earlier.url), "table")
-    study = open_study(optuna.storages.InMemoryStorage(), config, num_trials=0)
+    study = open_study(optuna.storages.InMemoryStorage(), SearchSpace(config), num_trials=0)
     study.sampler = FilteredSampler(study.sampler, frozenset, warm_start.trials)
     space = warm_start.trials[0].distributions
     for _ in range(3):
@@ -124,7 +124,7 @@ def test_the_heir_goes_on_from_the_nearest_network_of_the_front(earlier: Any, pl
     assert initial_trial.params["gates.flop_target"] == 1.0
     study = open_study(
         optuna.storages.InMemoryStorage(),
-        plan.config,
+        plan.search_space,
         num_trials=3,
         initial_trials=initial_trials_of(read_warm_start(plan, reader, "table")),
     )
@@ -134,7 +134,7 @@ def test_the_heir_goes_on_from_the_nearest_network_of_the_front(earlier: Any, pl
     assert first.user_attrs[INITIAL] == initial_trial.initial.to_json()
     again = open_study(
         study._storage,
-        plan.config,
+        plan.search_space,
         num_trials=3,
         initial_trials=initial_trials_of(read_warm_start(plan, reader, "table")),
     )
@@ -163,7 +163,7 @@ def test_void_trials_teach_no_later_study(earlier: Any, plan: StudyPlan) -> None
         void_trial(earlier.store._engine, "table", number, "the wrong data")
     assert read_warm_start(plan, reader, "table").trials == ()
     with pytest.raises(LineageError, match="no complete trial"):
-        begin_from(plan, LATER, reader, "table")
+        begin_from(plan, reader, "table")
 
 
 @pytest.mark.parametrize(
@@ -181,9 +181,9 @@ def test_void_trials_teach_no_later_study(earlier: Any, plan: StudyPlan) -> None
 def test_another_question_is_refused_with_the_first_difference(
     earlier: Any, plan: StudyPlan, old: str, new: str, difference: str
 ) -> None:
-    text = LATER.replace(old, new)
+    other = replace(plan, config=parse_study(LATER.replace(old, new)))
     with pytest.raises(LineageError, match="differs in") as refused:
-        begin_from(plan, text, StudyReader(earlier.url), "table")
+        begin_from(other, StudyReader(earlier.url), "table")
     assert difference in refused.value.message
 
 
@@ -283,15 +283,15 @@ def test_networks_go_to_studies_of_their_family(
 ) -> None:
     text = _of(*families)
     plan = plan_study(parse_study(text))
-    warm_start = begin_from(plan, text, StudyReader(mixed.url), "table")
+    warm_start = begin_from(plan, StudyReader(mixed.url), "table")
     assert [trial.user_attrs["inherited_from"] for trial in warm_start.trials] == [f"table {n}" for n in numbers]
     for trial, number in zip(warm_start.trials, numbers, strict=True):
         family = ("interrogate", "mtan", "etr-nlp")[number]
         assert trial.params.get(FAMILY, families[0]) == family
-        assert set(trial.params) == set(search_space(plan.config, family))
+        assert set(trial.params) == set(plan.search_space.distributions(family))
     assert warm_start.initial_trial is not None
     assert warm_start.initial_trial.initial.label == initial_trial
-    settings = decode(plan, warm_start.initial_trial.params, seed=0)
+    settings = plan.search_space.decode(warm_start.initial_trial.params, seed=0)
     assert (settings.family.name if settings.family else "interrogate") == warm_start.initial_trial.family
     left_out = [name for name in ("interrogate", "mtan", "etr-nlp") if name not in families]
     said = f"none of {' or '.join(left_out)}, which this study does not train"
@@ -316,10 +316,10 @@ def test_families_must_meet_and_agree_in_what_they_are_asked(mixed: Any) -> None
     reader = StudyReader(mixed.url)
     text = _of("lomt")
     with pytest.raises(LineageError, match=r"family\.name: lomt here, interrogate, mtan, etr-nlp there"):
-        begin_from(plan_study(parse_study(text)), text, reader, "table")
+        begin_from(plan_study(parse_study(text)), reader, "table")
     other = _of("etr-nlp", "mtan").replace("high = 0.75", "high = 0.5")
     with pytest.raises(LineageError, match=r"differs in family\.gamma"):
-        begin_from(plan_study(parse_study(other)), other, reader, "table")
+        begin_from(plan_study(parse_study(other)), reader, "table")
 
 
 def _keep_networks(study: Any, storage: Path, numbers: Any) -> None:

@@ -138,7 +138,7 @@ def test_driver_killed_anywhere_leaves_no_trial_behind(open_table_study: OpenStu
     run.store.complete_trial(0, result)
     run.searcher.suggest("b")
     run.store.fail_trial(1, "the loss is NaN")
-    ask(run.study, run.config)
+    ask(run.study, run.space)
     half_asked = run.study.ask()
     assert half_asked.number == 3
 

@@ -15,9 +15,9 @@ from gatefront.search.config.study_file import parse_study
 from gatefront.search.driver.early_stopping import EarlyStopping
 from gatefront.search.driver.simulation import Answers, RecordedTable, SimulatedStudy, load_tables
 from gatefront.search.errors import StudyFileError
+from gatefront.search.planning.search_space import Params
 from gatefront.search.results.pareto import hypervolume
 from gatefront.search.results.states import TrialState
-from gatefront.search.sampling.search_space import Params
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.storage.database.open import open_store
 

@@ -12,10 +12,9 @@ from gatefront.search.config.study_file import parse_study
 from gatefront.search.driver.references import reference_jobs
 from gatefront.search.driver.worker.messages import TrialFinished, decode, encode
 from gatefront.search.errors import StudyFileError
+from gatefront.search.planning.search_space import FAMILY, SearchSpace
 from gatefront.search.planning.study_plan import StudyPlan, plan_study
 from gatefront.search.sampling.optuna_study import adopt, ask, open_study
-from gatefront.search.sampling.search_space import FAMILY, first_points, search_space
-from gatefront.search.sampling.search_space import decode as decode_params
 from gatefront.search.storage.artifacts.files import FileKind, files_of_trial
 from gatefront.search.storage.artifacts.paths import StudyFolders
 from gatefront.spaces import BudgetBelowFloorError, SpaceError
@@ -76,12 +75,12 @@ def test_a_grid_takes_one_family() -> None:
 
 
 def test_a_trial_is_asked_for_what_its_family_has() -> None:
-    config = parse_study(MIXED)
-    assert set(search_space(config)) == {FAMILY, "train.learning_rate", *set().union(*OWN.values())}
-    study = open_study(optuna.storages.InMemoryStorage(), config, num_trials=24)
+    space = SearchSpace(parse_study(MIXED))
+    assert set(space.distributions()) == {FAMILY, "train.learning_rate", *set().union(*OWN.values())}
+    study = open_study(optuna.storages.InMemoryStorage(), space, num_trials=24)
     seen = set()
     for number in range(24):
-        trial = ask(study, config)
+        trial = ask(study, space)
         family = trial.params[FAMILY]
         assert set(trial.params) == {FAMILY, "train.learning_rate"} | OWN[family]
         study.tell(trial, [float(number), 1.0])
@@ -90,23 +89,23 @@ def test_a_trial_is_asked_for_what_its_family_has() -> None:
 
 
 def test_an_interrupted_trial_is_completed_for_its_family() -> None:
-    config = parse_study(MIXED)
-    study = open_study(optuna.storages.InMemoryStorage(), config, num_trials=24)
+    space = SearchSpace(parse_study(MIXED))
+    study = open_study(optuna.storages.InMemoryStorage(), space, num_trials=24)
     study.enqueue_trial({FAMILY: "lomt"})
-    for _ in range(len(first_points(config))):
-        study.tell(ask(study, config), [0.0, 1.0])
+    for _ in range(len(space.first_points())):
+        study.tell(ask(study, space), [0.0, 1.0])
     begun = study.ask()  # killed before anything was sampled
-    adopted = adopt(study, study.get_trials()[begun.number], config)
+    adopted = adopt(study, study.get_trials()[begun.number], space)
     assert set(adopted.params) == {FAMILY, "train.learning_rate", "family.sparsity"}
 
 
 def test_every_family_is_tried_at_first() -> None:
-    points = first_points(parse_study(MIXED))
+    points = SearchSpace(parse_study(MIXED)).first_points()
     assert [point[FAMILY] for point in points[:4]] == ["interrogate", "mtan", "etr-nlp", "lomt"]
     assert [point[FAMILY] for point in points[4:]] == ["interrogate", "etr-nlp"] * 2
     assert [point["gates.tau"] for point in points if "gates.tau" in point] == [0.0, 0.4, 0.8]
     assert [point["family.gamma"] for point in points if "family.gamma" in point] == [0.25, 0.5, 0.75]
-    assert first_points(study_of("mtan")) == []
+    assert SearchSpace(study_of("mtan")).first_points() == []
 
 
 @pytest.fixture(scope="module")
@@ -116,11 +115,11 @@ def mixed() -> StudyPlan:
 
 def test_a_point_means_a_family_with_its_settings(mixed: StudyPlan) -> None:
     common = {"train.learning_rate": 2e-3}
-    gated = decode_params(mixed, {**common, FAMILY: "interrogate", "gates.tau": 0.3}, seed=1)
+    gated = mixed.search_space.decode({**common, FAMILY: "interrogate", "gates.tau": 0.3}, seed=1)
     assert (gated.family, gated.gates.tau) == (None, (0.3, 0.3, 0.3))
-    routed = decode_params(mixed, {**common, FAMILY: "etr-nlp", "family.gamma": 0.3}, seed=1)
+    routed = mixed.search_space.decode({**common, FAMILY: "etr-nlp", "family.gamma": 0.3}, seed=1)
     assert routed.family == FamilyChoice(name="etr-nlp", settings={"gamma": 0.3})
-    sparse = decode_params(mixed, {**common, FAMILY: "lomt", "family.sparsity": 1e-2}, seed=1)
+    sparse = mixed.search_space.decode({**common, FAMILY: "lomt", "family.sparsity": 1e-2}, seed=1)
     assert sparse.family == FamilyChoice(name="lomt", sparsity=1e-2, search_epochs=mixed.reference_epochs)
     for settings in (routed, sparse):
         assert (settings.flop_target, settings.gates.finetune_epochs, settings.train.learning_rate) == (None, 0, 2e-3)

@@ -3,7 +3,7 @@
 import pytest
 
 from gatefront.search.config.study_file import parse_study
-from gatefront.search.sampling.search_space import first_points
+from gatefront.search.planning.search_space import SearchSpace
 
 TAU, LAMBDA, TARGET = "gates.tau", "gates.lambda_s", "gates.flop_target"
 
@@ -32,4 +32,4 @@ TAU, LAMBDA, TARGET = "gates.tau", "gates.lambda_s", "gates.flop_target"
 )
 def test_ends_come_first(gates: str, expected: list[dict[str, float]]) -> None:
     text = f'[study]\nname = "ends"\n[data]\nname = "digits"\n[gates]\n{gates}\n'
-    assert first_points(parse_study(text)) == expected
+    assert SearchSpace(parse_study(text)).first_points() == expected

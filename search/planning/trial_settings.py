@@ -1,0 +1,21 @@
+"""TrialSettings: what one trial trains."""
+
+from dataclasses import dataclass
+
+from gatefront.search.planning.capacities import Capacity
+from gatefront.trainer.config import GateConfig, TrainConfig
+from gatefront.trainer.trial.family_config import FamilyChoice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialSettings:
+    """One point of the search space, decoded. ``flop_target`` is in FLOPs; None: no more than the budget.
+
+    ``family`` is None for InterroGate; for any other ``gates`` mean nothing.
+    """
+
+    capacity: Capacity
+    train: TrainConfig
+    gates: GateConfig
+    flop_target: int | None
+    family: FamilyChoice | None = None
