@@ -28,6 +28,7 @@ from gatefront.search.storage.process_identity import process_identity
 from gatefront.search.storage.study_store import StudyStore
 from gatefront.search.storage.tables.schema import DerivedPointRow, EpochRow, StudyRow, TrialRow
 from gatefront.spaces.gating.gate_map import GateMap, GateSite
+from gatefront.spaces.json_codec import to_json
 from gatefront.trainer.reporting import DerivedResult, EpochReport, ReferenceResult, TrialResult
 
 NAME = "large"
@@ -216,7 +217,7 @@ def _trial_row(one: Made) -> dict[str, Any]:
 
 def _document(result: TrialResult | DerivedResult) -> dict[str, Any]:
     fields = {name: getattr(result, name) for name in type(result).__dataclass_fields__ if name != "derived"}
-    return fields | {"gate_map": result.gate_map.to_json()}
+    return fields | {"gate_map": to_json(result.gate_map)}
 
 
 def _derived_rows(one: Made) -> Iterator[dict[str, Any]]:

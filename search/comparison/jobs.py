@@ -16,7 +16,6 @@ from gatefront.search.planning.study_plan import StudyPlan, plan_study
 from gatefront.search.results.comparison_table import SystemRun
 from gatefront.search.sampling.search_space import central_params, decode, reference_train_config
 from gatefront.spaces.families import FAMILIES
-from gatefront.trainer.baselines.references import NOT_PART_OF_THE_RESULT
 from gatefront.trainer.checkpoints.content_hash import hash_json
 from gatefront.trainer.config import TrainConfig
 from gatefront.trainer.reporting import ReferenceResult
@@ -51,10 +50,10 @@ class SystemJob:
         document: dict[str, Any] = {
             "system": self.system.name,
             "trial": self.trial.key(self.fingerprint),
-            "train": _recipe(self.train),
+            "train": self.train.recipe(),
         }
         if self.layer_search is not None:
-            search = {"train": _recipe(self.layer_search.train), "sparsity": self.layer_search.sparsity}
+            search = {"train": self.layer_search.train.recipe(), "sparsity": self.layer_search.sparsity}
             document |= {"layer_search": search, "compute": self.compute}
         return hash_json(document)
 
@@ -173,7 +172,3 @@ def _central_trial(plan: StudyPlan, references: References) -> TrialSpec:
     if target is not None:
         params["gates.flop_target"] = max(bounds(target))
     return references.trial_spec(decode(plan, params, seed=plan.config.study.seed + 1))
-
-
-def _recipe(train: TrainConfig) -> dict[str, Any]:
-    return {name: value for name, value in train.to_json().items() if name not in NOT_PART_OF_THE_RESULT}

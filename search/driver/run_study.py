@@ -40,6 +40,7 @@ from gatefront.search.snapshots.reader import StudyReader, studies_from
 from gatefront.search.storage.artifacts.paths import StudyFolders
 from gatefront.search.storage.study_store import StudyStore
 from gatefront.search.storage.tables.optuna_tables import INITIAL
+from gatefront.spaces.json_codec import from_json, to_json
 from gatefront.trainer.checkpoints.disk_full import ran_out_of_disk
 from gatefront.trainer.checkpoints.initial_network import InitialNetwork
 
@@ -221,17 +222,15 @@ def _searcher(run: StudyRun, references: References, work: StudyPhase, keeper: D
 
 
 def _config_maker(run: StudyRun, references: References) -> Callable[[optuna.Trial], dict[str, Any]]:
-    plan = run.plan
-
     def make_config(trial: optuna.Trial) -> dict[str, Any]:
         # The references have the study's seed, and each trial one of its own.
-        settings = decode(plan, trial.params, seed=plan.config.study.seed + 1 + trial.number)
+        settings = decode(run.plan, trial.params, seed=run.plan.config.study.seed + 1 + trial.number)
         initial = trial.user_attrs.get(INITIAL)
-        spec = references.trial_spec(settings, initial=None if initial is None else InitialNetwork.from_json(initial))
+        spec = references.trial_spec(settings, initial=None if initial is None else from_json(InitialNetwork, initial))
         confirms = trial.user_attrs.get(REPLICATE_OF)
         run.store.open_trial(trial.number, seed=settings.train.seed, num_epochs=spec.num_epochs, confirms=confirms)
         # As text: Ray reads meaning into the keys of a nested configuration, and some of them are names of tasks.
-        return {TRIAL_NUMBER: trial.number, SPEC: json.dumps(spec.to_json())}
+        return {TRIAL_NUMBER: trial.number, SPEC: json.dumps(to_json(spec))}
 
     return make_config
 

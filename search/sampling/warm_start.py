@@ -23,6 +23,7 @@ from gatefront.search.sampling.search_space import FAMILY, search_space, share_o
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.storage.optuna_internals import contains
 from gatefront.search.storage.tables.optuna_tables import INITIAL
+from gatefront.spaces.json_codec import to_json
 from gatefront.trainer.checkpoints.initial_network import InitialNetwork
 
 _TARGET = "gates.flop_target"
@@ -41,7 +42,7 @@ class InitialTrial:
 
     @property
     def attributes(self) -> dict[str, object]:
-        return {INITIAL: self.initial.to_json()}
+        return {INITIAL: to_json(self.initial)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,6 +37,7 @@ from gatefront.search.storage.tables.latencies import read_latencies
 from gatefront.search.storage.tables.schema import DerivedPointRow, EpochRow, ReferenceRow, StudyRow, TrialRow
 from gatefront.search.storage.tables.sql import database_time
 from gatefront.spaces.gating.gate_map import GateMap
+from gatefront.spaces.json_codec import from_json
 
 Found = TypeVar("Found")
 
@@ -177,7 +178,7 @@ class StudyReader:
         return PointDetail(
             point=point,
             delta_per_task=row.result["delta_per_task"],
-            gate_map=GateMap.from_json(row.gate_map),
+            gate_map=from_json(GateMap, row.gate_map),
             train_flops=row.result["train_flops"],
             pull_command=self._pull_command(row.study, PointLabel(row.number, row.derived)),
             latencies=latencies.get(row.derived, ()),

@@ -6,6 +6,7 @@ from gatefront.search.results.latency import Latency
 from gatefront.search.results.records import EpochPoint, PointDetail, TrialDetail, TrialPoint
 from gatefront.search.storage.tables.schema import EpochRow, TrialRow
 from gatefront.spaces.gating.gate_map import GateMap
+from gatefront.spaces.json_codec import from_json
 
 
 def trial_detail(
@@ -23,7 +24,7 @@ def trial_detail(
         point=own,
         delta_per_task=result.get("delta_per_task", {}),
         flops_before_cut=result.get("flops_before_cut"),
-        gate_map=None if row.gate_map is None else GateMap.from_json(row.gate_map),
+        gate_map=None if row.gate_map is None else from_json(GateMap, row.gate_map),
         epochs=tuple(_epoch_point(epoch) for epoch in epochs),
         seed=row.seed,
         environment=result.get("environment", {}),

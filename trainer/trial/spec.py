@@ -1,11 +1,11 @@
 """TrialSpec: everything one trial needs to run, on any worker; plain JSON on the way there."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 from gatefront.spaces.architecture import Architecture
 from gatefront.spaces.errors import GatefrontError
+from gatefront.spaces.json_codec import OMIT_DEFAULT, to_json
 from gatefront.spaces.tasks import Task
 from gatefront.trainer.checkpoints.content_hash import hash_json
 from gatefront.trainer.checkpoints.initial_network import InitialNetwork
@@ -31,23 +31,11 @@ class TrainedReference:
 
     metrics: Mapping[str, float]
     path: str
-    has_learned: bool = True
+    has_learned: bool = field(default=True, metadata=OMIT_DEFAULT)
 
     @classmethod
     def from_result(cls, result: ReferenceResult) -> "TrainedReference":
         return cls(metrics=dict(result.metrics), path=result.path)
-
-    def to_json(self) -> dict[str, Any]:
-        learned = {} if self.has_learned else {"has_learned": False}  # keys stay as earlier releases had them
-        return {"metrics": dict(self.metrics), "path": self.path, **learned}
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> "TrainedReference":
-        return cls(
-            metrics=dict(document["metrics"]),
-            path=document["path"],
-            has_learned=document.get("has_learned", True),
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,9 +105,7 @@ class TrialSpec:
 
     def key(self, data_fingerprint: str) -> str:
         """Names the trial by its content, wherever its references lie and whatever device it runs on."""
-        document = self.to_json()
-        for name in ("device", "num_threads", "num_loader_workers", "checkpoint_activations"):
-            del document["train"][name]
+        document = to_json(self) | {"train": self.train.recipe()}
         del document["data"]["cache"]
         for reference in (*document["single_task"].values(), document["hard_sharing"], document["initial"]):
             if reference is not None:
@@ -129,37 +115,3 @@ class TrialSpec:
         if document["family"] is None:
             del document["family"]
         return hash_json(document | {"data_fingerprint": data_fingerprint})
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "architecture": self.architecture.to_json(),
-            "data": self.data.to_json(),
-            "train": self.train.to_json(),
-            "gates": self.gates.to_json(),
-            "flop_budget": self.flop_budget,
-            "flop_target": self.flop_target,
-            "param_budget": self.param_budget,
-            "single_task": {name: reference.to_json() for name, reference in self.single_task.items()},
-            "hard_sharing": self.hard_sharing.to_json() if self.hard_sharing is not None else None,
-            "initial": self.initial.to_json() if self.initial is not None else None,
-            "family": self.family.to_json() if self.family is not None else None,
-        }
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> "TrialSpec":
-        single_task = document["single_task"].items()
-        hard_sharing = document["hard_sharing"]
-        initial, family = document.get("initial"), document.get("family")
-        return cls(
-            architecture=Architecture.from_json(document["architecture"]),
-            data=DataSpec.from_json(document["data"]),
-            train=TrainConfig.from_json(document["train"]),
-            gates=GateConfig.from_json(document["gates"]),
-            flop_budget=document["flop_budget"],
-            flop_target=document["flop_target"],
-            param_budget=document["param_budget"],
-            single_task={name: TrainedReference.from_json(reference) for name, reference in single_task},
-            hard_sharing=TrainedReference.from_json(hard_sharing) if hard_sharing is not None else None,
-            initial=InitialNetwork.from_json(initial) if initial is not None else None,
-            family=FamilyChoice.from_json(family) if family is not None else None,
-        )

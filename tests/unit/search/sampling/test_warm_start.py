@@ -24,6 +24,7 @@ from gatefront.search.service.amendments import void_trial
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.storage.study_store import StudyStore
 from gatefront.search.storage.tables.schema import StudyRow
+from gatefront.spaces.json_codec import to_json
 
 OpenStudy = Callable[..., Any]
 
@@ -131,7 +132,7 @@ def test_the_heir_goes_on_from_the_nearest_network_of_the_front(earlier: Any, pl
     waiting = study.get_trials()
     assert len(waiting) == 3
     first = study.ask()
-    assert first.user_attrs[INITIAL] == initial_trial.initial.to_json()
+    assert first.user_attrs[INITIAL] == to_json(initial_trial.initial)
     again = open_study(
         study._storage,
         plan.config,

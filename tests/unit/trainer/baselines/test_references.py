@@ -10,6 +10,7 @@ import torch
 
 from gatefront.spaces.architecture import Architecture
 from gatefront.spaces.errors import SpaceError
+from gatefront.spaces.json_codec import from_json
 from gatefront.spaces.networks.shared_network import build_shared_network
 from gatefront.trainer.baselines.references import reference_key, train_reference
 from gatefront.trainer.checkpoints.checkpoint import load_state
@@ -151,8 +152,8 @@ def test_key_stays_as_earlier_releases_had_it(architecture: Architecture, digits
 def test_record_says_how_it_was_made(architecture: Architecture, digits: MultiTaskData, tmp_path: Path) -> None:
     result = train_reference("single_task", architecture, "left", digits, CONFIG, cache_dir=tmp_path)
     record = json.loads((Path(result.path).parent / "reference.json").read_text())
-    assert TrainConfig.from_json(record["train"]) == CONFIG
-    assert Architecture.from_json(record["architecture"]) == architecture
+    assert from_json(TrainConfig, record["train"]) == CONFIG
+    assert from_json(Architecture, record["architecture"]) == architecture
 
 
 def test_mismatches_are_refused(architecture: Architecture, digits: MultiTaskData, tmp_path: Path) -> None:

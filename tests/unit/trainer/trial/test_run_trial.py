@@ -11,6 +11,7 @@ import torch
 from gatefront.spaces.errors import BudgetBelowFloorError
 from gatefront.spaces.gating.gate_counts import GateCounts
 from gatefront.spaces.graph.flop_counter import count_flops
+from gatefront.spaces.json_codec import from_json, to_json
 from gatefront.spaces.networks.interrogate import build_gated_network
 from gatefront.spaces.pruning.prune import prune_network
 from gatefront.trainer.checkpoints.checkpoint import CheckpointError, load_network
@@ -136,7 +137,7 @@ def test_interrupted_trial_ends_the_same(
         torch.manual_seed(stop)
     recorder = Recorder()
     # Another worker reads the spec from JSON.
-    received = TrialSpec.from_json(json.loads(json.dumps(spec.to_json())))
+    received = from_json(TrialSpec, json.loads(json.dumps(to_json(spec))))
     again = run_trial(received, work_dir=tmp_path, cache_dir=cache_dir, reporter=recorder)
     seen += recorder.reports
     assert comparable(again) == comparable(result)
@@ -216,7 +217,7 @@ def test_trial_unlearned_reference_is_left_out_of_delta_mtl(spec: TrialSpec, cac
     poor = dataclasses.replace(spec.single_task["right"], metrics={"right": 0.41}, has_learned=False)
     single = dict(spec.single_task) | {"right": poor}
     one_epoch = dataclasses.replace(CONFIG, epochs=1)
-    changed = TrialSpec.from_json(dataclasses.replace(spec, single_task=single, train=one_epoch).to_json())
+    changed = from_json(TrialSpec, to_json(dataclasses.replace(spec, single_task=single, train=one_epoch)))
     recorder = Recorder()
     result = run_trial(changed, work_dir=tmp_path, cache_dir=cache_dir, reporter=recorder)
     assert set(result.metrics) == {"left", "right", "orientation"}

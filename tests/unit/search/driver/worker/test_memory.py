@@ -22,6 +22,7 @@ from gatefront.search.errors import ReferenceFailedError
 from gatefront.search.results.cost import GPUS_HELD
 from gatefront.search.storage.artifacts.paths import StudyFolders
 from gatefront.spaces import Architecture, Task
+from gatefront.spaces.json_codec import to_json
 from gatefront.trainer.config import GateConfig, TrainConfig
 from gatefront.trainer.data import DataSpec
 from gatefront.trainer.trial.spec import TrainedReference, TrialSpec
@@ -153,5 +154,5 @@ def _run(run_trial: Any, folder: Path, monkeypatch: pytest.MonkeyPatch, *, gpus:
     sent: list[dict[str, Any]] = []
     monkeypatch.setattr(tune, "report", sent.append)
     train = make_trainable(run_trial, StudyFolders(folder, "memory"), gpus=gpus)
-    train({TRIAL_NUMBER: 0, SPEC: json.dumps(_spec().to_json())})
+    train({TRIAL_NUMBER: 0, SPEC: json.dumps(to_json(_spec()))})
     return decode(sent[-1])

@@ -10,6 +10,7 @@ import torch
 from gatefront.spaces.errors import BudgetBelowFloorError
 from gatefront.spaces.gating.gate_map import GateMap
 from gatefront.spaces.graph.flop_counter import count_flops
+from gatefront.spaces.json_codec import from_json, to_json
 from gatefront.spaces.networks.interrogate import build_gated_network
 from gatefront.spaces.pruning.prune import prune_network
 from gatefront.trainer.checkpoints.checkpoint import CheckpointError, load_network
@@ -111,7 +112,7 @@ def test_interrupted_trial_ends_the_same(
     with pytest.raises(StopTraining):
         run_trial(aimed, work_dir=tmp_path, cache_dir=cache_dir, reporter=Stopper(stop))
     torch.manual_seed(stop)
-    received = TrialSpec.from_json(json.loads(json.dumps(aimed.to_json())))
+    received = from_json(TrialSpec, json.loads(json.dumps(to_json(aimed))))
     again = run_trial(received, work_dir=tmp_path, cache_dir=cache_dir, reporter=Stopper())
     assert (again.metrics, again.gate_map, again.flops) == (result.metrics, result.gate_map, result.flops)
     for found, expected in zip(again.derived, result.derived, strict=True):
