@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 from gatefront.search.errors import NothingToPullError, StudyNotFoundError
 from gatefront.search.results.best_point import best_of
-from gatefront.search.results.budgets import Budgets, is_feasible
 from gatefront.search.results.formats import format_latency
 from gatefront.search.results.point_label import PointLabel
 from gatefront.search.results.records import StudyView, TrialPoint
 from gatefront.search.results.states import TrialState
+from gatefront.spaces.budgets.budgets import Budgets, is_feasible
 
 
 def choose_point(

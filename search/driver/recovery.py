@@ -6,7 +6,6 @@ import optuna
 from optuna.trial import TrialState as OptunaState
 
 from gatefront.search.config.study_config import StudyConfig
-from gatefront.search.results.budgets import Budgets
 from gatefront.search.results.states import DONE_STATES, TrialState
 from gatefront.search.sampling.filtered_sampler import REPLICATE_OF
 from gatefront.search.sampling.optuna_study import (
@@ -17,6 +16,7 @@ from gatefront.search.sampling.optuna_study import (
     unfinished_trials,
 )
 from gatefront.search.storage.study_store import StudyStore
+from gatefront.spaces.budgets.budgets import Budgets
 
 
 @dataclass(frozen=True, slots=True)

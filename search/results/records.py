@@ -7,12 +7,12 @@ from functools import cached_property
 from typing import Any, Literal
 
 from gatefront.search.config.latency import LatencyRule
-from gatefront.search.results.budgets import Exceeded
 from gatefront.search.results.confirmation import Confirmation
 from gatefront.search.results.latency import Latency
 from gatefront.search.results.point_label import PointLabel
 from gatefront.search.results.reference_point import ReferencePoint
 from gatefront.search.results.states import DONE_STATES, StudyState, TrialState
+from gatefront.spaces.budgets.budgets import Exceeded
 from gatefront.spaces.gating.gate_map import GateMap
 
 

@@ -12,10 +12,11 @@ from optuna.trial import TrialState as OptunaState
 from gatefront.search.config.parameters import Scalar
 from gatefront.search.config.study_config import Objective, StudyConfig
 from gatefront.search.errors import RefusedResultError
-from gatefront.search.results.budgets import Budgets, Outcome
+from gatefront.search.results.outcome import Outcome
 from gatefront.search.sampling.samplers import make_sampler
 from gatefront.search.sampling.search_space import FAMILY, first_points, search_space
 from gatefront.search.storage.optuna_internals import trial_handle
+from gatefront.spaces.budgets.budgets import Budgets
 
 FLOP_CONSTRAINT, LATENCY_CONSTRAINT, TRAINED_CONSTRAINT = "flops", "latency", "trained"
 _DIRECTIONS: dict[Objective, Literal["maximize", "minimize"]] = {

@@ -15,7 +15,7 @@ from gatefront.search.config.study_config import StudyConfig
 from gatefront.search.config.study_file import parse_study
 from gatefront.search.errors import LineageError
 from gatefront.search.planning.study_plan import StudyPlan
-from gatefront.search.results.budgets import Outcome, is_feasible
+from gatefront.search.results.outcome import Outcome
 from gatefront.search.results.records import StudyView, TrialPoint
 from gatefront.search.results.states import TrialState
 from gatefront.search.sampling.optuna_study import constraints_of
@@ -23,6 +23,7 @@ from gatefront.search.sampling.search_space import FAMILY, search_space, share_o
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.storage.optuna_internals import contains
 from gatefront.search.storage.tables.optuna_tables import INITIAL
+from gatefront.spaces.budgets.budgets import is_feasible
 from gatefront.spaces.json_codec import to_json
 from gatefront.trainer.checkpoints.initial_network import InitialNetwork
 

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from optuna.distributions import json_to_distribution
 from sqlalchemy.orm import Session
 
-from gatefront.search.results.budgets import Point
 from gatefront.search.results.confirmation import Key
+from gatefront.search.results.outcome import Point
 from gatefront.search.results.records import StudyEvent
 from gatefront.search.results.states import TrialState
 from gatefront.search.snapshots.lazy_json import LazyJson

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from gatefront.search.errors import LeaseLostError, StudyExistsError, StudyNotFoundError
-from gatefront.search.results.budgets import Outcome
 from gatefront.search.results.latency import Latency
+from gatefront.search.results.outcome import Outcome
 from gatefront.search.results.records import EventKind
 from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.storage.database.retry import NO_RETRY, RetryPolicy, patient

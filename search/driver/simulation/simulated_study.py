@@ -25,12 +25,12 @@ from gatefront.search.driver.worker.messages import (
     TrialFinished,
     encode,
 )
-from gatefront.search.results.budgets import Budgets
 from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.sampling.optuna_study import ask, open_study
 from gatefront.search.sampling.search_space import Params
 from gatefront.search.storage.study_store import StudyStore
 from gatefront.search.storage.tables.schema import StudyRow
+from gatefront.spaces.budgets.budgets import Budgets
 from gatefront.spaces.gating.gate_map import GateMap
 from gatefront.trainer.reporting import EpochReport, Phase, TrialResult
 

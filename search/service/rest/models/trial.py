@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Any
 
 from gatefront.search.config.latency import Precision, Runtime
-from gatefront.search.results.budgets import Exceeded
 from gatefront.search.results.records import EpochPoint, PointDetail, TrialDetail, TrialPoint
 from gatefront.search.results.states import TrialState
 from gatefront.search.service.rest.models.base import Model
+from gatefront.spaces.budgets.budgets import Exceeded
 from gatefront.spaces.gating.gate_map import GateMap as GateMapRecord
 
 

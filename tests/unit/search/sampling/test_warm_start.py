@@ -14,7 +14,6 @@ from gatefront.search.config.comparability import first_difference
 from gatefront.search.config.study_file import parse_study
 from gatefront.search.errors import LineageError
 from gatefront.search.planning.study_plan import StudyPlan, plan_study
-from gatefront.search.results.budgets import Budgets
 from gatefront.search.results.states import StudyState
 from gatefront.search.sampling.filtered_sampler import FilteredSampler
 from gatefront.search.sampling.optuna_study import open_study
@@ -24,6 +23,7 @@ from gatefront.search.service.amendments import void_trial
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.storage.study_store import StudyStore
 from gatefront.search.storage.tables.schema import StudyRow
+from gatefront.spaces.budgets.budgets import Budgets
 from gatefront.spaces.json_codec import to_json
 
 OpenStudy = Callable[..., Any]
