@@ -40,7 +40,7 @@ from gatefront.search.snapshots.reader import StudyReader, studies_from
 from gatefront.search.storage.artifacts.paths import StudyFolders
 from gatefront.search.storage.study_store import StudyStore
 from gatefront.search.storage.tables.optuna_tables import INITIAL
-from gatefront.spaces.json_codec import from_json, to_json
+from gatefront.spaces.json_codec import from_json
 from gatefront.trainer.checkpoints.disk_full import ran_out_of_disk
 from gatefront.trainer.checkpoints.initial_network import InitialNetwork
 
@@ -230,7 +230,7 @@ def _config_maker(run: StudyRun, references: References) -> Callable[[optuna.Tri
         confirms = trial.user_attrs.get(REPLICATE_OF)
         run.store.open_trial(trial.number, seed=settings.train.seed, num_epochs=spec.num_epochs, confirms=confirms)
         # As text: Ray reads meaning into the keys of a nested configuration, and some of them are names of tasks.
-        return {TRIAL_NUMBER: trial.number, SPEC: json.dumps(to_json(spec))}
+        return {TRIAL_NUMBER: trial.number, SPEC: json.dumps(spec.to_document())}
 
     return make_config
 

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from gatefront.spaces.gating.gate_layout import GateLayout
-from gatefront.spaces.json_codec import from_json, to_json
 from gatefront.spaces.networks.interrogate import InterroGateNetwork, build_gated_network
 from gatefront.trainer.checkpoints.checkpoint import CheckpointError, save_network
 from gatefront.trainer.checkpoints.initial_network import InitialNetwork, start_from
@@ -62,7 +61,7 @@ def test_the_trial_begins_with_it(spec: TrialSpec, initial: InitialNetwork, cach
     work_dir.mkdir()
     short = replace(spec, initial=initial, train=replace(spec.train, epochs=1))
     result = run_trial(short, work_dir=work_dir, cache_dir=cache_dir, reporter=_ignore)
-    assert result.flops <= (spec.flop_budget or 0)
+    assert result.flops <= (spec.budgets.flops or 0)
     assert result.gate_map.tasks == spec.architecture.task_names
 
 
@@ -80,11 +79,11 @@ def test_its_name_is_part_of_the_trial_and_its_place_is_not(spec: TrialSpec, ini
 @pytest.mark.parametrize("with_initial", [True, False])
 def test_it_travels_to_the_worker(spec: TrialSpec, initial: InitialNetwork, with_initial: bool) -> None:
     sent = replace(spec, initial=initial) if with_initial else spec
-    assert from_json(TrialSpec, to_json(sent)) == sent
+    assert TrialSpec.from_document(sent.to_document()) == sent
     # A driver of an earlier release does not know it.
-    document = to_json(spec)
+    document = spec.to_document()
     del document["initial"]
-    assert from_json(TrialSpec, document) == spec
+    assert TrialSpec.from_document(document) == spec
 
 
 def _ignore(report: EpochReport, /) -> None:

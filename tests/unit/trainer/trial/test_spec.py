@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 
 from gatefront.spaces.architecture import Architecture
-from gatefront.spaces.json_codec import from_json, to_json
+from gatefront.spaces.budgets.budgets import Budgets
 from gatefront.spaces.tasks import Task
 from gatefront.trainer.checkpoints.initial_network import InitialNetwork
 from gatefront.trainer.config import GateConfig, TrainConfig
@@ -22,9 +22,8 @@ SPEC = TrialSpec(
     data=DataSpec(name="digits", options={"train_size": 640, "noise": 0.5, "classes": "all", "flip": True}),
     train=TrainConfig(epochs=3, batch_size=32, num_threads=2),
     gates=GateConfig(tau=(0.5, 0.25), lambda_s=1.5, derived_points=2),
-    flop_budget=90_000,
+    budgets=Budgets(flops=90_000, params=5_000),
     flop_target=60_000,
-    param_budget=5_000,
     single_task={
         "left": TrainedReference(metrics={"left": 91.5}, path="/cache/left.pt"),
         "far": TrainedReference(metrics={"far": 0.25}, path="/cache/far.pt", has_learned=False),
@@ -108,27 +107,27 @@ FULL_DOCUMENT = {
 
 
 def test_to_json_has_the_documented_layout() -> None:
-    assert to_json(FULL) == FULL_DOCUMENT
-    assert "micro_batch_size" not in to_json(SPEC)["train"]
-    assert (to_json(SPEC)["initial"], to_json(SPEC)["family"]) == (None, None)
+    assert FULL.to_document() == FULL_DOCUMENT
+    assert "micro_batch_size" not in SPEC.to_document()["train"]
+    assert (SPEC.to_document()["initial"], SPEC.to_document()["family"]) == (None, None)
 
 
 def test_from_json_reverses_to_json() -> None:
-    for spec in (SPEC, FULL, replace(SPEC, hard_sharing=None, flop_target=None, flop_budget=None, param_budget=None)):
-        found = from_json(TrialSpec, json.loads(json.dumps(to_json(spec))))
+    for spec in (SPEC, FULL, replace(SPEC, hard_sharing=None, flop_target=None, budgets=Budgets())):
+        found = TrialSpec.from_document(json.loads(json.dumps(spec.to_document())))
         assert found == spec
         assert found.key("data") == spec.key("data")
 
 
 def test_from_json_without_newer_keys_takes_their_defaults() -> None:
-    document = to_json(SPEC)
+    document = SPEC.to_document()
     for key in ("initial", "family"):
         del document[key]
     for key in ("root", "cache"):
         del document["data"][key]
     del document["gates"]["estimator"]
     del document["train"]["weighting"]
-    assert from_json(TrialSpec, document) == SPEC
+    assert TrialSpec.from_document(document) == SPEC
 
 
 def test_key_stays_as_earlier_releases_had_it() -> None:
