@@ -16,7 +16,8 @@ from gatefront.search.bundle.file_names import (
 from gatefront.search.bundle.manifest import file_entry, write_manifest
 from gatefront.search.bundle.manifest_builder import describe
 from gatefront.search.bundle.pictures import draw_front, draw_gate_map, format_flops
-from gatefront.search.bundle.source import PullSource, StudySource, Wanted, gather_source
+from gatefront.search.bundle.selection import Wanted
+from gatefront.search.bundle.source import PullSource, StudySource, gather_source
 from gatefront.search.bundle.staging import placing, require_free
 from gatefront.search.bundle.verify import TOLERANCE, verify_bundle
 from gatefront.search.errors import BundleError
@@ -118,7 +119,7 @@ def _check_cost(network: PlainNetwork, source: PullSource) -> None:
 
 def _draw(source: PullSource, delivered: Delivered, folder: Path) -> None:
     point, summary = source.chosen.point, source.view.summary
-    budget = source.flop_budget if source.flop_budget is not None else summary.flop_budget
+    budget = source.budgets.flops if source.budgets.flops is not None else summary.flop_budget
     draw_front(source.view, point, folder / FRONT_PICTURE, flop_budget=budget)
     if delivered.family != "interrogate":
         return

@@ -7,12 +7,11 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from gatefront.search.bundle.selection import choose_point
-from gatefront.search.config.quantities import parse_flop_budget
+from gatefront.search.bundle.selection import Wanted, choose_point
 from gatefront.search.config.study_file import parse_study
 from gatefront.search.errors import NothingToPullError
-from gatefront.search.results.point_label import PointLabel
 from gatefront.search.results.records import PointDetail, StudyView, TrialDetail
+from gatefront.spaces.budgets.budgets import Budgets
 from gatefront.trainer.data import MultiTaskData, load_data
 
 NUM_SAMPLES = 4
@@ -33,20 +32,11 @@ class StudySource(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What a person asks for: FLOPs as they wrote them, milliseconds, or one point by its name; None leaves it open."""
-
-    flop_budget: str | None = None
-    latency_budget_ms: float | None = None
-    trial: PointLabel | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PullSource:
     """One chosen point of a trial with everything its bundle tells.
 
-    ``requested`` is the budget as a person wrote it; ``flop_budget`` the same in FLOPs. ``samples`` are the
-    first images of the validation split, normalised.
+    ``requested`` is the FLOP budget as a person wrote it; ``budgets`` are what the point was held against.
+    ``samples`` are the first images of the validation split, normalised.
     """
 
     view: StudyView
@@ -58,7 +48,7 @@ class PullSource:
     data: MultiTaskData
     samples: Tensor
     requested: str | None
-    flop_budget: int | None
+    budgets: Budgets
 
 
 def gather_source(reader: StudySource, study: str, wanted: Wanted, *, cache_dir: Path | None) -> PullSource:
@@ -71,8 +61,8 @@ def gather_source(reader: StudySource, study: str, wanted: Wanted, *, cache_dir:
         DataError: the study's data are not where they were.
     """
     view = reader.view(study)
-    requested, budget = _settle_budget(view, wanted.flop_budget, wanted.trial)
-    point = choose_point(view, flop_budget=budget, latency_budget_ms=wanted.latency_budget_ms, label=wanted.trial)
+    budgets = wanted.budgets(view.summary)
+    point = choose_point(view, budgets=budgets, label=wanted.trial)
     network_path = reader.network_path(study, point.number, point.derived)
     if not network_path.is_file():
         raise NothingToPullError(
@@ -92,18 +82,9 @@ def gather_source(reader: StudySource, study: str, wanted: Wanted, *, cache_dir:
         data_name=section.name,
         data=data,
         samples=first_images(data),
-        requested=requested,
-        flop_budget=budget,
+        requested=wanted.flop_budget or (None if budgets.flops is None else view.summary.flop_budget_text),
+        budgets=budgets,
     )
-
-
-def _settle_budget(view: StudyView, asked: str | None, trial: PointLabel | None) -> tuple[str | None, int | None]:
-    if asked is not None:
-        return asked, parse_flop_budget(asked).resolve(view.summary.single_task_flops)
-    if view.summary.flop_budget is None or trial is not None:
-        # A trial named by number is taken as it is; every trial of a study with a budget keeps to it anyway.
-        return None, None
-    return view.summary.flop_budget_text, view.summary.flop_budget
 
 
 def first_images(data: MultiTaskData) -> Tensor:
