@@ -18,6 +18,7 @@ import torch
 
 from gatefront.search.doctor.journey import take_gated_journey
 from gatefront.spaces import Architecture, GateLayout
+from gatefront.spaces.budgets.budgets import Budgets
 
 LIMIT = 60.0
 CONTRACT = Path(__file__).parents[1] / "tests" / "contract" / "test_gated_networks.py"
@@ -35,7 +36,7 @@ def main() -> None:
     print("| network | lift | cut | prune | compare | export | verify | all, s | limit kept |")
     print("| --- |" + " ---: |" * 8)
     for name in wanted or cases:
-        taken = take_gated_journey(cases[name], GateLayout(), None, None)
+        taken = take_gated_journey(cases[name], GateLayout(), Budgets())
         if taken.fault is not None:
             raise SystemExit(f"{name} failed at {list(taken.seconds)[-1]}: {taken.fault}")
         steps = " | ".join(f"{seconds:.1f}" for seconds in taken.seconds.values())

@@ -26,6 +26,7 @@ import torch
 from gatefront.search.config.study_file import read_study_file
 from gatefront.search.driver.references import References, reference_jobs, train_job
 from gatefront.search.planning.study_plan import StudyPlan, plan_study
+from gatefront.spaces.budgets.budgets import Budgets
 from gatefront.trainer.config import GateConfig
 from gatefront.trainer.reporting import EpochReport, TrialResult
 from gatefront.trainer.trial.run_trial import run_trial
@@ -93,7 +94,7 @@ def _run(
         data=plan.data,
         train=settings.train,
         gates=gates,
-        flop_budget=target,
+        budgets=Budgets(flops=target),
         flop_target=None if way == "hinge" else target,
         single_task=references.single_task(capacity),
         hard_sharing=references.shared_init(capacity),

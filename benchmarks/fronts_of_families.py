@@ -21,8 +21,8 @@ from sqlalchemy.orm import Session
 from whole_study import finished_trials, run_whole_study
 
 from gatefront.search.config.study_file import read_study_file
-from gatefront.search.results.budgets import Point
 from gatefront.search.results.comparison_table import SINGLE_TASK, SystemRun
+from gatefront.search.results.outcome import Point
 from gatefront.search.results.pareto import hypervolume
 from gatefront.search.results.records import StudyView
 from gatefront.search.snapshots.reader import StudyReader

@@ -100,7 +100,7 @@ def waiting_trial(seconds: float) -> RunTrial:
             delta_per_task=dict.fromkeys(metrics, -1.0),
             delta_mtl=-1.0,
             flops=1000,
-            flop_budget=spec.flop_budget,
+            flop_budget=spec.budgets.flops,
             flops_before_cut=1000,
             num_parameters=10,
             gate_map=GateMap(tasks=tuple(metrics), sites=()),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gatefront.search.results.budgets import Point
+from gatefront.search.results.outcome import Point
 from gatefront.search.results.records import StudyView
 from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.snapshots.reader import StudyReader

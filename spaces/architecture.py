@@ -1,9 +1,8 @@
 """Architecture: everything that decides the shape of a trial's networks, before any weight exists."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
+from typing import Literal, get_args
 
 from gatefront.spaces.errors import SpaceError
 from gatefront.spaces.tasks import Task
@@ -86,14 +85,3 @@ class Architecture:
     @property
     def task_names(self) -> tuple[str, ...]:
         return tuple(task.name for task in self.tasks)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON types; :meth:`from_json` gives the same record back."""
-        return asdict(self) | {"input_size": list(self.input_size), "tasks": [asdict(task) for task in self.tasks]}
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> "Architecture":
-        fields = dict(document)
-        tasks = tuple(Task(**task) for task in fields.pop("tasks"))
-        height, width = fields.pop("input_size")
-        return cls(tasks=tasks, input_size=(int(height), int(width)), **fields)

@@ -48,6 +48,10 @@ def hint_for_missing_module(error: ModuleNotFoundError) -> str:
     return "Install its package (pip install -e FOLDER), or set PYTHONPATH to the folder that holds it."
 
 
+class DocumentError(GatefrontError, ValueError):
+    """A JSON document that does not hold the record it should."""
+
+
 class SpaceError(GatefrontError, ValueError):
     """A network that cannot be described, built or pruned as asked."""
 

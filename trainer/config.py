@@ -1,13 +1,13 @@
 """How one network is trained: the settings of the loop and of the gates, checked where they are made."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
 
 from gatefront.spaces.errors import GatefrontError
 from gatefront.spaces.gating.estimators import Estimator
 from gatefront.spaces.gating.gate_layout import GateLayout, Granularity
+from gatefront.spaces.json_codec import OMIT_DEFAULT, to_json
 
 Schedule = Literal["one_cycle", "poly", "constant"]
 Precision = Literal["auto", "fp32", "bf16"]
@@ -16,6 +16,9 @@ WeightingName = Literal[
     "scalar", "uniform", "dwa", "uncertainty", "rlw", "pcgrad", "cagrad", "mgda", "mgda-ub", "auto-lambda"
 ]
 Importance = Literal["logit", "sensitivity"]
+
+MACHINE_ONLY: Final = ("device", "num_threads", "num_loader_workers", "checkpoint_activations")
+"""Fields of a :class:`TrainConfig` that change how a training runs, and not what it yields."""
 
 _ADDITIVE: tuple[WeightingName, ...] = ("scalar", "uniform")
 
@@ -62,7 +65,7 @@ class TrainConfig:
     num_threads: int = 1
     num_loader_workers: int = 0
     checkpoint_activations: bool = False
-    micro_batch_size: int | None = None
+    micro_batch_size: int | None = field(default=None, metadata=OMIT_DEFAULT)
     weighting: WeightingName = "scalar"
 
     def __post_init__(self) -> None:
@@ -80,15 +83,9 @@ class TrainConfig:
         """How many samples are computed at a time."""
         return self.batch_size if self.micro_batch_size is None else min(self.batch_size, self.micro_batch_size)
 
-    def to_json(self) -> dict[str, Any]:
-        document = asdict(self)
-        if self.micro_batch_size is None:
-            del document["micro_batch_size"]  # keys of trainings without one stay as earlier releases had them
-        return document
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> "TrainConfig":
-        return cls(**document)
+    def recipe(self) -> dict[str, Any]:
+        """Return what decides the result, as a document: all settings but those of the machine."""
+        return {name: value for name, value in to_json(self).items() if name not in MACHINE_ONLY}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,11 +132,3 @@ class GateConfig:
     def layout(self) -> GateLayout:
         """Where gates sit and how many channels one of them answers for."""
         return GateLayout(granularity=self.granularity, channel_group=self.channel_group)
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self) | {"tau": list(self.tau)}
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> "GateConfig":
-        fields = dict(document)
-        return cls(tau=tuple(fields.pop("tau")), **fields)

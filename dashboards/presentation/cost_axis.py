@@ -55,16 +55,14 @@ class CostAxis:
 def cost_axis(view: StudyView, name: AxisName) -> CostAxis:
     """The axis of that name for a study."""
     if name == "latency":
-        rule = view.summary.latency
-        return CostAxis(name=name, title="Latency (ms)", divisor=1.0, budget=None if rule is None else rule.budget_ms)
+        return CostAxis(name=name, title="Latency (ms)", divisor=1.0, budget=view.summary.budgets.latency_ms)
     if name == "parameters":
         largest = max((reference.num_parameters for reference in view.references), default=1)
         divisor, words = next((entry for entry in _COUNTS if largest >= entry[0]), (1.0, ""))
         return CostAxis(name=name, title=f"Parameters{words and f' ({words})'}", divisor=divisor, budget=None)
     unit = flop_unit(max(view.summary.single_task_flops, 1))
-    budget = view.summary.flop_budget
     title = f"FLOPs per image ({unit.name}, 2 per multiply-add)"
-    return CostAxis(name="flops", title=title, divisor=unit.divisor, budget=None if budget is None else float(budget))
+    return CostAxis(name="flops", title=title, divisor=unit.divisor, budget=view.summary.budgets.flops)
 
 
 def axis_names(view: StudyView) -> Sequence[tuple[AxisName, str]]:

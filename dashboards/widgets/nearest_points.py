@@ -56,10 +56,9 @@ def _percent(share: float) -> str:
 
 def _excesses(point: TrialPoint, summary: StudySummary) -> dict[str, float]:
     """By what share of each budget the point is over it; a latency that nobody measured cannot be said."""
-    excesses: dict[str, float] = {}
-    if "flops" in point.exceeds and point.flops is not None and summary.flop_budget:
-        excesses["FLOPs"] = point.flops / summary.flop_budget - 1
-    rule = summary.latency
-    if "latency" in point.exceeds and point.latency_ms is not None and rule is not None and rule.budget_ms:
-        excesses["latency"] = point.latency_ms / rule.budget_ms - 1
+    excesses, budgets = dict[str, float](), summary.budgets
+    if "flops" in point.exceeds and point.flops is not None and budgets.flops:
+        excesses["FLOPs"] = point.flops / budgets.flops - 1
+    if "latency" in point.exceeds and point.latency_ms is not None and budgets.latency_ms:
+        excesses["latency"] = point.latency_ms / budgets.latency_ms - 1
     return excesses

@@ -171,8 +171,8 @@ def _commands(summary: StudySummary, label: str) -> tuple[str, ...]:
     budget = f" --flop-budget {shlex.quote(summary.flop_budget_text)}" if summary.flop_budget is not None else ""
     if summary.param_budget_text:
         budget += f" --param-budget {shlex.quote(summary.param_budget_text)}"
-    if summary.latency is not None and summary.latency.budget_ms is not None:
-        budget += f" --latency-budget {summary.latency.budget_ms:g}ms"
+    if (latency_ms := summary.budgets.latency_ms) is not None:
+        budget += f" --latency-budget {latency_ms:g}ms"
     return (
         f"gatefront start {STUDY_FILE}{budget} --trials {summary.num_trials}",
         f"gatefront pull {shlex.quote(summary.name)} --trial {label} -o FOLDER",

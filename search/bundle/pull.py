@@ -9,12 +9,12 @@ from gatefront.search.bundle.export import export_network
 from gatefront.search.bundle.file_names import CARD, FRONT_PICTURE, GATE_MAP_PICTURE, STUDY_FILE
 from gatefront.search.bundle.manifest import file_entry, write_manifest
 from gatefront.search.bundle.pictures import draw_gate_map
+from gatefront.search.bundle.selection import Wanted
 from gatefront.search.bundle.source import (
     PRUNING,
     READING,
     BundleSource,
     Progress,
-    Wanted,
     study_source,
 )
 from gatefront.search.bundle.staging import placing, require_free

@@ -2,69 +2,81 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+from gatefront.search.config.quantities import parse_flop_budget
 from gatefront.search.errors import NothingToPullError, StudyNotFoundError
 from gatefront.search.results.best_point import best_of
-from gatefront.search.results.budgets import Budgets, is_feasible
 from gatefront.search.results.formats import format_latency
 from gatefront.search.results.point_label import PointLabel
-from gatefront.search.results.records import StudyView, TrialPoint
+from gatefront.search.results.records import StudySummary, StudyView, TrialPoint
 from gatefront.search.results.states import TrialState
+from gatefront.spaces.budgets.budgets import Budgets, Exceeded, is_feasible
 
 
-def choose_point(
-    view: StudyView, *, flop_budget: int | None, latency_budget_ms: float | None = None, label: PointLabel | None
-) -> TrialPoint:
-    """The point asked for, else the best of all at or under the budget and fast enough.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a person asks for: FLOPs as they wrote them, milliseconds, or one point by its name; None leaves it open."""
+
+    flop_budget: str | None = None
+    latency_budget_ms: float | None = None
+    trial: PointLabel | None = None
+
+    def budgets(self, summary: StudySummary) -> Budgets:
+        """Return what the network may cost: what is asked for, else the study's own budgets.
+
+        A trial that is named is taken as it is: the study's own budgets do not bind it.
+
+        Raises:
+            StudyFileError: the FLOP budget cannot be read.
+        """
+        own = Budgets() if self.trial is not None else summary.budgets
+        if self.flop_budget is not None:
+            own = replace(own, flops=parse_flop_budget(self.flop_budget).resolve(summary.single_task_flops))
+        return own if self.latency_budget_ms is None else replace(own, latency_ms=self.latency_budget_ms)
+
+
+def choose_point(view: StudyView, *, budgets: Budgets, label: PointLabel | None) -> TrialPoint:
+    """The point asked for, else the best of all that keep to the budgets.
 
     The best Δ_MTL: confirmed points count with their mean, others have to lie above a confirmed one's interval.
 
-    A point asked for by its number may be slower than the study's own latency budget.
-
     Args:
         view: the study.
-        flop_budget: FLOPs the network may cost; ``None`` means no cap.
-        latency_budget_ms: what a forward pass may take, as the study measured it; ``None``: the study's own budget.
-        label: a trial, or a point derived from one; the trial must be complete and, where a budget is given, the
-            point keep to it.
+        budgets: what the network may cost, a forward pass as the study measured it.
+        label: a trial, or a point derived from one; the trial must be complete and the point keep to the budgets.
 
     Raises:
         NothingToPullError: no point of a complete trial fits; the message names the smallest there is. Or latency has
             a budget and the study does not measure it.
         StudyNotFoundError: the study has no trial, or the trial no derived point, of that number.
     """
-    if latency_budget_ms is not None and view.summary.latency is None:
+    if budgets.latency_ms is not None and view.summary.latency is None:
         raise NothingToPullError(
             f"latency_budget is given, and study {view.summary.name!r} does not measure latency.",
             hint="Leave it out, or run the study with a [latency] table; `gatefront bench` times a finished bundle.",
         )
     if label is not None:
-        return _asked_for(view, label, flop_budget, latency_budget_ms)
+        return _asked_for(view, label, budgets)
     complete = [point for point in view.all_points if _is_deployable(point)]
     if not complete:
         raise NothingToPullError(
             f"study {view.summary.name!r} has no finished trial: {_counts(view)}.",
             hint=f"Wait for the first one, or look at `gatefront status {view.summary.name}`.",
         )
-    if latency_budget_ms is None and view.summary.latency is not None:
-        latency_budget_ms = view.summary.latency.budget_ms
-    budgets = Budgets(latency_ms=latency_budget_ms)
-    fast = [point for point in complete if not budgets.exceeded_by(_flops(point), point.latency_ms)]
-    best = best_of([point for point in fast if is_feasible(_flops(point), flop_budget)])
+    best = best_of([point for point in complete if not _exceeded(budgets, point)])
     if best is None:
-        raise _nothing_fits(view, complete, flop_budget, latency_budget_ms)
+        raise _nothing_fits(view, complete, budgets)
     return best
 
 
-def _nothing_fits(
-    view: StudyView, complete: Sequence[TrialPoint], flop_budget: int | None, latency_budget_ms: float | None
-) -> NothingToPullError:
+def _nothing_fits(view: StudyView, complete: Sequence[TrialPoint], budgets: Budgets) -> NothingToPullError:
     """Names the cheapest of the networks, or the fastest of those that are cheap enough."""
-    cheap = [point for point in complete if is_feasible(_flops(point), flop_budget)]
+    cheap = [point for point in complete if is_feasible(_flops(point), budgets.flops)]
     if not cheap:
         smallest = min(complete, key=_flops)
         return NothingToPullError(
-            f"no finished trial of study {view.summary.name!r} keeps to a flop_budget of {flop_budget:,} FLOPs: "
+            f"no finished trial of study {view.summary.name!r} keeps to a flop_budget of {budgets.flops:,} FLOPs: "
             f"the smallest, trial {smallest.label}, costs {_flops(smallest):,}.",
             hint=f"Ask for at least that, or run the study under a smaller budget (not under {_floor(view)}).",
         )
@@ -72,15 +84,13 @@ def _nothing_fits(
     name = view.summary.name
     return NothingToPullError(
         f"no finished trial of study {name!r} under the FLOP budget keeps to the latency budget of "
-        f"{format_latency(latency_budget_ms)}: the fastest, trial {fastest.label}, took "
+        f"{format_latency(budgets.latency_ms)}: the fastest, trial {fastest.label}, took "
         f"{format_latency(fastest.latency_ms)}.",
         hint=f"Take it with `gatefront pull {name} --trial {fastest.label}`, or search under a smaller flop_budget.",
     )
 
 
-def _asked_for(
-    view: StudyView, label: PointLabel, flop_budget: int | None, latency_budget_ms: float | None
-) -> TrialPoint:
+def _asked_for(view: StudyView, label: PointLabel, budgets: Budgets) -> TrialPoint:
     name = view.summary.name
     trial = next((point for point in view.trials if point.number == label.number), None)
     if trial is None:
@@ -95,15 +105,17 @@ def _asked_for(
             "only a COMPLETE trial has a network to deploy."
         )
     point = _derived_point(view, label) if label.derived else trial
-    if flop_budget is not None and _flops(point) > flop_budget:
+    over = _exceeded(budgets, point)
+    if "flops" in over:
         raise NothingToPullError(
-            f"trial {label} of study {name!r} costs {_flops(point):,} FLOPs, over the flop_budget of {flop_budget:,}.",
+            f"trial {label} of study {name!r} costs {_flops(point):,} FLOPs, over the flop_budget of "
+            f"{budgets.flops:,}.",
             hint="Leave one of the two out.",
         )
-    if Budgets(latency_ms=latency_budget_ms).exceeded_by(_flops(point), point.latency_ms):
+    if over:
         raise NothingToPullError(
             f"trial {label} of study {name!r} took {format_latency(point.latency_ms)}, over the latency_budget of "
-            f"{format_latency(latency_budget_ms)}.",
+            f"{format_latency(budgets.latency_ms)}.",
             hint="Leave one of the two out.",
         )
     return point
@@ -124,6 +136,10 @@ def _derived_point(view: StudyView, label: PointLabel) -> TrialPoint:
 
 def _is_deployable(point: TrialPoint) -> bool:
     return point.state is TrialState.COMPLETE and point.flops is not None and point.delta_mtl is not None
+
+
+def _exceeded(budgets: Budgets, point: TrialPoint) -> Sequence[Exceeded]:
+    return budgets.exceeded_by(_flops(point), point.latency_ms)
 
 
 def _flops(point: TrialPoint) -> int:

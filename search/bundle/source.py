@@ -11,12 +11,9 @@ from torch import Tensor
 from gatefront.search.bundle.manifest import Manifest
 from gatefront.search.bundle.manifest_builder import TaskResults, describe_network, describe_trial
 from gatefront.search.bundle.pictures import draw_front
-from gatefront.search.bundle.selection import choose_point
-from gatefront.search.config.quantities import parse_flop_budget
+from gatefront.search.bundle.selection import Wanted, choose_point
 from gatefront.search.config.study_file import parse_study
 from gatefront.search.errors import NothingToPullError
-from gatefront.search.results.point_label import PointLabel
-from gatefront.search.results.records import StudyView
 from gatefront.search.snapshots.protocol import Reader
 from gatefront.spaces import PlainNetwork
 from gatefront.trainer.checkpoints.network_file import Delivered, load_delivered
@@ -28,15 +25,6 @@ Progress = Callable[[str], None]
 """Told of every step as it begins, in words such as ``exporting it``."""
 
 READING, PRUNING = "reading the study and its data", "pruning the trained network"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What a person asks for: FLOPs as they wrote them, milliseconds, or one point by its name; None leaves it open."""
-
-    flop_budget: str | None = None
-    latency_budget_ms: float | None = None
-    trial: PointLabel | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +63,8 @@ def study_source(
     """
     progress(READING)
     view = reader.view(study)
-    requested, budget = _settle_budget(view, wanted.flop_budget, wanted.trial)
-    point = choose_point(view, flop_budget=budget, latency_budget_ms=wanted.latency_budget_ms, label=wanted.trial)
+    budgets = wanted.budgets(view.summary)
+    point = choose_point(view, budgets=budgets, label=wanted.trial)
     network_path = reader.network_path(study, point.number, point.derived)
     if not network_path.is_file():
         raise NothingToPullError(
@@ -96,20 +84,12 @@ def study_source(
         records=view.summary.tasks, metrics=point.metrics, single_task=alone, deltas=chosen.delta_per_task
     )
     common = describe_network(delivered, network, section.name, data, results)
+    requested = wanted.flop_budget or (None if budgets.flops is None else view.summary.flop_budget_text)
     return BundleSource(
         delivered=delivered,
         network=network,
         data=data,
         study_file=study_file,
-        manifest=describe_trial(view, detail, chosen, common, requested=requested, flop_budget=budget),
-        draw_front=partial(draw_front, view, point, flop_budget=view.summary.flop_budget if budget is None else budget),
+        manifest=describe_trial(view, detail, chosen, common, requested=requested, flop_budget=budgets.flops),
+        draw_front=partial(draw_front, view, point, flop_budget=budgets.flops or view.summary.flop_budget),
     )
-
-
-def _settle_budget(view: StudyView, asked: str | None, trial: PointLabel | None) -> tuple[str | None, int | None]:
-    if asked is not None:
-        return asked, parse_flop_budget(asked).resolve(view.summary.single_task_flops)
-    if view.summary.flop_budget is None or trial is not None:
-        # A trial named by number is taken as it is; every trial of a study with a budget keeps to it anyway.
-        return None, None
-    return view.summary.flop_budget_text, view.summary.flop_budget

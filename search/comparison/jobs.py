@@ -15,7 +15,6 @@ from gatefront.search.planning.search_space import FLOP_TARGET
 from gatefront.search.planning.study_plan import StudyPlan, plan_study
 from gatefront.search.results.comparison_table import SystemRun
 from gatefront.spaces.families import FAMILIES
-from gatefront.trainer.baselines.references import NOT_PART_OF_THE_RESULT
 from gatefront.trainer.checkpoints.content_hash import hash_json
 from gatefront.trainer.config import TrainConfig
 from gatefront.trainer.reporting import ReferenceResult
@@ -50,10 +49,10 @@ class SystemJob:
         document: dict[str, Any] = {
             "system": self.system.name,
             "trial": self.trial.key(self.fingerprint),
-            "train": _recipe(self.train),
+            "train": self.train.recipe(),
         }
         if self.layer_search is not None:
-            search = {"train": _recipe(self.layer_search.train), "sparsity": self.layer_search.sparsity}
+            search = {"train": self.layer_search.train.recipe(), "sparsity": self.layer_search.sparsity}
             document |= {"layer_search": search, "compute": self.compute}
         return hash_json(document)
 
@@ -170,7 +169,3 @@ def _central_trial(plan: StudyPlan, references: References) -> TrialSpec:
     if space.highest_target is not None:
         params[FLOP_TARGET] = space.highest_target
     return references.trial_spec(space.decode(params, seed=plan.config.study.seed + 1))
-
-
-def _recipe(train: TrainConfig) -> dict[str, Any]:
-    return {name: value for name, value in train.to_json().items() if name not in NOT_PART_OF_THE_RESULT}

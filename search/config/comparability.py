@@ -5,6 +5,7 @@ from typing import Any
 
 from gatefront.search.config.family import INTERROGATE, OWNERS
 from gatefront.search.config.study_config import StudyConfig
+from gatefront.trainer.config import MACHINE_ONLY
 
 _SEARCH_ONLY = ("study", "early_stopping")
 """How long and by whom is searched, and under which budget: results are comparable whatever these say."""
@@ -12,7 +13,7 @@ _SEARCH_ONLY = ("study", "early_stopping")
 _MACHINE_ONLY = {
     ("data", "root"),
     ("latency", "budget_ms"),
-    *(("train", name) for name in ("device", "num_threads", "num_loader_workers", "checkpoint_activations")),
+    *(("train", name) for name in MACHINE_ONLY),
 }
 """Where it runs and lies, which decides no result."""
 

@@ -31,6 +31,7 @@ from gatefront.spaces import (
     project_to_budgets,
     prune_network,
 )
+from gatefront.spaces.budgets.budgets import Budgets
 from gatefront.spaces.errors import ERRORS_OF_FOREIGN_CODE
 from gatefront.spaces.families import build_family, plain_network
 from gatefront.spaces.networks.encoder import image_shape
@@ -85,7 +86,7 @@ def check_journeys(plan: StudyPlan) -> Iterator[Check]:
             layouts = list_layouts(plan.config.gates)
             for layout in layouts:
                 parts = [f"gates per {layout.granularity}", f"groups of {layout.channel_group}"]
-                journey = take_gated_journey(architecture, layout, plan.budgets.flops, plan.budgets.params)
+                journey = take_gated_journey(architecture, layout, plan.budgets)
                 yield _check(journey, [*words, *(parts if len(layouts) > 1 else [])])
 
 
@@ -98,23 +99,20 @@ def _check(journey: Journey, words: Sequence[str]) -> Check:
     return Check(name, True, f"{journey.total_seconds:.0f} s with an untrained network: {steps}", more)
 
 
-def take_gated_journey(
-    architecture: Architecture, layout: GateLayout, flop_budget: int | None, param_budget: int | None
-) -> Journey:
+def take_gated_journey(architecture: Architecture, layout: GateLayout, budgets: Budgets) -> Journey:
     """Take a gated network from its architecture to verified exports.
 
     Args:
         architecture: its weights are random.
         layout: where its gates sit.
-        flop_budget: FLOPs at 2 per multiply-add, batch 1; None is halfway from the floor to the ceiling.
-        param_budget: trainable values; None is no cap.
+        budgets: what it may cost; without one of FLOPs it is cut halfway from the floor to the ceiling.
     """
 
     def make(journey: Journey) -> tuple[nn.Module, PlainNetwork, int]:
         with journey.step("lift"):
             network = build_gated_network(_without_weights(architecture), layout).eval()
         with journey.step("cut"):
-            _set_random_gates(network, flop_budget, param_budget)
+            _set_random_gates(network, budgets)
         with journey.step("prune"):
             return network, prune_network(network).eval(), network.flops()
 
@@ -149,14 +147,14 @@ def _take(architecture: Architecture, make: Callable[[Journey], tuple[nn.Module,
     return journey
 
 
-def _set_random_gates(network: InterroGateNetwork, flop_budget: int | None, param_budget: int | None) -> None:
+def _set_random_gates(network: InterroGateNetwork, budgets: Budgets) -> None:
     generator = torch.Generator().manual_seed(0)
     randomize(network, generator)
     importance = [torch.rand(gate.alpha.shape, generator=generator) for gate in network.channel_gates()]
     cost = network.cost
     halfway = int(cost.floor + _SHARE_WITHOUT_BUDGET * (cost.ceiling - cost.floor))
-    budget = halfway if flop_budget is None else min(flop_budget, cost.ceiling)
-    pattern = project_to_budgets(network, budget, param_budget=param_budget, importance=importance)
+    budget = halfway if budgets.flops is None else min(budgets.flops, cost.ceiling)
+    pattern = project_to_budgets(network, budget, param_budget=budgets.params, importance=importance)
     network.set_gate_pattern(pattern)
     _calibrate(network, network.architecture)
     if network.flops() > budget:

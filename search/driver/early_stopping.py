@@ -11,8 +11,8 @@ from typing import NamedTuple
 from gatefront.search.config.early_stopping import StoppingRule
 from gatefront.search.config.parameters import max_value
 from gatefront.search.planning.study_plan import StudyPlan
-from gatefront.search.results.budgets import Point
 from gatefront.search.results.nondominated_sort import constrained_order
+from gatefront.search.results.outcome import Point
 from gatefront.search.storage.study_store import StudyStore
 
 

@@ -16,11 +16,12 @@ from gatefront.search.driver.worker.messages import (
     TrialInterrupted,
 )
 from gatefront.search.errors import RefusedResultError
-from gatefront.search.results.budgets import Budgets, Outcome, is_feasible
+from gatefront.search.results.outcome import Outcome
 from gatefront.search.results.states import TrialState
 from gatefront.search.sampling.optuna_study import mark_untrainable, tell_complete, tell_failed, tell_stopped_early
 from gatefront.search.storage.database.retry import RetryPolicy
 from gatefront.search.storage.study_store import StudyStore
+from gatefront.spaces.budgets.budgets import Budgets, is_feasible
 from gatefront.trainer.reporting import NetworkResult, TrialResult
 
 logger = logging.getLogger(__name__)

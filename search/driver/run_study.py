@@ -39,6 +39,7 @@ from gatefront.search.sampling.warm_start import INITIAL
 from gatefront.search.snapshots.reader import StudyReader, studies_from
 from gatefront.search.storage.artifacts.paths import StudyFolders
 from gatefront.search.storage.study_store import StudyStore
+from gatefront.spaces.json_codec import from_json
 from gatefront.trainer.checkpoints.disk_full import ran_out_of_disk
 from gatefront.trainer.checkpoints.initial_network import InitialNetwork
 
@@ -220,13 +221,11 @@ def _searcher(run: StudyRun, references: References, work: StudyPhase, keeper: D
 
 
 def _config_maker(run: StudyRun, references: References) -> Callable[[optuna.Trial], dict[str, Any]]:
-    plan = run.plan
-
     def make_config(trial: optuna.Trial) -> dict[str, Any]:
         # The references have the study's seed, and each trial one of its own.
-        settings = plan.search_space.decode(trial.params, seed=plan.config.study.seed + 1 + trial.number)
+        settings = run.plan.search_space.decode(trial.params, seed=run.plan.config.study.seed + 1 + trial.number)
         attribute = trial.user_attrs.get(INITIAL)
-        initial = None if attribute is None else InitialNetwork.from_json(attribute)
+        initial = None if attribute is None else from_json(InitialNetwork, attribute)
         spec = references.trial_spec(settings, initial=initial)
         run.store.open_trial(
             trial.number,
@@ -237,7 +236,7 @@ def _config_maker(run: StudyRun, references: References) -> Callable[[optuna.Tri
             initial=None if initial is None else initial.label,
         )
         # As text: Ray reads meaning into the keys of a nested configuration, and some of them are names of tasks.
-        return {TRIAL_NUMBER: trial.number, SPEC: json.dumps(spec.to_json())}
+        return {TRIAL_NUMBER: trial.number, SPEC: json.dumps(spec.to_document())}
 
     return make_config
 

@@ -23,8 +23,8 @@ from gatefront.search.config.parameters import (
 from gatefront.search.config.study_config import StudyConfig
 from gatefront.search.planning.capacities import CAPACITY_PARAMETERS, Capacity
 from gatefront.search.planning.trial_settings import TrialSettings
-from gatefront.search.results.budgets import Budgets
 from gatefront.spaces import Task
+from gatefront.spaces.budgets.budgets import Budgets
 from gatefront.trainer.config import GateConfig, TrainConfig
 from gatefront.trainer.trial.family_config import FamilyChoice
 

@@ -19,8 +19,8 @@ from gatefront.search.planning.capacities import (
 )
 from gatefront.search.planning.family_costs import least_flops, most_flops
 from gatefront.search.planning.search_space import SearchSpace
-from gatefront.search.results.budgets import Budgets, is_feasible
 from gatefront.spaces import BudgetBelowFloorError, Task
+from gatefront.spaces.budgets.budgets import Budgets, is_feasible
 from gatefront.spaces.families import FAMILIES
 from gatefront.trainer.config import WeightingName
 from gatefront.trainer.data import DataDescription, DataSpec, describe_data

@@ -10,7 +10,7 @@ from statistics import fmean, stdev
 
 from scipy.special import stdtrit
 
-from gatefront.search.results.budgets import Point
+from gatefront.search.results.outcome import Point
 
 Key = tuple[int, int]
 """A trial's number, and 0 for its own point or which of its derived ones."""

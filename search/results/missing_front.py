@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from gatefront.search.results.budgets import Exceeded
 from gatefront.search.results.formats import format_flops, format_latency
 from gatefront.search.results.records import StudyView, TrialPoint
 from gatefront.search.results.states import StudyState, TrialState
+from gatefront.spaces.budgets.budgets import Exceeded
 
 _ENDED = (TrialState.COMPLETE, TrialState.STOPPED_EARLY, TrialState.FAILED, TrialState.VOID)
 

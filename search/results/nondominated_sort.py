@@ -6,7 +6,8 @@ from typing import NamedTuple
 import moocore
 import numpy as np
 
-from gatefront.search.results.budgets import Point, is_feasible
+from gatefront.search.results.outcome import Point
+from gatefront.spaces.budgets.budgets import is_feasible
 
 _MAXIMISE = (True, False)
 # So far behind the worst point of a front lies the corner that its areas are measured from: its ends count too.

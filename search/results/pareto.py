@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import moocore
 import numpy as np
 
-from gatefront.search.results.budgets import Point, is_feasible
+from gatefront.search.results.outcome import Point
+from gatefront.spaces.budgets.budgets import is_feasible
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

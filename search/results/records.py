@@ -9,12 +9,12 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import Field
 
 from gatefront.search.config.latency import LatencyRule
-from gatefront.search.results.budgets import Exceeded
 from gatefront.search.results.confirmation import Confirmation
 from gatefront.search.results.latency import Latency
 from gatefront.search.results.point_label import PointLabel
 from gatefront.search.results.reference_point import ReferencePoint
 from gatefront.search.results.states import DONE_STATES, StudyState, TrialState
+from gatefront.spaces.budgets.budgets import Budgets, Exceeded
 from gatefront.spaces.gating.gate_map import GateMap
 
 Value = TypeVar("Value")
@@ -91,6 +91,11 @@ class StudySummary:
     driver_since: datetime | None = None
     max_hours: float | None = None
     is_kept: bool = False
+
+    @property
+    def budgets(self) -> Budgets:
+        """What a point of the study may cost; the cap on parameters is known as text alone."""
+        return Budgets(flops=self.flop_budget, latency_ms=None if self.latency is None else self.latency.budget_ms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

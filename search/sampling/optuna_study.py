@@ -13,9 +13,10 @@ from gatefront.search.config.parameters import Scalar
 from gatefront.search.config.study_config import Objective
 from gatefront.search.errors import RefusedResultError
 from gatefront.search.planning.search_space import FAMILY, SearchSpace
-from gatefront.search.results.budgets import Budgets, Outcome
+from gatefront.search.results.outcome import Outcome
 from gatefront.search.sampling.samplers import make_sampler
 from gatefront.search.storage.optuna_internals import trial_handle
+from gatefront.spaces.budgets.budgets import Budgets
 
 FLOP_CONSTRAINT, LATENCY_CONSTRAINT, TRAINED_CONSTRAINT = "flops", "latency", "trained"
 _DIRECTIONS: dict[Objective, Literal["maximize", "minimize"]] = {

@@ -14,12 +14,14 @@ from gatefront.search.config.parameters import Scalar
 from gatefront.search.errors import LineageError
 from gatefront.search.planning.search_space import FAMILY, FLOP_TARGET
 from gatefront.search.planning.study_plan import StudyPlan
-from gatefront.search.results.budgets import Outcome, is_feasible
+from gatefront.search.results.outcome import Outcome
 from gatefront.search.results.records import StudyView, TrialPoint
 from gatefront.search.results.states import TrialState
 from gatefront.search.sampling.optuna_study import constraints_of
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.storage.optuna_internals import contains
+from gatefront.spaces.budgets.budgets import is_feasible
+from gatefront.spaces.json_codec import to_json
 from gatefront.trainer.checkpoints.initial_network import InitialNetwork
 
 INITIAL = "initial"
@@ -39,7 +41,7 @@ class InitialTrial:
 
     @property
     def attributes(self) -> dict[str, object]:
-        return {INITIAL: self.initial.to_json()}
+        return {INITIAL: to_json(self.initial)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

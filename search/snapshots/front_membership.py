@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from gatefront.search.results.budgets import Budgets, Exceeded, Point
 from gatefront.search.results.confirmation import Confirmation, Key, Samples, are_tied, confirmation, repeat_samples
+from gatefront.search.results.outcome import Point
 from gatefront.search.results.pareto import pareto_front
 from gatefront.search.results.point_label import PointLabel
 from gatefront.search.snapshots.study_rows import StudyRows
+from gatefront.spaces.budgets.budgets import Budgets, Exceeded
 
 
 class FrontStatus(NamedTuple):

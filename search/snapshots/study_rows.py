@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from gatefront.search.results.budgets import Point
 from gatefront.search.results.confirmation import Key
+from gatefront.search.results.outcome import Point
 from gatefront.search.results.records import StudyEvent
 from gatefront.search.results.states import TrialState
 from gatefront.search.snapshots.lazy_json import LazyJson

@@ -8,6 +8,7 @@ from gatefront.search.results.point_label import PointLabel
 from gatefront.search.results.records import EpochPoint, PointDetail, TrialDetail, TrialPoint
 from gatefront.search.storage.tables.schema import EpochRow, NetworkRow, TrialRow
 from gatefront.spaces.gating.gate_map import GateMap
+from gatefront.spaces.json_codec import from_json
 
 
 def trial_detail(
@@ -36,7 +37,7 @@ def trial_detail(
         return {
             "point": point,
             "delta_per_task": {} if network is None else network.delta_per_task,
-            "gate_map": None if gate_map is None else GateMap.from_json(gate_map),
+            "gate_map": None if gate_map is None else from_json(GateMap, gate_map),
             "train_flops": None if network is None else network.train_flops,
             "pull_command": pull_command(PointLabel(point.number, point.derived)),
             "latencies": latencies.get(point.derived, ()),

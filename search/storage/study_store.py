@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from gatefront.search.config.study_config import StudyConfig
 from gatefront.search.errors import LeaseLostError, StudyExistsError
-from gatefront.search.results.budgets import Outcome
 from gatefront.search.results.latency import Latency
+from gatefront.search.results.outcome import Outcome
 from gatefront.search.results.records import EventKind
 from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.storage.database.retry import NO_RETRY, RetryPolicy, patient

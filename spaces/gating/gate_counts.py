@@ -1,9 +1,7 @@
 """GateCounts: how many of its channels each task keeps for itself, site by site. All that a heat map needs."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from gatefront.spaces.gating.gate_map import UNREAD, GateMap
 
@@ -54,19 +52,3 @@ class GateCounts:
         """Fraction of the channels of all sites that the task reads, which it keeps for itself, 0..1."""
         read = [site for site in self.sites if site.own[task_index] != NOT_READ]
         return sum(site.own[task_index] for site in read) / max(1, sum(site.num_channels for site in read))
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> "GateCounts":
-        sites = tuple(
-            SiteCounts(
-                name=site["name"],
-                num_channels=int(site["num_channels"]),
-                flops_per_channel=float(site["flops_per_channel"]),
-                own=tuple(site["own"]),
-            )
-            for site in document["sites"]
-        )
-        return cls(tasks=tuple(document["tasks"]), sites=sites)

@@ -1,9 +1,7 @@
 """GateMap: which channels each task keeps for itself, site by site. The record that views and bundles show."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 UNREAD = "-"
 
@@ -41,14 +39,3 @@ class GateMap:
     def own_fractions(self) -> list[list[float]]:
         """``[site][task]``: fraction of own channels, the heat map's values."""
         return [[site.own_fraction(t) for t in range(len(self.tasks))] for site in self.sites]
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> "GateMap":
-        sites = tuple(
-            GateSite(name=site["name"], own=tuple(site["own"]), flops_per_channel=float(site["flops_per_channel"]))
-            for site in document["sites"]
-        )
-        return cls(tasks=tuple(document["tasks"]), sites=sites)

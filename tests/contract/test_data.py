@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from gatefront.spaces.json_codec import from_json, to_json
 from gatefront.trainer.data import (
     DATA_SOURCES,
     IGNORE_INDEX,
@@ -137,4 +138,4 @@ def test_unknown_name_is_refused_with_the_nearest() -> None:
 
 
 def test_spec_survives_json(spec: DataSpec) -> None:
-    assert DataSpec.from_json(spec.to_json()) == spec
+    assert from_json(DataSpec, to_json(spec)) == spec

@@ -12,6 +12,7 @@ from gatefront.spaces import Architecture, PlainNetwork, SpaceError, Task, count
 from gatefront.spaces.families import FAMILIES, FamilyNetwork, build_family, plain_network
 from gatefront.spaces.families.attachment import attachment_places
 from gatefront.spaces.families.network import build_parts
+from gatefront.spaces.json_codec import from_json, to_json
 
 pytestmark = [pytest.mark.usefixtures("_traced_once"), pytest.mark.xdist_group("families")]
 
@@ -127,8 +128,8 @@ def test_a_network_of_the_same_record_takes_the_weights(family: str) -> None:
     network, images = _network(case).eval(), _images(ARCHITECTURES[case[1]])
     for parameter in network.parameters():
         parameter.add_(0.01 * torch.randn_like(parameter))
-    record, settings = json.loads(json.dumps([network.architecture.to_json(), network.settings]))
-    rebuilt = build_family(case[0], Architecture.from_json(record), settings).eval()
+    record, settings = json.loads(json.dumps([to_json(network.architecture), network.settings]))
+    rebuilt = build_family(case[0], from_json(Architecture, record), settings).eval()
     rebuilt.load_state_dict(network.state_dict())
     expected = network(images)
     assert all(torch.equal(found, expected[name]) for name, found in rebuilt(images).items())

@@ -59,7 +59,7 @@ def quick_trial(spec: TrialSpec, /, *, work_dir: Path, cache_dir: Path, reporter
         delta_per_task=dict.fromkeys(metrics, delta),
         delta_mtl=delta,
         flops=flops,
-        flop_budget=spec.flop_budget,
+        flop_budget=spec.budgets.flops,
         flops_before_cut=1000,
         num_parameters=10,
         gate_map=GateMap(tasks=tuple(metrics), sites=()),

@@ -117,7 +117,7 @@ def _scripted_trial(curves: tuple[tuple[float, int], ...]) -> RunTrial:
             delta_per_task=dict.fromkeys(metrics, delta_mtl),
             delta_mtl=delta_mtl,
             flops=flops,
-            flop_budget=spec.flop_budget,
+            flop_budget=spec.budgets.flops,
             flops_before_cut=flops,
             num_parameters=10,
             gate_map=GateMap(tasks=tuple(metrics), sites=()),

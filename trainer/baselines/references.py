@@ -9,6 +9,7 @@ from typing import Any, Literal
 from gatefront.spaces.architecture import Architecture
 from gatefront.spaces.errors import SpaceError
 from gatefront.spaces.graph.flop_counter import count_flops, count_parameters
+from gatefront.spaces.json_codec import to_json
 from gatefront.spaces.networks.shared_network import SharedNetwork, build_shared_network
 from gatefront.spaces.tasks import Task
 from gatefront.trainer.baselines.constant import constant_reference
@@ -29,8 +30,6 @@ ReferenceKind = Literal["single_task", "hard_sharing"]
 
 _VERSION = 1
 _WEIGHTS, _RECORD = "weights.pt", "reference.json"
-NOT_PART_OF_THE_RESULT = ("device", "num_threads", "num_loader_workers", "checkpoint_activations")
-"""Fields of a :class:`TrainConfig` that change how a training runs, and not what it yields."""
 
 
 def train_reference(
@@ -64,7 +63,7 @@ def train_reference(
         network = build_shared_network(architecture, [task.name for task in tasks])
         outcome = train(network, data, config, tasks=tasks, reporter=reporter, slot=slot)
         save_state(network.state_dict(), target / _WEIGHTS)
-        settings = {"kind": kind, "key": key, "architecture": architecture.to_json(), "train": config.to_json()}
+        settings = {"kind": kind, "key": key, "architecture": to_json(architecture), "train": to_json(config)}
         cost = step_cost(config.weighting, len(tasks))
         document = (
             settings
@@ -94,17 +93,15 @@ def reference_key(
     kind: ReferenceKind, architecture: Architecture, task_name: str | None, data: MultiTaskData, config: TrainConfig
 ) -> str:
     """SHA-256 of everything that decides a reference: its network and tasks, its data, its recipe and its seed."""
-    settings = _own_recipe(kind, config).to_json()
-    recipe = {name: value for name, value in settings.items() if name not in NOT_PART_OF_THE_RESULT}
     return hash_json(
         {
             "version": _VERSION,
             "kind": kind,
-            "architecture": _own_architecture(kind, architecture).to_json(),
+            "architecture": to_json(_own_architecture(kind, architecture)),
             "files": _files_behind(architecture),
             "tasks": [task.name for task in _select_tasks(kind, architecture, task_name)],
             "data": data.fingerprint,
-            "train": recipe,
+            "train": _own_recipe(kind, config).recipe(),
         }
     )
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from gatefront.spaces.architecture import Architecture
 from gatefront.spaces.errors import GatefrontError
 from gatefront.spaces.gating.gate_layout import GateLayout
+from gatefront.spaces.json_codec import from_json, to_json
 from gatefront.spaces.networks.interrogate import InterroGateNetwork, build_gated_network
 from gatefront.trainer.checkpoints.atomic_file import replacing
 from gatefront.trainer.checkpoints.rotation import add_checkpoint_file, checkpoint_files, open_undamaged
@@ -119,7 +120,7 @@ def load_state(path: Path) -> dict[str, Tensor]:
 def save_network(network: InterroGateNetwork, path: Path) -> None:
     """Writes a gated network so that :func:`load_network` needs nothing else."""
     document = {
-        "architecture": network.architecture.to_json(),
+        "architecture": to_json(network.architecture),
         "layout": asdict(network.layout),
         "state": portable(network.state_dict()),
     }
@@ -135,7 +136,7 @@ def load_network(path: Path) -> InterroGateNetwork:
     """
     document = load_document(path)
     try:
-        architecture = Architecture.from_json(document["architecture"])
+        architecture = from_json(Architecture, document["architecture"])
         # Every weight is in the file, so none is fetched only to be replaced.
         untrained = replace(architecture, pretrained=False, weights=None)
         network = build_gated_network(untrained, GateLayout(**document["layout"]))

@@ -19,13 +19,6 @@ class InitialNetwork:
     label: str
     path: str
 
-    def to_json(self) -> dict[str, Any]:
-        return {"label": self.label, "path": self.path}
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> "InitialNetwork":
-        return cls(label=document["label"], path=document["path"])
-
 
 def start_from(network: InterroGateNetwork, initial: InitialNetwork) -> None:
     """Put the weights and gates of ``initial`` into ``network``, where they go on learning.

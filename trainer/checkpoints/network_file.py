@@ -9,6 +9,7 @@ from torch import nn
 
 from gatefront.spaces.architecture import Architecture
 from gatefront.spaces.families import FamilyNetwork, build_family, plain_network
+from gatefront.spaces.json_codec import from_json, to_json
 from gatefront.spaces.pruning.plain_network import PlainNetwork
 from gatefront.spaces.pruning.prune import prune_network
 from gatefront.trainer.checkpoints.atomic_file import replacing
@@ -31,7 +32,7 @@ class Delivered:
 def save_family(family: str, network: FamilyNetwork, path: Path) -> None:
     """Writes a network so that :func:`load_delivered` needs nothing else."""
     document = {
-        "architecture": network.architecture.to_json(),
+        "architecture": to_json(network.architecture),
         "family": family,
         "settings": network.settings,
         "state": portable(network.state_dict()),
@@ -55,7 +56,7 @@ def load_delivered(path: Path) -> Delivered:
             make_plain=lambda: prune_network(gated).eval(),
         )
     try:
-        architecture = Architecture.from_json(document["architecture"])
+        architecture = from_json(Architecture, document["architecture"])
         # Every weight is in the file, so none is fetched only to be replaced.
         untrained = replace(architecture, pretrained=False, weights=None)
         network = build_family(document["family"], untrained, document["settings"])

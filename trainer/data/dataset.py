@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -36,18 +36,6 @@ class DataSpec:
     root: str | None = None
     options: Mapping[str, OptionValue] = field(default_factory=dict)
     cache: str = "auto"
-
-    def to_json(self) -> dict[str, Any]:
-        return {"name": self.name, "root": self.root, "options": dict(self.options), "cache": self.cache}
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> "DataSpec":
-        return cls(
-            name=document["name"],
-            root=document.get("root"),
-            options=dict(document.get("options", {})),
-            cache=document.get("cache", "auto"),
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

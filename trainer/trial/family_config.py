@@ -16,15 +16,3 @@ class FamilyChoice:
     settings: Mapping[str, Any] = field(default_factory=dict)
     sparsity: float | None = None
     search_epochs: int = 0
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "settings": dict(self.settings),
-            "sparsity": self.sparsity,
-            "search_epochs": self.search_epochs,
-        }
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> "FamilyChoice":
-        return cls(**document)

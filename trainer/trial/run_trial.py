@@ -67,7 +67,7 @@ def run_trial(spec: TrialSpec, *, work_dir: Path, cache_dir: Path, reporter: Rep
         delta_per_task=own.delta.per_task,
         delta_mtl=own.delta.mean,
         flops=own.flops,
-        flop_budget=spec.flop_budget,
+        flop_budget=spec.budgets.flops,
         flop_target=spec.flop_target,
         flops_before_cut=trained.flops_before_cut,
         num_parameters=own.num_parameters,
@@ -96,7 +96,7 @@ def _build(spec: TrialSpec) -> InterroGateNetwork:
     # Asked before hours of training rather than after: this refuses a cost that not even sharing everything meets.
     floor = network.cost.floor
     limit = floor if spec.flop_limit is None else min(spec.flop_limit, floor)
-    project_to_budgets(network.eval(), limit, param_budget=spec.param_budget)
+    project_to_budgets(network.eval(), limit, param_budget=spec.budgets.params)
     return network
 
 

@@ -1,11 +1,13 @@
 """TrialSpec: everything one trial needs to run, on any worker; plain JSON on the way there."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.budgets.budgets import Budgets, is_feasible
 from gatefront.spaces.errors import GatefrontError
+from gatefront.spaces.json_codec import OMIT_DEFAULT, from_json, to_json
 from gatefront.spaces.tasks import Task
 from gatefront.trainer.checkpoints.content_hash import hash_json
 from gatefront.trainer.checkpoints.initial_network import InitialNetwork
@@ -31,23 +33,11 @@ class TrainedReference:
 
     metrics: Mapping[str, float]
     path: str
-    has_learned: bool = True
+    has_learned: bool = field(default=True, metadata=OMIT_DEFAULT)
 
     @classmethod
     def from_result(cls, result: ReferenceResult) -> "TrainedReference":
         return cls(metrics=dict(result.metrics), path=result.path)
-
-    def to_json(self) -> dict[str, Any]:
-        learned = {} if self.has_learned else {"has_learned": False}  # keys stay as earlier releases had them
-        return {"metrics": dict(self.metrics), "path": self.path, **learned}
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> "TrainedReference":
-        return cls(
-            metrics=dict(document["metrics"]),
-            path=document["path"],
-            has_learned=document.get("has_learned", True),
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +45,9 @@ class TrialSpec:
     """One trial. ``single_task`` has a reference per task: it defines Δ_MTL and starts the task's own branch.
 
     ``hard_sharing`` starts the shared branch; without it that branch starts as the backbone does.
-    ``flop_budget`` is in FLOPs (2 per multiply-add); None means the network is not cut. ``flop_target``, at or under
-    it, is what this trial asks for; None: whatever its gates choose under the budget. ``param_budget`` caps the
-    parameters of the pruned network; None: no cap. ``initial``, of the same family, takes the place of all other
-    initial weights, of gates, and of LOMT's search for layers.
+    ``budgets`` bound the network; no training can keep to their latency. ``flop_target``, at or under their FLOPs, is
+    what this trial asks for; None: whatever its gates choose under the budget. ``initial``, of the same family, takes
+    the place of all other initial weights, of gates, and of LOMT's search for layers.
     ``family`` trains another family in place of InterroGate, to which ``gates`` then mean nothing.
     """
 
@@ -66,11 +55,10 @@ class TrialSpec:
     data: DataSpec
     train: TrainConfig
     gates: GateConfig
-    flop_budget: int | None
+    budgets: Budgets
     single_task: Mapping[str, TrainedReference]
     hard_sharing: TrainedReference | None = None
     flop_target: int | None = None
-    param_budget: int | None = None
     initial: InitialNetwork | None = None
     family: FamilyChoice | None = None
 
@@ -83,9 +71,10 @@ class TrialSpec:
                 'gates.sparsity "expected_flops" needs a flop_target, found none.',
                 hint='Give the trial one, or choose the sparsity "hinge".',
             )
-        if self.flop_limit is not None and self.flop_budget is not None and self.flop_limit > self.flop_budget:
+        most = self.budgets.flops
+        if self.flop_target is not None and not is_feasible(self.flop_target, most):
             raise TrialSpecError(
-                f"flop_target must be at most the flop_budget of {self.flop_budget:,}, found {self.flop_target:,}."
+                f"flop_target must be at most the flop_budget of {most:,}, found {self.flop_target:,}."
             )
         for name in names:
             if name not in self.single_task or name not in self.single_task[name].metrics:
@@ -104,7 +93,7 @@ class TrialSpec:
     @property
     def flop_limit(self) -> int | None:
         """What the trial's own network may cost: its target, or else the budget."""
-        return self.flop_budget if self.flop_target is None else self.flop_target
+        return self.budgets.flops if self.flop_target is None else self.flop_target
 
     @property
     def ranked_tasks(self) -> tuple[Task, ...]:
@@ -117,9 +106,7 @@ class TrialSpec:
 
     def key(self, data_fingerprint: str) -> str:
         """Names the trial by its content, wherever its references lie and whatever device it runs on."""
-        document = self.to_json()
-        for name in ("device", "num_threads", "num_loader_workers", "checkpoint_activations"):
-            del document["train"][name]
+        document = self.to_document() | {"train": self.train.recipe()}
         del document["data"]["cache"]
         for reference in (*document["single_task"].values(), document["hard_sharing"], document["initial"]):
             if reference is not None:
@@ -130,36 +117,18 @@ class TrialSpec:
             del document["family"]
         return hash_json(document | {"data_fingerprint": data_fingerprint})
 
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "architecture": self.architecture.to_json(),
-            "data": self.data.to_json(),
-            "train": self.train.to_json(),
-            "gates": self.gates.to_json(),
-            "flop_budget": self.flop_budget,
-            "flop_target": self.flop_target,
-            "param_budget": self.param_budget,
-            "single_task": {name: reference.to_json() for name, reference in self.single_task.items()},
-            "hard_sharing": self.hard_sharing.to_json() if self.hard_sharing is not None else None,
-            "initial": self.initial.to_json() if self.initial is not None else None,
-            "family": self.family.to_json() if self.family is not None else None,
-        }
+    def to_document(self) -> dict[str, Any]:
+        """Return plain JSON types, the budgets under keys of their own; :meth:`from_document` reverses it.
+
+        The latency budget is left out.
+        """
+        document = to_json(self)
+        budgets = document.pop("budgets")
+        return document | {"flop_budget": budgets["flops"], "param_budget": budgets["params"]}
 
     @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> "TrialSpec":
-        single_task = document["single_task"].items()
-        hard_sharing = document["hard_sharing"]
-        initial, family = document.get("initial"), document.get("family")
-        return cls(
-            architecture=Architecture.from_json(document["architecture"]),
-            data=DataSpec.from_json(document["data"]),
-            train=TrainConfig.from_json(document["train"]),
-            gates=GateConfig.from_json(document["gates"]),
-            flop_budget=document["flop_budget"],
-            flop_target=document["flop_target"],
-            param_budget=document["param_budget"],
-            single_task={name: TrainedReference.from_json(reference) for name, reference in single_task},
-            hard_sharing=TrainedReference.from_json(hard_sharing) if hard_sharing is not None else None,
-            initial=InitialNetwork.from_json(initial) if initial is not None else None,
-            family=FamilyChoice.from_json(family) if family is not None else None,
-        )
+    def from_document(cls, document: Mapping[str, Any]) -> "TrialSpec":
+        """Return the specification that :meth:`to_document` wrote; raises what :func:`from_json` does."""
+        fields = dict(document)
+        budgets = {"flops": fields.pop("flop_budget"), "params": fields.pop("param_budget")}
+        return from_json(cls, fields | {"budgets": budgets})

@@ -127,8 +127,8 @@ def _best(view: StudyView) -> Children:
 
 def _budget(summary: StudySummary) -> tuple[str, str]:
     cap = f" · at most {summary.param_budget_text} parameters" if summary.param_budget_text else ""
-    if summary.latency is not None and summary.latency.budget_ms is not None:
-        cap += f" · at most {format_latency(summary.latency.budget_ms)}"
+    if (latency_ms := summary.budgets.latency_ms) is not None:
+        cap += f" · at most {format_latency(latency_ms)}"
     if summary.flop_budget is None:
         return "none", f"single-task costs {format_flops(summary.single_task_flops)}{cap}"
     share = format_share(summary.flop_budget, summary.single_task_flops)

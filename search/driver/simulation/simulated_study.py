@@ -26,11 +26,11 @@ from gatefront.search.driver.worker.messages import (
     encode,
 )
 from gatefront.search.planning.search_space import Params, SearchSpace
-from gatefront.search.results.budgets import Budgets
 from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.sampling.optuna_study import ask, open_study
 from gatefront.search.storage.study_store import StudyStore
 from gatefront.search.storage.tables.schema import StudyRow
+from gatefront.spaces.budgets.budgets import Budgets
 from gatefront.spaces.gating.gate_map import GateMap
 from gatefront.trainer.reporting import EpochReport, Phase, TrialResult
 

@@ -2,12 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final, get_args
 
-from gatefront.spaces.gating.gate_counts import GateCounts
-from gatefront.spaces.gating.gate_map import GateMap
-from gatefront.trainer.reporting import EpochReport, NetworkResult, TrialResult
+from gatefront.spaces.json_codec import from_json, to_json
+from gatefront.trainer.reporting import EpochReport, TrialResult
 
 KEY = "message"
 
@@ -45,11 +44,12 @@ class TrialInterrupted:
 
 
 Message = AttemptStarted | EpochFinished | TrialFinished | TrialFailed | TrialInterrupted
+_KINDS: Final[Mapping[str, type[Message]]] = {kind.__name__: kind for kind in get_args(Message)}
 
 
 def encode(message: Message) -> dict[str, str]:
     """The dictionary to hand to ``tune.report``."""
-    return {KEY: json.dumps({type(message).__name__: asdict(message)})}
+    return {KEY: json.dumps({type(message).__name__: to_json(message)})}
 
 
 def decode(result: Mapping[str, Any]) -> Message | None:
@@ -58,27 +58,4 @@ def decode(result: Mapping[str, Any]) -> Message | None:
     if text is None:
         return None
     ((kind, document),) = json.loads(text).items()
-    if kind == "AttemptStarted":
-        return AttemptStarted(document["worker"])
-    if kind == "EpochFinished":
-        return EpochFinished(_epoch_report(document["report"]))
-    if kind == "TrialInterrupted":
-        return TrialInterrupted(document["cause"])
-    if kind == "TrialFinished":
-        return TrialFinished(_trial_result(document["result"]))
-    return TrialFailed(document["cause"], document["is_deterministic"])
-
-
-def _epoch_report(fields: Mapping[str, Any]) -> EpochReport:
-    gates = fields["gates"]
-    return EpochReport(**{**fields, "gates": None if gates is None else GateCounts.from_json(gates)})
-
-
-def _trial_result(fields: Mapping[str, Any]) -> TrialResult:
-    derived = tuple(NetworkResult(**_with_gate_map(point)) for point in fields["derived"])
-    return TrialResult(**_with_gate_map(fields) | {"derived": derived})
-
-
-def _with_gate_map(fields: Mapping[str, Any]) -> dict[str, Any]:
-    document = fields["gate_map"]
-    return {**fields, "gate_map": None if document is None else GateMap.from_json(document)}
+    return from_json(_KINDS[kind], document)

@@ -89,7 +89,7 @@ def _attempt(run_trial: RunTrial, spec: str, work_dir: Path, cache_dir: Path) ->
             _report_epoch(epoch)
 
         result = run_trial(
-            TrialSpec.from_json(json.loads(spec)), work_dir=work_dir, cache_dir=cache_dir, reporter=report
+            TrialSpec.from_document(json.loads(spec)), work_dir=work_dir, cache_dir=cache_dir, reporter=report
         )
         claim.check()
     except Exception as error:  # whatever a trial raises fails that trial, and no other
@@ -100,7 +100,7 @@ def _attempt(run_trial: RunTrial, spec: str, work_dir: Path, cache_dir: Path) ->
             return TrialInterrupted(f"the disk of {work_dir} is full")
         keep_failure(work_dir, traceback.format_exc())
         if ran_out_of_memory(error):
-            trial = TrialSpec.from_json(json.loads(spec))
+            trial = TrialSpec.from_document(json.loads(spec))
             return TrialFailed(memory_cause(error, trial.architecture, trial.train), is_deterministic=True)
         return TrialFailed(_cause(error), is_deterministic=isinstance(error, _DETERMINISTIC))
     return TrialFinished(result)

@@ -8,12 +8,12 @@ from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from gatefront.search.results.best_point import front_points
-from gatefront.search.results.budgets import Exceeded
 from gatefront.search.results.confirmation import Confirmation
 from gatefront.search.results.latency import Latency
 from gatefront.search.results.records import EpochPoint, HypervolumePoint, StudySummary, StudyView, num_done
 from gatefront.search.results.reference_point import ReferencePoint
 from gatefront.search.results.states import TrialState
+from gatefront.spaces.budgets.budgets import Exceeded
 from gatefront.spaces.gating.gate_map import GateSite
 
 Item = TypeVar("Item")

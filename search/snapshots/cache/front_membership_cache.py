@@ -3,10 +3,10 @@
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
-from gatefront.search.results.budgets import Budgets
 from gatefront.search.results.confirmation import Key
 from gatefront.search.snapshots.front_membership import FrontStatus, budgets_of, nondominated, places
 from gatefront.search.snapshots.study_rows import StudyRows
+from gatefront.spaces.budgets.budgets import Budgets
 
 
 class FrontMembershipCache:

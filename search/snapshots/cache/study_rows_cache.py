@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from sqlalchemy.orm import Session
 
-from gatefront.search.results.budgets import Point
 from gatefront.search.results.confirmation import Key
+from gatefront.search.results.outcome import Point
 from gatefront.search.results.states import TrialState
 from gatefront.search.snapshots.cache.ordered_merge import ordered_merge
 from gatefront.search.snapshots.study_rows import (

@@ -12,6 +12,7 @@ from gatefront.search.results.states import TrialState
 from gatefront.search.storage.tables.schema import EpochGatesRow, EpochRow, TrialRow
 from gatefront.search.storage.tables.sql import among
 from gatefront.spaces.gating.gate_counts import GateCounts
+from gatefront.spaces.json_codec import from_json, to_json
 from gatefront.trainer.reporting import EpochReport
 
 
@@ -100,11 +101,10 @@ def _finite_or_none(value: float | None) -> float | None:
 
 def write_epoch_gates(session: Session, trial: TrialRow, epoch: int, gates: GateCounts) -> None:
     """Note how the gates stood after an epoch; one that is trained again replaces what it said before."""
-    document = gates.to_json()
-    own = [list(site.pop("own")) for site in document["sites"]]
-    layout = {"tasks": list(document["tasks"]), "sites": list(document["sites"])}
-    if trial.gate_layout != layout:
-        trial.gate_layout = layout
+    document = to_json(gates)
+    own = [site.pop("own") for site in document["sites"]]
+    if trial.gate_layout != document:
+        trial.gate_layout = document
     session.merge(EpochGatesRow(study=trial.study, number=trial.number, epoch=epoch, own=own))
 
 
@@ -123,6 +123,6 @@ def read_gate_course(session: Session, trial: TrialRow) -> GateHistory:
     epochs = []
     for epoch, phase, own in session.execute(query):
         sites = [{**site, "own": counts} for site, counts in zip(layout["sites"], own, strict=True)]
-        gates = GateCounts.from_json({"tasks": layout["tasks"], "sites": sites})
+        gates = from_json(GateCounts, {"tasks": layout["tasks"], "sites": sites})
         epochs.append(EpochGates(epoch=epoch, phase=phase, gates=gates))
     return GateHistory(num_epochs=trial.num_epochs, epochs=tuple(epochs))

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from gatefront.search.storage.tables.schema import NetworkRow
+from gatefront.spaces.json_codec import to_json
 from gatefront.trainer.reporting import NetworkResult
 
 _COPIED = ("delta_mtl", "flops", "flop_target", "num_parameters", "latency_ms", "seconds", "train_flops")
@@ -30,6 +31,6 @@ def _new_row(study: str, number: int, network: NetworkResult) -> NetworkRow:
         derived=network.index,
         metrics=dict(network.metrics),
         delta_per_task=dict(network.delta_per_task),
-        gate_map=None if network.gate_map is None else network.gate_map.to_json(),
+        gate_map=None if network.gate_map is None else to_json(network.gate_map),
         **{name: getattr(network, name) for name in _COPIED},
     )

@@ -25,7 +25,6 @@ from gatefront.search.driver.worker.messages import (
     encode,
 )
 from gatefront.search.planning.search_space import SearchSpace
-from gatefront.search.results.budgets import Budgets
 from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.sampling.filtered_sampler import REPLICATE_OF, FilteredSampler
 from gatefront.search.sampling.optuna_study import ask, open_study
@@ -33,6 +32,7 @@ from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.storage.database.open import open_store
 from gatefront.search.storage.study_store import StudyStore
 from gatefront.search.storage.tables.schema import StudyRow
+from gatefront.spaces.budgets.budgets import Budgets
 from gatefront.spaces.gating.gate_map import GateMap, GateSite
 from gatefront.trainer.reporting import EpochReport, NetworkResult, TrialResult
 

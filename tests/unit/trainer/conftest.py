@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.budgets.budgets import Budgets
 from gatefront.spaces.networks.interrogate import build_gated_network
 from gatefront.spaces.tasks import Task, TaskKind
 from gatefront.trainer.baselines.references import train_reference
@@ -106,6 +107,6 @@ def spec(cache_dir: Path) -> TrialSpec:
         data=data_spec,
         train=config,
         gates=GateConfig(tau=(0.5, 0.5, 0.5), lambda_s=1.0, finetune_epochs=2),
-        flop_budget=int(0.5 * build_gated_network(architecture).cost.single_task),
+        budgets=Budgets(flops=int(0.5 * build_gated_network(architecture).cost.single_task)),
         single_task=references,
     )

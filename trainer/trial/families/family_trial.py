@@ -46,7 +46,7 @@ def run_family_trial(
         delta_per_task=delta.per_task,
         delta_mtl=delta.mean,
         flops=trained.flops,
-        flop_budget=spec.flop_budget,
+        flop_budget=spec.budgets.flops,
         flops_before_cut=trained.flops,
         num_parameters=trained.num_parameters,
         gate_map=None,
@@ -75,7 +75,8 @@ def _family_spec(spec: TrialSpec, family: FamilyChoice) -> FamilySpec:
 
 
 def _require_within_budgets(spec: TrialSpec, family: FamilyChoice, flops: int, num_parameters: int) -> None:
-    for found, budget, unit in ((flops, spec.flop_budget, "FLOPs"), (num_parameters, spec.param_budget, "parameters")):
+    budgets = spec.budgets
+    for found, budget, unit in ((flops, budgets.flops, "FLOPs"), (num_parameters, budgets.params, "parameters")):
         if budget is not None and found > budget:
             raise BudgetBelowFloorError(
                 f"the {family.name} network has {found:,} {unit} at this capacity, the budget is {budget:,}.",

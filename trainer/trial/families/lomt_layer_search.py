@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gatefront.spaces.architecture import Architecture
 from gatefront.spaces.families.attachment import find_attachment
+from gatefront.spaces.json_codec import to_json
 from gatefront.spaces.networks.shared_network import build_shared_network
 from gatefront.spaces.tasks import Task, safe_names
 from gatefront.trainer.checkpoints.checkpoint import CheckpointSlot
@@ -95,8 +96,8 @@ def _search_layer(
     task, config = replace(task, weight=1.0), replace(search.train, weighting="scalar")
     seed_everything(config.seed)
     network = build_shared_network(architecture, [task.name])
-    recipe = {"task": task.name, "train": config.to_json(), "sparsity": search.sparsity}
-    key = hash_json(recipe | {"architecture": architecture.to_json()})
+    recipe = {"task": task.name, "train": to_json(config), "sparsity": search.sparsity}
+    key = hash_json(recipe | {"architecture": to_json(architecture)})
     slot = CheckpointSlot(path=checkpoint, key=key)
     # Decoders stay dense: of the encoder's layers one wants to know which the task needs.
     strategy = Strategy(phase="sparse", after_step=GroupSparsity(network.encoder, search.sparsity))

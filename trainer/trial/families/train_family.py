@@ -9,6 +9,7 @@ from typing import Any
 from gatefront.spaces.architecture import Architecture
 from gatefront.spaces.families import FAMILIES, FamilyNetwork, build_family
 from gatefront.spaces.graph.flop_counter import count_flops, count_parameters
+from gatefront.spaces.json_codec import to_json
 from gatefront.trainer.checkpoints.checkpoint import CheckpointSlot, load_state
 from gatefront.trainer.checkpoints.content_hash import hash_json
 from gatefront.trainer.checkpoints.initial_network import InitialNetwork, load_initial_family
@@ -134,5 +135,5 @@ def _build_untrained(spec: FamilySpec, found: FoundLayers) -> FamilyNetwork:
 
 
 def _key(spec: FamilySpec, network: FamilyNetwork, config: TrainConfig) -> str:
-    document = {"family": spec.family, "architecture": spec.architecture.to_json(), "settings": network.settings}
-    return hash_json(document | {"train": config.to_json()})
+    document = {"family": spec.family, "architecture": to_json(spec.architecture), "settings": network.settings}
+    return hash_json(document | {"train": to_json(config)})

@@ -4,6 +4,7 @@ from itertools import islice
 
 import torch
 
+from gatefront.spaces.budgets.budgets import is_feasible
 from gatefront.spaces.budgets.parameter_budget import count_pruned_parameters, project_to_budgets
 from gatefront.spaces.networks.cost_model import GatePattern
 from gatefront.spaces.networks.interrogate import InterroGateNetwork
@@ -41,10 +42,10 @@ def cut_further(spec: TrialSpec, network: InterroGateNetwork, data: MultiTaskDat
 
 
 def _is_within_budgets(spec: TrialSpec, network: InterroGateNetwork, pattern: GatePattern) -> bool:
-    if spec.flop_budget is not None and network.cost.flops(pattern) > spec.flop_budget:
+    if not is_feasible(network.cost.flops(pattern), spec.budgets.flops):
         return False
     network.cpu().eval()
-    return spec.param_budget is None or count_pruned_parameters(network, pattern) <= spec.param_budget
+    return spec.budgets.params is None or count_pruned_parameters(network, pattern) <= spec.budgets.params
 
 
 def _project(
@@ -53,7 +54,7 @@ def _project(
     importance = _importance(spec, network, data)
     network.cpu().eval()
     pattern = project_to_budgets(
-        network, limit, param_budget=spec.param_budget, importance=importance, openable=openable
+        network, limit, param_budget=spec.budgets.params, importance=importance, openable=openable
     )
     network.set_gate_pattern(pattern)
 

@@ -4,10 +4,9 @@ import json
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
-from gatefront.spaces.gating.gate_map import GateMap
+from gatefront.spaces.json_codec import from_json, to_json
 from gatefront.spaces.networks.interrogate import InterroGateNetwork
 from gatefront.trainer.checkpoints.atomic_file import replacing
 from gatefront.trainer.checkpoints.checkpoint import CheckpointError, load_network
@@ -104,7 +103,7 @@ def _derive(
 
 def _write_record(path: Path, key: str, result: NetworkResult) -> None:
     with replacing(path) as fresh:
-        Path(fresh).write_text(json.dumps({"key": key, "result": asdict(result)}), encoding="utf-8")
+        Path(fresh).write_text(json.dumps({"key": key, "result": to_json(result)}), encoding="utf-8")
 
 
 def _read_record(path: Path, key: str) -> NetworkResult | None:
@@ -118,5 +117,4 @@ def _read_record(path: Path, key: str) -> NetworkResult | None:
         return None
     if document["key"] != key:
         raise CheckpointError(f"{path} belongs to another run.", hint="Give every run a folder of its own.")
-    result = document["result"]
-    return NetworkResult(**result | {"gate_map": GateMap.from_json(result["gate_map"])})
+    return from_json(NetworkResult, document["result"])

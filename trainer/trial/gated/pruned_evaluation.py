@@ -71,9 +71,9 @@ def _checked_flops(spec: TrialSpec, network: InterroGateNetwork, pruned: PlainNe
 
 def _checked_parameters(spec: TrialSpec, pruned: PlainNetwork) -> int:
     count = count_parameters(pruned)
-    if spec.param_budget is not None and count > spec.param_budget:
+    if spec.budgets.params is not None and count > spec.budgets.params:
         raise PruningMismatchError(
-            f"the pruned network has {count:,} parameters, over param_budget = {spec.param_budget:,}."
+            f"the pruned network has {count:,} parameters, over param_budget = {spec.budgets.params:,}."
         )
     return count
 

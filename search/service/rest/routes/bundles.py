@@ -6,8 +6,7 @@ from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import FileResponse
 from pydantic import Field, model_validator
 
-from gatefront.search.bundle.selection import choose_point
-from gatefront.search.config.quantities import parse_flop_budget
+from gatefront.search.bundle import selection
 from gatefront.search.results.point_label import PointLabel
 from gatefront.search.service.bundle_jobs import BundleJob, BundleJobs
 from gatefront.search.service.control.study_control import NotRunningError
@@ -78,11 +77,9 @@ def bundle_routes(reader: StudyReader, jobs: BundleJobs) -> APIRouter:
 def _label(reader: StudyReader, study: str, wanted: Wanted) -> str:
     """The network that is meant, by its name. Raises what `gatefront pull` would."""
     view = reader.view(study)
-    budget = view.summary.flop_budget if wanted.trial is None else None
-    if wanted.flop_budget is not None:
-        budget = parse_flop_budget(wanted.flop_budget).resolve(view.summary.single_task_flops)
     label = None if wanted.trial is None else PointLabel.parse(wanted.trial)
-    return choose_point(view, flop_budget=budget, latency_budget_ms=wanted.latency_budget_ms, label=label).label
+    asked = selection.Wanted(flop_budget=wanted.flop_budget, latency_budget_ms=wanted.latency_budget_ms, trial=label)
+    return selection.choose_point(view, budgets=asked.budgets(view.summary), label=label).label
 
 
 def _model(job: BundleJob) -> Bundle:

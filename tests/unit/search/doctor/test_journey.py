@@ -9,9 +9,11 @@ from torch import Tensor, nn
 from gatefront.search.doctor import journey
 from gatefront.search.doctor.journey import Journey, take_family_journey, take_gated_journey
 from gatefront.spaces import Architecture, GateLayout, PlainNetwork, Task, build_gated_network, prune_network
+from gatefront.spaces.budgets.budgets import Budgets
 from gatefront.spaces.families import FAMILIES
 
 TASKS = (Task(name="depth", kind="depth", num_outputs=1), Task(name="label", kind="classification", num_outputs=3))
+FREE = Budgets()
 STEPS = ["lift", "cut", "prune", "compare", "export", "verify"]
 
 
@@ -37,8 +39,8 @@ def _architecture(backbone: str = "smallconv") -> Architecture:
     return Architecture(backbone=backbone, tasks=TASKS, in_channels=3, input_size=(12, 16), decoder_width=4)
 
 
-def _take(backbone: str = "smallconv", *, flop_budget: int | None = None, param_budget: int | None = None) -> Journey:
-    return take_gated_journey(_architecture(backbone), GateLayout(), flop_budget, param_budget)
+def _take(backbone: str = "smallconv", budgets: Budgets = FREE) -> Journey:
+    return take_gated_journey(_architecture(backbone), GateLayout(), budgets)
 
 
 def test_gated_journey_of_sound_network_takes_every_step() -> None:
@@ -53,12 +55,12 @@ def test_gated_journey_of_sound_network_takes_every_step() -> None:
 
 def test_gated_journey_is_cut_to_the_budget() -> None:
     cost = build_gated_network(_architecture()).cost
-    assert _take(flop_budget=cost.ceiling).fault is None
-    assert _take(flop_budget=cost.floor).fault is None
-    below = _take(flop_budget=cost.floor - 1)
+    assert _take(budgets=Budgets(flops=cost.ceiling)).fault is None
+    assert _take(budgets=Budgets(flops=cost.floor)).fault is None
+    below = _take(budgets=Budgets(flops=cost.floor - 1))
     assert list(below.seconds) == ["lift", "cut"]
     assert "is under the floor" in (below.fault or "")
-    few = _take(param_budget=10)
+    few = _take(budgets=Budgets(params=10))
     assert "param_budget = 10 is under the" in (few.fault or "")
 
 

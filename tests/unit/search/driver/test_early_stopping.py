@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from gatefront.search.config.early_stopping import StoppingRule
 from gatefront.search.driver.early_stopping import EarlyStopping
-from gatefront.search.results.budgets import is_feasible
 from gatefront.search.results.nondominated_sort import constrained_order
 from gatefront.search.results.pareto import pareto_front
+from gatefront.spaces.budgets.budgets import is_feasible
 
 BUDGET = 500
 POINTS = st.lists(st.tuples(st.integers(-5, 5).map(float), st.integers(1, 9).map(lambda n: 100 * n)), max_size=25)

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from gatefront.search.driver.result_validation import check_result
 from gatefront.search.errors import RefusedResultError
-from gatefront.search.results.budgets import Budgets
 from gatefront.search.results.states import TrialState
 from gatefront.search.snapshots.reader import StudyReader
+from gatefront.spaces.budgets.budgets import Budgets
 from gatefront.spaces.gating.gate_map import GateMap, GateSite
 from gatefront.trainer.reporting import NetworkResult, TrialResult
 

@@ -13,6 +13,7 @@ from gatefront.search.planning.capacities import list_architectures, list_layout
 from gatefront.search.planning.study_plan import plan_study
 from gatefront.spaces import Task
 from gatefront.spaces.gating.gate_layout import GateLayout
+from gatefront.spaces.json_codec import from_json, to_json
 from gatefront.trainer.config import GateConfig
 
 BACKBONES = """
@@ -105,7 +106,7 @@ def test_layouts_are_searched_and_references_know_nothing_of_them() -> None:
     assert set(plan.search_space.distributions()) == {"gates.granularity", "gates.channel_group"}
     settings = plan.search_space.decode({"gates.granularity": "block", "gates.channel_group": 2}, seed=0)
     assert settings.gates.layout() == GateLayout(granularity="block", channel_group=2)
-    assert GateConfig.from_json(settings.gates.to_json()) == settings.gates
+    assert from_json(GateConfig, to_json(settings.gates)) == settings.gates
     plain = plan_study(parse_study(_text()))
     assert reference_jobs(plain) == [*reference_jobs(plan)]
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatefront.search.results.budgets import Point
 from gatefront.search.results.confirmation import Confirmation
 from gatefront.search.results.hypervolume import GrowingHypervolume, hypervolume_points
+from gatefront.search.results.outcome import Point
 from gatefront.search.results.pareto import ReferenceFrame, hypervolume
 from gatefront.search.results.records import TrialPoint
 from gatefront.search.results.states import TrialState

@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatefront.search.results.budgets import is_feasible
 from gatefront.search.results.pareto import (
     ReferenceFrame,
     RunningHypervolume,
@@ -12,6 +11,7 @@ from gatefront.search.results.pareto import (
     hypervolume,
     pareto_front,
 )
+from gatefront.spaces.budgets.budgets import is_feasible
 
 FRAME = ReferenceFrame(single_task_flops=100, flops=50, delta_mtl=-10.0)
 
@@ -75,9 +75,3 @@ def test_best_under_budget_is_feasible_and_on_the_front(points: list[tuple[float
     else:
         assert points[best][0] == max(point[0] for point in feasible)
         assert pareto_front(feasible)[feasible.index(points[best])]
-
-
-def test_at_the_budget_is_feasible() -> None:
-    assert is_feasible(50, 50)
-    assert not is_feasible(51, 50)
-    assert is_feasible(10**18, None)

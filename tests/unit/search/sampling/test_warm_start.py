@@ -15,7 +15,6 @@ from gatefront.search.config.study_file import parse_study
 from gatefront.search.errors import LineageError
 from gatefront.search.planning.search_space import FAMILY, SearchSpace
 from gatefront.search.planning.study_plan import StudyPlan, plan_study
-from gatefront.search.results.budgets import Budgets
 from gatefront.search.results.states import StudyState
 from gatefront.search.sampling.filtered_sampler import FilteredSampler
 from gatefront.search.sampling.optuna_study import open_study
@@ -24,6 +23,8 @@ from gatefront.search.service.amendments import void_trial
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.storage.study_store import StudyStore
 from gatefront.search.storage.tables.schema import StudyRow
+from gatefront.spaces.budgets.budgets import Budgets
+from gatefront.spaces.json_codec import to_json
 
 OpenStudy = Callable[..., Any]
 
@@ -131,7 +132,7 @@ def test_the_heir_goes_on_from_the_nearest_network_of_the_front(earlier: Any, pl
     waiting = study.get_trials()
     assert len(waiting) == 3
     first = study.ask()
-    assert first.user_attrs[INITIAL] == initial_trial.initial.to_json()
+    assert first.user_attrs[INITIAL] == to_json(initial_trial.initial)
     again = open_study(
         study._storage,
         plan.search_space,

@@ -11,6 +11,7 @@ from gatefront.spaces import Architecture, InterroGateNetwork, Task, build_gated
 from gatefront.spaces.budgets.expected_flops import expected_flops
 from gatefront.spaces.budgets.flop_budget import project_to_budget
 from gatefront.spaces.gating.gate_counts import NOT_READ, GateCounts
+from gatefront.spaces.json_codec import from_json, to_json
 from gatefront.spaces.networks.equivalence import calibrate_norms, randomize
 from gatefront.spaces.networks.shared_network import build_shared_network
 
@@ -184,4 +185,4 @@ def test_gate_map_names_sites_that_a_task_does_not_read(monkeypatch: pytest.Monk
     counts = GateCounts.of(network.gate_map())
     assert (6, NOT_READ) in [site.own for site in counts.sites]
     assert counts.own_share(1) == 1.0
-    assert GateCounts.from_json(counts.to_json()) == counts
+    assert from_json(GateCounts, to_json(counts)) == counts

@@ -11,6 +11,7 @@ from gatefront.spaces import Architecture, GateMap, SpaceError, Task, UnknownBac
 from gatefront.spaces.graph.channel_rules import ChannelRule
 from gatefront.spaces.graph.opaque import list_opaque_operations
 from gatefront.spaces.graph.width_scaling import scale_width
+from gatefront.spaces.json_codec import from_json, to_json
 from gatefront.spaces.networks.encoder import build_encoder
 from gatefront.spaces.networks.interrogate import InterroGateNetwork, build_gated_network
 from gatefront.spaces.networks.lifting import find_sites
@@ -170,7 +171,7 @@ def test_gate_map_holds_the_pattern_and_survives_json() -> None:
     generator = torch.Generator().manual_seed(5)
     network.set_gate_pattern(tuple(torch.rand(p.shape, generator=generator) < 0.5 for p in network.gate_pattern()))
     gate_map = network.gate_map()
-    assert GateMap.from_json(gate_map.to_json()) == gate_map
+    assert from_json(GateMap, to_json(gate_map)) == gate_map
     for site, own in zip(gate_map.sites, network.gate_pattern(), strict=True):
         assert [[c == "1" for c in row] for row in site.own] == own.tolist()
         assert site.own_fraction(0) == pytest.approx(float(own[0].float().mean()))
@@ -178,7 +179,7 @@ def test_gate_map_holds_the_pattern_and_survives_json() -> None:
 
 def test_architecture_survives_json() -> None:
     architecture = _architecture("resnet18", width=0.5, decoder_width=7, tasks=(TASK, DENSE_TASK))
-    assert Architecture.from_json(architecture.to_json()) == architecture
+    assert from_json(Architecture, to_json(architecture)) == architecture
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import torch
 
 from gatefront.spaces.architecture import Architecture
 from gatefront.spaces.errors import SpaceError
+from gatefront.spaces.json_codec import from_json
 from gatefront.spaces.networks.shared_network import build_shared_network
 from gatefront.trainer.baselines.references import reference_key, train_reference
 from gatefront.trainer.checkpoints.checkpoint import load_state
@@ -137,11 +138,22 @@ def test_key_follows_what_decides_the_result(architecture: Architecture, digits:
     assert len({key(), *others}) == 1 + len(others)
 
 
+def test_key_stays_as_earlier_releases_had_it(architecture: Architecture, digits: MultiTaskData) -> None:
+    known = dataclasses.replace(digits, fingerprint="data")
+    assert reference_key("single_task", architecture, "left", known, CONFIG) == (
+        "65f733b3b4bdf37abb4083a6414a77c67060a440a5cadb95247b4ee97d6267d2"
+    )
+    parts = dataclasses.replace(CONFIG, micro_batch_size=8)
+    assert reference_key("hard_sharing", architecture, None, known, parts) == (
+        "8a5cc7483264a11748123cfe5bad2a97211551c358c27b1896664602d36ea39c"
+    )
+
+
 def test_record_says_how_it_was_made(architecture: Architecture, digits: MultiTaskData, tmp_path: Path) -> None:
     result = train_reference("single_task", architecture, "left", digits, CONFIG, cache_dir=tmp_path)
     record = json.loads((Path(result.path).parent / "reference.json").read_text())
-    assert TrainConfig.from_json(record["train"]) == CONFIG
-    assert Architecture.from_json(record["architecture"]) == architecture
+    assert from_json(TrainConfig, record["train"]) == CONFIG
+    assert from_json(Architecture, record["architecture"]) == architecture
 
 
 def test_mismatches_are_refused(architecture: Architecture, digits: MultiTaskData, tmp_path: Path) -> None:

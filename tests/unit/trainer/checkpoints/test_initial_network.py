@@ -61,7 +61,7 @@ def test_the_trial_begins_with_it(spec: TrialSpec, initial: InitialNetwork, cach
     work_dir.mkdir()
     short = replace(spec, initial=initial, train=replace(spec.train, epochs=1))
     result = run_trial(short, work_dir=work_dir, cache_dir=cache_dir, reporter=_ignore)
-    assert result.flops <= (spec.flop_budget or 0)
+    assert result.flops <= (spec.budgets.flops or 0)
     assert result.gate_map.tasks == spec.architecture.task_names
 
 
@@ -79,11 +79,11 @@ def test_its_name_is_part_of_the_trial_and_its_place_is_not(spec: TrialSpec, ini
 @pytest.mark.parametrize("with_initial", [True, False])
 def test_it_travels_to_the_worker(spec: TrialSpec, initial: InitialNetwork, with_initial: bool) -> None:
     sent = replace(spec, initial=initial) if with_initial else spec
-    assert TrialSpec.from_json(sent.to_json()) == sent
+    assert TrialSpec.from_document(sent.to_document()) == sent
     # A driver of an earlier release does not know it.
-    document = spec.to_json()
+    document = spec.to_document()
     del document["initial"]
-    assert TrialSpec.from_json(document) == spec
+    assert TrialSpec.from_document(document) == spec
 
 
 def _ignore(report: EpochReport, /) -> None:

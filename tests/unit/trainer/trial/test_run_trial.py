@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from gatefront.spaces.budgets.budgets import Budgets
 from gatefront.spaces.errors import BudgetBelowFloorError
 from gatefront.spaces.gating.gate_counts import GateCounts
 from gatefront.spaces.graph.flop_counter import count_flops
@@ -76,11 +77,11 @@ def test_every_epoch_is_reported(spec: TrialSpec, finished: Finished) -> None:
 
 def test_result_keeps_the_budget(spec: TrialSpec, finished: Finished) -> None:
     result, reports = finished
-    assert spec.flop_budget is not None
-    assert result.flops <= spec.flop_budget < result.flops_before_cut
+    assert spec.budgets.flops is not None
+    assert result.flops <= spec.budgets.flops < result.flops_before_cut
     assert reports[2].flops == result.flops_before_cut
     assert reports[3].flops == reports[4].flops == result.flops
-    assert result.flop_budget == spec.flop_budget
+    assert result.flop_budget == spec.budgets.flops
 
 
 def test_result_is_of_the_pruned_network_on_disk(spec: TrialSpec, cache_dir: Path, finished: Finished) -> None:
@@ -136,7 +137,7 @@ def test_interrupted_trial_ends_the_same(
         torch.manual_seed(stop)
     recorder = Recorder()
     # Another worker reads the spec from JSON.
-    received = TrialSpec.from_json(json.loads(json.dumps(spec.to_json())))
+    received = TrialSpec.from_document(json.loads(json.dumps(spec.to_document())))
     again = run_trial(received, work_dir=tmp_path, cache_dir=cache_dir, reporter=recorder)
     seen += recorder.reports
     assert comparable(again) == comparable(result)
@@ -148,7 +149,9 @@ def test_interrupted_trial_ends_the_same(
 
 def test_without_budget_nothing_is_cut(spec: TrialSpec, cache_dir: Path, tmp_path: Path) -> None:
     gates = GateConfig(tau=(1.0, 1.0, 1.0), lambda_s=0.0, finetune_epochs=0)
-    free = dataclasses.replace(spec, flop_budget=None, gates=gates, train=dataclasses.replace(CONFIG, epochs=1))
+    free = dataclasses.replace(
+        spec, budgets=Budgets(flops=None), gates=gates, train=dataclasses.replace(CONFIG, epochs=1)
+    )
     recorder = Recorder()
     result = run_trial(free, work_dir=tmp_path, cache_dir=cache_dir, reporter=recorder)
     assert result.flops == result.flops_before_cut
@@ -173,7 +176,7 @@ def test_starts_from_the_references(spec: TrialSpec, cache_dir: Path, tmp_path: 
     """With every gate open and a vanishing rate, the trial is the single-task networks it started from."""
     gates = GateConfig(tau=(1.0, 1.0, 1.0), lambda_s=0.0, learning_rate=1e-12, finetune_epochs=0)
     train = dataclasses.replace(CONFIG, epochs=1, learning_rate=1e-12)
-    still = dataclasses.replace(spec, flop_budget=None, gates=gates, train=train)
+    still = dataclasses.replace(spec, budgets=Budgets(flops=None), gates=gates, train=train)
     result = run_trial(still, work_dir=tmp_path, cache_dir=cache_dir, reporter=Recorder())
     # The norms' running statistics move a little all the same.
     assert result.metrics == pytest.approx(spec.single_task_metrics(), abs=4)
@@ -184,7 +187,10 @@ def test_impossible_budget_is_refused_before_training(spec: TrialSpec, cache_dir
     recorder = Recorder()
     with pytest.raises(BudgetBelowFloorError):
         run_trial(
-            dataclasses.replace(spec, flop_budget=1000), work_dir=tmp_path, cache_dir=cache_dir, reporter=recorder
+            dataclasses.replace(spec, budgets=Budgets(flops=1000)),
+            work_dir=tmp_path,
+            cache_dir=cache_dir,
+            reporter=recorder,
         )
     assert recorder.reports == []
 
@@ -204,7 +210,7 @@ def test_moved_references_and_another_machine_are_the_same_trial(spec: TrialSpec
     )
     assert elsewhere.key("data") == spec.key("data")
     changes: list[Callable[[], TrialSpec]] = [
-        lambda: dataclasses.replace(spec, flop_budget=None),
+        lambda: dataclasses.replace(spec, budgets=Budgets(flops=None)),
         lambda: dataclasses.replace(spec, train=dataclasses.replace(CONFIG, epochs=4)),
         lambda: dataclasses.replace(spec, gates=dataclasses.replace(spec.gates, lambda_s=2.0)),
     ]
@@ -216,7 +222,7 @@ def test_trial_unlearned_reference_is_left_out_of_delta_mtl(spec: TrialSpec, cac
     poor = dataclasses.replace(spec.single_task["right"], metrics={"right": 0.41}, has_learned=False)
     single = dict(spec.single_task) | {"right": poor}
     one_epoch = dataclasses.replace(CONFIG, epochs=1)
-    changed = TrialSpec.from_json(dataclasses.replace(spec, single_task=single, train=one_epoch).to_json())
+    changed = TrialSpec.from_document(dataclasses.replace(spec, single_task=single, train=one_epoch).to_document())
     recorder = Recorder()
     result = run_trial(changed, work_dir=tmp_path, cache_dir=cache_dir, reporter=recorder)
     assert set(result.metrics) == {"left", "right", "orientation"}

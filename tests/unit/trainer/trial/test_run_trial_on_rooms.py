@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.budgets.budgets import Budgets
 from gatefront.spaces.networks.interrogate import build_gated_network
 from gatefront.trainer.baselines.references import train_reference
 from gatefront.trainer.checkpoints.checkpoint import load_network
@@ -55,15 +56,15 @@ def test_dense_tasks_from_references_to_pruned_network(
         data=data_spec,
         train=config,
         gates=GateConfig(tau=(0.4,) * 4, lambda_s=1.0, finetune_epochs=1, **layout),
-        flop_budget=int(0.8 * build_gated_network(architecture).cost.single_task),
+        budgets=Budgets(flops=int(0.8 * build_gated_network(architecture).cost.single_task)),
         single_task=references,
         hard_sharing=TrainedReference.from_result(shared),
     )
     result = run_trial(spec, work_dir=tmp_path / "trial", cache_dir=tmp_path, reporter=reports.append)
     assert set(result.metrics) == {"semseg", "depth", "normals", "edges"}
     assert all(math.isfinite(value) for value in result.metrics.values())
-    assert spec.flop_budget is not None
-    assert result.flops <= spec.flop_budget
+    assert spec.budgets.flops is not None
+    assert result.flops <= spec.budgets.flops
     stored = load_network(Path(result.network_path))
     assert (stored.flops(), stored.layout) == (result.flops, spec.gates.layout())
     assert all(reports[-1].losses[name] < reports[0].losses[name] for name in ("depth", "edges"))

@@ -14,13 +14,13 @@ from gatefront.search.config.study_file import parse_study
 from gatefront.search.driver.early_stopping import EarlyStopping, early_stopping
 from gatefront.search.driver.ray_backend.scheduler import TrialScheduler
 from gatefront.search.driver.worker.messages import EpochFinished, TrialFinished, encode
-from gatefront.search.results.budgets import Budgets
 from gatefront.search.results.records import num_done
 from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.storage.database.engine import open_engine
 from gatefront.search.storage.lease import Lease
 from gatefront.search.storage.tables.schema import TrialRow
+from gatefront.spaces.budgets.budgets import Budgets
 from gatefront.trainer.reporting import EpochReport, Phase, TrialResult
 
 OpenStudy = Callable[..., Any]

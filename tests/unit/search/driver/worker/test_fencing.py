@@ -43,7 +43,7 @@ def test_a_worker_that_wakes_up_late_says_nothing_more(
 ) -> None:
     said: list[Any] = []
     monkeypatch.setattr(trainable, "_send", said.append)
-    monkeypatch.setattr(trainable.TrialSpec, "from_json", lambda spec: spec)
+    monkeypatch.setattr(trainable.TrialSpec, "from_document", lambda spec: spec)
 
     def run(_spec: object, *, reporter: Callable[[EpochReport], None], **_: object) -> str:
         FencingToken(tmp_path)  # while this one slept
@@ -59,7 +59,7 @@ def test_a_worker_that_wakes_up_late_says_nothing_more(
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk_interrupts_the_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    monkeypatch.setattr(trainable.TrialSpec, "from_json", lambda spec: spec)
+    monkeypatch.setattr(trainable.TrialSpec, "from_document", lambda spec: spec)
 
     def run(*_: object, **__: object) -> None:
         try:

@@ -16,6 +16,7 @@ from gatefront.search.driver.worker.messages import EpochFinished, Message, Tria
 from gatefront.search.driver.worker.trainable import SPEC, TRIAL_NUMBER, make_trainable
 from gatefront.search.storage.artifacts.paths import StudyFolders
 from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.budgets.budgets import Budgets
 from gatefront.trainer.baselines.references import train_reference
 from gatefront.trainer.config import GateConfig, TrainConfig
 from gatefront.trainer.data import DataSpec, load_data
@@ -56,7 +57,7 @@ def spec(folders: StudyFolders) -> TrialSpec:
     }
     gates = GateConfig(tau=(0.5,) * 3, lambda_s=1.0, finetune_epochs=0, derived_points=1, derived_epochs=0)
     return TrialSpec(
-        architecture=architecture, data=DATA, train=train, gates=gates, flop_budget=None, single_task=single
+        architecture=architecture, data=DATA, train=train, gates=gates, budgets=Budgets(), single_task=single
     )
 
 
@@ -65,7 +66,7 @@ def work(spec: TrialSpec, folders: StudyFolders, number: int, rule: LatencyRule 
     sent: list[dict[str, Any]] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tune, "report", sent.append)
-        make_trainable(run_trial, folders, rule)({TRIAL_NUMBER: number, SPEC: json.dumps(spec.to_json())})
+        make_trainable(run_trial, folders, rule)({TRIAL_NUMBER: number, SPEC: json.dumps(spec.to_document())})
     return [decode(one) for one in sent]
 
 

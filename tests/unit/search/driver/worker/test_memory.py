@@ -22,6 +22,7 @@ from gatefront.search.errors import ReferenceFailedError
 from gatefront.search.results.cost import GPUS_HELD
 from gatefront.search.storage.artifacts.paths import StudyFolders
 from gatefront.spaces import Architecture, Task
+from gatefront.spaces.budgets.budgets import Budgets
 from gatefront.trainer.config import GateConfig, TrainConfig
 from gatefront.trainer.data import DataSpec
 from gatefront.trainer.trial.spec import TrainedReference, TrialSpec
@@ -136,7 +137,7 @@ def _spec() -> TrialSpec:
         data=DataSpec(name="digits"),
         train=TrainConfig(epochs=1, batch_size=48),
         gates=GateConfig(tau=(0.2, 0.2), lambda_s=1.0),
-        flop_budget=None,
+        budgets=Budgets(),
         single_task={task.name: TrainedReference(metrics={task.name: 50.0}, path="x") for task in tasks},
     )
 
@@ -153,5 +154,5 @@ def _run(run_trial: Any, folder: Path, monkeypatch: pytest.MonkeyPatch, *, gpus:
     sent: list[dict[str, Any]] = []
     monkeypatch.setattr(tune, "report", sent.append)
     train = make_trainable(run_trial, StudyFolders(folder, "memory"), gpus=gpus)
-    train({TRIAL_NUMBER: 0, SPEC: json.dumps(_spec().to_json())})
+    train({TRIAL_NUMBER: 0, SPEC: json.dumps(_spec().to_document())})
     return decode(sent[-1])

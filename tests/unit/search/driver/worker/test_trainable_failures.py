@@ -39,7 +39,7 @@ def test_settings_are_to_blame_by_the_kind_of_error(
     )
     train = SimpleNamespace(batch_size=8, samples_at_once=8, checkpoint_activations=False)
     spec = SimpleNamespace(architecture=SimpleNamespace(width=1.0), train=train)
-    monkeypatch.setattr(TrialSpec, "from_json", lambda _: spec)
+    monkeypatch.setattr(TrialSpec, "from_document", lambda _: spec)
 
     def run_trial(*_: Any, **__: Any) -> TrialResult:
         raise error

@@ -200,7 +200,7 @@ def test_what_a_budget_asks_for_can_be_pulled_afterwards(folders: StudyFolders, 
         _fill(folders, number)
     assert sweep(plan_sweep(folders, many, networks=True)).num_networks > 0
     for budget in [None, *range(100, 120)]:
-        point = choose_point(many, flop_budget=budget, label=None)
+        point = choose_point(many, budgets=replace(many.summary.budgets, flops=budget), label=None)
         assert folders.network(point.number, point.derived).is_file()
     assert all(folders.network(point.number).is_file() for point in many.points if point.on_front)
 

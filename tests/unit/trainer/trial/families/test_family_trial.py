@@ -9,6 +9,7 @@ import torch
 
 from gatefront.spaces import BudgetBelowFloorError, count_flops, count_parameters
 from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.budgets.budgets import Budgets
 from gatefront.spaces.families import build_family
 from gatefront.trainer.baselines.references import train_reference
 from gatefront.trainer.checkpoints.checkpoint import CheckpointError
@@ -53,7 +54,7 @@ def spec(cache: Path) -> TrialSpec:
         data=DATA,
         train=TRAIN,
         gates=GateConfig(tau=(1.0, 1.0), lambda_s=0.0, finetune_epochs=0),
-        flop_budget=None,
+        budgets=Budgets(),
         single_task={name: TrainedReference.from_result(found) for name, found in references.items()},
     )
 
@@ -61,7 +62,7 @@ def spec(cache: Path) -> TrialSpec:
 @pytest.mark.parametrize("name", list(FAMILIES))
 def test_a_trial_delivers_the_family_s_network(name: str, spec: TrialSpec, cache: Path, tmp_path: Path) -> None:
     trial = replace(spec, family=FAMILIES[name])
-    trial = TrialSpec.from_json(json.loads(json.dumps(trial.to_json())))
+    trial = TrialSpec.from_document(json.loads(json.dumps(trial.to_document())))
     reports: list[EpochReport] = []
     result = run_trial(trial, work_dir=tmp_path, cache_dir=cache, reporter=reports.append)
     expected = build_family(name, spec.architecture, FAMILIES[name].settings)
@@ -142,12 +143,12 @@ def test_checkpointed_activations_change_nothing(spec: TrialSpec, cache: Path, t
     assert results[0].train_flops == results[1].train_flops
 
 
-@pytest.mark.parametrize("budget", [{"flop_budget": 1000}, {"param_budget": 10}], ids=["flops", "parameters"])
+@pytest.mark.parametrize("budgets", [Budgets(flops=1000), Budgets(params=10)], ids=["flops", "parameters"])
 def test_a_network_over_the_budget_is_not_trained(
-    budget: dict[str, int], spec: TrialSpec, cache: Path, tmp_path: Path
+    budgets: Budgets, spec: TrialSpec, cache: Path, tmp_path: Path
 ) -> None:
     reports: list[EpochReport] = []
-    trial = replace(spec, family=FAMILIES["hard-sharing"], **budget)  # type: ignore[arg-type]
+    trial = replace(spec, family=FAMILIES["hard-sharing"], budgets=budgets)
     with pytest.raises(BudgetBelowFloorError, match=r"the hard-sharing network has .* at this capacity, the budget is"):
         run_trial(trial, work_dir=tmp_path, cache_dir=cache, reporter=reports.append)
     assert reports == []
@@ -156,9 +157,9 @@ def test_a_network_over_the_budget_is_not_trained(
 def test_families_are_told_apart_and_interrogate_s_keys_stay(spec: TrialSpec) -> None:
     keys = {replace(spec, family=family).key("data") for family in (None, *FAMILIES.values())}
     assert len(keys) == len(FAMILIES) + 1
-    document = spec.to_json()
+    document = spec.to_document()
     assert document.pop("family") is None
-    assert TrialSpec.from_json(document).key("data") == spec.key("data")  # as earlier releases wrote it
+    assert TrialSpec.from_document(document).key("data") == spec.key("data")  # as earlier releases wrote it
 
 
 @pytest.mark.parametrize("name", ["cross-stitch", "etr-nlp", "lomt"])

@@ -111,7 +111,7 @@ def test_interrupted_trial_ends_the_same(
     with pytest.raises(StopTraining):
         run_trial(aimed, work_dir=tmp_path, cache_dir=cache_dir, reporter=Stopper(stop))
     torch.manual_seed(stop)
-    received = TrialSpec.from_json(json.loads(json.dumps(aimed.to_json())))
+    received = TrialSpec.from_document(json.loads(json.dumps(aimed.to_document())))
     again = run_trial(received, work_dir=tmp_path, cache_dir=cache_dir, reporter=Stopper())
     assert (again.metrics, again.gate_map, again.flops) == (result.metrics, result.gate_map, result.flops)
     for found, expected in zip(again.derived, result.derived, strict=True):
@@ -160,13 +160,13 @@ def test_target_is_checked_where_the_spec_is_made(aimed: TrialSpec) -> None:
     with pytest.raises(TrialSpecError, match="needs a flop_target"):
         dataclasses.replace(aimed, flop_target=None)
     with pytest.raises(TrialSpecError, match="flop_target must be at most the flop_budget"):
-        dataclasses.replace(aimed, flop_target=(aimed.flop_budget or 0) + 1)
+        dataclasses.replace(aimed, flop_target=(aimed.budgets.flops or 0) + 1)
 
 
 def test_parameters_are_capped_too(aimed: TrialSpec, cache_dir: Path, tmp_path: Path, finished: Finished) -> None:
     result, _ = finished
     cap = int(0.9 * result.num_parameters)
-    capped = dataclasses.replace(aimed, param_budget=cap)
+    capped = dataclasses.replace(aimed, budgets=dataclasses.replace(aimed.budgets, params=cap))
     found = run_trial(capped, work_dir=tmp_path, cache_dir=cache_dir, reporter=Stopper())
     assert aimed.flop_target is not None
     assert 0.95 * cap <= found.num_parameters <= cap
@@ -174,7 +174,7 @@ def test_parameters_are_capped_too(aimed: TrialSpec, cache_dir: Path, tmp_path: 
     assert all(point.num_parameters < found.num_parameters for point in found.derived)
     with pytest.raises(BudgetBelowFloorError, match="param_budget = 10"):
         run_trial(
-            dataclasses.replace(aimed, param_budget=10),
+            dataclasses.replace(aimed, budgets=dataclasses.replace(aimed.budgets, params=10)),
             work_dir=tmp_path / "impossible",
             cache_dir=cache_dir,
             reporter=Stopper(),

@@ -6,21 +6,20 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from gatefront.search.bundle.selection import choose_point
+from gatefront.search.bundle.selection import Wanted, choose_point
 from gatefront.search.cli.commands.status import status_document
 from gatefront.search.cli.front_table import front_csv, front_document, front_notes, front_table
 from gatefront.search.cli.json_output import to_text
 from gatefront.search.cli.live import PlainDisplay
 from gatefront.search.errors import NothingToPullError, RefusedResultError
-from gatefront.search.results.budgets import Budgets, Outcome
+from gatefront.search.results.outcome import Outcome
 from gatefront.search.results.point_label import PointLabel
-from gatefront.search.results.records import StudyView
+from gatefront.search.results.records import StudyView, TrialPoint
 from gatefront.search.results.states import TrialState
 from gatefront.search.sampling.optuna_study import tell_complete
 from gatefront.search.snapshots.reader import StudyReader
+from gatefront.spaces.budgets.budgets import Budgets
 from gatefront.trainer.reporting import NetworkResult, TrialResult
 
 OpenStudy = Callable[..., Any]
@@ -49,6 +48,11 @@ def finish(run: Any, number: int, **changes: Any) -> None:
     run.finish(f"r{number}", **changes)
 
 
+def _choose(view: StudyView, **asked: Any) -> TrialPoint:
+    wanted = Wanted(**asked)
+    return choose_point(view, budgets=wanted.budgets(view.summary), label=wanted.trial)
+
+
 @pytest.fixture
 def run(open_table_study: OpenStudy, make_derived: MakeDerived) -> Any:
     """Trial 0 fast; 1 better and too slow, its derived point fast; 2 as fast as allowed; Δ_MTL -5, -1, -3 and -4."""
@@ -57,24 +61,6 @@ def run(open_table_study: OpenStudy, make_derived: MakeDerived) -> Any:
     finish(run, 1, delta_mtl=-1.0, flops=450, latency_ms=4.001, derived=(make_derived(1, latency_ms=3.5),))
     finish(run, 2, delta_mtl=-4.0, flops=460, latency_ms=4.0)
     return run
-
-
-costs = st.integers(1, 10**15)
-times = st.floats(1e-6, 1e6)
-
-
-@given(costs, times, st.none() | costs, st.none() | times)
-def test_a_point_is_feasible_if_no_budget_is_exceeded(
-    flops: int, latency_ms: float, flop_budget: int | None, budget_ms: float | None
-) -> None:
-    over = Budgets(flops=flop_budget, latency_ms=budget_ms).exceeded_by(flops, latency_ms)
-    assert ("flops" in over) == (flop_budget is not None and flops > flop_budget)
-    assert ("latency" in over) == (budget_ms is not None and latency_ms > budget_ms)
-
-
-def test_an_unmeasured_point_keeps_no_latency_budget() -> None:
-    assert Budgets(latency_ms=4.0).exceeded_by(1, None) == ("latency",)
-    assert Budgets().exceeded_by(1, None) == ()
 
 
 def test_a_slow_point_is_in_the_table_and_not_on_the_front(run: Any) -> None:
@@ -176,11 +162,11 @@ def test_a_budget_without_a_time_is_not_told_to_optuna(run: Any) -> None:
 
 def test_pull_takes_the_best_that_is_fast_enough(run: Any) -> None:
     view = view_of(run)
-    assert choose_point(view, flop_budget=600, label=None).label == "1.1"
-    assert choose_point(view, flop_budget=435, label=None).label == "0"
-    assert choose_point(view, flop_budget=None, label=PointLabel(1)).label == "1"  # asked for by its number
+    assert _choose(view, flop_budget="600").label == "1.1"
+    assert _choose(view, flop_budget="435").label == "0"
+    assert _choose(view, trial=PointLabel(1)).label == "1"  # asked for by its number
     with pytest.raises(NothingToPullError, match="the smallest, trial 0, costs 430"):
-        choose_point(view, flop_budget=1, label=None)
+        _choose(view, flop_budget="1")
 
 
 def test_pull_names_the_fastest_where_none_is_fast_enough(open_table_study: OpenStudy) -> None:
@@ -189,27 +175,27 @@ def test_pull_names_the_fastest_where_none_is_fast_enough(open_table_study: Open
     finish(run, 1, latency_ms=7.25, delta_mtl=-6.0)
     sentence = r"latency budget of 4 ms: the fastest, trial 1, took 7.25 ms.*--trial 1"
     with pytest.raises(NothingToPullError, match=sentence):
-        choose_point(view_of(run), flop_budget=600, label=None)
+        _choose(view_of(run), flop_budget="600")
 
 
 def test_pull_takes_another_latency_budget_than_the_study_s(run: Any, open_table_study: OpenStudy) -> None:
     view = view_of(run)
-    chosen = {ms: choose_point(view, flop_budget=600, latency_budget_ms=ms, label=None).label for ms in (2.0, 3.5, 9.0)}
+    chosen = {ms: _choose(view, flop_budget="600", latency_budget_ms=ms).label for ms in (2.0, 3.5, 9.0)}
     assert chosen == {2.0: "0", 3.5: "1.1", 9.0: "1"}
-    assert choose_point(view, flop_budget=None, latency_budget_ms=4.0, label=PointLabel(2)).label == "2"
+    assert _choose(view, latency_budget_ms=4.0, trial=PointLabel(2)).label == "2"
     with pytest.raises(
         NothingToPullError, match=r"trial 1 of study 'table' took 4 ms, over the latency_budget of 3 ms"
     ):
-        choose_point(view, flop_budget=None, latency_budget_ms=3.0, label=PointLabel(1))
+        _choose(view, latency_budget_ms=3.0, trial=PointLabel(1))
     with pytest.raises(NothingToPullError, match=r"latency budget of 1 ms: the fastest, trial 0, took 2 ms"):
-        choose_point(view, flop_budget=600, latency_budget_ms=1.0, label=None)
+        _choose(view, flop_budget="600", latency_budget_ms=1.0)
 
 
 def test_pull_under_a_latency_that_nobody_measured_is_refused(open_table_study: OpenStudy) -> None:
     run = open_table_study()
     finish(run, 0)
     with pytest.raises(NothingToPullError, match=r"'table' does not measure latency.*gatefront bench"):
-        choose_point(view_of(run), flop_budget=600, latency_budget_ms=3.0, label=None)
+        _choose(view_of(run), flop_budget="600", latency_budget_ms=3.0)
 
 
 THREE = FILE.replace("trials = 6", 'trials = 8\nobjectives = ["delta_mtl", "flops", "latency"]')

@@ -1,20 +1,9 @@
-"""Budgets, and whether an outcome keeps them."""
+"""Budgets: the most that a network may cost, as one value from the study's plan to the bundle."""
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
-
-Point = tuple[float, int]
-
+from typing import Literal
 
 Exceeded = Literal["flops", "latency"]
-
-
-class Outcome(NamedTuple):
-    """What a delivered network is worth and costs. ``latency_ms`` None: the study does not measure it."""
-
-    delta_mtl: float
-    flops: int
-    latency_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +19,7 @@ class Budgets:
     latency_ms: float | None = None
 
     def exceeded_by(self, flops: int, latency_ms: float | None) -> tuple[Exceeded, ...]:
-        """Which budgets a point does not keep, none for a feasible one. A latency that nobody measured keeps none."""
+        """Return which budgets a point does not keep. A latency that nobody measured keeps none."""
         over: list[Exceeded] = []
         if not is_feasible(flops, self.flops):
             over.append("flops")
