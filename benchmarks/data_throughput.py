@@ -27,7 +27,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from gatefront.spaces import Architecture, build_gated_network, build_shared_network
-from gatefront.spaces.tasks import Task
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.trainer.data import Batch, DataSpec, MultiTaskData, Sample, load_data
 from gatefront.trainer.data.loader import collate, epoch_batches
 from gatefront.trainer.data.training_batches import TrainingBatches

@@ -1,6 +1,7 @@
 """What can be searched: gated networks, their exact cost, and the plain networks they become. Pure torch."""
 
-from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.architecture.architecture import Architecture
+from gatefront.spaces.architecture.tasks import Task, TaskKind
 from gatefront.spaces.budgets.expected_flops import expected_flops
 from gatefront.spaces.budgets.flop_budget import close_gates_to_budget, project_to_budget
 from gatefront.spaces.budgets.parameter_budget import project_to_budgets
@@ -24,7 +25,6 @@ from gatefront.spaces.pruning.compact_network import CompactNetwork, compact_net
 from gatefront.spaces.pruning.plain_network import PlainNetwork
 from gatefront.spaces.pruning.prune import prune_network
 from gatefront.spaces.pruning.width_padding import pad_widths
-from gatefront.spaces.tasks import Task, TaskKind
 
 __all__ = [
     "FLOP_CONVENTION",

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gatefront.spaces.tasks import Task, TaskKind
+from gatefront.spaces.architecture.tasks import Task, TaskKind
 from gatefront.trainer.data.dataset import IGNORE_INDEX
 
 EDGE_POSITIVE_WEIGHT = 0.95

@@ -28,8 +28,8 @@ from gatefront.search.bundle.file_names import (
 )
 from gatefront.search.errors import BundleError
 from gatefront.spaces import PlainNetwork, SpaceError, pad_widths
+from gatefront.spaces.architecture.tasks import safe_names
 from gatefront.spaces.graph.attention import attend
-from gatefront.spaces.tasks import safe_names
 
 TASKS_PROPERTY = "gatefront.tasks"
 """The metadata entry of model.onnx with the tasks' names, as a JSON list in the outputs' order."""
@@ -88,7 +88,7 @@ def attend_in_four_axes(network: PlainNetwork) -> PlainNetwork:
 
 
 def name_outputs(model: Any, task_names: Sequence[str]) -> None:
-    """Call the outputs as :func:`gatefront.spaces.tasks.output_names` says, in place, and note the tasks' names.
+    """Name the outputs in place as :func:`~gatefront.spaces.architecture.tasks.output_names` says, and note the tasks.
 
     The exporter calls values after what computes them, ``relu`` or ``conv2d_1``, and ONNX gives a name to one value. A
     value that has the name of an output gets another one.

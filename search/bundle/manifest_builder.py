@@ -23,7 +23,7 @@ from gatefront.search.bundle.output_semantics import output_meaning, output_shap
 from gatefront.search.results.records import PointDetail, StudySummary, StudyView, TaskRecord, TrialDetail
 from gatefront.search.results.unlearned_tasks import unlearned_tasks
 from gatefront.spaces import FLOP_CONVENTION, PlainNetwork, count_parameters
-from gatefront.spaces.tasks import safe_names
+from gatefront.spaces.architecture.tasks import safe_names
 from gatefront.trainer.checkpoints.network_file import Delivered
 from gatefront.trainer.data import DataDescription, MultiTaskData
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from gatefront.spaces.tasks import Task, TaskKind
+from gatefront.spaces.architecture.tasks import Task, TaskKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from gatefront.search.config.parameters import (
 )
 from gatefront.search.config.quantities import parse_disk_quota, parse_flop_budget, parse_param_budget
 from gatefront.search.errors import StudyFileError
-from gatefront.spaces.architecture import DenseDecoder
+from gatefront.spaces.architecture.architecture import DenseDecoder
 from gatefront.trainer.config import WeightingName
 from gatefront.trainer.data import DataSpec
 from gatefront.trainer.data.cache.cache_limit import parse_cache_limit

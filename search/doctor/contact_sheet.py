@@ -13,7 +13,7 @@ from gatefront.search.doctor.label_pictures import Picture, image_picture, label
 from gatefront.search.doctor.label_words import label_words
 from gatefront.search.doctor.legend import SWATCH, LegendEntry, lay_out_legend
 from gatefront.search.doctor.sheet_font import drawable, load_font
-from gatefront.spaces.tasks import Task
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.trainer.checkpoints.atomic_file import replacing
 from gatefront.trainer.data import DataDescription, MultiTaskData, Sample
 from gatefront.trainer.data.loader import num_samples

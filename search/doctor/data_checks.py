@@ -7,7 +7,7 @@ from gatefront.search.doctor.duplicates import check_duplicates
 from gatefront.search.doctor.file_checks import check_files
 from gatefront.search.doctor.label_checks import check_labels
 from gatefront.search.errors import DataChecksError
-from gatefront.spaces.tasks import Task
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.trainer.data import MultiTaskData
 
 

@@ -31,12 +31,12 @@ from gatefront.spaces import (
     project_to_budgets,
     prune_network,
 )
+from gatefront.spaces.architecture.tasks import safe_names
 from gatefront.spaces.budgets.budgets import Budgets
 from gatefront.spaces.errors import ERRORS_OF_FOREIGN_CODE
 from gatefront.spaces.families import build_family, plain_network
 from gatefront.spaces.networks.encoder import image_shape
 from gatefront.spaces.networks.equivalence import calibrate_norms, randomize
-from gatefront.spaces.tasks import safe_names
 
 _NUM_SAMPLES = 2
 _TOLERANCE = 2e-3

@@ -10,7 +10,7 @@ from gatefront.search.doctor.check import Check
 from gatefront.search.doctor.label_counts import LabelCounts, evenly_spaced
 from gatefront.search.doctor.label_places import LabelPlaces
 from gatefront.search.doctor.suspicions import suspicions
-from gatefront.spaces.tasks import Task
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.trainer.data import MultiTaskData, Sample
 from gatefront.trainer.data.cache.decoded_cache import Decodable
 from gatefront.trainer.data.cache.decoded_split import DecodedSplit

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from gatefront.spaces.tasks import Task
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.trainer.data import IGNORE_INDEX
 from gatefront.trainer.data.labelled import has_label
 

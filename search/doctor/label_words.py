@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from gatefront.spaces.tasks import Task
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.trainer.data import IGNORE_INDEX, Sample
 
 _UNKNOWN = "?"

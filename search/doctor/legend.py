@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from gatefront.search.doctor.label_pictures import UNKNOWN, class_color
 from gatefront.search.doctor.sheet_font import Font, drawable
-from gatefront.spaces.tasks import Task
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.trainer.data import DataDescription
 
 SWATCH = 10

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from gatefront.search.doctor.label_counts import LabelCounts
 from gatefront.search.doctor.label_places import LabelPlaces
-from gatefront.spaces.tasks import Task
+from gatefront.spaces.architecture.tasks import Task
 
 _TRAINING = "training"
 _WHITE = 255

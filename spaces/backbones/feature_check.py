@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.architecture.architecture import Architecture
 from gatefront.spaces.errors import ERRORS_OF_FOREIGN_CODE, SpaceError, UntraceableBackboneError
 from gatefront.spaces.tracing.fake_run import DEPENDENCE_ON_VALUES, describe_dependence, fake_tensors
 from gatefront.spaces.tracing.module_state import restored

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from torch import nn
 
-from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.architecture.architecture import Architecture
 from gatefront.spaces.backbones.feature_check import check_features
 from gatefront.spaces.backbones.plain_attention import use_plain_attention
 from gatefront.spaces.backbones.plain_layers import use_plain_layers, use_plain_stochastic_depth

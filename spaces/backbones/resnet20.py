@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.architecture.architecture import Architecture
 
 _BASE_CHANNELS = 16
 _BLOCKS_PER_STAGE = 3

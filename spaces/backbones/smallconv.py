@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.architecture.architecture import Architecture
 
 _BASE_CHANNELS = 4
 

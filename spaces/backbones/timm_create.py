@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.architecture.architecture import Architecture
 from gatefront.spaces.backbones.timm_import import import_timm
 from gatefront.spaces.backbones.weights import read_weights, refuse_mismatch
 from gatefront.spaces.errors import SpaceError

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import nn
 
-from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.architecture.architecture import Architecture
 from gatefront.spaces.backbones.small_stem import shrink_stem
 from gatefront.spaces.backbones.timm_create import create_timm_model
 from gatefront.spaces.backbones.timm_import import import_timm

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from gatefront.spaces.architecture import OUTPUT_STRIDES, Architecture
+from gatefront.spaces.architecture.architecture import OUTPUT_STRIDES, Architecture
 from gatefront.spaces.backbones.small_stem import small_stem_factor
 from gatefront.spaces.backbones.timm_import import import_timm
 from gatefront.spaces.errors import SpaceError

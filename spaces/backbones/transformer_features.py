@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.architecture.architecture import Architecture
 from gatefront.spaces.errors import SpaceError
 
 NUM_MAPS = 4

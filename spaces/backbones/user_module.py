@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.architecture.architecture import Architecture
 from gatefront.spaces.backbones.feature_check import describe
 from gatefront.spaces.errors import ERRORS_OF_FOREIGN_CODE, SpaceError, hint_for_missing_module
 from gatefront.spaces.tracing.module_state import restored

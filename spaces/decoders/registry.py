@@ -5,14 +5,14 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from gatefront.spaces.architecture import Architecture, DenseDecoder
+from gatefront.spaces.architecture.architecture import Architecture, DenseDecoder
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.spaces.decoders.classification import ClassificationDecoder
 from gatefront.spaces.decoders.deeplab import DeepLabTrunk
 from gatefront.spaces.decoders.dpt import DptTrunk
 from gatefront.spaces.decoders.light import LightTrunk
 from gatefront.spaces.decoders.predictor import Predictor
 from gatefront.spaces.errors import SpaceError
-from gatefront.spaces.tasks import Task
 
 BuildTrunk = Callable[[Sequence[torch.Size], int, tuple[int, int]], nn.Module]
 

@@ -5,11 +5,11 @@ from bisect import bisect_left
 from torch import fx, nn
 from torch.utils._pytree import tree_leaves
 
-from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.architecture.architecture import Architecture
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.spaces.errors import SpaceError
 from gatefront.spaces.families.input_groups import count_groups
 from gatefront.spaces.families.stages import find_blocks, resolution
-from gatefront.spaces.tasks import Task
 
 MIN_ACTIVE = 0.01
 """A layer is in use if it reads more than this part of its input channels: the authors' code."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, fx, nn
 
-from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.architecture.architecture import Architecture
 from gatefront.spaces.errors import SpaceError
 from gatefront.spaces.families.network import FamilyNetwork, build_parts
 from gatefront.spaces.families.side_by_side import join_encoders, load_single_task

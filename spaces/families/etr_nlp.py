@@ -4,7 +4,7 @@ Ding, Lu, Wang, Cheng and Boddeti, "Mitigating Task Interference in Multi-Task L
 Non-Learnable Primitives" (arXiv 2308.02066).
 """
 
-from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.architecture.architecture import Architecture
 from gatefront.spaces.errors import SpaceError
 from gatefront.spaces.families.network import FamilyNetwork, build_parts
 from gatefront.spaces.families.routing import route_encoder

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, fx, nn
 
-from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.architecture.architecture import Architecture
 from gatefront.spaces.families.network import FamilyNetwork, build_parts, part_of_state
 from gatefront.spaces.families.side_by_side import copy_node
 

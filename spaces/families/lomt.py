@@ -9,14 +9,14 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import fx, nn
 
-from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.architecture.architecture import Architecture
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.spaces.decoders import build_decoder
 from gatefront.spaces.errors import SpaceError
 from gatefront.spaces.families.attachment import attachment_places, encoder_features
 from gatefront.spaces.families.network import FamilyNetwork
 from gatefront.spaces.networks.encoder import build_encoder
 from gatefront.spaces.networks.task_modules import TaskModules
-from gatefront.spaces.tasks import Task
 
 
 class LomtNetwork(FamilyNetwork):

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, fx, nn
 
-from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.architecture.architecture import Architecture
 from gatefront.spaces.errors import SpaceError
 from gatefront.spaces.families.hard_sharing import SHARED, load_hard_sharing
 from gatefront.spaces.families.mtan_layers import AttentionMask, Refinement, pool_to

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.architecture.architecture import Architecture
 from gatefront.spaces.errors import SpaceError
 from gatefront.spaces.networks.encoder import build_encoder
 from gatefront.spaces.networks.segments import SegmentedRun

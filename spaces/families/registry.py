@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from inspect import Parameter, signature
 from typing import Any, Literal
 
-from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.architecture.architecture import Architecture
 from gatefront.spaces.errors import SpaceError
 from gatefront.spaces.families.cross_stitch import build_cross_stitch
 from gatefront.spaces.families.etr_nlp import build_etr_nlp

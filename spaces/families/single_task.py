@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.architecture.architecture import Architecture
 from gatefront.spaces.families.network import FamilyNetwork, build_parts
 from gatefront.spaces.families.side_by_side import join_encoders, load_single_task
 

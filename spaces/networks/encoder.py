@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 from torch.utils._pytree import tree_leaves
 
-from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.architecture.architecture import Architecture
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.spaces.backbones import build_backbone, create_backbone, use_plain_modules
 from gatefront.spaces.backbones.registry import OWN_BACKBONES
 from gatefront.spaces.decoders import build_trunk
@@ -25,7 +26,6 @@ from gatefront.spaces.networks.equivalence import (
     require_equal,
     require_independent_images,
 )
-from gatefront.spaces.tasks import Task
 from gatefront.spaces.tracing.trace import trace_network
 
 logger = logging.getLogger(__name__)

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.architecture.architecture import Architecture
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.spaces.errors import SpaceError
 from gatefront.spaces.gating.channel_gate import ChannelGate
 from gatefront.spaces.gating.estimators import Estimator
@@ -24,7 +25,6 @@ from gatefront.spaces.networks.lifting import find_sites
 from gatefront.spaces.networks.live_channels import find_live_channels
 from gatefront.spaces.networks.shared_network import build_heads, trace_heads
 from gatefront.spaces.networks.task_modules import TaskModules, position_keys, with_positions
-from gatefront.spaces.tasks import Task
 from gatefront.spaces.tracing.trace import note_last_uses
 
 

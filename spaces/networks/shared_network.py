@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, fx, nn
 
-from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.architecture.architecture import Architecture
 from gatefront.spaces.decoders import build_decoder
 from gatefront.spaces.errors import SpaceError
 from gatefront.spaces.networks.encoder import build_encoder, feature_shapes

@@ -26,8 +26,8 @@ from gatefront.spaces import (
     pad_widths,
     prune_network,
 )
+from gatefront.spaces.architecture.tasks import safe_names
 from gatefront.spaces.families import FAMILIES, build_family, plain_network
-from gatefront.spaces.tasks import safe_names
 from gatefront.trainer.checkpoints.checkpoint import load_network, save_network
 from gatefront.trainer.checkpoints.network_file import load_delivered, save_family
 

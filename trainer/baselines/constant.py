@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from gatefront.spaces.tasks import Task
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.trainer.checkpoints.atomic_folder import obtain_folder
 from gatefront.trainer.checkpoints.content_hash import hash_json
 from gatefront.trainer.data.dataset import MultiTaskData

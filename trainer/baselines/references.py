@@ -6,12 +6,12 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.architecture.architecture import Architecture
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.spaces.errors import SpaceError
 from gatefront.spaces.graph.flop_counter import count_flops, count_parameters
 from gatefront.spaces.json_codec import to_json
 from gatefront.spaces.networks.shared_network import SharedNetwork, build_shared_network
-from gatefront.spaces.tasks import Task
 from gatefront.trainer.baselines.constant import constant_reference
 from gatefront.trainer.checkpoints.atomic_folder import obtain_folder
 from gatefront.trainer.checkpoints.checkpoint import CheckpointSlot, save_state

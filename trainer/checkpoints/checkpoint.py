@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.architecture.architecture import Architecture
 from gatefront.spaces.errors import GatefrontError
 from gatefront.spaces.gating.gate_layout import GateLayout
 from gatefront.spaces.json_codec import from_json, to_json

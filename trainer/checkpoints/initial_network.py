@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.architecture.architecture import Architecture
 from gatefront.spaces.families import FamilyNetwork
 from gatefront.spaces.networks.interrogate import InterroGateNetwork
 from gatefront.trainer.checkpoints.checkpoint import CheckpointError, load_network

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.architecture.architecture import Architecture
 from gatefront.spaces.families import FamilyNetwork, build_family, plain_network
 from gatefront.spaces.json_codec import from_json, to_json
 from gatefront.spaces.pruning.plain_network import PlainNetwork

@@ -1,6 +1,6 @@
 """A network and a data set that do not belong together are refused before anything is trained."""
 
-from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.architecture.architecture import Architecture
 from gatefront.trainer.data.dataset import DataDescription, DataError
 
 

@@ -8,8 +8,8 @@ from typing import Protocol, runtime_checkable
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from gatefront.spaces.architecture.tasks import Task, require_distinct_names
 from gatefront.spaces.errors import GatefrontError, SpaceError
-from gatefront.spaces.tasks import Task, require_distinct_names
 
 IGNORE_INDEX = -100
 """Marks a missing class label (torch's own default); missing real values are NaN."""

@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from gatefront.spaces.tasks import Task
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.trainer.data.dataset import IGNORE_INDEX, DataError, MultiTaskData, Sample
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from gatefront.spaces.tasks import Task
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.trainer.data.dataset import IGNORE_INDEX, Batch, Sample
 from gatefront.trainer.data.transforms.augmentation import ChangesWithEpoch
 

@@ -5,7 +5,7 @@ from itertools import islice
 
 from torch.utils.data import Dataset
 
-from gatefront.spaces.tasks import Task
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.trainer.data.dataset import Batch, Sample
 from gatefront.trainer.data.loader import (
     as_in_epoch,

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from gatefront.spaces.tasks import Task
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.trainer.data.dataset import Sample
 from gatefront.trainer.data.loader import ordered_batches
 from gatefront.trainer.loop.loss_log import DivergedError

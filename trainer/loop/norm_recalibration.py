@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import update_bn
 
-from gatefront.spaces.tasks import Task
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.trainer.config import TrainConfig
 from gatefront.trainer.data.dataset import MultiTaskData
 from gatefront.trainer.data.loader import epoch_batches

@@ -11,7 +11,7 @@ from torch.func import functional_call
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from gatefront.spaces.tasks import Task
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.trainer.checkpoints.checkpoint import Checkpoint, CheckpointSlot, read_checkpoint, write_checkpoint
 from gatefront.trainer.config import TrainConfig
 from gatefront.trainer.data.dataset import Batch, MultiTaskData

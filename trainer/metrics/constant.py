@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gatefront.spaces.tasks import Task, TaskKind
+from gatefront.spaces.architecture.tasks import Task, TaskKind
 from gatefront.trainer.data.dataset import IGNORE_INDEX
 from gatefront.trainer.losses import EDGE_POSITIVE_WEIGHT
 from gatefront.trainer.metrics.registry import metric_for

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.spaces.errors import GatefrontError
-from gatefront.spaces.tasks import Task
 from gatefront.trainer.metrics import metric_for
 
 

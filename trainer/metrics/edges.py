@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from gatefront.spaces.tasks import Task
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.trainer.losses import balanced_edge_errors
 from gatefront.trainer.metrics.edge_maps import highest_within, suppress_off_ridges
 from gatefront.trainer.metrics.metric import MeanMetric, Metric

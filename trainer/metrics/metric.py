@@ -6,8 +6,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.spaces.errors import GatefrontError
-from gatefront.spaces.tasks import Task
 
 
 class MetricError(GatefrontError, ValueError):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from gatefront.spaces.tasks import Task, TaskKind
+from gatefront.spaces.architecture.tasks import Task, TaskKind
 from gatefront.trainer.metrics.attributes import AttributeAccuracy, AttributeF1
 from gatefront.trainer.metrics.classes import Accuracy, BinaryF1, MeanIou, MeanIouOfAllClasses, PixelAccuracy
 from gatefront.trainer.metrics.depth import AbsoluteError, DepthRmse, RelativeError

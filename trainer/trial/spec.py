@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.architecture.architecture import Architecture
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.spaces.budgets.budgets import Budgets, is_feasible
 from gatefront.spaces.errors import GatefrontError
 from gatefront.spaces.json_codec import OMIT_DEFAULT, from_json, to_json
-from gatefront.spaces.tasks import Task
 from gatefront.trainer.checkpoints.content_hash import hash_json
 from gatefront.trainer.checkpoints.initial_network import InitialNetwork
 from gatefront.trainer.config import GateConfig, TrainConfig

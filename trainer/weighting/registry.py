@@ -5,7 +5,7 @@ from typing import get_args
 
 from torch import nn
 
-from gatefront.spaces.tasks import Task
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.trainer.config import TrainConfigError, WeightingName, require_additive
 from gatefront.trainer.weighting.constant import ConstantWeighting
 from gatefront.trainer.weighting.weighting import Weighting

@@ -17,7 +17,7 @@ from gatefront.search.bundle.timing import time_in_turn, torch_threads
 from gatefront.search.config.latency import LatencyRule
 from gatefront.search.storage.database.locks import host_lock
 from gatefront.spaces import PlainNetwork
-from gatefront.spaces.tasks import safe_names
+from gatefront.spaces.architecture.tasks import safe_names
 from gatefront.trainer.checkpoints.network_file import load_delivered
 from gatefront.trainer.reporting import NetworkResult, TrialResult
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.architecture.architecture import Architecture
 from gatefront.trainer.config import TrainConfig
 
 # What CUDA keeps for itself in every process, beside what torch allocates: a rough upper figure.

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.spaces.errors import DocumentError, SpaceError
 from gatefront.spaces.json_codec import OMIT_DEFAULT, from_json, to_json
-from gatefront.spaces.tasks import Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

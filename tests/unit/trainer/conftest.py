@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.architecture.architecture import Architecture
+from gatefront.spaces.architecture.tasks import Task, TaskKind
 from gatefront.spaces.budgets.budgets import Budgets
 from gatefront.spaces.networks.interrogate import build_gated_network
-from gatefront.spaces.tasks import Task, TaskKind
 from gatefront.trainer.baselines.references import train_reference
 from gatefront.trainer.config import GateConfig, TrainConfig
 from gatefront.trainer.data import DataSpec, MultiTaskData, load_data

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gatefront.spaces.tasks import Task
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.trainer.data import IGNORE_INDEX
 from gatefront.trainer.losses import task_loss
 

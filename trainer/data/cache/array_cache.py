@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gatefront.spaces.tasks import safe_names
+from gatefront.spaces.architecture.tasks import safe_names
 from gatefront.trainer.checkpoints.atomic_folder import obtain_folder
 from gatefront.trainer.checkpoints.content_hash import hash_file, hash_json
 from gatefront.trainer.data.cache.array_dataset import ArrayDataset

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from gatefront.spaces.tasks import Task
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.trainer.data.dataset import IGNORE_INDEX, Batch, DataDescription, Sample
 from gatefront.trainer.data.io.file_split import normalise
 

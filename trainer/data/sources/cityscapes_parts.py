@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gatefront.spaces.tasks import Task
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.trainer.data.cache.decoded_cache import keep_decoded
 from gatefront.trainer.data.dataset import (
     IGNORE_INDEX,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gatefront.spaces.tasks import Task
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.trainer.data.cache.array_cache import Arrays, Split, load_generated
 from gatefront.trainer.data.dataset import DataDescription, DataSpec, MultiTaskData
 from gatefront.trainer.data.options import resolve_whole_numbers

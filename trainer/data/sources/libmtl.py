@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gatefront.spaces.tasks import Task
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.trainer.data.cache.decoded_cache import keep_decoded
 from gatefront.trainer.data.dataset import (
     IMAGENET_MEAN,

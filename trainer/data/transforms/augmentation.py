@@ -9,7 +9,7 @@ import torch
 from torch import Generator
 from torch.utils.data import Dataset
 
-from gatefront.spaces.tasks import Task
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.trainer.checkpoints.content_hash import hash_json
 from gatefront.trainer.data.dataset import MultiTaskData, Sample
 from gatefront.trainer.data.labelled import KnowsItsLabels

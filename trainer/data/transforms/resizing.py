@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gatefront.spaces.tasks import TaskKind
+from gatefront.spaces.architecture.tasks import TaskKind
 
 Size = tuple[int, int]
 """``(height, width)``."""

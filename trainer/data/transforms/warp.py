@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gatefront.spaces.tasks import Task
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.trainer.data.dataset import IGNORE_INDEX, Sample
 from gatefront.trainer.data.transforms.resizing import Size, unit_normals
 

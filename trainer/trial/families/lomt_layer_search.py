@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.architecture.architecture import Architecture
+from gatefront.spaces.architecture.tasks import Task, safe_names
 from gatefront.spaces.families.attachment import find_attachment
 from gatefront.spaces.json_codec import to_json
 from gatefront.spaces.networks.shared_network import build_shared_network
-from gatefront.spaces.tasks import Task, safe_names
 from gatefront.trainer.checkpoints.checkpoint import CheckpointSlot
 from gatefront.trainer.checkpoints.content_hash import hash_json
 from gatefront.trainer.config import TrainConfig, TrainConfigError

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.architecture.architecture import Architecture
 from gatefront.spaces.families import FAMILIES, FamilyNetwork, build_family
 from gatefront.spaces.graph.flop_counter import count_flops, count_parameters
 from gatefront.spaces.json_codec import to_json

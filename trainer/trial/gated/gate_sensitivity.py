@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.spaces.networks.interrogate import InterroGateNetwork
-from gatefront.spaces.tasks import Task
 from gatefront.trainer.data.dataset import Batch
 from gatefront.trainer.loop.runtime import Runtime
 from gatefront.trainer.losses import task_loss

@@ -21,8 +21,8 @@ from gatefront.search.errors import StudyFileError
 from gatefront.search.planning.study_plan import plan_study
 from gatefront.search.results.records import StudyView, TaskRecord
 from gatefront.search.snapshots.reader import StudyReader
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.spaces.gating.gate_map import GateMap, GateSite
-from gatefront.spaces.tasks import Task
 from gatefront.trainer.data import DataDescription
 
 OpenStudy = Callable[..., Any]

@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 
 from gatefront.search.bundle.output_semantics import output_meaning
-from gatefront.spaces.tasks import Task, TaskKind
+from gatefront.spaces.architecture.tasks import Task, TaskKind
 from gatefront.trainer.data import describe_data
 from gatefront.trainer.data.dataset import DataSpec
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor, fx, nn
 
-from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.architecture.architecture import Architecture
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.spaces.networks.interrogate import build_gated_network
-from gatefront.spaces.tasks import Task
 from gatefront.spaces.tracing.trace import trace_network
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.architecture.architecture import Architecture
 from gatefront.spaces.errors import SpaceError
 from gatefront.spaces.json_codec import from_json
 from gatefront.spaces.networks.shared_network import build_shared_network

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.architecture.architecture import Architecture
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.spaces.gating.gate_layout import GateLayout
 from gatefront.spaces.networks.interrogate import build_gated_network
-from gatefront.spaces.tasks import Task
 from gatefront.trainer.checkpoints.atomic_file import replacing
 from gatefront.trainer.checkpoints.checkpoint import CheckpointError, load_network, load_state, save_network, save_state
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from gatefront.spaces.tasks import Task
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.trainer.data import IGNORE_INDEX, DataDescription, DataError, MultiTaskData, Sample
 from gatefront.trainer.data.labelled import require_labels
 from gatefront.trainer.data.loader import ordered_batches

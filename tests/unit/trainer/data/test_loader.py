@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.utils.data import Dataset
 
-from gatefront.spaces.tasks import Task
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.trainer.data.dataset import IGNORE_INDEX, Batch, Sample
 from gatefront.trainer.data.loader import collate, epoch_batches, ordered_batches, steps_per_epoch
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.utils.data import Dataset
 
-from gatefront.spaces.tasks import Task
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.trainer.data.dataset import Batch, Sample
 from gatefront.trainer.data.loader import epoch_batches
 from gatefront.trainer.data.training_batches import TrainingBatches

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gatefront.spaces.tasks import Task
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.trainer.config import TrainConfig
 from gatefront.trainer.data import MultiTaskData
 from gatefront.trainer.loop.evaluation import evaluate

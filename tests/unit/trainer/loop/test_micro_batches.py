@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from gatefront.spaces.architecture.tasks import Task, TaskKind
 from gatefront.spaces.json_codec import from_json, to_json
-from gatefront.spaces.tasks import Task, TaskKind
 from gatefront.trainer.config import TrainConfig, TrainConfigError, WeightingName
 from gatefront.trainer.data import Batch, MultiTaskData
 from gatefront.trainer.data.dataset import IGNORE_INDEX, Sample

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from gatefront.spaces.tasks import Task
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.trainer.checkpoints.checkpoint import CheckpointError, CheckpointSlot
 from gatefront.trainer.checkpoints.rotation import checkpoint_files
 from gatefront.trainer.config import Schedule, TrainConfig, TrainConfigError

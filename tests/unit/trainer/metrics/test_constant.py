@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gatefront.spaces.tasks import Task, TaskKind
+from gatefront.spaces.architecture.tasks import Task, TaskKind
 from gatefront.trainer.data import IGNORE_INDEX
 from gatefront.trainer.metrics import METRICS, NoValidLabelError, beats_constant, constant_metric, metric_for
 

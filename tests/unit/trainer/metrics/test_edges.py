@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from gatefront.spaces.tasks import Task
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.trainer.metrics import metric_for
 from gatefront.trainer.metrics.edge_maps import highest_within, suppress_off_ridges
 

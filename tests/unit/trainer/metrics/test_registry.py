@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from gatefront.spaces.tasks import Task, TaskKind
+from gatefront.spaces.architecture.tasks import Task, TaskKind
 from gatefront.trainer.data import IGNORE_INDEX
 from gatefront.trainer.metrics import METRICS, MetricError, NoValidLabelError, metric_for
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.architecture.architecture import Architecture
 from gatefront.spaces.budgets.budgets import Budgets
 from gatefront.spaces.networks.interrogate import build_gated_network
 from gatefront.trainer.baselines.references import train_reference

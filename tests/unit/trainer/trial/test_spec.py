@@ -3,9 +3,9 @@
 import json
 from dataclasses import replace
 
-from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.architecture.architecture import Architecture
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.spaces.budgets.budgets import Budgets
-from gatefront.spaces.tasks import Task
 from gatefront.trainer.checkpoints.initial_network import InitialNetwork
 from gatefront.trainer.config import GateConfig, TrainConfig
 from gatefront.trainer.data.dataset import DataSpec

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from gatefront.spaces.tasks import Task
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.trainer.data.dataset import DataError
 from gatefront.trainer.data.options import nearest_known
 

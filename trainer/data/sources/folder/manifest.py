@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from gatefront.spaces.architecture.tasks import Task, TaskKind
 from gatefront.spaces.errors import SpaceError
-from gatefront.spaces.tasks import Task, TaskKind
 from gatefront.trainer.data.dataset import IMAGENET_MEAN, IMAGENET_STD, DataError
 from gatefront.trainer.data.options import nearest_known
 from gatefront.trainer.data.sources.folder.places import require_places

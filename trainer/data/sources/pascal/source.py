@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from gatefront.spaces.tasks import Task
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.trainer.checkpoints.content_hash import hash_json
 from gatefront.trainer.data.cache.decoded_cache import keep_decoded
 from gatefront.trainer.data.dataset import IMAGENET_MEAN, IMAGENET_STD, DataDescription, DataSpec, MultiTaskData

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from gatefront.spaces.tasks import Task
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.trainer.data.cache.array_cache import Arrays, Split, load_generated
 from gatefront.trainer.data.dataset import DataDescription, DataSpec, MultiTaskData
 from gatefront.trainer.data.options import resolve_whole_numbers

@@ -15,7 +15,7 @@ from gatefront.search.driver.worker.latency import measure_file, measure_result
 from gatefront.search.driver.worker.messages import EpochFinished, Message, TrialFailed, TrialFinished, decode
 from gatefront.search.driver.worker.trainable import SPEC, TRIAL_NUMBER, make_trainable
 from gatefront.search.storage.artifacts.paths import StudyFolders
-from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.architecture.architecture import Architecture
 from gatefront.spaces.budgets.budgets import Budgets
 from gatefront.trainer.baselines.references import train_reference
 from gatefront.trainer.config import GateConfig, TrainConfig

@@ -11,7 +11,7 @@ import torch
 from PIL import ExifTags, Image
 from scipy.io import savemat
 
-from gatefront.spaces.tasks import Task
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.trainer.checkpoints.content_hash import hash_json
 from gatefront.trainer.data import IGNORE_INDEX, DataError, DataSpec, describe_data, load_data
 from gatefront.trainer.data.io.folder_listing import file_stamps

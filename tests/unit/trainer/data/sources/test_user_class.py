@@ -11,7 +11,7 @@ MODULE = """
 from dataclasses import dataclass
 import torch
 from torch.utils.data import TensorDataset, Dataset
-from gatefront.spaces.tasks import Task
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.trainer.data import DataDescription, MultiTaskData, Sample, parse_options
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import Dataset
 
-from gatefront.spaces.tasks import Task
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.trainer.data import DataDescription, DataError, DataSpec, MultiTaskData, Sample
 from gatefront.trainer.data.dataset import OptionValue
 from gatefront.trainer.data.loader import epoch_batches, ordered_batches

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatefront.spaces.tasks import TaskKind
+from gatefront.spaces.architecture.tasks import TaskKind
 from gatefront.trainer.data.transforms.resizing import resize_image, resize_label
 
 SIZES = st.tuples(st.integers(1, 13), st.integers(1, 13))

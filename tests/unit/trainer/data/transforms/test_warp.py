@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from gatefront.spaces.tasks import Task
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.trainer.data import IGNORE_INDEX, Sample
 from gatefront.trainer.data.sources.rooms.intersection import trace
 from gatefront.trainer.data.sources.rooms.rays import Rays, cast_rays, rotate, to_camera

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from gatefront.spaces import BudgetBelowFloorError, count_flops, count_parameters
-from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.architecture.architecture import Architecture
 from gatefront.spaces.budgets.budgets import Budgets
 from gatefront.spaces.families import build_family
 from gatefront.trainer.baselines.references import train_reference

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.architecture.architecture import Architecture
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.spaces.families import build_lomt
 from gatefront.spaces.graph.flop_counter import count_flops
 from gatefront.spaces.networks.shared_network import build_shared_network
-from gatefront.spaces.tasks import Task
 from gatefront.trainer.config import TrainConfig, TrainConfigError
 from gatefront.trainer.data import DataSpec, MultiTaskData, load_data
 from gatefront.trainer.trial.families.lomt_layer_search import LayerSearch, search_layers

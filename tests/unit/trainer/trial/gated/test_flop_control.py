@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.architecture.architecture import Architecture
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.spaces.networks.interrogate import InterroGateNetwork, build_gated_network
-from gatefront.spaces.tasks import Task
 from gatefront.trainer.trial.gated.flop_control import FlopControl, temperature_at
 
 TASKS = tuple(Task(name=name, kind="depth", num_outputs=1) for name in ("a", "b"))

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.architecture.architecture import Architecture
 from gatefront.spaces.gating.gate_layout import GateLayout
 from gatefront.spaces.networks.interrogate import InterroGateNetwork, build_gated_network
 from gatefront.trainer.config import TrainConfig

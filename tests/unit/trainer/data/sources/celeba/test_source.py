@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from gatefront.spaces.tasks import Task
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.trainer.data import DataError, DataSpec, MultiTaskData, describe_data, load_data
 from gatefront.trainer.data.dataset import OptionValue
 from gatefront.trainer.data.sources.celeba.attributes import ATTRIBUTES, GROUPS, select_tasks

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from gatefront.spaces.tasks import Task
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.trainer.data import IGNORE_INDEX, DataError, DataSpec, MultiTaskData, describe_data, load_data
 from gatefront.trainer.metrics import metric_for
 

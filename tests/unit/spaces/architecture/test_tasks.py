@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatefront.spaces import SpaceError, Task
-from gatefront.spaces.tasks import MAX_LENGTH, require_distinct_names, require_task_name, safe_names
+from gatefront.spaces.architecture.tasks import MAX_LENGTH, require_distinct_names, require_task_name, safe_names
 
 
 @pytest.mark.parametrize(

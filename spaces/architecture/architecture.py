@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.spaces.errors import SpaceError
-from gatefront.spaces.tasks import Task
 
 Stem = Literal["default", "small"]
 DenseDecoder = Literal["light", "deeplab", "dpt"]

@@ -1,8 +1,8 @@
 """An architecture as a document: files and cache keys of earlier releases hold it."""
 
-from gatefront.spaces.architecture import Architecture
+from gatefront.spaces.architecture.architecture import Architecture
+from gatefront.spaces.architecture.tasks import Task
 from gatefront.spaces.json_codec import from_json, to_json
-from gatefront.spaces.tasks import Task
 
 ARCHITECTURE = Architecture(
     backbone="resnet20",

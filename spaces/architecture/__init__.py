@@ -1,0 +1,1 @@
+"""What describes a network: its architecture and its tasks."""
