@@ -180,7 +180,7 @@ def _references(view: StudyView) -> str:
 def _trials(view: StudyView) -> str:
     latency = ["Latency"] * (view.summary.latency is not None)
     head = ["Trial", "State", "Δ_MTL", "FLOPs requested", "delivered", "of single-task", *latency, *_metric_heads(view)]
-    points = sorted((*view.all_points, *view.repeats), key=lambda point: (point.number, point.derived))
+    points = sorted((*view.all_points, *view.replicates), key=lambda point: (point.number, point.derived))
     return _table([*head, "Front", "Time", "Cause"], [_trial_row(view, point) for point in points])
 
 

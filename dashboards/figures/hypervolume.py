@@ -61,7 +61,7 @@ def hours_spent(view: StudyView) -> dict[int, float]:
     """By trial, what all workers had spent when it finished: every trial that had ended, and the references."""
     own = [point for point in view.trials if point.finished_at is not None and point.seconds is not None]
     seconds = {point.number: point.seconds or 0.0 for point in own}
-    for point in (*view.derived, *view.repeats):
+    for point in (*view.derived, *view.replicates):
         if point.derived and point.number in seconds:
             seconds[point.number] += point.seconds or 0.0
     own.sort(key=lambda point: (point.finished_at or view.summary.created_at, point.number))

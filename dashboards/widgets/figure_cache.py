@@ -61,13 +61,13 @@ class ShownPoints:
         """
         summary = view.summary
         # A finished point changes only by a void, which is an event, or by a repeat that ends.
-        repeats = [(point.label, point.state, point.delta_mtl) for point in view.repeats]
+        replicates = [(point.label, point.state, point.delta_mtl) for point in view.replicates]
         ended = (TrialState.COMPLETE, TrialState.STOPPED_EARLY)
         counts = [_roughly(summary.state_counts.get(state, 0)) for state in ended]
         front = [point.label for point in view.front]
         said = (
             summary.name, summary.created_at, counts, front, _roughly(len(view.derived)), len(view.events),
-            repeats,
+            replicates,
             len(view.references), summary.best_label, summary.hypervolume, summary.hypervolume_band,
         )  # fmt: skip
         return cls(hashlib.sha256(repr(said).encode()).hexdigest()[:16], scheme)

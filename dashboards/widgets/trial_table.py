@@ -65,7 +65,7 @@ def trial_rows(view: StudyView, trials: Sequence[TrialPoint] | None = None) -> l
     shown = view.trials if trials is None else trials
     numbers = {point.number for point in shown}
     derived: dict[int, list[TrialPoint]] = {}
-    for point in (*view.derived, *view.repeats):
+    for point in (*view.derived, *view.replicates):
         if point.derived and point.number in numbers:
             derived.setdefault(point.number, []).append(point)
     return [_row(view, point, derived.get(point.number, []), unit.divisor) for point in shown]
@@ -111,7 +111,7 @@ def _sort_key(view: StudyView, column: str) -> Callable[[TrialPoint], Any]:
 
 
 def _num_derived(view: StudyView) -> Callable[[TrialPoint], int | None]:
-    counts = Counter(point.number for point in (*view.derived, *view.repeats) if point.derived)
+    counts = Counter(point.number for point in (*view.derived, *view.replicates) if point.derived)
     return lambda point: counts.get(point.number)
 
 

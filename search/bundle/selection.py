@@ -122,7 +122,7 @@ def _asked_for(view: StudyView, label: PointLabel, budgets: Budgets) -> TrialPoi
 
 
 def _derived_point(view: StudyView, label: PointLabel) -> TrialPoint:
-    points = (*view.derived, *view.repeats)
+    points = (*view.derived, *view.replicates)
     derived = [point for point in points if point.derived and point.number == label.number]
     found = next((point for point in derived if point.derived == label.derived), None)
     if found is None:

@@ -69,7 +69,7 @@ class PlainDisplay:
             self._said.add(("done", num_done(view)))
         if summary.message:
             self._say(("message", summary.message), summary.message)
-        derived = Counter(point.number for point in (*view.derived, *view.repeats) if point.derived)
+        derived = Counter(point.number for point in (*view.derived, *view.replicates) if point.derived)
         for point in view.trials:
             if point.state in (*DONE_STATES, TrialState.RUNNING):
                 outcome = _outcome(point, view, derived[point.number])

@@ -24,10 +24,10 @@ def check_duration(plan: StudyPlan, data: MultiTaskData, steps: Sequence[FirstSt
     references = speeds[0] * _reference_flops(plan)
     workers = plan_local_workers(plan.config.study.workers).num_workers
     study = plan.config.study
-    repeats = study.confirm_points * study.confirm_seeds
-    totals = [(seconds * (study.trials + repeats) + references) / workers for seconds in per_trial]
+    replicates = study.confirm_points * study.confirm_seeds
+    totals = [(seconds * (study.trials + replicates) + references) / workers for seconds in per_trial]
     first, *others = steps
-    where = f"{study.trials} trials{_and_repeats(repeats)} on {workers} worker{'s' * (workers != 1)}"
+    where = f"{study.trials} trials{_and_replicates(replicates)} on {workers} worker{'s' * (workers != 1)}"
     machine = f"(on this machine's {first.device.type.upper()})"
     loading = f"{first.loading_seconds:.3g} s{_in_workers(plan.config.train.num_loader_workers)}"
     if not others:
@@ -55,7 +55,7 @@ def _reference_flops(plan: StudyPlan) -> int:
     return plan.largest.single_task * plan.reference_epochs + plan.largest.hard_sharing * shared_epochs
 
 
-def _and_repeats(count: int) -> str:
+def _and_replicates(count: int) -> str:
     return f" and {count} repeats of the best" if count else ""
 
 

@@ -45,7 +45,7 @@ class DiskGuard:
     _looked_at: float | None = field(default=None, init=False)
 
     def begin(self) -> None:
-        """What earlier sittings left behind goes."""
+        """What earlier sessions left behind goes."""
         sweep(plan_sweep(self.folders, self.view(), networks=False))
 
     def trial_ended(self, number: int, state: TrialState) -> None:

@@ -86,7 +86,7 @@ def early_stopping(plan: StudyPlan, store: StudyStore) -> EarlyStopping | None:
     if rule is None or not rule.enabled:
         return None
     # Another seed of a point of the front is there to say what that point is worth. Asked in Ray's loop: nobody waits.
-    stopping = EarlyStopping(rule, flop_budget=_budget_at_rungs(plan), is_exempt=store.as_reader().is_confirmation)
+    stopping = EarlyStopping(rule, flop_budget=_budget_at_rungs(plan), is_exempt=store.as_reader().is_replicate)
     for epoch in store.rung_epochs(rule.rungs_until(max_value(plan.config.train.epochs))):
         stopping.record(*epoch)
     return stopping

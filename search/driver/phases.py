@@ -12,7 +12,7 @@ from gatefront.search.planning.search_space import SearchSpace
 from gatefront.search.results.states import DONE_STATES
 from gatefront.search.sampling.filtered_sampler import REPLICATE_OF
 from gatefront.search.sampling.optuna_study import ask
-from gatefront.search.sampling.replicates import due_repeats, start_repeat
+from gatefront.search.sampling.replicates import due_replicates, start_replicate
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.storage.study_store import StudyStore
 
@@ -43,7 +43,7 @@ class StudyProgress:
 
     def phases(self) -> Iterator[StudyPhase]:
         """Each is to be run to its end before the next is asked for; none once a stop is requested."""
-        adopted, repeats = self._still_open(self.recovery.adopted), self._still_open(self.recovery.repeats)
+        adopted, replicates = self._still_open(self.recovery.adopted), self._still_open(self.recovery.replicates)
         before = None
         while not self.stop_request.is_requested and before != (before := self._num_ended()):
             left = self.num_left()
@@ -51,42 +51,42 @@ class StudyProgress:
                 yield StudyPhase(ask=self._ask, adopted=adopted[:left], limit=left, is_search=True)
                 adopted = ()
                 continue
-            due = self._without(repeats)
-            if due or repeats:
+            due = self._without(replicates)
+            if due or replicates:
                 handed_out = iter(due)
                 yield StudyPhase(
-                    ask=lambda: start_repeat(self.study, next(handed_out)),  # noqa: B023  # run before the next round
-                    adopted=repeats,
-                    limit=len(repeats) + len(due),
+                    ask=lambda: start_replicate(self.study, next(handed_out)),  # noqa: B023  # run before the next round
+                    adopted=replicates,
+                    limit=len(replicates) + len(due),
                     is_search=False,
                 )
-                repeats = ()
+                replicates = ()
 
     def num_left(self) -> int:
         """Trials of the search that are still to be done."""
         states = self.store.trial_states().values()
         return max(0, self.store.load().num_trials - sum(state in DONE_STATES for state in states))
 
-    def due_repeats(self) -> list[int]:
-        """The trials still to repeat, beside the repeats that were handed out before."""
+    def due_replicates(self) -> list[int]:
+        """The trials still to repeat, beside the replicates that were handed out before."""
         section = self.space.config.study
         view = self.store.retry_policy(lambda: self.reader.view(self.store.study))
-        return due_repeats(view, points=section.confirm_points, seeds=section.confirm_seeds)
+        return due_replicates(view, points=section.confirm_points, seeds=section.confirm_seeds)
 
     def _still_open(self, adopted: Sequence[optuna.Trial]) -> tuple[optuna.Trial, ...]:
         """Those that this session took over and has not finished meanwhile."""
         states = self.store.told_states()
         return tuple(trial for trial in adopted if states.get(trial.number) not in DONE_STATES)
 
-    def _without(self, repeats: Sequence[optuna.Trial]) -> list[int]:
-        """What is due beside the adopted ``repeats`` that a driver was killed over before they had a row of ours."""
+    def _without(self, replicates: Sequence[optuna.Trial]) -> list[int]:
+        """What is due beside the adopted ``replicates`` that a driver was killed over before they had a row of ours."""
         known = self.store.told_states()
-        unknown = Counter(trial.user_attrs[REPLICATE_OF] for trial in repeats if trial.number not in known)
-        return list((Counter(self.due_repeats()) - unknown).elements())
+        unknown = Counter(trial.user_attrs[REPLICATE_OF] for trial in replicates if trial.number not in known)
+        return list((Counter(self.due_replicates()) - unknown).elements())
 
     def _ask(self) -> optuna.Trial:
         return ask(self.study, self.space)
 
     def _num_ended(self) -> int:
-        """Of all trials, repeats and void ones too: what a round that came to anything has raised."""
+        """Of all trials, replicates and void ones too: what a round that came to anything has raised."""
         return sum(state in DONE_STATES for state in self.store.told_states().values())

@@ -22,20 +22,20 @@ from gatefront.search.storage.study_store import StudyStore
 class Recovery:
     """``num_done`` trials are kept, ``adopted`` go on from their checkpoints, ``num_left`` are handed out in all.
 
-    ``repeats`` go on as well: they confirm trials of the search and are not counted with it.
+    ``replicates`` go on as well: they confirm trials of the search and are not counted with it.
     """
 
     num_done: int
     adopted: tuple[optuna.Trial, ...]
     num_left: int
-    repeats: tuple[optuna.Trial, ...] = ()
+    replicates: tuple[optuna.Trial, ...] = ()
 
 
 def recover(study: optuna.Study, store: StudyStore, space: SearchSpace, *, num_trials: int) -> Recovery:
     """Finish what a dead driver had stored but not told, and collect what it had handed out. Needs the lease."""
     told = store.told_states()
     adopted: list[optuna.Trial] = []
-    repeats: list[optuna.Trial] = []
+    replicates: list[optuna.Trial] = []
     for found in unfinished_trials(study):
         trial = adopt(study, found, space)
         state = told.get(found.number, TrialState.QUEUED)
@@ -46,12 +46,12 @@ def recover(study: optuna.Study, store: StudyStore, space: SearchSpace, *, num_t
         elif state is TrialState.STOPPED_EARLY:
             tell_stopped_early(study, trial)
         else:
-            (repeats if REPLICATE_OF in found.user_attrs else adopted).append(trial)
+            (replicates if REPLICATE_OF in found.user_attrs else adopted).append(trial)
             if found.number in told:
                 store.requeue_trial(found.number)
     num_done = sum(state in DONE_STATES for state in store.trial_states().values())
     num_left = max(0, num_trials - num_done)
-    return Recovery(num_done, tuple(adopted[:num_left]), num_left, tuple(repeats))
+    return Recovery(num_done, tuple(adopted[:num_left]), num_left, tuple(replicates))
 
 
 def give_up_unowned(study: optuna.Study, store: StudyStore) -> None:

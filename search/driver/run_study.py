@@ -106,7 +106,7 @@ def run_study(run: StudyRun) -> StudyState:
 def _work(run: StudyRun) -> bool:
     """Round by round until nothing is left; True if something is, and Ray Tune came to nothing with it."""
     run.store.set_state(StudyState.PREPARING)
-    keeper = _disk_keeper(run)
+    keeper = _disk_guard(run)
     keeper.begin()
     keeper.before_trial()
     train_all = RayReferences(run.workers, run.stop_request)
@@ -125,7 +125,7 @@ def _resume_after_kill(run: StudyRun) -> StudyRun:
     return replace(run, recovery=recovery)
 
 
-def _disk_keeper(run: StudyRun) -> DiskGuard:
+def _disk_guard(run: StudyRun) -> DiskGuard:
     def view() -> StudyView:
         return run.store.retry_policy(lambda: run.reader.view(run.store.study))
 
@@ -199,7 +199,7 @@ def _trainable(run: StudyRun) -> Callable[[dict[str, Any]], None]:
 
 
 def _searcher(run: StudyRun, references: References, work: StudyPhase, keeper: DiskGuard, ask: Ask) -> StudySearcher:
-    gate = ResultValidator(
+    validator = ResultValidator(
         run.study,
         run.store,
         tasks=tuple(task.name for task in run.plan.tasks),
@@ -210,7 +210,7 @@ def _searcher(run: StudyRun, references: References, work: StudyPhase, keeper: D
     searcher = StudySearcher(
         ask=ask,
         make_config=_config_maker(run, references),
-        gate=gate,
+        validator=validator,
         adopted=work.adopted,
         limit=work.limit,
         max_concurrent=run.workers.num_workers,
@@ -246,15 +246,15 @@ def _conclude(run: StudyRun, *, ended_early: bool) -> StudyState:
     num_trials = run.store.load().num_trials
     num_done = sum(state in DONE_STATES for state in states)
     num_complete = states.count(TrialState.COMPLETE)
-    missing = _missing_repeats(run)
+    missing = _missing_replicates(run)
     if num_done < num_trials or missing:
         # Somebody may extend a study in the seconds that its cluster takes to end.
         reason = run.stop_request.reason or (
             "Ray Tune ended early" if ended_early else "more was asked for as it ended"
         )
         state = StudyState.FAILED if ended_early else StudyState.STOPPED
-        repeats = f", {missing} repeats of the best to come" if missing else ""
-        message = f"{num_done} of {num_trials} trials done{repeats}: {reason}."
+        replicates = f", {missing} repeats of the best to come" if missing else ""
+        message = f"{num_done} of {num_trials} trials done{replicates}: {reason}."
     elif num_complete == 0:
         state, message = StudyState.FAILED, f"all {num_trials} trials failed{_stopped_early(states)}."
     else:
@@ -266,16 +266,16 @@ def _conclude(run: StudyRun, *, ended_early: bool) -> StudyState:
     return state
 
 
-def _missing_repeats(run: StudyRun) -> int:
+def _missing_replicates(run: StudyRun) -> int:
     """Repeats that are due, or were handed out and are not done. While the search goes on, none is due yet."""
     if run.progress.num_left():
         return 0
-    states = run.store.trial_states(repeats=True).values()
-    return len(run.progress.due_repeats()) + sum(state in OPEN_STATES for state in states)
+    states = run.store.trial_states(replicates=True).values()
+    return len(run.progress.due_replicates()) + sum(state in OPEN_STATES for state in states)
 
 
 def _repeated(run: StudyRun) -> str:
-    number = list(run.store.trial_states(repeats=True).values()).count(TrialState.COMPLETE)
+    number = list(run.store.trial_states(replicates=True).values()).count(TrialState.COMPLETE)
     return f", the best repeated with {number} other seeds" if number else ""
 
 

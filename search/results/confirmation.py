@@ -1,4 +1,4 @@
-"""How sure a point's Δ_MTL is: what its repeats with other seeds say, and which points they cannot tell apart.
+"""How sure a point's Δ_MTL is: what its replicates with other seeds say, and which points they cannot tell apart.
 
 The trial's own result is not among the samples: it was chosen for being high, so part of it is luck.
 """
@@ -16,7 +16,7 @@ Key = tuple[int, int]
 """A trial's number, and 0 for its own point or which of its derived ones."""
 
 Samples = Mapping[int, float]
-"""Δ_MTL in percent by the number of the repeat that reached it."""
+"""Δ_MTL in percent by the number of the replicate that reached it."""
 
 _MIN_SEEDS = 2
 
@@ -35,12 +35,12 @@ class Confirmation:
         return (self.high - self.low) / 2
 
 
-def repeat_samples(values: Mapping[Key, Point], confirms: Mapping[int, int]) -> dict[Key, dict[int, float]]:
-    """The samples of every point that was repeated; a repeat's derived points are samples of those of equal index.
+def replicate_samples(values: Mapping[Key, Point], confirms: Mapping[int, int]) -> dict[Key, dict[int, float]]:
+    """The samples of every point that was repeated; a replicate's derived points are samples of those of equal index.
 
     Args:
-        values: ``(delta_mtl, flops)`` of all points that count, repeats as well.
-        confirms: by a repeat's number, the trial that it repeats.
+        values: ``(delta_mtl, flops)`` of all points that count, replicates as well.
+        confirms: by a replicate's number, the trial that it repeats.
     """
     found: dict[Key, dict[int, float]] = {}
     for (number, derived), (delta_mtl, _) in values.items():
@@ -61,8 +61,8 @@ def confirmation(samples: Samples) -> Confirmation | None:
 def are_tied(one: Samples, other: Samples) -> bool | None:
     """Whether the 95 % interval of the difference of two points includes 0; None if either is not confirmed.
 
-    Points of the same repeats differ by less than the seeds do, so their differences are compared seed by seed. Others
-    are compared by Welch's interval, which does not assume that both vary alike.
+    Points of the same replicates differ by less than the seeds do, so their differences are compared seed by seed.
+    Others are compared by Welch's interval, which does not assume that both vary alike.
     """
     if len(one) < _MIN_SEEDS or len(other) < _MIN_SEEDS:
         return None

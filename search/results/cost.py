@@ -15,8 +15,8 @@ class StudyCost:
     """Worker time in seconds, and what a worker holds of a ``device``: one CPU core, or a GPU or a share of one.
 
     ``worker_seconds`` is of everything that was trained for this study: all trials, whatever became of them, with their
-    derived points, repeats, and the references that were not there before. The other figures are parts of it or shares;
-    None where there is nothing yet to share it among. ``device_hours`` is the whole in hours of one device.
+    derived points, replicates, and the references that were not there before. The other figures are parts of it or
+    shares; None where there is nothing yet to share it among. ``device_hours`` is the whole in hours of one device.
     """
 
     device: Literal["CPU", "GPU"]
@@ -35,7 +35,7 @@ def study_cost(view: StudyView) -> StudyCost:
     share = summary.gpus_per_worker
     # Lists, as there may be tens of thousands: a generator takes twice as long.
     timed = [point.seconds for point in view.trials if point.seconds is not None]
-    further = [point.seconds or 0.0 for point in (*view.derived, *view.repeats) if point.derived]
+    further = [point.seconds or 0.0 for point in (*view.derived, *view.replicates) if point.derived]
     in_trials = sum(timed) + sum(further)
     num_front = len(view.front)
     return StudyCost(

@@ -105,8 +105,8 @@ class TrialPoint:
     ``derived`` 0 is the trial's own point, others count from 1 and have the trial's state and times.
     ``flop_target`` is what this point asked for, None if only the study's budget bounds it. ``latency_ms`` is the
     median time of a forward pass, if the study measures it. A complete point is feasible if it ``exceeds`` no budget.
-    A repeat ``confirms`` another trial and is on no front. ``delta_mtl`` is what this network was measured to do; what
-    repeats with other seeds say of it is its ``confirmation``, and ``tied_with`` the neighbours on the front that
+    A replicate ``confirms`` another trial and is on no front. ``delta_mtl`` is what this network was measured to do;
+    what replicates with other seeds say of it is its ``confirmation``, and ``tied_with`` the neighbours on the front that
     they cannot tell it from. ``stopped_at`` is Δ_MTL and FLOPs of a trial that was stopped early, as they
     stood after its last epoch.
     """
@@ -137,7 +137,7 @@ class TrialPoint:
 
     @property
     def expected_delta_mtl(self) -> float | None:
-        """What the point is judged by: the mean over its repeats, or its own measurement if it has none."""
+        """What the point is judged by: the mean over its replicates, or its own measurement if it has none."""
         return self.delta_mtl if self.confirmation is None else self.confirmation.mean
 
     @property
@@ -221,7 +221,7 @@ class HypervolumePoint:
 class StudyView:
     """One consistent read of a study for its page. ``revision`` changes whenever anything shown changes.
 
-    ``points`` are the trials; ``derived`` are the further networks of the COMPLETE ones. ``repeats`` are the trials
+    ``points`` are the trials; ``derived`` are the further networks of the COMPLETE ones. ``replicates`` are the trials
     that only confirm others, with their derived points.
     """
 
@@ -232,15 +232,15 @@ class StudyView:
     hypervolume: tuple[HypervolumePoint, ...]
     derived: tuple[TrialPoint, ...] = ()
     events: tuple[StudyEvent, ...] = ()
-    repeats: tuple[TrialPoint, ...] = ()
+    replicates: tuple[TrialPoint, ...] = ()
 
     @property
     def trials(self) -> tuple[TrialPoint, ...]:
-        """Every trial in order of its number, repeats too."""
-        if not self.repeats:
+        """Every trial in order of its number, replicates too."""
+        if not self.replicates:
             return self.points
-        repeats = (point for point in self.repeats if not point.derived)
-        return tuple(sorted((*self.points, *repeats), key=lambda point: point.number))
+        replicates = (point for point in self.replicates if not point.derived)
+        return tuple(sorted((*self.points, *replicates), key=lambda point: point.number))
 
     @property
     def all_points(self) -> tuple[TrialPoint, ...]:

@@ -13,32 +13,34 @@ from gatefront.search.sampling.filtered_sampler import REPLICATE_OF
 from gatefront.search.storage.optuna_internals import begin_trial
 
 
-def due_repeats(view: StudyView, *, points: int, seeds: int) -> list[int]:
-    """The trials to repeat, a number for each repeat that is missing, the best trial's first.
+def due_replicates(view: StudyView, *, points: int, seeds: int) -> list[int]:
+    """The trials to repeat, a number for each replicate that is missing, the best trial's first.
 
-    Chosen are the trials of the best ``points`` points on the front as it was measured; what repeats say of them does
-    not change the choice, else it would wander from one lucky trial to the next. A void repeat is made up for, a
+    Chosen are the trials of the best ``points`` points on the front as it was measured; what replicates say of them
+    does not change the choice, else it would wander from one lucky trial to the next. A void replicate is made up for, a
     failed one is not.
     """
     front = _measured_front(view)
     chosen = list(dict.fromkeys(point.number for point in front[:points]))
     known = Counter(
-        repeat.confirms for repeat in view.repeats if not repeat.derived and repeat.state is not TrialState.VOID
+        replicate.confirms
+        for replicate in view.replicates
+        if not replicate.derived and replicate.state is not TrialState.VOID
     )
     return [number for number in chosen for _ in range(seeds - known[number])]
 
 
-def start_repeat(study: optuna.Study, number: int) -> optuna.Trial:
+def start_replicate(study: optuna.Study, number: int) -> optuna.Trial:
     """A trial with the parameters of trial ``number``, handed out at once: no search can be given it by mistake."""
     (original,) = [found for found in study.get_trials(deepcopy=False) if found.number == number]
     attributes = {**original.user_attrs, REPLICATE_OF: number}
-    repeat = create_trial(
+    replicate = create_trial(
         state=OptunaState.RUNNING,
         params=original.params,
         distributions=original.distributions,
         user_attrs=attributes,
     )
-    return begin_trial(study, repeat)
+    return begin_trial(study, replicate)
 
 
 def _measured_front(view: StudyView) -> list[TrialPoint]:

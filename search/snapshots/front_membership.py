@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from gatefront.search.results.confirmation import Confirmation, Key, Samples, are_tied, confirmation, repeat_samples
+from gatefront.search.results.confirmation import Confirmation, Key, Samples, are_tied, confirmation, replicate_samples
 from gatefront.search.results.outcome import Point
 from gatefront.search.results.pareto import pareto_front
 from gatefront.search.results.point_label import PointLabel
@@ -14,7 +14,7 @@ from gatefront.spaces.budgets.budgets import Budgets, Exceeded
 
 
 class FrontStatus(NamedTuple):
-    """``tied_with`` names the neighbours on the front that its repeats cannot tell it from."""
+    """``tied_with`` names the neighbours on the front that its replicates cannot tell it from."""
 
     is_feasible: bool
     on_front: bool
@@ -33,7 +33,7 @@ def places(facts: StudyRows) -> dict[Key, FrontStatus]:
     once drives a confirmed one off the front if it lies above its interval, as else it may have had more luck. Repeats
     are no points of the front: they are what the mean is made of.
     """
-    samples = repeat_samples(facts.values, facts.confirms)
+    samples = replicate_samples(facts.values, facts.confirms)
     found = {key: confirmation(seeds) for key, seeds in samples.items()}
     confirmed = {key: sure for key, sure in found.items() if sure is not None}
     budgets = budgets_of(facts)

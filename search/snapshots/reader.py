@@ -214,7 +214,7 @@ class StudyReader:
 
 def _points(view: StudyView, number: int) -> list[TrialPoint]:
     """A trial's own point, then those derived from it; none if there is no such trial."""
-    return [point for point in (*view.all_points, *view.repeats) if point.number == number]
+    return [point for point in (*view.all_points, *view.replicates) if point.number == number]
 
 
 def _there(found: Found | None, name: str) -> Found:

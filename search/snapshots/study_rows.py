@@ -76,7 +76,7 @@ class StudyRows:
 
     ``networks`` are those of all ``trials``, whatever their state. ``values`` are of the networks that count: those of
     COMPLETE trials. ``latencies`` are what the workers timed, in milliseconds, also of networks that do not count; they
-    are empty where the study measures none. ``confirms`` says of repeats which trial they repeat.
+    are empty where the study measures none. ``confirms`` says of replicates which trial they repeat.
     ``unfinished_seconds`` is what the epochs of trials took that have not ended.
     """
 

@@ -15,7 +15,7 @@ from gatefront.search.storage.tables.schema import StudyRow, TrialRow
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyStatus:
-    """A study's state, how many of the trials asked for are done (repeats apart), and what people changed."""
+    """A study's state, how many of the trials asked for are done (replicates apart), and what people changed."""
 
     state: StudyState
     num_trials: int

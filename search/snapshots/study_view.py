@@ -19,11 +19,11 @@ from gatefront.search.storage.tables.schema import StudyRow
 
 @dataclass(frozen=True, slots=True)
 class ViewPoints:
-    """All points of a study in order: the trials, the points derived from those that count, and all of the repeats."""
+    """All points of a study in order: the trials, the points derived from those that count, and all replicates."""
 
     trials: tuple[TrialPoint, ...]
     derived: tuple[TrialPoint, ...]
-    repeats: tuple[TrialPoint, ...]
+    replicates: tuple[TrialPoint, ...]
 
 
 def study_view(facts: StudyRows, now: datetime) -> StudyView:
@@ -46,7 +46,7 @@ def assembled_view(
         hypervolume=history,
         derived=points.derived,
         events=facts.events,
-        repeats=points.repeats,
+        replicates=points.replicates,
     )
 
 
@@ -77,12 +77,12 @@ def ordered_points(points: Iterable[TrialPoint]) -> ViewPoints:
     """Part points, in order of trials and derived points, into those of the front's kinds."""
     trials: list[TrialPoint] = []
     derived: list[TrialPoint] = []
-    repeats: list[TrialPoint] = []
+    replicates: list[TrialPoint] = []
     for point in points:
-        kind = repeats if point.confirms is not None else derived if point.derived else trials
+        kind = replicates if point.confirms is not None else derived if point.derived else trials
         kind.append(point)
-    repeats.sort(key=lambda point: point.derived > 0)
-    return ViewPoints(trials=tuple(trials), derived=tuple(derived), repeats=tuple(repeats))
+    replicates.sort(key=lambda point: point.derived > 0)
+    return ViewPoints(trials=tuple(trials), derived=tuple(derived), replicates=tuple(replicates))
 
 
 def reference_points(facts: StudyRows) -> tuple[ReferencePoint, ...]:

@@ -19,7 +19,7 @@ def study_summary(
     history: Sequence[HypervolumePoint],
     state: StudyState,
 ) -> StudySummary:
-    """The line of a study in a list. ``points`` are the trials and the points derived from them, no repeats."""
+    """The line of a study in a list. ``points`` are the trials and the points derived from them, no replicates."""
     row = facts.row
     best = best_point(points)
     return StudySummary(

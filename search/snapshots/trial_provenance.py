@@ -33,11 +33,11 @@ class TrialProvenance:
 def read_trial_provenance(session: Session, study: StudyRow, trial: TrialRow) -> TrialProvenance:
     """From the rows of one trial and the files beside its checkpoint."""
     folder = StudyFolders(Path(study.storage_dir), study.name).trial(trial.number)
-    repeats = sa.select(TrialRow.number).where(TrialRow.study == study.name, TrialRow.confirms == trial.number)
+    replicates = sa.select(TrialRow.number).where(TrialRow.study == study.name, TrialRow.confirms == trial.number)
     roles = sa.select(ReferenceRow.role).where(ReferenceRow.study == study.name).order_by(ReferenceRow.role)
     return TrialProvenance(
         confirms=trial.confirms,
-        confirmed_by=tuple(session.scalars(repeats.order_by(TrialRow.number))),
+        confirmed_by=tuple(session.scalars(replicates.order_by(TrialRow.number))),
         started_from=study.started_from,
         initial=trial.initial or "",
         references=tuple(session.scalars(roles)),

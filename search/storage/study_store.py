@@ -189,7 +189,7 @@ class StudyStore:
             row.finished_at = datetime.now(UTC)
             row.seconds = sum_of_epochs(session, self.study, number)
 
-    def is_confirmation(self, number: int) -> bool:
+    def is_replicate(self, number: int) -> bool:
         """True for a trial that is another seed of an earlier one."""
         with Session(self._engine) as session:
             return require_trial(session, self.study, number).confirms is not None
@@ -204,9 +204,9 @@ class StudyStore:
         with self._writing() as session:
             require_trial(session, self.study, number).state = TrialState.QUEUED
 
-    def trial_states(self, *, repeats: bool = False) -> dict[int, TrialState]:
-        """Of the trials that were asked for; with ``repeats``, of those that confirm others instead."""
-        kind = TrialRow.confirms.is_not(None) if repeats else TrialRow.confirms.is_(None)
+    def trial_states(self, *, replicates: bool = False) -> dict[int, TrialState]:
+        """Of the trials that were asked for; with ``replicates``, of those that confirm others instead."""
+        kind = TrialRow.confirms.is_not(None) if replicates else TrialRow.confirms.is_(None)
         with Session(self._engine) as session:
             rows = session.execute(sa.select(TrialRow.number, TrialRow.state).where(TrialRow.study == self.study, kind))
             return {number: TrialState(state) for number, state in rows}

@@ -111,7 +111,7 @@ def test_epochs_of_trials_under_way_are_paid_for(store: StudyStore, url: str) ->
 def test_another_seed_is_known_as_such(engine: sa.Engine, store: StudyStore) -> None:
     with Session(engine) as session, session.begin():
         session.execute(sa.update(TrialRow).where(TrialRow.number == 3).values(confirms=0))
-    assert [store.is_confirmation(number) for number in range(4)] == [False, False, False, True]
+    assert [store.is_replicate(number) for number in range(4)] == [False, False, False, True]
 
 
 def test_gates_of_every_epoch_come_back_as_they_were_reported(store: StudyStore, url: str) -> None:

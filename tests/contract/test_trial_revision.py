@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from gatefront.search.errors import StudyNotFoundError
 from gatefront.search.results.latency import Latency
-from gatefront.search.sampling.replicates import start_repeat
+from gatefront.search.sampling.replicates import start_replicate
 from gatefront.search.service.amendments import unvoid_trial, void_trial
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.storage.database.engine import open_optuna_storage
@@ -67,7 +67,7 @@ def test_a_page_is_read_again_when_it_may_show_something_else(
         return is_new
 
     def begin(confirms: int | None = None) -> optuna.Trial:
-        trial = study.ask() if confirms is None else start_repeat(study, confirms)
+        trial = study.ask() if confirms is None else start_replicate(study, confirms)
         store.open_trial(trial.number, params=trial.params, seed=trial.number, num_epochs=3, confirms=confirms)
         store.start_attempt(trial.number, "host:1")
         return trial
@@ -88,10 +88,10 @@ def test_a_page_is_read_again_when_it_may_show_something_else(
     assert not changed()
     finish(other, -1.0)  # takes the first one's place on the front
     assert changed()
-    repeats = [begin(confirms=0), begin(confirms=0)]
+    replicates = [begin(confirms=0), begin(confirms=0)]
     assert not changed()
-    for repeat, delta_mtl in zip(repeats, (-4.0, -5.0), strict=True):
-        finish(repeat, delta_mtl)
+    for replicate, delta_mtl in zip(replicates, (-4.0, -5.0), strict=True):
+        finish(replicate, delta_mtl)
     assert changed()  # its mean is another now
     void_trial(engine, "digits", 0, "the wrong labels")
     assert changed()

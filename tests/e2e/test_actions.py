@@ -131,7 +131,7 @@ def test_a_study_is_stopped_extended_and_capped_each_confirmed(page: Page, pages
     button(page, "Hour cap …").click()
     page.get_by_label("Hours at most").and_(page.locator("#study-hours")).fill("1.5")
     button(page, "Set the cap").click()
-    expect(page.get_by_text("The sitting is capped at 1.5 h.")).to_be_visible()
+    expect(page.get_by_text("The session is capped at 1.5 h.")).to_be_visible()
     assert pages.control.calls == [
         ("stop", "digits", "dashboard"),
         ("extend", "digits", 8, "dashboard"),

@@ -241,8 +241,8 @@ def test_the_best_is_repeated_with_other_seeds_and_a_study_can_be_extended(gatef
     assert (after["state"], after["state_counts"], after["num_done"]) == ("COMPLETE", {"COMPLETE": 2}, 2)
     assert after["trials"][best]["confirmation"]["seeds"] == 2
     # The same settings from another seed: not the same network.
-    repeats = [repeat["delta_mtl"] for repeat in after["repeats"]]
-    assert len({*repeats, after["trials"][best]["delta_mtl"]}) > 1
+    replicates = [replicate["delta_mtl"] for replicate in after["repeats"]]
+    assert len({*replicates, after["trials"][best]["delta_mtl"]}) > 1
 
     gatefront.run("extend", "tiny", "--trials", "1")
     assert gatefront.status()["state"] == "STOPPED"

@@ -63,7 +63,7 @@ class Strategy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainOutcome:
-    """``metrics`` of the validation split after the last epoch; ``seconds`` over all sittings."""
+    """``metrics`` of the validation split after the last epoch; ``seconds`` over all sessions."""
 
     metrics: Mapping[str, float]
     seconds: float

@@ -38,7 +38,7 @@ def form(studies: Sequence[str]) -> Component:
         ],
         gutter="md",
     )
-    return html.Div([html.Div(columns, className="block"), html.Div(_sitting_card(studies), className="block")])
+    return html.Div([html.Div(columns, className="block"), html.Div(_session_card(studies), className="block")])
 
 
 def uploaded_text(contents: str) -> str:
@@ -142,7 +142,7 @@ def _file_card() -> Component:
     )
 
 
-def _sitting_card(studies: Sequence[str]) -> Component:
+def _session_card(studies: Sequence[str]) -> Component:
     return card(
         "This start",
         _pair(

@@ -60,7 +60,7 @@ _DIALOGS = (
     ),
     Dialog(
         key="hours", button="Hour cap", title="Change the cap on hours?", confirm="Set the cap",
-        words="It counts from the start of this sitting of the driver; when it is reached, the study stops cleanly.",
+        words="It counts from the start of this session of the driver; when it is reached, the study stops cleanly.",
         fields=(
             (
                 ids.STUDY_HOURS,
@@ -168,7 +168,7 @@ def study_acts(control: StudyControl) -> tuple[Callable[..., str], ...]:
     def set_hours(study: str, hours: float | str | None) -> str:
         cap = _number(hours)
         control.set_hours(study, cap, actor=ACTOR)
-        return "The cap was taken away." if cap is None else f"The sitting is capped at {cap:g} h."
+        return "The cap was taken away." if cap is None else f"The session is capped at {cap:g} h."
 
     return stop, resume, extend, set_hours
 

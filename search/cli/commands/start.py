@@ -183,7 +183,7 @@ def _shown(reader: StudyReader, study: str, mode: str) -> Iterator[None]:
 
 
 def _plan_line(recovery: Recovery) -> str:
-    requeued = len(recovery.adopted) + len(recovery.repeats)
+    requeued = len(recovery.adopted) + len(recovery.replicates)
     return (
         f"kept {recovery.num_done} finished trials, re-queued {requeued} from their checkpoints, "
         f"{recovery.num_left - len(recovery.adopted)} new ones remain"

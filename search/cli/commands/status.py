@@ -91,7 +91,7 @@ def status_document(view: StudyView) -> dict[str, Any]:
         "references": list(view.references),
         "trials": list(view.points),
         "derived": [point_document(view, point) for point in view.derived],
-        "repeats": [point_document(view, point) for point in view.repeats],
+        "repeats": [point_document(view, point) for point in view.replicates],
         "events": list(view.events),
     }
 
@@ -126,8 +126,8 @@ def _status_lines(view: StudyView) -> list[str]:
     counts = ", ".join(f"{count} {state}" for state, count in sorted(summary.state_counts.items()))
     derived = f"; {len(view.derived)} points derived from them" if view.derived else ""
     lines.append(f"trials: {counts or 'none so far'}{derived}")
-    if view.repeats:
-        lines.append(_repeats_line(view))
+    if view.replicates:
+        lines.append(_replicates_line(view))
     budget = "no cap" if summary.flop_budget is None else _flops_of(summary, summary.flop_budget)
     lines.append(
         f"budget: {budget}{_parameter_cap(summary)}; single-task {format_flops(summary.single_task_flops)}, "
@@ -156,9 +156,9 @@ def _event_line(event: StudyEvent) -> str:
     return f"{event.at:%Y-%m-%d %H:%M} UTC {_EVENTS[event.kind]}{actor}: {event.detail}"
 
 
-def _repeats_line(view: StudyView) -> str:
+def _replicates_line(view: StudyView) -> str:
     """``repeats with other seeds: trial 7, 3 COMPLETE``."""
-    counts = Counter((point.confirms, point.state) for point in view.repeats if not point.derived)
+    counts = Counter((point.confirms, point.state) for point in view.replicates if not point.derived)
     return "repeats with other seeds: " + "; ".join(
         f"of trial {number}, {count} {state}" for (number, state), count in counts.items()
     )

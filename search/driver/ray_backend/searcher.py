@@ -29,7 +29,7 @@ class StudySearcher(Searcher):
     Args:
         ask: the next new trial.
         make_config: the Ray config of a trial.
-        gate: takes results in.
+        validator: checks and stores results.
         adopted: interrupted trials; they keep number, parameters and checkpoint.
         limit: how many trials to hand out, adopted ones included.
         max_concurrent: no more trials at a time, so that each is sampled with all that is known by then.
@@ -43,7 +43,7 @@ class StudySearcher(Searcher):
         *,
         ask: Ask,
         make_config: MakeConfig,
-        gate: ResultValidator,
+        validator: ResultValidator,
         adopted: Sequence[optuna.Trial],
         limit: int,
         max_concurrent: int,
@@ -52,13 +52,13 @@ class StudySearcher(Searcher):
         super().__init__()
         self._ask = ask
         self._make_config = make_config
-        self._gate = gate
+        self._validator = validator
         self._adopted = list(adopted)
         self._left = limit
         self._max_concurrent = max_concurrent
         self._stop_request = stop_request
         self.before_trial: Callable[[], None] = lambda: None
-        self._write_queue = WriteQueue(gate.retry_policy)
+        self._write_queue = WriteQueue(validator.retry_policy)
         self._next: Future[Handout] | None = None
         self._live: dict[str, optuna.Trial] = {}
         self._last_seen: dict[str, object] = {}
@@ -109,9 +109,9 @@ class StudySearcher(Searcher):
         causes = give_up({trial.number: self._workers.get(trial_id, "") for trial_id, trial in self._live.items()})
         for trial_id, trial in list(self._live.items()):
             if trial.number in causes:
-                self._gate.fail(trial, causes[trial.number], is_deterministic=True)
+                self._validator.fail(trial, causes[trial.number], is_deterministic=True)
             else:
-                self._gate.interrupt(trial)
+                self._validator.interrupt(trial)
             self._forget(trial_id)
 
     def save(self, checkpoint_path: str) -> None:
@@ -146,7 +146,7 @@ class StudySearcher(Searcher):
         if isinstance(message, TrialInterrupted):
             # What stopped this trial stops the others, too: the study ends cleanly and waits for a resume.
             self._stop_request.request_once(message.cause)
-        if self._gate.receive(trial, message):
+        if self._validator.receive(trial, message):
             self._forget(trial_id)
 
     def _end(self, trial_id: str, result: dict[str, Any] | None, *, error: bool) -> None:
@@ -157,15 +157,15 @@ class StudySearcher(Searcher):
             return
         # Before the stop request: what was judged is done, even if the study was asked to stop meanwhile.
         if trial_id in self._stops:
-            self._gate.stop_early(trial, self._stops[trial_id])
+            self._validator.stop_early(trial, self._stops[trial_id])
         elif self._stop_request.is_requested:
-            self._gate.interrupt(trial)
+            self._validator.interrupt(trial)
         elif error:
             attempts = self._attempts.get(trial_id, 0)
             cause = self._causes.get(trial_id, "")
-            self._gate.fail(trial, f"the worker died, {attempts} of {attempts} attempts. {cause}".strip())
+            self._validator.fail(trial, f"the worker died, {attempts} of {attempts} attempts. {cause}".strip())
         else:
-            self._gate.fail(trial, "the worker ended without a result.")
+            self._validator.fail(trial, "the worker ended without a result.")
         self._forget(trial_id)
 
     def _forget(self, trial_id: str) -> None:

@@ -131,7 +131,7 @@ class SimulatedStudy:
         return StudySearcher(
             ask=lambda: ask(self.study, self._space),
             make_config=self._make_config,
-            gate=ResultValidator(self.study, self.store, tasks=(_TASK,), budgets=self._space.budgets),
+            validator=ResultValidator(self.study, self.store, tasks=(_TASK,), budgets=self._space.budgets),
             adopted=recovery.adopted,
             limit=recovery.num_left,
             max_concurrent=self._num_workers,

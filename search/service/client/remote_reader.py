@@ -48,7 +48,7 @@ class RemoteReader:
             summary=_summary(detail["study"]),
             points=tuple(point for point in points if point.confirms is None and not point.derived),
             derived=tuple(point for point in points if point.confirms is None and point.derived),
-            repeats=tuple(point for point in points if point.confirms is not None),
+            replicates=tuple(point for point in points if point.confirms is not None),
             references=_REFERENCES.validate_python(detail["references"]),
             hypervolume=_HYPERVOLUMES.validate_python(detail["hypervolume"]),
             events=_EVENTS.validate_python(self._all(study_path(study, "events"))),

@@ -52,7 +52,7 @@ class FrontMembershipCache:
 
 
 def _repeated(facts: StudyRows) -> set[Key]:
-    """The repeats' points and those that they repeat."""
+    """The replicates' points and those that they repeat."""
     if not facts.confirms:
         return set()
     trials = facts.confirms.keys() | facts.confirms.values()

@@ -50,7 +50,7 @@ def kept_networks(view: StudyView, *, spare: int = _SPARE_TRIALS) -> Set[Key]:
     if view.best is not None:
         kept.add(_key(view.best))
     kept.update(_key(point) for point in _near_the_front(points, spare))
-    repeated = {point.confirms for point in view.repeats}
+    repeated = {point.confirms for point in view.replicates}
     return kept | {_key(point) for point in view.points if point.number in repeated}
 
 

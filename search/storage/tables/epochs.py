@@ -85,7 +85,7 @@ def read_unfinished_seconds(session: Session, study: str, numbers: Collection[in
 
 
 def sum_of_epochs(session: Session, study: str, number: int) -> float:
-    """Seconds that one trial's epochs took, over all its sittings."""
+    """Seconds that one trial's epochs took, over all its sessions."""
     total = sa.select(sa.func.sum(EpochRow.seconds)).where(EpochRow.study == study, EpochRow.number == number)
     return session.scalar(total) or 0.0
 

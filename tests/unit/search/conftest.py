@@ -118,7 +118,7 @@ def make_epoch(epoch: int) -> EpochReport:
 
 @dataclass
 class TableStudy:
-    """One sitting of a study whose workers read their results from a table."""
+    """One session of a study whose workers read their results from a table."""
 
     url: str
     space: SearchSpace
@@ -196,7 +196,7 @@ def open_table_study(tmp_path: Path) -> OpenStudy:
             return StudySearcher(
                 ask=work.ask,
                 make_config=make_config,
-                gate=ResultValidator(study, store, tasks=TASKS, budgets=budgets, latency=config.latency_rule),
+                validator=ResultValidator(study, store, tasks=TASKS, budgets=budgets, latency=config.latency_rule),
                 adopted=work.adopted,
                 limit=work.limit,
                 max_concurrent=max_concurrent,

@@ -107,7 +107,7 @@ def _write_record(path: Path, key: str, result: NetworkResult) -> None:
 
 
 def _read_record(path: Path, key: str) -> NetworkResult | None:
-    """A derived point that an earlier sitting of the same trial finished; None if there is none."""
+    """A derived point that an earlier session of the same trial finished; None if there is none."""
     if not path.is_file():
         return None
     try:

@@ -108,7 +108,7 @@ def _add_trials(routes: APIRouter, reader: StudyReader, replies: ResponseCache) 
 
         def make() -> Page[Trial]:
             view = reader.view(study)
-            return Page[Trial].of([*view.points, *view.derived, *view.repeats], limit, offset)
+            return Page[Trial].of([*view.points, *view.derived, *view.replicates], limit, offset)
 
         return await replies.reply(request, lambda: reader.revision(study), make)
 

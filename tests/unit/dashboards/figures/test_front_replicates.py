@@ -22,12 +22,12 @@ SURE = Confirmation(mean=-3.6, low=-4.1, high=-3.1, seeds=3)
 @pytest.fixture
 def confirmed(view: StudyView) -> StudyView:
     """Trial 7, the best, is confirmed; three repeats of it follow."""
-    repeats = tuple(
+    replicates = tuple(
         replace(view.points[7], number=number, confirms=7, on_front=False, delta_mtl=-3.6) for number in (12, 13, 14)
     )
     points = tuple(_confirm(point) if point.number == 7 else point for point in view.points)
     summary = replace(view.summary, hypervolume_band=(0.5, 0.75), best_delta_mtl=-3.6)
-    return replace(view, points=points, repeats=repeats, summary=summary)
+    return replace(view, points=points, replicates=replicates, summary=summary)
 
 
 def _confirm(point: TrialPoint) -> TrialPoint:

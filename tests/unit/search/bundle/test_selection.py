@@ -97,7 +97,7 @@ def test_a_confirmed_network_is_preferred_to_a_lucky_one() -> None:
 
 
 def test_a_repeat_can_be_asked_for_and_is_not_taken_unasked() -> None:
-    view = replace(_view(_point(1, 5.0, 900)), repeats=(replace(_point(2, 9.0, 900), confirms=1),))
+    view = replace(_view(_point(1, 5.0, 900)), replicates=(replace(_point(2, 9.0, 900), confirms=1),))
     assert choose_point(view, budgets=Budgets(), label=None).number == 1
     assert choose_point(view, budgets=Budgets(), label=PointLabel(2)).number == 2
 

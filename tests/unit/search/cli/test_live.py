@@ -82,7 +82,7 @@ def test_a_log_without_room_takes_the_line_and_not_the_study(open_table_study: O
     assert "trial 0 COMPLETE" in " ".join(tried)
 
 
-def test_what_an_earlier_sitting_did_is_no_news(open_table_study: OpenStudy) -> None:
+def test_what_an_earlier_session_did_is_no_news(open_table_study: OpenStudy) -> None:
     study = open_table_study()
     study.searcher.suggest("a")
     study.finish("a")

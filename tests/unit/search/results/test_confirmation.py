@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatefront.search.results.confirmation import are_tied, confirmation, repeat_samples
+from gatefront.search.results.confirmation import are_tied, confirmation, replicate_samples
 
 DELTAS = st.floats(-100.0, 100.0, allow_nan=False)
 
@@ -88,5 +88,5 @@ def test_samples_are_of_the_same_trial_and_the_same_derived_point() -> None:
         (14, 0): (9.0, 10),
     }  # fmt: skip
     # Trial 3 is void, so it has no values, and 14 repeats nothing that counts.
-    found = repeat_samples(values, {12: 7, 13: 7, 14: 3})
+    found = replicate_samples(values, {12: 7, 13: 7, 14: 3})
     assert found == {(7, 0): {12: 0.8, 13: 0.9}, (7, 1): {12: 0.2}}

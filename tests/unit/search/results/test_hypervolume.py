@@ -22,10 +22,10 @@ Drawn = tuple[int, int, bool, tuple[int, int] | None]
 
 def new_point(number: int, drawn: Drawn) -> TrialPoint:
     """Of what was drawn: Δ_MTL, FLOPs, whether it is feasible, and mean and half width of its repeats."""
-    delta_mtl, flops, is_feasible, repeats = drawn
+    delta_mtl, flops, is_feasible, replicates = drawn
     sure = None
-    if repeats is not None:
-        mean, half_width = repeats
+    if replicates is not None:
+        mean, half_width = replicates
         sure = Confirmation(mean=mean, low=mean - half_width, high=mean + half_width, seeds=3)
     return TrialPoint(
         number=number, state=TrialState.COMPLETE, cause="", delta_mtl=float(delta_mtl), flops=flops, num_parameters=1,

@@ -11,7 +11,7 @@ from gatefront.search.driver.worker.messages import TrialFailed
 from gatefront.search.results.best_point import best_point
 from gatefront.search.results.records import StudyView, TrialPoint
 from gatefront.search.results.states import TrialState
-from gatefront.search.sampling.replicates import due_repeats
+from gatefront.search.sampling.replicates import due_replicates
 from gatefront.search.service.amendments import extend, void_trial
 from gatefront.search.snapshots.front_membership import FrontStatus, places
 from gatefront.search.snapshots.reader import StudyReader
@@ -75,7 +75,7 @@ def test_the_search_comes_first_and_then_nothing_but_the_repeats(open_table_stud
             study.searcher.suggest(f"{work.is_search}{position}")
             study.finish(f"{work.is_search}{position}")
     assert kinds == [(True, 6), (False, 3)]
-    assert open_table_study().progress.due_repeats() == []
+    assert open_table_study().progress.due_replicates() == []
 
 
 def test_repeats_have_the_parameters_of_the_best_and_are_counted_apart(open_table_study: OpenStudy) -> None:
@@ -85,9 +85,9 @@ def test_repeats_have_the_parameters_of_the_best_and_are_counted_apart(open_tabl
     found = view(study)
     assert [point.number for point in found.points] == [0, 1, 2, 3, 4, 5]
     assert found.summary.state_counts == {TrialState.COMPLETE: 6}
-    assert [(repeat.number, repeat.confirms) for repeat in found.repeats] == [(6, 2), (7, 2), (8, 2)]
-    assert all(repeat.params == found.points[2].params for repeat in found.repeats)
-    assert not any(repeat.on_front for repeat in found.repeats)
+    assert [(replicate.number, replicate.confirms) for replicate in found.replicates] == [(6, 2), (7, 2), (8, 2)]
+    assert all(replicate.params == found.points[2].params for replicate in found.replicates)
+    assert not any(replicate.on_front for replicate in found.replicates)
     assert len(found.hypervolume) == 6
     assert found.summary.seconds_spent == 9 * 12.0
     assert [point.number for point in found.trials] == list(range(9))
@@ -154,7 +154,7 @@ def test_derived_points_are_confirmed_with_their_trial(open_table_study: OpenStu
     assert derived["5.2"].confirmation is None
     # Own and derived differ by a tenth in every seed: less than the seeds do, and yet never the other way round.
     assert (found.points[5].tied_with, derived["5.1"].tied_with) == ((), ())
-    assert {point.label for point in found.repeats if point.derived} == {"6.1", "7.1", "8.1"}
+    assert {point.label for point in found.replicates if point.derived} == {"6.1", "7.1", "8.1"}
 
 
 def test_neighbours_that_overlap_are_tied(open_table_study: OpenStudy) -> None:
@@ -162,7 +162,12 @@ def test_neighbours_that_overlap_are_tied(open_table_study: OpenStudy) -> None:
     search_all(study)
     repeat_all(study, -1.0, -1.2, -1.3, -1.4)
     found = view(study)
-    assert [(repeat.number, repeat.confirms) for repeat in found.repeats] == [(6, 2), (7, 2), (8, 4), (9, 4)]
+    assert [(replicate.number, replicate.confirms) for replicate in found.replicates] == [
+        (6, 2),
+        (7, 2),
+        (8, 4),
+        (9, 4),
+    ]
     assert (found.points[2].tied_with, found.points[4].tied_with) == (("4",), ("2",))
     # Trial 0 is a neighbour of 4 as well, and nobody knows how sure it is.
     assert found.points[0].tied_with == ()
@@ -178,12 +183,12 @@ def test_a_repeat_that_was_interrupted_goes_on(open_table_study: OpenStudy) -> N
     study.finish("b", delta_mtl=-1.2)
 
     again = open_table_study(max_concurrent=9)
-    assert [trial.number for trial in again.recovery.repeats] == [6]
+    assert [trial.number for trial in again.recovery.replicates] == [6]
     assert (again.recovery.adopted, again.recovery.num_left) == ((), 0)
     work = next(again.progress.phases())
     again.searcher = again.hand_out(work)
     assert [again.searcher.suggest(f"r{n}")["trial_number"] for n in range(work.limit)] == [6, 8]
-    assert [(repeat.number, repeat.confirms) for repeat in view(again).repeats] == [(6, 2), (7, 2), (8, 2)]
+    assert [(replicate.number, replicate.confirms) for replicate in view(again).replicates] == [(6, 2), (7, 2), (8, 2)]
     for name in ("r0", "r1"):
         again.finish(name, delta_mtl=-1.2)
     assert next(again.progress.phases(), None) is None
@@ -222,7 +227,7 @@ def test_after_an_extension_a_new_best_is_repeated_too(open_table_study: OpenStu
     again = open_table_study()
     again.searcher.suggest("more")
     again.finish("more", delta_mtl=0.5, flops=599)
-    assert again.progress.due_repeats() == [9, 9, 9]
+    assert again.progress.due_replicates() == [9, 9, 9]
 
 
 def test_void_repeats_are_made_up_for_and_failed_ones_are_not(open_table_study: OpenStudy) -> None:
@@ -234,12 +239,12 @@ def test_void_repeats_are_made_up_for_and_failed_ones_are_not(open_table_study: 
     study.finish("a", delta_mtl=-1.2)
     study.finish("b", delta_mtl=-1.4)
     study.work("c", TrialFailed("out of memory"))
-    assert study.progress.due_repeats() == []
+    assert study.progress.due_replicates() == []
     found = view(study).points[2].confirmation
     assert found is not None
     assert found.seeds == 2
     void_trial(study.store._engine, "table", 6, "the wrong data")
-    assert study.progress.due_repeats() == [2]
+    assert study.progress.due_replicates() == [2]
     assert view(study).points[2].confirmation is None
 
 
@@ -261,7 +266,7 @@ def test_repeats_of_a_void_trial_say_nothing(open_table_study: OpenStudy) -> Non
 def test_how_many_are_due(open_table_study: OpenStudy, points: int, seeds: int, due: list[int]) -> None:
     study = open_table_study(max_concurrent=9)
     search_all(study)
-    assert due_repeats(view(study), points=points, seeds=seeds) == due
+    assert due_replicates(view(study), points=points, seeds=seeds) == due
 
 
 def test_a_study_without_a_front_has_nothing_to_repeat(open_table_study: OpenStudy) -> None:
@@ -279,7 +284,7 @@ def test_a_trial_that_was_derived_from_is_repeated_once(open_table_study: OpenSt
     study.searcher.suggest("b")
     study.finish("b", delta_mtl=-3.0, flops=420)
     # The two best points are of one trial; the third is not asked for.
-    assert due_repeats(view(study), points=2, seeds=3) == [0, 0, 0]
+    assert due_replicates(view(study), points=2, seeds=3) == [0, 0, 0]
 
 
 def test_an_extension_during_the_search_is_taken_up_by_it(open_table_study: OpenStudy) -> None:
@@ -308,12 +313,12 @@ def test_nothing_is_begun_once_a_drain_is_requested(open_table_study: OpenStudy)
 
 @given(
     outcomes=st.lists(st.tuples(st.integers(-9, 9), st.integers(1, 5)), min_size=1, max_size=6),
-    repeats=st.lists(st.tuples(st.integers(0, 5), st.integers(-9, 9)), max_size=8),
+    replicates=st.lists(st.tuples(st.integers(0, 5), st.integers(-9, 9)), max_size=8),
 )
-def test_the_best_is_on_the_front(outcomes: list[tuple[int, int]], repeats: list[tuple[int, int]]) -> None:
+def test_the_best_is_on_the_front(outcomes: list[tuple[int, int]], replicates: list[tuple[int, int]]) -> None:
     values = {(number, 0): (float(delta), flops) for number, (delta, flops) in enumerate(outcomes)}
-    confirms = {6 + position: number for position, (number, _) in enumerate(repeats)}
-    values |= {(6 + position, 0): (float(delta), 3) for position, (_, delta) in enumerate(repeats)}
+    confirms = {6 + position: number for position, (number, _) in enumerate(replicates)}
+    values |= {(6 + position, 0): (float(delta), 3) for position, (_, delta) in enumerate(replicates)}
     found = places(facts_of(values, confirms))
     points = [point_at(key, values[key], place) for key, place in found.items() if key[0] not in confirms]
     best = best_point(points)

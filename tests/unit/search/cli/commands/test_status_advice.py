@@ -1,4 +1,4 @@
-"""Cost and advice reach the person: in `status`, in `front`, in their JSON, and at the end of a sitting."""
+"""Cost and advice reach the person: in `status`, in `front`, in their JSON, and at the end of a session."""
 
 import json
 from collections.abc import Callable

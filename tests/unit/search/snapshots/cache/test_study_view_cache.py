@@ -174,7 +174,7 @@ def test_what_is_kept_is_what_a_full_read_finds(
         if action == "look":
             one, other = life.kept_and_full(kept)
             assert one == other
-            numbers = [point.number for point in (*other.points, *other.repeats)]
+            numbers = [point.number for point in (*other.points, *other.replicates)]
             fresh = StudyReader(life.url)
             assert [reader.trial("s", number) for number in numbers] == [fresh.trial("s", number) for number in numbers]
         else:

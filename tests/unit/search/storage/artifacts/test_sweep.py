@@ -321,7 +321,7 @@ def _view_of(view: StudyView, values: list[tuple[float, int]]) -> StudyView:
         replace(pattern, number=number, delta_mtl=delta, flops=flops, on_front=is_on)
         for number, ((delta, flops), is_on) in enumerate(zip(values, on_front, strict=True))
     )
-    return replace(view, points=points, derived=(), repeats=())
+    return replace(view, points=points, derived=(), replicates=())
 
 
 def _bare_view(points: dict[tuple[int, int], tuple[float, int]]) -> Any:
@@ -341,4 +341,4 @@ def _bare_view(points: dict[tuple[int, int], tuple[float, int]]) -> Any:
         )
         for ((number, derived), (delta, flops)), is_on in zip(points.items(), front, strict=True)
     )
-    return SimpleNamespace(all_points=rows, points=(), repeats=(), best=None)
+    return SimpleNamespace(all_points=rows, points=(), replicates=(), best=None)

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from optuna.distributions import FloatDistribution
 
 from gatefront.search.results.states import TrialState
-from gatefront.search.sampling.replicates import due_repeats, start_repeat
+from gatefront.search.sampling.replicates import due_replicates, start_replicate
 from gatefront.search.service.amendments import void_trial
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.storage.database.engine import open_optuna_storage
@@ -38,29 +38,31 @@ def test_repeats_are_told_apart_and_make_the_mean(
         study.tell(trial, [delta_mtl, BUDGET])
 
     finish(study.ask({"gates.tau": FloatDistribution(0, 1)}), -2.0)
-    due = due_repeats(reader.view("digits"), points=1, seeds=2)
+    due = due_replicates(reader.view("digits"), points=1, seeds=2)
     assert due == [0, 0]
     for number, delta_mtl in zip(due, (-3.0, -5.0), strict=True):
-        finish(start_repeat(study, number), delta_mtl, confirms=number)
+        finish(start_replicate(study, number), delta_mtl, confirms=number)
 
     assert store.trial_states() == {0: TrialState.COMPLETE}
-    assert store.trial_states(repeats=True) == {1: TrialState.COMPLETE, 2: TrialState.COMPLETE}
+    assert store.trial_states(replicates=True) == {1: TrialState.COMPLETE, 2: TrialState.COMPLETE}
     assert set(store.told_states()) == {0, 1, 2}
     view = reader.view("digits")
     (point,) = view.points
     assert point.confirmation is not None
     assert (point.delta_mtl, point.expected_delta_mtl, point.confirmation.seeds) == (-2.0, -4.0, 2)
-    assert [(repeat.number, repeat.confirms, repeat.params == point.params) for repeat in view.repeats] == [
+    assert [
+        (replicate.number, replicate.confirms, replicate.params == point.params) for replicate in view.replicates
+    ] == [
         (1, 0, True),
         (2, 0, True),
     ]
     assert view.summary.best_delta_mtl == -4.0
-    assert due_repeats(view, points=1, seeds=2) == []
+    assert due_replicates(view, points=1, seeds=2) == []
     # Each trial's own page says the same as the study's.
     assert reader.trial("digits", 0).point == point
-    assert reader.trial("digits", 2).point == view.repeats[1]
+    assert reader.trial("digits", 2).point == view.replicates[1]
 
     void_trial(engine, "digits", 2, "the wrong data")
     view = reader.view("digits")
     assert view.points[0].confirmation is None
-    assert due_repeats(view, points=1, seeds=2) == [0]
+    assert due_replicates(view, points=1, seeds=2) == [0]
