@@ -106,7 +106,7 @@ def _node_centers(links: Sequence[Flow], num_tasks: int) -> dict[tuple[int, int]
 def _ends(link: Flow) -> tuple[tuple[int, int], tuple[int, int]]:
     """The nodes, as stage and lane; lane 0 is the shared trunk."""
     own = link.task + 1
-    return (link.stage, own if link.from_own else 0), (link.stage + 1, own if link.to_own else 0)
+    return (link.stage, own if link.from_own else 0), (link.next_stage, own if link.to_own else 0)
 
 
 def _node_name(tasks: tuple[str, ...], lane: int, stage: Stage, is_end: bool) -> str:
@@ -122,9 +122,8 @@ def _link_words(link: Flow, tasks: tuple[str, ...], found: tuple[Stage, ...]) ->
         (True, False): "comes back to the shared branch",
         (True, True): "stays its own",
     }[link.from_own, link.to_own]
-    return (
-        f"{tasks[link.task]}: {100 * link.share:.0f} % {words}, {found[link.stage].name} → {found[link.stage + 1].name}"
-    )
+    start, end = found[link.stage].name, found[link.next_stage].name
+    return f"{tasks[link.task]}: {100 * link.share:.0f} % {words}, {start} → {end}"
 
 
 def flops_figure(gate_map: GateMap, scheme: Scheme) -> go.Figure:

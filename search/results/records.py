@@ -106,8 +106,8 @@ class TrialPoint:
     ``flop_target`` is what this point asked for, None if only the study's budget bounds it. ``latency_ms`` is the
     median time of a forward pass, if the study measures it. A complete point is feasible if it ``exceeds`` no budget.
     A replicate ``confirms`` another trial and is on no front. ``delta_mtl`` is what this network was measured to do;
-    what replicates with other seeds say of it is its ``confirmation``, and ``tied_with`` the neighbours on the front that
-    they cannot tell it from. ``stopped_at`` is Δ_MTL and FLOPs of a trial that was stopped early, as they
+    what replicates with other seeds say of it is its ``confirmation``, and ``tied_with`` the neighbours on the front
+    that they cannot tell it from. ``stopped_at`` is Δ_MTL and FLOPs of a trial that was stopped early, as they
     stood after its last epoch.
     """
 

@@ -22,7 +22,8 @@ class FilteredSampler(BaseSampler):
     """``inner`` without the ``hidden`` trials and without replicates, and with the ``added`` ones before all others.
 
     Optuna cannot change a trial that it was told of, so a void one stays in its tables; here it is left out. A
-    replicate is no proposal of the sampler's, and what is learned about a setting should not depend on whether it was repeated.
+    replicate is no proposal of the sampler's, and what is learned about a setting should not depend on whether it was
+    repeated.
     """
 
     def __init__(self, inner: BaseSampler, hidden: Hidden, added: Sequence[FrozenTrial] = ()) -> None:

@@ -17,8 +17,8 @@ def due_replicates(view: StudyView, *, points: int, seeds: int) -> list[int]:
     """The trials to repeat, a number for each replicate that is missing, the best trial's first.
 
     Chosen are the trials of the best ``points`` points on the front as it was measured; what replicates say of them
-    does not change the choice, else it would wander from one lucky trial to the next. A void replicate is made up for, a
-    failed one is not.
+    does not change the choice, else it would wander from one lucky trial to the next. A void replicate is made up for,
+    a failed one is not.
     """
     front = _measured_front(view)
     chosen = list(dict.fromkeys(point.number for point in front[:points]))

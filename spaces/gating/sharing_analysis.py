@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from gatefront.spaces.gating.gate_map import GateMap, GateSite
+from gatefront.spaces.gating.gate_map import UNREAD, GateMap, GateSite
 
 _MOST_STAGES = 12
 
@@ -40,10 +40,19 @@ class Stage:
             own=tuple(sum(values) for values in zip(*(flops.own for flops in found), strict=True)),
         )
 
+    def is_read_by(self, task: int) -> bool:
+        """Return whether the task's predictions depend on a site of this stage."""
+        return any(_is_read(site, task) for site in self.sites)
+
     def own_fraction(self, task: int) -> float:
-        """What of this stage's work in one branch the task does for itself, 0..1; by FLOPs, not by channels."""
-        whole = sum(site.flops_per_channel * site.num_channels for site in self.sites)
+        """Return the share of the work of the sites it reads that the task does for itself, 0..1, by FLOPs."""
+        read = [site for site in self.sites if _is_read(site, task)]
+        whole = sum(site.flops_per_channel * site.num_channels for site in read)
         return self.flops.own[task] / whole if whole else 0.0
+
+
+def _is_read(site: GateSite, task: int) -> bool:
+    return not site.own[task].startswith(UNREAD)
 
 
 def site_flops(site: GateSite) -> SiteFlops:
@@ -99,12 +108,13 @@ def _runs(sites: Sequence[GateSite]) -> tuple[Stage, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
-    """What passes from one stage to the next: a share of a task's features, which is 1 in all.
+    """A share of a task's features, 1 in all, that passes from one ``stage`` to the next that the task reads.
 
     ``from_own`` and ``to_own``: whether the task computes them for itself there.
     """
 
     stage: int
+    next_stage: int
     task: int
     from_own: bool
     to_own: bool
@@ -115,11 +125,13 @@ def flows(found: Sequence[Stage], num_tasks: int) -> list[Flow]:
     """From stage to stage what stays shared, parts, stays apart and comes together; nothing that is zero.
 
     Between two stages no more moves than must: of a task that goes from a tenth of its own to a half, four tenths part.
+    A stage that a task does not read has no part of it.
     """
     result: list[Flow] = []
-    for index, (one, other) in enumerate(pairwise(found)):
-        for task in range(num_tasks):
-            before, after = one.own_fraction(task), other.own_fraction(task)
+    for task in range(num_tasks):
+        read = [index for index, stage in enumerate(found) if stage.is_read_by(task)]
+        for index, following in pairwise(read):
+            before, after = found[index].own_fraction(task), found[following].own_fraction(task)
             shares = {
                 (False, False): 1 - max(before, after),
                 (False, True): max(0.0, after - before),
@@ -127,7 +139,7 @@ def flows(found: Sequence[Stage], num_tasks: int) -> list[Flow]:
                 (True, True): min(before, after),
             }
             result += [
-                Flow(stage=index, task=task, from_own=was, to_own=is_own, share=share)
+                Flow(stage=index, next_stage=following, task=task, from_own=was, to_own=is_own, share=share)
                 for (was, is_own), share in shares.items()
                 if share > 0
             ]
@@ -138,9 +150,10 @@ def parting_stage(found: Sequence[Stage], task: int) -> int | None:
     """From which stage on a task does most of its work for itself, to the end; None if it never does."""
     parted = None
     for index in reversed(range(len(found))):
-        if found[index].own_fraction(task) <= 0.5:
-            break
-        parted = index
+        if found[index].is_read_by(task):
+            if found[index].own_fraction(task) <= 0.5:
+                break
+            parted = index
     return parted
 
 

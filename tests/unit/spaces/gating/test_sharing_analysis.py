@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from gatefront.spaces.gating.gate_map import GateMap, GateSite
 from gatefront.spaces.gating.sharing_analysis import (
+    Stage,
     affinity,
     flows,
     own_changes,
@@ -95,3 +96,22 @@ def test_changes_are_those_of_the_stages_that_differ_the_largest_first() -> None
 
 def site(name: str, *own: str) -> GateSite:
     return GateSite(name=name, own=own, flops_per_channel=10.0)
+
+
+def test_flows_of_a_task_that_skips_a_stage_go_past_it() -> None:
+    sites = [
+        GateSite(name=f"stage{index}.conv", own=own, flops_per_channel=1.0)
+        for index, own in enumerate((("0000", "0011"), ("0000", "----"), ("1111", "0111"), ("1111", "----")))
+    ]
+    found = stages(GateMap(tasks=("a", "b"), sites=tuple(sites)))
+    skipping = [flow for flow in flows(found, 2) if flow.task == 1]
+    passed = {(flow.stage, flow.next_stage, flow.from_own, flow.to_own): flow.share for flow in skipping}
+    assert passed == {(0, 2, False, False): 0.25, (0, 2, False, True): 0.25, (0, 2, True, True): 0.5}
+    assert (parting_stage(found, 0), parting_stage(found, 1)) == (2, 2)
+
+
+def test_own_fraction_is_of_the_sites_that_the_task_reads() -> None:
+    read = GateSite(name="stage1.a", own=("0011",), flops_per_channel=3.0)
+    unread = GateSite(name="stage1.b", own=("----",), flops_per_channel=9.0)
+    stage = Stage(name="stage1", sites=(read, unread))
+    assert (stage.own_fraction(0), stage.is_read_by(0)) == (0.5, True)
