@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from gatefront.search.config.overrides import StudyOverrides
-from gatefront.search.driver.lifecycle import DriverSession, start_study
+from gatefront.search.driver.start_and_resume import DriverSession, start_study
 from gatefront.search.driver.stop_request import StopRequest
 from gatefront.search.driver.worker.trainable import RunTrial
 from gatefront.search.results.records import TrialPoint

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Mapping
 from itertools import pairwise
 
+from gatefront.search.results.empty_front import all_failed_sentence, over_budget_sentence
 from gatefront.search.results.formats import format_names
-from gatefront.search.results.missing_front import all_failed_sentence, over_budget_sentence
 from gatefront.search.results.records import StudySummary, StudyView, TrialDetail
 from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.results.unlearned_tasks import unlearned_sentences

@@ -18,9 +18,9 @@ from gatefront.search.cli.main import tell_error
 from gatefront.search.config.environment import database_url
 from gatefront.search.config.study_file import parse_study
 from gatefront.search.doctor import examine
-from gatefront.search.driver.lifecycle import DriverSession, resume_study, start_study
 from gatefront.search.driver.recovery import Recovery
 from gatefront.search.driver.signals import signals
+from gatefront.search.driver.start_and_resume import DriverSession, resume_study, start_study
 from gatefront.search.driver.stop_request import StopRequest
 from gatefront.search.results.states import StudyState
 from gatefront.search.service.control.driver_job import DriverJob

@@ -12,8 +12,8 @@ from rich.text import Text
 from gatefront.search.config.latency import LatencyRule
 from gatefront.search.results.best_point import front_points
 from gatefront.search.results.cost import cost_line, study_cost
+from gatefront.search.results.empty_front import no_front_reason
 from gatefront.search.results.formats import format_amount, format_latency, format_share, format_signed
-from gatefront.search.results.missing_front import no_front_reason
 from gatefront.search.results.records import StudyView, TrialPoint
 from gatefront.search.results.unlearned_tasks import unlearned_sentences
 

@@ -11,9 +11,9 @@ from gatefront.search.results.records import StudyView
 from gatefront.search.results.states import TrialState
 from gatefront.search.storage.artifacts.disk_usage import disk_use
 from gatefront.search.storage.artifacts.files import files_of_trial
+from gatefront.search.storage.artifacts.garbage_collection import Garbage, collect_garbage, find_garbage
 from gatefront.search.storage.artifacts.paths import StudyFolders
 from gatefront.search.storage.artifacts.retention import spent_files
-from gatefront.search.storage.artifacts.sweep import Sweep, plan_sweep, sweep
 
 logger = logging.getLogger(__name__)
 
@@ -46,11 +46,11 @@ class DiskGuard:
 
     def begin(self) -> None:
         """What earlier sessions left behind goes."""
-        sweep(plan_sweep(self.folders, self.view(), networks=False))
+        collect_garbage(find_garbage(self.folders, self.view(), networks=False))
 
     def trial_ended(self, number: int, state: TrialState) -> None:
         """Its resume points go."""
-        sweep(Sweep(tuple(spent_files(files_of_trial(self.folders, number), {number: state}))))
+        collect_garbage(Garbage(tuple(spent_files(files_of_trial(self.folders, number), {number: state}))))
 
     def before_trial(self) -> None:
         """Ask for the study's end if another trial may not fit; looks at the disk every ten seconds."""
@@ -60,8 +60,8 @@ class DiskGuard:
         self._looked_at = now
         use, needed = disk_use(self.folders, self.quota), self.num_workers * self.trial_bytes
         if self.quota is not None and use.total + needed > _PRESSURE * self.quota:
-            gone = sweep(
-                plan_sweep(
+            gone = collect_garbage(
+                find_garbage(
                     self.folders,
                     self.view(),
                     networks=True,

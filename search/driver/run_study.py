@@ -25,7 +25,7 @@ from gatefront.search.driver.ray_backend.tasks import PreparationStoppedError
 from gatefront.search.driver.recovery import Recovery, give_up_unowned, recover
 from gatefront.search.driver.references import References, prepare_references
 from gatefront.search.driver.result_validation import ResultValidator
-from gatefront.search.driver.stop_request import StopRequest
+from gatefront.search.driver.stop_request import StopRequest, StopRequestStopper
 from gatefront.search.driver.worker.trainable import SPEC, TRIAL_NUMBER, RunTrial, make_trainable
 from gatefront.search.planning.disk_estimate import trial_bytes
 from gatefront.search.planning.study_plan import StudyPlan
@@ -282,23 +282,6 @@ def _repeated(run: StudyRun) -> str:
 def _stopped_early(states: list[TrialState]) -> str:
     number = states.count(TrialState.STOPPED_EARLY)
     return f", {number} stopped early" if number else ""
-
-
-class StopRequestStopper(tune.Stopper):
-    """Stops each trial at its next message once a stop is requested; all of them at once if it is urgent."""
-
-    def __init__(self, stop_request: StopRequest) -> None:
-        self._stop_request = stop_request
-
-    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        return self._stop_request.is_requested
-
-    def stop_all(self) -> bool:
-        return self._stop_request.is_at_once
-
-    def __getstate__(self) -> dict[str, Any]:
-        # Ray snapshots its stopper; a stop request is not to be taken up again.
-        return {}
 
 
 def _trial_name(trial: Any) -> str:

@@ -3,6 +3,9 @@
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
+
+from ray import tune
 
 
 class StopRequest:
@@ -54,3 +57,20 @@ class StopRequest:
     @property
     def is_at_once(self) -> bool:
         return self._at_once.is_set()
+
+
+class StopRequestStopper(tune.Stopper):
+    """Stops each trial at its next message once a stop is requested; all of them at once if it is urgent."""
+
+    def __init__(self, stop_request: StopRequest) -> None:
+        self._stop_request = stop_request
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return self._stop_request.is_requested
+
+    def stop_all(self) -> bool:
+        return self._stop_request.is_at_once
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Ray snapshots its stopper; a stop request is not to be taken up again.
+        return {}

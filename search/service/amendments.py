@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from gatefront.search.errors import AmendmentError
 from gatefront.search.results.states import DONE_STATES, DRIVEN_STATES, StudyState, TrialState
-from gatefront.search.service.front_guard import front_can_be_pulled
+from gatefront.search.service.pullable_front import front_can_be_pulled
 from gatefront.search.storage.database.open import open_store
 from gatefront.search.storage.lease import holds
 from gatefront.search.storage.required_rows import require_study, require_trial

@@ -13,8 +13,8 @@ from pathlib import Path
 from tiny_study import tiny_study
 
 from gatefront.search.config.overrides import StudyOverrides
-from gatefront.search.driver.lifecycle import DriverSession, resume_study, start_study
 from gatefront.search.driver.signals import signals
+from gatefront.search.driver.start_and_resume import DriverSession, resume_study, start_study
 from gatefront.search.driver.stop_request import StopRequest
 from gatefront.spaces.errors import GatefrontError
 from gatefront.spaces.gating.gate_map import GateMap

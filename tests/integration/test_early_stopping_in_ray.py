@@ -9,8 +9,8 @@ import pytest
 
 import gatefront.search.driver.run_study
 from gatefront.search.config.overrides import StudyOverrides
-from gatefront.search.driver.lifecycle import DriverSession, start_study
 from gatefront.search.driver.references import References
+from gatefront.search.driver.start_and_resume import DriverSession, start_study
 from gatefront.search.driver.stop_request import StopRequest
 from gatefront.search.driver.worker.trainable import RunTrial
 from gatefront.search.results.states import StudyState, TrialState

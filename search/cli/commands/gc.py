@@ -10,8 +10,8 @@ from gatefront.search.cli.json_output import to_text
 from gatefront.search.results.formats import format_bytes
 from gatefront.search.snapshots.reader import studies_from
 from gatefront.search.storage.artifacts.disk_usage import DiskUse, disk_use
+from gatefront.search.storage.artifacts.garbage_collection import Garbage, collect_garbage, find_garbage
 from gatefront.search.storage.artifacts.paths import StudyFolders
-from gatefront.search.storage.artifacts.sweep import Sweep, plan_sweep, sweep
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="List what would go, and leave it.")]
 
@@ -24,9 +24,9 @@ def gc(study: StudyName = None, dry_run: DryRun = False, as_json: AsJson = False
     folders = StudyFolders(Path(view.summary.storage_dir), name)
     later_studies = studies_from(reader, name)
     repeated = reader.config(name).study.confirm_points
-    found = plan_sweep(folders, view, networks=True, later_studies=later_studies, repeated=repeated)
+    found = find_garbage(folders, view, networks=True, later_studies=later_studies, repeated=repeated)
     if not dry_run:
-        found = sweep(found)
+        found = collect_garbage(found)
     use = disk_use(folders)
     if as_json:
         typer.echo(to_text(_document(found, use, dry_run=dry_run)))
@@ -38,7 +38,7 @@ def gc(study: StudyName = None, dry_run: DryRun = False, as_json: AsJson = False
         typer.echo(f"All networks stay: {', '.join(later_studies)} started from them.")
 
 
-def _document(found: Sweep, use: DiskUse, *, dry_run: bool) -> dict[str, Any]:
+def _document(found: Garbage, use: DiskUse, *, dry_run: bool) -> dict[str, Any]:
     files = [{"path": str(file.path), "kind": file.kind, "bytes": file.num_bytes} for file in found.files]
     return {
         "dry_run": dry_run,
@@ -54,7 +54,7 @@ def _document(found: Sweep, use: DiskUse, *, dry_run: bool) -> dict[str, Any]:
     }
 
 
-def _total(found: Sweep) -> str:
+def _total(found: Garbage) -> str:
     return f"{len(found.files)} files, {format_bytes(found.num_bytes)}"
 
 

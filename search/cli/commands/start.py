@@ -26,12 +26,12 @@ from gatefront.search.config.environment import database_url, storage_folder
 from gatefront.search.config.overrides import StudyOverrides
 from gatefront.search.config.quantities import parse_latency_budget
 from gatefront.search.config.study_file import read_study_file
-from gatefront.search.driver.lifecycle import DriverSession, resume_study, start_study
 from gatefront.search.driver.recovery import Recovery
 from gatefront.search.driver.signals import signals
+from gatefront.search.driver.start_and_resume import DriverSession, resume_study, start_study
 from gatefront.search.driver.stop_request import StopRequest
+from gatefront.search.results.empty_front import no_front_reason
 from gatefront.search.results.forecast import outlook_sentence, study_outlook
-from gatefront.search.results.missing_front import no_front_reason
 from gatefront.search.results.states import StudyState
 from gatefront.search.service.amendments import stop_study
 from gatefront.search.snapshots.reader import StudyReader

@@ -15,9 +15,9 @@ from gatefront.search.cli.live import progress_line
 from gatefront.search.config.latency import LatencyRule
 from gatefront.search.results.best_point import front_points
 from gatefront.search.results.cost import cost_line, study_cost
+from gatefront.search.results.empty_front import is_over, no_front_reason
 from gatefront.search.results.forecast import outlook_sentence, study_outlook
 from gatefront.search.results.formats import format_delta, format_flops, format_latency, format_share, format_signed
-from gatefront.search.results.missing_front import is_over, no_front_reason
 from gatefront.search.results.records import EventKind, StudyEvent, StudySummary, StudyView, num_done
 from gatefront.search.results.states import TrialState
 from gatefront.search.results.unlearned_tasks import unlearned_sentences

@@ -188,7 +188,7 @@ def is_begun(monkeypatch: pytest.MonkeyPatch) -> Callable[[], bool]:
         begun.append("study")
         raise GatefrontError("it was begun.")
 
-    monkeypatch.setattr("gatefront.search.driver.lifecycle._drive", stop)
+    monkeypatch.setattr("gatefront.search.driver.start_and_resume._drive", stop)
     return lambda: bool(begun)
 
 

@@ -1,4 +1,4 @@
-"""The promise that every point of the front can be pulled, where a void or its undoing changes what stands there."""
+"""The check that every point of the front can be pulled after a trial is voided, or is valid again."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

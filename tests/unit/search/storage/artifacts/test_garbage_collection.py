@@ -23,7 +23,7 @@ from gatefront.search.results.records import StudyView
 from gatefront.search.results.states import TrialState
 from gatefront.search.service.amendments import unvoid_trial, void_trial
 from gatefront.search.snapshots.reader import StudyReader
-from gatefront.search.storage.artifacts import plan_sweep, sweep
+from gatefront.search.storage.artifacts import collect_garbage, find_garbage
 from gatefront.search.storage.artifacts.disk_usage import disk_use
 from gatefront.search.storage.artifacts.files import FileKind, trial_files
 from gatefront.search.storage.artifacts.paths import StudyFolders
@@ -58,7 +58,7 @@ class Points:
 
     def gc(self) -> int:
         view = StudyReader(self.url).view("table")
-        return sweep(plan_sweep(self.folders, view, networks=True)).num_networks
+        return collect_garbage(find_garbage(self.folders, view, networks=True)).num_networks
 
     def void(self, number: int) -> None:
         void_trial(open_engine(self.url), "table", number, "wrong labels")
@@ -167,21 +167,21 @@ def test_only_what_is_useless_goes_by_itself(folders: StudyFolders, view: StudyV
         _fill(folders, number)
     (folders.trial(0).parent / "not a trial").mkdir()
     everything = {*RESUME, *NETWORKS, *OTHERS}
-    planned = plan_sweep(folders, view, networks=False)
+    planned = find_garbage(folders, view, networks=False)
     assert all(file.path.exists() for file in planned.files)
-    assert sweep(planned) == planned
+    assert collect_garbage(planned) == planned
     assert _names(folders, 0) == _names(folders, 1) == _names(folders, 4) == everything - set(RESUME)
     assert _names(folders, 2) == set(OTHERS)
     # Trial 3 is to be gone on with.
     assert _names(folders, 3) == everything
-    assert plan_sweep(folders, view, networks=False).files == ()
+    assert find_garbage(folders, view, networks=False).files == ()
 
 
 def test_networks_go_from_far_behind_the_front_only(folders: StudyFolders, view: StudyView) -> None:
     _fill(folders, 0)
     _fill(folders, 1)
     # Dominated, but the best there is if trial 0 should not count.
-    assert plan_sweep(folders, view, networks=True).num_networks == 0
+    assert find_garbage(folders, view, networks=True).num_networks == 0
     assert {(0, 0), (0, 1), (1, 0)} <= kept_networks(view)
     assert (1, 0) not in kept_networks(view, spare=0)
 
@@ -190,15 +190,15 @@ def test_nothing_goes_that_another_study_goes_on_from(folders: StudyFolders, vie
     many = _view_of(view, [(-float(n), 100 + n) for n in range(9)])
     for number in range(9):
         _fill(folders, number)
-    assert plan_sweep(folders, many, networks=True).num_networks > 0
-    assert plan_sweep(folders, many, networks=True, later_studies=["another"]).num_networks == 0
+    assert find_garbage(folders, many, networks=True).num_networks > 0
+    assert find_garbage(folders, many, networks=True, later_studies=["another"]).num_networks == 0
 
 
 def test_what_a_budget_asks_for_can_be_pulled_afterwards(folders: StudyFolders, view: StudyView) -> None:
     many = _view_of(view, [(-float(n * 7 % 10), 100 + n) for n in range(20)])
     for number in range(20):
         _fill(folders, number)
-    assert sweep(plan_sweep(folders, many, networks=True)).num_networks > 0
+    assert collect_garbage(find_garbage(folders, many, networks=True)).num_networks > 0
     for budget in [None, *range(100, 120)]:
         point = choose_point(many, budgets=replace(many.summary.budgets, flops=budget), label=None)
         assert folders.network(point.number, point.derived).is_file()
@@ -237,7 +237,7 @@ def test_what_may_fall_when_it_is_repeated_is_counted_with(folders: StudyFolders
     many = _view_of(view, [(-float(n), 100 + n) for n in range(9)])
     for number in range(9):
         _fill(folders, number)
-    going = [plan_sweep(folders, many, networks=True, repeated=repeated).num_networks for repeated in range(3)]
+    going = [find_garbage(folders, many, networks=True, repeated=repeated).num_networks for repeated in range(3)]
     assert [before - after for before, after in itertools.pairwise(going)] == [1, 1]
 
 

@@ -13,11 +13,11 @@ import ray
 from ray import tune
 
 from gatefront.search.config.overrides import StudyOverrides
-from gatefront.search.driver import lifecycle as service
 from gatefront.search.driver import run_study as runner
-from gatefront.search.driver.lifecycle import DriverSession, resume_study, start_study
+from gatefront.search.driver import start_and_resume as service
 from gatefront.search.driver.ray_backend import reference_tasks as ray_references
 from gatefront.search.driver.ray_backend.reference_tasks import RayReferences
+from gatefront.search.driver.start_and_resume import DriverSession, resume_study, start_study
 from gatefront.search.driver.stop_request import StopRequest
 from gatefront.search.driver.worker.messages import AttemptStarted, TrialFinished, encode
 from gatefront.search.errors import DriverFailedError

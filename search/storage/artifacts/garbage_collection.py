@@ -1,4 +1,4 @@
-"""Sweep: taking away what the rule lets go."""
+"""Garbage collection: find and remove the files of a study that retention does not keep."""
 
 import logging
 from collections.abc import Iterable
@@ -13,8 +13,8 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Sweep:
-    """Files that go, or went."""
+class Garbage:
+    """Files that are to be removed, or were."""
 
     files: tuple[TrialFile, ...]
 
@@ -27,10 +27,10 @@ class Sweep:
         return sum(file.kind is FileKind.NETWORK for file in self.files)
 
 
-def plan_sweep(
+def find_garbage(
     folders: StudyFolders, view: StudyView, *, networks: bool, later_studies: Iterable[str] = (), repeated: int = 0
-) -> Sweep:
-    """What would go; with ``networks`` also those far from the front.
+) -> Garbage:
+    """Return the files that retention does not keep; with ``networks`` also networks far from the front.
 
     ``repeated`` is how many trials the study repeats at its end, which the front may lose by that. ``later_studies``
     started from this one: their trials may go on from any network of it, so all stay.
@@ -39,17 +39,17 @@ def plan_sweep(
     going = list(spent_files(files, {point.number: point.state for point in view.trials}))
     if networks and not tuple(later_studies):
         going += distant_networks(files, view, repeated=repeated)
-    return Sweep(tuple(going))
+    return Garbage(tuple(going))
 
 
-def sweep(planned: Sweep) -> Sweep:
-    """Remove the files; what of them was removed."""
+def collect_garbage(garbage: Garbage) -> Garbage:
+    """Remove the files, and return those that could be removed."""
     gone = []
-    for file in planned.files:
+    for file in garbage.files:
         try:
             file.path.unlink(missing_ok=True)
         except OSError as error:
             logger.warning("%s could not be removed: %s", file.path, error.strerror)
         else:
             gone.append(file)
-    return Sweep(tuple(gone))
+    return Garbage(tuple(gone))

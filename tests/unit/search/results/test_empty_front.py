@@ -8,7 +8,7 @@ import pytest
 from gatefront.search.cli.commands.status import _status_lines
 from gatefront.search.cli.front_table import front_notes
 from gatefront.search.driver.worker.messages import TrialFailed
-from gatefront.search.results.missing_front import no_front_reason
+from gatefront.search.results.empty_front import no_front_reason
 from gatefront.search.results.records import StudyView
 from gatefront.search.results.states import StudyState
 from gatefront.search.snapshots.reader import StudyReader
