@@ -95,7 +95,7 @@ def ray_is_played(
     def cluster(*_: object) -> Iterator[None]:
         yield
 
-    spec = SimpleNamespace(num_epochs=1, to_json=dict)
+    spec = SimpleNamespace(num_epochs=1, to_document=dict)
     references = SimpleNamespace(trial_spec=lambda *_, **__: spec)
     monkeypatch.setattr(runner, "cluster", cluster)
     monkeypatch.setattr(runner, "prepare_references", lambda *_: references)
