@@ -18,7 +18,7 @@ CAPACITY_PARAMETERS = ("backbone", "resolution", "width", "decoder_width")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capacity:
-    """One architecture and its exact costs at the study's input size, in FLOPs at 2 per multiply-add, batch 1.
+    """Architecture with its exact costs at the study's input size, in FLOPs at 2 per multiply-add, batch 1.
 
     ``single_task`` is the cost of all single-task networks together. ``hard_sharing`` is the cost of one shared encoder
     with all decoders. ``encoder`` is the cost of one encoder, with the decoders' trunk if that is shared. ``decoders``

@@ -259,7 +259,7 @@ class SearchSpace:
 
 
 def _is_of(parameter: str, family: str | None) -> bool:
-    """Return whether trials of this family have the parameter; None stands for all families."""
+    """Return whether trials of this family have the parameter. None means all families."""
     table, _, key = parameter.partition(".")
     owner = INTERROGATE if table == "gates" else OWNERS.get(key) if table == "family" else None
     return family is None or owner in (None, family)

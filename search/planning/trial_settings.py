@@ -9,7 +9,7 @@ from gatefront.trainer.trial.family_config import FamilyChoice
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialSettings:
-    """One point of the search space, decoded.
+    """Decoded point of the search space.
 
     ``flop_target`` is in FLOPs; None means that only the budget bounds the trial. ``family`` is None for InterroGate.
     For any other family ``gates`` have no meaning.

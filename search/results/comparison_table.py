@@ -12,7 +12,7 @@ SINGLE_TASK = "single-task"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SystemRun:
-    """One system trained from one seed.
+    """System trained from one seed.
 
     ``train_flops`` and ``seconds`` include the networks that initialized it.
     """
@@ -42,7 +42,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One system of the table.
+    """Line of the table, for one system.
 
     ``mean_rank`` is the mean over tasks. Rank 1 is best, and ties get the average of their ranks. ``delta_per_task``
     lacks the tasks that Δ_MTL leaves out.

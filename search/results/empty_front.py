@@ -33,7 +33,7 @@ def no_front_reason(view: StudyView) -> str:
 
 
 def is_over(view: StudyView) -> bool:
-    """Return whether the study trains nothing any more unless somebody resumes it."""
+    """Return whether the study trains nothing any more unless it is resumed."""
     return view.summary.state in (StudyState.COMPLETE, StudyState.STOPPED, StudyState.FAILED)
 
 

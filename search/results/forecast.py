@@ -62,7 +62,7 @@ def outlook_sentence(outlook: Forecast) -> str:
 
 
 def _halfway(history: Sequence[HypervolumePoint]) -> HypervolumePoint | None:
-    """Return the history's entry when half as many trials were complete; None if that says nothing yet."""
+    """Return the history's entry when half as many trials were complete; None if there is too little history."""
     if len(history) < _FEWEST_TRIALS or history[-1].hypervolume <= 0:
         return None
     return history[len(history) // 2 - 1]

@@ -51,7 +51,7 @@ class StudyEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudySummary:
-    """One study in a list. FLOPs are 2 per multiply-add, batch 1.
+    """Study as one line of a list. FLOPs are 2 per multiply-add, batch 1.
 
     ``flop_budget`` None means no budget. ``param_budget_text`` is the budget of parameters as written, empty for none.
     ``latency`` holds how every network is timed and its budget; None means that the study does not measure it.
@@ -106,7 +106,7 @@ class StudySummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialPoint:
-    """One trial in the table and, once COMPLETE, on the front plot; or a point ``derived`` from one.
+    """Trial in the table and, once COMPLETE, on the front plot; or a point ``derived`` from one.
 
     ``derived`` 0 is the trial's own point. Others count from 1 and have the trial's state and times. ``flop_target`` is
     the point's own target; None means that only the study's budget bounds it. ``latency_ms`` is the median time of a
@@ -163,7 +163,7 @@ class TrialPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochPoint:
-    """One epoch of a trial's curves."""
+    """Epoch of a trial's curves."""
 
     epoch: int
     phase: str
@@ -226,7 +226,7 @@ class HypervolumePoint:
 
 @dataclass(frozen=True, kw_only=True)
 class StudyView:
-    """One consistent read of a study for its page.
+    """Consistent read of one study for its page.
 
     ``revision`` changes whenever anything shown changes. ``points`` are the trials, and ``derived`` are further
     networks of the COMPLETE ones. ``replicates`` are the trials that only confirm others, with their derived points.
@@ -243,7 +243,7 @@ class StudyView:
 
     @property
     def trials(self) -> tuple[TrialPoint, ...]:
-        """Every trial in order of its number, including replicates."""
+        """All trials in order of their numbers, including replicates."""
         if not self.replicates:
             return self.points
         replicates = (point for point in self.replicates if not point.derived)

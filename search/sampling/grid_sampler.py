@@ -78,7 +78,7 @@ class GridSampler(optuna.samplers.BaseSampler):
 def grid_values(distribution: BaseDistribution, num_points: int) -> tuple[Scalar, ...]:
     """Return a parameter's values in the grid: evenly spaced ones of a range, on its own scale, or every choice."""
     if isinstance(distribution, CategoricalDistribution):
-        return tuple(distribution.choices)  # type: ignore[arg-type]  # a knob's choices are never None
+        return tuple(distribution.choices)  # type: ignore[arg-type]  # a parameter's choices are never None
     if not isinstance(distribution, FloatDistribution | IntDistribution):
         raise TypeError(f"a knob is a range or choices, found {distribution}")
     low, high = distribution.low, distribution.high

@@ -66,7 +66,7 @@ def _tpe(seed: int, num_trials: int) -> BaseSampler:
         multivariate=True,
         constant_liar=True,
         n_startup_trials=_num_random(num_trials),
-        warn_independent_sampling=False,  # knobs of one family among several are
+        warn_independent_sampling=False,  # parameters of one family among several are
     )
 
 

@@ -79,7 +79,7 @@ class StudyDisk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SystemView:
-    """One consistent read at the time ``at`` of the database's clock. ``disks`` has every study's folder."""
+    """Consistent read at the time ``at`` of the database's clock. ``disks`` has every study's folder."""
 
     at: datetime
 

@@ -115,15 +115,15 @@ class StudyStore:
         confirms: int | None = None,
         initial: str | None = None,
     ) -> None:
-        """Store a new trial as QUEUED. A trial that is stored already keeps its other values.
+        """Store a trial as QUEUED. If it is stored already, its other values do not change.
 
         Args:
-                number: Optuna's number of the trial.
-                seed: the seed of its training.
-                num_epochs: the number of epochs that it will train.
-                params: its parameters, by name.
-                confirms: the trial that it repeats with another seed; None if it is no replicate.
-                initial: the name of the network that it starts from; None for none.
+                        number: Optuna's number of the trial.
+                        seed: the seed of its training.
+                        num_epochs: the number of epochs that it will train.
+                        params: its parameters, by name.
+                        confirms: the trial that it repeats with another seed; None if it is no replicate.
+                        initial: the name of the network that it starts from; None for none.
         """
         with self._writing() as session:
             row = session.get(TrialRow, (self.study, number))

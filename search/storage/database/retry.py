@@ -37,7 +37,7 @@ _SQLITE_OUTAGES = frozenset(
 )
 # Classes of PostgreSQL's states: connection, resources (a full disk, too), operator's intervention, system.
 _POSTGRES_OUTAGES = ("08", "53", "57", "58")
-_POSTGRES_COLLISIONS = ("40001", "40P01", "55P03")  # serialisation, deadlock, lock not available
+_POSTGRES_COLLISIONS = ("40001", "40P01", "55P03")  # serialization, deadlock, lock not available
 
 
 class RetryPolicy:

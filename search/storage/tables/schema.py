@@ -33,7 +33,7 @@ class Base(DeclarativeBase):
 
 
 class StudyRow(Base):
-    """One study. ``revision`` grows with every write. ``driver`` and ``heartbeat_at`` are the driver's lease.
+    """Study. ``revision`` grows with every write. ``driver`` and ``heartbeat_at`` are the driver's lease.
 
     ``file_text`` is the study file as it was given. ``config`` is the effective configuration as JSON, null for a study
     of an earlier release. It is text because columns of JSON refuse infinity. ``latency`` is the study's
@@ -77,7 +77,7 @@ class StudyRow(Base):
 
 
 class TrialRow(Base):
-    """One trial, by its number in Optuna. Its :class:`NetworkRow` hold the networks that it delivers.
+    """Trial, by its number in Optuna. Its :class:`NetworkRow` hold the networks that it delivers.
 
     ``params`` are its parameters as Optuna proposed them. ``initial`` names the network of an earlier study that it
     starts from. ``flops_before_cut``, ``device``, ``peak_memory_mib`` and ``environment`` are stored with its result.
@@ -113,7 +113,7 @@ class TrialRow(Base):
 
 
 class EpochRow(Base):
-    """One epoch of one trial, with the attempt that trained it. A repeated epoch replaces the earlier row."""
+    """Epoch of one trial, with the attempt that trained it. A repeated epoch replaces the earlier row."""
 
     __tablename__ = "gatefront_epochs"
 
@@ -153,7 +153,7 @@ class EpochGatesRow(Base):
 
 
 class NetworkRow(Base):
-    """One network of a trial: its own is ``derived`` 0, further ones count from 1.
+    """Network of a trial. The trial's own is ``derived`` 0, and further ones count from 1.
 
     The large gate map comes last, because SQLite reads a row from its start and stops after the last column asked for.
     """
@@ -180,7 +180,7 @@ class NetworkRow(Base):
 
 
 class LatencyRow(Base):
-    """One latency of a trial's network, measured by `gatefront bench`. Each setting has one row."""
+    """Latency of a trial's network, measured by `gatefront bench`. Each setting has one row."""
 
     __tablename__ = "gatefront_latencies"
 
@@ -205,7 +205,7 @@ class LatencyRow(Base):
 
 
 class EventRow(Base):
-    """One change by a person to a study, in order of time. ``actor`` names the person."""
+    """Change by a person to a study, in order of time. ``actor`` names the person."""
 
     __tablename__ = "gatefront_events"
 
@@ -218,7 +218,7 @@ class EventRow(Base):
 
 
 class ReferenceRow(Base):
-    """One trained reference network. ``role`` is its purpose, e.g. ``0/single_task/left`` or ``hard_sharing``."""
+    """Trained reference network. ``role`` is its purpose, e.g. ``0/single_task/left`` or ``hard_sharing``."""
 
     __tablename__ = "gatefront_references"
 
@@ -232,7 +232,7 @@ class ReferenceRow(Base):
 
 
 class ComparisonRow(Base):
-    """One system of a comparison, trained from one seed, at its ``position`` in the table.
+    """System of a comparison, trained from one seed, at its ``position`` in the table.
 
     ``key`` is the hash of all inputs that determine the result. ``setting`` is the hash of those that all rows of one
     table share.
