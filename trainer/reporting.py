@@ -18,7 +18,7 @@ trains further, once per derived point.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochReport:
-    """One finished epoch. ``epoch`` counts from 1 over all phases. ``flops`` is the present cost of the pruned network.
+    """Finished epoch. ``epoch`` counts from 1 over all phases. ``flops`` is the present cost of the pruned network.
 
     ``gates`` are the hard gates after this epoch; None for a network without gates.
     """
@@ -69,7 +69,7 @@ class ReferenceResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkResult:
-    """One network of a trial, measured pruned on the validation split.
+    """Network of a trial, measured pruned on the validation split.
 
     ``index`` 0 is the trial's own network. Higher ones are derived from it: the learned gates, projected to a smaller
     budget and fine-tuned. ``delta_mtl`` is in percent; positive is better than single-task. ``delta_per_task`` are its

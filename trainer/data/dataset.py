@@ -67,11 +67,16 @@ class DataDescription:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One image ``[channels, height, width]``, normalized, with the labels it has; any may be missing.
+    """Image ``[channels, height, width]``, normalized, with the labels it has; any may be missing.
 
-    Labels by kind: classification ``[]`` and segmentation ``[h, w]``, int64 with :data:`IGNORE_INDEX` where unknown;
-    multilabel ``[attributes]`` in {0, 1}, depth ``[1, h, w]`` in meters, normals ``[3, h, w]`` of unit length, edges
-    and saliency ``[1, h, w]`` in {0, 1}, float32 with NaN where unknown.
+    Labels by kind are as follows. Those of classes are int64 with :data:`IGNORE_INDEX` where unknown, all others
+    float32 with NaN where unknown.
+
+    - classification ``[]`` and segmentation ``[h, w]``: classes;
+    - multilabel ``[attributes]`` in {0, 1};
+    - depth ``[1, h, w]`` in meters;
+    - normals ``[3, h, w]`` of unit length;
+    - edges and saliency ``[1, h, w]`` in {0, 1}.
     """
 
     image: Tensor

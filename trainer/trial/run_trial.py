@@ -1,4 +1,4 @@
-"""One trial: a gated network is trained, projected to its budget, fine-tuned, pruned, measured and projected again."""
+"""Run of a trial: a gated network is trained, projected to its budget, fine-tuned, pruned and measured."""
 
 import logging
 from collections.abc import Mapping

@@ -42,8 +42,9 @@ class TrainedReference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialSpec:
-    """One trial. ``single_task`` has a reference per task, which defines Δ_MTL and initializes the task's own branch.
+    """Specification of a trial.
 
+    ``single_task`` has a reference per task, which defines Δ_MTL and initializes the task's own branch.
     ``hard_sharing`` initializes the shared branch; None leaves the backbone's initial weights. ``budgets`` bound the
     network, except that no training can keep a latency. ``flop_target`` is the trial's own target, at or under their
     FLOPs; None means that only the budget bounds its gates. ``initial``, of the same family, replaces all other initial

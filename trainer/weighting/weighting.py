@@ -12,12 +12,12 @@ from gatefront.trainer.data.dataset import Batch
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingStep:
-    """One step as a weighting sees it.
+    """Step of a training as a weighting sees it.
 
     ``losses`` are the unweighted task losses of ``batch``: one scalar per task with its own graph, so that a task's own
-    parameters can be told from shared ones. ``learning_rate`` is the present one of the network's weights.
-    ``losses_of`` computes the losses of a batch with other parameters and buffers than the network's, by name.
-    ``other_batch`` draws a batch from another shuffling of the training split.
+    parameters differ from shared ones. ``learning_rate`` is the present one of the network's weights. ``losses_of``
+    computes the losses of a batch with other parameters and buffers than the network's, by name. ``other_batch`` draws
+    a batch from another shuffling of the training split.
     """
 
     losses: tuple[Tensor, ...]

@@ -23,7 +23,7 @@ _WITH_CLASSES = ("classification", "segmentation")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One array: the images, the labels of one task, or which labels exist. ``gap`` fills rows without a label.
+    """Array of the images, of the labels of one task, or of which labels exist. ``gap`` fills rows without a label.
 
     ``name`` is part of the file's name. Labels are named by their task's position, as a task's name may not be possible
     for a file.

@@ -1,12 +1,13 @@
 """`cityscapes-parts`: Cityscapes with three tasks, in the layout of auto-lambda.
 
-``root/{train,val}/{image,depth,seg,part_seg}/0.png`` and on (``part_seg``: ``.tif``), published at 256x512:
+The files are ``root/{train,val}/{image,depth,seg,part_seg}/0.png`` and so on (``part_seg``: ``.tif``), published at
+256x512:
 
-- ``image`` RGB;
-- ``depth`` 16 bit: 0 missing, else 256 times the disparity in pixels of Cityscapes' full size, plus 1, whatever the
-  size of the file; the label is in pixels of the size that the network sees;
-- ``seg`` Cityscapes' own label numbers, of which 19 are classes and all others are ignored;
-- ``part_seg`` numbers of Panoptic-Parts: four parts of people, five of vehicles, all else background.
+- ``image`` is RGB.
+- ``depth`` has 16 bits. 0 is missing, and other numbers are 256 times the disparity plus 1. They count pixels of
+  Cityscapes' full size at any size of the file. The label is in pixels of the size that the network sees.
+- ``seg`` holds Cityscapes' own label numbers, of which 19 are classes and all others are ignored.
+- ``part_seg`` holds numbers of Panoptic-Parts: four parts of people, five of vehicles, all others background.
 """
 
 from functools import partial

@@ -1,4 +1,4 @@
-"""One trial of another family: its cost is known before training, and its network is kept."""
+"""Trial of another family: its cost is known before training, and its network is kept."""
 
 from dataclasses import replace
 from pathlib import Path

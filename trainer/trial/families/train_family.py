@@ -28,7 +28,7 @@ from gatefront.trainer.weighting import step_cost
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FamilySpec:
-    """One network of a family to train.
+    """Specification of a family's network to train.
 
     ``settings`` are those of its builder. ``single_task`` are the networks of every task alone, for families that start
     from them. ``layer_search`` sets how LOMT finds its layers. ``initial`` replaces both. ``compute`` is in FLOPs of

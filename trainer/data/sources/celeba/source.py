@@ -103,7 +103,7 @@ def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
         description=replace(description, num_train=len(train), num_val=len(val)),
         train=train,
         val=val,
-        # Unlike `reading_stamps`, this ignores images that are turned or have 16 bits. Reading 200,000 headers would take
+        # Unlike `reading_stamps`, this does not look for turned images or those of 16 bits. 200,000 headers would take
         # every worker a quarter of a minute, and the aligned images, which a program wrote, have neither.
         fingerprint=hash_json(
             {"options": [options.size, options.tasks, options.validate_on], "files": tables + stamps}

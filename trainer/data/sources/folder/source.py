@@ -46,7 +46,7 @@ _READER = 2
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One split: the folder that holds its images and labels, and the names of its images."""
+    """Folder that holds the images and labels of one split, and the names of its images."""
 
     base: Path
     names: list[str]

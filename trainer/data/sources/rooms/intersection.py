@@ -9,7 +9,7 @@ from torch.nn.functional import normalize
 from gatefront.trainer.data.sources.rooms.rays import Rays, rotate
 from gatefront.trainer.data.sources.rooms.scene import NUM_BOXES, NUM_ROOM_SURFACES, Box, Scene, Sphere
 
-_NEAREST_DEPTH = 0.15  # metres: things closer to the camera than this are not seen
+_NEAREST_DEPTH = 0.15  # meters; things closer to the camera than this are not seen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from torch import Generator, Tensor
 
 from gatefront.trainer.data.sources.rooms.scene import Lamp
 
-_FALL_OFF = 0.6  # per square metre
+_FALL_OFF = 0.6  # per square meter
 _SENSOR_NOISE = 0.03
 _GAMMA = 0.8
 
