@@ -1,87 +1,87 @@
-"""Errors of a study: those that also are ``ValueError`` blame the input (exit 2), others the work (exit 1)."""
+"""Errors of a study. Those that also are ``ValueError`` blame the input (exit 2), others the work (exit 1)."""
 
 from gatefront.spaces.errors import GatefrontError
 
 
 class StudyFileError(GatefrontError, ValueError):
-    """The study file cannot be read, or a value in it breaks a rule."""
+    """Error for a study file that cannot be read or has a value that breaks a rule."""
 
 
 class DataChecksError(GatefrontError, ValueError):
-    """The data can be read, and the doctor's checks of them fail."""
+    """Error for data that can be read but fail the doctor's checks."""
 
 
 class ServerOptionError(GatefrontError, ValueError):
-    """What was asked of a service cannot be asked so."""
+    """Error for options that a service cannot be started with."""
 
 
 class StudyNotFoundError(GatefrontError, ValueError):
-    """No study, or no trial, of that name in the database."""
+    """Error for a study or trial that is not in the database."""
 
 
 class StudyExistsError(GatefrontError, ValueError):
-    """The database already holds a study of that name."""
+    """Error for a new study whose name is in the database already."""
 
 
 class StoreError(GatefrontError, ValueError):
-    """The database cannot be reached under the URL given, or holds a newer schema."""
+    """Error for a database that cannot be reached under the URL given, or holds a newer schema."""
 
 
 class NoDatabaseError(StoreError):
-    """There is no database file yet, so there is no study either."""
+    """Error for a database file that does not exist yet, so there is no study either."""
 
 
 class PointLabelError(GatefrontError, ValueError):
-    """What should name a trial or a point derived from one does not."""
+    """Error for a text that does not name a trial or a point derived from one."""
 
 
 class AmendmentError(GatefrontError, ValueError):
-    """A study cannot be changed as asked."""
+    """Error for a change that a study does not allow."""
 
 
 class LineageError(GatefrontError, ValueError):
-    """A study cannot start from the earlier one that was named."""
+    """Error for an earlier study that cannot warm-start a new one."""
 
 
 class NothingToPullError(GatefrontError, RuntimeError):
-    """The study has no finished trial that fits the request."""
+    """Error for a study without a finished trial that fits the request."""
 
 
 class StudyBusyError(GatefrontError, RuntimeError):
-    """Another driver holds the study."""
+    """Error for a study that another driver holds."""
 
 
 class LeaseLostError(GatefrontError, RuntimeError):
-    """This driver was silent for so long that another one took the study over."""
+    """Error for a driver that was silent for so long that another one took over its study."""
 
 
 class DriverFailedError(GatefrontError, RuntimeError):
-    """The driver cannot go on: the database or Ray failed under it. What was stored is kept; `resume` goes on."""
+    """Error for a driver whose database or Ray failed. Stored results remain, and `resume` continues the study."""
 
 
 class DriverRefusedError(GatefrontError, ValueError):
-    """A driver that a service started ended at once, because what it was asked for cannot be."""
+    """Error for a driver of a service that ended at once because its request is not possible."""
 
 
 class ReferenceFailedError(GatefrontError, RuntimeError):
-    """A reference network could not be trained, so no trial could be judged."""
+    """Error for a reference network that could not be trained, so no trial could be judged."""
 
 
 class RefusedResultError(GatefrontError, RuntimeError):
-    """A worker's result breaks a rule of the store; the trial is FAILED with this as its cause."""
+    """Error for a worker's result that breaks a rule of the store. Its trial is FAILED with this as its cause."""
 
 
 class BenchError(GatefrontError, ValueError):
-    """A latency cannot be measured as asked."""
+    """Error for a latency that cannot be measured as requested."""
 
 
 class BundleError(GatefrontError, RuntimeError):
-    """A bundle is incomplete, was changed, or does not do what its manifest says."""
+    """Error for a bundle that is incomplete, was changed, or does not do what its manifest states."""
 
 
 class NotAllowedError(GatefrontError, RuntimeError):
-    """The principal of a request may not do this."""
+    """Error for a request whose principal lacks the right to make it."""
 
 
 class TooManyError(GatefrontError, RuntimeError):
-    """So much is under way already that no more is begun."""
+    """Error for a request that has to wait because too many others are in progress."""

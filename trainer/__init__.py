@@ -1,1 +1,1 @@
-"""How one network is trained, cut to its budget and scored. Knows tasks and data, not studies."""
+"""Training, projection to the budget and scoring of one network. It knows tasks and data, not studies."""

@@ -1,4 +1,4 @@
-"""How one network is trained: the settings of the loop and of the gates, checked where they are made."""
+"""Settings for the training of one network and its gates, checked on construction."""
 
 import math
 from dataclasses import dataclass, field
@@ -18,13 +18,13 @@ WeightingName = Literal[
 Importance = Literal["logit", "sensitivity"]
 
 MACHINE_ONLY: Final = ("device", "num_threads", "num_loader_workers", "checkpoint_activations")
-"""Fields of a :class:`TrainConfig` that change how a training runs, and not what it yields."""
+"""Fields of a :class:`TrainConfig` that change how a training runs, but not its result."""
 
 _ADDITIVE: tuple[WeightingName, ...] = ("scalar", "uniform")
 
 
 class TrainConfigError(GatefrontError, ValueError):
-    """A training setting outside its range."""
+    """Error for a training setting outside its range."""
 
 
 def _check(owner: str, name: str, value: float, rule: str, holds: bool) -> None:
@@ -33,7 +33,7 @@ def _check(owner: str, name: str, value: float, rule: str, holds: bool) -> None:
 
 
 def require_additive(weighting: WeightingName) -> None:
-    """Raises :class:`TrainConfigError` if its gradient is not the sum of what parts of a batch contribute."""
+    """Raise :class:`TrainConfigError` if parts of a batch do not add up to the weighting's gradient."""
     if weighting not in _ADDITIVE:
         raise TrainConfigError(
             f'train.weighting "{weighting}" weighs the losses or gradients of whole batches, which '
@@ -44,13 +44,13 @@ def require_additive(weighting: WeightingName) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainConfig:
-    """The one loop's settings.
+    """Settings of the training loop.
 
-    ``precision="auto"`` is bfloat16 autocast on a GPU that has it, float32 elsewhere; ``device="auto"``
-    is the first visible GPU, else the CPU. ``weighting`` is how the tasks' losses become one update; ``"scalar"`` sums
-    them with the tasks' weights. ``checkpoint_activations`` saves memory while gates are learned, at
-    about one more forward pass per step. With ``micro_batch_size`` no more samples than that
-    are computed at a time; their gradients add up to those of the batch, and batch norms see the smaller parts.
+    ``precision="auto"`` is bfloat16 autocast on a GPU that has it, float32 elsewhere. ``device="auto"`` is the first
+    visible GPU, else the CPU. ``weighting`` names the method that makes one update of the tasks' losses; ``"scalar"``
+    sums them with the tasks' weights. ``checkpoint_activations`` saves memory while gates are learned, at about one
+    more forward pass per step. With ``micro_batch_size`` at most that many samples are computed at a time. Their
+    gradients add up to those of the batch, and batch norms see the smaller parts.
     """
 
     epochs: int
@@ -80,27 +80,27 @@ class TrainConfig:
 
     @property
     def samples_at_once(self) -> int:
-        """How many samples are computed at a time."""
+        """Number of samples that are computed at a time."""
         return self.batch_size if self.micro_batch_size is None else min(self.batch_size, self.micro_batch_size)
 
     def recipe(self) -> dict[str, Any]:
-        """Return what decides the result, as a document: all settings but those of the machine."""
+        """Return the settings that determine the result, as a document: all but those of the machine."""
         return {name: value for name, value in to_json(self).items() if name not in MACHINE_ONLY}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateConfig:
-    """How the gates are learned (InterroGate, Eqs. 1-5) and how the budget is met.
+    """Settings for learning the gates (InterroGate, Eqs. 1-5) and for meeting the budget.
 
-    ``sparsity`` is what pushes towards sharing, weighted by ``lambda_s``: the paper's hinge on ``tau`` (one target
-    per task, in task order: the fraction of channels a task may keep for itself), or the distance of the expected
-    FLOPs from the trial's ``flop_target``. ``learning_rate`` is the gates' own; they have no weight decay.
+    ``sparsity`` names the penalty towards sharing, weighted by ``lambda_s``. One is the paper's hinge on ``tau``, which
+    has one target per task, in task order: the fraction of channels that a task may keep for itself. The other is the
+    distance of the expected FLOPs from the trial's ``flop_target``. ``learning_rate`` applies to the gates, which have
+    no weight decay. ``importance`` orders the gates if not all can stay open.
 
-    ``importance`` orders the gates where not all can stay open. ``finetune_epochs`` are trained with
-    frozen gates, after the network was cut to its FLOP budget, on a schedule of their own that peaks at
-    ``finetune_rate`` times the learning rate. Then the network is cut to ``derived_points`` smaller costs, one
-    after the other, and trained for ``derived_epochs`` more each time. ``granularity`` and ``channel_group`` say
-    where gates sit.
+    ``finetune_epochs`` are trained with frozen gates after the projection to the budget. Their own schedule peaks at
+    ``finetune_rate`` times the learning rate. Then the network is projected to ``derived_points`` smaller budgets, one
+    after the other, and trained for ``derived_epochs`` more each time. ``granularity`` and ``channel_group`` set where
+    gates sit.
     """
 
     tau: tuple[float, ...]
@@ -130,5 +130,5 @@ class GateConfig:
         _check("gates", "derived_epochs", self.derived_epochs, "at least 0", self.derived_epochs >= 0)
 
     def layout(self) -> GateLayout:
-        """Where gates sit and how many channels one of them answers for."""
+        """Return where gates sit and how many channels each gate controls."""
         return GateLayout(granularity=self.granularity, channel_group=self.channel_group)

@@ -1,4 +1,4 @@
-"""One loss per task kind, the mean over the labels that are there."""
+"""Losses by kind of task. Each is the mean over the existing labels."""
 
 from collections.abc import Callable, Mapping
 
@@ -10,25 +10,26 @@ from gatefront.spaces.architecture.tasks import Task, TaskKind
 from gatefront.trainer.data.dataset import IGNORE_INDEX
 
 EDGE_POSITIVE_WEIGHT = 0.95
-"""Weight of edge pixels against the rest (HED, Xie and Tu 2015, as the multi-task benchmarks fix it)."""
+"""Weight of edge pixels against all others (HED, Xie and Tu 2015), as the multi-task benchmarks fix it."""
 
 
 def task_loss(task: Task, prediction: Tensor, label: Tensor) -> Tensor:
-    """The task's loss on one batch, a float32 scalar; zero, with zero gradient, if no label is there.
+    """Return the task's loss on one batch, a float32 scalar. Without any label it is zero, with zero gradient.
 
-    ``prediction`` is what the head emits, raw; ``label`` is shaped as :class:`gatefront.trainer.data.Sample` says.
+    ``prediction`` is the raw output of the head. ``label`` has the shape that :class:`gatefront.trainer.data.Sample`
+    states.
     """
     return _LOSSES[task.kind](prediction.float(), label)
 
 
 def count_labels(task: Task, label: Tensor) -> Tensor:
-    """How many labels :func:`task_loss` takes the mean of; 0 if there is none."""
+    """Return the number of labels that :func:`task_loss` averages over."""
     valid = label != IGNORE_INDEX if task.kind in _COUNTED_CLASSES else ~label.isnan()
     return valid.sum()
 
 
 def balanced_edge_errors(logits: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
-    """Class-balanced cross-entropy per pixel, zero where no label is, and the mask of labelled pixels."""
+    """Return the class-balanced cross-entropy per pixel, zero without a label, and the mask of labeled pixels."""
     valid = ~label.isnan()
     target = label.nan_to_num()
     weight = torch.where(target > 0.5, EDGE_POSITIVE_WEIGHT, 1 - EDGE_POSITIVE_WEIGHT)
@@ -45,19 +46,19 @@ def _cross_entropy(logits: Tensor, label: Tensor) -> Tensor:
 
 
 def _attributes(logits: Tensor, label: Tensor) -> Tensor:
-    """Binary cross-entropy, the mean over all attributes that are known."""
+    """Return the binary cross-entropy, averaged over all known attributes."""
     valid = ~label.isnan()
     errors = F.binary_cross_entropy_with_logits(logits, label.nan_to_num(), reduction="none")
     return torch.where(valid, errors, 0.0).sum() / _count(valid)
 
 
 def _depth(prediction: Tensor, label: Tensor) -> Tensor:
-    """L1 in metres."""
+    """Return the L1 error in meters."""
     return _masked_l1(prediction, label)
 
 
 def _normals(prediction: Tensor, label: Tensor) -> Tensor:
-    """L1 between unit vectors, per component."""
+    """Return the L1 error between unit vectors, per component."""
     return _masked_l1(F.normalize(prediction, dim=1), label)
 
 
@@ -67,7 +68,7 @@ def _edges(logits: Tensor, label: Tensor) -> Tensor:
 
 
 def _saliency(logits: Tensor, label: Tensor) -> Tensor:
-    """Cross-entropy with both classes of equal weight in the batch (HED, as for edges, but counted and not fixed)."""
+    """Return the cross-entropy with both classes of equal weight, by their counts in the batch as in HED."""
     valid = ~label.isnan()
     target = label.nan_to_num()
     share = (target > 0.5).sum() / _count(valid)

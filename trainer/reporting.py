@@ -1,4 +1,4 @@
-"""What a training says while it runs and when it ends. Implemented by a caller; the loop knows no study."""
+"""Reports of a training while it runs, and its results. A caller implements the reporter. The loop knows no study."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,15 +8,19 @@ from gatefront.spaces.gating.gate_counts import GateCounts
 from gatefront.spaces.gating.gate_map import GateMap
 
 Phase = Literal["sparse", "train", "finetune", "derive"]
-"""LOMT looks for layers with a sparse network per task; the network trains, its gates with it; the cut network trains
-on; it is cut further and trains on, once per derived point."""
+"""Phases of a training.
+
+In ``sparse`` LOMT finds layers with a sparse network per task. In ``train`` the network trains with its gates. In
+``finetune`` it trains further after the projection to the budget. In ``derive`` it is projected to a smaller budget and
+trains further, once per derived point.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochReport:
-    """One finished epoch. ``epoch`` counts from 1 over all phases; ``flops`` is the pruned network's, now.
+    """Finished epoch. ``epoch`` counts from 1 over all phases. ``flops`` is the present cost of the pruned network.
 
-    ``gates`` are the hard gates as they stand then; None for a network without gates.
+    ``gates`` are the hard gates after this epoch; None for a network without gates.
     """
 
     epoch: int
@@ -32,22 +36,22 @@ class EpochReport:
 
 
 class Reporter(Protocol):
-    """Called after every epoch; may raise :class:`StopTraining` to end the run after its checkpoint."""
+    """Function called after every epoch. It may raise :class:`StopTraining` to end the run after its checkpoint."""
 
     def __call__(self, report: EpochReport, /) -> None: ...
 
 
 class StopTraining(Exception):
-    """Raised by a reporter: the run was asked to end. The checkpoint on disk continues it later."""
+    """Request of a reporter to end the run, which the checkpoint on disk can resume later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceResult:
-    """A trained reference: one task alone (``kind="single_task"``) or all sharing everything.
+    """Trained reference: one task alone (``kind="single_task"``) or all sharing everything.
 
-    ``metrics`` is per task, measured on the validation split; ``train_flops`` is what training cost, as
-    3 x forward FLOPs x samples; ``path`` is the weights file. ``constant_metrics`` is what the best constant prediction
-    scores on the same split: a network of one task alone that is not better has not learned. Empty: not known.
+    ``metrics`` are per task, on the validation split. ``train_flops`` is the cost of training, 3 x forward FLOPs x
+    samples. ``path`` is the weights file. ``constant_metrics`` are the scores of the best constant prediction on the
+    same split; empty if not known. A single-task network that is no better than that has not learned.
     """
 
     kind: Literal["single_task", "hard_sharing"]
@@ -65,13 +69,13 @@ class ReferenceResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkResult:
-    """One network of a trial, measured pruned on the validation split.
+    """Network of a trial, measured pruned on the validation split.
 
     ``index`` 0 is the trial's own network. Higher ones are derived from it: the learned gates, projected to a smaller
     budget and fine-tuned. ``delta_mtl`` is in percent; positive is better than single-task. ``delta_per_task`` are its
-    terms: a task whose single-task network has not learned has none. ``flops`` is at most ``flop_target``, if there is
-    one. ``seconds`` and ``train_flops`` are this network's share of the trial. Families without gates have no
-    ``gate_map``. ``latency_ms`` is for a caller that times the pruned network; training leaves it None.
+    terms, without tasks whose single-task network has not learned. ``flops`` is at most ``flop_target``, if there is
+    one. ``seconds`` and ``train_flops`` are this network's share of the trial. ``gate_map`` is None for families
+    without gates. ``latency_ms`` is set by a caller that times the pruned network; training leaves it None.
     """
 
     index: int = 0
@@ -90,9 +94,9 @@ class NetworkResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialResult(NetworkResult):
-    """All that one trial delivers: its own network and those ``derived`` from it.
+    """Result of one trial: its own network and those ``derived`` from it.
 
-    ``flops_before_cut`` is what the gates chose before they were projected to ``flop_target`` and ``flop_budget``.
+    ``flops_before_cut`` is the cost of the learned gates before the projection to ``flop_target`` and ``flop_budget``.
     """
 
     flop_budget: int | None
@@ -104,5 +108,5 @@ class TrialResult(NetworkResult):
 
     @property
     def networks(self) -> tuple[NetworkResult, ...]:
-        """The trial's own network, then the derived ones."""
+        """The trial's own network, followed by the derived ones."""
         return (self, *self.derived)

@@ -1,1 +1,1 @@
-"""A study file resolved against its data and networks."""
+"""Resolution of a study file against its data and networks."""

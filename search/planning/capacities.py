@@ -1,4 +1,4 @@
-"""The capacities a study tries: every combination of [network], and what each one costs."""
+"""Capacities of a study: every combination of [network] with its costs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,12 +18,13 @@ CAPACITY_PARAMETERS = ("backbone", "resolution", "width", "decoder_width")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capacity:
-    """One architecture and its exact costs at the study's input size: FLOPs at 2 per multiply-add, batch 1.
+    """Architecture with its exact costs at the study's input size, in FLOPs at 2 per multiply-add, batch 1.
 
-    ``single_task`` is all single-task networks together, ``hard_sharing`` one shared encoder with all decoders,
-    ``encoder`` one encoder (with the decoders' trunk, where that is shared), ``decoders`` what each task has
-    for itself behind it, ``ceiling`` the gated network with every gate open, ``training`` the gated network
-    as it is trained, with all its branches. ``num_parameters`` is hard sharing's.
+    ``single_task`` is the cost of all single-task networks together. ``hard_sharing`` is the cost of one shared encoder
+    with all decoders. ``encoder`` is the cost of one encoder, with the decoders' trunk if that is shared. ``decoders``
+    holds what each task adds for itself behind the encoder. ``ceiling`` is the cost of the gated network with every
+    gate open. ``training`` is the cost of the gated network in training, with all its branches. ``num_parameters``
+    counts the parameters of hard sharing.
     """
 
     architecture: Architecture
@@ -39,7 +40,7 @@ class Capacity:
 def list_architectures(
     network: NetworkSection, tasks: Sequence[Task], in_channels: int, input_size: tuple[int, int]
 ) -> tuple[Architecture, ...]:
-    """Every architecture that [network] names, in the order written."""
+    """List every architecture that [network] names, in the order written."""
     return tuple(
         Architecture(
             backbone=str(backbone),
@@ -66,7 +67,7 @@ def list_architectures(
 
 
 def list_layouts(gates: GatesSection) -> tuple[GateLayout, ...]:
-    """Every layout of gates that [gates] names, in the order written. Raises ``SpaceError`` for one that cannot be."""
+    """List every gate layout that [gates] names, in the order written. Raise ``SpaceError`` for an impossible one."""
     return tuple(
         GateLayout(granularity=granularity, channel_group=int(channel_group))
         for granularity, channel_group in product(gates.granularities, listed_values(gates.channel_group))
@@ -74,10 +75,10 @@ def list_layouts(gates: GatesSection) -> tuple[GateLayout, ...]:
 
 
 def measure_capacity(architecture: Architecture, layouts: Sequence[GateLayout]) -> Capacity:
-    """Builds the network once, runs none of it, and counts. Costs do not depend on where gates sit.
+    """Build the network once and count its costs without running it. Costs do not depend on where gates sit.
 
     Raises:
-        SpaceError: the backbone is unknown, cannot be lifted, or is too narrow for one of the layouts.
+            SpaceError: the backbone is unknown, cannot be lifted, or is too narrow for one of the layouts.
     """
     gated = build_gated_network(architecture, layouts[0])
     for layout in layouts[1:]:
@@ -96,7 +97,7 @@ def measure_capacity(architecture: Architecture, layouts: Sequence[GateLayout]) 
 
 
 def floor_parameters(capacity: Capacity) -> int:
-    """Parameters of the capacity's smallest delivered network: everything shared, norms folded."""
+    """Count the parameters of the capacity's smallest delivered network: everything shared, norms folded."""
     untrained = replace(capacity.architecture, pretrained=False, weights=None)
     gated = build_gated_network(untrained, initial_logit=-1.0).eval()
     return count_pruned_parameters(gated, gated.gate_pattern())

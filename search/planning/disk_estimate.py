@@ -1,4 +1,4 @@
-"""What one trial takes on the disk, before it has begun."""
+"""Disk space of one trial, estimated before it begins."""
 
 from gatefront.search.planning.study_plan import StudyPlan
 
@@ -7,9 +7,10 @@ _VALUES_PER_WEIGHT = 3  # the weight and the two moments of its gradient
 
 
 def trial_bytes(plan: StudyPlan) -> int:
-    """At most, while it runs: two checkpoints, a third that is being written, and its networks.
+    """Return an upper bound of a running trial's disk space in bytes.
 
-    The gated network has a branch per task and the shared one, each with no more parameters than hard sharing has.
+    It holds two checkpoints, a third that is being written, and the trial's networks. The gated network has a branch
+    per task and the shared one, each with no more parameters than hard sharing.
     """
     weights = plan.largest.num_parameters * (len(plan.tasks) + 1) * _FLOAT
     num_networks = 2 + plan.config.gates.derived_points  # its own, before and after the second phase

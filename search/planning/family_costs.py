@@ -1,4 +1,4 @@
-"""What other families cost, counted on networks that are built once."""
+"""Costs of the other families, counted on networks that are built once."""
 
 import functools
 
@@ -10,10 +10,10 @@ from gatefront.spaces.families import build_family
 
 
 def least_flops(section: FamilySection, name: FamilyName, capacity: Capacity) -> int:
-    """The fewest FLOPs of a trial of this family at this capacity; LOMT's before its layers are known.
+    """Return the fewest FLOPs of this family's trials at this capacity. LOMT counts before its layers are known.
 
     Raises:
-        SpaceError: the family does not work on this backbone.
+            SpaceError: the family does not work on this backbone.
     """
     if name == INTERROGATE:
         return capacity.hard_sharing
@@ -23,21 +23,23 @@ def least_flops(section: FamilySection, name: FamilyName, capacity: Capacity) ->
 
 
 def most_flops(section: FamilySection, name: FamilyName, capacity: Capacity) -> int:
-    """As :func:`least_flops`, the most."""
+    """Return the most FLOPs of this family's trials at this capacity. See :func:`least_flops`."""
     return family_flops(name, capacity.architecture, dearest_settings(section, name).get("gamma"))
 
 
 def dearest_settings(section: FamilySection, name: FamilyName) -> dict[str, float]:
-    """What the builder of a family is given for the network of :func:`most_flops`."""
+    """Return the settings that a family's builder is given for the network of :func:`most_flops`."""
     return {"gamma": min(bounds(section.gamma))} if name == "etr-nlp" else {}
 
 
 @functools.lru_cache(maxsize=64)
 def family_flops(family: str, architecture: Architecture, gamma: float | None = None) -> int:
-    """FLOPs of a family's network; building one takes seconds. ``gamma`` is etr-nlp's, None is its default.
+    """Return the FLOPs of a family's network. Building one takes seconds.
+
+    ``gamma`` applies to etr-nlp; None is its default.
 
     Raises:
-        SpaceError: the family does not work on this backbone.
+            SpaceError: the family does not work on this backbone.
     """
     network = build_family(family, architecture, {} if gamma is None else {"gamma": gamma})
     return count_flops(network, (architecture.in_channels, *architecture.input_size))

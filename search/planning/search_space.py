@@ -1,4 +1,4 @@
-"""SearchSpace: the parameters of a study's trials, and the settings that a point of the space stands for."""
+"""SearchSpace: the parameters of a study's trials, and the settings that each point of the space decodes to."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,7 +37,8 @@ FAMILY, FLOP_TARGET = "family.name", "gates.flop_target"
 class SearchSpace:
     """Parameters of a study's trials by name (``network.width``, ``gates.tau.left``, ...), sampled or fixed.
 
-    Only points of a study with ``tasks`` and ``capacities`` can be decoded; ``budgets`` bound their FLOP targets.
+    Points can only be decoded if the study has ``tasks`` and ``capacities``. ``budgets`` bound the FLOP targets of
+    points.
     """
 
     config: StudyConfig
@@ -46,23 +47,24 @@ class SearchSpace:
     budgets: Budgets = field(default_factory=Budgets)
 
     def distributions(self, family: str | None = None) -> dict[str, BaseDistribution]:
-        """Return what Optuna samples: for trials of one family, or for all, the choice of a family first."""
+        """Return the distributions of sampled parameters: those of one family's trials, or of all families together."""
         asked = {name: distribution(one) for name, one in self._parameters.items() if _is_of(name, family)}
         return {name: found for name, found in asked.items() if found is not None}
 
     def first_points(self) -> list[dict[str, Scalar]]:
-        """Return points to try before the sampler takes over: τ or FLOP target low, middle, high, and the weakest λ_s.
+        """Return points to try before the sampler proposes any.
 
-        With the strongest λ_s the targets τ are met, so these points span the front's range of FLOPs. The weakest λ_s
-        with the highest τ is the other end. Parameters not named are left to the sampler. Families take turns, so that
-        a short study tries each of them. The list is empty if there is nothing to spread.
+        They have a low, a middle and a high τ or FLOP target. With the strongest λ_s the targets τ are met, so these
+        points span the front's range of FLOPs. One more point has the weakest λ_s and the highest τ, which is the other
+        end. The sampler chooses parameters that a point does not name. Families take turns, so that a short study tries
+        each of them. The list is empty if there is nothing to spread.
         """
         turns = zip_longest(*(self._first_points_of(name) for name in self.config.family.names))
         points = [point for turn in turns for point in turn if point is not None]
         return [point for position, point in enumerate(points) if point not in points[:position]]
 
     def central_params(self) -> dict[str, Scalar]:
-        """Return the center of every parameter by its name; of a fixed one, its value."""
+        """Return the center of every parameter by its name. The center of a fixed one is its value."""
         return {name: center(parameter) for name, parameter in self._parameters.items()}
 
     @property
@@ -72,18 +74,18 @@ class SearchSpace:
         return None if parameter is None else max(bounds(parameter))
 
     def reference_train_config(self, *, epochs: int) -> TrainConfig:
-        """Return the recipe of reference networks: every parameter at its center, the study's own seed."""
+        """Return the recipe of reference networks: every parameter at its center, with the study's own seed."""
         return self._train_config(self.central_params() | {"train.epochs": epochs}, self.config.study.seed)
 
     def decode(self, params: Params, *, seed: int) -> TrialSettings:
-        """Return the settings that a sampled point stands for.
+        """Return the settings that a sampled point decodes to.
 
         Args:
-            params: values of the sampled parameters by name.
-            seed: the trial's own.
+                params: values of the sampled parameters by name.
+                seed: the trial's own.
 
         Raises:
-            KeyError: the study has no capacity of these parameters.
+                KeyError: the study has no capacity of these parameters.
         """
         capacity, train = self._capacity(params), self._train_config(params, seed)
         family = _word(self.config.family.names, params.get(FAMILY))
@@ -95,14 +97,14 @@ class SearchSpace:
         return TrialSettings(capacity=capacity, train=train, gates=self._gate_config(params), flop_target=target)
 
     def share_of_target(self, params: Params, flop_target: int) -> float | None:
-        """Return the ``gates.flop_target`` that stands for so many FLOPs; None if there is no room for a choice.
+        """Return the ``gates.flop_target`` that means so many FLOPs; None if the budget leaves no range of targets.
 
         Args:
-            params: values of the sampled parameters by name.
-            flop_target: the FLOPs.
+                params: values of the sampled parameters by name.
+                flop_target: the FLOPs.
 
         Raises:
-            KeyError: the study has no capacity of these parameters.
+                KeyError: the study has no capacity of these parameters.
         """
         capacity = self._capacity(params)
         room = self._room(capacity)
@@ -141,7 +143,7 @@ class SearchSpace:
 
     @property
     def _cost_parameters(self) -> dict[str, AnyParameter]:
-        """The parameters that say how much a trial may keep apart."""
+        """Return the parameters that set how much a trial may keep unshared."""
         gates = self.config.gates
         parameters: dict[str, AnyParameter] = {}
         if gates.sparsity == "hinge" and isinstance(gates.tau, dict):
@@ -153,7 +155,7 @@ class SearchSpace:
         return parameters
 
     def _first_points_of(self, family: FamilyName) -> list[dict[str, Scalar]]:
-        """Return those of one family; beside others each has one at least."""
+        """Return the first points of one family. In a study of several families each has at least one."""
         config = self.config
         chosen: dict[str, Scalar] = {FAMILY: family} if len(config.family.names) > 1 else {}
         found: list[dict[str, Scalar]] = []
@@ -205,7 +207,7 @@ class SearchSpace:
         if family == "etr-nlp":
             return FamilyChoice(name=family, settings={"gamma": self._number(params, "family.gamma")})
         if family == "lomt":
-            # As long as the single-task references, which they are but for their sparsity.
+            # They train as long as the single-task references, from which only the sparsity sets them apart.
             epochs = self.config.train.single_task_epochs
             return FamilyChoice(name=family, sparsity=self._number(params, "family.sparsity"), search_epochs=epochs)
         return FamilyChoice(name=family)
@@ -257,7 +259,7 @@ class SearchSpace:
 
 
 def _is_of(parameter: str, family: str | None) -> bool:
-    """Return whether trials of this family have the parameter; None stands for all families."""
+    """Return whether trials of this family have the parameter. None means all families."""
     table, _, key = parameter.partition(".")
     owner = INTERROGATE if table == "gates" else OWNERS.get(key) if table == "family" else None
     return family is None or owner in (None, family)
@@ -268,7 +270,7 @@ def _choices(words: Sequence[str]) -> Choices[str]:
 
 
 def _word(words: Sequence[Word], sampled: str | None) -> Word:
-    """Return the word that was sampled, or the first where none was."""
+    """Return the sampled word, or the first one if none was sampled."""
     return words[0] if sampled is None else words[words.index(sampled)]
 
 

@@ -1,4 +1,4 @@
-"""StudyPlan: a study file settled against its data and its networks, before anything is trained."""
+"""StudyPlan: a study file resolved against its data and its networks before any training."""
 
 import math
 from dataclasses import dataclass, replace
@@ -45,18 +45,18 @@ class StudyPlan:
 
     @cached_property
     def search_space(self) -> SearchSpace:
-        """The parameters of the study's trials."""
+        """Parameters of the study's trials."""
         config = self.config.model_copy(update={"network": self.network})
         return SearchSpace(config, self.tasks, self.capacities, self.budgets)
 
     @property
     def largest(self) -> Capacity:
-        """The capacity whose single-task networks define Δ_MTL and 100 % of a percentage."""
+        """Capacity whose single-task networks define Δ_MTL and 100 % of a percentage."""
         return max(self.capacities, key=lambda capacity: capacity.single_task)
 
     @property
     def floor(self) -> int:
-        """The cheapest network of the study: everything shared at the smallest capacity."""
+        """FLOPs of the cheapest network of the study: everything shared at the smallest capacity."""
         return min(capacity.hard_sharing for capacity in self.capacities)
 
     @property
@@ -76,22 +76,25 @@ class StudyPlan:
 
     @property
     def hard_sharing_epochs(self) -> int:
-        """Epochs of the hard-sharing reference: as asked, or so many that it costs no less to train than a trial.
+        """Epochs of the hard-sharing reference: as asked, or enough that training it costs no less than a trial.
 
-        A trial's total is its own training plus that of the networks that initialised it. Both sides see
-        the same samples per epoch, so samples cancel; rounded up.
+        A trial's total is its own training plus that of the networks that initialized it. Both sides see the same
+        samples per epoch, so samples cancel. The result is rounded up.
         """
         return self.config.train.hard_sharing_epochs or self.epochs_of_equal_compute(self.config.train.weightings[0])
 
     def epochs_of_equal_compute(self, weighting: WeightingName) -> int:
-        """Epochs of hard sharing with this weighting that cost no less than a trial with all that initialised it."""
+        """Return the epochs of hard sharing with this weighting that cost no less than a trial.
+
+        The trial's cost includes the networks that initialized it.
+        """
         per_epoch = self.largest.hard_sharing * step_cost(weighting, len(self.tasks))
         if INTERROGATE not in self.config.family.names:
             return math.ceil(max(map(self._family_compute, self.config.family.others)) / per_epoch)
         return math.ceil((self.trial_flops + self.initial_flops) / per_epoch)
 
     def family_trial_flops(self, name: FamilyName) -> float:
-        """As ``trial_flops``, for a trial of this family; LOMT's with the sparse networks that find its layers."""
+        """Return ``trial_flops`` for this family. LOMT's includes the sparse networks that find its layers."""
         if name == INTERROGATE:
             return self.trial_flops
         dearest = max(step_cost(weighting, len(self.tasks)) for weighting in self.config.train.weightings)
@@ -99,28 +102,28 @@ class StudyPlan:
         return own + (self.single_task_flops if name == "lomt" else 0.0)
 
     def _family_compute(self, name: FamilyName) -> float:
-        """As ``family_trial_flops`` with all that initialised it."""
+        """Return ``family_trial_flops`` plus the training of the networks that initialized the trial."""
         return self.family_trial_flops(name) + (self.single_task_flops if FAMILIES[name].starts_from else 0.0)
 
     @property
     def initial_flops(self) -> float:
-        """What the networks that initialise a trial compute for each training sample, counted as in `trial_flops`."""
+        """FLOPs per training sample of the networks that initialize a trial, counted as in ``trial_flops``."""
         return self.single_task_flops + self.shared_init_epochs * self.largest.hard_sharing * step_cost(
             self.config.train.weightings[0], len(self.tasks)
         )
 
     @property
     def single_task_flops(self) -> float:
-        """The part of the single-task networks in ``initial_flops``."""
+        """Share of the single-task networks in ``initial_flops``."""
         return float(self.reference_epochs * self.largest.single_task)
 
     @property
     def trial_flops(self) -> float:
-        """At most what the longest trial computes for each training sample, over all its epochs.
+        """Upper bound of the FLOPs per training sample of the longest trial, over all its epochs.
 
-        In forward passes of plain training; a weighting that takes more of them or more backward passes counts as
-        much more. While gates learn every branch runs; behind the cut a trial trains the network that it will deliver,
-        and for each derived point a smaller one.
+        The unit is forward passes of plain training. A weighting that needs more forward or backward passes counts as
+        that many more. Every branch runs while gates learn. After the projection to the budget a trial trains the
+        network that it will deliver, and for each derived point a smaller one.
         """
         capacity = self.largest
         budget = self.budgets.flops
@@ -132,15 +135,15 @@ class StudyPlan:
 
 
 def plan_study(config: StudyConfig) -> StudyPlan:
-    """Settle tasks, capacities and the budget.
+    """Resolve tasks, capacities and budgets.
 
     Raises:
-        DataError: the data set does not exist.
-        SpaceError: a network cannot be built as [network] and [gates] ask.
-        StudyFileError: a table names a task that the data does not have, or latencies cannot be measured here.
-        MetricError: a task names a metric that its kind does not have.
-        TrainConfigError: a weighting does not go with gates or with activation checkpointing.
-        BudgetBelowFloorError: a budget is under the cheapest network of the study.
+            DataError: the data set does not exist.
+            SpaceError: a network cannot be built as [network] and [gates] ask.
+            StudyFileError: a table names a task that the data does not have, or latencies cannot be measured here.
+            MetricError: a task names a metric that its kind does not have.
+            TrainConfigError: a weighting does not go with gates or with activation checkpointing.
+            BudgetBelowFloorError: a budget is under the cheapest network of the study.
     """
     if config.latency_rule is not None:
         config.latency_rule.require_runnable()
@@ -221,7 +224,7 @@ def _check_budget(plan: StudyPlan) -> None:
 
 
 def _check_families(plan: StudyPlan) -> None:
-    """Every family must work on every backbone, and be under the budget at one capacity at least."""
+    """Require that every family works on every backbone and is under the budget at one capacity at least."""
     section = plan.config.family
     for name in section.others:
         least = min(least_flops(section, name, capacity) for capacity in plan.capacities)
@@ -235,9 +238,9 @@ def _check_families(plan: StudyPlan) -> None:
 
 
 def _without_hopeless_capacities(plan: StudyPlan) -> StudyPlan:
-    """Leave out capacities that not even sharing everything brings under the budgets; the largest stays as baseline.
+    """Leave out capacities that exceed the budgets even with everything shared. Keep the largest as baseline.
 
-    A value of [network] goes once no capacity with it fits.
+    A value of [network] is dropped if no capacity with it fits.
     """
     fitting = [capacity for capacity in plan.capacities if is_feasible(capacity.hard_sharing, plan.budgets.flops)]
     if plan.budgets.params is not None:

@@ -1,4 +1,4 @@
-"""A study's tasks as views show them."""
+"""Records of a study's tasks, as views show them."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ from gatefront.trainer.metrics import metric_for
 
 
 def task_records(tasks: Iterable[Task]) -> tuple[TaskRecord, ...]:
-    """Each task with the metric that scores it."""
+    """Return a record of each task with the metric that scores it."""
     return tuple(_task_record(task) for task in tasks)
 
 

@@ -1,4 +1,4 @@
-"""TrialSettings: what one trial trains."""
+"""TrialSettings: the settings of one trial."""
 
 from dataclasses import dataclass
 
@@ -9,9 +9,10 @@ from gatefront.trainer.trial.family_config import FamilyChoice
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialSettings:
-    """One point of the search space, decoded. ``flop_target`` is in FLOPs; None: no more than the budget.
+    """Decoded point of the search space.
 
-    ``family`` is None for InterroGate; for any other ``gates`` mean nothing.
+    ``flop_target`` is in FLOPs; None means that only the budget bounds the trial. ``family`` is None for InterroGate.
+    For any other family ``gates`` have no meaning.
     """
 
     capacity: Capacity

@@ -1,4 +1,4 @@
-"""Workers of a study and what each of them holds."""
+"""Workers of a study and the resources that each of them holds."""
 
 import math
 import os
@@ -11,7 +11,7 @@ _RAY_UNITS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class WorkerResources:
-    """What one worker holds: one CPU core and a share of a GPU, 0 where there is none."""
+    """Resources of one worker: one CPU core and a share of a GPU, 0 without a GPU."""
 
     num_workers: int
     gpus_per_worker: float
@@ -21,14 +21,14 @@ class WorkerResources:
 
 
 def plan_local_workers(asked: int | None) -> WorkerResources:
-    """Plan as many workers on this machine as asked for, else one per GPU, else one per CPU core it may use."""
+    """Plan the asked number of workers on this machine; by default one per GPU, else one per usable CPU core."""
     return share_out(asked, num_cpus=len(os.sched_getaffinity(0)), num_gpus=torch.cuda.device_count())
 
 
 def share_out(asked: int | None, *, num_cpus: int, num_gpus: int) -> WorkerResources:
-    """Give every worker the same share of the GPUs, so that Ray finds a place for each.
+    """Give every worker the same share of the GPUs, so that Ray can place each.
 
-    More workers than GPUs share them: as many on each, or one fewer on some.
+    If there are more workers than GPUs, they share them: each GPU gets the same number, or some get one fewer.
     """
     num_workers = asked or num_gpus or num_cpus
     return WorkerResources(num_workers, _gpu_share(num_workers, num_gpus))
@@ -37,5 +37,5 @@ def share_out(asked: int | None, *, num_cpus: int, num_gpus: int) -> WorkerResou
 def _gpu_share(num_workers: int, num_gpus: int) -> float:
     if num_gpus == 0:
         return 0.0
-    # Ray counts in ten-thousandths: rounded up, the shares of one GPU would be more than it is.
+    # Ray counts in ten-thousandths. If shares were rounded up, those of one GPU would add up to more than 1.
     return math.floor(_RAY_UNITS / math.ceil(num_workers / num_gpus)) / _RAY_UNITS

@@ -7,18 +7,19 @@ from gatefront.search.results.records import StudyView, TrialPoint
 
 
 def best_point(points: Iterable[TrialPoint]) -> TrialPoint | None:
-    """The feasible point with the best Δ_MTL, the cheaper one of equals, then the earlier in ``points``.
+    """Return the best feasible point by :func:`best_of`, among those on the front or with replicates.
 
-    It is on the front, or it was confirmed: another point is not worth a look.
+    Of equal points the cheaper one wins, then the earlier in ``points``. Points off the front without replicates are
+    left out.
     """
     return best_of([point for point in points if point.is_feasible and (point.on_front or point.confirmation)])
 
 
 def best_of(points: Sequence[TrialPoint]) -> TrialPoint | None:
-    """The point to take, if all keep to what is asked.
+    """Return the best of points that are all feasible; None if there are none.
 
-    The best Δ_MTL, by its mean where a point is confirmed. One that is not confirmed must lie above the interval of the
-    best confirmed one: what it has measured once may be luck by as much.
+    It has the best Δ_MTL, by its mean if a point is confirmed. A point that is not confirmed must reach the upper end
+    of the best confirmed point's interval, because its one measurement may be too high by as much.
     """
     best = _highest(points)
     confirmed = _highest([point for point in points if point.confirmation is not None])
@@ -33,5 +34,5 @@ def _highest(points: Sequence[TrialPoint]) -> TrialPoint | None:
 
 
 def front_points(view: StudyView) -> list[TrialPoint]:
-    """The points on the front, the cheapest first."""
+    """Return the points on the front, the cheapest first."""
     return sorted(view.front, key=lambda point: (point.flops or 0, point.number, point.derived))

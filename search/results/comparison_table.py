@@ -1,4 +1,4 @@
-"""The table of a comparison: means over seeds, their spread, and mean ranks. Pure."""
+"""Table of a comparison: means over seeds, their spread, and mean ranks. Pure functions."""
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,10 @@ SINGLE_TASK = "single-task"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SystemRun:
-    """One system trained from one seed. ``train_flops`` and ``seconds`` count what initialised the network, too."""
+    """System trained from one seed.
+
+    ``train_flops`` and ``seconds`` include the networks that initialized it.
+    """
 
     system: str
     seed: int
@@ -31,7 +34,7 @@ class SystemRun:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """A mean over seeds and its sample standard deviation; None for a single seed."""
+    """Mean over seeds and its sample standard deviation, which is None for a single seed."""
 
     mean: float
     deviation: float | None
@@ -39,8 +42,10 @@ class Spread:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One system of the table. ``mean_rank`` is over tasks, 1 is best, ties get the average of their places.
-    ``delta_per_task`` has no task that Δ_MTL leaves out.
+    """Line of the table, for one system.
+
+    ``mean_rank`` is the mean over tasks. Rank 1 is best, and ties get the average of their ranks. ``delta_per_task``
+    lacks the tasks that Δ_MTL leaves out.
     """
 
     system: str
@@ -57,7 +62,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonTable:
-    """A comparison as it stands: complete, or as far as it has come."""
+    """Current table of a comparison, which may not be complete."""
 
     name: str
     data: str
@@ -66,13 +71,13 @@ class ComparisonTable:
 
     @property
     def single_task_flops(self) -> int | None:
-        """What a percentage of FLOPs is of; None until the single-task networks are there."""
+        """FLOPs that count as 100 %; None until the single-task networks are trained."""
         return next((line.flops for line in self.lines if line.system == SINGLE_TASK), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """What a comparison is about: the study's name, its data, and its tasks."""
+    """Subject of a comparison: the study's name, its data, and its tasks."""
 
     name: str
     data: str
@@ -80,7 +85,7 @@ class Subject:
 
 
 def comparison_table(subject: Subject, runs: Iterable[SystemRun]) -> ComparisonTable:
-    """One line per system, in the order in which systems first appear in ``runs``."""
+    """Return a table with one line per system, in the order in which systems first appear in ``runs``."""
     tasks = subject.tasks
     by_system: dict[str, list[SystemRun]] = {}
     for run in runs:
@@ -91,8 +96,8 @@ def comparison_table(subject: Subject, runs: Iterable[SystemRun]) -> ComparisonT
 
 
 def mean_ranks(tasks: Sequence[TaskRecord], metrics: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """Per system, the mean over tasks of its rank among all systems (Maninis et al. 2019, as the poster's MR)."""
-    # A second to import, which every command and every worker would wait for.
+    """Return each system's rank among all systems, averaged over tasks (Maninis et al. 2019; the poster's MR)."""
+    # The import takes a second, for which every command and every worker would wait.
     from scipy.stats import rankdata
 
     systems = list(metrics)

@@ -1,6 +1,6 @@
-"""How sure a point's Δ_MTL is: what its replicates with other seeds say, and which points they cannot tell apart.
+"""Certainty of a point's Δ_MTL: intervals from its replicates, and points that they cannot tell apart.
 
-The trial's own result is not among the samples: it was chosen for being high, so part of it is luck.
+The trial's own result is not among the samples. It was chosen for being high, so part of it is luck.
 """
 
 import math
@@ -13,7 +13,7 @@ from scipy.special import stdtrit
 from gatefront.search.results.outcome import Point
 
 Key = tuple[int, int]
-"""A trial's number, and 0 for its own point or which of its derived ones."""
+"""A trial's number, and the index of a derived point; 0 is the trial's own point."""
 
 Samples = Mapping[int, float]
 """Δ_MTL in percent by the number of the replicate that reached it."""
@@ -23,7 +23,7 @@ _MIN_SEEDS = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confirmation:
-    """Mean Δ_MTL over ``seeds`` repeats, in percent, and its 95 % interval (Student's t)."""
+    """Mean Δ_MTL over ``seeds`` replicates, in percent, and its 95 % interval (Student's t)."""
 
     mean: float
     low: float
@@ -36,11 +36,13 @@ class Confirmation:
 
 
 def replicate_samples(values: Mapping[Key, Point], confirms: Mapping[int, int]) -> dict[Key, dict[int, float]]:
-    """The samples of every point that was repeated; a replicate's derived points are samples of those of equal index.
+    """Return the samples of every point with replicates.
+
+    A replicate's derived points are samples of the original's derived points of the same index.
 
     Args:
-        values: ``(delta_mtl, flops)`` of all points that count, replicates as well.
-        confirms: by a replicate's number, the trial that it repeats.
+            values: ``(delta_mtl, flops)`` of all points that count, replicates as well.
+            confirms: by a replicate's number, the trial that it repeats.
     """
     found: dict[Key, dict[int, float]] = {}
     for (number, derived), (delta_mtl, _) in values.items():
@@ -51,7 +53,7 @@ def replicate_samples(values: Mapping[Key, Point], confirms: Mapping[int, int]) 
 
 
 def confirmation(samples: Samples) -> Confirmation | None:
-    """None for fewer than two seeds: one says nothing of how much they differ."""
+    """Return the mean and interval of samples; None for fewer than two, from which no spread can be estimated."""
     if len(samples) < _MIN_SEEDS:
         return None
     mean, half_width = _mean_and_half_width(list(samples.values()))
@@ -59,10 +61,10 @@ def confirmation(samples: Samples) -> Confirmation | None:
 
 
 def are_tied(one: Samples, other: Samples) -> bool | None:
-    """Whether the 95 % interval of the difference of two points includes 0; None if either is not confirmed.
+    """Return whether the 95 % interval of the difference of two points includes 0; None if either is not confirmed.
 
     Points of the same replicates differ by less than the seeds do, so their differences are compared seed by seed.
-    Others are compared by Welch's interval, which does not assume that both vary alike.
+    Others are compared by Welch's interval, which allows them different variances.
     """
     if len(one) < _MIN_SEEDS or len(other) < _MIN_SEEDS:
         return None
@@ -79,7 +81,10 @@ def _mean_and_half_width(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _welch(one: Sequence[float], other: Sequence[float]) -> tuple[float, float]:
-    """B. L. Welch, The generalization of "Student's" problem, Biometrika 34, 1947."""
+    """Return the difference of means and half its 95 % interval.
+
+    B. L. Welch, The generalization of "Student's" problem, Biometrika 34, 1947.
+    """
     difference = fmean(one) - fmean(other)
     squares = [stdev(values) ** 2 / len(values) for values in (one, other)]
     total = sum(squares)

@@ -1,4 +1,4 @@
-"""What a study has cost so far: hours of a CPU core or a GPU, in all and per thing that was gained."""
+"""Cost of a study so far: hours of a CPU core or a GPU, in total and per result."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -7,16 +7,16 @@ from gatefront.search.results.formats import format_duration
 from gatefront.search.results.records import StudyView
 
 GPUS_HELD = "gpus_held"
-"""Where a trial's environment says how much of a GPU its worker held; absent: none."""
+"""Key of a trial's environment for the share of a GPU that its worker held; absent for none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyCost:
-    """Worker time in seconds, and what a worker holds of a ``device``: one CPU core, or a GPU or a share of one.
+    """Worker time in seconds, and the ``device`` that a worker holds: one CPU core, or a GPU or a share of one.
 
-    ``worker_seconds`` is of everything that was trained for this study: all trials, whatever became of them, with their
-    derived points, replicates, and the references that were not there before. The other figures are parts of it or
-    shares; None where there is nothing yet to share it among. ``device_hours`` is the whole in hours of one device.
+    ``worker_seconds`` counts everything that was trained for this study. That includes all trials in any state with
+    their derived points, replicates, and references that were not in the cache. The other times are parts or shares of
+    it. A share is None if there is nothing to divide by. ``device_hours`` is the total in hours of one device.
     """
 
     device: Literal["CPU", "GPU"]
@@ -30,10 +30,10 @@ class StudyCost:
 
 
 def study_cost(view: StudyView) -> StudyCost:
-    """The cost of what a view shows. Of trials that are under way, the epochs that were finished count."""
+    """Return the cost of a study. Of running trials it counts the finished epochs."""
     summary = view.summary
     share = summary.gpus_per_worker
-    # Lists, as there may be tens of thousands: a generator takes twice as long.
+    # These are lists because a generator takes twice as long over tens of thousands of points.
     timed = [point.seconds for point in view.trials if point.seconds is not None]
     further = [point.seconds or 0.0 for point in (*view.derived, *view.replicates) if point.derived]
     in_trials = sum(timed) + sum(further)
@@ -51,7 +51,7 @@ def study_cost(view: StudyView) -> StudyCost:
 
 
 def cost_line(cost: StudyCost) -> str:
-    """``2 h 05 min of CPU time in all (12 min 30 s of it references), 9 min 22 s per trial, ...``."""
+    """Return ``2 h 05 min of CPU time in all (12 min 30 s of it references), 9 min 22 s per trial, ...``."""
 
     def time(seconds: float) -> str:
         return format_duration(seconds * cost.devices_per_worker)

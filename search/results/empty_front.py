@@ -1,4 +1,4 @@
-"""Why a study has no front, and the way out."""
+"""Reasons why a study has no front, and remedies."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ _ENDED = (TrialState.COMPLETE, TrialState.STOPPED_EARLY, TrialState.FAILED, Tria
 
 
 def no_front_reason(view: StudyView) -> str:
-    """Say in words why no point of the view is on the front, and what to do about it."""
+    """Explain why no point of the view is on the front, and how to change that."""
     summary = view.summary
     counts = Counter(point.state for point in view.points)
     num_ended = sum(counts[state] for state in _ENDED)
@@ -33,14 +33,14 @@ def no_front_reason(view: StudyView) -> str:
 
 
 def is_over(view: StudyView) -> bool:
-    """True once nothing trains any more, unless somebody goes on with the study."""
+    """Return whether the study trains nothing any more unless it is resumed."""
     return view.summary.state in (StudyState.COMPLETE, StudyState.STOPPED, StudyState.FAILED)
 
 
 def over_budget_sentence(view: StudyView) -> str:
-    """Which budgets no complete trial keeps, what came nearest, and how to get below it.
+    """Name the budgets that no complete trial keeps, the nearest networks, and how to get below the budgets.
 
-    For a view with complete trials, none of them feasible.
+    The view must have complete trials, none of them feasible.
     """
     num_complete = sum(point.state is TrialState.COMPLETE for point in view.points)
     trials = "1 trial has" if num_complete == 1 else f"{num_complete} trials have"
@@ -52,7 +52,7 @@ def over_budget_sentence(view: StudyView) -> str:
 
 
 def all_failed_sentence(view: StudyView) -> str:
-    """That every trial so far failed, with the most frequent cause and the way on."""
+    """State that every trial so far failed, with the most frequent cause and a remedy."""
     failed = [point for point in view.points if point.state is TrialState.FAILED]
     subject = "The only trial so far" if len(failed) == 1 else f"All {len(failed)} trials so far"
     return f"{subject} failed. {_common_cause(failed)}{_after_failures(view)}"

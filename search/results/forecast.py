@@ -1,4 +1,4 @@
-"""What another hour of a study may bring, from what its hypervolume has gained so far."""
+"""Forecast of what another hour of a study adds to its hypervolume."""
 
 import math
 from collections.abc import Sequence
@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from gatefront.search.results.records import HypervolumePoint, StudyView, TrialPoint
 from gatefront.search.results.states import DONE_STATES
 
-# With fewer complete trials a doubling is a step of three or less, and says more about luck than about the search.
+# With fewer complete trials a doubling adds three or less, so its gain depends more on luck than on the search.
 _FEWEST_TRIALS = 8
-# Of the hypervolume, for an hour: less is not worth waiting for.
+# Share of the hypervolume that an hour has to gain to be worth the wait.
 _LITTLE = 0.01
 _HOUR_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """An estimate of what an hour more brings, and what it rests on.
+    """Estimate of the gain of another hour, with the figures it is based on.
 
-    ``expected_gain``, of the hour, and ``last_gain``, of the latest doubling of the trials, are shares of the present
-    hypervolume. ``num_trials`` is how many the hour has room for.
+    ``expected_gain`` is the gain of the hour, ``last_gain`` that of the latest doubling of the trials. Both are shares
+    of the present hypervolume. ``num_trials`` is the number of trials that fit into the hour.
     """
 
     expected_gain: float
@@ -32,9 +32,10 @@ class Forecast:
 
 
 def study_outlook(view: StudyView) -> Forecast | None:
-    """Assumes that each doubling of the trials goes on bringing what the last one did; None where too little is known.
+    """Estimate the gain of another hour; None if too little is known.
 
-    The gain of a search shrinks with every trial, about as fast as this says; a rate per trial would promise too much.
+    It assumes that each doubling of the trials gains as much as the last one did. The gain of a search shrinks with
+    every trial, at about this rate. A constant gain per trial would predict too much.
     """
     seconds = _seconds_per_trial(view)
     half = _halfway(view.hypervolume)
@@ -52,7 +53,7 @@ def study_outlook(view: StudyView) -> Forecast | None:
 
 
 def outlook_sentence(outlook: Forecast) -> str:
-    """The advice to end a study whose next hour :attr:`~Forecast.is_little`, with its assumption."""
+    """Return the advice to end a study whose next hour :attr:`~Forecast.is_little`, with its assumption."""
     return (
         f"another hour (about {outlook.num_trials:,.0f} trials) will likely buy little: "
         f"{_percent(outlook.expected_gain)} of hypervolume, if doubling the trials goes on bringing what it did last "
@@ -61,7 +62,7 @@ def outlook_sentence(outlook: Forecast) -> str:
 
 
 def _halfway(history: Sequence[HypervolumePoint]) -> HypervolumePoint | None:
-    """The history when half as many trials were complete; None while that says nothing."""
+    """Return the history's entry when half as many trials were complete; None if there is too little history."""
     if len(history) < _FEWEST_TRIALS or history[-1].hypervolume <= 0:
         return None
     return history[len(history) // 2 - 1]
@@ -72,7 +73,7 @@ def _ended(view: StudyView) -> list[TrialPoint]:
 
 
 def _seconds_per_trial(view: StudyView) -> float:
-    """Mean over all trials that ended, complete or not, with what was derived from them."""
+    """Return the mean time over all done trials, including their derived points."""
     ended = {point.number: point.seconds or 0.0 for point in _ended(view)}
     derived = sum(point.seconds or 0.0 for point in view.derived if point.number in ended)
     return (sum(ended.values()) + derived) / len(ended) if ended else 0.0

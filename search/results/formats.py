@@ -1,4 +1,4 @@
-"""Numbers, times and names as people read them: one place for units, signs and durations."""
+"""Formats of numbers, times and names for people: units, signs and durations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,40 +15,40 @@ _KNOWN_UNITS = {"%": "%", "m": "m", "deg": "°"}
 
 @dataclass(frozen=True, slots=True)
 class FlopUnit:
-    """A scale for FLOPs: ``value / divisor`` is shown with ``name``."""
+    """Unit for FLOPs: ``value / divisor`` is shown with ``name``."""
 
     name: str
     divisor: float
 
 
 def flop_unit(largest: float) -> FlopUnit:
-    """The unit in which the largest of several FLOP counts has one to three digits before the point."""
+    """Return the unit in which the largest of several FLOP counts has one to three digits before the point."""
     divisor, prefix = _scale(largest)
     return FlopUnit(f"{prefix}FLOPs", divisor)
 
 
 def format_flops(flops: float | None) -> str:
-    """``1.215 MFLOPs``: four significant digits, at 2 FLOPs per multiply-add."""
+    """Format FLOPs as ``1.215 MFLOPs``: four significant digits, at 2 FLOPs per multiply-add."""
     return NONE if flops is None else f"{_scaled(flops)} {flop_unit(flops).name}"
 
 
 def format_amount(amount: float | None) -> str:
-    """``1.215M``: FLOPs or parameters where a heading names them, as a study file writes budgets."""
+    """Format FLOPs or parameters as ``1.215M``, as a study file writes budgets, if a heading names the unit."""
     return NONE if amount is None else f"{_scaled(amount)}{_scale(amount)[1]}"
 
 
 def format_share(part: float | None, whole: float) -> str:
-    """``44.8 %``: a part of the single-task cost."""
+    """Format a part of the single-task cost as ``44.8 %``."""
     return NONE if part is None or whole <= 0 else f"{100 * part / whole:.1f} %"
 
 
 def format_delta(delta: float | None, half_width: float | None = None) -> str:
-    """``+1.23 %`` or ``−4.50 ± 0.42 %``: Δ_MTL and its terms, always signed, with half of an interval."""
+    """Format Δ_MTL and its terms as ``+1.23 %`` or ``−4.50 ± 0.42 %``: always signed, with half of an interval."""
     return NONE if delta is None else f"{format_signed(delta, half_width)} %"
 
 
 def format_signed(value: float | None, half_width: float | None = None) -> str:
-    """``+1.20``, ``−3.41`` or ``−1.60 ± 0.42``; a dash for nothing."""
+    """Format a number as ``+1.20``, ``−3.41`` or ``−1.60 ± 0.42``; None is a dash."""
     if value is None:
         return NONE
     sign = "+" if round(value, 2) > 0 else MINUS if round(value, 2) < 0 else "±"
@@ -56,7 +56,7 @@ def format_signed(value: float | None, half_width: float | None = None) -> str:
 
 
 def format_metric(value: float | None, label: str) -> str:
-    """``93.1 %``, ``0.412 m``, ``21.30 °``: a metric's value with the unit its label ends in."""
+    """Format a metric's value with the unit at the end of its label: ``93.1 %``, ``0.412 m``, ``21.30 °``."""
     if value is None:
         return NONE
     unit = metric_unit(label)
@@ -65,28 +65,28 @@ def format_metric(value: float | None, label: str) -> str:
 
 
 def metric_name(label: str) -> str:
-    """``accuracy`` of ``accuracy %``."""
+    """Return the label without its unit: ``accuracy`` of ``accuracy %``."""
     name, _, unit = label.rpartition(" ")
     return name if unit in _KNOWN_UNITS and name else label
 
 
 def metric_unit(label: str) -> str:
-    """``%`` of ``accuracy %``, ``°`` of ``mean angle deg``; empty for a metric without a unit."""
+    """Return a label's unit: ``%`` of ``accuracy %``, ``°`` of ``mean angle deg``; empty if it has none."""
     return _KNOWN_UNITS.get(label.rpartition(" ")[2], "")
 
 
 def format_count(number: int | None) -> str:
-    """``12 345`` with thin spaces."""
+    """Format a count as ``12 345``, with thin spaces."""
     return NONE if number is None else f"{number:,}".replace(",", "\u202f")
 
 
 def format_latency(milliseconds: float | None) -> str:
-    """``3.21 ms``: three digits, as two measurements agree on no more; a dash for nothing."""
+    """Format a latency as ``3.21 ms``: three digits, as two measurements agree on no more. None is a dash."""
     return NONE if milliseconds is None else f"{milliseconds:.3g} ms"
 
 
 def format_bytes(number: int) -> str:
-    """``512 B``, ``1.3 MiB``, ``20.3 GiB``: powers of 1024, as quotas are written."""
+    """Format a size as ``512 B``, ``1.3 MiB`` or ``20.3 GiB``, in powers of 1024, as quotas are written."""
     for size, name in _SIZES:
         if number >= size:
             return f"{number / size:.1f} {name}"
@@ -94,7 +94,7 @@ def format_bytes(number: int) -> str:
 
 
 def format_duration(seconds: float | None) -> str:
-    """``42 s``, ``3 min 20 s``, ``2 h 5 min``, ``3 d 4 h``."""
+    """Format a duration as ``42 s``, ``3 min 20 s``, ``2 h 5 min`` or ``3 d 4 h``."""
     if seconds is None:
         return NONE
     whole = round(seconds)
@@ -106,7 +106,7 @@ def format_duration(seconds: float | None) -> str:
 
 
 def format_time(moment: datetime | None) -> str:
-    """``2026-03-01 14:03:20 UTC``. A moment without a zone is taken as UTC."""
+    """Format a time as ``2026-03-01 14:03:20 UTC``. A time without a zone is taken as UTC."""
     if moment is None:
         return NONE
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
@@ -114,7 +114,7 @@ def format_time(moment: datetime | None) -> str:
 
 
 def shorten_name(name: str) -> str:
-    """Return a name for an axis, a legend or a table's head: a long one loses its middle."""
+    """Shorten a name for an axis, a legend or a table's head. A long name loses its middle."""
     if len(name) <= _LONGEST_NAME:
         return name
     end = (_LONGEST_NAME - 1) // 2
@@ -122,14 +122,14 @@ def shorten_name(name: str) -> str:
 
 
 def format_names(names: Sequence[str]) -> str:
-    """``left, right and orientation``."""
+    """Join names as ``left, right and orientation``."""
     if len(names) < 2:
         return "".join(names)
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def format_value(value: object) -> str:
-    """A hyper-parameter or setting: floats with four significant digits, the rest as it is."""
+    """Format a parameter or setting: floats with four significant digits, others unchanged."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

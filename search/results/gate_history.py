@@ -1,4 +1,4 @@
-"""GateHistory: how the gates of one trial stood after each of its epochs."""
+"""GateHistory: the gates of one trial after each of its epochs."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from gatefront.spaces.gating.gate_counts import GateCounts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochGates:
-    """The hard gates after one epoch; in the phases ``finetune`` and ``derive`` they are frozen."""
+    """Hard gates after one epoch. In the phases ``finetune`` and ``derive`` they are frozen."""
 
     epoch: int
     phase: str
@@ -16,7 +16,7 @@ class EpochGates:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateHistory:
-    """All epochs of one trial of which the gates are known, in order: none of a trial of an earlier gatefront."""
+    """Epochs of one trial whose gates are known, in order. Trials of an earlier gatefront have none."""
 
     num_epochs: int
     epochs: tuple[EpochGates, ...]

@@ -1,4 +1,4 @@
-"""The hypervolume of a study: how it grew, and how far confirmed points left it open meanwhile."""
+"""History of a study's hypervolume, with the band that its confirmed points leave."""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
@@ -8,10 +8,10 @@ from gatefront.search.results.records import HypervolumePoint, TrialPoint
 
 
 def hypervolume_points(points: Iterable[TrialPoint], frame: ReferenceFrame | None) -> tuple[HypervolumePoint, ...]:
-    """The hypervolume of the feasible front after each complete trial with its derived points, in finishing order.
+    """Return the feasible front's hypervolume after each complete trial with derived points, in finishing order.
 
-    A confirmed point counts with its mean from the moment on that its trial was finished, and in the band with the ends
-    of its interval; points that were not repeated count as measured there too.
+    A confirmed point counts with its mean from the time when its trial finished. The band takes the ends of its
+    interval instead. Points without replicates count as measured in both.
     """
     growing = GrowingHypervolume(frame)
     growing.add(points)
@@ -19,13 +19,13 @@ def hypervolume_points(points: Iterable[TrialPoint], frame: ReferenceFrame | Non
 
 
 class GrowingHypervolume:
-    """The same of points that come in the order in which they finish."""
+    """Hypervolume history that takes points in the order in which they finish."""
 
     def __init__(self, frame: ReferenceFrame | None) -> None:
         self.frame = frame
         self._history: list[HypervolumePoint] = []
         self._latest: tuple[datetime, int, int] | None = None
-        # At the mean, the lower and the upper end of what is confirmed.
+        # One each for the mean, the lower and the upper end of confirmed points.
         self._running = () if frame is None else tuple(RunningHypervolume(frame) for _ in range(3))
         self._is_any_confirmed = False
 
@@ -34,7 +34,7 @@ class GrowingHypervolume:
         return tuple(self._history)
 
     def can_take(self, points: Collection[TrialPoint]) -> bool:
-        """Whether all of these finished after those that are in it."""
+        """Return whether all of these points finished after those already taken."""
         return self._latest is None or all(_order(point) > self._latest for point in points if _counts(point))
 
     def add(self, points: Iterable[TrialPoint]) -> None:
@@ -51,7 +51,7 @@ class GrowingHypervolume:
         value, low, high = (
             running.add((delta, flops)) for running, delta in zip(self._running, (delta_mtl, *ends), strict=True)
         )
-        # Of the several points of a trial the last one tells what the trial has brought.
+        # A trial with several points keeps only the entry after its last one.
         if self._history and self._history[-1].trial == point.number:
             self._history.pop()
         self._history.append(

@@ -1,4 +1,4 @@
-"""A measured latency: how long one forward pass of one network takes in one setting."""
+"""Measured latency: the time of one forward pass of one network in one setting."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
@@ -38,5 +38,5 @@ class Latency:
 
     @property
     def setting(self) -> tuple[str, str, str, int, int, str]:
-        """What a later measurement must share to take this one's place."""
+        """Fields that a later measurement must share to replace this one."""
         return (self.host, self.device, self.runtime, self.threads, self.batch, self.precision)

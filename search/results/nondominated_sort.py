@@ -1,4 +1,4 @@
-"""The order of unfinished networks by two objectives under a budget: what early stopping keeps comes first."""
+"""Order of unfinished networks by two objectives under a budget, the best for early stopping to keep first."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,22 +10,23 @@ from gatefront.search.results.outcome import Point
 from gatefront.spaces.budgets.budgets import is_feasible
 
 _MAXIMISE = (True, False)
-# So far behind the worst point of a front lies the corner that its areas are measured from: its ends count too.
+# The corner for areas lies this share of a front's span behind its worst values, so that its ends count too.
 _MARGIN = 0.1
 
 
 class Rank(NamedTuple):
-    """Where a point stands: ``position`` from 0 among all, ``front`` 0 for those that no other dominates."""
+    """Rank of a point: ``position`` counts from 0 among all; ``front`` is 0 for points that no other dominates."""
 
     position: int
     front: int
 
 
 def constrained_order(points: Sequence[Point], flop_budget: int | None) -> list[Rank]:
-    """Each point's place: points within the budget first, front after front, the widest gaps of a front first.
+    """Rank each point: points within the budget first, front after front, the largest contributions of a front first.
 
-    Points over the budget are ordered among themselves the same way rather than by their excess alone: while all are
-    over it, as early in a training, they are told apart by both objectives. Of equal points the earlier comes first.
+    Points over the budget are ordered among themselves in the same way, rather than by their excess alone. Early in
+    training all may be over the budget, and then both objectives tell them apart. Of equal points the earlier comes
+    first.
     """
     fronts = _constrained_fronts(points, flop_budget)
     contributions = _contributions(points, fronts)
@@ -49,7 +50,7 @@ def _constrained_fronts(points: Sequence[Point], flop_budget: int | None) -> lis
 
 
 def _contributions(points: Sequence[Point], fronts: Sequence[int]) -> list[float]:
-    """The area that each point alone adds to its front; units cancel, as only points of one front are compared."""
+    """Return the area that each point alone adds to its front. Units cancel because only points of a front compare."""
     values = [0.0] * len(points)
     for front in set(fronts):
         group = [index for index, found in enumerate(fronts) if found == front]

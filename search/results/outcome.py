@@ -1,4 +1,4 @@
-"""Outcome: what one delivered network is worth and costs."""
+"""Outcome: the quality and the costs of one delivered network."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ Point = tuple[float, int]
 
 
 class Outcome(NamedTuple):
-    """What a delivered network is worth and costs. ``latency_ms`` None: the study does not measure it."""
+    """Quality and costs of a delivered network. ``latency_ms`` is None if the study does not measure it."""
 
     delta_mtl: float
     flops: int

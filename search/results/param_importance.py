@@ -1,4 +1,4 @@
-"""How much each hyper-parameter of a study decided of its outcomes, by PED-ANOVA."""
+"""Importance of each parameter of a study for its outcomes, by PED-ANOVA."""
 
 import logging
 import warnings
@@ -18,10 +18,10 @@ _WIDE = 100.0
 
 
 def parameter_importances(view: StudyView) -> dict[str, dict[str, float]]:
-    """By outcome, ``delta_mtl`` and ``flops``, the share that each parameter has in it; the shares sum to 1.
+    """Return for each outcome, ``delta_mtl`` and ``flops``, the importance of each parameter. Importances sum to 1.
 
-    S. Watanabe et al., PED-ANOVA, IJCAI 2023, as Optuna has it, over the newest thousand complete trials. Empty for
-    fewer than eight trials, and where no parameter varies.
+    The method is that of S. Watanabe et al., PED-ANOVA, IJCAI 2023, in Optuna's implementation, over the newest
+    thousand complete trials. The result is empty for fewer than eight trials, and if no parameter varies.
     """
     points = [p for p in view.points if p.state is TrialState.COMPLETE and p.delta_mtl is not None][-_MOST:]
     space = parameter_space(points)
@@ -36,7 +36,7 @@ def parameter_importances(view: StudyView) -> dict[str, dict[str, float]]:
 
 
 def parameter_space(points: Sequence[TrialPoint]) -> dict[str, BaseDistribution]:
-    """The parameters that most of the trials have and that vary, with the range that was tried."""
+    """Return the parameters that most of the trials have and that vary, with the range that was tried."""
     names = {name for point in points for name in point.params}
     space: dict[str, BaseDistribution] = {}
     for name in sorted(names):
@@ -50,7 +50,7 @@ def _distribution(values: Sequence[Any]) -> BaseDistribution:
     if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
         return CategoricalDistribution(tuple(sorted(set(values), key=str)))
     low, high = float(min(values)), float(max(values))
-    # What spans decades was searched on a logarithmic scale.
+    # A parameter that spans decades was searched on a logarithmic scale.
     return FloatDistribution(low, high, log=low > 0 and high / low >= _WIDE)
 
 
@@ -77,10 +77,10 @@ def _value(value: Any, distribution: BaseDistribution) -> Any:
 
 
 def _shares(study: optuna.Study, names: list[str], objective: int) -> dict[str, float]:
-    """The importance for the best tenth in one objective; the evaluator takes low values for good ones."""
+    """Return importances for the best tenth in one objective. The evaluator takes low values as good."""
     sign = (-1, 1)[objective]
     with warnings.catch_warnings():
-        # It says that low is good, every time.
+        # It warns on every call that low values are good.
         warnings.filterwarnings("ignore", message="PedAnova")
         found = get_param_importances(
             study,

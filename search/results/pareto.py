@@ -1,6 +1,6 @@
-"""The Pareto front of a study, what fits its budget, and the hypervolume. The only such code in the repository.
+"""Pareto front of a study, and the hypervolume. The only such code in the repository.
 
-Points are ``(delta_mtl, flops)``: Δ_MTL in percentage points, higher is better; FLOPs at 2 per multiply-add,
+Points are ``(delta_mtl, flops)``. Δ_MTL is in percentage points, higher is better. FLOPs are at 2 per multiply-add,
 batch 1, lower is better.
 """
 
@@ -16,9 +16,9 @@ from gatefront.spaces.budgets.budgets import is_feasible
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceFrame:
-    """What a study's hypervolume is measured against; fixed for the whole study, so values can be compared.
+    """Reference point of a study's hypervolume, fixed for the whole study so that values can be compared.
 
-    ``flops`` is the budget, or the single-task cost where there is none; ``delta_mtl`` is hard sharing's.
+    ``flops`` is the budget, or the single-task cost if there is no budget. ``delta_mtl`` is hard sharing's.
     """
 
     single_task_flops: int
@@ -27,10 +27,10 @@ class ReferenceFrame:
 
 
 def pareto_front(points: Sequence[Sequence[float]]) -> list[bool]:
-    """For each point, whether no other is at least as good in all objectives and better in one.
+    """Return for each point whether no other is at least as good in all objectives and better in one.
 
-    A point is Δ_MTL, higher is better, then its costs, lower is better: FLOPs, and latency where a study has it as an
-    objective. Equal points are all on the front.
+    A point is Δ_MTL, higher is better, followed by its costs, lower is better. The costs are FLOPs, and latency if the
+    study has it as an objective. Equal points are all on the front.
     """
     if not points:
         return []
@@ -41,9 +41,9 @@ def pareto_front(points: Sequence[Sequence[float]]) -> list[bool]:
 
 
 def hypervolume(points: Sequence[Point], frame: ReferenceFrame) -> float:
-    """Area between the front and the frame's reference point.
+    """Return the area between the front and the frame's reference point.
 
-    In (fraction of the single-task cost) x (percentage points of Δ_MTL). Points that are worse than the
+    The unit is (fraction of the single-task cost) x (percentage points of Δ_MTL). Points that are worse than the
     reference point in either objective add nothing.
     """
     if not points:
@@ -54,7 +54,7 @@ def hypervolume(points: Sequence[Point], frame: ReferenceFrame) -> float:
 
 
 class RunningHypervolume:
-    """The hypervolume of points that come one by one. Only the running front is kept."""
+    """Hypervolume of points that come one by one. It keeps only the current front."""
 
     def __init__(self, frame: ReferenceFrame) -> None:
         self.value = 0.0
@@ -62,7 +62,7 @@ class RunningHypervolume:
         self._front: list[Point] = []
 
     def add(self, point: Point) -> float:
-        """The hypervolume with this point too."""
+        """Add a point and return the new hypervolume."""
         delta_mtl, flops = point
         if not any(other[0] >= delta_mtl and other[1] <= flops for other in self._front):
             kept = [other for other in self._front if not (delta_mtl >= other[0] and flops <= other[1])]
@@ -72,6 +72,6 @@ class RunningHypervolume:
 
 
 def best_under_budget(points: Sequence[Point], flop_budget: int | None) -> int | None:
-    """Index of the feasible point with the highest Δ_MTL, the cheaper one of equals; None if none is feasible."""
+    """Return the index of the feasible point with the highest Δ_MTL, the cheaper one of equals; None if none is."""
     feasible = [index for index, point in enumerate(points) if is_feasible(point[1], flop_budget)]
     return min(feasible, key=lambda index: (-points[index][0], points[index][1]), default=None)

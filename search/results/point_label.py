@@ -1,4 +1,4 @@
-"""How a network of a study is named: trial ``7``, or the second point derived from it, ``7.2``."""
+"""Labels of a study's networks: ``7`` for a trial's own, ``7.2`` for the second point derived from it."""
 
 import re
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ _LABEL = re.compile(r"(\d{1,9})(?:\.([1-9]\d{0,8}))?", re.ASCII)
 
 @dataclass(frozen=True, slots=True, order=True)
 class PointLabel:
-    """``derived`` counts from 1; 0 is the trial's own point."""
+    """Label of a network. ``derived`` counts from 1; 0 is the trial's own point."""
 
     number: int
     derived: int = 0
 
     @classmethod
     def parse(cls, text: str) -> "PointLabel":
-        """Read ``7`` or ``7.2``.
+        """Parse ``7`` or ``7.2``.
 
         Raises:
-            PointLabelError: it is neither.
+                PointLabelError: it is neither.
         """
         match = _LABEL.fullmatch(text.strip())
         if match is None:

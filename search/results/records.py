@@ -1,4 +1,7 @@
-"""Frozen records for the command line, the dashboards and the bundles: no SQL row or Optuna object leaves `search`."""
+"""Frozen records for the command line, the dashboards and the bundles.
+
+No SQL row or Optuna object leaves `search`.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +28,7 @@ NotServed = Annotated[Value, Field(exclude=True)]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRecord:
-    """A task as views show it: ``metric`` is the name with unit, e.g. ``"accuracy %"`` or ``"mean angle deg"``."""
+    """Task as views show it. ``metric`` is a name with unit, e.g. ``"accuracy %"`` or ``"mean angle deg"``."""
 
     name: str
     kind: str
@@ -38,7 +41,7 @@ EventKind = Literal["started", "resumed", "stop_asked", "hours_set", "extended",
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyEvent:
-    """One change that a person made to a study, or what it began from. ``actor`` is empty where nobody kept it."""
+    """Change that a person made to a study, or its origin. ``actor`` is empty if nobody was recorded."""
 
     at: datetime
     kind: EventKind
@@ -48,16 +51,19 @@ class StudyEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudySummary:
-    """One study in a list. FLOPs are 2 per multiply-add, batch 1. ``flop_budget`` None means no cap.
+    """Study as one line of a list. FLOPs are 2 per multiply-add, batch 1.
 
-    ``best_trial`` is the number of the trial that the best point belongs to, ``best_label`` names the point itself.
-    ``param_budget_text`` is the cap on parameters as it was written, empty for none. ``latency`` is how every network
-    is timed and what it may take; None: the study does not measure it. ``started_from`` is the study it goes on from.
-    ``seconds_spent`` is worker time, ``reference_seconds`` what of it went into references; ``gpus_per_worker`` is the
-    share of a GPU that a worker held, 0 on a CPU.
-    ``hypervolume_band`` is None while no point is confirmed. ``heartbeat_at`` is the driver's last one; its session,
-    which began at ``driver_since``, is capped at ``max_hours``; None: no driver, or no cap. One that ``is_kept`` is
-    resumed by the service that started it.
+    ``flop_budget`` None means no budget. ``param_budget_text`` is the budget of parameters as written, empty for none.
+    ``latency`` holds how every network is timed and its budget; None means that the study does not measure it.
+    ``best_trial`` is the number of the trial of the best point, and ``best_label`` names the point itself.
+    ``started_from`` is the earlier study of its warm start.
+
+    ``seconds_spent`` is worker time, and ``reference_seconds`` is the part of it for references. ``gpus_per_worker`` is
+    the share of a GPU that a worker held, 0 on a CPU. ``hypervolume_band`` is None while no point is confirmed.
+
+    ``heartbeat_at`` is the driver's last heartbeat; None means no driver. The driver's session began at
+    ``driver_since`` and is limited to ``max_hours``; None means no limit. A session that ``is_kept`` is resumed by the
+    service that started it.
     """
 
     name: str
@@ -94,21 +100,21 @@ class StudySummary:
 
     @property
     def budgets(self) -> Budgets:
-        """What a point of the study may cost; the cap on parameters is known as text alone."""
+        """Budgets of the study's points. The budget of parameters is known as text alone, so it is missing."""
         return Budgets(flops=self.flop_budget, latency_ms=None if self.latency is None else self.latency.budget_ms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialPoint:
-    """One trial in the table and, once COMPLETE, on the front plot; or a point ``derived`` from one.
+    """Trial in the table and, once COMPLETE, on the front plot; or a point ``derived`` from one.
 
-    ``derived`` 0 is the trial's own point, others count from 1 and have the trial's state and times.
-    ``flop_target`` is what this point asked for, None if only the study's budget bounds it. ``latency_ms`` is the
-    median time of a forward pass, if the study measures it. A complete point is feasible if it ``exceeds`` no budget.
-    A replicate ``confirms`` another trial and is on no front. ``delta_mtl`` is what this network was measured to do;
-    what replicates with other seeds say of it is its ``confirmation``, and ``tied_with`` the neighbours on the front
-    that they cannot tell it from. ``stopped_at`` is Δ_MTL and FLOPs of a trial that was stopped early, as they
-    stood after its last epoch.
+    ``derived`` 0 is the trial's own point. Others count from 1 and have the trial's state and times. ``flop_target`` is
+    the point's own target; None means that only the study's budget bounds it. ``latency_ms`` is the median time of a
+    forward pass, if the study measures it. A complete point is feasible if it ``exceeds`` no budget.
+
+    A replicate ``confirms`` another trial and is on no front. ``delta_mtl`` is the measurement of this network alone.
+    ``confirmation`` is the result of its replicates. ``tied_with`` names the neighbors on the front that they cannot
+    tell it from. ``stopped_at`` is Δ_MTL and FLOPs of a trial that was stopped early, after its last epoch.
     """
 
     number: int
@@ -137,7 +143,7 @@ class TrialPoint:
 
     @property
     def expected_delta_mtl(self) -> float | None:
-        """What the point is judged by: the mean over its replicates, or its own measurement if it has none."""
+        """Mean Δ_MTL of the point's replicates, or its own measurement if it is not confirmed."""
         return self.delta_mtl if self.confirmation is None else self.confirmation.mean
 
     @property
@@ -147,17 +153,17 @@ class TrialPoint:
 
     @property
     def label(self) -> str:
-        """``7``, or ``7.2`` for the second point derived from it."""
+        """Label such as ``7``, or ``7.2`` for the second point derived from trial 7."""
         return str(PointLabel(self.number, self.derived))
 
     def requested(self, flop_budget: int | None) -> int | None:
-        """The FLOPs asked for: this point's own target, else the study's budget."""
+        """Return the requested FLOPs: this point's own target, else the study's budget."""
         return flop_budget if self.flop_target is None else self.flop_target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochPoint:
-    """One epoch of one trial's curves."""
+    """Epoch of a trial's curves."""
 
     epoch: int
     phase: str
@@ -169,9 +175,10 @@ class EpochPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PointDetail:
-    """Everything known of one network that a trial delivered. ``train_flops`` is what it took beside the others'.
+    """Everything known of one network that a trial delivered.
 
-    ``latencies`` are what `gatefront bench` measured of it.
+    ``train_flops`` is the compute for this network in addition to the trial's other networks. ``latencies`` are its
+    measurements by `gatefront bench`.
     """
 
     point: TrialPoint
@@ -184,7 +191,7 @@ class PointDetail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialDetail(PointDetail):
-    """Everything known of one trial: of its own network, of the trial as a whole, and of the networks ``derived``."""
+    """Everything known of one trial: of its own network, of the trial as a whole, and of the ``derived`` networks."""
 
     study: str
     flops_before_cut: int | None
@@ -198,7 +205,7 @@ class TrialDetail(PointDetail):
 
     @property
     def networks(self) -> tuple[PointDetail, ...]:
-        """The trial's own point, then those derived from it."""
+        """The trial's own point, followed by those derived from it."""
         return (self, *self.derived)
 
 
@@ -206,8 +213,8 @@ class TrialDetail(PointDetail):
 class HypervolumePoint:
     """Hypervolume of the feasible front after ``num_complete`` complete trials, in finishing order.
 
-    A trial's derived points arrive with it. ``band`` is the same with every point of them that is confirmed at the
-    lower, and at the upper end of its interval; None while none of them is.
+    A trial's derived points are added with it. ``band`` holds the hypervolumes with every confirmed point at the lower
+    and at the upper end of its interval. It is None while no point is confirmed.
     """
 
     num_complete: int
@@ -219,10 +226,10 @@ class HypervolumePoint:
 
 @dataclass(frozen=True, kw_only=True)
 class StudyView:
-    """One consistent read of a study for its page. ``revision`` changes whenever anything shown changes.
+    """Consistent read of one study for its page.
 
-    ``points`` are the trials; ``derived`` are the further networks of the COMPLETE ones. ``replicates`` are the trials
-    that only confirm others, with their derived points.
+    ``revision`` changes whenever anything shown changes. ``points`` are the trials, and ``derived`` are further
+    networks of the COMPLETE ones. ``replicates`` are the trials that only confirm others, with their derived points.
     """
 
     revision: str
@@ -236,7 +243,7 @@ class StudyView:
 
     @property
     def trials(self) -> tuple[TrialPoint, ...]:
-        """Every trial in order of its number, replicates too."""
+        """All trials in order of their numbers, including replicates."""
         if not self.replicates:
             return self.points
         replicates = (point for point in self.replicates if not point.derived)
@@ -244,17 +251,17 @@ class StudyView:
 
     @property
     def all_points(self) -> tuple[TrialPoint, ...]:
-        """The trials, then the points derived from them."""
+        """The trials, followed by the points derived from them."""
         return self.points + self.derived
 
     @cached_property
     def front(self) -> tuple[TrialPoint, ...]:
-        """The points on the front. A page asks for them several times, and they are few of thousands."""
+        """Points on the front. They are cached because a page needs these few of thousands several times."""
         return tuple([point for point in self.all_points if point.on_front])
 
     @property
     def best(self) -> TrialPoint | None:
-        """The point with the best Δ_MTL under the budget."""
+        """Feasible point with the best Δ_MTL; None if there is none."""
         trial, label = self.summary.best_trial, self.summary.best_label
         return next((p for p in self.all_points if p.number == trial and p.label == label), None)
 

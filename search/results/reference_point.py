@@ -1,4 +1,4 @@
-"""ReferencePoint: what trials are compared with, as views show it."""
+"""ReferencePoint: a baseline that trials are compared with, as views show it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,10 +7,10 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferencePoint:
-    """A trained reference on the front plot: all single-task networks together, or hard sharing.
+    """Trained reference on the front plot: all single-task networks together, or hard sharing.
 
-    ``constant_metrics`` is what the best constant prediction scores, of the tasks where that is known. ``unranked`` are
-    tasks that Δ_MTL leaves out, as their single-task network is no better.
+    ``constant_metrics`` holds the scores of the best constant prediction, for the tasks where they are known.
+    ``unranked`` are tasks that Δ_MTL leaves out because their single-task network is no better than that.
     """
 
     kind: Literal["single_task", "hard_sharing"]

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class TrialState(StrEnum):
-    """The states a person sees."""
+    """States of a trial as people see them."""
 
     QUEUED = "QUEUED"
     RUNNING = "RUNNING"
@@ -16,7 +16,7 @@ class TrialState(StrEnum):
 
 
 class StudyState(StrEnum):
-    """PREPARING: references train. LOST: the driver's heartbeat stopped; `resume` goes on."""
+    """States of a study. In PREPARING references train. In LOST the driver's heartbeat stopped; `resume` continues."""
 
     PREPARING = "PREPARING"
     RUNNING = "RUNNING"
@@ -28,7 +28,7 @@ class StudyState(StrEnum):
 
 
 DRIVEN_STATES = (StudyState.PREPARING, StudyState.RUNNING, StudyState.STOPPING)
-"""States of a study that has a driver. STOPPING is never stored: snapshots conclude it from the stop request."""
+"""States of a study that has a driver. STOPPING is never stored but derived from the stop request."""
 
 OPEN_STATES = (TrialState.QUEUED, TrialState.RUNNING)
 

@@ -1,4 +1,4 @@
-"""Tasks whose single-task network has not learned: no gain over it means anything, so none is ranked on."""
+"""Tasks whose single-task network has not learned. A gain over it means nothing, so Δ_MTL leaves them out."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from gatefront.trainer.metrics import beats_constant
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnlearnedTask:
-    """A task whose single-task network scores ``value``, no better than the ``constant`` of one fixed prediction.
+    """Task whose single-task network scores ``value``, no better than the ``constant`` of one fixed prediction.
 
-    ``metric`` is its name with unit. One that ``is_ranked`` counts in Δ_MTL all the same, as the study asked.
+    ``metric`` is its name with unit. A task that ``is_ranked`` counts in Δ_MTL nevertheless, as the study asked.
     """
 
     name: str
@@ -25,18 +25,18 @@ class UnlearnedTask:
 
     @property
     def scores(self) -> str:
-        """``semseg (mIoU %: 0.41; of a constant prediction: 2.3)``."""
+        """Text such as ``semseg (mIoU %: 0.41; of a constant prediction: 2.3)``."""
         return f"{self.name} ({self.metric}: {self.value:.3g}; of a constant prediction: {self.constant:.3g})"
 
 
 def has_learned(task: TaskRecord, value: float, constant_metrics: Mapping[str, float]) -> bool:
-    """False if the task's metric is no better than a constant prediction's, as far as that is known."""
+    """Return False if the task's metric is no better than a constant prediction's; True if that is not known."""
     constant = constant_metrics.get(task.name)
     return constant is None or beats_constant(value, constant, higher_is_better=task.higher_is_better)
 
 
 def unlearned_tasks(tasks: Sequence[TaskRecord], references: Iterable[ReferencePoint]) -> tuple[UnlearnedTask, ...]:
-    """The tasks of a study whose single-task network, as far as it is trained, has not learned."""
+    """Return a study's tasks whose single-task network is trained and has not learned."""
     alone = next((point for point in references if point.kind == "single_task"), None)
     if alone is None:
         return ()
@@ -58,7 +58,7 @@ def unlearned_sentences(view: StudyView) -> list[str]:
     found = unlearned_tasks(view.summary.tasks, view.references)
     left_out = [task.scores for task in found if not task.is_ranked]
     if len(left_out) == len(view.summary.tasks):
-        # The study has failed for that, and its message names them.
+        # The study failed for this reason, and its message names the tasks.
         return []
     ranked = [task.scores for task in found if task.is_ranked]
     sentences = []
@@ -73,14 +73,14 @@ def unlearned_sentences(view: StudyView) -> list[str]:
 
 
 def require_ranked(tasks: Sequence[Task], left_out: Sequence[UnlearnedTask]) -> None:
-    """Require that a task is left that Δ_MTL can be the mean of.
+    """Require that Δ_MTL has a task left to be the mean of.
 
     Args:
-        tasks: those of the study.
-        left_out: those of them that are not ranked on.
+            tasks: the tasks of the study.
+            left_out: the tasks that Δ_MTL leaves out.
 
     Raises:
-        ReferenceFailedError: no task has learned alone; names each with its scores.
+            ReferenceFailedError: no task has learned alone; names each with its scores.
     """
     if len(left_out) < len(tasks):
         return

@@ -1,4 +1,4 @@
-"""What a sampler is shown of a study: not every trial that is stored, and some that are not."""
+"""FilteredSampler: a sampler that does not see every stored trial, but sees some that are not stored."""
 
 from collections.abc import Callable, Container, Sequence
 from typing import Any
@@ -12,18 +12,18 @@ from optuna.trial import TrialState as OptunaState
 from gatefront.search.storage.optuna_internals import StudyWithTrials
 
 REPLICATE_OF = "confirms"
-"""The attribute of a trial that repeats another with another seed: the other's number."""
+"""Attribute of a replicate: the number of the trial that it repeats with another seed."""
 
 Hidden = Callable[[], Container[int]]
-"""Numbers of the trials that are not to be learned from, as of now: a person may declare one void at any time."""
+"""Current numbers of the trials to ignore. A person may declare a trial void at any time."""
 
 
 class FilteredSampler(BaseSampler):
-    """``inner`` without the ``hidden`` trials and without replicates, and with the ``added`` ones before all others.
+    """Sampler ``inner`` without the ``hidden`` trials and replicates, and with the ``added`` trials before all others.
 
-    Optuna cannot change a trial that it was told of, so a void one stays in its tables; here it is left out. A
-    replicate is no proposal of the sampler's, and what is learned about a setting should not depend on whether it was
-    repeated.
+    Optuna cannot change a finished trial, so a voided one stays in its tables and is left out here. A replicate is left
+    out because the sampler did not propose it, and because what is learned about a point should not depend on whether
+    it was repeated.
     """
 
     def __init__(self, inner: BaseSampler, hidden: Hidden, added: Sequence[FrozenTrial] = ()) -> None:

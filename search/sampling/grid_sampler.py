@@ -1,4 +1,4 @@
-"""GridSampler: every combination of a few values per knob, in an order in which the first already span the grid."""
+"""GridSampler: every combination of a few values per parameter, in an order whose first points span the grid."""
 
 import itertools
 import math
@@ -14,23 +14,23 @@ from gatefront.search.errors import StudyFileError
 from gatefront.search.storage.optuna_internals import set_system_attribute
 
 _PLACE = "gatefront:grid_place"
-# Beyond this a grid is no plan any more, and ordering it takes longer than a trial.
+# No study tries a larger grid, and ordering it would take longer than a trial.
 _MAX_POINTS = 100_000
 
 
 class GridSampler(optuna.samplers.BaseSampler):
-    """The papers' grid. Once all points were proposed it begins again: a trial's own seed makes it a repetition.
+    """Sampler of the papers' grid. After all points were proposed it starts again, with another seed per trial.
 
-    Its place in the grid is stored with every trial it proposed, so a resumed study goes on at the first one that is
-    free. Trials that were enqueued take no place; what they leave open comes from the grid's first point.
+    Every trial that it proposed stores its place in the grid, so a resumed study continues at the first free place.
+    Enqueued trials take no place. The sampler gives values that they lack from the grid's first point.
 
     Args:
-        space: what each knob is sampled from.
-        points_per_range: how many values stand for a range, both ends included; choices stand as they are.
-        num_trials: how many points are wanted in an order that spans the grid; behind them they come as they are.
+            space: the distribution of each parameter.
+            points_per_range: number of values per range, both ends included; choices stay as they are.
+            num_trials: number of points in an order that spans the grid; further ones follow in plain order.
 
     Raises:
-        StudyFileError: the grid has over 100,000 points.
+            StudyFileError: the grid has over 100,000 points.
     """
 
     def __init__(self, space: Mapping[str, BaseDistribution], *, points_per_range: int, num_trials: int) -> None:
@@ -76,9 +76,9 @@ class GridSampler(optuna.samplers.BaseSampler):
 
 
 def grid_values(distribution: BaseDistribution, num_points: int) -> tuple[Scalar, ...]:
-    """The values that stand for a knob: evenly spaced ones of a range, on its own scale, or every choice."""
+    """Return a parameter's values in the grid: evenly spaced ones of a range, on its own scale, or every choice."""
     if isinstance(distribution, CategoricalDistribution):
-        return tuple(distribution.choices)  # type: ignore[arg-type]  # a knob's choices are never None
+        return tuple(distribution.choices)  # type: ignore[arg-type]  # a parameter's choices are never None
     if not isinstance(distribution, FloatDistribution | IntDistribution):
         raise TypeError(f"a knob is a range or choices, found {distribution}")
     low, high = distribution.low, distribution.high
@@ -90,9 +90,9 @@ def grid_values(distribution: BaseDistribution, num_points: int) -> tuple[Scalar
 
 
 def _spread(values: Mapping[str, Sequence[Scalar]], num_first: int) -> list[dict[str, Scalar]]:
-    """All combinations; each of the first ``num_first`` is the one that lies farthest from all before it.
+    """Return all combinations. Each of the first ``num_first`` is the one farthest from all before it.
 
-    Distances are Euclidean, with every knob's values evenly placed between 0 and 1 in the order given.
+    Distances are Euclidean, with every parameter's values evenly spaced between 0 and 1 in the order given.
     """
     places = np.asarray(list(itertools.product(*(np.linspace(0, 1, len(options)) for options in values.values()))))
     combinations = [dict(zip(values, options, strict=True)) for options in itertools.product(*values.values())]

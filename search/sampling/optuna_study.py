@@ -1,4 +1,4 @@
-"""The Optuna side of a study: its objectives, its sampler, its named constraints."""
+"""Optuna's part of a study: its objectives, its sampler, its named constraints."""
 
 import math
 import warnings
@@ -35,9 +35,10 @@ def open_study(
     num_trials: int,
     initial_trials: Sequence[tuple[Mapping[str, Scalar], Mapping[str, object]]] = (),
 ) -> optuna.Study:
-    """Create the Optuna study, or load it to go on; the first points are enqueued once.
+    """Create the Optuna study, or load it to resume. Enqueue the first points only when it is created.
 
-    ``initial_trials`` come before them: parameters with the attributes that say what their trial goes on from.
+    The ``initial_trials`` come before these points. Each holds parameters, and attributes that name the network from
+    which its trial starts.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     section = space.config.study
@@ -63,14 +64,14 @@ def open_study(
 
 
 def ask(study: optuna.Study, space: SearchSpace) -> optuna.Trial:
-    """The next trial with all its parameters: an enqueued one if there is one, else a sampled one."""
+    """Return the next trial with all its parameters: an enqueued one if there is one, else a sampled one."""
     trial = study.ask()
     _complete(trial, space)
     return trial
 
 
 def _complete(trial: optuna.Trial, space: SearchSpace) -> None:
-    """Sample what the trial lacks; behind the choice of a family only what that family has."""
+    """Sample the parameters that the trial lacks. After the family is chosen, sample only that family's."""
     open_parameters = space.distributions()
     if FAMILY in open_parameters:
         _suggest(trial, FAMILY, open_parameters[FAMILY])
@@ -81,25 +82,26 @@ def _complete(trial: optuna.Trial, space: SearchSpace) -> None:
 
 
 def unfinished_trials(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
-    """Trials that were handed out and not told, in order of their number."""
+    """Return the trials that were asked for and have no result, in order of their number."""
     found = study.get_trials(deepcopy=False, states=(OptunaState.RUNNING,))
     return sorted(found, key=lambda trial: trial.number)
 
 
 def adopt(study: optuna.Study, found: optuna.trial.FrozenTrial, space: SearchSpace) -> optuna.Trial:
-    """An unfinished trial's handle, with the parameters that a driver killed inside ``ask`` had not sampled yet."""
+    """Return an unfinished trial's handle. Sample parameters that it lacks because its driver was killed in ``ask``."""
     trial = trial_handle(study, found)
     _complete(trial, space)
     return trial
 
 
 def tell_complete(study: optuna.Study, trial: optuna.Trial, outcome: Outcome, budgets: Budgets) -> None:
-    """Tell all objectives, and before them one constraint per budget and that it trained: at most 0 is feasible.
+    """Store all objectives of a trial, after one constraint per budget and one that it trained.
 
-    GPSampler wants the same constraints of every trial, so each one that is told has them all.
+    A constraint of at most 0 is feasible. GPSampler needs the same constraints of every trial, so each one has them
+    all.
 
     Raises:
-        RefusedResultError: latency has a budget or is an objective, and there is none.
+            RefusedResultError: latency has a budget or is an objective, and there is none.
     """
     values = [outcome.delta_mtl, float(outcome.flops)]
     if len(study.directions) > len(values):
@@ -112,7 +114,7 @@ def tell_complete(study: optuna.Study, trial: optuna.Trial, outcome: Outcome, bu
 
 
 def constraints_of(outcome: Outcome, budgets: Budgets) -> dict[str, float]:
-    """What a complete trial is told of each budget, and that it trained: at most 0 is feasible."""
+    """Return a complete trial's constraints: one per budget and one that it trained. At most 0 is feasible."""
     found: dict[str, float] = {}
     if budgets.flops is not None:
         found[FLOP_CONSTRAINT] = outcome.flops / budgets.flops - 1.0
@@ -129,15 +131,19 @@ def _latency(trial: optuna.Trial, outcome: Outcome) -> float:
 
 
 def mark_untrainable(trial: optuna.Trial) -> None:
-    """Note that the trial's point fails by itself. To be done before the failure is stored, so that a resume knows."""
+    """Mark a trial whose point itself causes its failure.
+
+    Call this before the failure is stored, so that a resumed study knows it.
+    """
     trial.set_constraint(TRAINED_CONSTRAINT, _UNTRAINABLE)
 
 
 def tell_failed(study: optuna.Study, trial: optuna.Trial, budgets: Budgets) -> None:
-    """FAIL, which samplers pass over; a point that was marked untrainable is told as one that breaks a constraint.
+    """Store a failed trial. Samplers ignore it, unless its point was marked untrainable and breaks a constraint.
 
-    Its values are the worst that the study has seen: GPSampler fits them with all others, the rest look at the
-    constraint alone. Our tables say FAILED in either case, and no front reads these values.
+    The values of an untrainable point are the worst of the study so far. GPSampler fits them with all others, and other
+    samplers use the constraint alone. The trial is FAILED in our tables in either case, and no front reads these
+    values.
     """
     if trial.constraints.get(TRAINED_CONSTRAINT, _TRAINED) <= 0:
         study.tell(trial, state=OptunaState.FAIL)
@@ -150,7 +156,7 @@ def tell_failed(study: optuna.Study, trial: optuna.Trial, budgets: Budgets) -> N
 
 
 def _worst_values(study: optuna.Study, budgets: Budgets) -> list[float]:
-    """Per objective; before anything was told, the corner of no gain at full cost."""
+    """Return the worst value per objective. Without any complete trial, it is no gain at full cost."""
     told = study.get_trials(deepcopy=False, states=(OptunaState.COMPLETE,))
     known = [trial.values for trial in told] or [[0.0, float(budgets.flops or 0), budgets.latency_ms or 0.0]]
     columns = list(zip(*known, strict=True))[: len(study.directions)]
@@ -158,9 +164,10 @@ def _worst_values(study: optuna.Study, budgets: Budgets) -> list[float]:
 
 
 def tell_stopped_early(study: optuna.Study, trial: optuna.Trial) -> None:
-    """Without values: those of an unfinished training would stand beside the others' as if they were final.
+    """Store a trial that was stopped early, without values.
 
-    Optuna knows such a trial as PRUNED: TPE takes it for worse than every complete one, other samplers pass over it.
+    Values of an unfinished training would count beside final ones. Optuna stores such a trial as PRUNED. TPE ranks it
+    below every complete one, and other samplers ignore it.
     """
     study.tell(trial, state=OptunaState.PRUNED)
 

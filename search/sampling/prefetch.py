@@ -1,4 +1,4 @@
-"""ProposalPrefetcher: the next proposal is made while workers train, where making it takes long beside a trial."""
+"""ProposalPrefetcher: the next proposal, made while workers train if it takes long compared with a trial."""
 
 import time
 from collections import deque
@@ -9,29 +9,29 @@ from types import TracebackType
 import optuna
 
 Ask = Callable[[], optuna.Trial]
-# Of a trial's time. Below it a worker that waits loses less than a proposal that knows one result less.
+# Share of a trial's time. Below it, waiting costs a worker less than a proposal loses that misses one result.
 _LONG = 0.02
 
 
 class ProposalPrefetcher:
-    """Proposals one after the other, the next one begun early if the last took over 2 % of a trial.
+    """Proposals one after another; the next one starts early if the last took over 2 % of a trial.
 
-    A proposal that was begun early does not know the results that came in meanwhile, as if there were one worker more.
-    To be used in a ``with`` block: at its end a proposal that is still being made is waited for. One that nobody
-    fetched is left in Optuna as a trial that was handed out, which a resume takes up.
+    An early proposal does not know the results that arrived meanwhile, as if there were one more worker. Use the
+    prefetcher in a ``with`` block, whose end waits for a proposal that is still being made. An early proposal that was
+    never fetched remains a running trial in Optuna, which a resumed study adopts.
 
     Args:
-        ask: makes a proposal.
-        limit: how many there are to be at most.
-        num_workers: how many trials run at a time.
-        clock: seconds from any start.
+            ask: makes a proposal.
+            limit: the largest number of proposals.
+            num_workers: how many trials run at a time.
+            clock: seconds from any start.
     """
 
     def __init__(self, ask: Ask, *, limit: int, num_workers: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._ask = ask
         self._left = limit
         self._clock = clock
-        # A worker's turn comes round after as many proposals as there are workers: so long does a trial take.
+        # Each worker fetches again after one trial, so a trial takes as long as one proposal for every worker.
         self._fetched_at: deque[float] = deque(maxlen=num_workers)
         self._ask_seconds = 0.0
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="gatefront-ask")
@@ -46,7 +46,7 @@ class ProposalPrefetcher:
         self._thread.shutdown(wait=True)
 
     def __call__(self) -> optuna.Trial:
-        """The next proposal; raises whatever making it raised."""
+        """Return the next proposal. Raise any error that making it raised."""
         trial = self._timed_ask() if self._next is None else self._next.result()
         self._left -= 1
         is_long = self._takes_long()

@@ -1,4 +1,4 @@
-"""Repeats: the best trials of a finished search once more with other seeds, so that luck is told from merit."""
+"""Replicates: the best trials of a finished search again with other seeds, to tell luck from merit."""
 
 from collections import Counter
 
@@ -14,11 +14,11 @@ from gatefront.search.storage.optuna_internals import begin_trial
 
 
 def due_replicates(view: StudyView, *, points: int, seeds: int) -> list[int]:
-    """The trials to repeat, a number for each replicate that is missing, the best trial's first.
+    """Return the trials to repeat, with one entry per missing replicate, the best trial's first.
 
-    Chosen are the trials of the best ``points`` points on the front as it was measured; what replicates say of them
-    does not change the choice, else it would wander from one lucky trial to the next. A void replicate is made up for,
-    a failed one is not.
+    The chosen trials are those of the best ``points`` points on the front as measured. Results of replicates do not
+    change the choice, as it would otherwise move from one lucky trial to the next. A void replicate is replaced, a
+    failed one is not.
     """
     front = _measured_front(view)
     chosen = list(dict.fromkeys(point.number for point in front[:points]))
@@ -31,7 +31,7 @@ def due_replicates(view: StudyView, *, points: int, seeds: int) -> list[int]:
 
 
 def start_replicate(study: optuna.Study, number: int) -> optuna.Trial:
-    """A trial with the parameters of trial ``number``, handed out at once: no search can be given it by mistake."""
+    """Create a running trial with the parameters of trial ``number``. It is never queued, so no search receives it."""
     (original,) = [found for found in study.get_trials(deepcopy=False) if found.number == number]
     attributes = {**original.user_attrs, REPLICATE_OF: number}
     replicate = create_trial(
@@ -44,7 +44,7 @@ def start_replicate(study: optuna.Study, number: int) -> optuna.Trial:
 
 
 def _measured_front(view: StudyView) -> list[TrialPoint]:
-    """The best Δ_MTL first."""
+    """Return the front as measured, the best Δ_MTL first."""
     feasible = [point for point in view.all_points if point.is_feasible and point.delta_mtl is not None]
     front = pareto_front([(point.delta_mtl or 0.0, point.flops or 0) for point in feasible])
     on_front = [point for point, is_on in zip(feasible, front, strict=True) if is_on]

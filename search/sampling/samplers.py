@@ -1,4 +1,4 @@
-"""Who proposes trials: Optuna's samplers and the papers' grid, by the names that a study file gives them."""
+"""Samplers that propose trials: Optuna's and the papers' grid, by their names in a study file."""
 
 import warnings
 from collections.abc import Callable, Mapping
@@ -13,12 +13,12 @@ from gatefront.search.sampling.grid_sampler import GridSampler
 
 FEW_TRIALS, FEW_PARAMETERS = 50, 4
 NSGA2_POPULATION = 8
-"""Optuna's 50 is more than most studies have trials, and the first generation is random."""
+"""Population size of NSGA-II. Optuna's 50 exceeds most studies, and the first generation is random."""
 
 
 @dataclass(frozen=True, slots=True)
 class SamplerChoice:
-    """A sampler, and why it is the one."""
+    """Name of a sampler, and the reason for its choice."""
 
     name: SamplerName
     reason: str
@@ -28,10 +28,11 @@ class SamplerChoice:
 
 
 def choose_sampler(space: SearchSpace, *, num_trials: int) -> SamplerChoice:
-    """The sampler that the study file names; for ``"auto"`` the one that suits its trials and knobs.
+    """Return the sampler that the study file names, or for ``"auto"`` one for its numbers of trials and parameters.
 
-    Few of both: a Gaussian process, which learns most from each trial and costs the driver most per proposal, the more
-    trials it knows. Few of one: multivariate TPE. Many of both: TPE with each knob by itself.
+    If both are few it is a Gaussian process, which learns most from each trial. Its proposals cost the driver most, the
+    more so the more trials it knows. If one of them is few it is multivariate TPE. If both are many it is TPE with
+    independent parameters.
     """
     asked = space.config.study.sampler
     if asked != "auto":
@@ -44,10 +45,10 @@ def choose_sampler(space: SearchSpace, *, num_trials: int) -> SamplerChoice:
 
 
 def make_sampler(space: SearchSpace, *, num_trials: int, num_known: int) -> BaseSampler:
-    """The study's sampler. A resumed study never replays its random numbers: the seed moves with what is known.
+    """Return the study's sampler. Its seed depends on the number of known trials, so a resumed study replays none.
 
     Raises:
-        StudyFileError: the grid is too large.
+            StudyFileError: the grid is too large.
     """
     name = choose_sampler(space, num_trials=num_trials).name
     if name == "grid":
@@ -65,7 +66,7 @@ def _tpe(seed: int, num_trials: int) -> BaseSampler:
         multivariate=True,
         constant_liar=True,
         n_startup_trials=_num_random(num_trials),
-        warn_independent_sampling=False,  # knobs of one family among several are
+        warn_independent_sampling=False,  # parameters of one family among several are
     )
 
 
@@ -74,7 +75,7 @@ def _gp(seed: int, num_trials: int) -> BaseSampler:
 
 
 def _num_random(num_trials: int) -> int:
-    """Optuna's ten random trials would be most of a small study."""
+    """Return the number of random trials at the start. Optuna's ten would be most of a small study."""
     return max(4, min(10, num_trials // 4))
 
 

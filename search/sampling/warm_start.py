@@ -1,4 +1,4 @@
-"""What a study takes over from an earlier one: its trials for the sampler, and a network to go on from."""
+"""Warm start of a study from an earlier one: trials for the sampler, and a network to start from."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,9 +30,9 @@ INITIAL = "initial"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InitialTrial:
-    """The trial that goes on from ``initial``, the earlier front's network that is nearest to the new budget.
+    """Trial that starts from ``initial``, the network of the earlier front that is nearest to the new budget.
 
-    It is of the same ``family``.
+    Its ``family`` is that of the network.
     """
 
     params: Mapping[str, Scalar]
@@ -46,10 +46,11 @@ class InitialTrial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WarmStart:
-    """``trials`` are shown to the sampler and stored nowhere; ``initial_trial`` None: no network of the front suits.
+    """Trials and network that a study takes from an earlier one.
 
-    ``left_out`` are families of the earlier study that this one does not train, ``among_families`` is whether it trains
-    several.
+    ``trials`` are shown to the sampler and not stored. ``initial_trial`` None means that no network of the front fits.
+    ``left_out`` are families of the earlier study that this one does not train. ``among_families`` is true if this
+    study trains several.
     """
 
     study: str
@@ -69,11 +70,11 @@ class WarmStart:
 
 
 def begin_from(plan: StudyPlan, reader: StudyReader, earlier: str) -> WarmStart:
-    """What a study that begins now takes over.
+    """Return the warm start of a study that begins now.
 
     Raises:
-        StudyNotFoundError: there is no such earlier study.
-        LineageError: it asks another question, or has no complete trial that is of use here.
+            StudyNotFoundError: there is no such earlier study.
+            LineageError: it asks another question, or has no complete trial that is of use here.
     """
     difference = first_difference(plan.config, reader.config(earlier))
     if difference is not None:
@@ -88,10 +89,10 @@ def begin_from(plan: StudyPlan, reader: StudyReader, earlier: str) -> WarmStart:
 
 
 def read_warm_start(plan: StudyPlan, reader: StudyReader, earlier: str) -> WarmStart:
-    """What the earlier study has to give, as it is now: a trial may have been declared void since the beginning.
+    """Return the warm start that the earlier study offers now, without trials voided since the start.
 
     Raises:
-        StudyNotFoundError: there is no such earlier study.
+            StudyNotFoundError: there is no such earlier study.
     """
     view, there = reader.view(earlier), reader.config(earlier).family
     here = plan.config.family
@@ -105,17 +106,18 @@ def read_warm_start(plan: StudyPlan, reader: StudyReader, earlier: str) -> WarmS
 
 
 def initial_trials_of(warm_start: WarmStart | None) -> list[tuple[Mapping[str, Scalar], Mapping[str, object]]]:
-    """Parameters and attributes of the trials that go on from an earlier network: one, or none."""
+    """Return parameters and attributes of the trials that start from an earlier network: one, or none."""
     if warm_start is None or warm_start.initial_trial is None:
         return []
     return [(warm_start.initial_trial.params, warm_start.initial_trial.attributes)]
 
 
 def warm_trials(plan: StudyPlan, view: StudyView, there: FamilySection) -> tuple[FrozenTrial, ...]:
-    """The earlier study's complete trials as trials of this one, held against its budgets. ``there`` is its [family].
+    """Return the earlier study's complete trials as trials of this one, with its constraints.
 
-    A target is the same FLOPs as before, which is another share of another budget. Left out is what this study could
-    not propose, and what has more parameters than it allows. Numbers are below 0: no trial of this study has them.
+    ``there`` is the earlier study's [family]. A trial's target remains the same FLOPs, which is another share of
+    another budget. Trials are left out if this study could not propose them, or if they exceed its budget of
+    parameters. Numbers are below 0, so no trial of this study shares them.
     """
     space = plan.search_space.distributions()
     possible = (_as_trial(plan, view, point, there, space) for point in view.points)
@@ -152,13 +154,13 @@ def _as_trial(
 
 
 def _initial_trial(plan: StudyPlan, view: StudyView, there: FamilySection, reader: StudyReader) -> InitialTrial | None:
-    """Of the front's networks that are still there, the one nearest to what this study may spend."""
+    """Return a trial from the front's network nearest to this study's budget whose file exists; None if none fits."""
     limit = plan.ceiling if plan.budgets.flops is None else plan.budgets.flops
     front = [point for point in view.front if _has_few_parameters(plan, point)]
     for point in sorted(front, key=lambda point: (abs((point.flops or 0) - limit), -(point.expected_delta_mtl or 0.0))):
         path = reader.network_path(view.summary.name, point.number, point.derived)
         family = _family_of(point, there)
-        # Gates can be closed until a network fits; any other stays what it is.
+        # A gated network can close gates until it fits. Other networks cannot shrink.
         fits = family == INTERROGATE or is_feasible(point.flops or 0, plan.budgets.flops)
         params = _translated(plan, point, None, family)
         if fits and params is not None and path.is_file():
@@ -168,12 +170,15 @@ def _initial_trial(plan: StudyPlan, view: StudyView, there: FamilySection, reade
 
 
 def _family_of(point: TrialPoint, there: FamilySection) -> str:
-    """A study of one family does not sample it."""
+    """Return the family of a point. A study of one family does not sample it."""
     return str(point.params.get(FAMILY, there.names[0]))
 
 
 def _translated(plan: StudyPlan, point: TrialPoint, flop_target: int | None, family: str) -> dict[str, Any] | None:
-    """The point's parameters in this study, at this target or, for None, at the highest; None if it has none such."""
+    """Return the point's parameters in this study; None if this study cannot have them.
+
+    The target is ``flop_target``, or the highest of this study for None.
+    """
     if point.state is not TrialState.COMPLETE or family not in plan.config.family.names:
         return None
     space = plan.search_space.distributions(family)

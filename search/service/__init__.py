@@ -1,1 +1,1 @@
-"""Studies for others: amendments, control of drivers, the HTTP interface and its client."""
+"""Service for studies: amendments, control of drivers, the HTTP interface and its client."""

@@ -1,4 +1,4 @@
-"""Changes that a person makes to a study from outside, also while its driver runs; each leaves an event."""
+"""Changes that a person makes to a study, also while its driver runs. Each records an event."""
 
 import math
 from collections.abc import Iterator
@@ -20,16 +20,16 @@ from gatefront.search.storage.tables.sql import database_time
 
 
 def extend(engine: sa.Engine, study: str, more: int, *, actor: str = COMMAND_LINE) -> bool:
-    """Raise the number of trials asked for; True if a driver is alive to take them up.
+    """Raise the number of trials. Return True if a driver is alive to run them.
 
     Raises:
-        StudyNotFoundError: there is no such study.
-        AmendmentError: ``more`` is under 1.
+            StudyNotFoundError: there is no such study.
+            AmendmentError: ``more`` is under 1.
     """
     if more < 1:
         raise AmendmentError(f"--trials must be at least 1 more, found {more}.")
     with _amending(engine, study) as (session, row):
-        # By the database, as two may extend at the same time.
+        # The database adds, as two people may extend at the same time.
         session.execute(sa.update(StudyRow).where(StudyRow.name == study).values(num_trials=StudyRow.num_trials + more))
         session.refresh(row)
         if row.config is not None:
@@ -42,10 +42,10 @@ def extend(engine: sa.Engine, study: str, more: int, *, actor: str = COMMAND_LIN
 
 
 def ask_to_stop(engine: sa.Engine, study: str, *, actor: str = COMMAND_LINE) -> bool:
-    """Ask the study's driver to stop after the current epochs. False if none is alive to hear it.
+    """Ask the study's driver to stop after the current epochs. Return False if no driver is alive.
 
     Raises:
-        StudyNotFoundError: there is no such study.
+            StudyNotFoundError: there is no such study.
     """
     with _amending(engine, study) as (session, row):
         if not holds(row, database_time(session)):
@@ -57,10 +57,12 @@ def ask_to_stop(engine: sa.Engine, study: str, *, actor: str = COMMAND_LINE) -> 
 
 
 def release_lost_study(engine: sa.Engine, study: str, *, actor: str) -> bool:
-    """A study whose driver was lost is STOPPED, and nobody resumes it by himself. False if it is driven or has ended.
+    """Set a study whose driver was lost to STOPPED, so that the service does not resume it.
+
+    Return False if the study has a driver or has ended.
 
     Raises:
-        StudyNotFoundError: there is no such study.
+            StudyNotFoundError: there is no such study.
     """
     with _amending(engine, study) as (session, row):
         if holds(row, database_time(session)) or row.state not in DRIVEN_STATES:
@@ -71,11 +73,13 @@ def release_lost_study(engine: sa.Engine, study: str, *, actor: str) -> bool:
 
 
 def set_hours(engine: sa.Engine, study: str, hours: float | None, *, actor: str = COMMAND_LINE) -> bool:
-    """Change the cap on the driver's session, counted from its begin; None: no cap. False if no driver is alive.
+    """Change the limit of the driver's session, counted from its start; None means no limit.
+
+    Return False if no driver is alive.
 
     Raises:
-        StudyNotFoundError: there is no such study.
-        AmendmentError: ``hours`` is negative or no number.
+            StudyNotFoundError: there is no such study.
+            AmendmentError: ``hours`` is negative or no number.
     """
     require_hours(hours)
     with _amending(engine, study) as (session, row):
@@ -87,18 +91,18 @@ def set_hours(engine: sa.Engine, study: str, hours: float | None, *, actor: str 
 
 
 def require_hours(hours: float | None) -> None:
-    """Raises :class:`AmendmentError` for what cannot cap a session."""
+    """Raise :class:`AmendmentError` for hours that cannot limit a session."""
     if hours is not None and not (math.isfinite(hours) and hours >= 0):
         raise AmendmentError(f"hours must be a number of at least 0, found {hours}.", hint="Leave it out for no cap.")
 
 
 def void_trial(engine: sa.Engine, study: str, number: int, reason: str, *, actor: str = COMMAND_LINE) -> None:
-    """Take a finished trial, with the points derived from it, out of everything that is concluded from the study.
+    """Exclude a finished trial and its derived points from all results of the study.
 
     Raises:
-        StudyNotFoundError: there is no such study or trial.
-        AmendmentError: there is no reason given, the trial is not finished or is void already, or what would come to
-            the front in its place cannot be pulled any more.
+            StudyNotFoundError: there is no such study or trial.
+            AmendmentError: no reason is given, the trial is not finished or is void already, or a point that would come
+            to the front in its place cannot be pulled any more.
     """
     if not reason.strip():
         raise AmendmentError("--reason is missing: a void trial says why it is.", hint='Add --reason "...".')
@@ -117,11 +121,11 @@ def void_trial(engine: sa.Engine, study: str, number: int, reason: str, *, actor
 
 
 def unvoid_trial(engine: sa.Engine, study: str, number: int, *, actor: str = COMMAND_LINE) -> TrialState:
-    """Take a void back; the trial has the state again that it had before, which is returned.
+    """Undo a void and return the trial's earlier state, which it has again.
 
     Raises:
-        StudyNotFoundError: there is no such study or trial.
-        AmendmentError: the trial is not void, or it would stand on the front and its network was taken away.
+            StudyNotFoundError: there is no such study or trial.
+            AmendmentError: the trial is not void, or it would be on the front and its network was removed.
     """
     with _amending(engine, study) as (session, row):
         trial = require_trial(session, study, number)
@@ -146,6 +150,6 @@ def _more_trials(count: int) -> str:
 
 
 def stop_study(name: str, url: str) -> bool:
-    """Ask a study's driver to stop after the current epochs. False if no driver is alive to hear it."""
+    """Ask a study's driver to stop after the current epochs. Return False if no driver is alive."""
     engine, _ = open_store(url)
     return ask_to_stop(engine, name)

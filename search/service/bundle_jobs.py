@@ -1,4 +1,4 @@
-"""BundleJobs: bundles that are packed in the background and kept until there are too many."""
+"""BundleJobs: bundles that are packed in the background. Only the latest are kept."""
 
 import os
 import queue
@@ -25,7 +25,10 @@ _WAITING = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BundleJob:
-    """One bundle. ``steps`` are those begun so far, ``path`` the zip once it is ready, ``error`` why there is none."""
+    """Job that packs one bundle.
+
+    ``steps`` are those begun so far. ``path`` is the zip once it is ready. ``error`` is the reason why there is none.
+    """
 
     id: str
     study: str
@@ -37,7 +40,7 @@ class BundleJob:
 
     @property
     def step(self) -> str:
-        """What is being done now."""
+        """Current step; empty if none has begun or the job is done."""
         return self.steps[-1] if self.steps and not self.is_done else ""
 
     @property
@@ -46,9 +49,10 @@ class BundleJob:
 
 
 class BundleJobs:
-    """Packs one bundle after another in processes of their own. Thread-safe; :meth:`close` removes what was packed.
+    """Queue that packs one bundle after another in separate processes. :meth:`close` removes them. Thread-safe.
 
-    ``command`` gets study, label and folder as further words, says each step in a line, and leaves ``STUDY-LABEL.zip``.
+    ``command`` receives study, label and folder as further arguments. It prints each step as a line and writes
+    ``STUDY-LABEL.zip``.
     """
 
     def __init__(self, url: str, *, kept: int = _KEPT, command: Sequence[str] = _PACK) -> None:
@@ -65,10 +69,10 @@ class BundleJobs:
         self._thread.start()
 
     def start(self, study: str, label: str) -> BundleJob:
-        """Have a bundle packed; one that is on its way already is shared.
+        """Queue a bundle. Return the existing job if the same bundle waits or is being packed.
 
         Raises:
-            TooManyError: so many wait that another one would wait for very long.
+                TooManyError: too many bundles wait.
         """
         with self._lock:
             for job in self._jobs.values():
@@ -83,10 +87,10 @@ class BundleJobs:
         return job
 
     def look(self, study: str, job_id: str) -> BundleJob:
-        """Return how far a bundle is.
+        """Return a job of this study.
 
         Raises:
-            StudyNotFoundError: it is not kept, or is of another study.
+                StudyNotFoundError: the job is not kept, or belongs to another study.
         """
         job = self.find(job_id)
         if job is None or job.study != study:
@@ -94,12 +98,12 @@ class BundleJobs:
         return job
 
     def find(self, job_id: str) -> BundleJob | None:
-        """Return a bundle by its name alone, which only who had it packed knows; None for one that is not kept."""
+        """Return a job by its id alone, which only its requester knows; None if it is not kept."""
         with self._lock:
             return self._jobs.get(job_id)
 
     def close(self) -> None:
-        """End what is being packed and remove all files."""
+        """Kill the job in progress and remove all files."""
         with self._lock:
             self._is_closed = True
             if self._process is not None:
@@ -163,7 +167,7 @@ class BundleJobs:
             self._jobs[job_id] = replace(job, steps=(*job.steps, step))
 
     def _forget(self) -> None:
-        """The oldest that have ended, over the limit, with their files."""
+        """Remove the oldest finished jobs over the limit, with their files."""
         ended = [job for job in self._jobs.values() if job.is_done]
         for job in ended[: max(0, len(self._jobs) - self._kept)]:
             del self._jobs[job.id]

@@ -1,4 +1,4 @@
-"""The check that every point of the front can be pulled after a trial is voided, or is valid again."""
+"""The check that every point of the front can be pulled after a void or its undo."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,13 +20,13 @@ from gatefront.search.storage.tables.sql import database_time
 
 @contextmanager
 def front_can_be_pulled(session: Session, study: StudyRow, number: int) -> Iterator[None]:
-    """Around a change to trial ``number``, which is undone if it brings a point to the front whose network is gone.
+    """Undo the change to trial ``number`` inside the block if it brings a point without network to the front.
 
-    A network goes by `gatefront gc` or under a quota, when at least three trials better it. Where the storage cannot be
-    seen from here, or has lost the whole front already, nothing is refused.
+    A network is removed by `gatefront gc` or under a quota if points of at least three trials dominate it. Nothing is
+    refused if the storage cannot be seen from here, or if every point of the front lacks its network already.
 
     Raises:
-        AmendmentError: the change would break the promise; says which trials to declare void first.
+            AmendmentError: a point of the front would have no network; names the trials to declare void first.
     """
     folders = StudyFolders(Path(study.storage_dir), study.name)
     before = _front(session, study)
@@ -40,7 +40,10 @@ def front_can_be_pulled(session: Session, study: StudyRow, number: int) -> Itera
 
 
 def _refusal(session: Session, study: StudyRow, folders: StudyFolders, number: int, gone: set[Key]) -> AmendmentError:
-    """Tries out, in the transaction that this error undoes, what else would have to be void."""
+    """Return the error for the change, with the other trials that would have to be void.
+
+    The trials are found by voiding them in the transaction, which the error then undoes.
+    """
     points = ", ".join(str(PointLabel(*key)) for key in sorted(gone))
     message = f"trial {number} of study {study.name!r} stays as it is: else {points} would stand on the front without"
     if number in {found for found, _ in gone}:

@@ -1,4 +1,4 @@
-"""Where each point of a study stands: what it keeps to, how sure it is, and whether it is on the front."""
+"""Status of each point of a study: the budgets it keeps, its confirmation, and whether it is on the front."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from gatefront.spaces.budgets.budgets import Budgets, Exceeded
 
 
 class FrontStatus(NamedTuple):
-    """``tied_with`` names the neighbours on the front that its replicates cannot tell it from."""
+    """Status of a point. ``tied_with`` names neighbors on the front from which its replicates cannot tell it."""
 
     is_feasible: bool
     on_front: bool
@@ -27,11 +27,11 @@ NOWHERE = FrontStatus(is_feasible=False, on_front=False, exceeds=())
 
 
 def places(facts: StudyRows) -> dict[Key, FrontStatus]:
-    """The place of every point that counts.
+    """Return the status of every point that counts.
 
-    The front is that of the points that keep every budget, a confirmed one by its mean. One that was measured only
-    once drives a confirmed one off the front if it lies above its interval, as else it may have had more luck. Repeats
-    are no points of the front: they are what the mean is made of.
+    The front consists of points that keep every budget, with a confirmed point at its mean. An unconfirmed point
+    removes a confirmed one from the front only if it dominates the upper end of its interval, as it may have had more
+    luck. Replicates are not on the front because they are samples of the mean.
     """
     samples = replicate_samples(facts.values, facts.confirms)
     found = {key: confirmation(seeds) for key, seeds in samples.items()}
@@ -48,7 +48,7 @@ def places(facts: StudyRows) -> dict[Key, FrontStatus]:
 
 
 def budgets_of(facts: StudyRows) -> Budgets:
-    """What a point of the study may cost at most."""
+    """Return the budgets of the study's points."""
     latency = facts.row.latency
     return Budgets(flops=facts.row.flop_budget, latency_ms=None if latency is None else latency["budget_ms"])
 
@@ -66,13 +66,13 @@ def _front(facts: StudyRows, candidates: Sequence[Key], confirmed: Mapping[Key, 
 
 
 def nondominated(facts: StudyRows, values: Mapping[Key, Point]) -> set[Key]:
-    """Those of the points that no other of them is better than, in the study's objectives."""
+    """Return the points that no other of them dominates in the study's objectives."""
     on_front = pareto_front([_objectives(facts, key, value) for key, value in values.items()])
     return {key for key, is_on in zip(values, on_front, strict=True) if is_on}
 
 
 def _objectives(facts: StudyRows, key: Key, value: Point) -> tuple[float, ...]:
-    """What points are compared by. One that nobody timed counts as the slowest of all."""
+    """Return the values that points are compared by. A point without latency counts as the slowest of all."""
     latency = facts.row.latency
     if latency is None or not latency.get("is_objective", False):
         return value
@@ -80,7 +80,7 @@ def _objectives(facts: StudyRows, key: Key, value: Point) -> tuple[float, ...]:
 
 
 def _ties(front: Sequence[tuple[int, Key]], samples: Mapping[Key, Samples]) -> dict[Key, list[str]]:
-    """``front`` is in order of FLOPs, so that neighbours stand beside each other."""
+    """Return the labels of tied neighbors by point. ``front`` must be in order of FLOPs."""
     ties: dict[Key, list[str]] = {}
     for (_, cheaper), (_, dearer) in pairwise(front):
         if are_tied(samples.get(cheaper, {}), samples.get(dearer, {})):

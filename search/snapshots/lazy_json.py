@@ -1,4 +1,4 @@
-"""LazyJson: a JSON object that is read when somebody looks into it."""
+"""LazyJson: a JSON object that is parsed on first access."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -6,7 +6,10 @@ from typing import Any
 
 
 class LazyJson(Mapping[str, Any]):
-    """A study may hold tens of thousands of points, and most of their metrics are never looked at."""
+    """JSON object that is parsed on first access.
+
+    A study may have tens of thousands of points, and most of their metrics are never read.
+    """
 
     __slots__ = ("_document", "_text")
 

@@ -1,4 +1,7 @@
-"""Reader: what the dashboards ask of a study store. `gatefront.search.snapshots.reader.StudyReader` is the real one."""
+"""Reader: the dashboards' interface to a study store.
+
+`gatefront.search.snapshots.reader.StudyReader` implements it.
+"""
 
 from pathlib import Path
 from typing import Protocol
@@ -12,60 +15,60 @@ from gatefront.search.snapshots.trial_provenance import TrialProvenance
 
 
 class Reader(Protocol):
-    """Read-only access to studies; every call is short and safe beside a running driver."""
+    """Read-only access to studies. Every call is short and safe beside a running driver."""
 
     def list_studies(self) -> tuple[StudySummary, ...]:
-        """All studies, newest first."""
+        """Return all studies, newest first."""
         ...
 
     def view(self, study: str) -> StudyView:
-        """One consistent read of a study. Raises `StudyNotFoundError`."""
+        """Return one consistent read of a study. Raise `StudyNotFoundError`."""
         ...
 
     def revision(self, study: str) -> str:
-        """A cheap token that changes whenever anything shown of the study changes."""
+        """Return a token, cheap to read, that changes whenever anything shown of the study changes."""
         ...
 
     def trial(self, study: str, number: int) -> TrialDetail:
-        """Everything known of one trial. Raises `StudyNotFoundError`."""
+        """Return everything known of one trial. Raise `StudyNotFoundError`."""
         ...
 
     def gate_course(self, study: str, number: int) -> GateHistory:
-        """How a trial's gates stood after each of its epochs. Raises `StudyNotFoundError`."""
+        """Return a trial's gates after each of its epochs. Raise `StudyNotFoundError`."""
         ...
 
     def list_comparisons(self) -> tuple[str, ...]:
-        """The names of all comparisons."""
+        """Return the names of all comparisons."""
         ...
 
     def comparison(self, name: str) -> ComparisonTable:
-        """A comparison as far as it has come. Raises `StudyNotFoundError`."""
+        """Return the current table of a comparison. Raise `StudyNotFoundError`."""
         ...
 
     def comparison_revision(self, name: str) -> str:
-        """A cheap token that changes with every run of the comparison. Raises `StudyNotFoundError`."""
+        """Return a cheap token that changes with every run of the comparison. Raise `StudyNotFoundError`."""
         ...
 
     def study_file(self, study: str) -> str:
-        """The study file's TOML text as it was given."""
+        """Return the study file's original TOML text."""
         ...
 
     def status(self, study: str) -> StudyStatus:
-        """What decides which changes the study can take now. Raises `StudyNotFoundError`."""
+        """Return the facts that decide which changes the study allows now. Raise `StudyNotFoundError`."""
         ...
 
     def trace(self, study: str, number: int) -> TrialProvenance:
-        """Where a trial came from, where it ran and what it said there. Raises `StudyNotFoundError`."""
+        """Return a trial's origin, its worker and its log. Raise `StudyNotFoundError`."""
         ...
 
     def system(self) -> SystemView:
-        """The database's health, and what drives and trains at the moment."""
+        """Return the database's health, and the drivers and workers that are active now."""
         ...
 
     def network_path(self, study: str, number: int, derived: int = 0) -> Path:
-        """Where a trained network lies. Raises `StudyNotFoundError`."""
+        """Return the path of a trained network. Raise `StudyNotFoundError`."""
         ...
 
     def cache_dir(self, study: str) -> Path:
-        """Where the study's data are cached. Raises `StudyNotFoundError`."""
+        """Return the folder where the study's data are cached. Raise `StudyNotFoundError`."""
         ...

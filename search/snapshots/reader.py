@@ -44,11 +44,11 @@ Found = TypeVar("Found")
 
 
 class StudyReader:
-    """Reads studies from one database. Each call is one short read transaction, so each record is consistent.
+    """Reader of the studies of one database. Each call is one short read transaction, so each record is consistent.
 
-    The database may not exist yet: then there are no studies. ``StoreError`` if it cannot be reached. One that an
-    earlier gatefront wrote is brought to this release's schema first, the only write of a reader. What was read is
-    kept: as long as a reader lives, a look at a study costs what has changed since the last one.
+    If the database does not exist yet, there are no studies. ``StoreError`` is raised if it cannot be reached. A
+    database of an earlier gatefront is first upgraded to this release's schema, which is the only write of a reader. A
+    reader caches its results, so reading a study again costs only what has changed since.
     """
 
     def __init__(self, url: str) -> None:
@@ -60,7 +60,7 @@ class StudyReader:
         self._trials = TrialCache()
 
     def list_studies(self) -> tuple[StudySummary, ...]:
-        """All studies, the newest first."""
+        """Return all studies, the newest first."""
         with self._reading() as session:
             if session is None:
                 return ()
@@ -69,87 +69,90 @@ class StudyReader:
             return tuple(self._kept.summary(session, row, now) for row in rows)
 
     def view(self, study: str) -> StudyView:
-        """One study's page. Raises :class:`StudyNotFoundError`."""
+        """Return one study's page. Raise :class:`StudyNotFoundError`."""
         with self._reading_study(study) as (session, row):
             return self._kept.view(session, row, database_time(session))
 
     def revision(self, study: str) -> str:
-        """Equal revisions mean an unchanged view. Raises :class:`StudyNotFoundError`."""
+        """Return a token; equal ones mean an unchanged view. Raise :class:`StudyNotFoundError`."""
         with self._reading_study(study) as (session, row):
             return revision(row, database_time(session))
 
     def status(self, study: str) -> StudyStatus:
-        """What decides which changes the study can take now. Raises :class:`StudyNotFoundError`."""
+        """Return the facts that decide which changes the study allows now. Raise :class:`StudyNotFoundError`."""
         with self._reading_study(study) as (session, row):
             return read_study_status(session, row, database_time(session))
 
     def study_file(self, study: str) -> str:
-        """The TOML text that the study was started with. Raises :class:`StudyNotFoundError`."""
+        """Return the TOML text that the study was started with. Raise :class:`StudyNotFoundError`."""
         with self._reading_study(study) as (_, row):
             return row.file_text
 
     def config(self, study: str) -> StudyConfig:
-        """The configuration that the study runs with. Raises :class:`StudyNotFoundError`."""
+        """Return the configuration that the study runs with. Raise :class:`StudyNotFoundError`."""
         with self._reading_study(study) as (_, row):
             return load_config(row)
 
     def network_path(self, study: str, number: int, derived: int = 0) -> Path:
-        """Where the trained network of a complete trial, or of a point derived from it, lies.
+        """Return the path of the trained network of a complete trial, or of a point derived from it.
 
-        Raises :class:`StudyNotFoundError`.
+        Raise :class:`StudyNotFoundError`.
         """
         with self._reading_study(study) as (_, row):
             return StudyFolders(Path(row.storage_dir), study).network(number, derived)
 
     def cache_dir(self, study: str) -> Path:
-        """Where the study's data and references are cached. Raises :class:`StudyNotFoundError`."""
+        """Return the folder where the study's data and references are cached. Raise :class:`StudyNotFoundError`."""
         with self._reading_study(study) as (_, row):
             return StudyFolders(Path(row.storage_dir), study).cache
 
     def trial(self, study: str, number: int) -> TrialDetail:
-        """Everything known of one trial. Raises :class:`StudyNotFoundError`."""
+        """Return everything known of one trial. Raise :class:`StudyNotFoundError`."""
         with self._reading_study(study) as (session, row):
             points, token = self._look_at_trial(session, row, number)
             key = (study, row.created_at, number)
             return self._trials.get_or_read(key, token, lambda: self._read_trial(session, row, number, points))
 
     def trial_revision(self, study: str, number: int) -> str:
-        """Equal revisions mean an unchanged :meth:`trial`; that of a trial that has ended outlives most of the study's.
+        """Return a token; equal ones mean an unchanged :meth:`trial`. Raise :class:`StudyNotFoundError`.
 
-        Raises :class:`StudyNotFoundError`.
+        The token of a trial that has ended survives most changes of the study.
         """
         with self._reading_study(study) as (session, row):
             return self._look_at_trial(session, row, number)[1]
 
     def gate_course(self, study: str, number: int) -> GateHistory:
-        """How a trial's gates stood after each of its epochs. Raises :class:`StudyNotFoundError`."""
+        """Return a trial's gates after each of its epochs. Raise :class:`StudyNotFoundError`."""
         with self._reading_study(study) as (session, _):
             return read_gate_course(session, require_trial(session, study, number))
 
     def trace(self, study: str, number: int) -> TrialProvenance:
-        """Where a trial came from, where it ran and what it said there. Raises :class:`StudyNotFoundError`."""
+        """Return a trial's origin, its worker and its log. Raise :class:`StudyNotFoundError`."""
         with self._reading_study(study) as (session, row):
             return read_trial_provenance(session, row, require_trial(session, study, number))
 
     def system(self) -> SystemView:
-        """The database's health, and what drives and trains at the moment. ``StoreError`` if it cannot be reached."""
+        """Return the database's health, and the drivers and workers that are active now.
+
+        Raise ``StoreError`` if the database cannot be reached.
+        """
         with self._reading() as session:
             now = datetime.now(UTC) if session is None else database_time(session)
             return read_system(self.url, session, now)
 
     def list_comparisons(self) -> tuple[str, ...]:
-        """The names of all comparisons."""
+        """Return the names of all comparisons."""
         with self._reading() as session:
             return () if session is None else list_comparison_names(session)
 
     def comparison(self, name: str) -> ComparisonTable:
-        """A comparison as far as it has come. Raises :class:`StudyNotFoundError`."""
+        """Return the current table of a comparison. Raise :class:`StudyNotFoundError`."""
         with self._reading() as session:
             found = None if session is None else read_comparison(session, name)
         return _there(found, name)
 
     def comparison_revision(self, name: str) -> str:
-        """Equal revisions mean an unchanged comparison. Raises :class:`StudyNotFoundError`."""
+        """Return a token; equal ones mean an unchanged comparison. Raise :class:`StudyNotFoundError`."""
         with self._reading() as session:
             found = None if session is None else comparison_revision(session, name)
         return _there(found, name)
@@ -182,7 +185,7 @@ class StudyReader:
 
     @contextmanager
     def _reading(self) -> Iterator[Session | None]:
-        """A session in a read transaction; None while there is no database or no table of ours in it."""
+        """Open a session in a read transaction. Yield None if there is no database or it lacks our tables."""
         try:
             if self._engine is None:
                 self._engine = open_readonly_engine(self.url)
@@ -213,7 +216,7 @@ class StudyReader:
 
 
 def _points(view: StudyView, number: int) -> list[TrialPoint]:
-    """A trial's own point, then those derived from it; none if there is no such trial."""
+    """Return a trial's own point, then those derived from it. The list is empty if there is no such trial."""
     return [point for point in (*view.all_points, *view.replicates) if point.number == number]
 
 
@@ -226,5 +229,5 @@ def _there(found: Found | None, name: str) -> Found:
 
 
 def studies_from(reader: StudyReader, study: str) -> tuple[str, ...]:
-    """The studies that started from this one."""
+    """Return the studies whose warm start is this one."""
     return tuple(summary.name for summary in reader.list_studies() if summary.started_from == study)

@@ -1,4 +1,4 @@
-"""The rows of a study that one read transaction brings."""
+"""Rows of a study from one read transaction."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ _TRIAL_COLUMNS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawTrial:
-    """One trial as read. ``environment`` is None until it has a result."""
+    """Trial as read. ``environment`` is None until it has a result."""
 
     number: int
     state: TrialState
@@ -53,7 +53,7 @@ class RawTrial:
 
 
 class RawNetwork(NamedTuple):
-    """One network of a trial as read; a tuple, as there may be several per trial. Gate maps are left out."""
+    """Network of a trial as read, without its gate map. It is a tuple because a trial may have several."""
 
     number: int
     derived: int
@@ -72,12 +72,12 @@ class RawNetwork(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyRows:
-    """One read of a study.
+    """Rows of one study from one read.
 
-    ``networks`` are those of all ``trials``, whatever their state. ``values`` are of the networks that count: those of
-    COMPLETE trials. ``latencies`` are what the workers timed, in milliseconds, also of networks that do not count; they
-    are empty where the study measures none. ``confirms`` says of replicates which trial they repeat.
-    ``unfinished_seconds`` is what the epochs of trials took that have not ended.
+    ``networks`` are those of all ``trials`` in any state. ``values`` belong to networks that count, which are those of
+    COMPLETE trials. ``latencies`` are the workers' measurements in milliseconds, also of networks that do not count.
+    They are empty if the study measures none. ``confirms`` maps each replicate to the trial that it repeats.
+    ``unfinished_seconds`` is the total time of the epochs of trials that have not ended.
     """
 
     row: StudyRow
@@ -92,7 +92,7 @@ class StudyRows:
 
 
 def read_facts(session: Session, row: StudyRow, numbers: Collection[int] | None = None) -> StudyRows:
-    """Return the whole study; or these trials alone, beside the study's references and events."""
+    """Return the rows of the whole study. With ``numbers`` return only these trials, with all references and events."""
     trials = _read_trials(session, row.name, numbers)
     networks = _read_networks(session, row.name, numbers)
     complete = {trial.number for trial in trials if trial.state is TrialState.COMPLETE}
@@ -111,21 +111,21 @@ def read_facts(session: Session, row: StudyRow, numbers: Collection[int] | None 
 
 
 def read_marks(session: Session, study: str) -> frozenset[str]:
-    """A line per trial, which is another after whatever is written of a trial that has ended.
+    """Return one mark per trial, which changes with every write to a trial that has ended.
 
-    Of others nothing can be told by it: their epochs and what Optuna knows of them are not looked at.
+    Marks do not show changes of other trials, because their epochs and their rows of Optuna are not read.
     """
     number, state = sa.cast(TrialRow.number, sa.Text), sa.cast(TrialRow.state, sa.Text)
     finished_at = sa.func.coalesce(sa.cast(TrialRow.finished_at, sa.Text), "")
     reason = sa.func.replace(sa.func.coalesce(TrialRow.void_reason, ""), "\n", " ")
     mark = number.concat(" ").concat(state).concat(finished_at).concat(reason)
-    # As one text: to fetch thousands of rows takes several times as long as to read them.
+    # Marks are read as one text because fetching thousands of rows takes several times as long.
     found = session.scalar(sa.select(sa.func.aggregate_strings(mark, "\n")).where(TrialRow.study == study))
     return frozenset(found.split("\n") if found else ())
 
 
 def marked_number(mark: str) -> int:
-    """The trial that a line of :func:`read_marks` is of."""
+    """Return the number of the trial that a mark of :func:`read_marks` belongs to."""
     return int(mark.partition(" ")[0])
 
 
@@ -136,7 +136,7 @@ def _read_trials(session: Session, study: str, numbers: Collection[int] | None) 
         RawTrial(
             number=row.number,
             state=TrialState(row.state),
-            # Why it is void matters more than why it had failed.
+            # The reason of a void replaces the cause of a failure.
             cause=row.cause if row.void_reason is None else row.void_reason,
             epoch=row.epoch,
             num_epochs=row.num_epochs,

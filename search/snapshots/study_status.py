@@ -1,4 +1,4 @@
-"""StudyStatus: what decides which changes a study can take now, read without its trials' results."""
+"""StudyStatus: the facts that decide which changes a study allows now, read without its trials' results."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +15,7 @@ from gatefront.search.storage.tables.schema import StudyRow, TrialRow
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyStatus:
-    """A study's state, how many of the trials asked for are done (replicates apart), and what people changed."""
+    """State of a study, how many of its trials are done (without replicates), and people's changes."""
 
     state: StudyState
     num_trials: int
@@ -24,7 +24,7 @@ class StudyStatus:
 
 
 def read_study_status(session: Session, row: StudyRow, now: datetime) -> StudyStatus:
-    """A few indexed reads: as quick for a study of 10,000 trials as for one of ten."""
+    """Read the status. A few indexed reads take as long for 10,000 trials as for ten."""
     done = sa.select(sa.func.count()).where(
         TrialRow.study == row.name, TrialRow.confirms.is_(None), TrialRow.state.in_(DONE_STATES)
     )

@@ -1,4 +1,4 @@
-"""From rows to the records that views show. Pure: no SQL, no clock but the one handed in."""
+"""Conversion of rows to the records that views show. Pure functions: no SQL, and the time is an argument."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class ViewPoints:
 
 
 def study_view(facts: StudyRows, now: datetime) -> StudyView:
-    """The whole study page as one record."""
+    """Return the whole study page as one record."""
     points = view_points(facts, study_state(facts.row, now))
     frame = reference_frame(facts.row, reference_points(facts))
     return assembled_view(facts, points, hypervolume_points(points.trials + points.derived, frame), now)
@@ -36,7 +36,7 @@ def study_view(facts: StudyRows, now: datetime) -> StudyView:
 def assembled_view(
     facts: StudyRows, points: ViewPoints, history: tuple[HypervolumePoint, ...], now: datetime
 ) -> StudyView:
-    """The page of points and a hypervolume that are known already."""
+    """Return the study page from points and a hypervolume history that are known already."""
     state = study_state(facts.row, now)
     return StudyView(
         revision=revision(facts.row, now),
@@ -51,12 +51,12 @@ def assembled_view(
 
 
 def revision(row: StudyRow, now: datetime) -> str:
-    """Changes with every write, and when the driver falls silent without one."""
+    """Return a token that changes with every write, and when the driver is lost without one."""
     return f"{row.revision}-{study_state(row, now)}"
 
 
 def study_state(row: StudyRow, now: datetime) -> StudyState:
-    """The stored state, seen in the light of the driver's heartbeat."""
+    """Return the study's state from the stored one, the driver's heartbeat and the stop request."""
     state = StudyState(row.state)
     if state not in DRIVEN_STATES:
         return state
@@ -66,7 +66,7 @@ def study_state(row: StudyRow, now: datetime) -> StudyState:
 
 
 def view_points(facts: StudyRows, study: StudyState) -> ViewPoints:
-    """Return every trial and every derived point that counts, with their places on the front."""
+    """Return every trial and every derived point that counts, with their front status."""
     found = places(facts)
     trials = {trial.number: trial for trial in facts.trials}
     keys = {(number, 0) for number in trials} | facts.values.keys()
@@ -74,7 +74,7 @@ def view_points(facts: StudyRows, study: StudyState) -> ViewPoints:
 
 
 def ordered_points(points: Iterable[TrialPoint]) -> ViewPoints:
-    """Part points, in order of trials and derived points, into those of the front's kinds."""
+    """Split points, ordered by trial and derived point, into trials, derived points and replicates."""
     trials: list[TrialPoint] = []
     derived: list[TrialPoint] = []
     replicates: list[TrialPoint] = []
@@ -86,7 +86,7 @@ def ordered_points(points: Iterable[TrialPoint]) -> ViewPoints:
 
 
 def reference_points(facts: StudyRows) -> tuple[ReferencePoint, ...]:
-    """The baselines that are trained so far; the single-task one names the metrics of the tasks that are ready."""
+    """Return the baselines that are trained so far. The single-task one has the metrics of the trained tasks."""
     rows = [row for row in facts.references if row.is_baseline]
     single = [row.result for row in rows if row.kind == "single_task"]
     found: list[ReferencePoint] = []
@@ -123,7 +123,7 @@ def reference_points(facts: StudyRows) -> tuple[ReferencePoint, ...]:
 
 
 def reference_frame(study: StudyRow | StudySummary, references: Sequence[ReferencePoint]) -> ReferenceFrame | None:
-    """What the hypervolume is measured against; None until hard sharing is trained."""
+    """Return the reference point of the hypervolume; None until hard sharing is trained."""
     for point in references:
         if point.kind == "hard_sharing":
             flops = study.single_task_flops if study.flop_budget is None else study.flop_budget
@@ -134,14 +134,14 @@ def reference_frame(study: StudyRow | StudySummary, references: Sequence[Referen
 def trial_point(
     trial: RawTrial, key: Key, facts: StudyRows, study: StudyState, found: Mapping[Key, FrontStatus]
 ) -> TrialPoint:
-    """Return one point of a trial, at its place on the front.
+    """Return one point of a trial with its front status.
 
     Args:
-        trial: the trial.
-        key: its number and which of its networks: 0 is its own, which it may not have yet.
-        facts: the rows of the study.
-        study: the state of the study.
-        found: the places of all points that count.
+            trial: the trial.
+            key: its number and the index of the network; 0 is its own, which it may not have yet.
+            facts: the rows of the study.
+            study: the state of the study.
+            found: the status of all points that count.
     """
     lost = study is StudyState.LOST and trial.state is TrialState.RUNNING
     place, network = found.get(key, NOWHERE), facts.networks.get(key)

@@ -1,4 +1,4 @@
-"""A study in one line: how far it is, what it has found, what it cost."""
+"""Summary of a study: its progress, its results and its cost."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ def study_summary(
     history: Sequence[HypervolumePoint],
     state: StudyState,
 ) -> StudySummary:
-    """The line of a study in a list. ``points`` are the trials and the points derived from them, no replicates."""
+    """Return the summary of a study. ``points`` are its trials and the points derived from them, no replicates."""
     row = facts.row
     best = best_point(points)
     return StudySummary(
@@ -58,27 +58,28 @@ def study_summary(
 
 
 def _trial_seconds(facts: StudyRows) -> float:
-    """Of all trials, with their derived points and the epochs of those that are not done."""
+    """Return the seconds of all trials, with derived points and the epochs of unfinished trials."""
     ended = sum(trial.seconds or 0.0 for trial in facts.trials)
     ended += sum(network.seconds for network in facts.networks.values() if network.derived)
     return ended + facts.unfinished_seconds
 
 
 def _reference_seconds(facts: StudyRows) -> float:
-    """Of the references that were not there before."""
+    """Return the training seconds of the references that were not in the cache."""
     return sum(0.0 if row.result["from_cache"] else row.result["seconds"] for row in facts.references)
 
 
 def _gpus_per_worker(facts: StudyRows) -> float:
-    """As the latest trial with a result had it: a resumed study may have other workers. One that says nothing: none."""
+    """Return the GPU share of the latest trial with a result, 0 if it names none. Workers may change on resume."""
     said = (trial.environment for trial in reversed(facts.trials) if trial.environment is not None)
     return float(next(said, {}).get(GPUS_HELD, 0.0))
 
 
 def _eta_seconds(facts: StudyRows) -> float | None:
-    """Mean duration of the trials that ended well times those still to run, spread over the workers.
+    """Return the mean duration of trials that ended well, times those left, divided by the workers.
 
-    Trials stopped early count with the little they took: about as many of those to come will be.
+    The mean includes trials that were stopped early, as about the same share of later trials will be. The result is
+    None until a trial is complete.
     """
     known: dict[int, float] = {}
     is_any_complete, left = False, float(facts.row.num_trials)

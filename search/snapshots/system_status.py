@@ -1,4 +1,4 @@
-"""SystemView: the health of the database, and what drives and trains at the moment, over all studies."""
+"""SystemView: the health of the database, and the active drivers and workers of all studies."""
 
 import time
 import tomllib
@@ -24,7 +24,10 @@ _KINDS = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseHealth:
-    """``latency_ms`` is how long the smallest question took; None, as ``num_bytes``: there is no database yet."""
+    """Health of the database. ``latency_ms`` is the time of the smallest query.
+
+    ``latency_ms`` and ``num_bytes`` are None if there is no database yet.
+    """
 
     kind: str
     address: str
@@ -35,9 +38,9 @@ class DatabaseHealth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyLoad:
-    """A study that is driven or should be. ``driver`` is its host and process, empty if there is none.
+    """Study that has a driver or should have one. ``driver`` is its host and process, empty if there is none.
 
-    ``num_left`` trials are still to be handed out, ``num_queued`` of those handed out wait for a worker.
+    ``num_left`` trials are yet to be proposed. ``num_queued`` proposed trials wait for a worker.
     """
 
     study: str
@@ -53,7 +56,7 @@ class StudyLoad:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningTrial:
-    """A worker at work. ``is_lost``: its driver no longer answers, so nobody listens to it."""
+    """Trial that a worker trains. ``is_lost`` means that its driver no longer answers."""
 
     study: str
     number: int
@@ -67,7 +70,7 @@ class RunningTrial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyDisk:
-    """A study's own folder, and the bytes that it may hold; None: no quota."""
+    """Folder of a study, and its quota in bytes; None means no quota."""
 
     study: str
     folder: Path
@@ -76,7 +79,7 @@ class StudyDisk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SystemView:
-    """One consistent read, ``at`` a moment of the database's clock. ``disks`` names every study's folder."""
+    """Consistent read at the time ``at`` of the database's clock. ``disks`` has every study's folder."""
 
     at: datetime
 
@@ -87,7 +90,7 @@ class SystemView:
 
 
 def read_system(url: str, session: Session | None, now: datetime) -> SystemView:
-    """``session`` None: there is no database of ours yet."""
+    """Read the system's view. ``session`` None means that there is no database of ours yet."""
     if session is None:
         return SystemView(at=now, database=_no_database(url), loads=(), running=(), disks=())
     database = _database_health(url, session)
@@ -103,7 +106,7 @@ def read_system(url: str, session: Session | None, now: datetime) -> SystemView:
 
 
 def _disk(row: StudyRow) -> StudyDisk:
-    # The file was checked when the study began; what else it says does not matter here.
+    # The file was checked when the study began, so only this value is read.
     asked = tomllib.loads(row.file_text).get("study", {}).get("disk_quota")
     return StudyDisk(study=row.name, folder=Path(row.storage_dir) / row.name, quota=disk_quota(asked))
 
@@ -141,7 +144,7 @@ def _database_bytes(url: sa.URL, session: Session) -> int | None:
         return session.scalar(sa.select(sa.func.pg_database_size(sa.func.current_database())))
     if url.get_backend_name() != "sqlite" or not url.database:
         return None
-    # What was written last may still lie in the journal beside the file.
+    # The latest writes may still be in the journal beside the file.
     files = [Path(f"{url.database}{end}") for end in ("", "-wal")]
     return sum(path.stat().st_size for path in files if path.is_file())
 

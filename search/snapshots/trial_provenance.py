@@ -1,4 +1,4 @@
-"""TrialProvenance: where a trial came from, where it ran, and what it said there."""
+"""TrialProvenance: a trial's origin, its worker, and its log."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +14,11 @@ from gatefront.search.storage.tables.schema import ReferenceRow, StudyRow, Trial
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialProvenance:
-    """``initial`` names the network that the trial went on from, empty if it began from references alone.
+    """Origin, worker and log of a trial.
 
-    ``references`` are the roles of the references that the study trained so far. ``worker`` is the host and the process
-    that had the trial last. ``log`` is the end of what its workers said, from the storage folder ``log_dir``.
+    ``initial`` names the network that the trial started from, empty if it started from references alone. ``references``
+    are the roles of the references that the study trained so far. ``worker`` is the host and the process that trained
+    the trial last. ``log`` is the end of its workers' log, in the storage folder ``log_dir``.
     """
 
     confirms: int | None
@@ -31,7 +32,7 @@ class TrialProvenance:
 
 
 def read_trial_provenance(session: Session, study: StudyRow, trial: TrialRow) -> TrialProvenance:
-    """From the rows of one trial and the files beside its checkpoint."""
+    """Read the provenance from the rows of one trial and the files beside its checkpoint."""
     folder = StudyFolders(Path(study.storage_dir), study.name).trial(trial.number)
     replicates = sa.select(TrialRow.number).where(TrialRow.study == study.name, TrialRow.confirms == trial.number)
     roles = sa.select(ReferenceRow.role).where(ReferenceRow.study == study.name).order_by(ReferenceRow.role)

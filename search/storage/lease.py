@@ -1,8 +1,9 @@
-"""The driver's lease on a study: one driver at a time, and readers can tell a silent one.
+"""The driver's lease on a study: one driver at a time, and readers can detect a silent one.
 
-Times are the database's. Its clock may jump all the same, so nobody loses a lease by what a clock says: who would take
-a study over watches the heartbeat until it changes, or has not for several beats of the watcher's own steady clock. And
-the holder stands in the condition of every write, so that one that was overtaken in its sleep can change nothing.
+Times are the database's. Its clock may jump, so no driver loses a lease because of a time alone. A driver that wants to
+take a study over watches the heartbeat. It takes over if the heartbeat stays unchanged for several intervals of the
+watcher's own monotonic clock. Every write also requires that its driver holds the lease, so a driver that lost it while
+suspended can change nothing.
 """
 
 import logging
@@ -27,29 +28,29 @@ _LOOK_S = 0.5
 
 
 def holds(row: StudyRow, now: datetime) -> bool:
-    """True while the study's driver is to be taken for alive; ``now`` is the database's time."""
+    """Return whether the study's driver counts as alive. ``now`` is the database's time."""
     if row.driver is None or row.heartbeat_at is None:
         return False
-    # A heartbeat of the future is from before the clock was set back.
+    # A heartbeat in the future dates from before the clock was set back.
     return abs(now - row.heartbeat_at) < timedelta(seconds=LEASE_S) and not is_certainly_dead(row.driver)
 
 
 def require_holder(connection: sa.Connection, study: str, holder: str) -> None:
-    """To be called inside a transaction that has written: the study is the ``holder``'s until that is committed.
+    """Require, inside a transaction that has written, that ``holder`` holds the study until the commit.
 
     Raises:
-        LeaseLostError: it is another driver's by now.
+            LeaseLostError: another driver holds it.
     """
     mine = sa.select(StudyRow.name).where(StudyRow.name == study, StudyRow.driver == holder)
-    # PostgreSQL keeps who would take it over waiting for the lock; SQLite has one writer at a time anyway.
+    # In PostgreSQL the lock makes a driver wait that would take over. SQLite has one writer at a time anyway.
     if connection.scalar(mine.with_for_update(read=True)) is None:
         raise LeaseLostError(f"study {study!r} was taken over by another driver.")
 
 
 class Lease:
-    """The right to drive one study, renewed by :meth:`beat`.
+    """Right to drive one study, renewed by :meth:`beat`.
 
-    ``watch_seconds``: how long the heart of an earlier driver must not have beaten before its study is taken over.
+    ``watch_seconds`` is how long an earlier driver's heartbeat must stay unchanged before its study is taken over.
     """
 
     def __init__(self, engine: sa.Engine, study: str, *, watch_seconds: float = WATCH_S) -> None:
@@ -59,18 +60,18 @@ class Lease:
         self.identity = process_identity()
 
     def acquire(self, *, max_hours: float | None = None) -> None:
-        """Take the lease and clear an old stop request. ``max_hours`` caps the session that begins; None: no cap.
+        """Take the lease and clear an old stop request. ``max_hours`` limits the new session; None means no limit.
 
-        Waits where an earlier driver fell silent that may be alive on another host.
+        Wait if an earlier driver is silent that may be alive on another host.
 
         Raises:
-            StudyNotFoundError: there is no such study.
-            StudyBusyError: another driver's heart beats.
+                StudyNotFoundError: there is no such study.
+                StudyBusyError: another driver sends heartbeats.
         """
         holder = self._holder()
         with Session(self._engine) as session, session.begin():
             now = database_time(session)
-            # The old holder stands in the condition: of two drivers that got here, one changes the row.
+            # The condition includes the old holder, so only one of two drivers that get here changes the row.
             taken = session.connection().execute(
                 sa.update(StudyRow)
                 .where(StudyRow.name == self._study, StudyRow.driver.is_not_distinct_from(holder.driver))
@@ -82,7 +83,7 @@ class Lease:
                 raise StudyBusyError(f"study {self._study!r} was taken by another driver at this moment.")
 
     def _holder(self) -> StudyRow:
-        """The study with a driver that is gone, or without one."""
+        """Return the study's row once its driver is known to be gone or it has none."""
         first, now = self._look()
         if first.driver is None or is_certainly_dead(first.driver):
             return first
@@ -125,13 +126,13 @@ class Lease:
             return bool(session.scalar(sa.select(StudyRow.stop_requested).where(mine)))
 
     def max_hours(self) -> float | None:
-        """The cap on this session as it stands now: a person may have changed it."""
+        """Return the current limit of this session in hours, which a person may have changed; None means no limit."""
         mine = sa.and_(StudyRow.name == self._study, StudyRow.driver == self.identity)
         with Session(self._engine) as session:
             return session.scalar(sa.select(StudyRow.max_hours).where(mine))
 
     def release(self) -> None:
-        """Give the study back; does nothing if it was taken over."""
+        """Release the lease. Do nothing if another driver has taken it over."""
         mine = sa.and_(StudyRow.name == self._study, StudyRow.driver == self.identity)
         with Session(self._engine) as session, session.begin():
             session.execute(

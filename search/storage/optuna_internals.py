@@ -1,4 +1,4 @@
-"""All that gatefront uses of Optuna beyond its documented API. Each minor release may change it."""
+"""All uses of Optuna beyond its documented API. Each minor release may change it."""
 
 from collections.abc import Callable, Container
 from pathlib import Path
@@ -29,10 +29,10 @@ STORAGE_METHODS = (
     "get_trial_id_from_study_id_trial_number",
     "_get_trials",
 )
-"""Methods of ``RDBStorage`` that the cache in front of it calls, which is what a study calls. Each is one transaction.
+"""Methods of ``RDBStorage`` that Optuna's cache in front of it calls on behalf of a study.
 
-All may be repeated but the making of a trial: one whose answer was lost is RUNNING without an owner until its driver
-session ends.
+Each is one transaction. All may be repeated except the creation of a trial. If its response is lost, the trial is
+RUNNING without an owner until its driver's session ends.
 """
 
 MIGRATIONS = Path(optuna.__file__).parent / "storages" / "_rdb" / "alembic"
@@ -40,14 +40,14 @@ MIGRATIONS = Path(optuna.__file__).parent / "storages" / "_rdb" / "alembic"
 
 STORED_STUDIES: sa.Table = models.StudyModel.__table__
 STORED_TRIALS: sa.Table = models.TrialModel.__table__
-"""Optuna's tables, for `gatefront db check` alone: results are read from ours."""
+"""Optuna's tables, used by `gatefront db check` alone. Results are read from our tables."""
 
 
 class StudyWithTrials(optuna.Study):
-    """A study of the same storage whose list of trials is ``trials_of`` what is stored; samplers read it there."""
+    """Study of the same storage whose samplers see ``trials_of`` the stored trials instead of the stored ones."""
 
     def __init__(self, study: optuna.Study, trials_of: Callable[[list[FrozenTrial]], list[FrozenTrial]]) -> None:
-        # The same cache of trials for the length of one `ask`.
+        # Both share the cache of trials for the length of one `ask`.
         self.__dict__.update(study.__dict__)
         self._trials_of = trials_of
 
@@ -64,17 +64,17 @@ def trial_handle(study: optuna.Study, trial: FrozenTrial) -> optuna.Trial:
 
 
 def begin_trial(study: optuna.Study, template: FrozenTrial) -> optuna.Trial:
-    """Store ``template`` as a new trial and return its handle: no other process is given it meanwhile."""
+    """Store ``template`` as a new trial and return its handle. No other process can receive this trial."""
     return optuna.Trial(study, study._storage.create_new_trial(study._study_id, template_trial=template))
 
 
 def set_system_attribute(study: optuna.Study, trial: FrozenTrial, name: str, value: Any) -> None:
-    """Store an attribute of a trial that samplers keep for themselves."""
+    """Store an attribute of a trial that only samplers use."""
     study._storage.set_trial_system_attr(trial._trial_id, name, value)
 
 
 def contains(distribution: BaseDistribution, value: Any) -> bool:
-    """Tell whether a distribution can give the value."""
+    """Return whether a distribution contains the value."""
     try:
         return distribution._contains(distribution.to_internal_repr(value))
     except ValueError:

@@ -1,4 +1,4 @@
-"""A name for this process that another process can check: is its owner certainly gone?"""
+"""Identity of this process, by which another process can check whether it is certainly gone."""
 
 import os
 import socket
@@ -6,12 +6,12 @@ from pathlib import Path
 
 
 def process_identity() -> str:
-    """``host/namespace/pid/start``. The namespace tells containers apart, the start time reused pids."""
+    """Return ``host/namespace/pid/start``. The namespace identifies a container. The start time detects reused pids."""
     return "/".join((*_here(), str(os.getpid()), _start_time(os.getpid())))
 
 
 def is_certainly_dead(identity: str) -> bool:
-    """True only if the process ran on this very host and namespace and is no longer there."""
+    """Return True only if the process ran on this very host and namespace and no longer exists."""
     host, namespace, pid, start = identity.rsplit("/", 3)
     if (host, namespace) != _here() or not namespace:
         return False
@@ -19,13 +19,13 @@ def is_certainly_dead(identity: str) -> bool:
 
 
 def host_and_process(identity: str) -> str:
-    """``host, process 4711``: an identity as a person reads it; one that is not ours is left as it is."""
+    """Return an identity for people, such as ``host, process 4711``. One of another form is returned unchanged."""
     process = process_of(identity)
     return identity if process is None else f"{identity.rsplit('/', 3)[0]}, process {process}"
 
 
 def process_of(identity: str) -> int | None:
-    """The process's number on its host; None for an identity that is not ours."""
+    """Return the process's number on its host; None for an identity of another form."""
     parts = identity.rsplit("/", 3)
     return int(parts[2]) if len(parts) == 4 and parts[2].isdigit() else None
 
@@ -34,7 +34,7 @@ def _here() -> tuple[str, str]:
     try:
         namespace = os.readlink("/proc/self/ns/pid")
     except OSError:
-        # No /proc: nothing can be said for certain, the heartbeat alone decides.
+        # Without /proc nothing is certain, so the heartbeat alone decides.
         namespace = ""
     return socket.gethostname(), namespace
 

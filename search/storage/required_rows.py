@@ -1,4 +1,4 @@
-"""Rows that have to be there: a study, or one of its trials."""
+"""Rows that must exist: a study, or one of its trials."""
 
 from sqlalchemy.orm import Session
 
@@ -7,7 +7,7 @@ from gatefront.search.storage.tables.schema import StudyRow, TrialRow
 
 
 def require_study(session: Session, study: str) -> StudyRow:
-    """Return the study's row; raises :class:`StudyNotFoundError` if there is none."""
+    """Return the study's row. Raise :class:`StudyNotFoundError` if there is none."""
     row = session.get(StudyRow, study)
     if row is None:
         raise StudyNotFoundError(f"there is no study {study!r} in the database.")
@@ -15,7 +15,7 @@ def require_study(session: Session, study: str) -> StudyRow:
 
 
 def require_trial(session: Session, study: str, number: int) -> TrialRow:
-    """Return the trial's row; raises :class:`StudyNotFoundError` if there is none."""
+    """Return the trial's row. Raise :class:`StudyNotFoundError` if there is none."""
     row = session.get(TrialRow, (study, number))
     if row is None:
         raise StudyNotFoundError(f"study {study!r} has no trial {number}.")

@@ -28,10 +28,11 @@ from gatefront.trainer.reporting import EpochReport, ReferenceResult, TrialResul
 
 @patient
 class StudyStore:
-    """One study's rows, written by its driver. Each method is one short transaction, and may be repeated.
+    """Rows of one study, written by its driver. Each method is one short transaction that may be repeated.
 
-    ``guard`` is called before every write; it raises if this process may no longer write. A write of a ``holder`` is
-    refused with :class:`LeaseLostError` once the study is another's. ``retry_policy`` repeats what an outage cut short.
+    ``guard`` is called before every write and raises if this process may no longer write. If ``holder`` is given, a
+    write is refused with :class:`LeaseLostError` once another driver holds the study. ``retry_policy`` retries
+    transactions that an outage interrupted.
     """
 
     def __init__(
@@ -50,14 +51,14 @@ class StudyStore:
         self.study = study
 
     def as_reader(self) -> "StudyStore":
-        """The same study for one who would rather have an error at once than wait."""
+        """Return a store of the same study without retries, which raises errors at once."""
         return StudyStore(self._engine, self.study)
 
     @classmethod
     def create(cls, engine: sa.Engine, row: StudyRow, *, began: str | None = None) -> "StudyStore":
-        """Insert a new study; raises :class:`StudyExistsError` if the name is taken.
+        """Insert a new study. Raise :class:`StudyExistsError` if the name is taken.
 
-        ``began`` says what it takes over from the study that it started from.
+        ``began`` describes what it takes over from the study of its warm start; None means no warm start.
         """
         name = row.name
         try:
@@ -74,22 +75,22 @@ class StudyStore:
         return cls(engine, name)
 
     def load(self) -> StudyRow:
-        """A detached copy of the study's row; raises :class:`StudyNotFoundError`."""
+        """Return a detached copy of the study's row. Raise :class:`StudyNotFoundError`."""
         with Session(self._engine) as session:
             row = require_study(session, self.study)
             session.expunge(row)
             return row
 
     def begin_session(self, kind: EventKind, detail: str, *, actor: str, is_kept: bool) -> None:
-        """A driver has begun, because ``actor`` asked for it."""
+        """Record that a driver's session has begun because ``actor`` asked for it."""
         with self._writing() as session:
             require_study(session, self.study).is_kept = is_kept
             add_event(session, self.study, kind, detail, actor=actor)
 
     def store_config(self, config: StudyConfig) -> None:
-        """Note what this session runs with."""
+        """Store the configuration of this session."""
         with self._writing() as session:
-            # Locks the row: the study may be extended at the same time.
+            # This locks the row, because the study may be extended at the same time.
             values = {"num_workers": config.study.workers or StudyRow.num_workers}
             session.execute(sa.update(StudyRow).where(StudyRow.name == self.study).values(values))
             store_config(require_study(session, self.study), config)
@@ -100,7 +101,7 @@ class StudyStore:
             require_study(session, self.study).message = message
 
     def set_message(self, message: str) -> None:
-        """What the study does at the moment, in words."""
+        """Store a text on the study's current activity."""
         with self._writing() as session:
             require_study(session, self.study).message = message
 
@@ -114,15 +115,15 @@ class StudyStore:
         confirms: int | None = None,
         initial: str | None = None,
     ) -> None:
-        """Store that a trial was handed out. One that was handed out before keeps what is known of it.
+        """Store a trial as QUEUED. If it is stored already, its other values do not change.
 
         Args:
-            number: Optuna's number of the trial.
-            seed: of its training.
-            num_epochs: that it will train.
-            params: its parameters, by name.
-            confirms: the trial that it repeats with another seed.
-            initial: the name of the network that it starts from.
+                        number: Optuna's number of the trial.
+                        seed: the seed of its training.
+                        num_epochs: the number of epochs that it will train.
+                        params: its parameters, by name.
+                        confirms: the trial that it repeats with another seed; None if it is no replicate.
+                        initial: the name of the network that it starts from; None for none.
         """
         with self._writing() as session:
             row = session.get(TrialRow, (self.study, number))
@@ -147,7 +148,7 @@ class StudyStore:
             )
 
     def start_attempt(self, number: int, worker: str) -> None:
-        """A worker has begun the trial, or begun it again; told twice of one attempt, it counts it once."""
+        """Record that a worker has begun an attempt at the trial. A second call for the attempt changes nothing."""
         with self._writing() as session:
             row = require_trial(session, self.study, number)
             if (row.state, row.worker) == (TrialState.RUNNING, worker):
@@ -164,7 +165,7 @@ class StudyStore:
             write_epoch(session, row, report)
 
     def complete_trial(self, number: int, result: TrialResult) -> None:
-        """Store a checked result with all its networks; those of an earlier result of the trial go."""
+        """Store a checked result with all its networks. They replace those of an earlier result."""
         with self._writing() as session:
             row = require_trial(session, self.study, number)
             row.state, row.cause = TrialState.COMPLETE, ""
@@ -182,7 +183,7 @@ class StudyStore:
                 row.seconds = (row.finished_at - row.started_at).total_seconds()
 
     def stop_trial_early(self, number: int, cause: str) -> None:
-        """The trial ends before its time; it has cost what its epochs took."""
+        """Record that the trial was stopped early. Its seconds are the sum of its epochs."""
         with self._writing() as session:
             row = require_trial(session, self.study, number)
             row.state, row.cause = TrialState.STOPPED_EARLY, cause
@@ -190,48 +191,48 @@ class StudyStore:
             row.seconds = sum_of_epochs(session, self.study, number)
 
     def is_replicate(self, number: int) -> bool:
-        """True for a trial that is another seed of an earlier one."""
+        """Return whether the trial repeats an earlier one with another seed."""
         with Session(self._engine) as session:
             return require_trial(session, self.study, number).confirms is not None
 
     def rung_epochs(self, rungs: Sequence[int]) -> list[RungEpoch]:
-        """What trials reported of these epochs while their gates learned; those of void ones do not count."""
+        """Return the trials' reports of these epochs while their gates learned, without those of void trials."""
         with Session(self._engine) as session:
             return read_rung_epochs(session, self.study, rungs)
 
     def requeue_trial(self, number: int) -> None:
-        """The trial was interrupted; it goes on from its checkpoint when the study is resumed."""
+        """Set an interrupted trial to QUEUED. It resumes from its checkpoint when the study is resumed."""
         with self._writing() as session:
             require_trial(session, self.study, number).state = TrialState.QUEUED
 
     def trial_states(self, *, replicates: bool = False) -> dict[int, TrialState]:
-        """Of the trials that were asked for; with ``replicates``, of those that confirm others instead."""
+        """Return the state of every trial except replicates; with ``replicates``, of replicates only."""
         kind = TrialRow.confirms.is_not(None) if replicates else TrialRow.confirms.is_(None)
         with Session(self._engine) as session:
             rows = session.execute(sa.select(TrialRow.number, TrialRow.state).where(TrialRow.study == self.study, kind))
             return {number: TrialState(state) for number, state in rows}
 
     def told_states(self) -> dict[int, TrialState]:
-        """Of every trial; of a void one, the state that it was voided from and Optuna is told of."""
+        """Return the state of every trial for Optuna. For a void trial it is the state before the void."""
         with Session(self._engine) as session:
             state = sa.func.coalesce(TrialRow.voided_from, TrialRow.state)
             rows = session.execute(sa.select(TrialRow.number, state).where(TrialRow.study == self.study))
             return {number: TrialState(state) for number, state in rows}
 
     def void_trials(self) -> frozenset[int]:
-        """Numbers of the trials that a person declared void, as of now."""
+        """Return the current numbers of the trials that a person declared void."""
         with Session(self._engine) as session:
             void = sa.select(TrialRow.number).where(TrialRow.study == self.study, TrialRow.state == TrialState.VOID)
             return frozenset(session.scalars(void))
 
     def stored_result(self, number: int) -> Outcome:
-        """Return what Optuna is to be told of a COMPLETE trial, also after a crash in between."""
+        """Return the outcome of a COMPLETE trial for Optuna, which may lack it after a crash."""
         with Session(self._engine) as session:
             own = session.get_one(NetworkRow, (self.study, number, 0))
             return Outcome(own.delta_mtl, own.flops, own.latency_ms)
 
     def record_latencies(self, number: int, derived: int, latencies: Iterable[Latency]) -> None:
-        """Note how long a network of the trial takes; raises :class:`StudyNotFoundError`."""
+        """Store measured latencies of a network of the trial. Raise :class:`StudyNotFoundError`."""
         with self._writing() as session:
             require_trial(session, self.study, number)
             replace_latencies(session, self.study, number, derived, latencies)
@@ -245,17 +246,17 @@ class StudyStore:
         delta_mtl: float | None = None,
         is_ranked: bool = True,
     ) -> bool:
-        """Note a reference. A resumed study finds it in the cache; the row that says what it cost stays.
+        """Store a reference. A resumed study finds it in the cache and keeps the row with its cost.
 
         Args:
-            role: unique in the study.
-            result: what was trained.
-            is_baseline: Δ_MTL and the front's reference points are made of it.
-            delta_mtl: of hard sharing.
-            is_ranked: Δ_MTL counts the gain over it.
+                role: its role, unique in the study.
+                result: the trained reference.
+                is_baseline: whether Δ_MTL and the front's reference points are computed from it.
+                delta_mtl: Δ_MTL of hard sharing; None for others.
+                is_ranked: whether Δ_MTL counts the gain over it.
 
         Returns:
-            ``is_ranked`` as the row has it: within a study Δ_MTL stays the mean of the same tasks.
+                ``is_ranked`` as stored in the row. Within a study Δ_MTL stays the mean over the same tasks.
         """
         with self._writing() as session:
             known = session.get(ReferenceRow, (self.study, role))

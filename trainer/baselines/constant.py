@@ -1,4 +1,4 @@
-"""The score of a constant prediction on a data set, computed once and kept in the cache."""
+"""Score of a constant prediction on a data set, computed once and kept in the cache."""
 
 import json
 from collections.abc import Iterator
@@ -18,19 +18,19 @@ _RECORD = "metric.json"
 
 
 def constant_reference(task: Task, data: MultiTaskData, *, batch_size: int, cache_dir: Path) -> float:
-    """The task's metric of the best constant prediction on the validation split.
+    """Return the task's metric of the best constant prediction on the validation split.
 
     Args:
-        task: with the metric that scores it.
-        data: both splits; their fingerprint names the result in the cache.
-        batch_size: how many samples are read at a time.
-        cache_dir: where references lie, too.
+            task: the task, with the metric that scores it.
+            data: both splits; their fingerprint names the result in the cache.
+            batch_size: how many samples are read at a time.
+            cache_dir: the folder that also holds references.
 
     Returns:
-        The metric, in its own unit.
+            The metric, in its own unit.
 
     Raises:
-        NoValidLabelError: the split has no label of the task.
+            NoValidLabelError: the split has no label of the task.
     """
 
     def labels() -> Iterator[Tensor]:

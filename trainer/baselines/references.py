@@ -1,4 +1,4 @@
-"""References: each task alone, and all tasks sharing everything. Trained once, then found by what they are made of."""
+"""References: each task alone, and all tasks sharing everything. Each is trained once and cached by its inputs."""
 
 import importlib.util
 import json
@@ -42,14 +42,15 @@ def train_reference(
     cache_dir: Path,
     reporter: Reporter | None = None,
 ) -> ReferenceResult:
-    """The reference of this kind, from the cache if it was trained before; ``task_name`` is None for hard sharing.
+    """Return the reference of this kind, from the cache if it was trained before.
 
-    Several processes may ask for the same one at once. One that was interrupted goes on at its last epoch.
+    ``task_name`` is None for hard sharing. Several processes may request the same reference at once. An interrupted
+    training resumes after its last epoch.
 
     Raises:
-        DataError: if the data does not fit the architecture.
-        SpaceError: if the task is not the architecture's.
-        DivergedError: if the training diverged.
+            DataError: if the data does not fit the architecture.
+            SpaceError: if the task is not the architecture's.
+            DivergedError: if the training diverged.
     """
     require_match(architecture, data.description)
     config = _own_recipe(kind, config)
@@ -92,7 +93,7 @@ def train_reference(
 def reference_key(
     kind: ReferenceKind, architecture: Architecture, task_name: str | None, data: MultiTaskData, config: TrainConfig
 ) -> str:
-    """SHA-256 of everything that decides a reference: its network and tasks, its data, its recipe and its seed."""
+    """Return the SHA-256 of everything that determines a reference: its network, tasks, data, recipe and seed."""
     return hash_json(
         {
             "version": _VERSION,
@@ -107,7 +108,7 @@ def reference_key(
 
 
 def _files_behind(architecture: Architecture) -> list[str]:
-    """Hashes of what the architecture names by path only: a file of weights, the source of a user's module."""
+    """Return the hashes of files that the architecture only names by path: weights and a user's module."""
     paths = [Path(architecture.weights)] if architecture.weights is not None else []
     package, is_user_module, _ = architecture.backbone.partition(":")
     if is_user_module and (found := importlib.util.find_spec(package)) is not None and found.origin is not None:
@@ -128,9 +129,10 @@ def _select_tasks(kind: ReferenceKind, architecture: Architecture, task_name: st
 
 
 def _own_architecture(kind: ReferenceKind, architecture: Architecture) -> Architecture:
-    """Alone, a task has nothing to be weighed against: studies that only weigh differently share their references.
+    """Return the architecture with equal weights of tasks for a single-task reference.
 
-    The other tasks stay in the record, as they decide what features a backbone gives.
+    A task alone is not weighed against others, so studies that differ in weights share their references. The other
+    tasks stay in the record because they determine which features a backbone returns.
     """
     if kind == "hard_sharing":
         return architecture
@@ -138,12 +140,12 @@ def _own_architecture(kind: ReferenceKind, architecture: Architecture) -> Archit
 
 
 def _own_recipe(kind: ReferenceKind, config: TrainConfig) -> TrainConfig:
-    """Likewise, no method of weighing tasks is part of a single-task network."""
+    """Return the recipe, which for a single-task reference has no weighting of tasks."""
     return config if kind == "hard_sharing" else replace(config, weighting="scalar")
 
 
 def _measure(network: SharedNetwork, outcome: TrainOutcome, data: MultiTaskData, *, step_cost: float) -> dict[str, Any]:
-    """What the result says of the trained network, as JSON."""
+    """Return the measurements of the trained network for the record, as JSON."""
     shape = image_shape(data.description)
     return {
         "tasks": list(network.task_names),

@@ -1,1 +1,1 @@
-"""Files of trainings: whole or absent, and found by their content."""
+"""Files of trainings, which are complete or absent, and are found by their content."""

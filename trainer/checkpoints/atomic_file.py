@@ -1,4 +1,4 @@
-"""A file is written whole or not at all."""
+"""Files that are written completely or not at all."""
 
 import os
 import tempfile
@@ -11,7 +11,7 @@ from gatefront.trainer.checkpoints.disk_full import noticing_full_disk
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Gives a path beside ``path`` to write to; it takes the place of ``path`` if the block ends well."""
+    """Yield a path beside ``path`` to write to. It replaces ``path`` if the block ends without an error."""
     with beside(path) as fresh:
         yield fresh
         fresh.replace(path)
@@ -19,10 +19,10 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def beside(path: Path) -> Iterator[Path]:
-    """Gives a path in the folder of ``path`` to write to; what is not renamed by the end of the block is removed.
+    """Yield a path in the folder of ``path`` to write to. If it is not renamed in the block, it is removed.
 
     Raises:
-        DiskFullError: there was no room for it.
+            DiskFullError: there was no room for it.
     """
     with noticing_full_disk(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)

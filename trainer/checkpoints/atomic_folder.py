@@ -1,4 +1,4 @@
-"""A folder that several processes may want at once appears whole, or not at all."""
+"""Folders that several processes may need at once, and that appear completely or not at all."""
 
 import fcntl
 import logging
@@ -15,14 +15,14 @@ logger = logging.getLogger(__name__)
 
 
 def obtain_folder(folder: Path, *, is_intact: Callable[[Path], bool], build: Callable[[Path], None]) -> bool:
-    """Makes sure that ``folder`` holds what ``build`` writes; returns True if it was there already.
+    """Make ``folder`` hold what ``build`` writes. Return True if it existed already.
 
-    Every process builds in a folder of its own and renames it into place, so two that race do the work twice
-    and the first result stays: an intact folder is never replaced, somebody may be reading it. A folder that
-    is there but not intact is built anew.
+    Every process builds in its own folder and renames it into place. Two simultaneous processes do the work twice, and
+    the first result stays. An intact folder is never replaced, because another process may be reading it. A damaged
+    folder is built again.
 
     Raises:
-        DiskFullError: there was no room for it.
+            DiskFullError: there was no room for it.
     """
     with noticing_full_disk(folder.parent):
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -45,7 +45,7 @@ def obtain_folder(folder: Path, *, is_intact: Callable[[Path], bool], build: Cal
 
 @contextmanager
 def _locked(parent: Path, kind: int) -> Iterator[None]:
-    """Holds the folder itself locked, which leaves no lock file behind; a process that dies lets go."""
+    """Lock the folder itself, which leaves no lock file behind. A process that dies releases the lock."""
     descriptor = os.open(parent, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, kind)
@@ -63,7 +63,7 @@ def _put_in_place(fresh: Path, folder: Path, is_intact: Callable[[Path], bool]) 
 
 
 def _remove(damaged: Path) -> None:
-    # Renamed before it is deleted: no reader may meet half a folder.
+    # The folder is renamed before it is deleted, so that no reader finds a part of it.
     aside = Path(tempfile.mkdtemp(prefix=f".{damaged.name}-damaged-", dir=damaged.parent))
     damaged.rename(aside / "old")
     shutil.rmtree(aside, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Files a training leaves behind: the checkpoint it resumes from, and the network it ends with."""
+"""Files of a training: the checkpoint from which it resumes, and its final network."""
 
 import logging
 from collections.abc import Mapping
@@ -22,19 +22,19 @@ from gatefront.trainer.reporting import Phase
 logger = logging.getLogger(__name__)
 
 DAMAGE = (RuntimeError, UnpicklingError, EOFError, KeyError, TypeError, ValueError)
-"""What torch.load and the constructors raise when a file was cut short or is something else."""
+"""Errors of torch.load and the constructors for a truncated file or one of another kind."""
 
 
 class CheckpointError(GatefrontError, RuntimeError):
-    """A file of weights is missing, damaged, or belongs to something else."""
+    """Error for a file of weights that is missing, damaged, or belongs to something else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointSlot:
-    """Where a run keeps its checkpoint. ``key`` names the run: no other run's checkpoint is taken up.
+    """Place of a run's checkpoint. ``key`` names the run, and no other run's checkpoint is used.
 
-    ``path`` stands for the files of :mod:`gatefront.trainer.checkpoints.rotation`. ``notes`` are numbers that the
-    caller wants back after a resume.
+    ``path`` represents the files of :mod:`gatefront.trainer.checkpoints.rotation`. ``notes`` are numbers that the
+    caller needs after a resume.
     """
 
     path: Path
@@ -44,9 +44,9 @@ class CheckpointSlot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """A training after ``epoch`` finished epochs of ``phase``. ``seconds`` were spent in that phase.
+    """State of a training after ``epoch`` finished epochs of ``phase``. ``seconds`` were spent in that phase.
 
-    ``memory`` is what the strategy keeps beside the network's parameters, ``weighting`` what the weighting does.
+    ``memory`` is the strategy's state besides the network's parameters. ``weighting`` is the state of the weighting.
     """
 
     key: str
@@ -63,16 +63,16 @@ class Checkpoint:
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Adds a checkpoint beside the last one; a crash on the way leaves that."""
+    """Add a checkpoint beside the last one, which remains if the process crashes meanwhile."""
     document = {name: getattr(checkpoint, name) for name in Checkpoint.__slots__}
     add_checkpoint_file(path, lambda fresh: torch.save(document, fresh))
 
 
 def read_checkpoint(slot: CheckpointSlot) -> Checkpoint | None:
-    """The newest undamaged checkpoint of this run, on the CPU; None if there is none.
+    """Return the newest undamaged checkpoint of this run, on the CPU; None if there is none.
 
     Raises:
-        CheckpointError: if the checkpoint there belongs to another run.
+            CheckpointError: the checkpoint belongs to another run.
     """
     for file in checkpoint_files(slot.path):
         checkpoint = _read_checkpoint_file(file)
@@ -88,7 +88,7 @@ def read_checkpoint(slot: CheckpointSlot) -> Checkpoint | None:
 
 
 def _read_checkpoint_file(file: Path) -> Checkpoint | None:
-    """None for one that was damaged, which the hash in its name tells, or that another release wrote."""
+    """Read one file. Return None if the hash in its name shows damage, or another release wrote it."""
     opened = open_undamaged(file)
     if opened is None:
         logger.warning("%s is damaged or gone: it does not hold what it is named after. The one before is used.", file)
@@ -102,23 +102,23 @@ def _read_checkpoint_file(file: Path) -> Checkpoint | None:
 
 
 def save_state(state: Mapping[str, Tensor], path: Path) -> None:
-    """Writes a state dict, on the CPU, atomically."""
+    """Write a state dict, on the CPU, atomically."""
     with replacing(path) as fresh:
         torch.save(portable(state), fresh)
 
 
 def load_state(path: Path) -> dict[str, Tensor]:
-    """A state dict, on the CPU.
+    """Read a state dict, on the CPU.
 
     Raises:
-        CheckpointError: if the file is missing or damaged.
+            CheckpointError: if the file is missing or damaged.
     """
     state: dict[str, Tensor] = load_document(path)
     return state
 
 
 def save_network(network: InterroGateNetwork, path: Path) -> None:
-    """Writes a gated network so that :func:`load_network` needs nothing else."""
+    """Write a gated network so that :func:`load_network` needs nothing else."""
     document = {
         "architecture": to_json(network.architecture),
         "layout": asdict(network.layout),
@@ -129,10 +129,10 @@ def save_network(network: InterroGateNetwork, path: Path) -> None:
 
 
 def load_network(path: Path) -> InterroGateNetwork:
-    """A gated network as it was saved, in evaluation mode on the CPU, its gates frozen.
+    """Read a gated network, in evaluation mode on the CPU, with its gates frozen.
 
     Raises:
-        CheckpointError: if the file is missing or damaged.
+            CheckpointError: if the file is missing or damaged.
     """
     document = load_document(path)
     try:
@@ -149,16 +149,16 @@ def load_network(path: Path) -> InterroGateNetwork:
 
 
 def portable(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The state as files hold it."""
-    # On a GPU weights are stored channels last; files hold the plain layout.
+    """Return the state in the form of files: detached, on the CPU, in the plain layout."""
+    # On a GPU weights are stored channels last. Files hold the plain layout.
     return {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
 
 
 def load_document(path: Path) -> Any:
-    """What ``torch.save`` wrote, on the CPU.
+    """Read a document that ``torch.save`` wrote, on the CPU.
 
     Raises:
-        CheckpointError: if the file is missing or damaged.
+            CheckpointError: if the file is missing or damaged.
     """
     try:
         # weights_only: a file of weights may come from elsewhere, and a full unpickling would run its code.

@@ -1,4 +1,4 @@
-"""A full disk is nobody's fault and passes: errors that come from it are told apart from all others."""
+"""Detection of a full disk, so that its errors, which may pass, differ from all others."""
 
 import errno
 import shutil
@@ -9,22 +9,24 @@ from pathlib import Path
 from gatefront.spaces.errors import GatefrontError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-# torch says of a failed write only that it failed; on a disk with less than this left it is clear why.
+# torch gives no reason for a failed write. On a disk with fewer free bytes than this the reason is clear.
 _NOTHING_LEFT = 2**20
-# NumPy asks for the room before it writes, and gives no number with its answer.
+# NumPy reserves the space before it writes, and its error has no number.
 _NUMPYS_WORDS = "Not enough free space"
 
 
 class DiskFullError(GatefrontError, RuntimeError):
-    """Something could not be written because its disk is full, or a quota is used up."""
+    """Error for a write that failed because its disk is full or a quota is used up."""
 
 
 @contextmanager
 def noticing_full_disk(folder: Path) -> Iterator[None]:
-    """For a block that writes into ``folder``, before what it has written so far is taken away again.
+    """Turn a failure of the block into ``DiskFullError`` if the disk of ``folder`` is full.
+
+    Use it before partly written files are removed, as that frees space.
 
     Raises:
-        DiskFullError: the block failed because the folder's disk is full.
+            DiskFullError: the block failed because the folder's disk is full.
     """
     try:
         yield
@@ -35,12 +37,12 @@ def noticing_full_disk(folder: Path) -> Iterator[None]:
 
 
 def disk_full(folder: Path) -> DiskFullError:
-    """The error that says whose disk it is."""
+    """Return the error that names the disk."""
     return DiskFullError(f"the disk of {folder} is full.", hint="Make room and go on.")
 
 
 def ran_out_of_disk(error: BaseException, folder: Path) -> bool:
-    """Whether the error, or one that it came from, was raised because ``folder``'s disk is full."""
+    """Return whether the error, or one of its causes, was raised because ``folder``'s disk is full."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, DiskFullError) or _says_so(cause):
@@ -54,6 +56,6 @@ def _says_so(error: BaseException) -> bool:
 
 
 def _free_bytes(folder: Path) -> int:
-    """Of the first folder above it that is there."""
+    """Return the free bytes of the folder's disk, by its nearest existing parent if it does not exist."""
     existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     return shutil.disk_usage(existing).free

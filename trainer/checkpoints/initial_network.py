@@ -1,4 +1,4 @@
-"""A trial that goes on from another one's trained network instead of from the references alone."""
+"""Trained network of another trial, from which a trial starts instead of from the references alone."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,17 +14,18 @@ from gatefront.trainer.checkpoints.network_file import load_delivered
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InitialNetwork:
-    """A network as a trial delivered it. ``label`` names it wherever its file lies, e.g. ``digits 7.1``."""
+    """Network as a trial delivered it. ``label`` names it independent of its file, e.g. ``digits 7.1``."""
 
     label: str
     path: str
 
 
 def start_from(network: InterroGateNetwork, initial: InitialNetwork) -> None:
-    """Put the weights and gates of ``initial`` into ``network``, where they go on learning.
+    """Put the weights and gates of ``initial`` into ``network``, where they learn further.
 
     Raises:
-        CheckpointError: the file is missing or damaged, or holds a network of another architecture or layout of gates.
+            CheckpointError: the file is missing or damaged, or holds a network of another architecture or layout of
+            gates.
     """
     found = load_network(Path(initial.path))
     for name, own, other in (
@@ -39,10 +40,13 @@ def start_from(network: InterroGateNetwork, initial: InitialNetwork) -> None:
 def load_initial_family(
     initial: InitialNetwork, family: str, architecture: Architecture, settings: Mapping[str, Any]
 ) -> FamilyNetwork:
-    """The network of another family, to be trained on; what the file holds beside ``settings`` is taken as it is.
+    """Return the network of another family for further training.
+
+    Only the given ``settings`` are compared with the file's. All others come from the file.
 
     Raises:
-        CheckpointError: the file is missing or damaged, or holds a network of another family, architecture or setting.
+            CheckpointError: the file is missing or damaged, or holds a network of another family, architecture or
+            setting.
     """
     found = load_delivered(Path(initial.path))
     network = found.network

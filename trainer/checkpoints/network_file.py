@@ -1,4 +1,4 @@
-"""A trained network of any family as a file, and back."""
+"""Files of trained networks of any family."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,12 +16,12 @@ from gatefront.trainer.checkpoints.atomic_file import replacing
 from gatefront.trainer.checkpoints.checkpoint import DAMAGE, CheckpointError, load_document, load_network, portable
 
 _GATED = "layout"
-"""A key that files of gated networks alone have."""
+"""Key that only files of gated networks have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivered:
-    """A trained network, ``images -> {task: prediction}``, in evaluation mode; ``family`` is its name."""
+    """Trained network, ``images -> {task: prediction}``, in evaluation mode. ``family`` is its name."""
 
     family: str
     architecture: Architecture
@@ -30,7 +30,7 @@ class Delivered:
 
 
 def save_family(family: str, network: FamilyNetwork, path: Path) -> None:
-    """Writes a network so that :func:`load_delivered` needs nothing else."""
+    """Write a network so that :func:`load_delivered` needs nothing else."""
     document = {
         "architecture": to_json(network.architecture),
         "family": family,
@@ -42,10 +42,10 @@ def save_family(family: str, network: FamilyNetwork, path: Path) -> None:
 
 
 def load_delivered(path: Path) -> Delivered:
-    """What :func:`save_family` wrote, or :func:`gatefront.trainer.checkpoints.checkpoint.save_network`.
+    """Read a network of :func:`save_family` or :func:`gatefront.trainer.checkpoints.checkpoint.save_network`.
 
     Raises:
-        CheckpointError: if the file is missing or damaged.
+            CheckpointError: if the file is missing or damaged.
     """
     if _GATED in (document := load_document(path)):
         gated = load_network(path).cpu().eval()

@@ -1,7 +1,7 @@
-"""The files of a run's checkpoint: numbered, named by the hash of what they hold, the last two kept.
+"""Files of a run's checkpoint: numbered, named by the hash of their content. The last two are kept.
 
-A file that a disk damaged is told from a whole one by its name, and the one before it is still there. Nothing is ever
-written over: a crash at any moment leaves whole files.
+The name shows whether a disk damaged the file, and the one before it still exists. No file is ever overwritten, so a
+crash at any moment leaves complete files.
 """
 
 import re
@@ -18,7 +18,7 @@ _MARK = re.compile(rf"-(\d{{6,}})-([0-9a-f]{{{_HASH_DIGITS}}})$")
 
 
 def checkpoint_files(path: Path) -> list[Path]:
-    """The files that stand for ``path``, as ``checkpoint-000007-<hash>.pt`` for ``checkpoint.pt``; the newest first."""
+    """Return the files for ``path``, such as ``checkpoint-000007-<hash>.pt`` for ``checkpoint.pt``, newest first."""
     if not path.parent.is_dir():
         return []
     found = [file for file in path.parent.iterdir() if _stands_for(file, path)]
@@ -26,7 +26,7 @@ def checkpoint_files(path: Path) -> list[Path]:
 
 
 def add_checkpoint_file(path: Path, write: Callable[[Path], None]) -> None:
-    """Let ``write`` fill a new file; of the older ones only the newest stays."""
+    """Let ``write`` fill a new file. Of the older ones keep only the newest."""
     known = checkpoint_files(path)
     number = _number(known[0]) + 1 if known else 1
     with beside(path) as fresh:
@@ -38,9 +38,9 @@ def add_checkpoint_file(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def open_undamaged(file: Path) -> BufferedReader | None:
-    """Open the file if it holds what it was named after; None otherwise, or if it cannot be read.
+    """Open the file if its content matches the hash in its name. Return None otherwise, or if it cannot be read.
 
-    The hash is taken of the open file: another process that trains the same may remove it at any moment.
+    The hash is computed from the open file, because another process with the same training may remove it at any time.
     """
     named = _MARK.search(file.stem)
     if named is None:
@@ -57,7 +57,7 @@ def open_undamaged(file: Path) -> BufferedReader | None:
 
 
 def remove_checkpoint_files(path: Path) -> None:
-    """Forget the checkpoint."""
+    """Remove all files of the checkpoint."""
     for file in checkpoint_files(path):
         file.unlink(missing_ok=True)
 

@@ -1,14 +1,14 @@
-"""A network and a data set that do not belong together are refused before anything is trained."""
+"""Check that a network and a data set match before anything is trained."""
 
 from gatefront.spaces.architecture.architecture import Architecture
 from gatefront.trainer.data.dataset import DataDescription, DataError
 
 
 def require_match(architecture: Architecture, description: DataDescription) -> None:
-    """Checks that the data has every task of the architecture, and images as it expects them.
+    """Require that the data has every task of the architecture, and images of the shape that it expects.
 
     Raises:
-        DataError: naming what differs.
+            DataError: they differ; the message names the difference.
     """
     known = {task.name: task for task in description.tasks}
     for task in architecture.tasks:
@@ -26,5 +26,5 @@ def require_match(architecture: Architecture, description: DataDescription) -> N
 
 
 def image_shape(description: DataDescription) -> tuple[int, int, int]:
-    """``(channels, height, width)``."""
+    """Return ``(channels, height, width)``."""
     return (description.in_channels, *description.input_size)

@@ -1,4 +1,4 @@
-"""The contract of a multi-task data set: what it says of itself, what its items are, how a gap is marked."""
+"""Interface of multi-task data sets: their description, their items, and the marks of missing labels."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,24 +12,24 @@ from gatefront.spaces.architecture.tasks import Task, require_distinct_names
 from gatefront.spaces.errors import GatefrontError, SpaceError
 
 IGNORE_INDEX = -100
-"""Marks a missing class label (torch's own default); missing real values are NaN."""
+"""Mark of a missing class label (torch's own default). Missing real values are NaN."""
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Per channel, of photographs: what pretrained backbones expect."""
+"""Mean and deviation of photographs per channel, as pretrained backbones expect them."""
 
 OptionValue = int | float | str | bool
 
 
 class DataError(GatefrontError, ValueError):
-    """A data set that does not exist, an option it does not have, or a folder that is not there."""
+    """Error for a data set, option or folder that does not exist, or for files that cannot be used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSpec:
-    """Which data set a study uses. ``root`` is the folder of its files; sets that are generated have none.
+    """Data set of a study. ``root`` is the folder of its files; None for sets that are generated.
 
-    ``cache`` says how much disk decoded samples may take: ``"auto"``, ``"off"`` or a size such as ``"20 GiB"``. It
-    changes no sample.
+    ``cache`` limits the disk space of decoded samples: ``"auto"``, ``"off"`` or a size such as ``"20 GiB"``. It changes
+    no sample.
     """
 
     name: str
@@ -40,11 +40,11 @@ class DataSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataDescription:
-    """What a network must know of its data before any of it is read.
+    """Facts on the data that a network needs before any of it is read.
 
-    ``input_size`` is ``(height, width)`` in pixels. Images arrive as ``(x - mean) / std`` per channel with x in
-    [0, 1]. ``class_names`` has one entry per task with classes. ``ignored_classes`` lists per task the classes that no
-    label can have, as their numbers are ignored. ``depth_unit`` is what depth labels count.
+    ``input_size`` is ``(height, width)`` in pixels. Images arrive as ``(x - mean) / std`` per channel with x in [0, 1].
+    ``class_names`` has one entry per task with classes. ``ignored_classes`` lists per task the classes that no label
+    can have, because their numbers are ignored. ``depth_unit`` is the unit of depth labels.
     """
 
     tasks: tuple[Task, ...]
@@ -67,11 +67,16 @@ class DataDescription:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One image ``[channels, height, width]``, normalised, with the labels it has; any may be missing.
+    """Image ``[channels, height, width]``, normalized, with the labels it has; any may be missing.
 
-    Labels by kind: classification ``[]`` and segmentation ``[h, w]``, int64 with :data:`IGNORE_INDEX` where
-    unknown; multilabel ``[attributes]`` in {0, 1}, depth ``[1, h, w]`` in metres, normals ``[3, h, w]`` of unit
-    length, edges and saliency ``[1, h, w]`` in {0, 1}, float32 with NaN where unknown.
+    Labels by kind are as follows. Those of classes are int64 with :data:`IGNORE_INDEX` where unknown, all others
+    float32 with NaN where unknown.
+
+    - classification ``[]`` and segmentation ``[h, w]``: classes;
+    - multilabel ``[attributes]`` in {0, 1};
+    - depth ``[1, h, w]`` in meters;
+    - normals ``[3, h, w]`` of unit length;
+    - edges and saliency ``[1, h, w]`` in {0, 1}.
     """
 
     image: Tensor
@@ -91,7 +96,7 @@ class Batch:
 
 @runtime_checkable
 class NamesFiles(Protocol):
-    """A split that knows from which files its samples are read."""
+    """Split that knows the files of its samples."""
 
     def image_file(self, index: int) -> Path:
         """Return the file of a sample's image."""
@@ -104,7 +109,7 @@ class NamesFiles(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class UnusedFiles:
-    """Files or folders beside the data that nothing is read from: the first, how many there are, and why."""
+    """Files or folders beside the data that are not read: the first one, their number, and the reason."""
 
     first: Path
     count: int
@@ -113,11 +118,11 @@ class UnusedFiles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MultiTaskData:
-    """A data set ready to train on. Equal ``fingerprint`` means equal content, down to the last byte.
+    """Data set ready to train on. Equal ``fingerprint`` means equal content, down to the last byte.
 
-    The two splits are torch data sets of :class:`Sample`. One that can fetch many at once offers
-    ``__getitems__(indices)`` returning a :class:`Batch`. ``files`` tells from which files the samples of ``train`` and
-    ``val`` were read, for splits that know it, however they are kept since. ``unused`` lists what was left out.
+    The two splits are torch data sets of :class:`Sample`. A split that reads many samples at once has
+    ``__getitems__(indices)``, which returns a :class:`Batch`. ``files`` holds the splits that know the files of their
+    samples, also if the samples are cached since. ``unused`` lists the files that were left out.
     """
 
     description: DataDescription

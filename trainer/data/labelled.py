@@ -1,4 +1,4 @@
-"""A task that nothing can be learned or measured of is refused before anything is trained."""
+"""Check before training that each task has a label in each split."""
 
 from collections.abc import Iterable
 from typing import Protocol, runtime_checkable
@@ -12,16 +12,16 @@ from gatefront.trainer.data.dataset import IGNORE_INDEX, DataError, MultiTaskDat
 
 @runtime_checkable
 class KnowsItsLabels(Protocol):
-    """A split that knows, without reading them, which of its samples may have a task's label."""
+    """Split that knows, without reading them, which of its samples may have a task's label."""
 
     def indices_with(self, task: str) -> Iterable[int]: ...
 
 
 def require_labels(data: MultiTaskData) -> None:
-    """Reads samples of each split until every task has shown a label; mostly one suffices.
+    """Read samples of each split until every task has had a label. Usually one sample suffices.
 
     Raises:
-        DataError: if a task has none in a split; says which, and whether there are labels that say nothing.
+            DataError: a task has none in a split; the message counts missing labels and labels without a known value.
     """
     for name, split in (("training", data.train), ("validation", data.val)):
         shown: dict[int, dict[str, bool]] = {}  # of each sample read: task to whether its label says anything
@@ -30,7 +30,7 @@ def require_labels(data: MultiTaskData) -> None:
 
 
 def has_label(label: Tensor | None) -> bool:
-    """True if anything in it is known."""
+    """Return whether any value of the label is known."""
     if label is None:
         return False
     known = ~label.isnan() if label.is_floating_point() else label != IGNORE_INDEX

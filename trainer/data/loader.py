@@ -1,4 +1,4 @@
-"""Batches: in which order, and what fills the gaps."""
+"""Batches: their order, and the values for missing labels."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -15,10 +15,10 @@ from gatefront.trainer.data.transforms.augmentation import ChangesWithEpoch
 def epoch_batches(
     dataset: Dataset[Sample], tasks: Sequence[Task], *, batch_size: int, seed: int, epoch: int, num_workers: int = 0
 ) -> Iterator[Batch]:
-    """One epoch in an order that depends on ``(seed, epoch)`` alone, so that a resumed run sees the same batches.
+    """Yield one epoch in an order that depends only on ``(seed, epoch)``, so a resumed run sees the same batches.
 
-    What does not fill a last batch is left out, as norms cannot learn from a batch of one; it is another rest
-    every epoch. A data set that changes its samples with the epoch is told it by the same numbers.
+    Samples that do not fill a last batch are left out, because norms cannot learn from a batch of one. They are others
+    in every epoch. A data set that changes its samples with the epoch depends on the same two numbers.
     """
     key = epoch_key(seed, epoch)
     batches = epoch_order(num_samples(dataset), batch_size, key)
@@ -26,41 +26,41 @@ def epoch_batches(
 
 
 def epoch_key(seed: int, epoch: int) -> int:
-    """What decides an epoch: the order of its samples, and how they are changed."""
-    # A large odd factor keeps the epochs of neighbouring seeds apart.
+    """Return the number that determines an epoch: the order of its samples, and how they are changed."""
+    # A large odd factor keeps the epochs of neighboring seeds apart.
     return seed * 1_000_003 + epoch
 
 
 def epoch_order(size: int, batch_size: int, key: int) -> list[list[int]]:
-    """The full batches of an epoch, as indices."""
+    """Return the full batches of an epoch, as indices."""
     order: list[int] = torch.randperm(size, generator=torch.Generator().manual_seed(key)).tolist()
     return _chunks(order[: steps_per_epoch(size, batch_size) * batch_size], batch_size)
 
 
 def as_in_epoch(dataset: Dataset[Sample], tasks: Sequence[Task], key: int) -> Dataset[Sample]:
-    """The samples as an epoch shows them."""
+    """Return the data set with its samples as in this epoch."""
     return dataset.at_epoch(key, tasks) if isinstance(dataset, ChangesWithEpoch) else dataset
 
 
 def ordered_batches(
     dataset: Dataset[Sample], tasks: Sequence[Task], *, batch_size: int, num_workers: int = 0
 ) -> Iterator[Batch]:
-    """Every sample once, in order."""
+    """Yield every sample once, in order."""
     return load_batches(dataset, tasks, _chunks(range(num_samples(dataset)), batch_size), num_workers)
 
 
 def steps_per_epoch(size: int, batch_size: int) -> int:
-    """Full batches in one epoch; a set smaller than a batch is one step."""
+    """Return the number of full batches in one epoch. A set smaller than a batch is one step."""
     return max(size // batch_size, 1)
 
 
 def num_samples(dataset: Dataset[Sample]) -> int:
-    """How many samples a split has."""
+    """Return the number of samples of a split."""
     return len(dataset)  # type: ignore[arg-type]  # torch leaves __len__ to each data set
 
 
 def collate(samples: Sequence[Sample] | Batch, tasks: Sequence[Task]) -> Batch:
-    """Stacks samples, and marks the labels of ``tasks`` that are missing as unknown."""
+    """Stack samples, and mark the missing labels of ``tasks`` as unknown."""
     if isinstance(samples, Batch):
         gaps = {task.name: _unknown(task, samples.images) for task in tasks}
         return Batch(
@@ -94,20 +94,20 @@ def _chunks(indices: Sequence[int], size: int) -> list[list[int]]:
 def load_batches(
     dataset: Dataset[Sample], tasks: Sequence[Task], batches: Iterable[list[Any]], num_workers: int
 ) -> Iterator[Batch]:
-    """The batches of these indices, in order, read by ``num_workers`` processes ahead of time, or here for 0."""
+    """Yield the batches of these indices, in order, read ahead by ``num_workers`` processes, or here for 0."""
     loader = DataLoader(
         dataset,
         batch_sampler=batches,
         collate_fn=_Collate(tasks),
         num_workers=num_workers,
-        # Its own generator: the default one would draw from the global state, which belongs to the network.
+        # The default generator would draw from the global state, which belongs to the network.
         generator=torch.Generator().manual_seed(0),
     )
     return iter(loader)
 
 
 class _Collate:
-    """A function with its tasks bound that worker processes can unpickle."""
+    """Function with its tasks bound that worker processes can unpickle."""
 
     def __init__(self, tasks: Sequence[Task]) -> None:
         self._tasks = tuple(tasks)

@@ -1,4 +1,4 @@
-"""Options of a data set: checked against the ones it has, completed by its defaults."""
+"""Options of a data set, checked against its known ones and completed by its defaults."""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -13,12 +13,12 @@ _KINDS = {int: "a whole number", float: "a real number", str: "text", bool: "tru
 
 
 def parse_options(options: type[OptionsT], spec: DataSpec) -> OptionsT:
-    """The study's ``[data.options]`` as a record of ``options``, a dataclass whose fields are the options a set has.
+    """Return the study's ``[data.options]`` as an ``options`` record, a dataclass with a field per option.
 
-    A field is a bool, an int, a float, a str or a Literal of words; values are not converted.
+    A field is a bool, an int, a float, a str or a Literal of words. Values are not converted.
 
     Raises:
-        DataError: for an unknown option, or a value that is not of its field's type.
+            DataError: for an unknown option, or a value that is not of its field's type.
     """
     types = get_type_hints(options)
     known = [field.name for field in fields(options)]  # type: ignore[arg-type]  # it is a dataclass
@@ -30,7 +30,7 @@ def parse_options(options: type[OptionsT], spec: DataSpec) -> OptionsT:
 
 
 def require_option(name: str, value: object, rule: str, holds: bool) -> None:
-    """Raises :class:`DataError` if the option's value does not keep the rule."""
+    """Raise :class:`DataError` if the option's value breaks the rule."""
     if not holds:
         raise DataError(f"data.options.{name} must be {rule}, found {value!r}.")
 
@@ -42,17 +42,17 @@ def _check_type(name: str, value: OptionValue, expected: Any) -> None:
         words = get_args(expected)
         require_option(name, value, f"one of {', '.join(map(repr, words))}", value in words)
     else:
-        # type(), not isinstance: bool is a subclass of int, and `size = true` is a mistake worth naming.
+        # isinstance would accept `size = true`, a likely mistake, because bool is a subclass of int.
         require_option(name, value, _KINDS[expected], type(value) is expected)
 
 
 def resolve_whole_numbers(
     data_name: str, given: Mapping[str, OptionValue], *, defaults: Mapping[str, int], minimum: Mapping[str, int]
 ) -> dict[str, int]:
-    """The defaults, overwritten by what the study gives.
+    """Return the defaults, replaced by the study's values.
 
     Raises:
-        DataError: for an unknown option, a value that is not a whole number, or one under its minimum.
+            DataError: for an unknown option, a value that is not a whole number, or one under its minimum.
     """
     resolved = dict(defaults)
     for option, value in given.items():
@@ -60,7 +60,7 @@ def resolve_whole_numbers(
             raise DataError(
                 f"data {data_name} has no option {option!r}.", hint=nearest_known("option", option, defaults)
             )
-        # bool is a subclass of int, and `train_size = true` is a mistake worth naming.
+        # bool is a subclass of int, and `train_size = true` is a likely mistake.
         if isinstance(value, bool) or not isinstance(value, int):
             raise DataError(f"data.options.{option} must be a whole number, found {value!r}.")
         if value < minimum[option]:
@@ -70,7 +70,7 @@ def resolve_whole_numbers(
 
 
 def nearest_known(what: str, unknown: str, known: Iterable[str]) -> str:
-    """A hint that names the closest known word, or all of them if none is close."""
+    """Return a hint that names the closest known word, or all of them if none is close."""
     words = sorted(known)
     close = difflib.get_close_matches(unknown, words, n=1)
     return f"Did you mean {close[0]!r}?" if close else f"Known {what}s: {', '.join(words)}."

@@ -1,4 +1,4 @@
-"""The data sets gatefront knows, by name; others are named by the class that loads them."""
+"""Data sets that gatefront knows, by name. Others are named by the class that loads them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from gatefront.trainer.data.sources.user_class import describe_user_data, is_use
 
 @dataclass(frozen=True, slots=True)
 class DataSource:
-    """How one data set describes itself (touching no data) and how it is loaded (cached under a folder).
+    """Functions that describe a data set (without reading data) and load it (cached under a folder).
 
     A generated set has no files of its own, so it takes no root.
     """
@@ -37,19 +37,19 @@ DATA_SOURCES: Mapping[str, DataSource] = {
 
 
 def describe_data(spec: DataSpec) -> DataDescription:
-    """Tasks, sizes and normalisation of a data set, without reading or rendering any of it.
+    """Return tasks, sizes and normalization of a data set, without reading or rendering any of it.
 
     Raises:
-        DataError: if the name, an option or the root folder does not exist.
+            DataError: if the name, an option or the root folder does not exist.
     """
     return _source(spec).describe(spec)
 
 
 def load_data(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
-    """Both splits of a data set. Generated sets are rendered once into ``cache_dir`` and memory-mapped from there.
+    """Load both splits of a data set. Generated sets are rendered once into ``cache_dir`` and memory-mapped there.
 
     Raises:
-        DataError: if the name, an option or the root folder does not exist, the files are not as the set has them, or
+            DataError: the name, an option or the root folder does not exist, the files do not have the set's layout, or
             a task has no label in a split.
     """
     data = _source(spec).load(spec, cache_dir)

@@ -1,4 +1,4 @@
-"""The batches of a whole training: loader workers live as long as it does, and read on over the ends of epochs."""
+"""Batches of a whole training. Loader workers live as long as it does, and read ahead across epochs."""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -18,14 +18,14 @@ from gatefront.trainer.data.loader import (
 )
 
 Place = tuple[int, int]
-"""The key of an epoch, and the index of a sample."""
+"""Key of an epoch, and index of a sample."""
 
 
 class TrainingBatches:
-    """What :func:`gatefront.trainer.data.loader.epoch_batches` gives for every epoch, to be asked for in order.
+    """Batches of :func:`gatefront.trainer.data.loader.epoch_batches` for every epoch, to be read in order.
 
-    A worker that is started anew for each epoch costs what it takes to start it and to read a first batch, which
-    short epochs of a small network never make up for.
+    To restart workers for each epoch costs their start and the reading of a first batch. In short epochs of a small
+    network that cost is never recovered.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class TrainingBatches:
         self._next_epoch: int | None = None
 
     def epoch(self, number: int) -> Iterator[Batch]:
-        """The batches of the epoch of this number, from 0; any may come first, such as that of a resumed run."""
+        """Yield the batches of this epoch, counted from 0. Any may come first, such as that of a resumed run."""
         if self._num_workers == 0:
             yield from epoch_batches(
                 self._dataset, self._tasks, batch_size=self._batch_size, seed=self._seed, epoch=number
@@ -71,14 +71,14 @@ class TrainingBatches:
 
 
 class _SamplesOfAnyEpoch(Dataset[Sample]):
-    """Samples by :data:`Place`: a worker that outlives an epoch is told with each batch which one it reads for."""
+    """Samples by :data:`Place`, so that each batch tells a worker that outlives an epoch which epoch it reads for."""
 
     def __init__(self, dataset: Dataset[Sample], tasks: Sequence[Task]) -> None:
         self._dataset = dataset
         self._tasks = tasks
 
     def __getitems__(self, places: Sequence[Place]) -> list[Sample] | Batch:
-        """All of one epoch; torch's loader calls this."""
+        """Return these samples, all of one epoch. torch's loader calls this."""
         dataset = as_in_epoch(self._dataset, self._tasks, places[0][0])
         indices = [index for _, index in places]
         fetch_all = getattr(dataset, "__getitems__", None)

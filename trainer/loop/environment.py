@@ -1,4 +1,4 @@
-"""What a training ran on: recorded with its result, so that a number can be judged later."""
+"""Environment of a training, recorded with its result so that its numbers can be judged later."""
 
 import platform
 import resource
@@ -11,7 +11,7 @@ _PACKAGES = ("torch", "timm", "numpy")
 
 
 def describe_environment() -> dict[str, str]:
-    """Versions of what decides a training's numbers."""
+    """Return the versions of software that affects a training's numbers."""
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -20,18 +20,18 @@ def describe_environment() -> dict[str, str]:
 
 
 def device_name(device: torch.device) -> str:
-    """The GPU's name, or the CPU's architecture."""
+    """Return the GPU's name, or the CPU's architecture."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu ({platform.machine()})"
 
 
 def reset_peak_memory(device: torch.device) -> None:
-    """Starts a new measurement where the device can; the CPU's peak is always the whole process's."""
+    """Start a new measurement on a GPU. On a CPU the peak is always the whole process's."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
 
 
 def peak_memory_mib(device: torch.device) -> float:
-    """Highest memory use in MiB: of the GPU since the last reset, of the process on a CPU."""
+    """Return the highest memory use in MiB: of the GPU since the last reset, of the process on a CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,4 +1,4 @@
-"""A network's metrics on one split."""
+"""Metrics of a network on one split."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,14 +18,13 @@ from gatefront.trainer.metrics import metric_for
 def evaluate(
     network: nn.Module, dataset: Dataset[Sample], tasks: Sequence[Task], *, runtime: Runtime, batch_size: int
 ) -> dict[str, float]:
-    """The metric of each task over the whole split, in evaluation mode and float32.
+    """Return the metric of each task over the whole split, in evaluation mode and float32.
 
-    ``network`` is on the runtime's device and answers with one prediction per task: by name, or in the order
-    of ``tasks``.
+    ``network`` is on the runtime's device and returns one prediction per task, by name or in the order of ``tasks``.
 
     Raises:
-        DivergedError: if a prediction is not finite.
-        NoValidLabelError: if the split has no label of a task.
+            DivergedError: if a prediction is not finite.
+            NoValidLabelError: if the split has no label of a task.
     """
     metrics = {task.name: metric_for(task) for task in tasks}
     finite = {task.name: torch.tensor(True, device=runtime.device) for task in tasks}
@@ -36,7 +35,7 @@ def evaluate(
         predictions = _by_name(network(batch.images), tasks)
         for name, metric in metrics.items():
             metric.update(predictions[name], batch.labels[name])
-            # An accuracy hides NaN logits behind an argmax, so finiteness is watched on its own.
+            # The argmax of an accuracy hides NaN logits, so finiteness is checked separately.
             finite[name] &= predictions[name].isfinite().all()
     network.train(was_training)
     _refuse_diverged(finite)

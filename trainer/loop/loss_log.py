@@ -1,4 +1,4 @@
-"""The losses of one epoch: their means, and the alarm if one is not a number."""
+"""Losses of one epoch: their means, and a check that all are finite."""
 
 from collections.abc import Mapping
 
@@ -12,11 +12,11 @@ _STEPS_BETWEEN_CHECKS = 16
 
 
 class DivergedError(GatefrontError, RuntimeError):
-    """A loss or a prediction stopped being a finite number."""
+    """Error for a loss or a prediction that is no longer finite."""
 
 
 class LossLog:
-    """Collects the losses of one epoch, step by step, where they were computed."""
+    """Log of the losses of one epoch, step by step, on the device where they were computed."""
 
     def __init__(self, epoch: int) -> None:
         self._epoch = epoch
@@ -25,10 +25,10 @@ class LossLog:
         self._read: list[list[float]] = []
 
     def add(self, losses: Mapping[str, Tensor]) -> None:
-        """Adds the losses of one step.
+        """Add the losses of one step.
 
         Raises:
-            DivergedError: if one of this step, or of the few steps before it, is not finite.
+                DivergedError: a loss of this step, or of the few steps before it, is not finite.
         """
         self._names = tuple(losses)
         self._unread.append(torch.stack([loss.detach() for loss in losses.values()]))
@@ -36,7 +36,7 @@ class LossLog:
             self._check()
 
     def means(self) -> dict[str, float]:
-        """Mean over the epoch of each loss. Raises :class:`DivergedError` like :meth:`add`."""
+        """Return the mean over the epoch of each loss. Raise :class:`DivergedError` like :meth:`add`."""
         self._check()
         columns = zip(*self._read, strict=True)
         return {name: sum(column) / len(column) for name, column in zip(self._names, columns, strict=True)}

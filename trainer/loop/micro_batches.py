@@ -1,4 +1,4 @@
-"""Micro-batches: a batch that is too large for memory, computed in parts that add up to its gradient."""
+"""Micro-batches: parts of a batch that is too large for memory, which add up to its gradient."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,10 +11,10 @@ from gatefront.trainer.losses import count_labels
 
 
 def micro_batches(batch: Batch, size: int, tasks: Sequence[Task]) -> Iterator[tuple[Batch, Tensor]]:
-    """Parts of at most ``size`` samples, each with the share ``[tasks]`` that it has of the batch's labels.
+    """Yield parts of at most ``size`` samples, each with its share ``[tasks]`` of the batch's labels.
 
-    Losses are means over labels: those of the parts, times these shares, sum to the loss of the batch. Where a loss or
-    a layer looks at the whole batch (class balance of saliency, batch norm), it looks at the part.
+    Losses are means over labels. The losses of the parts times these shares sum to the loss of the batch. If a loss or
+    a layer depends on the whole batch (class balance of saliency, batch norm), it depends on the part instead.
     """
     parts = split_batch(batch, size)
     if len(parts) == 1:
@@ -25,7 +25,7 @@ def micro_batches(batch: Batch, size: int, tasks: Sequence[Task]) -> Iterator[tu
 
 
 def split_batch(batch: Batch, size: int) -> tuple[Batch, ...]:
-    """The batch in parts of ``size`` samples; the last may be smaller."""
+    """Split the batch into parts of ``size`` samples. The last may be smaller."""
     if len(batch) <= size:
         return (batch,)
     return tuple(

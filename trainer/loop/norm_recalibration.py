@@ -1,4 +1,4 @@
-"""Norm statistics of a network whose channels were cut and that is not trained on."""
+"""Norm statistics of a network that lost channels and is not trained further."""
 
 from itertools import islice
 
@@ -17,9 +17,9 @@ NUM_BATCHES = 50
 
 
 def recalibrate_norms(network: nn.Module, data: MultiTaskData, config: TrainConfig, tasks: tuple[Task, ...]) -> int:
-    """Measure the running statistics of batch norms anew, on at most 50 training batches; returns the samples seen.
+    """Measure the running statistics of batch norms on at most 50 training batches. Return the samples seen.
 
-    No weight changes. A norm that reads other channels than it was trained on has the wrong statistics.
+    No weight changes. A norm has the wrong statistics if it reads other channels than it was trained on.
     """
     runtime = resolve_runtime(config)
     runtime.place_network(network)

@@ -1,4 +1,4 @@
-"""AdamW with a group for every kind of parameter, and the learning rate over a run."""
+"""AdamW with a group for each kind of parameter, and the learning rate schedule of a run."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -20,9 +20,9 @@ def build_optimizer(
     gate_learning_rate: float = 0.0,
     weighting_parameters: Iterable[nn.Parameter] = (),
 ) -> AdamW:
-    """AdamW over all parameters that learn: weights, norms and biases without decay, gates at their own rate.
+    """Build AdamW over all parameters that learn: weights, norms and biases without decay, gates at their own rate.
 
-    What a weighting learns moves at the weights' rate, without decay.
+    Parameters of a weighting learn at the weights' rate, without decay.
     """
     gates = [parameter for parameter in gate_parameters if parameter.requires_grad]
     gate_ids = {id(parameter) for parameter in gates}
@@ -37,12 +37,12 @@ def build_optimizer(
         {"params": gates, "lr": gate_learning_rate, "weight_decay": 0.0},
         {"params": list(weighting_parameters), "lr": config.learning_rate, "weight_decay": 0.0},
     ]
-    # Fused: a gated network has hundreds of small tensors, and one call per tensor would cost more than the sums.
+    # Fused, because one call for each of a gated network's hundreds of small tensors costs more than the sums.
     return AdamW([group for group in groups if group["params"]], fused=True)
 
 
 def build_schedule(optimizer: Optimizer, config: TrainConfig, num_steps: int) -> LRScheduler:
-    """Scales each group's rate per step: ``one_cycle`` (up and down again), ``poly`` ((1 - s/S)^0.9) or constant."""
+    """Build the schedule of each group's rate: ``one_cycle`` (up and down), ``poly`` ((1 - s/S)^0.9) or constant."""
     if config.schedule == "one_cycle":
         return OneCycleLR(optimizer, max_lr=[group["lr"] for group in optimizer.param_groups], total_steps=num_steps)
     if config.schedule == "poly":

@@ -1,4 +1,4 @@
-"""Where and in which number format a network runs."""
+"""Device and number format of a training."""
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -12,35 +12,35 @@ from gatefront.trainer.data.dataset import Batch
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """A device, and whether training runs in bfloat16 autocast on it."""
+    """Device, and whether training runs in bfloat16 autocast on it."""
 
     device: torch.device
     use_bf16: bool
 
     def autocast(self) -> AbstractContextManager[None]:
-        """The context of a forward pass in training. Evaluation is always float32, as deployed networks are."""
+        """Return the context of a forward pass in training. Evaluation is float32, as deployed networks are."""
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.use_bf16)
 
     def place_network(self, network: nn.Module) -> None:
-        """Moves a network to the device, in place."""
+        """Move a network to the device, in place."""
         network.to(self.device, memory_format=self._memory_format)  # type: ignore[call-overload]
 
     def place_batch(self, batch: Batch) -> Batch:
-        """A batch on the device."""
+        """Return the batch on the device."""
         images = batch.images.to(self.device, non_blocking=True, memory_format=self._memory_format)
         return Batch(images, {name: label.to(self.device, non_blocking=True) for name, label in batch.labels.items()})
 
     @property
     def _memory_format(self) -> torch.memory_format:
-        # Tensor cores want channels last; on CPUs it slows the narrow networks of small studies.
+        # Tensor cores need channels last. On CPUs it slows the narrow networks of small studies.
         return torch.channels_last if self.device.type == "cuda" else torch.preserve_format
 
 
 def resolve_runtime(config: TrainConfig) -> Runtime:
-    """What ``device`` and ``precision`` of a config mean on this machine.
+    """Return the runtime for ``device`` and ``precision`` of a config on this machine.
 
     Raises:
-        TrainConfigError: if the device does not exist.
+            TrainConfigError: if the device does not exist.
     """
     device = _resolve_device(config.device)
     has_fast_bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)

@@ -1,4 +1,4 @@
-"""Every random number of a training comes from one seed, and its state can be put away and taken up again."""
+"""Random numbers of a training, which come from one seed. Their state can be saved and restored."""
 
 import random
 from collections.abc import Mapping
@@ -9,14 +9,14 @@ from torch import Tensor
 
 
 def seed_everything(seed: int) -> None:
-    """Seeds Python, NumPy and torch on all devices: what initialises weights and drives dropout."""
+    """Seed Python, NumPy and torch on all devices, which initialize weights and drive dropout."""
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
 
 
 def random_state() -> dict[str, Tensor]:
-    """The state of the generators that a running training draws from: torch's, on the CPU and on each GPU."""
+    """Return the state of the generators that a training draws from: torch's, on the CPU and on each GPU."""
     state = {"cpu": torch.get_rng_state()}
     for index in range(torch.cuda.device_count()):
         state[f"cuda:{index}"] = torch.cuda.get_rng_state(index)
@@ -24,7 +24,7 @@ def random_state() -> dict[str, Tensor]:
 
 
 def restore_random_state(state: Mapping[str, Tensor]) -> None:
-    """Goes on where :func:`random_state` was taken; a GPU that is not here any more is left out."""
+    """Restore a state from :func:`random_state`. Skip GPUs that no longer exist."""
     torch.set_rng_state(state["cpu"])
     for index in range(torch.cuda.device_count()):
         if f"cuda:{index}" in state:

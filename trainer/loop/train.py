@@ -1,4 +1,4 @@
-"""The one training loop: every network of gatefront is trained by it; what differs is handed in."""
+"""The one training loop of every network of gatefront. Differences are arguments."""
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -32,13 +32,16 @@ _EVALUATION_BATCHES = 4  # an evaluation keeps no activations, so its batches ma
 
 
 class ExtraLoss(Protocol):
-    """Named terms added to the task losses, which it is told, detached; ``progress`` is the share of steps done."""
+    """Named terms added to the task losses.
+
+    It receives the task losses, detached. ``progress`` is the share of steps done.
+    """
 
     def __call__(self, progress: float, losses: Sequence[Tensor], /) -> Mapping[str, Tensor]: ...
 
 
 class Memory(Protocol):
-    """What a strategy learns beside parameters; a checkpoint carries it along."""
+    """State that a strategy learns besides parameters. Checkpoints store it."""
 
     def state(self) -> dict[str, float]: ...
 
@@ -47,10 +50,10 @@ class Memory(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strategy:
-    """What one run does beyond minimising its task losses.
+    """Parts of a run besides minimizing its task losses.
 
-    ``gate_parameters`` learn at ``gate_learning_rate``, without decay; ``after_step`` runs after each update,
-    with the optimizer as it made it; ``memory`` is what must survive a restart beside the network.
+    ``gate_parameters`` learn at ``gate_learning_rate``, without decay. ``after_step`` runs after each update, with the
+    optimizer in its state after the step. ``memory`` is the state that must survive a restart besides the network.
     """
 
     phase: Phase = "train"
@@ -63,7 +66,7 @@ class Strategy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainOutcome:
-    """``metrics`` of the validation split after the last epoch; ``seconds`` over all sessions."""
+    """Result of a training: ``metrics`` of the validation split after the last epoch, ``seconds`` over all attempts."""
 
     metrics: Mapping[str, float]
     seconds: float
@@ -80,15 +83,15 @@ def train(
     reporter: Reporter | None = None,
     slot: CheckpointSlot | None = None,
 ) -> TrainOutcome:
-    """Trains ``network`` in place, on the config's device, where it stays.
+    """Train ``network`` in place, on the config's device, where it stays.
 
-    ``network`` maps images ``[batch, c, h, w]`` to one prediction per task name. After every epoch it is
-    evaluated, then the checkpoint is written, then the reporter is told. With a checkpoint of the same key in
-    ``slot``, the run goes on from there and ends as if it had never stopped: bit for bit on a CPU.
+    ``network`` maps images ``[batch, c, h, w]`` to one prediction per task name. After every epoch it is evaluated,
+    then the checkpoint is written, then the reporter is called. With a checkpoint of the same key in ``slot`` the run
+    resumes there. Its result equals that of an uninterrupted run, bit for bit on a CPU.
 
     Raises:
-        DivergedError: if a loss or a prediction stops being finite.
-        CheckpointError: if the slot holds another run's checkpoint.
+            DivergedError: if a loss or a prediction stops being finite.
+            CheckpointError: if the slot holds another run's checkpoint.
     """
     torch.set_num_threads(config.num_threads)
     run = _Run(network, data, config, tuple(tasks), strategy or Strategy())
@@ -103,7 +106,7 @@ def train(
 
 
 class _Run:
-    """One run's moving parts: network, optimizer, schedule, and how many epochs are done."""
+    """State of one run: network, optimizer, schedule, and the number of finished epochs."""
 
     def __init__(
         self, network: nn.Module, data: MultiTaskData, config: TrainConfig, tasks: tuple[Task, ...], strategy: Strategy
@@ -114,7 +117,7 @@ class _Run:
         self._tasks = tasks
         self._strategy = strategy
         self._runtime: Runtime = resolve_runtime(config)
-        # Before the optimizer: it must hold the parameters where they will be.
+        # The network is placed before the optimizer is built, which must hold the parameters on their final device.
         self._runtime.place_network(network)
         self.steps_per_epoch = steps_per_epoch(num_samples(data.train), config.batch_size)
         num_steps = config.epochs * self.steps_per_epoch
@@ -141,7 +144,7 @@ class _Run:
         self.seconds = 0.0
 
     def train_epoch(self, reporter: Reporter | None, slot: CheckpointSlot | None) -> dict[str, float]:
-        """One epoch, its evaluation, its checkpoint and its report, in this order."""
+        """Run one epoch, its evaluation, its checkpoint and its report, in this order."""
         started = time.perf_counter()
         learning_rate = float(self._optimizer.param_groups[0]["lr"])
         losses = self._pass_over_data()
@@ -175,7 +178,7 @@ class _Run:
         )
 
     def resume(self, slot: CheckpointSlot) -> None:
-        """Takes up this run's checkpoint of this phase, if there is one."""
+        """Restore this run's checkpoint of this phase, if there is one."""
         checkpoint = read_checkpoint(slot)
         if checkpoint is None or checkpoint.phase != self._strategy.phase:
             return
@@ -194,12 +197,12 @@ class _Run:
         for step, batch in enumerate(self._batches.epoch(self.epoch), self.epoch * self.steps_per_epoch):
             log.add(self._step(self._runtime.place_batch(batch), step))
         self._weighting.end_epoch()
-        # A weighting that looks at other batches starts each epoch with a shuffling of its own, resumed or not.
+        # A weighting that reads other batches starts each epoch with its own shuffling, resumed or not.
         self._others = iter(())
         return log.means()
 
     def _step(self, batch: Batch, step: int) -> dict[str, Tensor]:
-        """One update; returns every term of the loss, unweighted."""
+        """Make one update. Return every term of the loss, unweighted."""
         self._optimizer.zero_grad(set_to_none=True)
         losses = self._backward(batch)
         terms = dict(zip((task.name for task in self._tasks), losses, strict=True))
@@ -219,7 +222,7 @@ class _Run:
         return terms
 
     def _backward(self, batch: Batch) -> tuple[Tensor, ...]:
-        """Adds the gradients of the weighted losses; returns the losses ``[tasks]``, unweighted and detached."""
+        """Add the gradients of the weighted losses. Return the losses ``[tasks]``, unweighted and detached."""
         total = torch.zeros(len(self._tasks), device=self._runtime.device)
         for part, shares in micro_batches(batch, self._config.samples_at_once, self._tasks):
             losses = tuple(share * loss for share, loss in zip(shares, self._task_losses(part), strict=True))
@@ -236,7 +239,7 @@ class _Run:
         return total.unbind()
 
     def _task_losses(self, batch: Batch, tensors: Mapping[str, Tensor] | None = None) -> tuple[Tensor, ...]:
-        """One per task, with the network's own parameters and buffers or with others of the same names."""
+        """Return one loss per task, with the network's own parameters and buffers or with given ones by name."""
         with self._runtime.autocast():
             if tensors is None:
                 predictions = self._network(batch.images)
@@ -246,7 +249,7 @@ class _Run:
         return tuple(task_loss(task, predictions[task.name], labels[task.name]) for task in self._tasks)
 
     def _other_batch(self) -> Batch:
-        """The next batch of another shuffling of the same split."""
+        """Return the next batch of another shuffling of the same split."""
         batch = next(self._others, None)
         if batch is None:
             self._others = epoch_batches(
@@ -277,7 +280,7 @@ class _Run:
 
 
 def _free_name(term: str, taken: Collection[str]) -> str:
-    """The term's name; a task may be called so, too."""
+    """Return the term's name, changed if a task has the same name."""
     while term in taken:
         term = f"{term} (term)"
     return term

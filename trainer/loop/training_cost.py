@@ -1,4 +1,4 @@
-"""What a training costs in FLOPs."""
+"""Cost of a training in FLOPs."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ _FORWARD_AND_BACKWARD = 3  # a backward pass computes two products for each one 
 def count_training_flops(
     network: nn.Module, input_shape: Sequence[int], num_samples: int, *, step_cost: float = 1.0
 ) -> float:
-    """``3 x forward FLOPs x samples``; ``input_shape`` is ``(channels, height, width)``.
+    """Return ``3 x forward FLOPs x samples``. ``input_shape`` is ``(channels, height, width)``.
 
     ``step_cost`` is that of the weighting, as a multiple of one forward and one backward pass.
     """

@@ -1,4 +1,4 @@
-"""How tasks are scored: pooled over every label of a data set, so that batches do not matter and gaps do not count."""
+"""Metrics of tasks, pooled over every label of a data set. Batches do not matter, and gaps do not count."""
 
 from gatefront.trainer.metrics.constant import beats_constant, constant_metric
 from gatefront.trainer.metrics.metric import Metric, MetricError, NoValidLabelError

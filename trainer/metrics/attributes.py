@@ -1,4 +1,4 @@
-"""Metrics of several yes-or-no attributes at once: each attribute scored by itself, then their mean."""
+"""Metrics of several yes-or-no attributes: each attribute is scored separately, then the scores are averaged."""
 
 from abc import abstractmethod
 
@@ -10,7 +10,7 @@ from gatefront.trainer.metrics.metric import Metric
 
 
 class _AttributeMetric(Metric):
-    """Counts, per attribute, right and wrong answers; an answer is yes where the logit is above 0."""
+    """Counts of right and wrong answers per attribute. The answer is yes if the logit is above 0."""
 
     def __init__(self, task: Task) -> None:
         super().__init__(task)
@@ -30,11 +30,11 @@ class _AttributeMetric(Metric):
 
     @abstractmethod
     def _scores(self, hits: Tensor, rejections: Tensor, false_alarms: Tensor, misses: Tensor) -> Tensor:
-        """One score in 0..1 per attribute."""
+        """Return one score in 0..1 per attribute."""
 
 
 class AttributeAccuracy(_AttributeMetric):
-    """Mean over attributes of the share of samples that got the right answer: CelebA's "average accuracy"."""
+    """Share of samples with the right answer, averaged over attributes: CelebA's "average accuracy"."""
 
     label = "mean accuracy %"
     higher_is_better = True
@@ -44,7 +44,7 @@ class AttributeAccuracy(_AttributeMetric):
 
 
 class AttributeF1(_AttributeMetric):
-    """Mean over attributes of the F1 of "yes"; 0 for an attribute that neither occurs nor is found."""
+    """F1 of "yes", averaged over attributes. It is 0 for an attribute that neither occurs nor is predicted."""
 
     label = "mean F1 %"
     higher_is_better = True

@@ -1,4 +1,4 @@
-"""Metrics of tasks with classes, per image or per pixel: what a confusion matrix says."""
+"""Metrics of tasks with classes, per image or per pixel, from a confusion matrix."""
 
 from abc import abstractmethod
 
@@ -24,13 +24,13 @@ class Accuracy(MeanMetric):
 
 
 class PixelAccuracy(Accuracy):
-    """Share of labelled pixels whose highest logit is the right class."""
+    """Share of labeled pixels whose highest logit is the right class."""
 
     label = "pixel accuracy %"
 
 
 class _ConfusionMetric(Metric):
-    """Counts pairs of true (row) and predicted (column) class over the whole split."""
+    """Counts of pairs of true (row) and predicted (column) class over the whole split."""
 
     def __init__(self, task: Task) -> None:
         super().__init__(task)
@@ -49,11 +49,11 @@ class _ConfusionMetric(Metric):
 
     @abstractmethod
     def _score(self, confusion: Tensor) -> float:
-        """Of ``[classes, classes]``, in 0..1."""
+        """Return the score of a matrix ``[classes, classes]``, in 0..1."""
 
 
 class BinaryF1(_ConfusionMetric):
-    """F1 of class 1 of two, which says what accuracy hides where that class is rare; 0 if it is nowhere."""
+    """F1 of class 1 of two, which accuracy hides if that class is rare. It is 0 if the class is nowhere."""
 
     label = "F1 %"
     higher_is_better = True
@@ -72,10 +72,10 @@ class BinaryF1(_ConfusionMetric):
 
 
 class MeanIou(_ConfusionMetric):
-    """Mean over classes of intersection over union, from one confusion matrix of the whole split.
+    """Intersection over union, averaged over classes, from one confusion matrix of the whole split.
 
-    A class that is neither in the labels nor predicted anywhere is left out of the mean; one that is predicted
-    but never right counts as 0.
+    A class that is neither labeled nor predicted anywhere is left out of the mean. A class that is predicted but never
+    right counts as 0.
     """
 
     label = "mIoU %"
@@ -87,9 +87,9 @@ class MeanIou(_ConfusionMetric):
 
 
 class MeanIouOfAllClasses(_ConfusionMetric):
-    """As :class:`MeanIou`, but a class that occurs nowhere counts as 0: the multi-task survey's definition.
+    """:class:`MeanIou` in the multi-task survey's definition, where a class that occurs nowhere counts as 0.
 
-    On a subset without some class not even perfect predictions reach 100 %.
+    On a subset without some class even perfect predictions do not reach 100 %.
     """
 
     label = "mIoU % of all classes"

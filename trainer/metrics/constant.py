@@ -1,4 +1,4 @@
-"""The metric of the best constant prediction: what a network scores that has not looked at its image."""
+"""Metric of the best constant prediction, the score of a network that ignores its image."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping
@@ -18,25 +18,26 @@ _SURE = 9.0  # a logit that is above every threshold
 _BY_CHANCE = 1e-6  # relative: two roundings of one number are no difference
 
 Labels = Callable[[], Iterable[Tensor]]
-"""Starts an iteration over the labels of a split, in batches; twice they are the same."""
+"""Function that starts an iteration over the labels of a split, in batches. Two iterations are equal."""
 
 
 def constant_metric(task: Task, labels: Labels) -> float:
     """Score the best of a few constant predictions, the same for every image and pixel.
 
-    They are those that the metrics of the kind reward: the most frequent class, or each of two; the more frequent
-    answer to each attribute, or yes; the mean or a low quantile of depth; the mean normal; the share of edges; all or
-    nothing salient.
+    The candidates are those that the metrics of the kind reward. For classes they are the most frequent class, or each
+    of two. For attributes they are the more frequent answer to each, or yes. For depth they are its mean or a low
+    quantile. For normals it is the mean normal, and for edges the share of edges. For saliency everything or nothing is
+    salient.
 
     Args:
-        task: what is scored, by its own metric.
-        labels: those of the split that the metric is measured on.
+            task: the task, scored by its own metric.
+            labels: the labels of the split that the metric is measured on.
 
     Returns:
-        The metric, in its own unit.
+            The metric, in its own unit.
 
     Raises:
-        NoValidLabelError: the split has no label of the task.
+            NoValidLabelError: the split has no label of the task.
     """
     candidates = _CANDIDATES[task.kind](task, labels())
     metrics = [metric_for(task) for _ in candidates]
@@ -48,13 +49,13 @@ def constant_metric(task: Task, labels: Labels) -> float:
 
 
 def beats_constant(value: float, constant: float, *, higher_is_better: bool) -> bool:
-    """True if a metric is better than that of the best constant prediction, by more than rounding."""
+    """Return whether a metric is better than the best constant prediction's, by more than rounding."""
     gain = value - constant if higher_is_better else constant - value
     return gain > _BY_CHANCE * abs(constant)
 
 
 def _everywhere(candidate: Tensor, label: Tensor, task: Task) -> Tensor:
-    """``[channels]`` as the prediction of every sample, ``[batch, channels, ...]``."""
+    """Return ``[channels]`` as the prediction of every sample, ``[batch, channels, ...]``."""
     size = label.shape[-2:] if task.is_dense else ()
     return candidate.view(1, -1, *[1] * len(size)).expand(len(label), -1, *size)
 
@@ -63,7 +64,7 @@ def _classes(task: Task, labels: Iterable[Tensor]) -> list[Tensor]:
     counts = torch.zeros(task.num_outputs, dtype=torch.int64)
     for label in labels:
         counts += torch.bincount(label[label != IGNORE_INDEX].flatten(), minlength=task.num_outputs)
-    # Of two classes the F1 of the second rewards it even where it is rare.
+    # The F1 of the second of two classes rewards that class even if it is rare.
     chosen = [0, 1] if task.num_outputs == 2 else [int(counts.argmax())]
     return [F.one_hot(torch.tensor(number), task.num_outputs).float() for number in chosen]
 

@@ -1,4 +1,4 @@
-"""Δ_MTL: how much better the tasks are together than each alone."""
+"""Δ_MTL: the mean relative gain of the tasks together over each task alone."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from gatefront.trainer.metrics import metric_for
 
 
 class DeltaMtlError(GatefrontError, ValueError):
-    """Δ_MTL is undefined for these metrics."""
+    """Error for metrics that leave Δ_MTL undefined."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeltaMtl:
-    """In percent; positive is better than single-task. ``mean`` is the mean of ``per_task``."""
+    """Gain in percent; positive is better than single-task. ``mean`` is the mean of ``per_task``."""
 
     mean: float
     per_task: Mapping[str, float]
@@ -23,18 +23,18 @@ class DeltaMtl:
 def delta_mtl(
     tasks: Sequence[Task], metrics: Mapping[str, float], single_task_metrics: Mapping[str, float]
 ) -> DeltaMtl:
-    """``100/T Σ_t (-1)^{l_t} (M_t - B_t) / B_t``, with l_t = 1 where lower is better (Maninis et al., CVPR 2019).
+    """Compute ``100/T Σ_t (-1)^{l_t} (M_t - B_t) / B_t``, with l_t = 1 if lower is better (Maninis et al. 2019).
 
     Args:
-        tasks: those that the mean is over.
-        metrics: the network's, of these tasks at least.
-        single_task_metrics: those of the single-task networks.
+            tasks: the tasks to average over.
+            metrics: the network's metrics of at least these tasks.
+            single_task_metrics: the metrics of the single-task networks.
 
     Returns:
-        The mean, and each task's gain.
+            The mean, and each task's gain.
 
     Raises:
-        DeltaMtlError: if there is no task, one has no metric, or its single-task reference is 0.
+            DeltaMtlError: there is no task, one has no metric, or its single-task reference is 0.
     """
     if not tasks:
         raise DeltaMtlError("Δ_MTL needs a task whose single-task network has learned, found none.")

@@ -1,4 +1,4 @@
-"""Metrics of depth, pooled over the labelled pixels of a split."""
+"""Metrics of depth, pooled over the labeled pixels of a split."""
 
 import math
 
@@ -9,10 +9,10 @@ from gatefront.trainer.metrics.metric import MeanMetric
 
 
 class DepthRmse(MeanMetric):
-    """Root mean squared error over all labelled pixels of the split, in the label's unit.
+    """Root mean squared error over all labeled pixels of the split, in the label's unit.
 
-    Predictions below 1e-9 count as 1e-9, as in the multi-task survey's published protocol: nothing lies behind the
-    camera. The other two metrics take predictions as they are, as the public code of LibMTL and MTAN does.
+    Predictions below 1e-9 count as 1e-9, as in the multi-task survey's published protocol, because nothing lies behind
+    the camera. The other two metrics use predictions unchanged, as the public code of LibMTL and MTAN does.
     """
 
     _NEAREST = 1e-9
@@ -28,7 +28,7 @@ class DepthRmse(MeanMetric):
 
 
 class AbsoluteError(MeanMetric):
-    """Mean of ``|prediction - label|``, in the label's unit: metres, or the disparity of Cityscapes."""
+    """Mean of ``|prediction - label|``, in the label's unit: meters, or the disparity of Cityscapes."""
 
     label = "absolute error"
     higher_is_better = False
@@ -44,7 +44,7 @@ class RelativeError(MeanMetric):
     higher_is_better = False
 
     def _values(self, prediction: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
-        # A disparity may be 0, infinitely far, where no relative error is defined. NaN is not above 0 either.
+        # A disparity of 0 is infinitely far, so it has no relative error. NaN is not above 0 either.
         valid = label > 0
         known = torch.where(valid, label, 1.0)
         return (prediction - known).abs() / known, valid

@@ -1,4 +1,4 @@
-"""Maps of edges: thinned to their ridges, and looked up within a distance."""
+"""Operations on edge maps: thinning to ridges, and the maximum within a distance."""
 
 import math
 
@@ -10,9 +10,10 @@ _TIE = 1e-3  # of two logits this close neither is the higher one: interpolation
 
 
 def suppress_off_ridges(logits: Tensor) -> Tensor:
-    """``[b, h, w]``, -inf where a neighbour across the edge is higher (non-maximum suppression, Canny 1986).
+    """Set pixels to -inf if a neighbor across the edge is higher (non-maximum suppression, Canny 1986).
 
-    The neighbours are those one pixel away on both sides, interpolated. A flat top stays as wide as it is.
+    Maps are ``[b, h, w]``. The neighbors lie one pixel away on both sides and are interpolated. A flat top keeps its
+    width.
     """
     across = _directions_across(logits)
     highest = torch.maximum(_at_distance(logits, across), _at_distance(logits, -across))
@@ -20,7 +21,7 @@ def suppress_off_ridges(logits: Tensor) -> Tensor:
 
 
 def highest_within(values: Tensor, radius: float) -> Tensor:
-    """``[b, h, w]``: the highest value whose pixel lies at most ``radius`` pixels away."""
+    """Return ``[b, h, w]``: the highest value among pixels at most ``radius`` pixels away."""
     height = values.shape[-2]
     best = values
     for down in range(-int(radius), int(radius) + 1):
@@ -32,9 +33,9 @@ def highest_within(values: Tensor, radius: float) -> Tensor:
 
 
 def _directions_across(values: Tensor) -> Tensor:
-    """Unit vectors ``[b, h, w, 2]``, right and down, along which the map changes most around each pixel.
+    """Return unit vectors ``[b, h, w, 2]``, right and down, along which the map changes most around each pixel.
 
-    They are the first eigenvectors of the structure tensor: on a ridge itself the slopes beside it decide.
+    They are the first eigenvectors of the structure tensor. On a ridge itself the slopes beside it determine them.
     """
     smooth = _convolve(values, _TRIANGLE)
     right, down = _convolve(smooth, _DIFFERENCE), _convolve(smooth, _DIFFERENCE.T)
@@ -54,7 +55,10 @@ def _convolve(values: Tensor, kernel: Tensor) -> Tensor:
 
 
 def _at_distance(values: Tensor, steps: Tensor) -> Tensor:
-    """The values one step further, ``[b, h, w, 2]`` right and down, interpolated; beyond the border those on it."""
+    """Return the values one step further, interpolated, or those on the border.
+
+    ``steps`` are ``[b, h, w, 2]``, right and down.
+    """
     _, height, width = values.shape
     right = torch.arange(width, device=values.device).expand(height, width)
     down = torch.arange(height, device=values.device)[:, None].expand(height, width)

@@ -1,4 +1,4 @@
-"""Metrics of edges: the loss of the published tables, and an F-measure with a tolerance of place."""
+"""Metrics of edges: the loss of the published tables, and an F-measure with a tolerance of position."""
 
 import math
 
@@ -24,10 +24,11 @@ class BalancedEdgeLoss(MeanMetric):
 class OptimalScaleF(Metric):
     """F-measure at the best of 99 thresholds, the same for the whole split (odsF, Martin et al. 2004).
 
-    Predictions are thinned to their ridges first. Then, at each threshold, a found pixel is right if an edge lies
-    within 0.0075 of the image's diagonal, and an edge pixel is found if a prediction does; both are pooled over the
-    split. The Berkeley benchmark instead pairs pixels one to one, so that no edge pixel justifies two predictions: it
-    scores lower, most where predictions are broken or double. Without any edge in the split the score is 0.
+    Predictions are first thinned to their ridges. At each threshold a predicted pixel is right if an edge lies within
+    0.0075 of the image's diagonal. An edge pixel is found if a prediction lies within that distance. Both are pooled
+    over the split. The Berkeley benchmark instead pairs pixels one to one, so that no edge pixel justifies two
+    predictions. It gives lower scores, most of all if predictions are broken or double. Without any edge in the split
+    the score is 0.
     """
 
     label = "odsF %"
@@ -41,7 +42,7 @@ class OptimalScaleF(Metric):
         self._num_known: Tensor | int = 0
 
     def update(self, prediction: Tensor, label: Tensor) -> None:
-        # Unknown pixels are neither found nor missed, and do not make their neighbours less of a ridge.
+        # Unknown pixels are neither found nor missed, and do not suppress their neighbors.
         known = ~label[:, 0].isnan()
         edges = known & (label[:, 0] > 0.5)
         logits = torch.where(known, prediction[:, 0].float(), _NOWHERE)
@@ -61,9 +62,9 @@ class OptimalScaleF(Metric):
         return 100 * float((2 * precision * recall / (precision + recall).clamp(min=1e-12)).max())
 
     def _above_thresholds(self, probabilities: Tensor) -> Tensor:
-        """How many exceed each of 0.01 to 0.99."""
+        """Return how many probabilities exceed each of 0.01 to 0.99."""
         steps = self._NUM_THRESHOLDS + 1
-        # The smallest i with p <= i / steps: p exceeds the thresholds below that one.
+        # The bin is the smallest i with p <= i / steps, so p exceeds the thresholds below it.
         bins = (probabilities.reshape(-1) * steps).ceil().long().clamp(0, steps)
         histogram = torch.bincount(bins, minlength=steps + 1)
         return histogram.flip(0).cumsum(0).flip(0)[2:]

@@ -1,4 +1,4 @@
-"""What every metric does: accumulate over batches, and give one number at the end."""
+"""Base classes of metrics, which accumulate over batches and return one number at the end."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
@@ -11,15 +11,15 @@ from gatefront.spaces.errors import GatefrontError
 
 
 class MetricError(GatefrontError, ValueError):
-    """A task asks for a metric that does not exist, or that does not score tasks of its kind."""
+    """Error for a task whose metric does not exist or does not score tasks of its kind."""
 
 
 class NoValidLabelError(GatefrontError, ValueError):
-    """A metric was asked for a value, and the data held no label for its task."""
+    """Error for a metric without a value, because the data hold no label of its task."""
 
 
 class Metric(ABC):
-    """Accumulates over batches. ``label`` is the metric's name with its unit, as people read it."""
+    """Accumulator over batches. ``label`` is the metric's name with its unit, as people read it."""
 
     label: ClassVar[str]
     higher_is_better: ClassVar[bool]
@@ -33,7 +33,7 @@ class Metric(ABC):
 
     @abstractmethod
     def compute(self) -> float:
-        """The metric over everything added. Raises :class:`NoValidLabelError` if that held no label."""
+        """Return the metric over all batches. Raise :class:`NoValidLabelError` if they held no label."""
 
     def _no_label(self) -> NoValidLabelError:
         return NoValidLabelError(
@@ -43,9 +43,9 @@ class Metric(ABC):
 
 
 class MeanMetric(Metric):
-    """A mean over valid labels; subclasses say what is summed.
+    """Mean over valid labels. Subclasses define the values to sum.
 
-    Sums are float64: a large split has more pixels than float32 can count.
+    Sums are float64, as a large split has more pixels than float32 can count.
     """
 
     def __init__(self, task: Task) -> None:
@@ -65,7 +65,7 @@ class MeanMetric(Metric):
 
     @abstractmethod
     def _values(self, prediction: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
-        """One value per label, and the mask of those that count."""
+        """Return one value per label, and the mask of those that count."""
 
     def _finish(self, mean: float) -> float:
         return mean

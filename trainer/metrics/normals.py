@@ -1,4 +1,4 @@
-"""Metrics of surface normals: angles between predicted and true ones, over all labelled pixels of a split."""
+"""Metrics of surface normals: angles between predicted and true ones, over all labeled pixels of a split."""
 
 from typing import ClassVar
 
@@ -11,14 +11,14 @@ from gatefront.trainer.metrics.metric import MeanMetric, Metric
 
 
 def angles(prediction: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
-    """Degrees ``[batch, h, w]``, whatever the prediction's length, and the mask of labelled pixels."""
+    """Return degrees ``[batch, h, w]``, independent of the prediction's length, and the mask of labeled pixels."""
     valid = ~label.isnan().any(dim=1)
     cosine = (F.normalize(prediction, dim=1) * F.normalize(label.nan_to_num(), dim=1)).sum(dim=1)
     return torch.rad2deg(torch.acos(cosine.clamp(-1, 1))), valid
 
 
 class MeanAngle(MeanMetric):
-    """Angle between predicted and true normal, over all pixels of the split."""
+    """Mean angle between predicted and true normal, over all pixels of the split."""
 
     label = "mean angle deg"
     higher_is_better = False
@@ -61,7 +61,7 @@ class Within30(_WithinAngle):
 
 
 class MedianAngle(Metric):
-    """Median angle, from a histogram in steps of 0.01 degrees: a split has too many pixels to keep them."""
+    """Median angle, from a histogram in steps of 0.01 degrees, as a split has too many pixels to store."""
 
     label = "median angle deg"
     higher_is_better = False
@@ -73,7 +73,7 @@ class MedianAngle(Metric):
 
     def update(self, prediction: Tensor, label: Tensor) -> None:
         degrees, valid = angles(prediction.float(), label)
-        # A prediction that is not a number counts as the worst.
+        # A prediction that is NaN counts as the worst angle.
         steps = (self._STEPS_PER_DEGREE * degrees[valid].nan_to_num(nan=180.0)).long()
         self._histogram = self._histogram + torch.bincount(steps, minlength=180 * self._STEPS_PER_DEGREE + 1)
 

@@ -1,4 +1,4 @@
-"""Which metrics score which kind of task; the first of a kind is the one that counts unless a task names another."""
+"""Metrics by kind of task. The first metric of a kind is its default."""
 
 from collections.abc import Callable, Mapping
 
@@ -29,10 +29,10 @@ METRICS: Mapping[TaskKind, Mapping[str, Callable[[Task], Metric]]] = {
 
 
 def metric_for(task: Task) -> Metric:
-    """A fresh accumulator of the metric that scores the task.
+    """Return a new accumulator of the metric that scores the task.
 
     Raises:
-        MetricError: if the task names a metric that its kind does not have.
+            MetricError: if the task names a metric that its kind does not have.
     """
     known = METRICS[task.kind]
     name = task.metric if task.metric is not None else next(iter(known))

@@ -1,4 +1,4 @@
-"""Metrics of saliency: per image at 15 thresholds from 0.2 to 0.9, then the mean over images; the best one counts."""
+"""Metrics of saliency: means over images at 15 thresholds from 0.2 to 0.9. The best one counts."""
 
 from abc import abstractmethod
 
@@ -10,7 +10,7 @@ from gatefront.trainer.metrics.metric import Metric
 
 
 class _ThresholdSweep(Metric):
-    """Sums scores per threshold over the images that have labels."""
+    """Sums of scores per threshold over the images that have labels."""
 
     higher_is_better = True
 
@@ -36,15 +36,18 @@ class _ThresholdSweep(Metric):
 
     @abstractmethod
     def _scores(self, hits: Tensor, found: Tensor, salient: Tensor) -> Tensor:
-        """Pixel counts ``[threshold, image]`` (``salient``: ``[image]``) to scores ``[..., threshold, image]``."""
+        """Turn pixel counts ``[threshold, image]`` into scores ``[..., threshold, image]``.
+
+        ``salient`` is ``[image]``, as it does not depend on the threshold.
+        """
 
     @abstractmethod
     def _best(self, means: Tensor) -> float:
-        """Mean scores ``[..., threshold]`` to the one number that counts."""
+        """Return the one number that counts from mean scores ``[..., threshold]``."""
 
 
 class SaliencyIou(_ThresholdSweep):
-    """Intersection over union of the salient pixels. An image where nothing is salient and nothing found scores 1."""
+    """Intersection over union of salient pixels. An image where nothing is salient and nothing predicted scores 1."""
 
     label = "max mIoU %"
 
@@ -59,7 +62,7 @@ class SaliencyIou(_ThresholdSweep):
 class SaliencyF(_ThresholdSweep):
     """F-measure of mean precision and mean recall, as most papers print it.
 
-    As in the public code an image without anything found has precision 0, one without anything salient recall 0.
+    As in the public code, an image without predictions has precision 0, and one without salient pixels has recall 0.
     """
 
     label = "max F %"

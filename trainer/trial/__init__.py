@@ -1,1 +1,1 @@
-"""One trial of a study, from its specification to its result."""
+"""Trial of a study, from its specification to its result."""

@@ -1,4 +1,4 @@
-"""Which family a trial trains, if it is not InterroGate."""
+"""Family of a trial that is not InterroGate."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,9 +7,9 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FamilyChoice:
-    """A family by name, with its builder's ``settings``.
+    """Family by name, with its builder's ``settings``.
 
-    LOMT looks for layers first: ``sparsity`` is its λ, ``search_epochs`` how long its sparse networks train.
+    LOMT first finds layers: ``sparsity`` is its λ, and ``search_epochs`` is how long its sparse networks train.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What only a trial knows of an epoch: its place in the whole, Δ_MTL, and its cost and gates right now."""
+"""Facts on an epoch that only a trial knows: its number in the trial, Δ_MTL, and the present cost and gates."""
 
 from dataclasses import replace
 
@@ -10,9 +10,9 @@ from gatefront.trainer.trial.spec import TrialSpec
 
 
 class TrialReporter:
-    """Hands epochs of one phase on, with what the ``network`` costs now; ``epochs_before`` are those of phases before.
+    """Reporter of one phase's epochs that adds the present cost of ``network``.
 
-    A network without gates is given by what it costs.
+    ``epochs_before`` counts the epochs of earlier phases. A network without gates is given by its FLOPs.
     """
 
     def __init__(

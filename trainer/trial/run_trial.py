@@ -1,4 +1,4 @@
-"""One trial: a gated network is trained, cut to its FLOPs, fine-tuned, pruned, measured, and cut further."""
+"""Run of a trial: a gated network is trained, projected to its budget, fine-tuned, pruned and measured."""
 
 import logging
 from collections.abc import Mapping
@@ -42,15 +42,15 @@ logger = logging.getLogger(__name__)
 
 
 def run_trial(spec: TrialSpec, *, work_dir: Path, cache_dir: Path, reporter: Reporter) -> TrialResult:
-    """Runs a trial, going on from what ``work_dir`` holds of it, and writes ``work_dir/network.pt``.
+    """Run a trial, resuming from ``work_dir``, and write ``work_dir/network.pt``.
 
     The networks of derived points are ``derived-1.pt`` and so on beside it.
 
     Raises:
-        StopTraining: if the reporter asked for it; calling again goes on.
-        DivergedError: if a loss or a prediction stops being finite.
-        BudgetBelowFloorError: if even sharing everything costs more than the budget.
-        DataError, CheckpointError, TrainConfigError: if data, references or device are not what the spec says.
+            StopTraining: the reporter asked for it; another call resumes the trial.
+            DivergedError: a loss or a prediction is not finite.
+            BudgetBelowFloorError: even sharing everything costs more than the budget.
+            DataError, CheckpointError, TrainConfigError: data, references or device do not match the spec.
     """
     if spec.family is not None:
         return run_family_trial(spec, spec.family, work_dir=work_dir, cache_dir=cache_dir, reporter=reporter)
@@ -93,7 +93,7 @@ def _build(spec: TrialSpec) -> InterroGateNetwork:
     network.load_references(single_task, hard_sharing)
     if spec.initial is not None:
         start_from(network, spec.initial)
-    # Asked before hours of training rather than after: this refuses a cost that not even sharing everything meets.
+    # This check before hours of training refuses a budget that even sharing everything exceeds.
     floor = network.cost.floor
     limit = floor if spec.flop_limit is None else min(spec.flop_limit, floor)
     project_to_budgets(network.eval(), limit, param_budget=spec.budgets.params)
@@ -110,7 +110,7 @@ class _Trained:
 def _train_in_phases(
     spec: TrialSpec, network: InterroGateNetwork, data: MultiTaskData, path: Path, reporter: Reporter
 ) -> _Trained:
-    """Learns the gates, cuts to the target, fine-tunes. A checkpoint of the second phase skips the first."""
+    """Learn the gates, project to the target, fine-tune. A checkpoint of the second phase skips the first."""
     slot = CheckpointSlot(path=path, key=spec.key(data.fingerprint))
     notes = _resume_finetuning(network, slot)
     if notes is None:
@@ -135,7 +135,10 @@ def _train_in_phases(
 
 
 def _resume_finetuning(network: InterroGateNetwork, slot: CheckpointSlot) -> Mapping[str, float] | None:
-    """Put the learned gates back into ``network`` if the slot's checkpoint is of the second phase."""
+    """Put the learned gates back into ``network`` if the slot's checkpoint is of the second phase.
+
+    Return the checkpoint's notes, or None if the first phase has to run.
+    """
     checkpoint = read_checkpoint(slot)
     if checkpoint is None or checkpoint.phase != "finetune":
         return None
@@ -148,14 +151,14 @@ def _resume_finetuning(network: InterroGateNetwork, slot: CheckpointSlot) -> Map
 
 
 def _learned_file(checkpoint: Path) -> Path:
-    """Beside the checkpoint: the gated network as the second phase found it."""
+    """Return the path, beside the checkpoint, of the gated network at the start of the second phase."""
     return checkpoint.with_name(LEARNED_FILE)
 
 
 def _learn_and_cut(
     spec: TrialSpec, network: InterroGateNetwork, data: MultiTaskData, slot: CheckpointSlot, reporter: Reporter
 ) -> dict[str, float]:
-    """Returns what the second phase must remember of the first: numbers that its checkpoints carry along."""
+    """Learn the gates and project them. Return the numbers that the second phase's checkpoints must keep."""
     num_steps = spec.train.epochs * steps_per_epoch(num_samples(data.train), spec.train.batch_size)
     outcome = train(
         network,
@@ -169,7 +172,7 @@ def _learn_and_cut(
     notes = {
         "flops_before_cut": network.flops(),
         "seconds": outcome.seconds,
-        # Before the gates freeze: until then every branch runs.
+        # This is counted before the gates freeze, because until then every branch runs.
         "train_flops": count_training_flops(
             network,
             image_shape(data.description),

@@ -1,4 +1,4 @@
-"""TrialSpec: everything one trial needs to run, on any worker; plain JSON on the way there."""
+"""TrialSpec: everything one trial needs to run on any worker. It is sent as plain JSON."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,18 +17,18 @@ from gatefront.trainer.reporting import ReferenceResult
 from gatefront.trainer.trial.family_config import FamilyChoice
 
 NETWORK_FILE = "network.pt"
-"""What a trial delivers, in its folder."""
+"""Name of the file with the delivered network, in the trial's folder."""
 
 
 class TrialSpecError(GatefrontError, ValueError):
-    """A trial's parts do not fit each other."""
+    """Error for parts of a trial that do not fit each other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainedReference:
-    """A trained reference as a trial uses it: its metrics per task and its weights file.
+    """Trained reference as a trial uses it: its metrics per task and its weights file.
 
-    One that ``has_learned`` nothing starts a branch all the same, and no gain over it counts.
+    A reference without ``has_learned`` still initializes a branch, but no gain over it counts.
     """
 
     metrics: Mapping[str, float]
@@ -42,13 +42,14 @@ class TrainedReference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialSpec:
-    """One trial. ``single_task`` has a reference per task: it defines Δ_MTL and starts the task's own branch.
+    """Specification of a trial.
 
-    ``hard_sharing`` starts the shared branch; without it that branch starts as the backbone does.
-    ``budgets`` bound the network; no training can keep to their latency. ``flop_target``, at or under their FLOPs, is
-    what this trial asks for; None: whatever its gates choose under the budget. ``initial``, of the same family, takes
-    the place of all other initial weights, of gates, and of LOMT's search for layers.
-    ``family`` trains another family in place of InterroGate, to which ``gates`` then mean nothing.
+    ``single_task`` has a reference per task, which defines Δ_MTL and initializes the task's own branch.
+    ``hard_sharing`` initializes the shared branch; None leaves the backbone's initial weights. ``budgets`` bound the
+    network, except that no training can keep a latency. ``flop_target`` is the trial's own target, at or under their
+    FLOPs; None means that only the budget bounds its gates. ``initial``, of the same family, replaces all other initial
+    weights, gates, and LOMT's search for layers. ``family`` trains another family instead of InterroGate, for which
+    ``gates`` have no meaning.
     """
 
     architecture: Architecture
@@ -92,20 +93,20 @@ class TrialSpec:
 
     @property
     def flop_limit(self) -> int | None:
-        """What the trial's own network may cost: its target, or else the budget."""
+        """Limit of the FLOPs of the trial's own network: its target, else the budget; None without either."""
         return self.budgets.flops if self.flop_target is None else self.flop_target
 
     @property
     def ranked_tasks(self) -> tuple[Task, ...]:
-        """The tasks that Δ_MTL is the mean of: those whose single-task reference has learned."""
+        """Tasks that Δ_MTL averages over: those whose single-task reference has learned."""
         return tuple(task for task in self.architecture.tasks if self.single_task[task.name].has_learned)
 
     def single_task_metrics(self) -> dict[str, float]:
-        """What Δ_MTL is measured against."""
+        """Return the metrics that Δ_MTL is measured against."""
         return {name: self.single_task[name].metrics[name] for name in self.architecture.task_names}
 
     def key(self, data_fingerprint: str) -> str:
-        """Names the trial by its content, wherever its references lie and whatever device it runs on."""
+        """Return a hash that names the trial by its content, independent of its references' paths and its device."""
         document = self.to_document() | {"train": self.train.recipe()}
         del document["data"]["cache"]
         for reference in (*document["single_task"].values(), document["hard_sharing"], document["initial"]):
@@ -118,7 +119,7 @@ class TrialSpec:
         return hash_json(document | {"data_fingerprint": data_fingerprint})
 
     def to_document(self) -> dict[str, Any]:
-        """Return plain JSON types, the budgets under keys of their own; :meth:`from_document` reverses it.
+        """Return plain JSON types with each budget under its own key. :meth:`from_document` reverses it.
 
         The latency budget is left out.
         """
@@ -128,7 +129,7 @@ class TrialSpec:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "TrialSpec":
-        """Return the specification that :meth:`to_document` wrote; raises what :func:`from_json` does."""
+        """Return the specification that :meth:`to_document` wrote. Raise the errors of :func:`from_json`."""
         fields = dict(document)
         budgets = {"flops": fields.pop("flop_budget"), "params": fields.pop("param_budget")}
         return from_json(cls, fields | {"budgets": budgets})

@@ -11,7 +11,10 @@ from gatefront.trainer.weighting.weighting import TrainingStep, Weighting
 
 INITIAL_LAMBDA = 0.1
 LAMBDA_TRAVEL = 4.0
-"""Adam moves a weight by at most its rate per step. The paper's rate of 1e-4 over its 40,000 steps allows 4."""
+"""Largest change of a weight over a run, at most one rate of Adam per step.
+
+The paper's rate of 1e-4 over its 40,000 steps allows 4.
+"""
 _EPSILON = 0.01
 _SMALLEST_NORM = 1e-12
 
@@ -19,27 +22,27 @@ _SMALLEST_NORM = 1e-12
 class AutoLambda(Weighting):
     """Bilevel weights by finite differences (Liu et al. 2022, Eqs. 4 to 6). All tasks are primary.
 
-    ``θ' = θ - η ∇θ sum_t λ_t l_t(batch)`` is a virtual step of plain gradient descent; λ then follows
-    ``∇λ_t = -η (l_t(θ+) - l_t(θ-)) / 2ε`` with ``θ± = θ ± ε ∇θ' sum_t l_t(other batch; θ')`` and ``ε = 0.01 / ||∇||``.
-    The update itself is that of ``sum_t λ_t l_t / 0.1``: at the start plain training.
+    ``θ' = θ - η ∇θ sum_t λ_t l_t(batch)`` is a virtual step of plain gradient descent. λ then follows ``∇λ_t = -η
+    (l_t(θ+) - l_t(θ-)) / 2ε`` with ``θ± = θ ± ε ∇θ' sum_t l_t(other batch; θ')`` and ``ε = 0.01 / ||∇||``. The update
+    itself is that of ``sum_t λ_t l_t / 0.1``, which at the start is plain training.
 
     Args:
-        network: whose parameters learn.
-        num_tasks: how many losses there are.
-        num_steps: of the whole run; λ may travel as far in it as in the paper's.
+            network: the network whose parameters learn.
+            num_tasks: the number of losses.
+            num_steps: the steps of the whole run, over which λ may change as much as in the paper.
     """
 
     def __init__(self, network: nn.Module, num_tasks: int, *, num_steps: int) -> None:
         super().__init__()
-        # In a tuple, so that the network does not become a part of the weighting's state.
+        # The tuple keeps the network out of the weighting's state.
         self._network = (network,)
-        # No parameter of the weighting: the network's optimizer would move it, too.
+        # λ is no parameter of the weighting, because the network's optimizer would also update it.
         self._lambda = torch.full((num_tasks,), INITIAL_LAMBDA, requires_grad=True)
         self._adam = torch.optim.Adam([self._lambda], lr=LAMBDA_TRAVEL / num_steps)
 
     @property
     def weights(self) -> Tensor:
-        """The present λ ``[tasks]``, as shares of what they began with."""
+        """Present λ ``[tasks]``, as multiples of their initial value."""
         return self._lambda.detach() / INITIAL_LAMBDA
 
     def backward(self, step: TrainingStep) -> None:
@@ -72,7 +75,7 @@ class AutoLambda(Weighting):
 
 
 def _gradients(total: Tensor, theta: Mapping[str, Tensor], *, retain_graph: bool = False) -> dict[str, Tensor]:
-    """Zero for what ``total`` does not depend on."""
+    """Return the gradients of ``total``; zero for tensors that it does not depend on."""
     found = torch.autograd.grad(
         total, list(theta.values()), retain_graph=retain_graph, allow_unused=True, materialize_grads=True
     )
@@ -84,7 +87,7 @@ def _moved(theta: Mapping[str, Tensor], direction: Mapping[str, Tensor], length:
 
 
 def _copied_buffers(network: nn.Module) -> dict[str, Tensor]:
-    """Copies, so that looking ahead leaves no trace in running statistics."""
+    """Return copies of the buffers, so that looking ahead does not change running statistics."""
     return {name: value.clone() for name, value in network.named_buffers()}
 
 

@@ -1,7 +1,7 @@
 """Weightings that combine the tasks' gradients: one backward pass per task, and as many gradients in memory.
 
-A parameter that several losses depend on gets their combined gradient; one that a single task has for itself
-(its decoder) gets that task's own.
+A parameter that several losses depend on gets their combined gradient. A parameter of a single task (its decoder) gets
+that task's own.
 """
 
 from collections.abc import Sequence
@@ -13,21 +13,21 @@ from torchjd.aggregation import MGDA, Aggregator, CAGrad, PCGrad
 from gatefront.trainer.weighting.weighting import TrainingStep, Weighting
 
 CAGRAD_C = 0.4
-"""Liu et al. 2021 for NYUv2."""
+"""Constant c of CAGrad in Liu et al. 2021 for NYUv2."""
 
 
 class GradientWeighting(Weighting):
-    """Hands the Jacobian ``[tasks, shared parameters]`` to an aggregator of TorchJD.
+    """Weighting that passes the Jacobian ``[tasks, shared parameters]`` to an aggregator of TorchJD.
 
     Args:
-        network: whose parameters learn.
-        aggregator: what combines the rows.
-        is_mean: what comes out is a mean of gradients; it is made a sum, as without a method.
+            network: the network whose parameters learn.
+            aggregator: combines the rows.
+            is_mean: the aggregator returns a mean of gradients, which is turned into a sum as in plain training.
     """
 
     def __init__(self, network: nn.Module, aggregator: Aggregator, *, is_mean: bool) -> None:
         super().__init__()
-        # In a tuple, so that the network does not become a part of the weighting's state.
+        # The tuple keeps the network out of the weighting's state.
         self._network = (network,)
         self._aggregator = aggregator
         self._is_mean = is_mean
@@ -47,7 +47,7 @@ class GradientWeighting(Weighting):
                 _add(parameters[index], gradients[0])
 
     def _combine(self, jacobian: Tensor) -> Tensor:
-        # A task without labels in this batch has no say: its gradient of zero would be the shortest of all.
+        # A task without labels in this batch is left out, because its zero gradient would be the shortest of all.
         jacobian = jacobian[jacobian.ne(0).any(dim=1)]
         if len(jacobian) == 0 or not bool(jacobian.isfinite().all()):
             return jacobian.sum(dim=0)  # nothing for a solver; if a loss has diverged, the loop says which
@@ -56,17 +56,17 @@ class GradientWeighting(Weighting):
 
 
 def pcgrad(network: nn.Module) -> Weighting:
-    """PCGrad (Yu et al. 2020): each gradient loses what conflicts with the others', then all are summed."""
+    """Return PCGrad (Yu et al. 2020), which removes conflicting parts of each gradient and then sums them."""
     return GradientWeighting(network, PCGrad(), is_mean=False)
 
 
 def cagrad(network: nn.Module) -> Weighting:
-    """CAGrad (Liu et al. 2021), c = 0.4: the step near the mean gradient that helps the worst task most."""
+    """Return CAGrad (Liu et al. 2021), c = 0.4: the step near the mean gradient that helps the worst task most."""
     return GradientWeighting(network, CAGrad(c=CAGRAD_C), is_mean=True)
 
 
 def mgda(network: nn.Module) -> Weighting:
-    """MGDA (Désidéri 2012, Sener and Koltun 2018): the shortest vector in the convex hull of the gradients."""
+    """Return MGDA (Désidéri 2012, Sener and Koltun 2018): the shortest vector in the gradients' convex hull."""
     return GradientWeighting(network, MGDA(), is_mean=True)
 
 
@@ -77,7 +77,7 @@ def _gradients(loss: Tensor, parameters: Sequence[nn.Parameter]) -> tuple[Tensor
 def _jacobian(
     rows: Sequence[Sequence[Tensor | None]], shared: Sequence[int], parameters: Sequence[nn.Parameter]
 ) -> Tensor:
-    """``[tasks, values]``; zero where a loss does not depend on a parameter."""
+    """Return the Jacobian ``[tasks, values]``; zero where a loss does not depend on a parameter."""
     return torch.stack(
         [
             torch.cat([(torch.zeros_like(parameters[i]) if (g := row[i]) is None else g).reshape(-1) for i in shared])

@@ -1,4 +1,4 @@
-"""Weights that stay: the default, and what everything else is compared with."""
+"""Constant weights: the default, with which everything else is compared."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from gatefront.trainer.weighting.weighting import TrainingStep, Weighting
 
 
 class ConstantWeighting(Weighting):
-    """``sum_t w_t l_t``."""
+    """Weighting ``sum_t w_t l_t`` with constant weights."""
 
     weights: Tensor
 

@@ -12,13 +12,13 @@ from gatefront.trainer.weighting.weighting import TrainingStep, Weighting
 
 
 class RepresentationWeighting(Weighting):
-    """``sum_t w_t l_t`` with the weights that MGDA finds for the gradients at the encoder's output.
+    """Weighting ``sum_t w_t l_t`` with MGDA's weights for the gradients at the encoder's output.
 
-    T backward passes run through the decoders alone, then one through everything: an upper bound of MGDA's objective at
-    nearly the cost of plain training.
+    It makes one backward pass per task through the decoders alone, then one through everything. This optimizes an upper
+    bound of MGDA's objective at nearly the cost of plain training.
 
     Raises:
-        TrainConfigError: the network's decoders do not all read one representation.
+            TrainConfigError: the network's decoders do not all read one representation.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -36,7 +36,7 @@ class RepresentationWeighting(Weighting):
     def backward(self, step: TrainingStep) -> None:
         rows = [torch.autograd.grad(loss, self._features, retain_graph=True, allow_unused=True) for loss in step.losses]
         jacobian = torch.stack([_flat(row, self._features) for row in rows])
-        # As in MGDA on the parameters: a task without labels in this batch has no say.
+        # As in MGDA on the parameters, a task without labels in this batch is left out.
         present = jacobian.ne(0).any(dim=1)
         weights = torch.ones(len(rows), device=jacobian.device)
         if bool(present.any()) and bool(jacobian.isfinite().all()):

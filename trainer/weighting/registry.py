@@ -1,4 +1,4 @@
-"""The weightings by the names that study files use."""
+"""Weightings by their names in study files."""
 
 from collections.abc import Callable, Sequence
 from typing import get_args
@@ -14,10 +14,10 @@ WEIGHTINGS: tuple[WeightingName, ...] = get_args(WeightingName)
 
 
 def build_weighting(name: WeightingName, network: nn.Module, tasks: Sequence[Task], *, num_steps: int) -> Weighting:
-    """A fresh weighting for one run of ``num_steps`` steps; a single task has nothing to be weighed against.
+    """Build a weighting for one run of ``num_steps`` steps. A single task has a constant weight.
 
     Raises:
-        TrainConfigError: the method does not apply to this network.
+            TrainConfigError: the method does not apply to this network.
     """
     if name == "scalar":
         return ConstantWeighting([task.weight for task in tasks])
@@ -27,7 +27,7 @@ def build_weighting(name: WeightingName, network: nn.Module, tasks: Sequence[Tas
 
 
 def require_weighting(name: WeightingName, *, for_gates: bool, checkpoints: bool, micro_batches: bool) -> None:
-    """Raises :class:`TrainConfigError` for a method that does not go with gates, checkpointing or micro-batches."""
+    """Raise :class:`TrainConfigError` for a method that does not work with gates, checkpointing or micro-batches."""
     if micro_batches:
         require_additive(name)
     if checkpoints and name == "auto-lambda":
@@ -45,7 +45,7 @@ def require_weighting(name: WeightingName, *, for_gates: bool, checkpoints: bool
 
 
 def step_cost(name: WeightingName, num_tasks: int) -> float:
-    """FLOPs of one training step, as a multiple of a plain one's forward and backward pass."""
+    """Return the FLOPs of one training step, as a multiple of a plain one's forward and backward pass."""
     if num_tasks == 1:
         return 1.0
     forward, backward = {
@@ -59,7 +59,7 @@ def step_cost(name: WeightingName, num_tasks: int) -> float:
 
 
 def _from_torchjd(name: WeightingName, network: nn.Module, num_tasks: int, num_steps: int) -> Weighting:
-    # Imported where they are used: TorchJD takes a second to import, and most processes never need it.
+    # They are imported here because TorchJD takes a second to import, and most processes never need it.
     from gatefront.trainer.weighting import auto_lambda, conflict, mgda_ub, scalarization
 
     builders: dict[WeightingName, Callable[[], Weighting]] = {

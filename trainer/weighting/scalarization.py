@@ -1,6 +1,7 @@
-"""Weightings that sum the losses with weights that change: one backward pass per step, whatever the number of tasks.
+"""Weightings that sum the losses with changing weights: one backward pass per step for any number of tasks.
 
-Formulas and their public implementations: docs/weightings.md. Those that exist in TorchJD are TorchJD's.
+Formulas and their public implementations are in docs/weightings.md. TorchJD's implementations are used where they
+exist.
 """
 
 import torch
@@ -10,13 +11,13 @@ from torchjd.scalarization import DWA, UW, Random
 from gatefront.trainer.weighting.weighting import TrainingStep, Weighting
 
 DWA_TEMPERATURE = 2.0
-"""As in Liu et al. 2019, and in every public implementation."""
+"""Temperature of DWA in Liu et al. 2019 and in every public implementation."""
 
 
 class RandomWeighting(Weighting):
     """RLW (Lin et al. 2022): ``sum_t w_t l_t`` with ``w = T softmax(N(0, I))``, drawn anew at every step.
 
-    The factor T, which the paper has not, keeps the losses' scale beside a sparsity term.
+    The factor T, which the paper lacks, keeps the losses' scale beside a sparsity term.
     """
 
     def __init__(self) -> None:
@@ -39,7 +40,7 @@ class UncertaintyWeighting(Weighting):
 
 
 class DynamicWeightAverage(Weighting):
-    """DWA (Liu et al. 2019): ``w = T softmax(r / 2)``, ``r_t`` a task's mean loss of the last epoch over that before.
+    """DWA (Liu et al. 2019): ``w = T softmax(r / 2)``, r_t a task's mean loss of the last epoch over that before.
 
     In the first two epochs all weights are 1.
     """
@@ -69,7 +70,7 @@ class DynamicWeightAverage(Weighting):
         self._num_steps = 0
 
     def replay(self) -> None:
-        """Bring TorchJD's scalarizer to where the buffers are: it can be shown losses, and not its memory."""
+        """Bring TorchJD's scalarizer to the state of the buffers. It accepts losses, but no state."""
         self._sum.reset()
         for mean in self._means[2 - min(int(self._num_epochs), 2) :]:
             self._sum(mean)

@@ -1,4 +1,4 @@
-"""Weighting: what the training loop asks of every method, and what it hands over at each step."""
+"""Weighting: the training loop's interface to every method, and the data of each step."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -12,12 +12,12 @@ from gatefront.trainer.data.dataset import Batch
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingStep:
-    """One step as a weighting sees it.
+    """Step of a training as a weighting sees it.
 
-    ``losses`` are the unweighted task losses of ``batch``: one scalar per task with a graph of its own, so that a
-    task's own parameters can be told from shared ones. ``learning_rate`` is the present one of the network's weights.
-    ``losses_of`` computes the losses of a batch with other parameters and buffers than the network's, by name;
-    ``other_batch`` draws a batch from another shuffling of the training split.
+    ``losses`` are the unweighted task losses of ``batch``: one scalar per task with its own graph, so that a task's own
+    parameters differ from shared ones. ``learning_rate`` is the present one of the network's weights. ``losses_of``
+    computes the losses of a batch with other parameters and buffers than the network's, by name. ``other_batch`` draws
+    a batch from another shuffling of the training split.
     """
 
     losses: tuple[Tensor, ...]
@@ -28,16 +28,16 @@ class TrainingStep:
 
     @property
     def values(self) -> Tensor:
-        """The losses as one tensor ``[tasks]``."""
+        """Losses as one tensor ``[tasks]``."""
         return torch.stack(self.losses)
 
 
 class Weighting(nn.Module, ABC):
-    """Turns task losses into gradients. What it learns itself are its parameters, what it remembers its state."""
+    """Method that turns task losses into gradients. Its parameters are what it learns, its state is what it stores."""
 
     @abstractmethod
     def backward(self, step: TrainingStep) -> None:
         """Add to the ``grad`` of every parameter that learns."""
 
     def end_epoch(self) -> None:  # most methods have nothing to do here
-        """Told after the last step of each epoch."""
+        """Finish an epoch. The loop calls this after the last step of each epoch."""

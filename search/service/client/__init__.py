@@ -1,4 +1,4 @@
-"""Using a service from elsewhere: what `--server URL` does."""
+"""Client of a service elsewhere, for `--server URL`."""
 
 from gatefront.search.service.client.client import Client, RemoteFailedError, RemoteRefusedError
 from gatefront.search.service.client.download import pull_remote

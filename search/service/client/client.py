@@ -1,4 +1,4 @@
-"""Client: requests to a service, with its problems as errors."""
+"""Client: requests to a service, whose problems become errors."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -14,24 +14,26 @@ from gatefront.spaces.errors import GatefrontError
 
 TOKEN_VARIABLE = "GATEFRONT_TOKEN"
 _CONNECT_S = 20.0
-# A study is read once its data have been looked through, and answered for only then.
+# The response to a new study comes only after its data were examined.
 _ANSWER_S = 1900.0
 _WRONG_INPUT = (400, 401, 403, 404, 413, 422)
 
 
 class RemoteRefusedError(GatefrontError, ValueError):
-    """The service refuses what was asked for."""
+    """Error for a request that the service refuses."""
 
 
 class RemoteFailedError(GatefrontError, RuntimeError):
-    """The service cannot be reached, or cannot do what was asked for."""
+    """Error for a service that cannot be reached or cannot do what the request asks."""
 
 
 class Client:
-    """Speaks to the service at ``url``; the token comes from GATEFRONT_TOKEN, so that it is in no list of processes.
+    """Client of the service at ``url``.
+
+    Its token comes from GATEFRONT_TOKEN, so that no list of processes shows it.
 
     Raises:
-        RemoteRefusedError: the URL is not of the form ``http://host:port``.
+            RemoteRefusedError: the URL is not of the form ``http://host:port``.
     """
 
     def __init__(self, url: str, environment: Mapping[str, str] = os.environ) -> None:
@@ -42,23 +44,23 @@ class Client:
         headers = {"X-Gatefront-Client": "command line"} | ({"Authorization": f"Bearer {token}"} if token else {})
         self.url = url.rstrip("/")
         timeout = httpx2.Timeout(_ANSWER_S, connect=_CONNECT_S)
-        # Without redirects: a token is not sent on to wherever an answer points.
+        # Redirects are not followed, so that no other address receives the token.
         self._http = httpx2.Client(base_url=self.url + PREFIX, headers=headers, timeout=timeout)
 
     def get(self, path: str, **query: Any) -> Any:
-        """The document at a path under ``/api/v1``."""
+        """Return the document at a path under ``/api/v1``."""
         return self._send("GET", path, params=query).json()
 
     def send(self, method: str, path: str, document: Any = None) -> Any:
-        """Change something; what is answered, None for nothing."""
+        """Send a change. Return the response's document; None if it is empty."""
         answer = self._send(method, path, json=document)
         return answer.json() if answer.content else None
 
     def download(self, path: str, file: Path, *, most_bytes: int) -> None:
-        """Write what lies at the path to ``file``.
+        """Write the response at the path to ``file``.
 
         Raises:
-            RemoteFailedError: it is larger than it may be.
+                RemoteFailedError: it is larger than ``most_bytes``.
         """
         size = 0
         with _reached(self.url), self._http.stream("GET", path) as answer, file.open("wb") as out:
@@ -80,7 +82,7 @@ class Client:
 
 
 def study_path(study: str, *parts: str) -> str:
-    """``/studies/STUDY/...``."""
+    """Return ``/studies/STUDY/...``."""
     return "/".join(["/studies", quote(study, safe=""), *(quote(part, safe="") for part in parts)])
 
 

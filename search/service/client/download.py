@@ -1,4 +1,4 @@
-"""pull_remote: a bundle that a service packs, unpacked here."""
+"""pull_remote: download of a bundle that a service packs."""
 
 import errno
 import shutil
@@ -25,11 +25,11 @@ def pull_remote(
     say: Callable[[str], None] = lambda _step: None,
     look_s: float = _LOOK_S,
 ) -> Path:
-    """Have the bundle packed, wait for it, and unpack it to ``output``; nothing appears there if anything fails.
+    """Request a bundle, wait for it, and unpack it to ``output``. On failure nothing is left there.
 
     Raises:
-        OutputFolderError: ``output`` holds something already, or nothing can be written there.
-        RemoteRefusedError, RemoteFailedError: the service has no such network, or cannot pack it.
+            OutputFolderError: ``output`` holds something already, or nothing can be written there.
+            RemoteRefusedError, RemoteFailedError: the service has no such network, or cannot pack it.
     """
     require_free(output)
     job = _wait(client, study, client.send("POST", study_path(study, "bundles"), wanted), say, look_s)
@@ -43,10 +43,10 @@ def pull_remote(
 
 
 def unpack(archive: Path, folder: Path, *, most_bytes: int = MOST_BYTES) -> None:
-    """The files of the one folder that the zip holds.
+    """Extract the files of the one folder that the zip holds.
 
     Raises:
-        RemoteFailedError: it is no such zip, names places outside of itself, or is larger than it may be.
+            RemoteFailedError: it is no such zip, has paths outside its folder, or is larger than ``most_bytes``.
     """
     try:
         with zipfile.ZipFile(archive) as packed:
@@ -54,7 +54,7 @@ def unpack(archive: Path, folder: Path, *, most_bytes: int = MOST_BYTES) -> None
                 raise RemoteFailedError(f"the bundle has more than {most_bytes} bytes.")
             for entry in packed.infolist():
                 target = folder / _name(entry.filename)
-                # Copied by what the entry says of its size: one that lies ends with an error of zipfile's.
+                # zipfile raises an error for an entry whose declared size is wrong.
                 with packed.open(entry) as source, target.open("xb") as out:
                     shutil.copyfileobj(source, out)
     except (zipfile.BadZipFile, zlib.error, EOFError, FileExistsError, NotImplementedError, RuntimeError) as error:
@@ -62,7 +62,7 @@ def unpack(archive: Path, folder: Path, *, most_bytes: int = MOST_BYTES) -> None
             raise
         raise RemoteFailedError(f"what the service sent is not a bundle: {error}.") from error
     except OSError as error:
-        # zipfile goes where an entry says that it begins, also before the file's own beginning.
+        # zipfile seeks to an entry's declared offset, which may lie before the start of the file.
         if error.errno != errno.EINVAL:
             raise
         raise RemoteFailedError(f"what the service sent is not a bundle: {error}.") from error

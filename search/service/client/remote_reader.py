@@ -1,4 +1,4 @@
-"""RemoteReader: studies as a service tells of them, in the records that the database's reader gives."""
+"""RemoteReader: studies of a service, in the same records as from the database."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -21,17 +21,17 @@ _HYPERVOLUMES: Final = TypeAdapter(tuple[HypervolumePoint, ...])
 
 
 class RemoteReader:
-    """Read-only, as far as `status` and `front` ask. Raises what the client does."""
+    """Read-only access to a service's studies, as `status` and `front` need it. Raises the errors of its client."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
 
     def list_studies(self) -> tuple[StudySummary, ...]:
-        """All studies, the newest first."""
+        """Return all studies, the newest first."""
         return tuple(map(_summary, self._all("/studies")))
 
     def view(self, study: str) -> StudyView:
-        """One study. Read again if it has changed meanwhile, so that its parts fit each other."""
+        """Return one study. Read it again if it changed meanwhile, so that its parts are consistent."""
         view = self._look(study)
         for _ in range(_LOOKS):
             again = self._look(study)
@@ -66,5 +66,5 @@ class RemoteReader:
 def _summary(document: Mapping[str, Any]) -> StudySummary:
     label = document["best_label"]
     best = None if label is None else PointLabel.parse(label).number
-    # Where its files lie is the service's own business.
+    # The service does not send the folder of its files.
     return _SUMMARY.validate_python({**document, "best_trial": best, "storage_dir": ""})

@@ -1,4 +1,4 @@
-"""What a running service may do to studies, for REST and the dashboards."""
+"""Control of studies by a running service, for REST and the dashboards."""
 
 from gatefront.search.service.control.local_control import LocalControl
 from gatefront.search.service.control.process_launcher import ProcessLauncher

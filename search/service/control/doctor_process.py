@@ -1,4 +1,4 @@
-"""The doctor in a process of its own: what it builds and trains neither stays in the service nor holds it up."""
+"""The doctor in a separate process, so that its networks neither stay in the service nor delay it."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from gatefront.search.service.control.process_launcher import DRIVER_COMMAND
 
 
 class DoctorProcess:
-    """Examines study files, each in a process that ends with its iterator, or when all are ended. Thread-safe."""
+    """Examiner of study files, each in a process that ends with its iterator or on close. Thread-safe."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -24,11 +24,11 @@ class DoctorProcess:
         self._is_closed = False
 
     def examine(self, order: DriverJob) -> Generator[Check, None, None]:
-        """Each check as soon as it is known.
+        """Yield each check as soon as it is known.
 
         Raises:
-            DriverRefusedError: the study file asks for what does not exist.
-            DriverFailedError: the process broke down, or was ended.
+                DriverRefusedError: the study file asks for something that does not exist.
+                DriverFailedError: the process failed or was killed.
         """
         with tempfile.TemporaryFile() as errors:
             with self._process(order, errors.fileno()) as process:
@@ -40,7 +40,7 @@ class DoctorProcess:
                 raise DriverEnd(exit_status=status, log=log, log_place="not kept").as_error()
 
     def close(self) -> None:
-        """End all that are under way, and let none begin."""
+        """Kill all processes in progress, and start no more."""
         with self._lock:
             self._is_closed = True
             for process in self._under_way:

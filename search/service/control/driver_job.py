@@ -1,4 +1,4 @@
-"""DriverJob: what a driver that a service starts is to do, handed over in its environment."""
+"""DriverJob: the job of a driver that a service starts, passed in its environment."""
 
 import json
 import os
@@ -9,18 +9,19 @@ from typing import Literal
 from gatefront.search.service.control.study_control import StartOptions
 
 ORDER_VARIABLE = "GATEFRONT_ORDER"
-"""Read by :mod:`gatefront.search.cli.driver_process`, and by nothing else."""
+"""Variable that only :mod:`gatefront.search.cli.driver_process` reads."""
 
 SERVICE_SECRETS = ("GATEFRONT_TOKENS", "GATEFRONT_TOKEN")
-"""Variables of a service that its drivers, and so their workers, have no use for."""
+"""Variables of a service that its drivers, and so their workers, do not need."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriverJob:
-    """``text`` is the study file of a study to start or examine; a study to resume has its own in the database.
+    """Job of a driver.
 
-    Holds no secret: with Ray it can be read in the list of jobs. ``address`` is the Ray cluster to train on; None: one
-    of the driver's own.
+    ``text`` is the study file of a study to start or examine. A study to resume has its own in the database.
+    ``address`` is the Ray cluster to train on; None means a cluster of the driver's own. The job holds no secret,
+    because with Ray it can be read in the list of jobs.
     """
 
     action: Literal["start", "resume", "examine"]
@@ -36,15 +37,16 @@ class DriverJob:
 
     @classmethod
     def from_environment(cls, environment: MutableMapping[str, str] = os.environ) -> "DriverJob":
-        """The order in the environment, which is taken out of it: workers inherit the rest."""
+        """Return the job in the environment, and remove it there so that workers do not inherit it."""
         document = json.loads(environment.pop(ORDER_VARIABLE))
         return cls(**document | {"options": StartOptions(**document["options"])})
 
 
 def driver_environment(order: DriverJob, url: str, environment: Mapping[str, str]) -> dict[str, str]:
-    """What a driver on this machine gets: all but the service's own secrets, and the database with its password.
+    """Return a driver's environment on this machine: without the service's secrets, with the database's URL.
 
-    The environment of a process can be read by its user alone, its command line by everybody.
+    The URL may hold a password. Only its user can read the environment of a process, but everybody can read its command
+    line.
     """
     kept = {name: value for name, value in environment.items() if name not in SERVICE_SECRETS}
     return kept | {ORDER_VARIABLE: order.to_text(), "GATEFRONT_DB": url}

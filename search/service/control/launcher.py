@@ -1,4 +1,4 @@
-"""Launcher: how a service starts drivers, and what it learns of one that ended."""
+"""Launcher: the interface by which a service starts drivers and learns how they ended."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,14 +14,14 @@ _SHOWN_LINES = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriverEnd:
-    """How a driver ended: the exit status of its command, the end of its log, and where the whole log is."""
+    """End of a driver: the exit status of its command, the end of its log, and where the whole log is."""
 
     exit_status: int
     log: str
     log_place: str
 
     def as_error(self) -> GatefrontError:
-        """What the driver said of it: its own error with the way out, else the last lines of its log."""
+        """Return the driver's own error with its hint, else an error with the last lines of its log."""
         lines = self.log.strip().splitlines()
         said = next((at for at in reversed(range(len(lines))) if lines[at].startswith(_OWN_WORDS)), None)
         if said is None:
@@ -34,15 +34,15 @@ class DriverEnd:
 
 
 class Driver(Protocol):
-    """One driver that was started."""
+    """Driver that was started."""
 
     def end(self) -> DriverEnd | None:
-        """How it ended; None while it runs."""
+        """Return how the driver ended; None while it runs."""
         ...
 
 
 class Launcher(Protocol):
-    """Starts drivers that outlive the service."""
+    """Starter of drivers that outlive the service."""
 
     def launch(self, order: DriverJob) -> Driver:
         """Start the driver and return at once."""

@@ -26,12 +26,15 @@ from gatefront.search.storage.tables.schema import StudyRow
 from gatefront.search.storage.tables.sql import database_time
 
 _POLL_S = 0.2
-# Data are looked through before the study exists, and a generated set is rendered: minutes, not hours.
+# Before the study exists its data are examined, and generated data are rendered. This takes minutes, not hours.
 _PATIENCE_S = 1800.0
 
 
 class LocalControl:
-    """Starts drivers through a launcher, and amends studies in the database. Thread-safe; to be closed at the end."""
+    """Control that starts drivers through a launcher and amends studies in the database. Thread-safe.
+
+    It has to be closed at the end.
+    """
 
     def __init__(self, url: str, storage: Path, launcher: Launcher, *, rules: StudyFilePolicy | None = None) -> None:
         self._url = url
@@ -45,23 +48,23 @@ class LocalControl:
         self._closed = threading.Event()
 
     def close(self) -> None:
-        """Nobody waits any longer: examinations end, drivers that were started begin and go on by themselves."""
+        """End all waits and examinations. Drivers that were started keep running."""
         self._closed.set()
         self._examiner.close()
 
     def examine(self, text: str, options: StartOptions) -> Iterator[Check]:
-        """The doctor's checks of a study file, each as soon as it is known; they are made in a process of their own."""
+        """Yield the doctor's checks of a study file, each as soon as it is known. They run in a separate process."""
         order = self._order("examine", self._settle(text, options), "", text=text, options=options)
         with closing(self._examiner.examine(order)) as checks:
             yield from checks
 
     def start(self, text: str, options: StartOptions, *, actor: str) -> str:
-        """Start a driver, which creates the study; its name is returned once it can be read.
+        """Start a driver, which creates the study. Return the study's name once the study can be read.
 
         Raises:
-            StudyFileError: the file breaks a rule, or asks for more than the service allows.
-            StudyExistsError, StudyBusyError: there is such a study, or it is about to be.
-            DriverRefusedError, DriverFailedError: the driver ended before the study could be read.
+                StudyFileError: the file breaks a rule, or asks for more than the service allows.
+                StudyExistsError, StudyBusyError: such a study exists or is being started.
+                DriverRefusedError, DriverFailedError: the driver ended before the study could be read.
         """
         name = self._settle(text, options)
         order = self._order("start", name, actor, text=text, options=options)
@@ -75,12 +78,12 @@ class LocalControl:
         return name
 
     def resume(self, study: str, *, workers: int | None = None, hours: float | None = None, actor: str) -> None:
-        """Start a driver that goes on with the study, and return once it holds the study.
+        """Start a driver that resumes the study. Return once it holds the study.
 
         Raises:
-            StudyNotFoundError: there is no such study.
-            StudyBusyError: a driver is alive, or about to be.
-            DriverRefusedError, DriverFailedError: the driver ended before it held the study.
+                StudyNotFoundError: there is no such study.
+                StudyBusyError: a driver is alive or is being started.
+                DriverRefusedError, DriverFailedError: the driver ended before it held the study.
         """
         options = StartOptions(workers=workers, hours=hours)
         _check(options)
@@ -92,11 +95,11 @@ class LocalControl:
             self._await(self._launcher.launch(order), study)
 
     def stop(self, study: str, *, actor: str) -> None:
-        """Ask the driver to stop after the current epochs. One that was lost is not resumed by itself any more.
+        """Ask the driver to stop after the current epochs. The service no longer resumes a study whose driver was lost.
 
         Raises:
-            StudyNotFoundError: there is no such study.
-            NotRunningError: it has ended already.
+                StudyNotFoundError: there is no such study.
+                NotRunningError: it has ended already.
         """
         if not (
             amendments.ask_to_stop(self._engine, study, actor=actor)
@@ -105,32 +108,32 @@ class LocalControl:
             raise _not_running(study)
 
     def extend(self, study: str, more: int, *, actor: str) -> bool:
-        """Ask for more trials; True if a driver is alive to take them up."""
+        """Raise the number of trials. Return True if a driver is alive to run them."""
         return amendments.extend(self._engine, study, more, actor=actor)
 
     def set_hours(self, study: str, hours: float | None, *, actor: str) -> None:
-        """Change the cap on the running driver's session, counted from its begin; None takes it away."""
+        """Change the limit of the running driver's session, counted from its start; None removes it."""
         if not amendments.set_hours(self._engine, study, hours, actor=actor):
             raise _not_running(study)
 
     def void(self, study: str, number: int, reason: str, *, actor: str) -> None:
-        """Take a finished trial out of front, best, bundles and sampling."""
+        """Exclude a finished trial from front, best, bundles and sampling."""
         amendments.void_trial(self._engine, study, number, reason, actor=actor)
 
     def unvoid(self, study: str, number: int, *, actor: str) -> None:
-        """Take an earlier void back."""
+        """Undo an earlier void."""
         amendments.unvoid_trial(self._engine, study, number, actor=actor)
 
     @property
     def _engine(self) -> sa.Engine:
-        """The database, brought into being by the first change."""
+        """Engine of the database, which is created by the first change."""
         with self._lock:
             if self._opened is None:
                 self._opened = open_store(self._url)[0]
             return self._opened
 
     def _settle(self, text: str, options: StartOptions) -> str:
-        """The name of the study that the driver will be given; raises for what the driver would refuse, and more."""
+        """Return the name of the study in the text. Raise for everything the driver would refuse, and more."""
         _check(options)
         config = options.apply(self._rules.check(text))
         return config.study.name
@@ -150,7 +153,7 @@ class LocalControl:
 
     @contextmanager
     def _beginning_of(self, study: str) -> Iterator[None]:
-        """Two who ask at once must not both be told that theirs began."""
+        """Let only one caller at a time start a driver of this study. Raise ``StudyBusyError`` for others."""
         with self._lock:
             if study in self._beginning:
                 raise StudyBusyError(
@@ -168,7 +171,7 @@ class LocalControl:
         while not self._is_driven(study):
             end = driver.end()
             if end is not None:
-                # It may have begun, and ended, since it was asked.
+                # Since the last check the driver may have begun and ended.
                 if end.exit_status == 0 or self._is_driven(study):
                     return
                 raise end.as_error()

@@ -11,22 +11,25 @@ from gatefront.search.service.control.driver_job import DriverJob, driver_enviro
 from gatefront.search.service.control.launcher import DriverEnd
 
 DRIVER_COMMAND = (sys.executable, "-P", "-m", "gatefront.search.cli.driver_process")
-"""The order travels in the environment: a command line can be read by every user of the machine."""
+"""Command of a driver. Its job is in the environment, because every user can read a command line."""
 
 _TAIL_BYTES = 8192
 
 
 class ProcessLauncher:
-    """Each driver is the leader of a session of its own and writes to ``<storage>/<study>/driver.log``."""
+    """Starter of drivers as processes, each with a process session of its own.
+
+    A driver writes to ``<storage>/<study>/driver.log``.
+    """
 
     def __init__(self, url: str) -> None:
         self._url = url
 
     def launch(self, order: DriverJob) -> "ProcessDriver":
-        """Start the driver; its log goes on behind what earlier ones wrote.
+        """Start the driver. Its log is appended to that of earlier drivers.
 
         Raises:
-            DriverFailedError: its log cannot be written, or there is no room for another process.
+                DriverFailedError: its log cannot be written, or no process can be started.
         """
         try:
             return self._launch(order)
@@ -51,7 +54,7 @@ class ProcessLauncher:
 
 
 class ProcessDriver:
-    """A driver's process. A thread waits for its end, so that it does not stay behind as a zombie."""
+    """Process of a driver. A thread waits for its end, so that no zombie remains."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", log: Path, begin: int) -> None:
         self._process = process

@@ -1,4 +1,4 @@
-"""RayJobLauncher: drivers as jobs of a Ray cluster, whose workers they then train on."""
+"""RayJobLauncher: drivers as jobs of a Ray cluster, on whose workers they train."""
 
 import logging
 import secrets
@@ -17,14 +17,15 @@ _ENTRYPOINT = "python -P -m gatefront.search.cli.driver_process"
 _FROM_A_JOB = "auto"
 _TAIL_CHARACTERS = 8192
 _FAULTS = (RuntimeError, OSError)
-"""What Ray's client raises where the cluster does not answer, or refuses."""
+"""Errors of Ray's client if the cluster does not answer or refuses."""
 
 
 class RayJobLauncher:
-    """Each driver is one job. The cluster's nodes have gatefront installed, and see the same storage folder.
+    """Starter of drivers as jobs of a Ray cluster.
 
-    What a job is given can be read by all who may list jobs, so the database's password is left out of its address:
-    the head node has it in PGPASSFILE or PGPASSWORD.
+    The cluster's nodes have gatefront installed and see the same storage folder. Everybody who may list jobs can read a
+    job's environment, so the database's password is left out of its URL. The head node has the password in PGPASSFILE
+    or PGPASSWORD.
     """
 
     def __init__(self, url: str, address: str) -> None:
@@ -36,7 +37,7 @@ class RayJobLauncher:
         """Submit the job.
 
         Raises:
-            DriverFailedError: the cluster does not answer, or takes no job.
+                DriverFailedError: the cluster does not answer or refuses the job.
         """
         order = replace(order, address=_FROM_A_JOB)
         job_id = f"gatefront-{order.study}-{secrets.token_hex(4)}"
@@ -61,7 +62,7 @@ class RayJobLauncher:
 
 
 class RayJob:
-    """A driver's job. That it SUCCEEDED says nothing of the study: the database does."""
+    """Job of a driver. Its status SUCCEEDED does not tell the study's state, which is in the database."""
 
     def __init__(self, client: JobSubmissionClient, job_id: str, address: str) -> None:
         self._client = client
@@ -69,10 +70,10 @@ class RayJob:
         self._address = address
 
     def end(self) -> DriverEnd | None:
-        """How it ended; None while it runs.
+        """Return how the driver ended; None while it runs.
 
         Raises:
-            DriverFailedError: the cluster does not answer.
+                DriverFailedError: the cluster does not answer.
         """
         try:
             info: JobDetails = self._client.get_job_info(self.job_id)

@@ -10,15 +10,15 @@ from gatefront.spaces.errors import GatefrontError
 
 
 class NotRunningError(GatefrontError, RuntimeError):
-    """What was asked needs a running driver, and there is none."""
+    """Error for a request that needs a running driver if there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartOptions(StudyOverrides):
     """Options of `gatefront start`.
 
-    ``hours`` caps this driver session. ``earlier`` names a study to go on from. ``force`` starts although the doctor's
-    checks of the data fail.
+    ``hours`` limits this session of the driver. ``earlier`` names a study for a warm start. ``force`` starts although
+    the doctor's checks of the data fail.
     """
 
     hours: float | None = None
@@ -27,14 +27,14 @@ class StartOptions(StudyOverrides):
 
 
 class StudyControl(Protocol):
-    """Starts drivers and amends studies. Every change leaves a line with ``actor`` among the study's events.
+    """Control that starts drivers and amends studies. Every change records an event with its ``actor``.
 
-    Each method raises `StudyNotFoundError` for a study that is not there, and `GatefrontError` with a way out for
-    what cannot be. None waits for training.
+    Each method raises `StudyNotFoundError` for a study that does not exist, and `GatefrontError` with a hint for a
+    change that is not possible. No method waits for training.
     """
 
     def examine(self, text: str, options: StartOptions) -> Iterator[Check]:
-        """The doctor's checks of a study file, each as soon as it is known."""
+        """Yield the doctor's checks of a study file, each as soon as it is known."""
         ...
 
     def start(self, text: str, options: StartOptions, *, actor: str) -> str:
@@ -42,25 +42,25 @@ class StudyControl(Protocol):
         ...
 
     def resume(self, study: str, *, workers: int | None = None, hours: float | None = None, actor: str) -> None:
-        """Start a driver that goes on with the study. `StudyBusyError` if one is alive."""
+        """Start a driver that resumes the study. Raise `StudyBusyError` if one is alive."""
         ...
 
     def stop(self, study: str, *, actor: str) -> None:
-        """Ask the driver to stop after the current epochs. `NotRunningError` if none is alive."""
+        """Ask the driver to stop after the current epochs. Raise `NotRunningError` if none is alive."""
         ...
 
     def extend(self, study: str, more: int, *, actor: str) -> bool:
-        """Ask for more trials; True if a driver is alive to take them up."""
+        """Raise the number of trials. Return True if a driver is alive to run them."""
         ...
 
     def set_hours(self, study: str, hours: float | None, *, actor: str) -> None:
-        """Change the cap on the hours of the running driver's session; None takes it away. `NotRunningError`."""
+        """Change the limit of the running driver's session; None removes it. Raise `NotRunningError` without one."""
         ...
 
     def void(self, study: str, number: int, reason: str, *, actor: str) -> None:
-        """Take a finished trial out of front, best, bundles and sampling."""
+        """Exclude a finished trial from front, best, bundles and sampling."""
         ...
 
     def unvoid(self, study: str, number: int, *, actor: str) -> None:
-        """Take an earlier void back."""
+        """Undo an earlier void."""
         ...

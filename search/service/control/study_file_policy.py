@@ -1,4 +1,4 @@
-"""StudyFilePolicy: what a study file that came over the network may ask for."""
+"""StudyFilePolicy: the limits of a study file that came over the network."""
 
 import math
 from collections.abc import Iterator
@@ -18,20 +18,20 @@ _MOST = 2**31 - 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyFilePolicy:
-    """Who may write a study file may run what it imports, and read what it names: the owner says how far that goes.
+    """Limits of study files. Their author may run the code they import and read the files they name.
 
-    By default a file names registered data sets and backbones only. ``data_roots`` are the folders that ``data.root``
-    and ``network.weights`` must lie in.
+    The owner of the service sets these limits. By default a file may only name registered data sets and backbones.
+    ``data_roots`` are the folders that must contain ``data.root`` and ``network.weights``.
     """
 
     allow_imports: bool = False
     data_roots: tuple[Path, ...] = ()
 
     def check(self, text: str) -> StudyConfig:
-        """The study that the text describes.
+        """Return the study that the text describes.
 
         Raises:
-            StudyFileError: it breaks a rule of study files, or asks for more than the owner allows.
+                StudyFileError: it breaks a rule of study files, or asks for more than the owner allows.
         """
         if len(text.encode(errors="replace")) > MAX_STUDY_FILE_BYTES:
             raise StudyFileError(f"the study file has more than {MAX_STUDY_FILE_BYTES} bytes.")
@@ -53,7 +53,7 @@ class StudyFilePolicy:
 
     def _require_allowed(self, key: str, path: str) -> None:
         if "\0" not in path:
-            # Symbolic links are followed first: what counts is where the files really lie.
+            # Symbolic links are followed first, because the real location of the files counts.
             found = Path(path).resolve()
             if any(found.is_relative_to(root.resolve()) for root in self.data_roots):
                 return
@@ -77,7 +77,7 @@ def _require_storable(config: StudyConfig) -> None:
 
 
 def require_options(options: StartOptions) -> None:
-    """Raises :class:`StudyFileError` for numbers that no study can have."""
+    """Raise :class:`StudyFileError` for numbers that no study can have."""
     for name, value in asdict(options).items():
         if name in ("trials", "workers") and value is not None and not 1 <= value <= _MOST:
             raise StudyFileError(f"{name} must be from 1 to {_MOST}, found {value}.")

@@ -24,10 +24,10 @@ _MOST_TRIES = 3
 
 
 class StudySupervisor:
-    """Looks every few seconds, from a thread, for the length of a ``with`` block.
+    """Thread that resumes lost studies every few seconds, for the length of a ``with`` block.
 
-    A study that a person stopped, or asked to stop, is left alone, as is one that somebody drives from a command line.
-    One whose drivers are lost again and again without a further finished trial is given up.
+    It ignores a study that a person stopped or asked to stop, or that was started from a command line. After three
+    drivers in a row were lost without a further finished trial, it no longer resumes the study.
     """
 
     def __init__(self, url: str, control: StudyControl, *, seconds: float = _LOOK_S) -> None:
@@ -45,11 +45,11 @@ class StudySupervisor:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        # Not joined: it may be waiting for a driver, which outlives the service anyway.
+        # The thread is not joined. It may be waiting for a driver, which outlives the service anyway.
         self._ended.set()
 
     def look(self) -> None:
-        """Resume what is lost now."""
+        """Resume the studies that are lost now."""
         engine, _ = open_store(self._url)
         try:
             with Session(engine) as session:
@@ -92,12 +92,15 @@ def _lost_studies(session: Session) -> list[StudyRow]:
         StudyRow.is_kept.is_(True), StudyRow.stop_requested.is_(False), StudyRow.state.in_(DRIVEN_STATES)
     )
     now = database_time(session)
-    # Without a driver it has only just been created.
+    # A study without a driver has only just been created.
     return [row for row in session.scalars(asked) if row.driver is not None and not holds(row, now)]
 
 
 def _hours_left(row: StudyRow) -> float | None:
-    """What is left of the cap on the lost session; its driver is taken to have lived until its last heartbeat."""
+    """Return the hours left of the lost session's limit; None without a limit.
+
+    The session is assumed to have lasted until the driver's last heartbeat.
+    """
     if row.max_hours is None or row.driver_since is None or row.heartbeat_at is None:
         return None
     spent_h = (row.heartbeat_at - row.driver_since).total_seconds() / 3600

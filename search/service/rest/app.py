@@ -17,9 +17,9 @@ from gatefront.search.snapshots.reader import StudyReader
 
 
 def create_rest(reader: StudyReader, control: StudyControl, jobs: BundleJobs) -> FastAPI:
-    """Routes under ``/api/v1``, ``/metrics`` and ``/healthz``; what they are is said by ``/api/v1/openapi.json``.
+    """Create the routes under ``/api/v1``, ``/metrics`` and ``/healthz``. ``/api/v1/openapi.json`` describes them.
 
-    Who may ask is decided by :class:`~gatefront.search.service.rest.auth.middleware.AccessGate` in front of it.
+    The :class:`~gatefront.search.service.rest.auth.middleware.AccessMiddleware` in front decides who may use them.
     """
     app = FastAPI(
         title="gatefront",

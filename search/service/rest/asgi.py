@@ -1,10 +1,10 @@
-"""The address of the HTTP interface, the types of ASGI, and a request body that is read no further than allowed."""
+"""Address of the HTTP interface, types of ASGI, and a reader of request bodies with a limit."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 PREFIX = "/api/v1"
-"""Where the HTTP interface lies."""
+"""Path of the HTTP interface."""
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -14,11 +14,11 @@ Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class BodyTooLargeError(Exception):
-    """A client sent more than it may. Ends the request; no client is told more."""
+    """Error for a request body over the limit. It ends the request, and the client learns nothing more."""
 
 
 def header(scope: Scope, name: bytes) -> str | None:
-    """The first header of that name, which is in small letters."""
+    """Return the first header of that name, which must be in lower case; None if there is none."""
     for key, value in scope["headers"]:
         if key == name:
             return bytes(value).decode("latin-1")
@@ -26,7 +26,7 @@ def header(scope: Scope, name: bytes) -> str | None:
 
 
 async def read_body(receive: Receive, most_bytes: int) -> bytes:
-    """The whole body; :class:`BodyTooLargeError` as soon as it is longer, so that no more than that is ever kept."""
+    """Read the whole body. Raise :class:`BodyTooLargeError` as soon as it exceeds the limit, so no more is kept."""
     parts: list[bytes] = []
     size = 0
     while True:
@@ -41,7 +41,7 @@ async def read_body(receive: Receive, most_bytes: int) -> bytes:
 
 
 def replay(body: bytes, receive: Receive) -> Receive:
-    """The body that was read already, then whatever comes."""
+    """Return a ``Receive`` that yields the body that was read already, then further messages."""
     is_first = True
 
     async def read() -> Message:

@@ -15,7 +15,7 @@ from gatefront.search.service.rest.asgi import Asgi, Message, Receive, Scope, Se
 _MOST_BYTES = 64 * 1024 * 1024
 _FRESH_S = 0.25
 _NUM_LOCKS = 64
-# Threads take turns of milliseconds at Python's lock: with many of them, whoever only wants kept bytes waits for all.
+# Threads share Python's lock in turns of milliseconds. Many of them would delay requests for cached bytes.
 _NUM_MAKERS = 3
 
 Make = Callable[[], BaseModel | bytes]
@@ -23,7 +23,7 @@ Make = Callable[[], BaseModel | bytes]
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The bytes that were sent, of which revision, and until when nobody needs to ask whether that has changed."""
+    """Cached bytes, their revision, and the time until which the revision is not checked again."""
 
     revision: str
     content: bytes
@@ -35,10 +35,11 @@ class Kept:
 
 
 class ResponseCache:
-    """The latest replies, as the bytes they were. Thread-safe.
+    """Cache of the latest responses as bytes. Thread-safe.
 
-    A study is looked at for changes four times a second, however many ask; :meth:`forget` is for what is changed here,
-    so that everybody reads what he has changed. One thread makes a reply, others that want it wait for that one.
+    It checks a study for changes at most four times a second, however many requests come. :meth:`forget` is called for
+    changes made here, so that their authors read them at once. One thread makes a response, and others that need the
+    same one wait for it.
     """
 
     def __init__(self, *, most_bytes: int = _MOST_BYTES, clock: Callable[[], float] = time.monotonic) -> None:
@@ -54,7 +55,7 @@ class ResponseCache:
     async def reply(
         self, request: Request, revision: Callable[[], str], make: Make, *, media_type: str = "application/json"
     ) -> Response:
-        """The reply to this address: made anew only if the revision has changed, not sent if the client has it."""
+        """Return the response to this request. Remake it if the revision has changed; send 304 if the client has it."""
         address = f"{request.url.path}?{request.url.query}"
         kept = self._find(address)
         if kept is None or self._clock() > kept.fresh_until:
@@ -65,7 +66,7 @@ class ResponseCache:
         return Response(kept.content, media_type=media_type, headers=headers)
 
     def forget(self) -> None:
-        """Something was changed: look again before the next reply."""
+        """Drop all responses after a change, so that the next request reads it."""
         with self._lock:
             self._num_changes += 1
             self._kept.clear()
@@ -78,7 +79,7 @@ class ResponseCache:
                 return kept
             with self._lock:
                 before = self._num_changes
-            # Read before the reply is: what changes between the two is seen the next time.
+            # The revision is read before the response is made, so the next check sees a change in between.
             current = revision()
             content = kept.content if kept is not None and kept.revision == current else _bytes(make())
             renewed = Kept(current, content, self._clock() + _FRESH_S)
@@ -101,7 +102,7 @@ class ResponseCache:
 
 
 class ForgetAfterChanges:
-    """ASGI middleware: once a request that may have changed something is done, replies are looked at anew."""
+    """ASGI middleware that empties the cache of responses after each request that may have changed something."""
 
     def __init__(self, app: Asgi, replies: ResponseCache) -> None:
         self._app = app
@@ -113,7 +114,7 @@ class ForgetAfterChanges:
             return
 
         async def forget_first(message: Message) -> None:
-            # Before the answer is heard: who hears it may ask at once.
+            # The cache is emptied before the response is sent, as the client may send its next request at once.
             self._replies.forget()
             await send(message)
 

@@ -1,1 +1,1 @@
-"""Views of a study that are updated instead of read anew."""
+"""Cached views of a study that are updated instead of read anew."""

@@ -1,4 +1,4 @@
-"""FrontMembershipCache: where every point of a study stands, updated at the cost of what is near the front."""
+"""FrontMembershipCache: the front status of every point of a study, updated only near the front."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
@@ -10,10 +10,10 @@ from gatefront.spaces.budgets.budgets import Budgets
 
 
 class FrontMembershipCache:
-    """The same as `gatefront.search.snapshots.front_membership.places` of all points.
+    """Cached result of `gatefront.search.snapshots.front_membership.places` for all points.
 
-    A point that was measured once and is dominated by another such one is on no front and decides of no other point's
-    place. So only the few that are left, and those that were repeated, are compared with what is new.
+    A point without replicates that another such point dominates is on no front. It does not affect any other point's
+    status either. So only the few remaining points, and those with replicates, are compared with new ones.
     """
 
     def __init__(self) -> None:
@@ -23,9 +23,9 @@ class FrontMembershipCache:
         self._budgets: Budgets | None = None
 
     def update(self, facts: StudyRows, changed: Collection[Key]) -> set[Key]:
-        """The keys of all points that may have another place than at the last time, or none any more.
+        """Update the cache. Return the keys of points whose status may have changed or that are gone.
 
-        ``changed`` are the keys of those whose value, latency or presence may differ.
+        ``changed`` are the keys of points whose value, latency or presence may differ.
         """
         repeated, budgets = _repeated(facts), budgets_of(facts)
         has_only_grown = (
@@ -52,7 +52,7 @@ class FrontMembershipCache:
 
 
 def _repeated(facts: StudyRows) -> set[Key]:
-    """The replicates' points and those that they repeat."""
+    """Return the replicates' points and those that they repeat."""
     if not facts.confirms:
         return set()
     trials = facts.confirms.keys() | facts.confirms.values()

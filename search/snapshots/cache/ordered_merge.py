@@ -1,4 +1,4 @@
-"""ordered_merge: a dictionary that stays in the order of its keys while others come."""
+"""ordered_merge: an update that keeps a dictionary in the order of its keys."""
 
 from collections.abc import Mapping
 from typing import TypeVar
@@ -8,9 +8,10 @@ Value = TypeVar("Value")
 
 
 def ordered_merge(kept: dict[Key, Value], further: Mapping[Key, Value]) -> dict[Key, Value]:
-    """``kept``, which is in order, with the ``further`` entries in place of those of equal key; it may be changed.
+    """Merge ``further`` entries into ``kept``, which is in order, and return the result in order.
 
-    Sorted only where it must be: what comes is mostly the newest.
+    Entries of equal key are replaced. ``kept`` may be changed. The result is only sorted if necessary, because most new
+    entries have the highest keys.
     """
     last = next(reversed(kept), None)
     new = sorted(key for key in further if key not in kept)

@@ -1,4 +1,4 @@
-"""StudyRowsCache: a study's facts in memory, brought up to date by reading only the trials that changed."""
+"""StudyRowsCache: a study's rows in memory, updated by reading only the trials that changed."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -25,7 +25,7 @@ _UNFINISHED = (TrialState.QUEUED, TrialState.RUNNING)
 
 
 class StudyRowsCache:
-    """What was read of a study, by trial, and the marks by which the next read tells what changed since."""
+    """Rows of a study by trial, and the marks by which the next read finds changes."""
 
     def __init__(self) -> None:
         self.trials: dict[int, RawTrial] = {}
@@ -38,7 +38,7 @@ class StudyRowsCache:
         self._keys: dict[int, set[Key]] = {}
 
     def update(self, session: Session, row: StudyRow) -> tuple[StudyRows, set[Key]]:
-        """The study as it is now, and the keys of all points that may differ from the last time, also gone ones."""
+        """Return the study as it is now, and the keys of all points that may have changed or are gone."""
         marks = read_marks(session, row.name)
         changed = {marked_number(mark) for mark in marks - self._marks} | self._open
         read = read_facts(session, row, changed if len(changed) <= _MOST_NAMED else None)
@@ -49,9 +49,9 @@ class StudyRowsCache:
         return self._facts(read), gone | {key for number in changed for key in self._keys[number]}
 
     def _may_change(self, number: int) -> bool:
-        """Whether a trial may change while its mark stays, or its epochs are counted: then each read has to name it.
+        """Return whether each read has to include this trial, as it may change while its mark stays the same.
 
-        It is under way, or it ended without a word of what it took.
+        Such a trial is unfinished, or it ended without recorded seconds, so its epochs are counted.
         """
         trial = self.trials[number]
         return trial.state in _UNFINISHED or (trial.seconds is None and trial.epoch > 0)

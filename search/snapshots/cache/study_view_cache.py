@@ -1,4 +1,4 @@
-"""StudyViewCache: one study's page in memory, brought up to date at the cost of what changed."""
+"""StudyViewCache: one study's page in memory, updated at the cost of what changed."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -29,7 +29,7 @@ from gatefront.search.storage.tables.schema import StudyRow
 
 
 class StudyViewCache:
-    """Result of `gatefront.search.snapshots.study_view.study_view`, kept. Requests at once share one read."""
+    """Cached result of `gatefront.search.snapshots.study_view.study_view`. Simultaneous requests share one read."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -40,11 +40,11 @@ class StudyViewCache:
         self._view: StudyView | None = None
 
     def view(self, session: Session, row: StudyRow, now: datetime) -> StudyView:
-        """The page as this transaction sees it; ``row`` is the study's, of the same transaction."""
+        """Return the page as this transaction sees it. ``row`` is the study's row of the same transaction."""
         with self._lock:
             if self._view is None or self._view.revision != revision(row, now):
                 self._view = self._updated(session, row, now)
-            # The heartbeat alone raises no revision.
+            # A heartbeat alone does not change the revision.
             summary = replace(self._view.summary, heartbeat_at=row.heartbeat_at)
             return replace(self._view, summary=summary)
 
@@ -59,7 +59,7 @@ class StudyViewCache:
         return assembled_view(facts, points, self._hypervolume.points, now)
 
     def _draw(self, facts: StudyRows, state: StudyState, moved: set[Key]) -> None:
-        """Renew the points that moved; a derived one is there as long as it counts."""
+        """Renew the points that moved. Remove derived points that no longer count."""
         trials, places = self._facts.trials, self._places.found
         points = {
             key: trial_point(trials[key[0]], key, facts, state, places)
@@ -73,7 +73,7 @@ class StudyViewCache:
     def _grow(
         self, frame: ReferenceFrame | None, before: list[TrialPoint], after: list[TrialPoint], points: ViewPoints
     ) -> None:
-        """Add what is new to the hypervolume; from the start where an earlier part of its history is another now."""
+        """Add new points to the hypervolume. Start it anew if an earlier part of its history changed."""
         counted, count = _counted(before), _counted(after)
         new = [point for key, point in count.items() if key not in counted]
         is_same = all(key in count and _worth(count[key]) == _worth(point) for key, point in counted.items())

@@ -1,4 +1,4 @@
-"""TrialCache: what was read of the trials that are looked at, kept while they do not change."""
+"""TrialCache: details of recently read trials, kept while they do not change."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -14,7 +14,7 @@ Key = tuple[str, datetime, int]
 
 
 class TrialCache:
-    """The latest :class:`TrialDetail` of some trials. The parts of a page ask for the same one. Thread-safe."""
+    """Cache of the latest :class:`TrialDetail` of some trials, which the parts of a page share. Thread-safe."""
 
     def __init__(self, most_trials: int = _MOST_TRIALS) -> None:
         self._most_trials = most_trials

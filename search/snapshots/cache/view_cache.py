@@ -1,4 +1,4 @@
-"""StudyViewCaches: pages of the studies that are looked at, and every study's line in the list, in memory."""
+"""StudyViewCaches: cached pages of recently read studies, and every study's summary."""
 
 from collections import OrderedDict
 from dataclasses import replace
@@ -17,7 +17,7 @@ _MOST_PAGES = 12
 
 
 class StudyViewCaches:
-    """Of a database with more studies than this keeps pages of, those looked at last stay; all lines do."""
+    """Caches of all studies of a database. Only the most recently used pages are kept, but all summaries."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -25,7 +25,7 @@ class StudyViewCaches:
         self._lines: dict[tuple[str, datetime], tuple[str, StudySummary]] = {}
 
     def view(self, session: Session, row: StudyRow, now: datetime) -> StudyView:
-        """A study's page as the transaction of ``session`` sees it."""
+        """Return a study's page as the transaction of ``session`` sees it."""
         # A study that was deleted and started anew under its name is another one.
         key = (row.name, row.created_at)
         with self._lock:
@@ -38,7 +38,7 @@ class StudyViewCaches:
         return view
 
     def summary(self, session: Session, row: StudyRow, now: datetime) -> StudySummary:
-        """A study's line in the list; its page is read only if anything changed."""
+        """Return a study's summary. Its page is read only if anything changed."""
         known, summary = self._lines.get((row.name, row.created_at), ("", None))
         if summary is None or known != revision(row, now):
             return self.view(session, row, now).summary

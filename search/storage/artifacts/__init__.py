@@ -1,4 +1,4 @@
-"""What a study keeps on the disk, what of that may go, and taking it away."""
+"""Files of a study on the disk: paths, retention and garbage collection."""
 
 from gatefront.search.storage.artifacts.disk_usage import DiskUse, disk_use
 from gatefront.search.storage.artifacts.garbage_collection import Garbage, collect_garbage, find_garbage

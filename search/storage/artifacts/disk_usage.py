@@ -1,4 +1,4 @@
-"""DiskUse: how many bytes a study takes, and for what."""
+"""DiskUse: the bytes that a study takes, by kind of file."""
 
 import os
 import shutil
@@ -12,9 +12,9 @@ from gatefront.search.storage.artifacts.paths import StudyFolders
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiskUse:
-    """Bytes under the study's own folder, without the cache that studies share; and what its disk has ``free``.
+    """Bytes under the study's own folder, without the shared cache, and the ``free`` bytes of its disk.
 
-    ``quota`` None: the study may fill the disk.
+    ``quota`` None means that the study may fill the disk.
     """
 
     networks: int
@@ -29,7 +29,7 @@ class DiskUse:
 
 
 def disk_use(folders: StudyFolders, quota: int | None = None) -> DiskUse:
-    """Look at every file of the study: some milliseconds per hundred trials."""
+    """Measure every file of the study. This takes some milliseconds per hundred trials."""
     found: Counter[FileKind] = Counter()
     for file in trial_files(folders):
         found[file.kind] += file.num_bytes
@@ -44,15 +44,15 @@ def disk_use(folders: StudyFolders, quota: int | None = None) -> DiskUse:
 
 
 def free_bytes(folder: Path) -> int:
-    """What the folder's disk has left; of the first one above it that is there."""
+    """Return the free bytes of the folder's disk. If the folder does not exist, the nearest existing parent counts."""
     existing = next(place for place in (folder, *folder.parents) if place.exists())
     return shutil.disk_usage(existing).free
 
 
 def folder_bytes(folder: Path) -> int:
-    """The sizes of all files under ``folder``; 0 where there is none. Links are not followed.
+    """Return the total size of all files under ``folder``; 0 if it does not exist. Links are not followed.
 
-    A file that goes away meanwhile, as a running trial's checkpoints do, counts as nothing.
+    A file that is deleted meanwhile, like a running trial's checkpoint, counts as 0.
     """
     total = 0
     waiting = [folder]

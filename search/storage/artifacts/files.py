@@ -1,4 +1,4 @@
-"""The files of a study's trials, and what each is for."""
+"""The files of a study's trials, with the kind of each."""
 
 import re
 from collections.abc import Iterator
@@ -10,13 +10,13 @@ from gatefront.search.results.confirmation import Key
 from gatefront.search.storage.artifacts.paths import StudyFolders
 
 _NETWORK = re.compile(r"network\.pt|derived-(\d+)\.pt")
-# Beside checkpoints, also of LOMT's sparse networks: what the second phase starts from, finished derived points, and
-# what a killed worker left half.
+# Resume points are checkpoints, also of LOMT's sparse networks, the network from which the second phase starts,
+# finished derived points, and partial files of a killed worker.
 _RESUME = re.compile(r"(?:checkpoint|sparse-.+)-\d+-[0-9a-f]+\.pt|learned\.pt|derived-\d+\.json|\..*\.(?:pt|json)-\w+")
 
 
 class FileKind(StrEnum):
-    """NETWORK: a point's trained network. RESUME_POINT: what an interrupted trial goes on from."""
+    """Kind of a file. NETWORK is a point's trained network. RESUME_POINT lets an interrupted trial resume."""
 
     NETWORK = "network"
     RESUME_POINT = "resume point"
@@ -25,7 +25,10 @@ class FileKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialFile:
-    """``key`` is the trial's number and the point that a network is of: 0 is the trial's own, derived ones from 1."""
+    """File of a trial. ``key`` is the trial's number and the index of the network's point.
+
+    Index 0 is the trial's own point, and derived ones count from 1.
+    """
 
     path: Path
     kind: FileKind
@@ -34,7 +37,7 @@ class TrialFile:
 
 
 def trial_files(folders: StudyFolders) -> Iterator[TrialFile]:
-    """Every file of every trial, in order of the trials."""
+    """Yield every file of every trial, in order of the trials."""
     trials = folders.trial(0).parent
     if not trials.is_dir():
         return
@@ -44,7 +47,7 @@ def trial_files(folders: StudyFolders) -> Iterator[TrialFile]:
 
 
 def files_of_trial(folders: StudyFolders, number: int) -> Iterator[TrialFile]:
-    """One trial's files; none if it has not begun. A file that goes away meanwhile is passed over."""
+    """Yield one trial's files; none if it has not begun. Skip files that are deleted meanwhile."""
     folder = folders.trial(number)
     if not folder.is_dir():
         return

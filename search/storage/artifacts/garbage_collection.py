@@ -30,10 +30,11 @@ class Garbage:
 def find_garbage(
     folders: StudyFolders, view: StudyView, *, networks: bool, later_studies: Iterable[str] = (), repeated: int = 0
 ) -> Garbage:
-    """Return the files that retention does not keep; with ``networks`` also networks far from the front.
+    """Return the files that retention does not keep. With ``networks`` include networks far from the front.
 
-    ``repeated`` is how many trials the study repeats at its end, which the front may lose by that. ``later_studies``
-    started from this one: their trials may go on from any network of it, so all stay.
+    ``repeated`` is the number of trials that the study repeats at its end, which the front may thereby lose.
+    ``later_studies`` are those with a warm start from this one. If there are any, all networks stay, because their
+    trials may start from any of them.
     """
     files = list(trial_files(folders))
     going = list(spent_files(files, {point.number: point.state for point in view.trials}))
@@ -43,7 +44,7 @@ def find_garbage(
 
 
 def collect_garbage(garbage: Garbage) -> Garbage:
-    """Remove the files, and return those that could be removed."""
+    """Remove the files. Return those that could be removed."""
     gone = []
     for file in garbage.files:
         try:

@@ -1,4 +1,4 @@
-"""The rule by which files go: what nobody can need any more, and networks far from the front."""
+"""Retention rule: removable are files that nobody can need any more, and networks far from the front."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
@@ -15,9 +15,9 @@ _NEVER_PULLED = (TrialState.FAILED, TrialState.STOPPED_EARLY)
 
 
 def spent_files(files: Iterable[TrialFile], states: Mapping[int, TrialState]) -> Iterator[TrialFile]:
-    """What is of no use to anybody: the resume points of ended trials, and networks of those that ended badly.
+    """Yield useless files: resume points of ended trials, and networks of failed or stopped ones.
 
-    A void trial keeps its networks, as a void can be taken back.
+    A void trial keeps its networks, as a void can be undone.
     """
     for file in files:
         state = states.get(file.key[0])
@@ -27,9 +27,9 @@ def spent_files(files: Iterable[TrialFile], states: Mapping[int, TrialState]) ->
 
 
 def distant_networks(files: Iterable[TrialFile], view: StudyView, *, repeated: int = 0) -> Iterator[TrialFile]:
-    """Networks of complete trials that are far from the front, and of seeds that only confirm.
+    """Yield networks of complete trials that are far from the front, and of replicates.
 
-    ``repeated``: so many trials may still fall when they are repeated, beside those that are declared void.
+    ``repeated`` is the number of trials that replicates may still move off the front, in addition to voided ones.
     """
     kept = kept_networks(view, spare=_SPARE_TRIALS + repeated)
     complete = {point.number for point in view.trials if point.state is TrialState.COMPLETE}
@@ -39,11 +39,11 @@ def distant_networks(files: Iterable[TrialFile], view: StudyView, *, repeated: i
 
 
 def kept_networks(view: StudyView, *, spare: int = _SPARE_TRIALS) -> Set[Key]:
-    """The points whose networks stay: the front, the best, what was confirmed, and what may come to the front yet.
+    """Return the points whose networks stay: the front, the best, repeated ones, and possible later front points.
 
-    Those are all points that would be on the front without some ``spare`` trials: whichever so many are declared void,
-    or fall when they are repeated, what takes their place can be pulled. Latency counts as a cost where it was
-    measured, so that the best under any latency budget stays, too.
+    The last are all points that would be on the front without some ``spare`` trials. If that many are declared void, or
+    lose rank when they are repeated, the points that replace them can be pulled. Latency counts as a cost if it was
+    measured, so the best point under any latency budget stays too.
     """
     points = [point for point in view.all_points if point.state is TrialState.COMPLETE and point.flops is not None]
     kept = {_key(point) for point in points if point.on_front or point.confirmation is not None}
@@ -55,7 +55,7 @@ def kept_networks(view: StudyView, *, spare: int = _SPARE_TRIALS) -> Set[Key]:
 
 
 def _near_the_front(points: Sequence[TrialPoint], spare: int) -> Iterator[TrialPoint]:
-    """Those that are dominated by points of at most ``spare`` other trials, and by none of their own."""
+    """Yield points that are dominated by points of at most ``spare`` other trials and by none of their own trial."""
     has_latency = all(point.latency_ms is not None for point in points)
     costs = np.array([_costs(point, has_latency=has_latency) for point in points])
     numbers = np.array([point.number for point in points])
@@ -66,7 +66,7 @@ def _near_the_front(points: Sequence[TrialPoint], spare: int) -> Iterator[TrialP
 
 
 def _costs(point: TrialPoint, *, has_latency: bool) -> list[float]:
-    """Lower is better in each."""
+    """Return the point's objectives as costs, where lower is better."""
     costs = [-(point.expected_delta_mtl or 0.0), float(point.flops or 0)]
     return [*costs, point.latency_ms or 0.0] if has_latency else costs
 

@@ -1,4 +1,4 @@
-"""The log of one trial, beside its checkpoint: what its workers said, over all attempts."""
+"""Log of one trial beside its checkpoint: the messages of its workers over all attempts."""
 
 import logging
 from collections.abc import Iterator
@@ -8,13 +8,13 @@ from pathlib import Path
 _NAME = "worker.log"
 _FAILURE = "failure.txt"
 _LAYERS = ("gatefront.spaces", "gatefront.trainer", "gatefront.search")
-# A pathological trial may log without end; what it said last is what a person wants.
+# A broken trial may log without end, and its last messages matter most.
 _MOST_BYTES = 1 << 20
 
 
 @contextmanager
 def worker_log(work_dir: Path) -> Iterator[None]:
-    """For the length of the block, this process's lines from INFO on are kept in ``work_dir``."""
+    """Write this process's messages from INFO up to a log in ``work_dir`` for the length of the block."""
     path = work_dir / _NAME
     if path.exists() and path.stat().st_size > _MOST_BYTES:
         path.unlink()
@@ -24,7 +24,7 @@ def worker_log(work_dir: Path) -> Iterator[None]:
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         if logging.lastResort is not None and not logger.hasHandlers():
-            # Warnings go on to standard error, where they went without a log of our own.
+            # Warnings also reach standard error, as they do without our log.
             logger.addHandler(logging.lastResort)
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
@@ -35,12 +35,12 @@ def worker_log(work_dir: Path) -> Iterator[None]:
             logger.removeHandler(handler)
             logger.setLevel(level)
         with suppress(OSError):
-            # A full disk takes the last lines; the trial says itself that it is full.
+            # On a full disk the last lines are lost, and the trial itself reports the full disk.
             handler.close()
 
 
 class _TrialLog(logging.FileHandler):
-    """A file that a full disk keeps from being made must not end who says something."""
+    """Log file whose write errors, such as a full disk, do not end the trial."""
 
     def emit(self, record: logging.LogRecord) -> None:
         with suppress(OSError):
@@ -48,15 +48,15 @@ class _TrialLog(logging.FileHandler):
 
 
 def keep_failure(work_dir: Path, text: str) -> None:
-    """Keep the traceback of the trial's last failure, if the disk has room for it."""
+    """Store the traceback of the trial's last failure, if the disk has room for it."""
     with suppress(OSError):
         (work_dir / _FAILURE).write_text(text, encoding="utf-8")
 
 
 def log_tail(work_dir: Path, max_bytes: int = 16_384) -> str:
-    """The last whole lines of the trial's log, then the traceback of its last failure; empty where there is neither.
+    """Return the last whole lines of the trial's log and of its last failure's traceback; empty without either.
 
-    Only the end of each file is read. A folder that this machine does not see is as good as an empty one.
+    Only the end of each file is read. A folder that this machine does not see counts as empty.
     """
     parts = [_end_of(work_dir / name, max_bytes) for name in (_NAME, _FAILURE)]
     return "\n".join(part for part in parts if part)

@@ -1,4 +1,4 @@
-"""From a database URL to an engine: WAL and waiting for SQLite, checked connections for everything else."""
+"""Engines for database URLs: WAL and lock waits for SQLite, checked connections for all others."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from gatefront.search.storage.database.optuna_storage import SqliteStorage, Stud
 # A reader may hold SQLite's lock for a moment; 5 s, the default, was seen to fail beside a dashboard.
 _SQLITE_PATIENCE_S = 30
 _POOL_RECYCLE_S = 300
-# Without them a server that is cut off from the network, rather than stopped, is waited for by the quarter of an hour.
+# Without these limits a driver waits a quarter of an hour for a server that is cut off rather than stopped.
 _POSTGRES_LIMITS = {
     "connect_timeout": 10,
     "keepalives_idle": 10,
@@ -23,7 +23,7 @@ _POSTGRES_LIMITS = {
 
 
 def open_engine(url: str) -> sa.Engine:
-    """A read-write engine. Creates the folder of a SQLite file; raises :class:`StoreError` for a malformed URL."""
+    """Open a read-write engine. Create the folder of a SQLite file. Raise :class:`StoreError` for a malformed URL."""
     parsed = _parse(url)
     if parsed.get_backend_name() != "sqlite":
         return sa.create_engine(parsed, **_server_settings(parsed))
@@ -35,11 +35,11 @@ def open_engine(url: str) -> sa.Engine:
 
 
 def open_readonly_engine(url: str) -> sa.Engine:
-    """An engine for readers. SQLite is opened read-only, so a reader can neither create nor lock a study.
+    """Open an engine for readers. SQLite is opened read-only, so a reader can neither create nor lock a study.
 
     Raises:
-        NoDatabaseError: there is no such SQLite file yet.
-        StoreError: the URL is malformed.
+            NoDatabaseError: there is no such SQLite file yet.
+            StoreError: the URL is malformed.
     """
     parsed = _parse(url)
     if parsed.get_backend_name() != "sqlite":
@@ -59,7 +59,7 @@ def open_readonly_engine(url: str) -> sa.Engine:
 
 
 def open_optuna_storage(url: str, *, is_old: bool = False) -> StudyStorage:
-    """Optuna's own tables in the same database. With ``is_old`` they may be an earlier Optuna's, to be upgraded."""
+    """Open Optuna's tables in the same database. ``is_old`` allows those of an earlier Optuna, to be upgraded."""
     parsed = _parse(url)
     if parsed.get_backend_name() == "sqlite":
         settings: dict[str, Any] = {"connect_args": {"timeout": _SQLITE_PATIENCE_S}}
@@ -68,7 +68,7 @@ def open_optuna_storage(url: str, *, is_old: bool = False) -> StudyStorage:
 
 
 def unreachable(url: sa.URL, error: Exception) -> StoreError:
-    """The error for a database that does not answer; the password is left out."""
+    """Return the error for a database that does not answer, without the password."""
     reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
     return StoreError(
         f"the database {url.render_as_string(hide_password=True)} cannot be used: {reason}.",

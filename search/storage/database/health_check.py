@@ -1,4 +1,4 @@
-"""The condition of a study database: whose schema it has, what an upgrade would do, and whether it is whole."""
+"""Health of a study database: its schema versions, the steps of an upgrade, and its integrity."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -20,9 +20,9 @@ from gatefront.search.storage.tables.schema import Base, NetworkRow, StudyRow, T
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchemaVersion:
-    """Whose tables, the revision that they have and the one that this release wants, and the ``steps`` between.
+    """Version of one owner's tables: the ``current`` revision, this release's ``head``, and the ``steps`` between.
 
-    ``current`` None: there are none of these tables yet.
+    ``current`` None means that these tables do not exist yet.
     """
 
     owner: str
@@ -37,7 +37,7 @@ class SchemaVersion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchemaStatus:
-    """``problems`` is what is wrong beside an old schema, a sentence each."""
+    """Health of a database. ``problems`` are sentences on faults other than an old schema."""
 
     url: str
     dialect: str
@@ -47,16 +47,16 @@ class SchemaStatus:
 
     @property
     def is_well(self) -> bool:
-        """Nothing is to be done."""
+        """Return whether the database needs no upgrade and has no problems."""
         return not self.problems and all(schema.is_current for schema in self.schemas)
 
 
 def examine_database(url: str) -> SchemaStatus:
-    """Read the condition, and change nothing.
+    """Read the database's health without changing anything.
 
     Raises:
-        NoDatabaseError: there is no such SQLite file.
-        StoreError: the database cannot be reached, or a newer gatefront or Optuna wrote it.
+            NoDatabaseError: there is no such SQLite file.
+            StoreError: the database cannot be reached, or a newer gatefront or Optuna wrote it.
     """
     engine = open_readonly_engine(url)
     try:
@@ -81,10 +81,10 @@ def examine_database(url: str) -> SchemaStatus:
 
 
 def upgrade_database(url: str) -> SchemaStatus:
-    """Bring both schemas to this release's, making the database if it is not there; its condition afterwards.
+    """Upgrade both schemas to this release's, or create the database. Return its health afterwards.
 
     Raises:
-        StoreError: the database cannot be reached, or a newer gatefront or Optuna wrote it.
+            StoreError: the database cannot be reached, or a newer gatefront or Optuna wrote it.
     """
     with suppress(NoDatabaseError):
         examine_database(url)  # refuses what is newer, before anything is touched
@@ -124,7 +124,7 @@ def _version(owner: str, connection: sa.Connection, scripts: ScriptDirectory, ta
 
 
 def _damage(connection: sa.Connection) -> Iterator[str]:
-    """What SQLite finds wrong with its file. A server watches over its own."""
+    """Yield the faults that SQLite finds in its file. A server checks its own files."""
     if connection.dialect.name != "sqlite":
         return
     try:
@@ -145,7 +145,7 @@ def _missing_tables(connection: sa.Connection) -> Iterator[str]:
 
 
 def _disagreements(connection: sa.Connection) -> Iterator[str]:
-    """What our tables and Optuna's say of one trial cannot differ in whether there is such a trial."""
+    """Yield trials that Optuna's tables lack, and COMPLETE trials without a result."""
     proposed = (
         sa.select(STORED_TRIALS.c.trial_id)
         .join(STORED_STUDIES, STORED_STUDIES.c.study_id == STORED_TRIALS.c.study_id)

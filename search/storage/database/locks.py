@@ -1,4 +1,4 @@
-"""A lock that one process of this machine holds at a time."""
+"""Locks that one process at a time holds."""
 
 import fcntl
 import hashlib
@@ -13,9 +13,9 @@ import sqlalchemy as sa
 
 @contextmanager
 def host_lock(name: str) -> Iterator[None]:
-    """Wait until no other process of this user on this host is inside; one that dies lets go.
+    """Wait until no other process of this user on this host holds the lock. A process that dies releases it.
 
-    The lock is a file in the host's own temporary folder: a study's storage may be shared by several hosts.
+    The lock is a file in the host's own temporary folder, because several hosts may share a study's storage.
     """
     path = Path(tempfile.gettempdir()) / f"gatefront-{os.getuid()}-{name}.lock"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -32,10 +32,10 @@ _LOCK_KEY = 0x6761746566726F6F
 
 @contextmanager
 def initialization_lock(engine: sa.Engine) -> Iterator[None]:
-    """Wait until no other process opens this database; one that dies lets go.
+    """Wait until no other process opens this database. A process that dies releases the lock.
 
-    Optuna looks for its tables and then makes those it misses, so that of two that look at once one fails. A SQLite
-    file belongs to one host, and its own lock would keep out Optuna too.
+    Optuna creates the tables that it does not find, so one of two simultaneous processes would fail. For SQLite the
+    lock is a file, because the database belongs to one host and its own lock would exclude Optuna too.
     """
     if engine.dialect.name == "sqlite":
         path = Path(engine.url.database or "").resolve()

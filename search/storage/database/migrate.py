@@ -1,4 +1,4 @@
-"""Bringing our tables to this release's schema. Optuna keeps its own version in its own table of the same database."""
+"""Upgrades of our tables to this release's schema. Optuna stores its own version in a table of the same database."""
 
 from pathlib import Path
 from threading import Lock
@@ -13,11 +13,11 @@ from alembic.script import ScriptDirectory
 from gatefront.search.errors import StoreError
 from gatefront.search.storage.database.engine import open_engine, unreachable
 
-# Optuna owns `alembic_version`: sharing it stops Alembic with "Can't locate revision".
+# Optuna owns `alembic_version`. Sharing it stops Alembic with "Can't locate revision".
 VERSION_TABLE = "gatefront_schema_version"
 # Any number that no other program on the same database takes.
 _LOCK_KEY = 0x6761746566726F6E
-# Alembic puts the environment of an upgrade into its module, where all threads of a process find it.
+# Alembic stores the environment of an upgrade in its module, which all threads of a process share.
 _ONE_AT_A_TIME = Lock()
 
 
@@ -39,12 +39,12 @@ def upgrade_schema(engine: sa.Engine) -> None:
 
 
 def upgrade_older(reading: sa.Engine, url: str) -> None:
-    """Upgrade a database that holds our tables as an earlier release left them; ``reading`` need not be writable.
+    """Upgrade a database whose tables are an earlier release's. ``reading`` need not be writable.
 
-    Nothing happens where there are none of our tables yet, or they are up to date.
+    Do nothing if our tables do not exist yet or are up to date.
 
     Raises:
-        StoreError: it cannot be written, or a newer gatefront wrote it.
+            StoreError: it cannot be written, or a newer gatefront wrote it.
     """
     _, scripts = load_migrations()
     with reading.connect() as connection:
@@ -59,7 +59,7 @@ def upgrade_older(reading: sa.Engine, url: str) -> None:
 
 
 def load_migrations() -> tuple[Config, ScriptDirectory]:
-    """Every step from an empty database to this release's schema."""
+    """Load every step from an empty database to this release's schema."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     return config, ScriptDirectory.from_config(config)
@@ -77,9 +77,9 @@ def _refuse_newer(connection: sa.Connection, scripts: ScriptDirectory) -> None:
 
 
 def _wait_for_others(connection: sa.Connection) -> None:
-    """Until the end of the transaction no other process upgrades: drivers may start at once on a new database."""
+    """Lock out upgrades by other processes until the transaction ends. Several drivers may start on a new database."""
     if connection.dialect.name == "sqlite":
-        # Begun by us: the driver begins no transaction for the statements that make tables.
+        # SQLite's driver begins no transaction for statements that create tables.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     elif connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK_KEY)))

@@ -1,4 +1,4 @@
-"""Opening a database with both schemas in place."""
+"""Opening of a database with both schemas in place."""
 
 import optuna
 import sqlalchemy as sa
@@ -10,10 +10,10 @@ from gatefront.search.storage.database.optuna_storage import StudyStorage
 
 
 def open_store(url: str) -> tuple[sa.Engine, StudyStorage]:
-    """The database with both schemas in place: Optuna's first, as readers join its tables to ours.
+    """Open a database and create or upgrade both schemas, Optuna's first because readers join its tables to ours.
 
     Raises:
-        StoreError: the database cannot be reached or written.
+            StoreError: the database cannot be reached or written.
     """
     engine = open_engine(url)
     try:

@@ -1,4 +1,4 @@
-"""Optuna's tables in the study's database: with retries in outages, a guard for drivers and, for SQLite, with WAL."""
+"""Optuna's tables in the study's database: with retries in outages, a check of the lease, and WAL for SQLite."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,24 +14,27 @@ from gatefront.search.storage.optuna_internals import STORAGE_METHODS
 
 
 class StudyStorage(optuna.storages.RDBStorage):
-    """``RDBStorage`` that waits for its database. It rebuilds its engine when unpickled: what hangs on it does not."""
+    """``RDBStorage`` that waits for its database.
+
+    Unpickling rebuilds its engine, without the listeners that were attached to it.
+    """
 
     def __init__(self, url: str, engine_kwargs: dict[str, Any], *, skip_compatibility_check: bool = False) -> None:
         super().__init__(url, engine_kwargs=engine_kwargs, skip_compatibility_check=skip_compatibility_check)
         self.retry_policy: RetryPolicy = NO_RETRY
 
     def write_for(self, study: str, holder: str) -> None:
-        """From now on each write is refused with :class:`LeaseLostError` once the study is not the ``holder``'s."""
+        """Refuse each later write with :class:`LeaseLostError` if ``holder`` does not hold the study any more."""
 
         def check(connection: sa.Connection, _cursor: Any, _sql: str, _values: Any, context: Any, _many: bool) -> None:
             if context is not None and (context.isinsert or context.isupdate or context.isdelete):
                 require_holder(connection, study, holder)
 
-        # After the statement, as SQLite is locked from the first write on; the transaction is undone if this raises.
+        # The check follows the statement, as SQLite is locked from the first write on. An error undoes the transaction.
         sa.event.listen(self.engine, "after_cursor_execute", check)
 
     def set_trial_state_values(self, trial_id: int, state: OptunaState, values: Sequence[float] | None = None) -> bool:
-        """As Optuna's. A trial that is in this state already was told by a call whose answer was lost."""
+        """Store a trial's state and values. Return True if a call whose response was lost has stored them already."""
         try:
             return self.retry_policy(lambda: super(StudyStorage, self).set_trial_state_values(trial_id, state, values))
         except UpdateFinishedTrialError:
@@ -45,7 +48,7 @@ for _name in STORAGE_METHODS:
 
 
 class SqliteStorage(StudyStorage):
-    """A storage in a SQLite file, readable while it is written."""
+    """Storage in a SQLite file that can be read while it is written."""
 
     def __init__(self, url: str, engine_kwargs: dict[str, Any], *, skip_compatibility_check: bool = False) -> None:
         super().__init__(url, engine_kwargs, skip_compatibility_check=skip_compatibility_check)
@@ -61,7 +64,7 @@ class SqliteStorage(StudyStorage):
 
 
 def set_pragmas(connection: Any, _record: object) -> None:
-    """WAL: readers and the one writer do not wait for each other."""
+    """Set WAL, so that readers and the one writer do not wait for each other."""
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=NORMAL")

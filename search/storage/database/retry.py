@@ -1,4 +1,4 @@
-"""RetryPolicy with a database that does not answer: what a lost connection cut short is tried again, after pauses."""
+"""RetryPolicy: retries, after pauses, of calls that a database outage interrupted."""
 
 import functools
 import logging
@@ -21,10 +21,10 @@ Result = TypeVar("Result")
 Cls = TypeVar("Cls", bound=type)
 
 PATIENCE_S = 3600.0
-"""How long a driver waits for its database before it gives the study up to a later `resume`."""
+"""Seconds that a driver waits for its database before it ends and leaves the study to a later `resume`."""
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
-# The primary result codes of a file that is locked, unreadable or unwritable at the moment, a full disk's too.
+# Primary result codes of a file that is locked, unreadable or unwritable at the moment, or on a full disk.
 _SQLITE_OUTAGES = frozenset(
     (
         sqlite3.SQLITE_BUSY,
@@ -37,15 +37,15 @@ _SQLITE_OUTAGES = frozenset(
 )
 # Classes of PostgreSQL's states: connection, resources (a full disk, too), operator's intervention, system.
 _POSTGRES_OUTAGES = ("08", "53", "57", "58")
-_POSTGRES_COLLISIONS = ("40001", "40P01", "55P03")  # serialisation, deadlock, lock not available
+_POSTGRES_COLLISIONS = ("40001", "40P01", "55P03")  # serialization, deadlock, lock not available
 
 
 class RetryPolicy:
-    """Calls again what failed because the database did not answer.
+    """Policy that retries a call which failed because the database did not answer.
 
     Args:
-        seconds: how long one call may wait in all; 0: not at all.
-        is_over: asked before each pause; True ends the waiting.
+            seconds: how long one call may wait in all; 0 means no retry.
+            is_over: called before each pause; True ends the waiting.
     """
 
     def __init__(self, *, seconds: float = PATIENCE_S, is_over: Callable[[], bool] = lambda: False) -> None:
@@ -56,11 +56,11 @@ class RetryPolicy:
 
     @property
     def is_waiting(self) -> bool:
-        """True while a call of some thread waits for the database."""
+        """Return whether a call of some thread waits for the database."""
         return self._num_waiting > 0
 
     def __call__(self, action: Callable[[], Result]) -> Result:
-        """What ``action`` returns, at its first try or a later one; raises its last error when the policy gives up."""
+        """Return the result of ``action`` from its first try or a retry. Raise its last error when retries end."""
         try:
             return action()
         except (sa.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError, StoreError) as error:
@@ -100,9 +100,9 @@ NO_RETRY = RetryPolicy(seconds=0.0)
 
 
 def patient(cls: Cls) -> Cls:
-    """Class decorator: each public method is called again by ``self.retry_policy`` while the database does not answer.
+    """Decorate a class so that ``self.retry_policy`` retries each public method while the database does not answer.
 
-    To be used where every method is one transaction that may be repeated.
+    Every method must be one transaction that may be repeated.
     """
     for name, member in list(vars(cls).items()):
         if not name.startswith("_") and callable(member):
@@ -111,7 +111,7 @@ def patient(cls: Cls) -> Cls:
 
 
 def repeated(method: Callable[..., Any]) -> Callable[..., Any]:
-    """A method that is called again by its object's ``retry_policy``."""
+    """Return a method that its object's ``retry_policy`` retries."""
 
     @functools.wraps(method)
     def call(self: Any, *arguments: Any, **named: Any) -> Any:
@@ -122,7 +122,7 @@ def repeated(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def is_outage(error: BaseException) -> bool:
-    """True if the database could not be reached, was locked or is full: the same statement may work later."""
+    """Return whether the database was unreachable, locked or full, so that the same statement may work later."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, sa.exc.DBAPIError):
@@ -134,7 +134,7 @@ def is_outage(error: BaseException) -> bool:
 
 
 def reason_of(error: BaseException) -> str:
-    """The driver's own words in one line, without the statement and its values."""
+    """Return the database driver's message in one line, without the statement and its values."""
     cause: BaseException = error
     while not isinstance(cause, sa.exc.DBAPIError) and cause.__cause__ is not None:
         cause = cause.__cause__
@@ -144,7 +144,7 @@ def reason_of(error: BaseException) -> str:
 
 def _is_outage_of_driver(error: BaseException | None) -> bool:
     if isinstance(error, sqlite3.Error):
-        # The upper bits say more than is asked here.
+        # The upper bits hold details that do not matter here.
         return getattr(error, "sqlite_errorcode", 0) & 0xFF in _SQLITE_OUTAGES
     if isinstance(error, psycopg.Error):
         state = error.sqlstate

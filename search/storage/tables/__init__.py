@@ -1,1 +1,1 @@
-"""The tables, one module per group of queries."""
+"""The tables, with one module per group of queries."""

@@ -1,4 +1,4 @@
-"""Comparisons in the database: every trained system as soon as it is there."""
+"""Comparisons in the database. Every trained system is stored as soon as it is finished."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -13,9 +13,10 @@ from gatefront.search.storage.tables.schema import ComparisonRow
 
 
 class ComparisonStore:
-    """The runs of one comparison; each method is one short transaction.
+    """Runs of one comparison. Each method is one short transaction.
 
-    ``setting`` is the hash of what its rows have in common: rows of another one do not belong into one table.
+    ``setting`` is the hash of the settings that all rows of a table share. Rows with another hash belong to another
+    table.
     """
 
     def __init__(self, engine: sa.Engine, subject: Subject, setting: str) -> None:
@@ -24,7 +25,7 @@ class ComparisonStore:
         self.setting = setting
 
     def begin(self) -> dict[str, SystemRun]:
-        """Drop what was trained under another setting, and return the rest by key."""
+        """Delete runs of another setting, and return the rest by key."""
         mine = ComparisonRow.name == self.subject.name
         with Session(self._engine) as session, session.begin():
             session.execute(sa.delete(ComparisonRow).where(mine, ComparisonRow.setting != self.setting))
@@ -33,7 +34,7 @@ class ComparisonStore:
             }
 
     def record(self, run: SystemRun, key: str, position: int) -> None:
-        """Store a run in place of an earlier one of the same system and seed."""
+        """Store a run. It replaces an earlier one of the same system and seed."""
         document = {name: dict(v) if isinstance(v, Mapping) else v for name, v in asdict(run).items()}
         subject = {"data": self.subject.data, "tasks": [asdict(task) for task in self.subject.tasks]}
         with Session(self._engine) as session, session.begin():
@@ -52,7 +53,7 @@ class ComparisonStore:
 
 
 def read_comparison(session: Session, name: str) -> ComparisonTable | None:
-    """The table as far as it has come; None if nothing of it is stored."""
+    """Return the current table; None if no run is stored."""
     rows = session.scalars(_rows(name)).all()
     if not rows:
         return None
@@ -62,13 +63,13 @@ def read_comparison(session: Session, name: str) -> ComparisonTable | None:
 
 
 def read_run(session: Session, name: str, system: str) -> tuple[SystemRun, str] | None:
-    """The run of a system from the first of its seeds, with its key; None if there is none."""
+    """Return a system's run from the first of its seeds, with its key; None if there is none."""
     row = session.scalars(_rows(name).where(ComparisonRow.system == system)).first()
     return None if row is None else (SystemRun.from_json(row.result["run"]), row.key)
 
 
 def comparison_revision(session: Session, name: str) -> str | None:
-    """Changes with every run that is stored; None if there is none."""
+    """Return a token that changes with every stored run; None if there is none."""
     latest = sa.select(sa.func.count(), sa.func.max(ComparisonRow.finished_at)).where(ComparisonRow.name == name)
     number, finished_at = session.execute(latest).one()
     return f"{number}-{finished_at}" if number else None

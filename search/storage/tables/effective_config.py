@@ -1,4 +1,4 @@
-"""The effective configuration of a study: its study file with the values that replaced the file's."""
+"""Effective configuration of a study: its study file with the values that replaced the file's."""
 
 import json
 
@@ -13,20 +13,20 @@ def load_config(row: StudyRow) -> StudyConfig:
     """Return the configuration that the study runs with.
 
     Raises:
-        StudyFileError: an earlier release allowed what this one does not.
+            StudyFileError: an earlier release allowed something that this one does not.
     """
     return _config_of_earlier_release(row) if row.config is None else check_study(json.loads(row.config))
 
 
 def store_config(row: StudyRow, config: StudyConfig) -> None:
-    """Store the configuration that the study runs with, for as many trials as the row asks for."""
+    """Store the configuration that the study runs with, with the row's number of trials."""
     config = StudyOverrides(trials=row.num_trials).apply(config)
-    # Rules such as that of `grid_points` are about what was written, so defaults stay out.
+    # Defaults are left out because some rules, such as that of `grid_points`, apply to written values only.
     row.config = json.dumps(config.model_dump(mode="json", exclude_unset=True))
 
 
 def _config_of_earlier_release(row: StudyRow) -> StudyConfig:
-    """Return the study file with the values that releases before schema 0011 kept in columns of their own."""
+    """Return the study file with the values that releases before schema 0011 stored in separate columns."""
     overrides = StudyOverrides(
         flop_budget=row.flop_budget_text or None,
         param_budget=row.param_budget_text or None,

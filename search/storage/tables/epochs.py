@@ -1,4 +1,4 @@
-"""Epochs in the database: written as workers report them, read as early stopping and cost need them."""
+"""Epochs in the database, written as workers report them, and read for early stopping and cost."""
 
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -17,7 +17,7 @@ from gatefront.trainer.reporting import EpochReport
 
 
 class RungEpoch(NamedTuple):
-    """One epoch of one trial: Δ_MTL in percent, FLOPs of the network as its gates then stood."""
+    """Epoch of one trial: Δ_MTL in percent, and FLOPs of the network with its gates after that epoch."""
 
     number: int
     epoch: int
@@ -26,7 +26,7 @@ class RungEpoch(NamedTuple):
 
 
 def write_epoch(session: Session, trial: TrialRow, report: EpochReport) -> None:
-    """Note a finished epoch and how the gates stood after it; a repeated one replaces the earlier row."""
+    """Store a finished epoch and its gates. A repeated epoch replaces the earlier row."""
     session.merge(
         EpochRow(
             study=trial.study,
@@ -47,7 +47,7 @@ def write_epoch(session: Session, trial: TrialRow, report: EpochReport) -> None:
 
 
 def read_rung_epochs(session: Session, study: str, rungs: Sequence[int]) -> list[RungEpoch]:
-    """Of these epochs each of phase ``train`` with both numbers, in order of epoch and trial, without void trials."""
+    """Return these epochs in phase ``train`` if both numbers are known, by epoch and trial, without void trials."""
     query = (
         sa.select(EpochRow.number, EpochRow.epoch, EpochRow.delta_mtl, EpochRow.flops)
         .join(TrialRow, sa.and_(TrialRow.study == EpochRow.study, TrialRow.number == EpochRow.number))
@@ -63,7 +63,10 @@ def read_rung_epochs(session: Session, study: str, rungs: Sequence[int]) -> list
 
 
 def read_stopped(session: Session, study: str, numbers: Collection[int] | None = None) -> dict[int, tuple[float, int]]:
-    """Δ_MTL and FLOPs of every trial that was stopped early, after its last epoch; or of those of these trials."""
+    """Return Δ_MTL and FLOPs after the last epoch of trials that were stopped early.
+
+    ``numbers`` None means all trials.
+    """
     query = (
         sa.select(TrialRow.number, EpochRow.delta_mtl, EpochRow.flops)
         .join(EpochRow, sa.and_(EpochRow.study == TrialRow.study, EpochRow.number == TrialRow.number))
@@ -75,17 +78,17 @@ def read_stopped(session: Session, study: str, numbers: Collection[int] | None =
 
 
 def read_unfinished_seconds(session: Session, study: str, numbers: Collection[int] | None = None) -> float:
-    """Seconds that the epochs of trials took that have not ended; or those of these trials."""
+    """Return the total seconds of epochs of trials that have not ended. ``numbers`` None means all trials."""
     unfinished = sa.select(TrialRow.number).where(
         TrialRow.study == study, TrialRow.seconds.is_(None), *among(TrialRow.number, numbers)
     )
-    # Not a join: SQLite would go through every epoch of the study.
+    # A join would make SQLite read every epoch of the study.
     query = sa.select(sa.func.sum(EpochRow.seconds)).where(EpochRow.study == study, EpochRow.number.in_(unfinished))
     return session.scalar(query) or 0.0
 
 
 def sum_of_epochs(session: Session, study: str, number: int) -> float:
-    """Seconds that one trial's epochs took, over all its sessions."""
+    """Return the total seconds of one trial's epochs, over all its attempts."""
     total = sa.select(sa.func.sum(EpochRow.seconds)).where(EpochRow.study == study, EpochRow.number == number)
     return session.scalar(total) or 0.0
 
@@ -95,12 +98,12 @@ def _finite(values: Mapping[str, float]) -> dict[str, float | None]:
 
 
 def _finite_or_none(value: float | None) -> float | None:
-    # PostgreSQL's JSON has no NaN, and a gap in a curve says the same.
+    # PostgreSQL's JSON has no NaN, so None leaves a gap in the curve.
     return value if value is not None and math.isfinite(value) else None
 
 
 def write_epoch_gates(session: Session, trial: TrialRow, epoch: int, gates: GateCounts) -> None:
-    """Note how the gates stood after an epoch; one that is trained again replaces what it said before."""
+    """Store the gates after an epoch. A repeated epoch replaces the earlier row."""
     document = to_json(gates)
     own = [site.pop("own") for site in document["sites"]]
     if trial.gate_layout != document:
@@ -109,7 +112,7 @@ def write_epoch_gates(session: Session, trial: TrialRow, epoch: int, gates: Gate
 
 
 def read_gate_course(session: Session, trial: TrialRow) -> GateHistory:
-    """What is known of a trial's gates, epoch by epoch."""
+    """Return the known gates of a trial, epoch by epoch."""
     layout = trial.gate_layout
     if layout is None:
         return GateHistory(num_epochs=trial.num_epochs, epochs=())

@@ -1,4 +1,4 @@
-"""Latencies that `gatefront bench` measured, in the database."""
+"""Latencies in the database, measured by `gatefront bench`."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, fields
@@ -13,13 +13,13 @@ _COLUMNS = tuple(field.name for field in fields(Latency))
 
 
 def replace_latencies(session: Session, study: str, number: int, derived: int, latencies: Iterable[Latency]) -> None:
-    """Write measurements of one network; each replaces an earlier one of its setting."""
+    """Store measurements of one network. Each replaces an earlier one with the same setting."""
     for latency in latencies:
         session.merge(LatencyRow(study=study, number=number, derived=derived, **asdict(latency)))
 
 
 def read_latencies(session: Session, study: str, number: int) -> dict[int, tuple[Latency, ...]]:
-    """``{derived: measurements of gatefront bench}`` of one trial's networks, alike ones beside each other."""
+    """Return ``{derived: measurements of gatefront bench}`` of one trial's networks, ordered by setting."""
     if not sa.inspect(session.connection()).has_table(LatencyRow.__tablename__):
         return {}  # An earlier release wrote this database.
     order = (LatencyRow.host, LatencyRow.device, LatencyRow.precision, LatencyRow.threads, LatencyRow.batch)

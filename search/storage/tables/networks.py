@@ -1,4 +1,4 @@
-"""Networks of trials in the database: each trial's own, counted 0, and those derived from it."""
+"""Networks of trials in the database: each trial's own has index 0, derived ones count from 1."""
 
 from collections.abc import Iterable, Sequence
 
@@ -13,7 +13,7 @@ _COPIED = ("delta_mtl", "flops", "flop_target", "num_parameters", "latency_ms", 
 
 
 def replace_networks(session: Session, study: str, number: int, networks: Iterable[NetworkResult]) -> None:
-    """Store a trial's networks in place of all that it had."""
+    """Store a trial's networks. They replace all earlier ones."""
     session.execute(sa.delete(NetworkRow).where(NetworkRow.study == study, NetworkRow.number == number))
     session.add_all(_new_row(study, number, network) for network in networks)
 

@@ -1,4 +1,4 @@
-"""Our tables: all that pages, bundles and the command line show. Optuna's tables are its samplers' own."""
+"""Our tables, which hold all that pages, bundles and the command line show. Only samplers use Optuna's tables."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +11,7 @@ _BIG = sa.BigInteger()
 
 
 class UtcDateTime(sa.TypeDecorator[datetime]):
-    """Stored without a zone, always UTC: SQLite would drop the zone silently."""
+    """Column of UTC times stored without a zone, because SQLite would drop the zone silently."""
 
     impl = sa.DateTime
     cache_ok = True
@@ -33,14 +33,14 @@ class Base(DeclarativeBase):
 
 
 class StudyRow(Base):
-    """One study. ``revision`` grows with every write; ``driver`` and ``heartbeat_at`` are the driver's lease.
+    """Study. ``revision`` grows with every write. ``driver`` and ``heartbeat_at`` are the driver's lease.
 
     ``file_text`` is the study file as it was given. ``config`` is the effective configuration as JSON, null for a study
-    of an earlier release; it is text, since columns of JSON refuse infinity. ``latency`` is the study's
-    :class:`~gatefront.search.config.latency.LatencyRule`; null where nothing is measured. ``started_from`` names the
-    earlier study of this database that this one goes on from. ``max_hours`` caps the driver's session, which began at
-    ``driver_since``; null: no cap. A study that ``is_kept`` was started by a service, which resumes it when its driver
-    is lost.
+    of an earlier release. It is text because columns of JSON refuse infinity. ``latency`` is the study's
+    :class:`~gatefront.search.config.latency.LatencyRule`; null if nothing is measured. ``started_from`` names the
+    earlier study of this database that gave it a warm start. ``max_hours`` limits the driver's session, which began at
+    ``driver_since``; null means no limit. A study that ``is_kept`` was started by a service, which resumes it when its
+    driver is lost.
     """
 
     __tablename__ = "gatefront_studies"
@@ -77,12 +77,13 @@ class StudyRow(Base):
 
 
 class TrialRow(Base):
-    """One trial, by the number Optuna gave it. What it delivers is in its :class:`NetworkRow`.
+    """Trial, by its number in Optuna. Its :class:`NetworkRow` hold the networks that it delivers.
 
     ``params`` are its parameters as Optuna proposed them. ``initial`` names the network of an earlier study that it
-    starts from. ``flops_before_cut``, ``device``, ``peak_memory_mib`` and ``environment`` come with its result.
-    ``confirms`` is the trial of which this one is another seed. A void trial has its ``void_reason``, and the state
-    that it was ``voided_from``. ``gate_layout`` is what its :class:`EpochGatesRow` are counts of.
+    starts from. ``flops_before_cut``, ``device``, ``peak_memory_mib`` and ``environment`` are stored with its result.
+    ``flops_before_cut`` are the FLOPs before the projection to the budget. ``confirms`` is the trial that a replicate
+    repeats. A void trial has its ``void_reason``, and the state that it was ``voided_from``. ``gate_layout`` holds the
+    sites and tasks of its :class:`EpochGatesRow`.
     """
 
     __tablename__ = "gatefront_trials"
@@ -112,7 +113,7 @@ class TrialRow(Base):
 
 
 class EpochRow(Base):
-    """One epoch of one trial, and in which attempt it was trained. A repeated epoch replaces the earlier row."""
+    """Epoch of one trial, with the attempt that trained it. A repeated epoch replaces the earlier row."""
 
     __tablename__ = "gatefront_epochs"
 
@@ -134,9 +135,9 @@ class EpochRow(Base):
 
 
 class EpochGatesRow(Base):
-    """How many channels of each site each task kept for itself after an epoch: ``own[site][task]``.
+    """Number of channels of each site that each task kept for itself after an epoch: ``own[site][task]``.
 
-    A table of its own, so that what reads epochs does not go through it. Sites and tasks are in the trial's layout.
+    This is a separate table, so that queries of epochs do not read it. Sites and tasks are in the trial's layout.
     """
 
     __tablename__ = "gatefront_epoch_gates"
@@ -152,9 +153,9 @@ class EpochGatesRow(Base):
 
 
 class NetworkRow(Base):
-    """One network of a trial: its own is ``derived`` 0, further ones count from 1.
+    """Network of a trial. The trial's own is ``derived`` 0, and further ones count from 1.
 
-    The large gate map comes last: SQLite reads a row from its front and stops where it has what was asked for.
+    The large gate map comes last, because SQLite reads a row from its start and stops after the last column asked for.
     """
 
     __tablename__ = "gatefront_networks"
@@ -179,7 +180,7 @@ class NetworkRow(Base):
 
 
 class LatencyRow(Base):
-    """One latency that `gatefront bench` measured of a network of a trial; one row per setting."""
+    """Latency of a trial's network, measured by `gatefront bench`. Each setting has one row."""
 
     __tablename__ = "gatefront_latencies"
 
@@ -204,7 +205,7 @@ class LatencyRow(Base):
 
 
 class EventRow(Base):
-    """One change that a person made to a study, in the order made; ``actor`` says who."""
+    """Change by a person to a study, in order of time. ``actor`` names the person."""
 
     __tablename__ = "gatefront_events"
 
@@ -217,7 +218,7 @@ class EventRow(Base):
 
 
 class ReferenceRow(Base):
-    """One trained reference network. ``role`` says what for, e.g. ``0/single_task/left`` or ``hard_sharing``."""
+    """Trained reference network. ``role`` is its purpose, e.g. ``0/single_task/left`` or ``hard_sharing``."""
 
     __tablename__ = "gatefront_references"
 
@@ -231,9 +232,10 @@ class ReferenceRow(Base):
 
 
 class ComparisonRow(Base):
-    """One system of a comparison, trained from one seed, at its ``position`` in the table.
+    """System of a comparison, trained from one seed, at its ``position`` in the table.
 
-    ``key`` is the hash of all that decides the result, ``setting`` of what all rows of one table have in common.
+    ``key`` is the hash of all inputs that determine the result. ``setting`` is the hash of those that all rows of one
+    table share.
     """
 
     __tablename__ = "gatefront_comparisons"

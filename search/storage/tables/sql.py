@@ -1,4 +1,4 @@
-"""What time it is for a study: one clock for all hosts, the database's."""
+"""Time of the database, which is one clock for all hosts, and a condition on trial numbers."""
 
 from collections.abc import Collection
 from datetime import UTC, datetime
@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 
 def database_time(session: Session) -> datetime:
-    """The time by the database's clock; a SQLite file has that of the one machine it is used on."""
+    """Return the time of the database's clock. For a SQLite file it is that of the one machine that uses it."""
     if session.get_bind().dialect.name == "sqlite":
         return datetime.now(UTC)
     now: datetime = session.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
@@ -17,5 +17,5 @@ def database_time(session: Session) -> datetime:
 
 
 def among(column: sa.ColumnElement[int] | Any, numbers: Collection[int] | None) -> tuple[sa.ColumnElement[bool], ...]:
-    """The condition that a trial is one of these; none at all for None."""
+    """Return the condition that a trial is one of these; no condition for None."""
     return () if numbers is None else (column.in_(numbers),)

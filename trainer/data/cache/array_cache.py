@@ -16,7 +16,7 @@ from gatefront.trainer.data.dataset import DataDescription, DataError, MultiTask
 
 Split = Literal["train", "val"]
 Arrays = dict[str, NDArray[Any]]
-"""``"image"``, uint8 ``[n, channels, h, w]``, and one array per task."""
+"""Arrays of a split: ``"image"``, uint8 ``[n, channels, h, w]``, and one array per task."""
 
 _CONTENTS = "contents.json"
 _IMAGES = "image"
@@ -30,12 +30,12 @@ def load_generated(
     render: Callable[[Split], Arrays],
     cache_dir: Path,
 ) -> MultiTaskData:
-    """Both splits of a generated data set, rendered by ``render`` if ``cache_dir`` does not hold them yet.
+    """Return both splits of a generated data set. Render them if ``cache_dir`` does not hold them yet.
 
-    ``settings`` is everything that decides the content, the version of the renderer included.
+    ``settings`` is everything that determines the content, including the version of the renderer.
 
     Raises:
-        DataError: a task is called as the images are.
+            DataError: a task has the name of the images' array.
     """
     names = _file_names(description)
     folder = cache_dir / "data" / f"{name}-{hash_json(dict(settings))[:16]}"
@@ -56,7 +56,7 @@ def load_generated(
 
 
 def _file_names(description: DataDescription) -> dict[str, str]:
-    """By array, its name in those of files."""
+    """Return the name in file names of each array."""
     tasks = [task.name for task in description.tasks]
     if _IMAGES in map(str.casefold, tasks):
         raise DataError(
@@ -71,7 +71,7 @@ def _write_split(folder: Path, split: Split, arrays: Arrays, names: Mapping[str,
 
 
 def write_contents(folder: Path) -> None:
-    """Lists the arrays of a folder with their lengths and hashes."""
+    """List the arrays of a folder with their lengths and hashes in a file."""
     contents = {
         path.name: {"bytes": path.stat().st_size, "sha256": hash_file(path)} for path in sorted(folder.glob("*.npy"))
     }
@@ -79,7 +79,7 @@ def write_contents(folder: Path) -> None:
 
 
 def is_intact(folder: Path) -> bool:
-    """Every file is there at its full length: what an interrupted copy or a full disk leaves behind is not."""
+    """Return whether every file exists at its full length, unlike after an interrupted copy or on a full disk."""
     try:
         contents = json.loads((folder / _CONTENTS).read_text())
         return all((folder / file).stat().st_size == entry["bytes"] for file, entry in contents.items())
@@ -91,7 +91,7 @@ def _open_split(folder: Path, split: Split, description: DataDescription) -> Arr
     names = _file_names(description)
 
     def open_array(name: str) -> NDArray[Any]:
-        # "c" maps copy-on-write: nothing is ever written, but torch warns of arrays that are read-only.
+        # Nothing is ever written. Mode "c" (copy-on-write) only avoids torch's warning about read-only arrays.
         array: NDArray[Any] = np.load(folder / f"{split}-{names[name]}.npy", mmap_mode="c")
         return array
 

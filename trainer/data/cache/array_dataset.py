@@ -1,4 +1,4 @@
-"""A data set whose images and labels are arrays: one index fetches a sample, a list of them a whole batch."""
+"""Data set whose images and labels are arrays. One index reads a sample, a list of indices a whole batch."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,10 +16,10 @@ _CLASS_KINDS = ("classification", "segmentation")
 
 
 class ArrayDataset(Dataset[Sample]):
-    """Serves ``images`` ``[n, channels, h, w]``, uint8, and one label array ``[n, ...]`` per task.
+    """Data set of ``images`` ``[n, channels, h, w]``, uint8, and one label array ``[n, ...]`` per task.
 
-    The arrays may be memory-mapped: only the rows asked for are read. Class labels of any integer type
-    become int64, real values float32.
+    The arrays may be memory-mapped, and only the requested rows are read. Class labels of any integer type become
+    int64, real values float32.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class ArrayDataset(Dataset[Sample]):
         self._images = images
         self._labels = labels
         self._dtypes = {task.name: torch.int64 if task.kind in _CLASS_KINDS else torch.float32 for task in tasks}
-        # Images are bytes, so the scale of 255 is folded into the normalisation.
+        # Images are bytes, so the scale of 255 is folded into the normalization.
         self._mean = 255 * torch.tensor(mean).view(-1, 1, 1)
         self._std = 255 * torch.tensor(std).view(-1, 1, 1)
 
@@ -46,7 +46,7 @@ class ArrayDataset(Dataset[Sample]):
         return Sample(batch.images[0], {name: label[0] for name, label in batch.labels.items()})
 
     def __getitems__(self, indices: Sequence[int]) -> Batch:
-        """The batch of these samples; torch's loader calls this instead of one call per sample."""
+        """Return the batch of these samples. torch's loader calls this instead of one call per sample."""
         rows = np.asarray(indices, dtype=np.int64)
         images = (torch.from_numpy(self._images[rows]).float() - self._mean) / self._std
         return Batch(images, {name: self._label(name, rows) for name in self._dtypes})

@@ -1,4 +1,4 @@
-"""How much disk decoded samples may take: ``[data] cache`` of a study."""
+"""Limit of disk space for decoded samples: ``[data] cache`` of a study."""
 
 import re
 import shutil
@@ -8,17 +8,17 @@ from gatefront.trainer.data.dataset import DataError
 
 AUTO, OFF = "auto", "off"
 AUTO_LIMIT = 12 * 2**30
-"""Bytes of one data set with ``"auto"``; never more than half of what the disk has free."""
+"""Limit in bytes of one data set with ``"auto"``, which is also at most half of the disk's free space."""
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([MG])iB")
 _UNITS = {"M": 2**20, "G": 2**30}
 
 
 def parse_cache_limit(text: str) -> int | None:
-    """Bytes: 0 for ``"off"``, None for ``"auto"``.
+    """Return the limit in bytes: 0 for ``"off"``, None for ``"auto"``.
 
     Raises:
-        DataError: it is neither of them nor a size.
+            DataError: the text is neither of them nor a size.
     """
     if text == AUTO:
         return None
@@ -31,10 +31,10 @@ def parse_cache_limit(text: str) -> int | None:
 
 
 def cache_limit(text: str, folder: Path) -> int:
-    """The most bytes that one data set may take under ``folder``, as the option says and the disk allows.
+    """Return the most bytes that one data set may take under ``folder``, by the option and the disk.
 
     Raises:
-        DataError: the option is none of its forms.
+            DataError: the option has none of its forms.
     """
     asked = parse_cache_limit(text)
     existing = next(place for place in (folder, *folder.parents) if place.exists())

@@ -1,7 +1,7 @@
-"""Data read from files are decoded once, then memory-mapped by every process that trains on them.
+"""Cache of data from files: decoded once, then memory-mapped by every process that trains on them.
 
-What is kept is each sample at the network's input size, before it is normalised or changed, without loss: a study
-gets the same numbers with the cache and without it.
+It keeps each sample at the network's input size, before normalization and augmentation, without loss. A study gets the
+same numbers with and without the cache.
 """
 
 import logging
@@ -25,33 +25,36 @@ _READ_AHEAD = 4  # samples per thread
 _LIBRARIES = ("numpy", "pillow", "scipy", "torch")
 
 READER_VERSION = 1
-"""Raise it whenever a reader gives other samples for the same files: samples kept before are then read anew."""
+"""Version of the readers.
+
+Increase it if a reader returns other samples for the same files. Samples cached before are then read again.
+"""
 
 logger = logging.getLogger(__name__)
 
 
 @runtime_checkable
 class Decodable(Protocol):
-    """A split of files that always reads the same from the same files."""
+    """Split of files that always reads the same samples from the same files."""
 
     def __len__(self) -> int: ...
 
     def decode(self, index: int) -> Sample:
-        """A sample at the input size, its image not normalised."""
+        """Return a sample at the input size, with its image not normalized."""
         ...
 
     def files(self) -> Iterable[Path]: ...
 
 
 def keep_decoded(data: MultiTaskData, spec: DataSpec, cache_dir: Path) -> MultiTaskData:
-    """The same data, read from memory-mapped files under ``cache_dir``, written there if they are not yet.
+    """Return the same data, read from memory-mapped files under ``cache_dir``, which are written if missing.
 
-    ``data`` is as its files say it, not augmented; both splits are :class:`Decodable`. The same object comes back if
-    decoded samples take more than ``spec.cache`` allows. The files are found again by what the data are: a changed
+    ``data`` is as in its files, not augmented, and both splits are :class:`Decodable`. The same object is returned if
+    decoded samples take more than ``spec.cache`` allows. The files are found by a hash of their inputs, so a changed
     file, option, library or reader makes new ones.
 
     Raises:
-        DataError: a file cannot be read, or changed meanwhile; ``spec.cache`` is wrong; the disk is full.
+            DataError: a file cannot be read, or changed meanwhile; ``spec.cache`` is wrong; the disk is full.
     """
     limit = cache_limit(spec.cache, cache_dir)
     if limit == 0:
@@ -63,7 +66,7 @@ def keep_decoded(data: MultiTaskData, spec: DataSpec, cache_dir: Path) -> MultiT
     try:
         is_kept = _keep(folder, data, splits, columns, limit)
     except DeepImageError:
-        # Images of 8 and of 16 bits in one set: real numbers hold both.
+        # The set has images of 8 and of 16 bits. Real numbers hold both.
         columns = list_columns(data.description, image.float())
         is_kept = _keep(folder, data, splits, columns, limit)
     if not is_kept:
@@ -73,7 +76,7 @@ def keep_decoded(data: MultiTaskData, spec: DataSpec, cache_dir: Path) -> MultiT
 
 
 def _key(data: MultiTaskData, splits: Mapping[str, Decodable]) -> str:
-    """Names everything that decides what the samples hold."""
+    """Return a hash of everything that determines the samples."""
     description = data.description
     return hash_json(
         {
@@ -87,21 +90,24 @@ def _key(data: MultiTaskData, splits: Mapping[str, Decodable]) -> str:
 
 
 def _stamps(split: Decodable) -> list[list[str | int]]:
-    """More than a fingerprint's stamps: no program can set the time of change back, as it can that of writing."""
+    """Return stamps of the split's files, which include the change time.
+
+    Unlike the write time in a fingerprint, no program can set the change time back.
+    """
     found = ((path, path.stat()) for path in split.files())
     return [[str(path), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns] for path, stat in found]
 
 
 @cache
 def _readers() -> str:
-    """Name what the readers give, and the libraries they read with."""
+    """Return a hash of the readers' version and the libraries that they use."""
     return hash_json([READER_VERSION, {library: version(library) for library in _LIBRARIES}])
 
 
 def _keep(
     folder: Path, data: MultiTaskData, splits: Mapping[str, Decodable], columns: list[Column], limit: int
 ) -> bool:
-    """Write the folder unless it is there; False if it would take more than the limit."""
+    """Write the folder unless it exists. Return False if it would exceed the limit."""
     if is_intact(folder):
         return True
     size = sum(map(len, splits.values())) * sum(column.bytes_per_row for column in columns)
@@ -129,7 +135,7 @@ def _build(folder: Path, data: MultiTaskData, splits: Mapping[str, Decodable], c
 
 
 def _decode_all(split: Decodable) -> Iterator[Sample]:
-    """Every sample in order, read by several threads a little ahead of the one who asks."""
+    """Yield every sample in order, read by several threads a little ahead of the consumer."""
     num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     step = _READ_AHEAD * num_threads
     with ThreadPoolExecutor(num_threads) as pool:

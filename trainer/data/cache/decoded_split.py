@@ -1,4 +1,4 @@
-"""A split whose decoded samples lie in arrays, one row per sample: how they are laid out, written and read."""
+"""Split whose decoded samples are rows of arrays: their layout, writing and reading."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -23,9 +23,10 @@ _WITH_CLASSES = ("classification", "segmentation")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One array: the images, the labels of one task, or which labels there are. ``gap`` fills rows without a label.
+    """Array of the images, of the labels of one task, or of which labels exist. ``gap`` fills rows without a label.
 
-    ``name`` is the file's; labels are called by their task's position, as a task may be called what no file can be.
+    ``name`` is part of the file's name. Labels are named by their task's position, as a task's name may not be possible
+    for a file.
     """
 
     name: str
@@ -42,11 +43,14 @@ class Column:
 
 
 class DeepImageError(ValueError):
-    """An image has real numbers, and the column of images holds bytes."""
+    """Error for an image of real numbers if the column of images holds bytes."""
 
 
 def list_columns(description: DataDescription, image: Tensor) -> list[Column]:
-    """The images', each task's in order, and last a bool per task; ``image`` is any one that is not normalised."""
+    """Return the columns: the images', each task's in order, and last a bool per task.
+
+    ``image`` is any image that is not normalized.
+    """
     tasks = description.tasks
     images = Column("image", image.numpy().dtype, tuple(image.shape))
     return [
@@ -65,12 +69,12 @@ def write_split(
     *,
     task_names: Sequence[str],
 ) -> None:
-    """Write the samples, of which there are ``count``, not normalised, one after the other.
+    """Write ``count`` samples, which are not normalized, one after the other.
 
-    ``task_names`` are those of the columns between the first and the last, in order.
+    ``task_names`` belong to the columns between the first and the last, in order.
 
     Raises:
-        DeepImageError: an image has more than the bytes that its column holds.
+            DeepImageError: an image has real numbers, and its column holds bytes.
     """
     with ExitStack() as stack:
         files = [stack.enter_context(column.file(folder, split).open("wb")) for column in columns]
@@ -82,10 +86,10 @@ def write_split(
 
 
 class DecodedSplit(Dataset[Sample]):
-    """Reads what :func:`write_split` wrote, and normalises; a row that has no label of a task gives none."""
+    """Split that reads and normalizes what :func:`write_split` wrote. Samples lack labels that do not exist."""
 
     def __init__(self, folder: Path, split: str, columns: Sequence[Column], description: DataDescription) -> None:
-        # "c" maps copy-on-write: nothing is ever written, but torch warns of arrays that are read-only.
+        # Nothing is ever written. Mode "c" (copy-on-write) only avoids torch's warning about read-only arrays.
         self._images, *labels, self._present = (
             np.load(column.file(folder, split), mmap_mode="c") for column in columns
         )
@@ -99,7 +103,7 @@ class DecodedSplit(Dataset[Sample]):
 
     @property
     def images(self) -> NDArray[Any]:
-        """Every image as it was decoded, ``[n, channels, h, w]``, not normalised."""
+        """All decoded images, ``[n, channels, h, w]``, not normalized."""
         images: NDArray[Any] = self._images
         return images
 
@@ -109,13 +113,13 @@ class DecodedSplit(Dataset[Sample]):
         return Sample(batch.images[0], {name: batch.labels[name][0] for name, is_there in present if is_there})
 
     def __getitems__(self, indices: Sequence[int]) -> Batch:
-        """The batch of these samples; torch's loader calls this instead of one call per sample."""
+        """Return the batch of these samples. torch's loader calls this instead of one call per sample."""
         rows = np.asarray(indices, dtype=np.int64)
         images = normalise(torch.from_numpy(self._images[rows]), self._description)
         return Batch(images, {name: _as_label(array[rows]) for name, array in self._labels.items()})
 
     def indices_with(self, task: str) -> Iterator[int]:
-        """The samples that have the task's label."""
+        """Return the samples that have the task's label."""
         position = list(self._labels).index(task)
         return iter(np.flatnonzero(self._present[:, position]).tolist())
 
@@ -139,7 +143,7 @@ def _write_header(file: BinaryIO, column: Column, count: int) -> None:
 
 
 def _rows(columns: Sequence[Column], task_names: Sequence[str], sample: Sample) -> Iterator[NDArray[Any]]:
-    """The sample's row in each array."""
+    """Yield the sample's row in each array."""
     yield _image_row(columns[0], sample.image)
     for name, column in zip(task_names, columns[1:-1], strict=True):
         yield sample.labels[name].numpy() if name in sample.labels else np.full(column.shape, column.gap)

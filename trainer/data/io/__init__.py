@@ -1,1 +1,1 @@
-"""Reading files of images and labels."""
+"""Reading of files of images and labels."""

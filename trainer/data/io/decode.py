@@ -1,4 +1,4 @@
-"""Single files to tensors; what cannot be read is a :class:`DataError` that names the file."""
+"""Decoding of single files to tensors. For an unreadable file a :class:`DataError` names it."""
 
 import threading
 from pathlib import Path
@@ -25,18 +25,18 @@ _INTERPOLATED = (
 )
 _LOSSY_COMPRESSIONS = ("jpeg", "webp")
 
-# NumPy has Python's parser read the header, and in Python 3.11 that counts how deep it is for all threads together: two
-# at once have ended in a SystemError.
+# NumPy reads the header with Python's parser, whose depth counter all threads share in Python 3.11. Two threads at
+# once have ended in a SystemError.
 _one_at_a_time = threading.Lock()
 
 
 def read_rgb(path: Path) -> Tensor:
     """Return an image ``[3, h, w]``, upright: bytes, or real numbers in [0, 1] if the file has more than 8 bits.
 
-    :data:`~gatefront.trainer.data.io.picture_file.IMAGE_TREATMENTS` says what becomes of each mode.
+    :data:`~gatefront.trainer.data.io.picture_file.IMAGE_TREATMENTS` states how each mode is converted.
 
     Raises:
-        DataError: if it cannot be read, has transparent pixels, or is of a mode that has no colors in [0, 1].
+            DataError: if it cannot be read, has transparent pixels, or is of a mode that has no colors in [0, 1].
     """
     picture = open_picture(path)
     if picture.mode not in IMAGE_TREATMENTS:
@@ -54,12 +54,12 @@ def read_picture(path: Path, *, num_channels: int, may_be_indices: bool = True) 
     A palette gives its indices, black and white gives 0 and 1, 16 bits give numbers up to 65535.
 
     Args:
-        path: the picture.
-        num_channels: 1 or 3.
-        may_be_indices: False for numbers that measure something, which a palette does not.
+            path: the picture.
+            num_channels: 1 or 3.
+            may_be_indices: False for numbers that measure something, which the indices of a palette do not.
 
     Raises:
-        DataError: if it cannot be read, has another number of channels, or its numbers would be changed by reading.
+            DataError: it cannot be read, has another number of channels, or reading would change its numbers.
     """
     picture = open_picture(path)
     if not may_be_indices and picture.mode in ("1", "P"):
@@ -80,14 +80,14 @@ def as_vectors(numbers: NDArray[Any]) -> NDArray[np.float32]:
 def read_yes_or_no(path: Path, *, is_soft: bool = False) -> Tensor:
     """Return a binary label picture as ``[1, h, w]`` of 0 and 1.
 
-    Numbers of 0 and 1 alone are the answers. In all others above half of white is yes.
+    If all numbers are 0 and 1, they are the answers. Otherwise numbers above half of white mean yes.
 
     Args:
-        path: the picture.
-        is_soft: True for grey maps of probabilities, of which the darkest may hold any numbers.
+            path: the picture.
+            is_soft: True for gray maps of probabilities, of which the darkest may have any numbers.
 
     Raises:
-        DataError: if it cannot be read, or its numbers leave open which is yes; ``path`` is named.
+            DataError: it cannot be read, or its numbers do not show which is yes; ``path`` is named.
     """
     picture = open_picture(path)
     numbers = _require(_one_channel(picture), picture, 1)
@@ -107,7 +107,7 @@ def read_yes_or_no(path: Path, *, is_soft: bool = False) -> Tensor:
 
 
 def full_scale(numbers: NDArray[Any]) -> int:
-    """Return what white is in a picture's numbers."""
+    """Return the number of white in a picture's numbers."""
     return FULL_BYTE if numbers.dtype == np.uint8 else FULL_WORD
 
 
@@ -140,15 +140,15 @@ def as_classes(
     """Return class indices as int64, :data:`IGNORE_INDEX` where there is no class.
 
     Args:
-        path: the file, for messages.
-        classes: its numbers.
-        num_classes: how many classes there are.
-        ignored: the numbers that are no class.
-        first: the number of the first class in the file.
-        numbering_hint: what to do if the only unknown number is that behind the last class.
+            path: the file, for messages.
+            classes: its numbers.
+            num_classes: how many classes there are.
+            ignored: the numbers that are no class.
+            first: the number of the first class in the file.
+            numbering_hint: the hint if the only unknown number is the one after the last class.
 
     Raises:
-        DataError: for a number that is neither a class nor ignored; ``path`` is named.
+            DataError: for a number that is neither a class nor ignored; ``path`` is named.
     """
     if not np.array_equal(classes, np.rint(classes)):
         fraction = _first_fraction(classes)
@@ -177,7 +177,7 @@ def as_classes(
 
 
 def _colors(picture: Picture) -> NDArray[np.uint8] | NDArray[np.float32]:
-    """``[h, w, 3]``, bytes or in [0, 1]."""
+    """Return the colors ``[h, w, 3]``, as bytes or in [0, 1]."""
     if picture.words is not None:
         return picture.words[..., :3].astype(np.float32) / np.float32(FULL_WORD)
     if picture.mode.startswith("I;16"):
@@ -251,7 +251,7 @@ def _distinct(numbers: NDArray[Any]) -> list[Any]:
 
 
 def _require_dark_to_bright(picture: Picture, indices: list[Any]) -> None:
-    """Raise :class:`DataError` if the palette paints the larger of two indices darker: then yes may be either."""
+    """Raise :class:`DataError` if the palette paints the larger of two indices darker, as yes is then unclear."""
     brightness = np.array(picture.image.convert("L"))
     numbers = np.array(picture.image)
     low, high = (float(brightness[numbers == index][0]) for index in indices)

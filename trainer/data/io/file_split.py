@@ -1,4 +1,4 @@
-"""A split whose images and labels lie in files, read when they are asked for."""
+"""Split whose images and labels are read from files on request."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,16 +13,16 @@ from gatefront.trainer.data.io.decode import read_rgb
 from gatefront.trainer.data.transforms.resizing import Size, resize_image, resize_label
 
 Reader = Callable[..., Tensor | None]
-"""Files of one label in, the label as :class:`Sample` has it out; None if they hold none."""
+"""Function from the files of one label to the label as in :class:`Sample`; None if they hold none."""
 
 _SAME_SHAPE = 0.02  # how far the sides of a map may be from those of its image, once both are scaled alike
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Where one image and its labels lie, and the labels that are known already.
+    """Files of one image and its labels, and the labels that are known already.
 
-    A task that is in neither has no label for this image.
+    The image has no label of a task that is in neither.
     """
 
     image: Path
@@ -36,9 +36,9 @@ class Record:
 
 
 class FileSplit(Dataset[Sample]):
-    """Reads, resizes to the description's ``input_size`` and normalises.
+    """Split that reads, resizes to the description's ``input_size`` and normalizes.
 
-    ``read_image`` gives ``[channels, h, w]``, bytes or in [0, 1]; ``readers`` has a function per task.
+    ``read_image`` returns ``[channels, h, w]``, bytes or in [0, 1]. ``readers`` has a function per task.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class FileSplit(Dataset[Sample]):
         return Sample(normalise(sample.image, self._description), sample.labels)
 
     def decode(self, index: int) -> Sample:
-        """The sample before its image is normalised."""
+        """Return the sample before its image is normalized."""
         record = self._records[index]
         image = self._read_image(record.image)
         read = {task: self._readers[task](*paths) for task, paths in record.labels.items()}
@@ -70,7 +70,7 @@ class FileSplit(Dataset[Sample]):
         return fit_sample(image, labels, self._description, where=str(record.image))
 
     def indices_with(self, task: str) -> Iterator[int]:
-        """The samples that have a file, or a value, for a task."""
+        """Return the samples that have a file, or a value, for a task."""
         return (i for i, record in enumerate(self._records) if task in record.labels or task in record.values)
 
     def image_file(self, index: int) -> Path:
@@ -86,16 +86,16 @@ class FileSplit(Dataset[Sample]):
         return self._records[index].labels.get(task, ())
 
     def files(self) -> Iterator[Path]:
-        """Every file that the split reads."""
+        """Yield every file that the split reads."""
         for record in self._records:
             yield from record.files()
 
 
 def fit_sample(image: Tensor, labels: Mapping[str, Tensor], description: DataDescription, *, where: str) -> Sample:
-    """An image, not normalised yet, and its labels, all of their own size, resized to the description's.
+    """Resize an image and its labels, each of its own size, to the description's. Do not normalize the image.
 
     Raises:
-        DataError: if a label map is not of its image's shape; ``where`` names the image.
+            DataError: if a label map is not of its image's shape; ``where`` names the image.
     """
     size = description.input_size
     fitted = {}
@@ -111,7 +111,7 @@ def fit_sample(image: Tensor, labels: Mapping[str, Tensor], description: DataDes
 
 
 def normalise(images: Tensor, description: DataDescription) -> Tensor:
-    """``(x - mean) / std`` per channel, of ``[..., channels, h, w]`` in [0, 1], or of bytes divided by 255."""
+    """Return ``(x - mean) / std`` per channel, of ``[..., channels, h, w]`` in [0, 1], or of bytes divided by 255."""
     mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (description.mean, description.std))
     scaled = images.float() / 255 if images.dtype == torch.uint8 else images
     return (scaled - mean) / std
@@ -132,5 +132,5 @@ def _require_same_shape(task: str, label: Tensor, image: Tensor, where: str) -> 
 
 
 def _is_alike(size: Size, full: Size) -> bool:
-    # A map may be of another resolution than its image; then both sides differ by the same factor.
+    # A map may have another resolution than its image. Then both sides differ by the same factor.
     return abs(size[0] * full[1] - size[1] * full[0]) <= _SAME_SHAPE * size[0] * full[1]

@@ -1,4 +1,4 @@
-"""Looking at a folder of files before anything is read: what is there, what is missing, what it all is."""
+"""Checks of a folder of files before anything is read: existing files, missing files, and their formats."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,10 +10,10 @@ from gatefront.trainer.data.io.picture_file import is_turned_or_deep, upright_si
 
 
 def require_root(spec: DataSpec, *, holds: str) -> Path:
-    """The study's ``data.root``; ``holds`` says what must lie in it.
+    """Return the study's ``data.root``. ``holds`` states what must be in it, for the message.
 
     Raises:
-        DataError: if the study gives none.
+            DataError: the study has no root.
     """
     if spec.root is None:
         raise DataError(f"data {spec.name} needs its files.", hint=f"Set data.root to the folder that holds {holds}.")
@@ -21,10 +21,10 @@ def require_root(spec: DataSpec, *, holds: str) -> Path:
 
 
 def read_names(path: Path) -> list[str]:
-    """The names that a list has, one a line; blank lines are skipped.
+    """Return the names in a list, one a line. Skip blank lines.
 
     Raises:
-        DataError: if the list cannot be read, is empty or names something twice.
+            DataError: the list cannot be read, is empty or repeats a name.
     """
     try:
         names = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
@@ -41,14 +41,14 @@ def read_names(path: Path) -> list[str]:
 
 
 def require_files(paths: Sequence[Path], *, what: str, hint: str = "") -> None:
-    """Raises :class:`DataError` with the first file that is missing and how many are."""
+    """Raise :class:`DataError` with the first missing file and the number of missing files."""
     missing = [path for path in paths if not path.is_file()]
     if missing:
         raise DataError(f"{what}: {missing[0]} is missing ({len(missing)} of {len(paths)} are).", hint=hint)
 
 
 def require_no_overlap(train: Iterable[str], val: Iterable[str], *, what: str) -> None:
-    """Raises :class:`DataError` if an image would both be trained on and measured with."""
+    """Raise :class:`DataError` if an image is in both the training and the validation split."""
     both = sorted(set(train) & set(val))
     if both:
         raise DataError(
@@ -57,10 +57,10 @@ def require_no_overlap(train: Iterable[str], val: Iterable[str], *, what: str) -
 
 
 def require_suffix(folder: Path, known: Iterable[str], *, what: str, hint: str = "") -> str:
-    """Which of the ``known`` file name endings a folder's files have.
+    """Return the one of the ``known`` file name endings that a folder's files have.
 
     Raises:
-        DataError: if the folder is not there, or has files of none of them or of more than one.
+            DataError: the folder does not exist, or has files of none of them or of more than one.
     """
     known = sorted(known)
     shown = [path for path in folder.iterdir() if not path.name.startswith(".")] if folder.is_dir() else []
@@ -77,10 +77,10 @@ def require_suffix(folder: Path, known: Iterable[str], *, what: str, hint: str =
 
 
 def header_shape(path: Path) -> tuple[int, ...]:
-    """Shape of an array, or (height, width) of a picture whatever its channels; only the header is read.
+    """Return the shape of an array, or (height, width) of a picture. Only the header is read.
 
     Raises:
-        DataError: if it cannot be read.
+            DataError: if it cannot be read.
     """
     try:
         if path.suffix == ".npy":
@@ -94,17 +94,17 @@ def header_shape(path: Path) -> tuple[int, ...]:
 
 
 def file_stamps(root: Path, paths: Iterable[Path]) -> dict[str, tuple[int, int]]:
-    """Size and time of change of every file: hashing gigabytes would take longer than reading a record."""
+    """Return the size and write time of every file, because hashing gigabytes would take far longer."""
     found = {path: path.stat() for path in paths}
     return {str(path.relative_to(root)): (stat.st_size, stat.st_mtime_ns) for path, stat in found.items()}
 
 
 def reading_stamps(root: Path, images: Iterable[Path]) -> dict[str, list[str]]:
-    """Name the images that an earlier release read otherwise, for a fingerprint; nothing where there are none.
+    """Return the images that an earlier release read differently, for a fingerprint; nothing if there are none.
 
-    That release turned no image by its EXIF orientation, and kept 8 bits of each number. What it trained on such images
-    is another reference; what it trained on all others is the same. Only headers are read. Labels are left out, as
-    label pictures with an EXIF orientation, the only ones that are read otherwise, hardly exist.
+    That release did not turn images by their EXIF orientation, and kept 8 bits of each number. References trained on
+    such images differ, and all others are the same. Only headers are read. Labels are left out, because label pictures
+    with an EXIF orientation, the only ones that are read differently, hardly exist.
     """
     pictures = (path for path in images if path.suffix.lower() != ".npy")
     names = [str(path.relative_to(root)) for path in pictures if is_turned_or_deep(path)]

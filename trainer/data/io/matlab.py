@@ -1,4 +1,4 @@
-"""One variable of a MATLAB file, structs as dictionaries."""
+"""Reading of one variable of a MATLAB file, with structs as dictionaries."""
 
 import zlib
 from pathlib import Path
@@ -9,16 +9,16 @@ from scipy.io.matlab import MatReadError
 
 from gatefront.trainer.data.dataset import DataError
 
-# What scipy raises for files that are cut short or no MATLAB files at all; for those of MATLAB 7.3, which are HDF5,
+# Errors of scipy for files that are truncated or no MATLAB files at all. For files of MATLAB 7.3, which are HDF5,
 # it is NotImplementedError.
 _FAULTS = (OSError, ValueError, TypeError, LookupError, NotImplementedError, MatReadError, zlib.error)
 
 
 def read_matlab(path: Path, variable: str) -> Any:
-    """The variable, with structs as dictionaries and struct arrays of one entry as that entry.
+    """Return the variable, with structs as dictionaries and struct arrays of one entry as that entry.
 
     Raises:
-        DataError: if the file cannot be read or has no such variable.
+            DataError: the file cannot be read or has no such variable.
     """
     try:
         contents = loadmat(path, variable_names=[variable], simplify_cells=True)

@@ -1,4 +1,4 @@
-"""Picture files of every mode and depth: which are read, as what, and which are refused."""
+"""Picture files of every mode and depth: how each is read, and which are refused."""
 
 import struct
 from collections.abc import Iterator, Mapping
@@ -28,10 +28,10 @@ IMAGE_TREATMENTS: Mapping[str, str] = {
     "I;16B": "grey of 16 bits, divided by 65535 and repeated in three channels",
     "F": "grey real numbers, which must lie in 0 to 1, repeated in three channels",
 }
-"""Pillow's mode of an image to what becomes of it. Images of all other modes are refused."""
+"""Conversion of each of Pillow's modes of an image. Images of all other modes are refused."""
 TURNED = "turned upright by its EXIF orientation"
 
-# What Pillow raises for broken files. A SyntaxError is its word for a broken PNG.
+# Errors of Pillow for broken files. It raises SyntaxError for a broken PNG.
 _FAULTS = (OSError, ValueError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError)
 _DEEP = "as it is, 16 bits per channel, divided by 65535"
 _HIGH, _LOW = ";16B", ";16L"
@@ -42,9 +42,9 @@ _FEW_BITS = ("L;2", "L;4")
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A decoded picture, turned upright.
+    """Decoded picture, turned upright.
 
-    ``raw_mode`` is Pillow's word for the numbers in the file. ``words`` are all 16 bits of each color channel where
+    ``raw_mode`` is Pillow's name of the number format in the file. ``words`` are all 16 bits of each color channel if
     ``image`` has the upper 8 of them, else None.
     """
 
@@ -74,10 +74,10 @@ class Picture:
 
 
 def open_picture(path: Path) -> Picture:
-    """Decode a picture and turn it upright, as its EXIF orientation says.
+    """Decode a picture and turn it upright by its EXIF orientation.
 
     Raises:
-        DataError: if it cannot be read, has several frames, or Pillow would drop some of its bits.
+            DataError: if it cannot be read, has several frames, or Pillow would drop some of its bits.
     """
     try:
         with _opened(path) as image:
@@ -94,10 +94,10 @@ def open_picture(path: Path) -> Picture:
 
 
 def describe_image(path: Path) -> str:
-    """Return what becomes of an image, as its header tells it.
+    """Return how an image is converted, by its header.
 
     Raises:
-        DataError: if it has no readable header.
+            DataError: it has no readable header.
     """
     try:
         with _opened(path) as image:
@@ -109,10 +109,10 @@ def describe_image(path: Path) -> str:
 
 
 def is_turned_or_deep(path: Path) -> bool:
-    """Return True for an image that is turned by its EXIF orientation, or has more than 8 bits, as its header tells it.
+    """Return whether an image is turned by its EXIF orientation or has more than 8 bits, by its header.
 
     Raises:
-        DataError: if it has no readable header.
+            DataError: it has no readable header.
     """
     try:
         with _opened(path) as image:
@@ -123,14 +123,14 @@ def is_turned_or_deep(path: Path) -> bool:
 
 
 def upright_size(path: Path) -> tuple[int, int]:
-    """Return the height and width of a picture once it is turned upright, as its header tells them.
+    """Return the height and width of a picture after it is turned upright, by its header.
 
     Raises:
-        DataError: if it has no readable header.
+            DataError: it has no readable header.
     """
     try:
         with _opened(path) as image:
-            # Pillow swaps them itself for a TIFF.
+            # Pillow itself swaps width and height of a TIFF.
             is_on_side = image.format != "TIFF" and _orientation(image) in _ON_SIDE
             return (image.width, image.height) if is_on_side else (image.height, image.width)
     except _FAULTS as error:
@@ -140,7 +140,7 @@ def upright_size(path: Path) -> tuple[int, int]:
 def unreadable(path: Path, error: Exception) -> DataError:
     """Return the error for a file that a library could not read."""
     if isinstance(error, UnidentifiedImageError):
-        # Pillow's own words name the object that was opened.
+        # Pillow's own message names the object that was opened.
         return DataError(
             f"{path} cannot be read: it is no picture of a known format.", hint="Copy the file again, or remove it."
         )
@@ -148,13 +148,13 @@ def unreadable(path: Path, error: Exception) -> DataError:
 
 
 def has_few_bits(raw_mode: str) -> bool:
-    """Return True for grey of 2 or 4 bits, whose numbers Pillow stretches to 0 to 255."""
+    """Return whether the mode is gray of 2 or 4 bits, whose numbers Pillow stretches to 0 to 255."""
     return raw_mode.startswith(_FEW_BITS)
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
-    # Pillow maps a TIFF that has a file name into memory, and then mixes up the pixels of one that lies on its side.
+    # Pillow maps a TIFF with a file name into memory, and then mixes up its pixels if it lies on its side.
     with path.open("rb") as file, Image.open(file) as image:
         yield image
 
@@ -173,7 +173,7 @@ def _orientation(image: ImageFile.ImageFile) -> int:
 
 
 def _raw_mode(image: ImageFile.ImageFile) -> str:
-    """Return how the file holds its numbers; empty where the format does not say."""
+    """Return the number format of the file; empty if the format does not state it."""
     if not image.tile:
         return ""
     arguments: Any = image.tile[0].args
@@ -186,7 +186,7 @@ def _is_deep(mode: str, raw_mode: str) -> bool:
 
 
 def _all_bits(path: Path, image: Image.Image, raw_mode: str) -> NDArray[np.uint16]:
-    """Return the channels with 16 bits each, of which Pillow has no mode: it is asked for either byte of each."""
+    """Return the channels with 16 bits each, read as two bytes because Pillow has no such mode."""
     with _opened(path) as again:
         if again.format != "PNG" or raw_mode not in _WHOLE_WORDS:
             raise DataError(

@@ -1,12 +1,13 @@
 """`cityscapes-parts`: Cityscapes with three tasks, in the layout of auto-lambda.
 
-``root/{train,val}/{image,depth,seg,part_seg}/0.png`` and on (``part_seg``: ``.tif``), published at 256x512:
+The files are ``root/{train,val}/{image,depth,seg,part_seg}/0.png`` and so on (``part_seg``: ``.tif``), published at
+256x512:
 
-- ``image`` RGB;
-- ``depth`` 16 bit: 0 missing, else 256 times the disparity in pixels of Cityscapes' full size, plus 1, whatever the
-  size of the file; the label is in pixels of the size that the network sees;
-- ``seg`` Cityscapes' own label numbers, of which 19 are classes and all others are ignored;
-- ``part_seg`` numbers of Panoptic-Parts: four parts of people, five of vehicles, all else background.
+- ``image`` is RGB.
+- ``depth`` has 16 bits. 0 is missing, and other numbers are 256 times the disparity plus 1. They count pixels of
+  Cityscapes' full size at any size of the file. The label is in pixels of the size that the network sees.
+- ``seg`` holds Cityscapes' own label numbers, of which 19 are classes and all others are ignored.
+- ``part_seg`` holds numbers of Panoptic-Parts: four parts of people, five of vehicles, all others background.
 """
 
 from functools import partial
@@ -63,7 +64,7 @@ _PUBLISHED = Augmentation(flip=True, geometry=LabelGeometry(depth_is_inverse=Tru
 
 
 def describe(spec: DataSpec) -> DataDescription:
-    """Tasks ``semseg`` (19 classes), ``parts`` (10) and ``disparity``, with the published numbers of images."""
+    """Return tasks ``semseg`` (19 classes), ``parts`` (10) and ``disparity``, with the published numbers of images."""
     options = parse_options(SizedOptions, spec)
     height, width = find_numbered_size(spec, _IMAGES, options, published=_SIZE)
     return DataDescription(
@@ -80,7 +81,7 @@ def describe(spec: DataSpec) -> DataDescription:
 
 
 def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
-    """Both splits, decoded once. Raises :class:`DataError` for a tree that is not as the module says."""
+    """Load both splits, decoded once. Raise :class:`DataError` for a tree without the module's layout."""
     description, options = describe(spec), parse_options(SizedOptions, spec)
     tell_size(spec.name, description.input_size, published=_SIZE)
     _, width = description.input_size
@@ -100,7 +101,7 @@ def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
 
 def _read_semseg(path: Path) -> Tensor:
     labels = read_picture(path, num_channels=1).astype(np.int64)
-    # 255 is what -1, the license plate's number, is in a byte.
+    # 255 is the byte of -1, the license plate's number.
     wrong = (labels > _LAST_LABEL) & (labels != 255)
     if wrong.any():
         raise DataError(f"{path} has label {labels[wrong][0]} ({int(wrong.sum())} such pixels), expected 0 to 33.")
@@ -110,7 +111,7 @@ def _read_semseg(path: Path) -> Tensor:
 
 
 def _read_parts(path: Path) -> Tensor:
-    """From numbers ``class``, ``class instance(3)`` or ``class instance(3) part(2)``, by their digits."""
+    """Read numbers ``class``, ``class instance(3)`` or ``class instance(3) part(2)``, by their digits."""
     numbers = read_picture(path, num_channels=1).astype(np.int64)
     has_part = numbers >= 100_000
     category, part = numbers // 100_000, numbers % 100
@@ -122,7 +123,7 @@ def _read_parts(path: Path) -> Tensor:
 
 
 def _read_disparity(path: Path, *, width: int) -> Tensor:
-    """Disparity in pixels of an image ``width`` pixels wide: it shrinks with the image."""
+    """Return the disparity in pixels of an image ``width`` pixels wide. It shrinks with the image."""
     pixels = read_picture(path, num_channels=1)
     if pixels.dtype == np.uint8:
         raise DataError(f"{path} has 8 bits a pixel, expected 16.", hint="This looks like a picture for people.")

@@ -1,7 +1,7 @@
-"""`digits`: two overlapping handwritten digits on an oriented grating. Small, real, and its tasks disagree.
+"""`digits`: two overlapping handwritten digits on an oriented grating. Small, real, with conflicting tasks.
 
-To name the left digit a network must ignore the right one and the grating, and so on for each task: what one
-task needs is noise to the others, so sharing every channel costs accuracy in narrow networks.
+To name the left digit a network must ignore the right one and the grating, and so on for each task. Features of one
+task are noise to the others, so sharing every channel costs accuracy in narrow networks.
 """
 
 from pathlib import Path
@@ -32,7 +32,7 @@ _TASKS = (
 
 
 def describe(spec: DataSpec) -> DataDescription:
-    """Tasks ``left`` and ``right`` (which digit) and ``orientation`` (of the grating, in steps of 45 degrees)."""
+    """Return tasks ``left``, ``right`` (digits) and ``orientation`` (of the grating, in steps of 45 degrees)."""
     options = resolve_whole_numbers(spec.name, spec.options, defaults=_DEFAULTS, minimum=_MINIMUM)
     return DataDescription(
         tasks=_TASKS,
@@ -51,7 +51,7 @@ def describe(spec: DataSpec) -> DataDescription:
 
 
 def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
-    """Both splits, composed of source digits that no other split uses."""
+    """Load both splits, composed of source digits that no other split uses."""
     description = describe(spec)
     options = resolve_whole_numbers(spec.name, spec.options, defaults=_DEFAULTS, minimum=_MINIMUM)
     num_images = {"train": description.num_train, "val": description.num_val}
@@ -69,7 +69,7 @@ def _render(split: Split, num_images: int, seed: int) -> Arrays:
     orientation = rng.integers(0, _NUM_ORIENTATIONS, num_images)
     image = _overlapping_pair(rng, digits[left], digits[right]) + _grating(rng, orientation)
     image += 0.12 * rng.standard_normal(image.shape)
-    # The sum reaches from about -0.6 to 1.6; what lies beyond is noise.
+    # The sum reaches from about -0.6 to 1.6. Values beyond are noise.
     pixels = np.rint(255 * np.clip((image + 0.6) / 2.2, 0, 1)).astype(np.uint8)
     return {
         "image": pixels[:, None],
@@ -80,8 +80,8 @@ def _render(split: Split, num_images: int, seed: int) -> Arrays:
 
 
 def _source_digits(split: Split) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
-    """scikit-learn's handwritten digits ``[n, 8, 8]`` in [0, 1], split before anything is composed of them."""
-    # Imported where it is used: scikit-learn takes a second to import, and only rendering needs it.
+    """Return scikit-learn's handwritten digits ``[n, 8, 8]`` in [0, 1], split before any images are composed."""
+    # It is imported here because scikit-learn takes a second to import, and only rendering needs it.
     from sklearn.datasets import load_digits
 
     bunch: Any = load_digits()
@@ -93,7 +93,7 @@ def _source_digits(split: Split) -> tuple[NDArray[np.float64], NDArray[np.uint8]
 def _overlapping_pair(
     rng: np.random.Generator, left: NDArray[np.float64], right: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Places two digits, each shifted a little, so that they share two to six columns; the brighter ink wins."""
+    """Place two digits, each shifted a little, so that they share two to six columns. The brighter ink is kept."""
     num_images = len(left)
     canvas = np.zeros((num_images, _HEIGHT, _WIDTH))
     room_right = _WIDTH - _DIGIT_SIZE
@@ -106,7 +106,7 @@ def _overlapping_pair(
 
 
 def _grating(rng: np.random.Generator, orientation: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Sine gratings ``[n, h, w]`` at ``orientation`` x 45 degrees, give or take 7, of random phase and contrast."""
+    """Return sine gratings ``[n, h, w]`` at ``orientation`` x 45 degrees, ± 7, of random phase and contrast."""
     shape = (len(orientation), 1, 1)
     y, x = np.mgrid[:_HEIGHT, :_WIDTH]
     angle = orientation.reshape(shape) * np.pi / 4 + rng.normal(0, 0.12, shape)

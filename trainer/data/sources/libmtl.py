@@ -1,11 +1,12 @@
 """`nyuv2` and `cityscapes` in the layout of LibMTL and MTAN: numbered ``.npy`` files, already small.
 
-``root/{train,val}/{image,label,depth,normal}/0.npy`` and on; Cityscapes has no ``normal``. Images are ``[h, w, 3]`` in
-[0, 1], labels ``[h, w]`` with -1 for unlabelled, depth ``[h, w, 1]`` with 0 for missing, normals ``[h, w, 3]`` of
-unit length with the zero vector for missing. NYUv2 has 13 classes and metres, and is published at 288x384; Cityscapes
-has 7 classes and *inverse* depth, and is published at 128x256. Any other size is read too; depth does not change with
-it, as the files say it in no unit of the image. The files are the whole set: its numbers must have no gap, and every
-folder as many.
+The files are ``root/{train,val}/{image,label,depth,normal}/0.npy`` and so on. Cityscapes has no ``normal``. Images are
+``[h, w, 3]`` in [0, 1], and labels are ``[h, w]`` with -1 for unlabeled. Depth is ``[h, w, 1]`` with 0 for missing.
+Normals are ``[h, w, 3]`` of unit length with the zero vector for missing.
+
+NYUv2 has 13 classes and meters, and is published at 288x384. Cityscapes has 7 classes and *inverse* depth, and is
+published at 128x256. Any other size is read too. Depth does not change with the size, because its unit does not depend
+on the image. The files are the whole set, so their numbers must have no gap, and every folder must have as many.
 """
 
 from dataclasses import replace
@@ -56,12 +57,12 @@ _PUBLISHED = Augmentation(flip=True, scales=(1.0, 1.2, 1.5), centred=False)
 
 
 def describe_nyuv2(spec: DataSpec) -> DataDescription:
-    """Tasks ``semseg`` (13 classes), ``depth`` and ``normals``, with the published numbers of images."""
+    """Return tasks ``semseg`` (13 classes), ``depth`` and ``normals``, with the published numbers of images."""
     return _describe(spec, _NYUV2_TASKS, _NYUV2_SIZE, _NYUV2_CLASSES, num_train=795, num_val=654)
 
 
 def load_nyuv2(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
-    """Both splits, decoded once. Raises :class:`DataError` for a tree that is not as the module says."""
+    """Load both splits, decoded once. Raise :class:`DataError` for a tree without the module's layout."""
     tree = _tree(_NYUV2_TASKS, hint="The data set `nyud` reads the multi-task survey's tree of the same images.")
     description = describe_nyuv2(spec)
     tell_size(spec.name, description.input_size, published=_NYUV2_SIZE)
@@ -69,14 +70,14 @@ def load_nyuv2(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
 
 
 def describe_cityscapes(spec: DataSpec) -> DataDescription:
-    """Tasks ``semseg`` (7 classes) and ``depth`` (inverse), with the published numbers of images."""
+    """Return tasks ``semseg`` (7 classes) and ``depth`` (inverse), with the published numbers of images."""
     size, classes = _CITYSCAPES_SIZE, _CITYSCAPES_CLASSES
     described = _describe(spec, _CITYSCAPES_TASKS, size, classes, num_train=2975, num_val=500)
     return replace(described, depth_unit="inverse depth, as in the label files")
 
 
 def load_cityscapes(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
-    """Both splits, decoded once. Raises :class:`DataError` for a tree that is not as the module says."""
+    """Load both splits, decoded once. Raise :class:`DataError` for a tree without the module's layout."""
     tree = _tree(_CITYSCAPES_TASKS, hint="The data set `cityscapes-parts` reads auto-lambda's tree.")
     published = replace(_PUBLISHED, geometry=LabelGeometry(depth_is_inverse=True))
     description = describe_cityscapes(spec)

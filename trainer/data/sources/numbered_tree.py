@@ -1,4 +1,4 @@
-"""Trees of numbered files, ``root/SPLIT/FOLDER/0.npy`` and on, as LibMTL, MTAN and auto-lambda write them."""
+"""Trees of numbered files, ``root/SPLIT/FOLDER/0.npy`` and so on, as LibMTL, MTAN and auto-lambda write them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ from gatefront.trainer.data.transforms.resizing import Size
 
 @dataclass(frozen=True, slots=True)
 class NumberedFolder:
-    """A folder with one file per image, the ending of their names, and their channels after height and width."""
+    """Folder with one file per image, the ending of their names, and their channels after height and width."""
 
     name: str
     suffix: str
@@ -28,9 +28,9 @@ class NumberedFolder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberedTree:
-    """What a tree of this kind holds: a folder of images, and per task a folder and how its files are read.
+    """Layout of a tree: a folder of images, and per task a folder and the reader of its files.
 
-    ``hint`` is for whoever brings another tree.
+    ``hint`` is shown for a tree with another layout.
     """
 
     images: NumberedFolder
@@ -40,10 +40,10 @@ class NumberedTree:
 
 
 def find_numbered_size(spec: DataSpec, images: NumberedFolder, options: SizedOptions, *, published: Size) -> Size:
-    """Find the size that a network will see: the option's, else that of the first training image.
+    """Return the size that a network will see: the option's, else that of the first training image.
 
     Raises:
-        DataError: that image cannot be read.
+            DataError: that image cannot be read.
     """
     first = None if spec.root is None else images.file(Path(spec.root) / "train", 0)
     return find_size(first, images.channels, options, published=published)
@@ -52,11 +52,11 @@ def find_numbered_size(spec: DataSpec, images: NumberedFolder, options: SizedOpt
 def load_numbered(
     spec: DataSpec, description: DataDescription, tree: NumberedTree, options: SizedOptions
 ) -> MultiTaskData:
-    """Its splits, ``train`` and ``val``.
+    """Load the splits ``train`` and ``val`` of a tree.
 
     Raises:
-        DataError: a folder is missing or of another dialect, numbers are missing, an array is of another layout, or
-            sizes differ and the options name none. The first offender is named, and how many there are.
+            DataError: a folder is missing or has another layout, numbers are missing, an array has another layout, or
+            sizes differ and the options name none. The message names the first offender and their number.
     """
     root = require_root(spec, holds="train/ and val/")
     readers = {task: read for task, (_, read) in tree.labels.items()}
@@ -102,7 +102,7 @@ def _find_records(split: Path, tree: NumberedTree, size: Size | None, first_imag
 
 
 def _count_files(folder: Path, suffix: str, what: str, hint: str) -> int:
-    """How many files there are; their names must be the numbers below that."""
+    """Return the number of files. Their names must be the numbers below it."""
     require_suffix(folder, [suffix], what=what, hint=hint)
     # macOS leaves a hidden `._0.npy` beside `0.npy`.
     stems = {path.stem for path in folder.iterdir() if path.suffix == suffix and not path.name.startswith(".")}

@@ -1,14 +1,14 @@
 """`nyud`: NYUD-v2 with 40 classes, in the layouts of the multi-task survey and of ASTMT (both NYUD_MT).
 
-``root/gt_sets/{train,val}.txt`` name the images; for each name there are ``images/NAME.jpg`` and, as far as it is
-labelled, one file per task. The two archives of that name differ in the labels; which one it is shows in the endings:
+``root/gt_sets/{train,val}.txt`` name the images. Each name has ``images/NAME.jpg`` and one file per task, unless its
+label is missing. The two archives of that name differ in the labels, and the endings show which one it is:
 
-- ``segmentation/``: ``.png``, or ``.mat`` (``segmentation``); 0 unlabelled, 1 to 40 a class;
-- ``depth/``: ``.npy``, or ``.mat`` (``depth``); metres, 0 missing;
+- ``segmentation/``: ``.png``, or ``.mat`` (``segmentation``); 0 unlabeled, 1 to 40 a class;
+- ``depth/``: ``.npy``, or ``.mat`` (``depth``); meters, 0 missing;
 - ``normals/``: ``.npy`` (``[h, w, 3]``, zero vector missing), or ``.jpg`` (``255 (n + 1) / 2``, none missing);
 - ``edge/``: ``.npy`` of 0 and 1, or ``.png`` of 0 and 255; read with the option ``edges``.
 
-They are published at 480x640; any other size is read too.
+They are published at 480x640. Any other size is read too.
 """
 
 from collections.abc import Mapping
@@ -79,13 +79,13 @@ _FOLDERS = {"semseg": "segmentation", "depth": "depth", "normals": "normals", "e
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NyudOptions(SizedOptions):
-    """``edges`` adds them as a fourth task."""
+    """Options of NYUD-v2. ``edges`` adds them as a fourth task."""
 
     edges: bool = False
 
 
 def describe(spec: DataSpec) -> DataDescription:
-    """Tasks ``semseg`` (40 classes), ``depth`` and ``normals``, with the published numbers of images."""
+    """Return tasks ``semseg`` (40 classes), ``depth`` and ``normals``, with the published numbers of images."""
     options = parse_options(NyudOptions, spec)
     return DataDescription(
         tasks=(*_TASKS, _EDGES) if options.edges else _TASKS,
@@ -100,11 +100,12 @@ def describe(spec: DataSpec) -> DataDescription:
 
 
 def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
-    """Both splits, decoded once. A missing label file is a gap.
+    """Load both splits, decoded once. A missing label file is a gap.
 
     Raises:
-        DataError: there is no root, a list or an image is missing, labels are in another layout, or sizes differ and
-            the options name none.
+            DataError: there is no root, a list or an image is missing, labels are in another layout, or sizes differ
+            and
+                    the options name none.
     """
     description, options = describe(spec), parse_options(NyudOptions, spec)
     root = require_root(spec, holds="gt_sets/ and images/")
@@ -133,7 +134,7 @@ def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
 
 
 def _first_image(spec: DataSpec) -> Path | None:
-    """The image whose size counts; None where the tree is not at hand."""
+    """Return the image whose size counts; None if the tree does not exist here."""
     if spec.root is None or not _list(Path(spec.root), "train").is_file():
         return None
     return _image(Path(spec.root), read_names(_list(Path(spec.root), "train"))[0])
@@ -149,7 +150,7 @@ def _image(root: Path, name: str) -> Path:
 
 def _reader(task: str, suffix: str, size: Size | None, first_image: Path) -> Reader:
     reader = _READERS[task][suffix]
-    # A MATLAB file's header does not say the size of its array.
+    # A MATLAB file's header does not state the size of its array.
     return require_size(reader, size, first_image) if suffix == ".mat" and size is not None else reader
 
 

@@ -1,4 +1,4 @@
-"""The one size of a tree's images and labels: found in its first image, required of every file, or overruled."""
+"""The one size of a tree's images and labels: that of its first image, required of every file, or an option."""
 
 import logging
 import re
@@ -28,9 +28,9 @@ PICTURE: Channels = ((),)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SizedOptions(AugmentOptions):
-    """``size``, such as ``"240x320"`` (height x width), is what images and labels are resized to.
+    """Options with ``size``, such as ``"240x320"`` (height x width), to which images and labels are resized.
 
-    Without it they stay as the files are, and all must be of one size.
+    None keeps the sizes of the files, which must all be equal.
     """
 
     size: str | None = None
@@ -41,25 +41,25 @@ class SizedOptions(AugmentOptions):
         require_option("size", self.size, rule, self.size is None or min(self.resized_to() or (0,)) >= _MIN_SIDE)
 
     def resized_to(self) -> Size | None:
-        """The wanted ``(height, width)``; None where the study names none."""
+        """Return the wanted ``(height, width)``; None if the study names none."""
         found = None if self.size is None else _SIZE_TEXT.fullmatch(self.size)
         return None if found is None else (int(found[1]), int(found[2]))
 
 
 def find_size(first_image: Path | None, channels: Channels, options: SizedOptions, *, published: Size) -> Size:
-    """Find the ``(height, width)`` that a network will see.
+    """Return the ``(height, width)`` that a network will see.
 
     Args:
-        first_image: the first training image; None, or a file that is not there, if the tree is not at hand.
-        channels: what follows height and width in the shape of an image.
-        options: those of the study. Their ``size`` comes first.
-        published: the answer where the tree cannot say it.
+            first_image: the first training image; None, or a missing file, if the tree does not exist here.
+            channels: the axes that may follow height and width in the shape of an image.
+            options: the study's options, whose ``size`` takes precedence.
+            published: the size to return if the tree cannot show it.
 
     Returns:
-        The size, in pixels.
+            The size, in pixels.
 
     Raises:
-        DataError: the image cannot be read.
+            DataError: the image cannot be read.
     """
     wanted = options.resized_to()
     if wanted is not None:
@@ -71,7 +71,7 @@ def find_size(first_image: Path | None, channels: Channels, options: SizedOption
 
 
 def tell_size(name: str, size: Size, *, published: Size) -> None:
-    """Log that a data set is not read at its published size: its figures do not compare with published ones."""
+    """Log if a data set is not read at its published size, as its figures then do not compare with published ones."""
     if size != published:
         text = "data %s is read at %s and published at %s: its figures do not compare with published ones"
         logger.info(text, name, _dimensions(size), _dimensions(published))
@@ -83,14 +83,14 @@ def require_one_size(
     """Require a layout of every array and picture, and the size of the first image. Only headers are read.
 
     Args:
-        paths: the files.
-        channels: what may follow height and width in their shapes.
-        size: that of ``first_image``; None if files are resized anyway.
-        first_image: the image that the others are compared with.
-        hint: where another layout of the same data set is read.
+            paths: the files.
+            channels: the axes that may follow height and width in their shapes.
+            size: the size of ``first_image``; None if files are resized anyway.
+            first_image: the image that the others are compared with.
+            hint: where another layout of the same data set is read.
 
     Raises:
-        DataError: a file has another layout or another size. The first one is named, and how many there are.
+            DataError: a file has another layout or another size. The message names the first one and their number.
     """
     shapes = [(path, header_shape(path)) for path in paths]
     foreign = [(path, shape) for path, shape in shapes if not _is_layout(shape, channels)]
@@ -108,7 +108,7 @@ def require_one_size(
 
 
 def require_size(reader: Reader, size: Size, first_image: Path) -> Reader:
-    """Wrap a reader of dense labels whose headers do not say their size: it must be ``size``, as ``first_image`` is."""
+    """Wrap a reader of dense labels whose headers lack their size. Labels must have ``size``, like ``first_image``."""
 
     def read(path: Path) -> Tensor | None:
         label = reader(path)
@@ -120,7 +120,7 @@ def require_size(reader: Reader, size: Size, first_image: Path) -> Reader:
 
 
 def mixed_sizes(path: Path, found: Size, first_image: Path, size: Size, *, count: str = "") -> DataError:
-    """The error for two files of one tree that are not of one size."""
+    """Return the error for two files of one tree with different sizes."""
     return DataError(
         f"{path} is {_dimensions(found)}, {first_image} is {_dimensions(size)}{count}.",
         hint=f'Set size = "{_dimensions(size)}" in [data.options] to resize all images and labels to one size.',

@@ -13,7 +13,7 @@ ResultT = TypeVar("ResultT")
 
 
 class DataSourceClass(Protocol):
-    """What such a class offers; it is called without arguments. ``describe`` must not read any image."""
+    """Interface of such a class, which is called without arguments. ``describe`` must not read any image."""
 
     def describe(self, spec: DataSpec) -> DataDescription: ...
 
@@ -21,24 +21,24 @@ class DataSourceClass(Protocol):
 
 
 def is_user_source(name: str) -> bool:
-    """True for ``package.module:Class``, which no built-in set is called."""
+    """Return whether the name has the form ``package.module:Class``, which no built-in set has."""
     return ":" in name
 
 
 def describe_user_data(spec: DataSpec) -> DataDescription:
-    """What the class says of its data.
+    """Return the class's description of its data.
 
     Raises:
-        DataError: it cannot be imported or made, or ``describe`` fails or gives something else.
+            DataError: it cannot be imported or made, or ``describe`` fails or returns something else.
     """
     return _call(spec.name, "describe", lambda: _make(spec.name).describe(spec), DataDescription)
 
 
 def load_user_data(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
-    """Both splits as the class loads them.
+    """Load both splits by the class.
 
     Raises:
-        DataError: it cannot be imported or made, or ``load`` fails or gives something else.
+            DataError: it cannot be imported or made, or ``load`` fails or returns something else.
     """
     return _call(spec.name, "load", lambda: _make(spec.name).load(spec, cache_dir), MultiTaskData)
 

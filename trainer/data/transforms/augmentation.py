@@ -1,4 +1,4 @@
-"""Training images changed anew every epoch, and their labels with them."""
+"""Augmentation: training images, and their labels with them, changed anew every epoch."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -20,10 +20,10 @@ from gatefront.trainer.data.transforms.warp import LabelGeometry, Warp, warp_sam
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Augmentation:
-    """What may happen to an image: mirrored with probability 1/2, zoomed, turned by up to ``rotation`` degrees.
+    """Possible changes of an image: mirrored with probability 1/2, zoomed, turned by up to ``rotation`` degrees.
 
     The zoom is one of ``scales``, or if there are none, uniform in ``scale_range``. It is about the middle if
-    ``centred``; else the window that is shown, or the place of a smaller image, is drawn too.
+    ``centred``. Otherwise the visible window, or the place of a smaller image, is drawn too.
     """
 
     flip: bool = False
@@ -34,7 +34,7 @@ class Augmentation:
     geometry: LabelGeometry = field(default_factory=LabelGeometry)
 
     def draw(self, size: Size, generator: Generator) -> Warp:
-        """One change of an image of this size."""
+        """Draw one change of an image of this size."""
         dice = torch.rand(5, generator=generator).tolist()
         low, high = self.scale_range
         scale = self.scales[int(dice[1] * len(self.scales))] if self.scales else low + (high - low) * dice[1]
@@ -52,7 +52,7 @@ class Augmentation:
 class AugmentOptions:
     """Options of data sets whose images can be changed.
 
-    ``augment`` is how published work trains on the set; each of the others says one thing otherwise, with or
+    ``augment`` selects the changes of published work on the set. Each other option replaces one of them, with or
     without it: ``flip``, zooms from ``scale_low`` to ``scale_high``, ``rotation`` in degrees either way.
     """
 
@@ -70,7 +70,7 @@ class AugmentOptions:
         require_option("rotation", self.rotation, "between 0 and 180", 0 <= (self.rotation or 0.0) <= 180)
 
     def choose(self, published: Augmentation) -> Augmentation:
-        """What the options ask for; ``published`` also says what the labels mean."""
+        """Return the augmentation of the options. ``published`` also holds the geometry of the labels."""
         start = published if self.augment else Augmentation(centred=published.centred, geometry=published.geometry)
         if self.flip is not None:
             start = replace(start, flip=self.flip)
@@ -81,16 +81,16 @@ class AugmentOptions:
 
 @runtime_checkable
 class ChangesWithEpoch(Protocol):
-    """A split that shows its samples otherwise in each epoch; equal keys show them alike.
+    """Split that shows its samples differently in each epoch. Equal keys give equal samples.
 
-    Of the labels, those of ``tasks`` are enough; None means all.
+    Only the labels of ``tasks`` are needed; None means all.
     """
 
     def at_epoch(self, key: int, tasks: Sequence[Task] | None = None) -> Dataset[Sample]: ...
 
 
 class AugmentedSplit(Dataset[Sample]):
-    """The samples of a split, unchanged until :meth:`at_epoch` says which epoch it is."""
+    """Samples of a split, which are unchanged until :meth:`at_epoch` sets an epoch."""
 
     def __init__(
         self, split: Dataset[Sample], tasks: Sequence[Task], augmentation: Augmentation, key: int | None = None
@@ -105,14 +105,14 @@ class AugmentedSplit(Dataset[Sample]):
 
     @property
     def unchanged(self) -> Dataset[Sample]:
-        """The split whose samples are changed."""
+        """The split without changes."""
         return self._split
 
     def __getitem__(self, index: int) -> Sample:
         sample = self._split[index]
         if self._key is None:
             return sample
-        # Epoch and index decide, so that neither workers nor an interruption change what is seen.
+        # The seed depends on epoch and index only, so that neither workers nor an interruption change the samples.
         generator = Generator().manual_seed((self._key * 2_654_435_761 + index) % 2**63)
         _, height, width = sample.image.shape
         warp = self._augmentation.draw((height, width), generator)
@@ -124,14 +124,14 @@ class AugmentedSplit(Dataset[Sample]):
         return AugmentedSplit(self._split, self._tasks if tasks is None else tasks, self._augmentation, key)
 
     def indices_with(self, task: str) -> Iterable[int]:
-        """The samples that may have the task's label."""
+        """Return the samples that may have the task's label."""
         return self._split.indices_with(task) if isinstance(self._split, KnowsItsLabels) else range(len(self))
 
 
 def augment(data: MultiTaskData, augmentation: Augmentation) -> MultiTaskData:
-    """The data with changed training images; the same object if nothing is to change.
+    """Return the data with changed training images; the same object if nothing is to change.
 
-    The fingerprint changes too: what was trained on other images is another reference.
+    The fingerprint changes too, because a training on other images gives another reference.
     """
     if augmentation == Augmentation(centred=augmentation.centred, geometry=augmentation.geometry):
         return data

@@ -1,4 +1,4 @@
-"""Images and label maps at another size, each kind by its own rule."""
+"""Resizing of images and label maps, each kind by its own rule."""
 
 import torch
 from torch import Tensor
@@ -7,11 +7,11 @@ from torch.nn import functional as F
 from gatefront.spaces.architecture.tasks import TaskKind
 
 Size = tuple[int, int]
-"""``(height, width)``."""
+"""Pair of ``(height, width)``."""
 
 
 def resize_image(image: Tensor, size: Size) -> Tensor:
-    """``[channels, h, w]``, bytes or in [0, 1]: bicubic, smoothed first where it shrinks. Bytes stay bytes."""
+    """Resize ``[channels, h, w]``, bytes or in [0, 1], bicubically, smoothed if it shrinks. Bytes stay bytes."""
     if image.shape[-2:] == size:
         return image
     if image.dtype == torch.uint8:
@@ -21,19 +21,19 @@ def resize_image(image: Tensor, size: Size) -> Tensor:
 
 
 def resize_label(label: Tensor, kind: TaskKind, size: Size) -> Tensor:
-    """Resize a dense label as :class:`gatefront.trainer.data.Sample` has it, by the rule of its kind.
+    """Resize a dense label as in :class:`gatefront.trainer.data.Sample`, by the rule of its kind.
 
-    Normals are interpolated. Where edges shrink, a pixel is an edge if any pixel that it covers is one, so that no thin
-    line is lost between the pixels. All else is the nearest pixel's: a mean of two classes is no class, and a mean of
-    two depths lies where nothing is.
+    Normals are interpolated. If edges shrink, a pixel is an edge if any pixel that it covers is one, so that no thin
+    line is lost between pixels. All other kinds take the nearest pixel, because a mean of two classes is no class, and
+    a mean of two depths belongs to no surface.
 
     Args:
-        label: ``[..., h, w]``.
-        kind: the task's.
-        size: the new ``(height, width)``.
+            label: the label ``[..., h, w]``.
+            kind: the kind of its task.
+            size: the new ``(height, width)``.
 
     Returns:
-        The label at the new size.
+            The label at the new size.
     """
     if label.shape[-2:] == size:
         return label
@@ -57,13 +57,13 @@ def _resize_edges(edges: Tensor, size: Size) -> Tensor:
 
 
 def _resize_normals(normals: Tensor, size: Size) -> Tensor:
-    # Gaps count as zero vectors, so that after the scaling to unit length only what is known had a say.
+    # Gaps count as zero vectors, so that only known vectors affect the result after scaling to unit length.
     mixed = F.interpolate(normals.nan_to_num()[None], size, mode="bilinear", align_corners=False)[0]
     return unit_normals(mixed, _nearest(normals, size).isnan().any(dim=0))
 
 
 def unit_normals(vectors: Tensor, unknown: Tensor) -> Tensor:
-    """``[3, h, w]`` scaled to unit length; NaN where ``unknown`` ``[h, w]``, or where no direction is left."""
+    """Scale ``[3, h, w]`` to unit length; NaN where ``unknown`` ``[h, w]``, or where no direction remains."""
     # torch's own norm is many times slower over a short first axis.
     length = vectors.square().sum(dim=0, keepdim=True).sqrt()
     return torch.where(unknown | (length < 1e-6), torch.nan, vectors / length.clamp(min=1e-6))

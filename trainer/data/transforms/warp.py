@@ -1,4 +1,4 @@
-"""One change of a whole sample: mirrored, turned, zoomed and shifted, with what that means for each kind of label."""
+"""Warp of a whole sample: mirrored, turned, zoomed and shifted, with the effect on each kind of label."""
 
 import math
 from collections.abc import Sequence
@@ -15,9 +15,9 @@ from gatefront.trainer.data.transforms.resizing import Size, unit_normals
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Warp:
-    """The image is mirrored, then zoomed by ``scale`` and turned by ``angle`` about a point, which becomes its middle.
+    """Change that mirrors the image, then zooms by ``scale`` and turns by ``angle`` about a point, the new middle.
 
-    ``angle`` in radians, counter-clockwise as one sees the image. ``centre`` is that point, ``(down, right)`` in
+    ``angle`` is in radians, counter-clockwise in the visible image. ``centre`` is that point, ``(down, right)`` in
     pixels from the middle of the mirrored image.
     """
 
@@ -29,18 +29,18 @@ class Warp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelGeometry:
-    """What a data set's labels mean in space: where the normals' y points, and whether depth is really its inverse."""
+    """Meaning of labels in space: the direction of the normals' y, and whether depth is really its inverse."""
 
     normals_point_up: bool = True
     depth_is_inverse: bool = False
 
 
 def warp_sample(sample: Sample, tasks: Sequence[Task], warp: Warp, geometry: LabelGeometry) -> Sample:
-    """The changed sample, of the same size. What comes from outside the image is 0 in it, and unknown in labels.
+    """Return the changed sample, of the same size. Pixels from outside the image are 0, and unknown in labels.
 
-    Images and normals are interpolated, all other labels are the nearest pixel's. Normals turn with the image.
-    Zooming in by ``scale`` brings things nearer: depth is divided by it, inverse depth multiplied. Labels of whole
-    images stay.
+    Images and normals are interpolated, all other labels take the nearest pixel. Normals turn with the image. Zooming
+    in by ``scale`` brings things nearer, so depth is divided by it and inverse depth multiplied. Labels of whole images
+    do not change.
     """
     _, height, width = sample.image.shape
     grid = _Grid(warp, (height, width))
@@ -61,7 +61,7 @@ def warp_sample(sample: Sample, tasks: Sequence[Task], warp: Warp, geometry: Lab
 
 def _warp_normals(normals: Tensor, warp: Warp, grid: "_Grid", geometry: LabelGeometry) -> Tensor:
     unknown = grid.nearest(normals, outside=torch.nan).isnan().any(dim=0)
-    # Gaps count as zero vectors: after the scaling to unit length only what is known had a say.
+    # Gaps count as zero vectors, so that only known vectors affect the result after scaling to unit length.
     right, y, z = grid.interpolated(normals.nan_to_num())
     right = -right if warp.flip else right
     up = y if geometry.normals_point_up else -y
@@ -71,13 +71,13 @@ def _warp_normals(normals: Tensor, warp: Warp, grid: "_Grid", geometry: LabelGeo
 
 
 class _Grid:
-    """Where each pixel of the changed image comes from, in pixels of the old one."""
+    """Origin of each pixel of the changed image, in pixels of the old one."""
 
     def __init__(self, warp: Warp, size: Size) -> None:
         height, width = size
         down = (torch.arange(height) + 0.5 - height / 2).view(-1, 1)
         right = torch.arange(width) + 0.5 - width / 2
-        # The way back: turned clockwise, shrunk, shifted, mirrored. Unturned, rows and columns stay one number each.
+        # The inverse turns clockwise, shrinks, shifts and mirrors. Without a turn, rows and columns stay separate.
         if warp.angle:
             cos, sin = math.cos(warp.angle), math.sin(warp.angle)
             right, down = cos * right - sin * down, sin * right + cos * down
@@ -87,19 +87,19 @@ class _Grid:
         rows = (old_down + height / 2).floor().long()
         columns = (old_right + width / 2).floor().long()
         self._inside = ((rows >= 0) & (rows < height)) & ((columns >= 0) & (columns < width))
-        # A warp that zooms in without turning sees nothing from outside, and most do.
+        # A warp that zooms in without turning, as most do, shows nothing from outside.
         self._is_all_inside = bool(self._inside.all())
         self._pixels = (rows.clamp_(0, height - 1) * width + columns.clamp_(0, width - 1)).view(-1)
         places = [place.expand(size) for place in (2 * old_right / width, 2 * old_down / height)]
         self._places = torch.stack(places, dim=-1)[None]
 
     def nearest(self, values: Tensor, outside: float) -> Tensor:
-        """``[..., h, w]``, each pixel that of the nearest old one."""
-        # One index into flat pixels: torch takes several times as long over one for rows and one for columns.
+        """Return ``[..., h, w]`` with each pixel from the nearest old one."""
+        # One index into flat pixels is several times faster in torch than one for rows and one for columns.
         found = values.flatten(-2).index_select(-1, self._pixels).view(values.shape)
         return found if self._is_all_inside else torch.where(self._inside, found, outside)
 
     def interpolated(self, values: Tensor) -> Tensor:
-        """``[channels, h, w]``, bilinear; 0 outside."""
+        """Return ``[channels, h, w]``, bilinear; 0 outside."""
         found = F.grid_sample(values[None], self._places, padding_mode="border", align_corners=False)[0]
         return found if self._is_all_inside else torch.where(self._inside, found, 0.0)

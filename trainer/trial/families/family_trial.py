@@ -1,4 +1,4 @@
-"""One trial of another family: trained by the one loop, its cost known before, its network kept."""
+"""Trial of another family: its cost is known before training, and its network is kept."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -20,11 +20,12 @@ from gatefront.trainer.trial.spec import NETWORK_FILE, TrialSpec
 def run_family_trial(
     spec: TrialSpec, family: FamilyChoice, *, work_dir: Path, cache_dir: Path, reporter: Reporter
 ) -> TrialResult:
-    """As :func:`gatefront.trainer.trial.run_trial.run_trial`. There are no gates: the cost is what the family has at
-    this capacity.
+    """Run a trial of another family. See :func:`gatefront.trainer.trial.run_trial.run_trial`.
+
+    There are no gates, so the cost is that of the family at this capacity.
 
     Raises:
-        BudgetBelowFloorError: the network costs more than the budgets; before it is trained.
+            BudgetBelowFloorError: the network costs more than the budgets; raised before it is trained.
     """
     data = load_data(spec.data, cache_dir)
     require_match(spec.architecture, data.description)
@@ -36,7 +37,7 @@ def run_family_trial(
         return TrialReporter(spec, flops, reporter, epochs_before=spec.num_epochs - spec.train.epochs)
 
     def report_search(report: EpochReport, /) -> None:
-        # A network of one task alone: there is no Δ_MTL yet, and no cost of the network to come.
+        # This is a network of one task alone, so Δ_MTL and the cost of the final network are not known yet.
         reporter(replace(report, num_epochs=spec.num_epochs))
 
     trained = train_family(_family_spec(spec, family), data, work_dir, begin=begin, search_reporter=report_search)

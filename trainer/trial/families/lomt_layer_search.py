@@ -1,4 +1,4 @@
-"""LOMT's first step: a sparse network per task, whose empty end says to which layer the task's decoder belongs."""
+"""LOMT's first step: a sparse network per task, whose empty last layers show where the task's decoder attaches."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -21,12 +21,12 @@ from gatefront.trainer.reporting import EpochReport, Reporter
 from gatefront.trainer.trial.families.proximal import GroupSparsity
 
 SPARSITY = 1e-3
-"""The upper end of the authors' grid for λ."""
+"""Upper end of the authors' grid for λ."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerSearch:
-    """How the sparse networks are trained: their recipe, and λ, the strength of group sparsity."""
+    """Training of the sparse networks: their recipe, and λ, the strength of group sparsity."""
 
     train: TrainConfig
     sparsity: float = SPARSITY
@@ -38,7 +38,7 @@ class LayerSearch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundLayers:
-    """``attachments`` as :func:`gatefront.spaces.families.build_lomt` takes them, and what it cost to find them."""
+    """Layers that were found, and their cost. :func:`gatefront.spaces.families.build_lomt` takes ``attachments``."""
 
     attachments: Mapping[str, str]
     train_flops: float
@@ -53,14 +53,14 @@ def search_layers(
     work_dir: Path,
     reporter: Reporter | None = None,
 ) -> FoundLayers:
-    """Train one sparse network per task, going on from the checkpoints in ``work_dir``, and apply the rule.
+    """Train one sparse network per task, resuming from the checkpoints in ``work_dir``, and apply the rule.
 
-    The reporter is told of one network after the other: its epochs count over all of them, its metrics are of the
-    one task.
+    The reporter receives one network after the other. Its epochs count over all of them, and its metrics are those of
+    the one task.
 
     Raises:
-        SpaceError: decoders cannot be attached to this backbone's layers.
-        DivergedError: a training diverged.
+            SpaceError: decoders cannot be attached to this backbone's layers.
+            DivergedError: a training diverged.
     """
     attachments: dict[str, str] = {}
     names, train_flops, seconds = safe_names(architecture.task_names), 0.0, 0.0
@@ -74,7 +74,7 @@ def search_layers(
 
 
 def _counting_from(position: int, architecture: Architecture, search: LayerSearch, reporter: Reporter) -> Reporter:
-    """Epochs of the network at this position, from 0, as those of all networks together."""
+    """Return a reporter that counts the epochs of the network at this position, from 0, over all networks."""
     epochs = search.train.epochs
 
     def report(own: EpochReport, /) -> None:
@@ -91,15 +91,15 @@ def _search_layer(
     checkpoint: Path,
     reporter: Reporter | None,
 ) -> tuple[str, float, float]:
-    """The task's layer, and the FLOPs and seconds of its network."""
-    # As a single-task reference: alone, a task has nothing to be weighed against.
+    """Return the task's layer, and the FLOPs and seconds of its network."""
+    # As for a single-task reference, a task alone is not weighed against others.
     task, config = replace(task, weight=1.0), replace(search.train, weighting="scalar")
     seed_everything(config.seed)
     network = build_shared_network(architecture, [task.name])
     recipe = {"task": task.name, "train": to_json(config), "sparsity": search.sparsity}
     key = hash_json(recipe | {"architecture": to_json(architecture)})
     slot = CheckpointSlot(path=checkpoint, key=key)
-    # Decoders stay dense: of the encoder's layers one wants to know which the task needs.
+    # Decoders stay dense, because only the encoder's layers are searched.
     strategy = Strategy(phase="sparse", after_step=GroupSparsity(network.encoder, search.sparsity))
     outcome = train(network, data, config, tasks=[task], strategy=strategy, reporter=reporter, slot=slot)
     cost = count_training_flops(network, image_shape(data.description), outcome.num_samples)

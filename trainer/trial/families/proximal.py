@@ -18,9 +18,9 @@ _TOLERANCE = 1e-5
 
 
 class GroupSparsity:
-    """After every update of the optimizer, the proximal step of ``strength * sum_g sqrt(|g|) ||w_g||``.
+    """Proximal step of ``strength * sum_g sqrt(|g|) ||w_g||`` after every update of the optimizer.
 
-    A group is what reads one input channel of a convolution or a linear layer below ``module``.
+    A group holds the weights that read one input channel of a convolution or a linear layer below ``module``.
     """
 
     def __init__(self, module: nn.Module, strength: float) -> None:
@@ -29,7 +29,7 @@ class GroupSparsity:
 
     @torch.no_grad()
     def __call__(self, optimizer: Optimizer) -> None:
-        """``optimizer`` is the AdamW that has just made its step, with the learning rate of that step."""
+        """Make the step. ``optimizer`` is the AdamW just after its step, with the learning rate of that step."""
         groups = {id(parameter): group for group in optimizer.param_groups for parameter in group["params"]}
         for layer in self._layers:
             group = groups[id(layer.weight)]
@@ -43,11 +43,11 @@ class GroupSparsity:
 
 
 def shrink_groups(rows: Tensor, scale: Tensor, threshold: float) -> Tensor:
-    """Per row, ``argmin_x  1/2 sum_i scale_i (x_i - w_i)^2 + threshold ||x||``; ``scale`` is above 0.
+    """Return per row ``argmin_x  1/2 sum_i scale_i (x_i - w_i)^2 + threshold ||x||``; ``scale`` is above 0.
 
-    With the solution's norm θ it is ``x_i = w_i scale_i θ / (scale_i θ + threshold)``, and 0 where
-    ``||scale * w|| <= threshold``. θ is the root of ``sum_i (w_i / (θ + threshold / scale_i))^2 = 1``, a convex and
-    falling function: Newton's steps from the left of the root stay there.
+    With the solution's norm θ it is ``x_i = w_i scale_i θ / (scale_i θ + threshold)``, and 0 if ``||scale * w|| <=
+    threshold``. θ is the root of ``sum_i (w_i / (θ + threshold / scale_i))^2 = 1``. This function is convex and
+    falling, so Newton's steps from the left of the root stay there.
     """
     norms = (scale * rows).norm(dim=1)
     alive = norms > threshold
@@ -68,7 +68,7 @@ def shrink_groups(rows: Tensor, scale: Tensor, threshold: float) -> Tensor:
 
 
 def _metric(state: Mapping[str, Any], group: Mapping[str, Any]) -> Tensor:
-    """The diagonal by which AdamW divided its step: bias-corrected, as the step itself was."""
+    """Return the diagonal by which AdamW divided its step, bias-corrected as in the step itself."""
     correction = 1 - float(group["betas"][1]) ** float(state["step"])
     root: Tensor = (state["exp_avg_sq"] / correction).sqrt()
     return root + float(group["eps"])

@@ -1,4 +1,4 @@
-"""Training a network of another family, from the networks that its paper starts from."""
+"""Training of a network of another family, from the networks that its paper starts from."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -28,12 +28,12 @@ from gatefront.trainer.weighting import step_cost
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FamilySpec:
-    """One network of a family to train.
+    """Specification of a family's network to train.
 
-    ``settings`` are its builder's; ``single_task`` are the networks of every task alone, for families that start from
-    them. ``layer_search`` is how lomt finds its layers. ``initial`` takes the place of both. With ``compute``, in FLOPs
-    of forward passes per training sample, the network trains for as many epochs as cost no less, whatever
-    ``train.epochs`` is.
+    ``settings`` are those of its builder. ``single_task`` are the networks of every task alone, for families that start
+    from them. ``layer_search`` sets how LOMT finds its layers. ``initial`` replaces both. ``compute`` is in FLOPs of
+    forward passes per training sample. If it is given, the network trains for as many epochs as cost no less, instead
+    of ``train.epochs``.
     """
 
     family: str
@@ -52,7 +52,7 @@ class FamilySpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FamilyResult:
-    """What a trained network of a family is worth and costs; ``train_flops`` without the networks it started from."""
+    """Quality and costs of a trained network of a family. ``train_flops`` excludes the networks it started from."""
 
     metrics: Mapping[str, float]
     flops: int
@@ -62,7 +62,7 @@ class FamilyResult:
 
 
 Begin = Callable[[int, int], Reporter | None]
-"""Told of the network's FLOPs and parameters before it is trained; gives who is told of its epochs."""
+"""Function that receives the network's FLOPs and parameters before training, and returns the reporter of its epochs."""
 
 
 def train_family(
@@ -73,14 +73,15 @@ def train_family(
     begin: Begin | None = None,
     search_reporter: Reporter | None = None,
 ) -> FamilyResult:
-    """Train, going on from the checkpoints that ``work_dir`` holds, and write ``work_dir/network.pt``.
+    """Train, resuming from the checkpoints in ``work_dir``, and write ``work_dir/network.pt``.
 
-    What LOMT's layers cost to find is counted, too; ``search_reporter`` is told of those epochs, before ``begin``.
+    The result includes the cost of finding LOMT's layers. ``search_reporter`` receives those epochs, before ``begin``
+    is called.
 
     Raises:
-        SpaceError: there is no such family, or it does not work on this backbone.
-        DataError: the data does not fit the architecture.
-        DivergedError: the training diverged.
+            SpaceError: there is no such family, or it does not work on this backbone.
+            DataError: the data does not fit the architecture.
+            DivergedError: the training diverged.
     """
     require_match(spec.architecture, data.description)
     work_dir.mkdir(parents=True, exist_ok=True)
@@ -92,7 +93,7 @@ def train_family(
         config = replace(config, epochs=math.ceil(spec.compute / (cost * flops)))
     reporter = None if begin is None else begin(flops, num_parameters)
     slot = CheckpointSlot(path=work_dir / "checkpoint.pt", key=_key(spec, network, config))
-    # What mixes tasks is drawn to nothing by weight decay, and is no weight.
+    # Mixing parameters are no weights, and weight decay would draw them to zero.
     strategy = Strategy(gate_parameters=tuple(network.mixing_parameters()), gate_learning_rate=config.learning_rate)
     tasks = spec.architecture.tasks
     outcome = train(network, data, config, tasks=tasks, strategy=strategy, reporter=reporter, slot=slot)
@@ -124,7 +125,7 @@ def _build(spec: FamilySpec, found: FoundLayers) -> FamilyNetwork:
 
 
 def _build_untrained(spec: FamilySpec, found: FoundLayers) -> FamilyNetwork:
-    """With the weights that its paper starts from."""
+    """Build the network with the weights that its paper starts from."""
     settings = dict(spec.settings)
     if spec.layer_search is not None:
         settings["attachments"] = found.attachments

@@ -1,4 +1,4 @@
-"""Bringing a network with learned gates to what a trial may cost."""
+"""Projection of a network with learned gates to the budget of its trial."""
 
 from itertools import islice
 
@@ -19,13 +19,13 @@ _SENSITIVITY_BATCHES = 8
 
 
 def cut_to_target(spec: TrialSpec, network: InterroGateNetwork, data: MultiTaskData) -> None:
-    """Set the gates so that the network keeps to the trial's target and budgets.
+    """Set the gates so that the network keeps the trial's target and budgets.
 
-    With a target, gates are opened or closed until none more would fit under it; without one the gates keep
-    what they learned, or as much of it as the budgets allow.
+    With a target, gates are opened or closed until no more would fit under it. Without a target the gates keep their
+    learned state, or as much of it as the budgets allow.
 
     Raises:
-        BudgetBelowFloorError: if even sharing everything costs more.
+            BudgetBelowFloorError: if even sharing everything costs more.
     """
     learned = network.gate_pattern()
     if spec.flop_target is None and _is_within_budgets(spec, network, learned):
@@ -35,7 +35,7 @@ def cut_to_target(spec: TrialSpec, network: InterroGateNetwork, data: MultiTaskD
 
 
 def cut_further(spec: TrialSpec, network: InterroGateNetwork, data: MultiTaskData, target: int) -> None:
-    """Close gates, and open none, until the network keeps to a smaller ``target``."""
+    """Close gates, and open none, until the network keeps a smaller ``target``."""
     learned = network.gate_pattern()
     network.unfreeze_gates()
     _project(spec, network, data, target, openable=learned)

@@ -1,4 +1,4 @@
-"""More points from one trial: its network is cut to smaller and smaller budgets, trained on a little each time."""
+"""Derived points of a trial: its network is projected to smaller and smaller budgets and trained a little each time."""
 
 import json
 import logging
@@ -26,15 +26,15 @@ logger = logging.getLogger(__name__)
 def derive_points(
     spec: TrialSpec, network: InterroGateNetwork, data: MultiTaskData, *, work_dir: Path, reporter: Reporter
 ) -> tuple[NetworkResult, ...]:
-    """Cuts the trial's finished ``network`` once per derived point, the largest budget first.
+    """Project the trial's finished ``network`` once per derived point, the largest budget first.
 
-    Each network starts from the one before, so a point is soon trained, and its gates are open in the ones before
-    too. What an interrupted trial has finished already is read from ``work_dir``. A trial whose gates
-    are all shut has no smaller network to offer.
+    Each network starts from the one before, so it needs little training. Its open gates are also open in the ones
+    before. Points that an interrupted trial has finished are read from ``work_dir``. A trial whose gates are all closed
+    has no smaller network.
 
     Raises:
-        StopTraining: if the reporter asked for it; calling again goes on.
-        DivergedError: if a loss or a prediction stops being finite.
+            StopTraining: the reporter asked for it; another call resumes.
+            DivergedError: a loss or a prediction is not finite.
     """
     key = spec.key(data.fingerprint)
     results: list[NetworkResult] = []
@@ -55,7 +55,7 @@ def derive_points(
 
 
 def derived_targets(floor: int, flops: int, count: int) -> Sequence[int]:
-    """``count`` budgets between two costs, evenly spaced, the largest first; none if there is no room."""
+    """Return ``count`` budgets between two costs, evenly spaced, the largest first; none if ``flops`` is the floor."""
     if flops <= floor:
         return ()
     return [floor + (flops - floor) * step // (count + 1) for step in range(count, 0, -1)]
@@ -107,7 +107,7 @@ def _write_record(path: Path, key: str, result: NetworkResult) -> None:
 
 
 def _read_record(path: Path, key: str) -> NetworkResult | None:
-    """A derived point that an earlier session of the same trial finished; None if there is none."""
+    """Return a derived point that an earlier attempt at the same trial finished; None if there is none."""
     if not path.is_file():
         return None
     try:

@@ -1,4 +1,4 @@
-"""Training on with frozen gates: a compact copy of what they leave is trained and written back."""
+"""Fine-tuning with frozen gates: a compact copy without unread channels is trained and written back."""
 
 import logging
 
@@ -28,7 +28,7 @@ def finetune_cut(
     reporter: Reporter,
     slot: CheckpointSlot | None = None,
 ) -> tuple[TrainOutcome, float]:
-    """Freezes the gates and trains on, on the channels they leave alone; also says how many FLOPs that took."""
+    """Freeze the gates and train on the remaining channels. Return the outcome and the FLOPs of the training."""
     network.cpu().freeze_gates()
     compact = compact_network(network)
     if compact is None:

@@ -1,4 +1,4 @@
-"""FlopControl: gates driven to a wanted cost by dual ascent on what they are expected to cost."""
+"""FlopControl: gates driven to a target cost by dual ascent on their expected cost."""
 
 from collections.abc import Sequence
 
@@ -19,20 +19,22 @@ _LOSS = "loss of task "
 
 
 class FlopControl:
-    """``lambda r + rho r^2 / 2`` with ``r = (E - B) / encoder``, and ``lambda <- lambda + eta rho r`` after a step.
+    """Penalty ``lambda r + rho r^2 / 2`` with ``r = (E - B) / encoder``, and ``lambda += eta rho r`` after a step.
 
-    E is :func:`expected_flops`, B the wanted FLOPs, r is counted in encoders. B sinks evenly from what the gates
-    cost at first to ``target``, over nearly the whole run: a gate that is shut early no longer trains what is
-    behind it, and is judged on little. lambda may fall below zero: a network under its target is drawn up to it.
-    Meanwhile the temperature of E falls, so that what is expected comes close to what the hard gates cost. What is
-    still missing in the last tenth is made up by projection: the logits nearest to zero change sign until the
-    hard gates cost what was asked, and the weights train on under the very gates that will be frozen.
+    E is :func:`expected_flops`, B the wanted FLOPs, and r counts encoders. B falls linearly from the gates' first cost
+    to ``target`` over nearly the whole run. A gate that closes early no longer trains the layers behind it and is
+    judged on little evidence. lambda may fall below zero, which raises a network under its target up to it.
 
-    E presses on each task's gates by the task's share of the loss. A gate is then kept for what it saves of its own
-    task's loss, relatively, which is what Δ_MTL counts; else tasks with small losses give up all that is theirs.
+    Meanwhile the temperature of E falls, so that the expected cost approaches the cost of the hard gates. In the last
+    tenth of the run a projection removes the remaining difference: the logits nearest to zero change sign until the
+    hard gates have the target cost. The weights then train with the very gates that will be frozen.
 
-    A method of multipliers (Hestenes 1969; Bertsekas, "Constrained Optimization and Lagrange Multiplier Methods"):
-    the hinge of InterroGate (arXiv 2402.16848, Eq. 4) only approximates a wanted cost.
+    The gradient of E on each task's gates is weighted by the task's share of the loss. A gate is therefore kept for the
+    relative loss that it saves its own task, which is what Δ_MTL counts. Tasks with small losses would otherwise lose
+    all their channels.
+
+    This is a method of multipliers (Hestenes 1969; Bertsekas, "Constrained Optimization and Lagrange Multiplier
+    Methods"). The hinge of InterroGate (arXiv 2402.16848, Eq. 4) only approximates a wanted cost.
     """
 
     def __init__(self, network: InterroGateNetwork, target: int, *, rho: float, num_steps: int) -> None:
@@ -47,7 +49,7 @@ class FlopControl:
         self._loss_shares = LossShares()
 
     def loss(self, progress: float, losses: Sequence[Tensor]) -> Tensor:
-        """The penalty at this step; ``progress`` is the share of the run's steps done, ``losses`` are the tasks'."""
+        """Return the penalty at this step. ``progress`` is the share of steps done, ``losses`` are the tasks'."""
         expected = expected_flops(
             self._network.cost,
             self._network.channel_gates(),
@@ -62,7 +64,7 @@ class FlopControl:
         return (self._multiplier * residual + 0.5 * self._rho * residual.square()).float()
 
     def after_step(self) -> None:
-        """One step of lambda along the residual that :meth:`loss` found; late in the run the projection too."""
+        """Move lambda one step along the residual of :meth:`loss`. Late in the run also project."""
         if self._residual is not None:
             self._multiplier += _DUAL_STEPS / self._num_steps * self._rho * float(self._residual)
         self._step += 1
@@ -71,7 +73,7 @@ class FlopControl:
             self._network.set_gate_pattern(project_to_budget(self._network, self._target))
 
     def state(self) -> dict[str, float]:
-        """What a checkpoint must keep for the run to go on as if it had never stopped."""
+        """Return the state that a checkpoint must keep for an exact resume."""
         numbers = {"multiplier": self._multiplier, "first_cost": self._first_cost or 0.0, "step": float(self._step)}
         return numbers | {f"{_LOSS}{task}": loss for task, loss in enumerate(self._loss_shares.state())}
 
@@ -83,7 +85,7 @@ class FlopControl:
 
 
 def temperature_at(progress: float) -> float:
-    """1 at first, then falling linearly to its coldest."""
+    """Return the temperature, which is 1 at first and then falls linearly to its lowest value."""
     start, end = _BINARISE
     share = min(max((progress - start) / (end - start), 0.0), 1.0)
     return 1.0 + share * (_COLDEST - 1.0)

@@ -1,4 +1,4 @@
-"""How much each gate matters to the loss: what a task gains, to first order, from its own channels."""
+"""Sensitivity of the loss to each gate: the first-order gain of a task from its own channels."""
 
 from collections.abc import Iterable, Sequence
 
@@ -15,11 +15,11 @@ from gatefront.trainer.losses import task_loss
 def gate_sensitivity(
     network: InterroGateNetwork, batches: Iterable[Batch], tasks: Sequence[Task], *, runtime: Runtime
 ) -> tuple[Tensor, ...]:
-    """``-dL/dG`` ``[tasks, groups]`` per site, the mean over the batches: positive where opening lowers the loss.
+    """Return ``-dL/dG`` ``[tasks, groups]`` per site, averaged over the batches; positive if opening lowers the loss.
 
-    As a gate chooses ``s = G own + (1 - G) shared``, this is ``-<dL/ds, own - shared>``, summed over the channels
-    of a group. The network is in evaluation mode on the runtime's device, and stays as it is; gates must not be
-    frozen, as then not every branch runs.
+    A gate selects ``s = G own + (1 - G) shared``, so this is ``-<dL/ds, own - shared>``, summed over the channels of a
+    group. The network is in evaluation mode on the runtime's device and is not changed. Gates must not be frozen,
+    because then not every branch runs.
     """
     gates = network.channel_gates()
     total = [torch.zeros_like(gate.alpha) for gate in gates]
@@ -35,6 +35,6 @@ def gate_sensitivity(
             total, gates, torch.autograd.grad(loss, [gate.alpha for gate in gates]), strict=True
         ):
             p = torch.sigmoid(gate.alpha.detach())
-            # The straight-through estimator says dG/dalpha = p (1 - p); what it multiplied by is divided out again.
+            # The straight-through estimator sets dG/dalpha = p (1 - p). This factor is divided out again.
             sums -= len(batch) * gradient / (p * (1 - p))
     return tuple(sums.cpu() / num_samples for sums in total)

@@ -14,16 +14,16 @@ from gatefront.trainer.reporting import Phase
 from gatefront.trainer.trial.gated.flop_control import FlopControl
 
 SPARSITY = "sparsity"
-"""Name of the sparsity term among the losses of a report; λ_s is part of the value."""
+"""Name of the sparsity term among the losses of a report. Its value includes λ_s."""
 
 _WARM_UP = 0.1  # share of the steps over which λ_s rises from 0
 
 
 def learn_gates(network: InterroGateNetwork, config: GateConfig, *, target: int | None, num_steps: int) -> Strategy:
-    """Weights and gates together, pushed towards sharing: by the hinge, or to the FLOPs of ``target``.
+    """Return the strategy that learns weights and gates together.
 
-    λ_s rises linearly over the first tenth of the steps: gates should close once the branches have something
-    to choose between.
+    The hinge, or the distance to the FLOPs of ``target``, penalizes gates that are not shared. λ_s rises linearly over
+    the first tenth of the steps, because gates should only close once the branches differ.
     """
     control = None
     if config.sparsity == "expected_flops":
@@ -55,7 +55,7 @@ def learn_gates(network: InterroGateNetwork, config: GateConfig, *, target: int 
 
 
 def finetune(network: nn.Module, config: GateConfig, *, phase: Phase = "finetune") -> Strategy:
-    """Weights only, and the mixing logits of a gated network; gates are frozen, so its cost stays what it is."""
+    """Return the strategy that trains weights, and the mixing logits of a gated network. Frozen gates keep its cost."""
     gate_parameters = tuple(network.gate_parameters()) if isinstance(network, InterroGateNetwork) else ()
     return Strategy(
         phase=phase,
@@ -65,9 +65,9 @@ def finetune(network: nn.Module, config: GateConfig, *, phase: Phase = "finetune
 
 
 def finetune_config(train: TrainConfig, gates: GateConfig) -> TrainConfig:
-    """A schedule of its own at ``finetune_rate`` times the learning rate.
+    """Return a config with its own schedule at ``finetune_rate`` times the learning rate.
 
-    Another seed, so that fine-tuning does not see the first epochs' batches again in the same order.
+    It has another seed, so that fine-tuning does not see the first epochs' batches again in the same order.
     """
     return replace(
         train,
@@ -78,5 +78,5 @@ def finetune_config(train: TrainConfig, gates: GateConfig) -> TrainConfig:
 
 
 def derived_config(train: TrainConfig, gates: GateConfig, index: int) -> TrainConfig:
-    """As :func:`finetune_config`, for the few epochs behind a further cut."""
+    """Return the :func:`finetune_config` for the few epochs after a further projection."""
     return replace(finetune_config(train, gates), epochs=gates.derived_epochs, seed=train.seed + 1 + index)

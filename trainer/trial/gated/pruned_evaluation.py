@@ -1,4 +1,4 @@
-"""What a trained gated network is worth: saved, pruned, its cost counted again, its metrics measured."""
+"""Evaluation of a trained gated network: it is saved and pruned, its cost is counted again, its metrics measured."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +18,12 @@ from gatefront.trainer.trial.spec import TrialSpec
 
 
 class PruningMismatchError(GatefrontError, RuntimeError):
-    """The pruned network does not cost what the gates said, or costs more than was asked."""
+    """Error for a pruned network whose cost differs from that of its gates or exceeds the limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """A pruned network, measured on the validation split. FLOPs are 2 per multiply-add, batch 1."""
+    """Pruned network, measured on the validation split. FLOPs are 2 per multiply-add, batch 1."""
 
     metrics: dict[str, float]
     delta: DeltaMtl
@@ -36,11 +36,11 @@ class Delivery:
 def deliver(
     spec: TrialSpec, network: InterroGateNetwork, data: MultiTaskData, path: Path, *, flop_limit: int | None
 ) -> Delivery:
-    """Writes the gated network to ``path`` and measures its pruned form; ``network`` ends on the CPU.
+    """Write the gated network to ``path`` and measure its pruned form. ``network`` ends on the CPU.
 
     Raises:
-        PruningMismatchError: the pruned network costs something else than its gates, or more than ``flop_limit``.
-        DivergedError: if a prediction is not finite.
+            PruningMismatchError: the pruned network's cost differs from that of its gates or exceeds a limit.
+            DivergedError: a prediction is not finite.
     """
     # Pruning folds weights on the CPU, where the traced examples are.
     network.cpu().eval()
@@ -60,7 +60,7 @@ def deliver(
 
 
 def _checked_flops(spec: TrialSpec, network: InterroGateNetwork, pruned: PlainNetwork, flop_limit: int | None) -> int:
-    """The pruned network's own count, which must be what the gates promised."""
+    """Return the pruned network's own count, which must equal that of the gates and keep the limit."""
     flops = count_flops(pruned, (spec.architecture.in_channels, *spec.architecture.input_size))
     if flops != network.flops():
         raise PruningMismatchError(f"the pruned network costs {flops:,} FLOPs, its gates said {network.flops():,}.")

@@ -1,1 +1,1 @@
-"""Who may use the HTTP interface: tokens, sessions, rights and the limit on failed attempts."""
+"""Access to the HTTP interface: tokens, login sessions, roles and the limit on failed attempts."""

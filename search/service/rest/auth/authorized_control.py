@@ -1,4 +1,4 @@
-"""AuthorizedControl: StudyControl for pages. Only a principal who may write changes anything."""
+"""AuthorizedControl: StudyControl for pages that only lets principals with the role write change anything."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from gatefront.search.service.rest.auth.principal import CALLER
 
 
 class AuthorizedControl:
-    """Looks at the caller of the request that is being answered; without one nothing is done."""
+    """Control that checks the principal of the current request. Without one it refuses every call."""
 
     def __init__(self, control: StudyControl) -> None:
         self._control = control
@@ -41,7 +41,7 @@ class AuthorizedControl:
 
 
 def _require_writer() -> str:
-    """The caller's name, which is what events say; what a page says of itself is not believed."""
+    """Return the principal's name for events. The name that a page sends is ignored."""
     caller = CALLER.get()
     if caller is None or not caller.may_write:
         name = "nobody" if caller is None else caller.name

@@ -1,4 +1,4 @@
-"""The page to log in on. It needs no script and nothing from elsewhere."""
+"""The login page. It needs no script and no file from elsewhere."""
 
 import html
 from urllib.parse import parse_qs
@@ -36,12 +36,12 @@ def login_page(next_path: str, *, error: str = "", status: int = 200) -> Respons
 
 
 def read_form(body: bytes) -> tuple[str, str]:
-    """The token offered, and the page that was asked for."""
+    """Return the token and the requested page of a login form."""
     fields = parse_qs(body.decode("utf-8", errors="replace"), max_num_fields=10)
     return fields.get("token", [""])[0].strip(), local_path(fields.get("next", ["/"])[0])
 
 
 def local_path(path: str) -> str:
-    """The path if it is one of this service, else its first page: a login must not send anybody elsewhere."""
+    """Return the path if it is one of this service, else ``/``, so that a login cannot redirect elsewhere."""
     is_local = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
     return path if is_local else "/"

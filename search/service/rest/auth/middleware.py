@@ -1,4 +1,4 @@
-"""AccessMiddleware: ASGI middleware that names the principal of a request, or refuses it."""
+"""AccessMiddleware: ASGI middleware that sets the principal of a request, or refuses the request."""
 
 import math
 from http.cookies import CookieError, SimpleCookie
@@ -15,7 +15,7 @@ from gatefront.search.service.rest.auth.tokens import Tokens
 from gatefront.search.service.rest.problem_details import problem
 
 CLIENT_HEADER = b"x-gatefront-client"
-"""A program without a token sends this with what changes something. No page of another site can: browsers ask first."""
+"""Header of changes by programs without a token. No other site's page can send it, as browsers ask first."""
 
 PAGE_UPDATES = "/_dash-update-component"
 MOST_BODY_BYTES = 4 * 1024 * 1024
@@ -25,11 +25,12 @@ _BEARER = "bearer "
 
 
 class AccessMiddleware:
-    """Everybody is let in as ``anonymous`` where there are no tokens: such a service listens on loopback only.
+    """Middleware that admits requests by token or login session.
 
-    A token comes with each request (``Authorization: Bearer``), or once, on the login page, for a session. What is not
-    a plain reading request must come from this service's own pages: with a session, or without tokens, a browser would
-    send it for any other page, too.
+    Without tokens it admits everybody as ``anonymous``, as such a service listens on loopback only. A token comes with
+    each request (``Authorization: Bearer``), or once, on the login page, for a session. A request that does more than
+    read must come from this service's own pages, from a program, or with a token. A browser would otherwise send it for
+    the page of any other site.
     """
 
     def __init__(self, app: Asgi, tokens: Tokens, *, most_body_bytes: int = MOST_BODY_BYTES) -> None:
@@ -49,7 +50,7 @@ class AccessMiddleware:
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            # Read before anything looks at it: an application would answer in its own way to a body that breaks off.
+            # The body is read first, because an application would handle a truncated one in its own way.
             body = await read_body(receive, self._most_body_bytes) if _has_body(scope) else b""
             refused = self._judge(scope, body)
         except BodyTooLargeError:
@@ -67,7 +68,10 @@ class AccessMiddleware:
             CALLER.reset(mark)
 
     def _judge(self, scope: Scope, body: bytes) -> Response | None:
-        """The answer to who is not let in; None for one who is, whose name stands in the scope then."""
+        """Return the response to a request that is not passed on, such as a login; None to pass it on.
+
+        Unless its path is open to all, a request that is passed on has its principal in the scope.
+        """
         path, method = scope["path"], scope["method"]
         if path.startswith(_OPEN) and method in _SAFE:
             return None
@@ -149,7 +153,7 @@ class AccessMiddleware:
 
 
 def _refuse_reader(scope: Scope, caller: Principal) -> Response | None:
-    # Pages ask for what they show with POST; what they change goes through a control that looks at the caller.
+    # Pages also read with POST. Their changes go through a control that checks the principal.
     if caller.may_write or scope["path"] in (PAGE_UPDATES, LOGOUT):
         return None
     return problem(403, f"{caller.name} may read, not change anything.", "Use a token with the role write.")
@@ -170,7 +174,7 @@ def _refuse_foreign(scope: Scope) -> Response | None:
 
 
 def _is_own(scope: Scope) -> bool:
-    """True if the page that asks is one of this very address."""
+    """Return whether the request's page comes from this very address."""
     origin, host = header(scope, b"origin"), header(scope, b"host")
     return origin is not None and host is not None and urlsplit(origin).netloc.lower() == host.lower()
 

@@ -1,4 +1,4 @@
-"""Principal: who sent a request, and what that person may do."""
+"""Principal: the sender of a request and the sender's role."""
 
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Role = Literal["read", "write"]
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """``write`` may change studies, and read them too. ``name`` is what events say."""
+    """Sender of a request. The role ``write`` may read and change studies. Events show ``name``."""
 
     name: str
     role: Role
@@ -24,11 +24,14 @@ class Principal:
 
 
 CALLER: ContextVar[Principal | None] = ContextVar("gatefront_caller", default=None)
-"""Set by :class:`~gatefront.search.service.rest.auth.middleware.AccessGate` for the length of a request."""
+"""Principal of the current request.
+
+:class:`~gatefront.search.service.rest.auth.middleware.AccessMiddleware` sets it for the length of the request.
+"""
 
 
 def principal_of(request: Request) -> Principal:
-    """Who sent it, by the gate that let it in; without a gate nobody changes anything."""
+    """Return the principal that the middleware set. Raise ``NotAllowedError`` without one."""
     caller = request.scope.get("state", {}).get("caller")
     if not isinstance(caller, Principal):
         raise NotAllowedError("nobody has said who sent this request.", hint="Serve this behind its access gate.")

@@ -1,4 +1,4 @@
-"""FailedAttempts: addresses that offered wrong tokens too often of late."""
+"""FailedAttempts: addresses that recently sent too many wrong tokens."""
 
 import threading
 import time
@@ -11,7 +11,7 @@ _MOST_ADDRESSES = 10_000
 
 
 class FailedAttempts:
-    """Counts wrong tokens by the address they came from, of the latest addresses. Thread-safe."""
+    """Counter of wrong tokens by address, for the latest addresses. Thread-safe."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -27,7 +27,7 @@ class FailedAttempts:
                 self._by_address.popitem(last=False)
 
     def wait_s(self, address: str) -> float:
-        """Seconds until another token may be offered from there; 0: at once."""
+        """Return the seconds until the address may send another token; 0 means at once."""
         with self._lock:
             recent = self._recent(address)
             return 0.0 if len(recent) < MOST_FAILURES else recent[0] + WINDOW_S - self._clock()

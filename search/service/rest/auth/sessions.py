@@ -1,4 +1,4 @@
-"""Sessions: who has logged in with a browser."""
+"""Sessions: logins with a browser."""
 
 import secrets
 import threading
@@ -15,7 +15,7 @@ _MOST = 1000
 
 
 class Sessions:
-    """Lives as long as the service does. What the cookie says is kept as a hash only. Thread-safe."""
+    """Login sessions, which end with the service. Only hashes of the cookies are kept. Thread-safe."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -23,7 +23,7 @@ class Sessions:
         self._open: OrderedDict[bytes, tuple[Principal, float]] = OrderedDict()
 
     def begin(self, caller: Principal) -> str:
-        """A new session's secret; the oldest session ends if there are too many."""
+        """Return a new session's secret. End the oldest session if there are too many."""
         secret = secrets.token_urlsafe(32)
         with self._lock:
             self._open[hash_token(secret)] = caller, self._clock() + LIFETIME_S
@@ -32,7 +32,7 @@ class Sessions:
         return secret
 
     def find(self, secret: str) -> Principal | None:
-        """Whose session it is; None if there is none, or its time is over."""
+        """Return the principal of a session; None if there is none or it has expired."""
         key = hash_token(secret)
         with self._lock:
             caller, end = self._open.get(key, (None, 0.0))

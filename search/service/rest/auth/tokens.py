@@ -1,4 +1,4 @@
-"""Tokens: who may use a service, from a file or the environment."""
+"""Tokens: the principals that may use a service, from a file or the environment."""
 
 import hashlib
 import hmac
@@ -20,12 +20,12 @@ _FORM = "Write one `NAME read|write TOKEN` a line; TOKEN may be `sha256:` and th
 
 
 class TokenError(GatefrontError, ValueError):
-    """A list of tokens cannot be read. Never shows a token."""
+    """Error for a list of tokens that cannot be read. It never shows a token."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Tokens:
-    """The callers by the SHA-256 of their tokens; the tokens themselves are kept nowhere."""
+    """Principals by the SHA-256 of their tokens. The tokens themselves are not kept."""
 
     by_hash: tuple[tuple[bytes, Principal], ...] = ()
 
@@ -33,7 +33,10 @@ class Tokens:
         return bool(self.by_hash)
 
     def find(self, token: str) -> Principal | None:
-        """Whose token it is. Takes as long for any token: every one is compared, in constant time."""
+        """Return the principal of a token; None if it is unknown.
+
+        The time is the same for any token, because all are compared, each in constant time.
+        """
         asked = hash_token(token)
         found: Principal | None = None
         for known, caller in self.by_hash:
@@ -43,10 +46,11 @@ class Tokens:
 
     @classmethod
     def parse(cls, lines: Iterable[str], *, source: str) -> "Tokens":
-        """Read ``NAME read|write TOKEN`` lines; empty ones and those that begin with ``#`` are skipped.
+        """Read ``NAME read|write TOKEN`` lines. Skip empty ones and those that begin with ``#``.
 
         Raises:
-            TokenError: a line is something else, a name comes twice, or a token is too short to be safe.
+                TokenError: a line has another form, a name comes twice, a token is too short to be safe, or there is
+                none.
         """
         found: dict[str, tuple[bytes, Principal]] = {}
         for number, line in enumerate(lines, 1):
@@ -61,17 +65,18 @@ class Tokens:
 
 
 def hash_token(token: str) -> bytes:
-    """Tokens are long and random, so a fast hash is as good as a slow one."""
+    """Return the SHA-256 of a token. Tokens are long and random, so a slow hash would be no safer."""
     return hashlib.sha256(token.encode(errors="replace")).digest()
 
 
 def load_tokens(path: Path | None, environment: MutableMapping[str, str] = os.environ) -> Tokens:
-    """The tokens of the file, else of GATEFRONT_TOKENS, where `;` may stand for a new line; none if neither is given.
+    """Return the tokens of the file, else of GATEFRONT_TOKENS; none if neither is given.
 
-    The variable is taken out of the environment: no process that is started later sees it.
+    In the variable `;` may replace a line break. It is removed from the environment, so that no process started later
+    sees it.
 
     Raises:
-        TokenError: the list cannot be read.
+            TokenError: the list cannot be read.
     """
     text = environment.pop(TOKENS_VARIABLE, None)
     if path is not None:

@@ -1,4 +1,4 @@
-"""What Prometheus asks for: studies and trials by state, what the fronts are worth, and how the drivers are."""
+"""Metrics for Prometheus: studies and trials by state, results of the fronts, and heartbeats of drivers."""
 
 import time
 from collections import Counter
@@ -18,14 +18,14 @@ from gatefront.search.snapshots.reader import StudyReader
 
 
 def metrics_routes(reader: StudyReader, replies: ResponseCache) -> APIRouter:
-    """``/healthz`` and ``/metrics``."""
+    """Create the routes ``/healthz`` and ``/metrics``."""
     routes = APIRouter(tags=["service"], responses=RESPONSES)
     registry = CollectorRegistry()
     registry.register(StudyMetrics(reader))
 
     @routes.get("/metrics", response_class=Response)
     async def metrics(request: Request) -> Response:
-        """In Prometheus' text format."""
+        """Return the metrics in Prometheus' text format."""
 
         def now() -> str:
             return str(time.time_ns())
@@ -34,14 +34,14 @@ def metrics_routes(reader: StudyReader, replies: ResponseCache) -> APIRouter:
 
     @routes.get("/healthz", response_class=Response)
     async def healthz() -> Response:
-        """The service answers; whether the database does, `/metrics` says."""
+        """Return OK as long as the service answers. `/metrics` shows whether the database does."""
         return Response("OK", media_type="text/plain")
 
     return routes
 
 
 class StudyMetrics(Collector):
-    """Reads the studies anew each time it is asked."""
+    """Collector that reads the studies on each request."""
 
     def __init__(self, reader: StudyReader) -> None:
         self._reader = reader
@@ -52,7 +52,7 @@ class StudyMetrics(Collector):
         yield from _per_study(summaries)
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing is read before somebody asks."""
+        """Return nothing, so that registration does not read the database."""
         return ()
 
 

@@ -1,4 +1,4 @@
-"""Routes that read studies and comparisons. What is not kept already is read from the database in a thread."""
+"""Routes that read studies and comparisons. Uncached data are read from the database in a thread."""
 
 import time
 from typing import Annotated
@@ -34,7 +34,7 @@ States = Annotated[list[TrialState] | None, Query(alias="state", description="On
 
 
 def reading_routes(reader: StudyReader, replies: ResponseCache) -> APIRouter:
-    """Everything that is asked with GET, but bundles."""
+    """Create all routes that answer GET, except those of bundles."""
     routes = APIRouter(responses=RESPONSES)
     _add_lists(routes, reader, replies)
     _add_study(routes, reader, replies)
@@ -45,7 +45,7 @@ def reading_routes(reader: StudyReader, replies: ResponseCache) -> APIRouter:
 def _add_lists(routes: APIRouter, reader: StudyReader, replies: ResponseCache) -> None:
     @routes.get("/studies", tags=["studies"], response_model=Page[StudySummary])
     async def list_studies(request: Request, limit: Limit = 100, offset: Offset = 0) -> Response:
-        """All studies, the newest first."""
+        """Return all studies, the newest first."""
 
         def make() -> Page[StudySummary]:
             return Page[StudySummary].of(reader.list_studies(), limit, offset)
@@ -54,29 +54,29 @@ def _add_lists(routes: APIRouter, reader: StudyReader, replies: ResponseCache) -
 
     @routes.get("/comparisons", tags=["comparisons"])
     def list_comparisons(limit: Limit = 100, offset: Offset = 0) -> Page[str]:
-        """The names of all comparisons."""
+        """Return the names of all comparisons."""
         return Page[str].of(reader.list_comparisons(), limit, offset)
 
     @routes.get("/comparisons/{name}", tags=["comparisons"])
     def comparison(name: StudyPath) -> ComparisonTable:
-        """A comparison as far as it has come."""
+        """Return the current table of a comparison."""
         return reader.comparison(name)
 
 
 def _add_study(routes: APIRouter, reader: StudyReader, replies: ResponseCache) -> None:
     @routes.get("/studies/{study}", tags=["studies"], response_model=StudyDetail)
     async def study(study: StudyPath, request: Request) -> Response:
-        """One study: its state, how far it is, what it has found."""
+        """Return one study: its state, its progress and its results."""
         return await replies.reply(request, lambda: reader.revision(study), lambda: study_detail(reader.view(study)))
 
     @routes.get("/studies/{study}/file", tags=["studies"], response_class=PlainTextResponse)
     def study_file(study: StudyPath) -> str:
-        """The study file as it was given."""
+        """Return the study file as it was given."""
         return reader.study_file(study)
 
     @routes.get("/studies/{study}/events", tags=["studies"], response_model=Page[StudyEvent])
     async def events(study: StudyPath, request: Request, limit: Limit = 100, offset: Offset = 0) -> Response:
-        """What was changed about the study, and by whom, the first change first."""
+        """Return the study's events with their actors, the first one first."""
 
         def make() -> Page[StudyEvent]:
             return Page[StudyEvent].of(reader.view(study).events, limit, offset)
@@ -85,7 +85,7 @@ def _add_study(routes: APIRouter, reader: StudyReader, replies: ResponseCache) -
 
     @routes.get("/studies/{study}/front", tags=["studies"], response_model=Front)
     async def front(study: StudyPath, request: Request) -> Response:
-        """The study's Pareto front."""
+        """Return the study's Pareto front."""
         return await replies.reply(request, lambda: reader.revision(study), lambda: study_front(reader.view(study)))
 
 
@@ -94,7 +94,7 @@ def _add_trials(routes: APIRouter, reader: StudyReader, replies: ResponseCache) 
     async def trials(
         study: StudyPath, request: Request, states: States = None, limit: Limit = 100, offset: Offset = 0
     ) -> Response:
-        """Trials in order of their numbers, those that repeat others too."""
+        """Return trials in order of their numbers, including replicates."""
 
         def make() -> Page[Trial]:
             points = [point for point in reader.view(study).trials if not states or point.state in states]
@@ -104,7 +104,7 @@ def _add_trials(routes: APIRouter, reader: StudyReader, replies: ResponseCache) 
 
     @routes.get("/studies/{study}/points", tags=["trials"], response_model=Page[Trial])
     async def points(study: StudyPath, request: Request, limit: Limit = 1000, offset: Offset = 0) -> Response:
-        """Every network: trials, the points derived from them, and what repeats others with other seeds."""
+        """Return every network: trials, the points derived from them, and replicates with other seeds."""
 
         def make() -> Page[Trial]:
             view = reader.view(study)
@@ -114,7 +114,7 @@ def _add_trials(routes: APIRouter, reader: StudyReader, replies: ResponseCache) 
 
     @routes.get("/studies/{study}/trials/{number}", tags=["trials"], response_model=TrialPage)
     async def trial(study: StudyPath, number: NumberPath, request: Request) -> Response:
-        """Everything known of one trial, but its gates."""
+        """Return everything known of one trial except its gates."""
         return await replies.reply(
             request,
             lambda: reader.trial_revision(study, number),
@@ -123,14 +123,14 @@ def _add_trials(routes: APIRouter, reader: StudyReader, replies: ResponseCache) 
 
     @routes.get("/studies/{study}/trials/{label}/gates", tags=["trials"], response_model=LabeledGateMap)
     async def gates(study: StudyPath, label: LabelPath, request: Request) -> Response:
-        """Which channels each task keeps for itself in the network of a trial, or of a point derived from one."""
+        """Return the channels that each task keeps for itself in the network of a trial or derived point."""
         return await replies.reply(
             request, lambda: reader.revision(study), lambda: _gates(reader, study, PointLabel.parse(label))
         )
 
 
 def _now() -> str:
-    """A revision of what has none."""
+    """Return a new revision for content that has none."""
     return str(time.time_ns())
 
 

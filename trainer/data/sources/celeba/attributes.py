@@ -14,7 +14,7 @@ ATTRIBUTES = (
     "Sideburns", "Smiling", "Straight_Hair", "Wavy_Hair", "Wearing_Earrings", "Wearing_Hat", "Wearing_Lipstick",
     "Wearing_Necklace", "Wearing_Necktie", "Young",
 )  # fmt: skip
-"""In the order of the annotation file."""
+"""Attributes in the order of the annotation file."""
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "hair": (
@@ -29,19 +29,19 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "wear": ("Wearing_Earrings", "Wearing_Hat", "Wearing_Necklace", "Wearing_Necktie"),
     "whole": ("Attractive", "Blurry", "Heavy_Makeup", "Male", "Young"),
 }  # fmt: skip
-"""By place in the picture. Published work with groups uses lists of its own, so its figures do not compare."""
+"""Groups by place in the picture. Published work with groups uses other lists, so its figures do not compare."""
 
 
 def task_name(attribute: str) -> str:
-    """An attribute's name as a task's: ``5_o_Clock_Shadow`` is ``five_o_clock_shadow``."""
+    """Return the task's name of an attribute: ``5_o_Clock_Shadow`` is ``five_o_clock_shadow``."""
     return attribute.lower().replace("5_", "five_")
 
 
 def select_tasks(choice: str) -> dict[str, tuple[str, ...]]:
-    """Task name to its attributes: ``"attributes"`` (40 tasks), ``"groups"`` (8), or a list of names, by commas.
+    """Return the attributes by task of a choice: ``"attributes"`` (40 tasks), ``"groups"`` (8), or names, by commas.
 
     Raises:
-        DataError: if the list is empty, repeats a name or has an unknown one.
+            DataError: if the list is empty, repeats a name or has an unknown one.
     """
     known: dict[str, tuple[str, ...]] = {task_name(attribute): (attribute,) for attribute in ATTRIBUTES}
     if choice == "attributes":
@@ -62,7 +62,7 @@ def select_tasks(choice: str) -> dict[str, tuple[str, ...]]:
 
 
 def as_task(name: str, attributes: tuple[str, ...]) -> Task:
-    """One attribute is a class of two; several are one yes or no each."""
+    """Return a task of two classes for one attribute, or a multilabel task for several."""
     if len(attributes) == 1:
         return Task(name=name, kind="classification", num_outputs=2)
     return Task(name=name, kind="multilabel", num_outputs=len(attributes))

@@ -1,4 +1,4 @@
-"""Where CelebA's files lie: three layouts are in use."""
+"""Layouts of CelebA's files. Three are in use."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ from gatefront.trainer.data.dataset import DataError
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """One tree's annotation file, its file of splits and its folder of aligned images."""
+    """Annotation file, file of splits and folder of aligned images of one tree."""
 
     name: str
     attributes: Path
@@ -16,16 +16,16 @@ class Layout:
     images: Path
 
     def missing(self) -> list[Path]:
-        """The parts that are not there."""
+        """Return the parts that do not exist."""
         files = [path for path in (self.attributes, self.partition) if not path.is_file()]
         return files if self.images.is_dir() else [*files, self.images]
 
 
 def find_layout(root: Path) -> Layout:
-    """The layout of ``root``, or of ``root/celeba``.
+    """Return the layout of ``root``, or of ``root/celeba``.
 
     Raises:
-        DataError: if it is none of them; says what the nearest one lacks.
+            DataError: it has none of them; the message names what the nearest one lacks.
     """
     layouts = [layout for base in (root, root / "celeba") for layout in _layouts(base)]
     nearest = min(layouts, key=lambda layout: len(layout.missing()))

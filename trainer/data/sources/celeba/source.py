@@ -48,7 +48,10 @@ _PUBLISHED_SIZE = {"train": 162_770, "val": 19_867, "test": 19_962}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CelebaOptions(AugmentOptions):
-    """``size`` in pixels; ``tasks`` as :func:`select_tasks` reads it; ``validate_on`` which split to measure with."""
+    """Options of CelebA.
+
+    ``size`` is in pixels. :func:`select_tasks` reads ``tasks``. ``validate_on`` is the split to measure with.
+    """
 
     size: int = 64
     tasks: str = "attributes"
@@ -60,7 +63,7 @@ class CelebaOptions(AugmentOptions):
 
 
 def describe(spec: DataSpec) -> DataDescription:
-    """One task per attribute or group at ``size`` x ``size``, with the published numbers of images."""
+    """Return one task per attribute or group at ``size`` x ``size``, with the published numbers of images."""
     options = parse_options(CelebaOptions, spec)
     chosen = select_tasks(options.tasks)
     return DataDescription(
@@ -78,10 +81,10 @@ def describe(spec: DataSpec) -> DataDescription:
 
 
 def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
-    """Both splits, decoded once.
+    """Load both splits, decoded once.
 
     Raises:
-        DataError: there is no root, it is in no known layout, or its tables and images do not fit each other.
+            DataError: there is no root, it has no known layout, or its tables and images do not match.
     """
     description, options = describe(spec), parse_options(CelebaOptions, spec)
     layout = find_layout(require_root(spec, holds="list_attr_celeba.txt, or Anno/, Eval/ and Img/"))
@@ -100,7 +103,7 @@ def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
         description=replace(description, num_train=len(train), num_val=len(val)),
         train=train,
         val=val,
-        # Unlike `reading_stamps`, without a look at images that are turned or have 16 bits: 200,000 headers would take
+        # Unlike `reading_stamps`, this does not look for turned images or those of 16 bits. 200,000 headers would take
         # every worker a quarter of a minute, and the aligned images, which a program wrote, have neither.
         fingerprint=hash_json(
             {"options": [options.size, options.tasks, options.validate_on], "files": tables + stamps}
@@ -110,7 +113,7 @@ def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
 
 
 class CelebaSplit(Dataset[Sample]):
-    """The faces of one partition."""
+    """Faces of one partition."""
 
     def __init__(
         self,
@@ -137,7 +140,7 @@ class CelebaSplit(Dataset[Sample]):
         return Sample(normalise(sample.image, self._description), sample.labels)
 
     def files(self) -> Iterator[Path]:
-        """Every file that the split reads."""
+        """Yield every file that the split reads."""
         return (self._images / name for name in self._names)
 
     def image_file(self, index: int) -> Path:
@@ -145,11 +148,11 @@ class CelebaSplit(Dataset[Sample]):
         return self._images / self._names[index]
 
     def label_files(self, _index: int, _task: str) -> tuple[Path, ...]:
-        """Return nothing: all labels come from one table."""
+        """Return nothing, because all labels come from one table."""
         return ()
 
     def decode(self, index: int) -> Sample:
-        """The sample before its image is normalised."""
+        """Return the sample before its image is normalized."""
         path = self._images / self._names[index]
         image = read_rgb(path)
         if image.shape[-2:] != self._size:
@@ -170,7 +173,7 @@ def _label(shown: NDArray[np.int8], columns: list[int]) -> Tensor:
 
 
 def _require_images(folder: Path, names: Sequence[str]) -> list[str]:
-    """Checks that every image is there; returns a word per image that says whether it changed."""
+    """Require that every image exists. Return a stamp per image that shows whether it changed."""
     with os.scandir(folder) as entries:
         stats = {entry.name: entry.stat() for entry in entries}
     missing = [name for name in names if name not in stats]

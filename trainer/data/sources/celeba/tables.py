@@ -1,4 +1,4 @@
-"""CelebA's two tables, as text or as CSV: what each image shows, and which split it belongs to."""
+"""CelebA's two tables, as text or as CSV: the attributes of each image, and its split."""
 
 import re
 from dataclasses import dataclass
@@ -23,10 +23,10 @@ class Faces:
 
 
 def read_tables(attributes: Path, partition: Path) -> Faces:
-    """Both tables, which must list the same images in the same order.
+    """Read both tables, which must list the same images in the same order.
 
     Raises:
-        DataError: naming the first line that is wrong.
+            DataError: a line is wrong; the message names the first one.
     """
     names, shown = _read_attributes(attributes)
     split_names, split = _rows(partition, _lines(partition, header="image_id,partition"), columns=1, allowed=(0, 1, 2))
@@ -55,7 +55,7 @@ def _read_attributes(path: Path) -> tuple[tuple[str, ...], NDArray[np.int8]]:
 
 
 def _lines(path: Path, *, header: str) -> list[str]:
-    """The file's lines without trailing blank ones, of a CSV without its header, blanks for commas."""
+    """Return the file's lines without trailing blank ones; of a CSV without its header, with blanks for separators."""
     try:
         lines = path.read_text(encoding="utf-8-sig").rstrip().splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -72,7 +72,7 @@ def _lines(path: Path, *, header: str) -> list[str]:
 def _rows(
     path: Path, lines: list[str], *, columns: int, allowed: tuple[int, ...]
 ) -> tuple[tuple[str, ...], NDArray[np.int8]]:
-    """``NAME value value ...`` per line; the names, and the values ``[n, columns]``."""
+    """Read ``NAME value value ...`` per line. Return the names, and the values ``[n, columns]``."""
     cells = [line.split() for line in lines]
     for row in cells:
         if len(row) != columns + 1 or not set(row[1:]) <= {str(value) for value in allowed}:

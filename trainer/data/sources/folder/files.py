@@ -1,4 +1,4 @@
-"""The files of a folder by their names, and why others are not read."""
+"""Files of a folder by their names, and the reasons why others are not read."""
 
 import unicodedata
 from collections.abc import Container
@@ -18,7 +18,7 @@ _OTHER_IMAGES = (
 
 
 def image_name(written: str) -> str:
-    """An image's name as lists and tables write it, without its ending if it has one."""
+    """Return an image's name from lists and tables, without its ending if it has one."""
     path = Path(written.replace("\\", "/"))
     return name_of(path) if path.suffix.lower() in IMAGE_ENDINGS else _composed(path.name)
 
@@ -29,10 +29,10 @@ def name_of(path: Path) -> str:
 
 
 def files_by_name(folder: Path, endings: tuple[str, ...]) -> dict[str, Path]:
-    """The folder's files of these endings, by their names without them. Hidden files are left out.
+    """Return the folder's files of these endings, by their names without them. Hidden files are left out.
 
     Raises:
-        DataError: if the folder is not there, or two files differ in nothing but their ending.
+            DataError: the folder does not exist, or two files only differ in their ending.
     """
     if not folder.is_dir():
         raise DataError(f"{folder} is not there.", hint=f"It holds {' or '.join(endings)} files.")
@@ -48,12 +48,12 @@ def files_by_name(folder: Path, endings: tuple[str, ...]) -> dict[str, Path]:
 
 
 def is_hidden(path: Path) -> bool:
-    """Return True for names that start with a dot, such as the ``._*`` that macOS leaves beside files."""
+    """Return whether a name starts with a dot, such as the ``._*`` files that macOS leaves beside others."""
     return path.name.startswith(".")
 
 
 def why_unread(path: Path, endings: tuple[str, ...]) -> str | None:
-    """Return why no image, or no label map, is read from a file; None if one is."""
+    """Return why no image, or no label map, is read from a file; None if one is read."""
     if is_hidden(path):
         return "hidden"
     if path.is_dir():
@@ -67,7 +67,7 @@ def why_unread(path: Path, endings: tuple[str, ...]) -> str | None:
 
 
 def require_no_other_images(folder: Path) -> None:
-    """Raise :class:`DataError` for images of endings that are not read: without a list they would just be missing."""
+    """Raise :class:`DataError` for images with unread endings. Without a list they would be missing silently."""
     found = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in _OTHER_IMAGES and not is_hidden(path)]
     if found:
         raise DataError(
@@ -77,7 +77,7 @@ def require_no_other_images(folder: Path) -> None:
 
 
 def require_no_other_labels(folder: Path, images: Container[str]) -> None:
-    """Raise :class:`DataError` for files that are called as an image and are of an ending that is not read."""
+    """Raise :class:`DataError` for files that have the name of an image and an ending that is not read."""
     others = [path for path in sorted(folder.iterdir()) if name_of(path) in images]
     found = [(path, reason) for path in others if (reason := why_unread(path, LABEL_ENDINGS)) and not is_hidden(path)]
     if found:
@@ -89,5 +89,5 @@ def require_no_other_labels(folder: Path, images: Container[str]) -> None:
 
 
 def _composed(name: str) -> str:
-    # macOS stores accents as characters of their own, lists and tables hardly ever do.
+    # macOS stores accents as separate characters. Lists and tables hardly ever do.
     return unicodedata.normalize("NFC", name)

@@ -1,4 +1,4 @@
-"""``dataset.toml``: what the labels of a folder mean."""
+"""``dataset.toml``: the meaning of a folder's labels."""
 
 import tomllib
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ _ONLY_OF: Mapping[str, TaskKind] = {
     "scale": "depth",
     "missing": "depth",
 }
-"""Keys that one kind of task alone has: on another they would say nothing."""
+"""Keys of a single kind of task. They are refused for others, where they would have no effect."""
 _NUM_OUTPUTS = {"depth": 1, "normals": 3, "edges": 1, "saliency": 1}
 Three = Annotated[list[float], Field(min_length=3, max_length=3)]
 
@@ -35,9 +35,9 @@ class _Strict(BaseModel):
 class TaskEntry(_Strict):
     """``[tasks.NAME]``.
 
-    Kinds with classes have their names, or only how many there are. The classes of a segmentation are numbered from
+    Kinds with classes list their names, or only their number. The classes of a segmentation are numbered from
     ``first_class``, and ``ignore`` lists the values that are no class. A depth is ``scale`` times the file's number,
-    which is ``missing`` where there is none.
+    and the number ``missing`` marks unknown depth.
     """
 
     kind: TaskKind
@@ -66,7 +66,7 @@ class TaskEntry(_Strict):
 
     @property
     def ignored_classes(self) -> tuple[int, ...]:
-        """Classes that no label can have, as their number is ignored."""
+        """Classes that no label can have, because their number is ignored."""
         return tuple(
             number - self.first_class for number in self.ignore if 0 <= number - self.first_class < self.num_outputs
         )
@@ -77,14 +77,14 @@ class TaskEntry(_Strict):
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """As given, or the numbers."""
+        """Names of the classes as given, or their numbers."""
         return tuple(self.classes) if self.classes is not None else tuple(map(str, range(self.num_outputs)))
 
 
 class Manifest(_Strict):
-    """The whole file. ``mean`` and ``std`` are of the images' channels in [0, 1]; ImageNet's unless given.
+    """The whole file. ``mean`` and ``std`` are of the images' channels in [0, 1]; ImageNet's by default.
 
-    The last two matter where images are changed: which way the normals' y points, and whether depth is its inverse.
+    The last two fields matter for augmentation: the direction of the normals' y, and whether depth is inverse.
     """
 
     input_size: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=2, max_length=2)]
@@ -101,18 +101,21 @@ class Manifest(_Strict):
         )
 
     def require_places(self, path: Path) -> None:
-        """Refuse names of tasks and classes under which no labels can lie; ``path`` is what messages call the file."""
+        """Raise ``DataError`` for names of tasks and classes that cannot name a folder or column of labels.
+
+        ``path`` is the file's name in messages.
+        """
         whole = {name: entry for name, entry in self.tasks.items() if entry.kind in ("classification", "multilabel")}
         columns = (entry.class_names if entry.kind == "multilabel" else (name,) for name, entry in whole.items())
         require_places(path, folders=self.tasks.keys() - whole.keys(), columns=chain.from_iterable(columns))
 
 
 def read_manifest(root: Path) -> Manifest:
-    """The folder's ``dataset.toml``.
+    """Read the folder's ``dataset.toml``.
 
     Raises:
-        DataError: if it cannot be read, is not TOML or breaks a rule; the first offending key is named, and for one
-            that does not exist the nearest that does.
+            DataError: it cannot be read, is not TOML or breaks a rule. The message names the first offending key, and
+            for an unknown key the nearest known one.
     """
     path = root / MANIFEST
     try:
@@ -134,7 +137,7 @@ def read_manifest(root: Path) -> Manifest:
 
 def _explain(path: Path, error: ValidationError) -> DataError:
     details = error.errors(include_url=False)
-    # An unknown key is the likeliest cause of whatever else is wrong, so it is named first.
+    # An unknown key is the likeliest cause of other errors, so it is named first.
     unknown = [detail for detail in details if detail["type"] == "extra_forbidden"]
     detail = (unknown or details)[0]
     place = ".".join(str(part) for part in detail["loc"])

@@ -1,4 +1,4 @@
-"""The places of a folder's labels, by the tasks' names: a folder per dense task, columns for the others."""
+"""Places of a folder's labels by the names of tasks: a folder per dense task, columns for the others."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,19 +7,19 @@ from gatefront.trainer.data.dataset import DataError
 
 _IMAGES = "images"
 _MAX_BYTES = 255
-"""The most bytes of a folder's name in UTF-8, on the usual file systems."""
+"""Most bytes of a folder's name in UTF-8, on the usual file systems."""
 
 
 def require_places(path: Path, *, folders: Iterable[str], columns: Iterable[str]) -> None:
-    """Refuse names under which no labels can lie.
+    """Require names of tasks and classes that can name a folder or column of labels.
 
     Args:
-        path: the file that names the tasks, for messages.
-        folders: names of dense tasks, whose label maps lie in a folder of that name.
-        columns: columns of the table that are read, one for each task and class that has one.
+            path: the file that names the tasks, for messages.
+            folders: names of dense tasks, whose label maps are in a folder of that name.
+            columns: columns of the table that are read, one for each task and class that has one.
 
     Raises:
-        DataError: a folder cannot be called so, or is that of the images; a column is read twice.
+            DataError: a folder cannot have the name, or it is that of the images; a column is read twice.
     """
     for name in folders:
         is_folder = "/" not in name and "\\" not in name and name not in (".", "..")

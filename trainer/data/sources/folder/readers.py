@@ -1,4 +1,4 @@
-"""Label maps of a folder, by the kind of their task and the ending of the file."""
+"""Readers of a folder's label maps, by the kind of their task and the ending of the file."""
 
 from collections.abc import Callable
 from functools import partial
@@ -23,10 +23,10 @@ _NUMBERING = (
 
 
 def reader_for(entry: TaskEntry) -> Reader:
-    """A function from one file, an array (``.npy``) or a picture, to the label of this task.
+    """Return a function from one file, an array (``.npy``) or a picture, to the label of this task.
 
     Pictures of normals hold ``255 (n + 1) / 2``, black is missing. Pictures of edges and of saliency are 1, or white,
-    where there is something. Arrays hold the values themselves; NaN is missing, and so is a normal of length 0.
+    for yes. Arrays hold the values themselves. NaN is missing, and so is a normal of length 0.
     """
     return partial(_READERS[entry.kind], entry=entry)
 
@@ -36,7 +36,7 @@ def _is_picture(path: Path) -> bool:
 
 
 def _numbers(path: Path, *, num_channels: int, may_be_indices: bool = True) -> NDArray[Any]:
-    """``[h, w]``, or ``[h, w, channels]`` for more than one."""
+    """Return ``[h, w]``, or ``[h, w, channels]`` for more than one."""
     if _is_picture(path):
         return read_picture(path, num_channels=num_channels, may_be_indices=may_be_indices)
     array = read_array(path)

@@ -1,13 +1,14 @@
-"""A folder of the user's own as a data set.
+"""Folder of the user's own as a data set.
 
-``root/dataset.toml`` says what the labels mean (:mod:`gatefront.trainer.data.sources.folder.manifest`). The rest is one
-of
+``root/dataset.toml`` states the meaning of labels (:mod:`gatefront.trainer.data.sources.folder.manifest`). The rest is
+one of
 
 - ``root/images/``, with ``root/train.txt`` and ``root/val.txt`` naming the images of each split;
-- ``root/train/images/`` and ``root/val/images/``, each with labels of its own.
+- ``root/train/images/`` and ``root/val/images/``, each with its own labels.
 
-Beside ``images/`` lie a folder per dense task, called as the task, with one picture or ``.npy`` per image of the same
-name, and ``labels.csv`` for tasks of whole images. An image may lack any label. What is not read is listed as unused.
+Beside ``images/`` there is a folder per dense task with the name of the task. It holds one picture or ``.npy`` per
+image of the same name. ``labels.csv`` has the labels of tasks of whole images. An image may lack any label. Files that
+are not read are listed as unused.
 """
 
 import glob
@@ -40,19 +41,19 @@ from gatefront.trainer.data.transforms.augmentation import Augmentation, Augment
 from gatefront.trainer.data.transforms.warp import LabelGeometry
 
 _READER = 2
-"""Counts up when the same files give other samples than before."""
+"""Version of the reader. It increases when the same files give other samples than before."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One split: the folder that holds its images and labels, and the names of its images."""
+    """Folder that holds the images and labels of one split, and the names of its images."""
 
     base: Path
     names: list[str]
 
 
 def describe(spec: DataSpec) -> DataDescription:
-    """What ``dataset.toml`` says; images are listed, not read."""
+    """Return the description in ``dataset.toml``. Images are listed, not read."""
     parse_options(AugmentOptions, spec)
     root = require_root(spec, holds=f"{MANIFEST} and the images")
     manifest, parts = read_manifest(root), _find_parts(root)
@@ -78,10 +79,10 @@ def describe(spec: DataSpec) -> DataDescription:
 
 
 def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
-    """Both splits, decoded once.
+    """Load both splits, decoded once.
 
     Raises:
-        DataError: the folder is not as the module says; the first offender is named, and how many there are.
+            DataError: the folder does not have the module's layout. The message names the first error and their number.
     """
     description = describe(spec)
     root = require_root(spec, holds=MANIFEST)

@@ -20,13 +20,14 @@ _SEPARATOR_LINE = re.compile(r"\Asep=.\r?\n")  # Excel's own first line
 
 
 def read_table(path: Path, tasks: Mapping[str, TaskEntry]) -> dict[str, dict[str, Tensor]]:
-    """Image name (without ending) to the labels it has. The first column names the image; an empty cell is a gap.
+    """Return the labels by image name, without ending. The first column names the image. An empty cell is a gap.
 
-    A classification's column is called as the task and holds a class's name (or number, if classes have none); a
+    A classification's column has the name of the task and holds a class's name (or number, if classes have no names). A
     multilabel task has a column of 0 and 1 per class.
 
     Raises:
-        DataError: a column is missing, an image comes twice or a cell is none of the known values; the row is named.
+            DataError: a column is missing, an image comes twice or a cell has none of the known values; the row is
+            named.
     """
     columns = {column for name, entry in tasks.items() for column in _columns(name, entry)}
     rows = _read_rows(path, columns)
@@ -55,7 +56,7 @@ def read_table(path: Path, tasks: Mapping[str, TaskEntry]) -> dict[str, dict[str
 
 
 def _read_rows(path: Path, columns: Set[str]) -> list[list[str]]:
-    """Return the cells; the separator is the one that finds the most of the columns in the header."""
+    """Return the cells. The separator is the one that finds most of the columns in the header."""
     try:
         text = _SEPARATOR_LINE.sub("", path.read_text(encoding="utf-8-sig"))
         found = [_split(text, separator) for separator in _SEPARATORS]

@@ -37,12 +37,12 @@ _CLASS_OF_PART = {name: number for number, names in _PARTS.items() for name in n
 
 
 def read_semseg(path: Path) -> Tensor:
-    """A palette PNG of VOC's 21 classes, 255 void."""
+    """Read a palette PNG of VOC's 21 classes, 255 void."""
     return as_classes(path, read_picture(path, num_channels=1), num_classes=len(SEMSEG_CLASSES), ignored=(_VOID,))
 
 
 def read_human_parts(path: Path) -> Tensor | None:
-    """Six parts of people over background, merged from PASCAL-Part's 24; None where nobody has any.
+    """Read six parts of people over background, merged from PASCAL-Part's 24; None if nobody has any.
 
     Objects and parts are painted in the file's order, so later ones cover earlier ones.
     """
@@ -60,13 +60,13 @@ def read_human_parts(path: Path) -> Tensor | None:
 
 
 def read_edges(path: Path) -> Tensor:
-    """Where the numbers of the label map change (its Laplacian is not zero), thinned to lines."""
+    """Return edges, where the numbers of the label map change (its Laplacian is not zero), thinned to lines."""
     changes = laplace(_label_map(path).astype(np.float64), mode="mirror") != 0
     return torch.from_numpy(thin(changes).astype(np.float32))[None]
 
 
 def read_normals(path: Path, label_map: Path) -> Tensor:
-    """Predicted normals (an RGB PNG of ``255 (n + 1) / 2``), unknown off the labels that NYU-v2 names too."""
+    """Read predicted normals (an RGB PNG of ``255 (n + 1) / 2``), unknown at labels that NYU-v2 does not name."""
     vectors = as_vectors(read_picture(path, num_channels=3))
     labels = _label_map(label_map)
     if labels.shape != vectors.shape[:2]:
@@ -76,7 +76,7 @@ def read_normals(path: Path, label_map: Path) -> Tensor:
 
 
 def read_saliency(path: Path) -> Tensor:
-    """A grey PNG of probabilities, salient above one half."""
+    """Read a gray PNG of probabilities, salient above one half."""
     return read_yes_or_no(path, is_soft=True)
 
 
@@ -88,7 +88,7 @@ def _label_map(path: Path) -> NDArray[Any]:
 
 
 def _entries(owner: Any, field: str, path: Path) -> list[Any]:
-    """A struct array as a list, whatever MATLAB made of no entry or of one."""
+    """Return a struct array as a list, also if MATLAB stored no entry or a single one."""
     found = _field(owner, field, path)
     return [found] if isinstance(found, dict) else list(np.atleast_1d(np.asarray(found, dtype=object)))
 

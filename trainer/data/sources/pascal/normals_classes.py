@@ -1,4 +1,4 @@
-"""Which labels of PASCAL-Context have surface normals that count."""
+"""Labels of PASCAL-Context whose surface normals count."""
 
 NORMALS_CLASSES = {
     "air conditioner": 3, "antenna": 4, "ashtray": 6, "bag": 9, "ball": 10, "balloon": 11, "barrel": 13, "basket": 15,
@@ -27,7 +27,7 @@ NORMALS_CLASSES = {
     "wallet": 441, "wardrobe": 442, "washing machine": 443, "watch": 444, "water dispenser": 446, "window": 454,
     "wire": 457,
 }  # fmt: skip
-"""The labels, of the 459, that NYU-v2 names too (and ``tvmonitor``, its television), with their numbers.
+"""Labels, of the 459, that NYU-v2 also names (and ``tvmonitor``, its television), with their numbers.
 
-The normals are the predictions of a network trained on NYU-v2: elsewhere, say in the sky, they mean nothing.
+The normals are predictions of a network trained on NYU-v2. Elsewhere, such as in the sky, they mean nothing.
 """

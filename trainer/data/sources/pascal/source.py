@@ -3,14 +3,14 @@
 ``root/ImageSets/Context/{train,val}.txt`` name the images. For each name there are
 
 - ``JPEGImages/NAME.jpg``, of any size;
-- ``semseg/VOC12/NAME.png`` or, where that is missing, ``semseg/pascal-context/NAME.png``: 21 classes, 255 void;
-- ``human_parts/NAME.mat`` (PASCAL-Part's ``anno``): six parts of people; unlabelled where nobody is;
+- ``semseg/VOC12/NAME.png`` or, if that is missing, ``semseg/pascal-context/NAME.png``: 21 classes, 255 void;
+- ``human_parts/NAME.mat`` (PASCAL-Part's ``anno``): six parts of people; unlabeled without people;
 - ``pascal-context/trainval/NAME.mat`` (``LabelMap``, 459 labels): edges are where it changes;
-- ``normals_distill/NAME.png``: normals predicted by a network, ignored off the labels that NYU-v2 names too;
+- ``normals_distill/NAME.png``: normals predicted by a network, ignored at labels that NYU-v2 does not name;
 - ``sal_distill/NAME.png``: saliency predicted by a network.
 
-Every file must be there, as the public loaders ask. Parts and edges are derived when an image is read; nothing is
-written into ``root``. Images and labels are resized to 512x512 or to the option ``size``, whatever their shape was.
+Every file must exist, as the public loaders require. Parts and edges are derived when an image is read. Nothing is
+written into ``root``. Images and labels of any shape are resized to 512x512 or to the option ``size``.
 """
 
 from collections.abc import Mapping
@@ -65,7 +65,7 @@ _READERS: Mapping[str, Reader] = {
 
 
 def describe(spec: DataSpec) -> DataDescription:
-    """The five tasks of the multi-task benchmarks, with the published numbers of images."""
+    """Return the five tasks of the multi-task benchmarks, with the published numbers of images."""
     options = parse_options(SizedOptions, spec)
     return DataDescription(
         tasks=_TASKS,
@@ -80,10 +80,10 @@ def describe(spec: DataSpec) -> DataDescription:
 
 
 def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
-    """Both splits, decoded once.
+    """Load both splits, decoded once.
 
     Raises:
-        DataError: there is no root, or a list or a file is missing.
+            DataError: there is no root, or a list or a file is missing.
     """
     description, options = describe(spec), parse_options(SizedOptions, spec)
     root = require_root(spec, holds="ImageSets/, JPEGImages/ and the labels")

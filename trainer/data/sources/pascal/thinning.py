@@ -1,14 +1,14 @@
-"""Morphological thinning: broad lines to lines of one pixel."""
+"""Morphological thinning of broad lines to lines of one pixel."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-# The eight neighbours (row, column), from the east one on, counter-clockwise: x1 to x8 of the definition.
+# The eight neighbors (row, column), from the east one on, counter-clockwise: x1 to x8 of the definition.
 _NEIGHBOURS = ((0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1), (1, 0), (1, 1))
 
 
 def thin(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Thins ``[h, w]`` until nothing changes; lines stay connected, ends stay where they are but for a pixel or so.
+    """Thin ``[h, w]`` until nothing changes. Lines stay connected, and their ends move by about a pixel at most.
 
     Source: Lam, Lee and Suen, "Thinning Methodologies", PAMI 1992, p. 879 (two parallel passes, after Guo and Hall).
     """
@@ -22,7 +22,7 @@ def thin(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _neighbourhoods(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Per pixel the eight neighbours as the bits of a byte; outside the image nothing is set."""
+    """Return per pixel its eight neighbors as the bits of a byte. Outside the image nothing is set."""
     height, width = mask.shape
     padded = np.pad(mask.astype(np.uint8), 1)
     codes = np.zeros(mask.shape, np.uint8)
@@ -32,7 +32,7 @@ def _neighbourhoods(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
 
 
 def _decisions(first_pass: bool) -> NDArray[np.bool_]:
-    """For each of the 256 neighbourhoods, whether the pixel in its middle goes."""
+    """Return for each of the 256 neighborhoods whether the pixel in its middle is removed."""
     x = ((np.arange(256)[:, None] >> np.arange(8)) & 1).astype(bool)
 
     def at(number: int) -> NDArray[np.bool_]:

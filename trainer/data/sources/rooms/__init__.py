@@ -1,4 +1,4 @@
-"""`rooms`: ray-cast rooms with boxes and spheres, labelled per pixel: classes, depth, normals and edges."""
+"""`rooms`: ray-cast rooms with boxes and spheres, labeled per pixel: classes, depth, normals and edges."""
 
 from gatefront.trainer.data.sources.rooms.source import describe, load
 

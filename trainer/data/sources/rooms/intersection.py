@@ -1,4 +1,4 @@
-"""Where rays meet the room and the things in it."""
+"""Intersections of rays with the room and the things in it."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,15 @@ from torch.nn.functional import normalize
 from gatefront.trainer.data.sources.rooms.rays import Rays, rotate
 from gatefront.trainer.data.sources.rooms.scene import NUM_BOXES, NUM_ROOM_SURFACES, Box, Scene, Sphere
 
-_NEAREST_DEPTH = 0.15  # metres: things closer to the camera than this are not seen
+_NEAREST_DEPTH = 0.15  # meters; things closer to the camera than this are not seen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hits:
-    """What every ray meets first.
+    """First hit of every ray.
 
-    ``depth`` in metres, ``surface`` and ``face`` by number, ``[n, pixels]``; unit ``normal``, ``[3, n, pixels]``.
+    ``depth`` is in meters. ``surface`` and ``face`` are numbers. All three are ``[n, pixels]``. The unit ``normal`` is
+    ``[3, n, pixels]``.
     """
 
     depth: Tensor
@@ -26,7 +27,7 @@ class Hits:
 
 
 def trace(scene: Scene, rays: Rays) -> Hits:
-    """The nearest hit of every ray. The camera is inside the room, so every ray meets something."""
+    """Return the nearest hit of every ray. The camera is inside the room, so every ray hits something."""
     hits = _hit_room(scene, rays)
     for number, box in enumerate(scene.boxes, NUM_ROOM_SURFACES):
         hits = _nearer(_hit_box(box, rays, number), hits)
@@ -36,7 +37,10 @@ def trace(scene: Scene, rays: Rays) -> Hits:
 
 
 def _nearer(thing: Hits, behind: Hits) -> Hits:
-    """The thing where it is met, in view and in front of what is behind it. Missing rays have infinite depth."""
+    """Return hits of the thing where it is in view and in front, else those behind it.
+
+    Rays that miss the thing have infinite depth.
+    """
     in_front = (thing.depth > _NEAREST_DEPTH) & (thing.depth < behind.depth)
     return Hits(
         depth=torch.where(in_front, thing.depth, behind.depth),
@@ -47,7 +51,7 @@ def _nearer(thing: Hits, behind: Hits) -> Hits:
 
 
 def _hit_room(scene: Scene, rays: Rays) -> Hits:
-    """Seen from inside: of the planes a ray heads for, the one it reaches first."""
+    """Return hits with the room from inside: of the planes that a ray heads for, the one it reaches first."""
     half_x, half_z = scene.half_size
     low = torch.stack([-half_x, torch.zeros_like(half_x), -half_z])
     high = torch.stack([half_x, scene.height, half_z])
@@ -61,7 +65,7 @@ def _hit_room(scene: Scene, rays: Rays) -> Hits:
 
 
 def _hit_box(box: Box, rays: Rays, number: int) -> Hits:
-    """Slab method in the box's own axes (Kay and Kajiya, 1986)."""
+    """Return hits with a box by the slab method in its own axes (Kay and Kajiya, 1986)."""
     origin_x, origin_y, origin_z = rays.origin
     own_x, own_z = rotate(origin_x - box.x, origin_z - box.z, -box.angle)
     direction_x, direction_y, direction_z = rays.direction
@@ -83,7 +87,7 @@ def _hit_box(box: Box, rays: Rays, number: int) -> Hits:
 
 
 def _hit_sphere(sphere: Sphere, rays: Rays, number: int) -> Hits:
-    """The nearer root of |origin + depth * direction - centre|^2 = radius^2."""
+    """Return hits at the nearer root of |origin + depth * direction - center|^2 = radius^2."""
     offset = rays.origin - sphere.centre
     a = rays.direction.square().sum(dim=0)
     half_b = (offset * rays.direction).sum(dim=0)
@@ -93,12 +97,12 @@ def _hit_sphere(sphere: Sphere, rays: Rays, number: int) -> Hits:
     depth = torch.where(discriminant > 0, depth, torch.inf)
     point = offset + torch.where(discriminant > 0, depth, 0.0) * rays.direction
     surface = torch.full_like(depth, number, dtype=torch.int64)
-    # Normalised rather than divided by the radius: far from the eye the root loses digits.
+    # The normal is normalized, not divided by the radius, because the root loses digits far from the eye.
     return Hits(depth=depth, normal=normalize(point, dim=0), surface=surface, face=torch.zeros_like(surface))
 
 
 def _slab_depths(origin: Tensor, direction: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-    """Per axis ``[3, n, pixels]``: depths at which a ray enters and leaves the space between two planes."""
+    """Return the depths ``[3, n, pixels]`` at which a ray enters and leaves the space between two planes, per axis."""
     # A ray parallel to the planes would divide by zero.
     tiny = 1e-6
     safe = torch.where(direction.abs() < tiny, torch.full_like(direction, tiny), direction)
@@ -107,6 +111,6 @@ def _slab_depths(origin: Tensor, direction: Tensor, low: Tensor, high: Tensor) -
 
 
 def _facing_normal(axis: Tensor, direction: Tensor) -> Tensor:
-    """The unit normal along ``axis`` that points against the ray."""
+    """Return the unit normal along ``axis`` that points against the ray."""
     axes = torch.arange(3).view(3, 1, 1)
     return torch.where(axis == axes, -direction.sign(), 0.0)

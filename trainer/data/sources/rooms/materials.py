@@ -1,4 +1,4 @@
-"""What a surface looks like before light falls on it: two colours, mixed by a pattern in space."""
+"""Colors of surfaces before lighting: two colors, mixed by a pattern in space."""
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ from gatefront.trainer.data.sources.rooms.scene import Surfaces
 
 
 def surface_colour(surfaces: Surfaces, hits: Hits, point: Tensor) -> Tensor:
-    """RGB ``[3, n, pixels]`` at ``point`` ``[3, n, pixels]``."""
+    """Return RGB ``[3, n, pixels]`` at ``point`` ``[3, n, pixels]``."""
     pattern = surfaces.pattern.gather(1, hits.surface)
     mix = _pattern_mix(pattern, point * surfaces.frequency.gather(1, hits.surface))
     where = hits.surface.expand(3, -1, -1)
@@ -16,7 +16,7 @@ def surface_colour(surfaces: Surfaces, hits: Hits, point: Tensor) -> Tensor:
 
 
 def _pattern_mix(pattern: Tensor, point: Tensor) -> Tensor:
-    """How much of the second colour shows, 0..1; ``point`` is in periods of the pattern.
+    """Return the share of the second color, 0..1. ``point`` is in periods of the pattern.
 
     The patterns fill space, so that spheres need no texture coordinates.
     """

@@ -1,4 +1,4 @@
-"""From pixels to rays, and from world directions back to the camera's axes."""
+"""Conversion of pixels to rays, and of world directions to the camera's axes."""
 
 from dataclasses import dataclass
 
@@ -10,22 +10,22 @@ from gatefront.trainer.data.sources.rooms.scene import Camera
 
 @dataclass(frozen=True, slots=True)
 class Rays:
-    """``origin`` ``[3, n, 1]``, ``direction`` ``[3, n, pixels]``, row by row.
+    """Rays: ``origin`` ``[3, n, 1]`` and ``direction`` ``[3, n, pixels]``, row by row.
 
-    A direction's component along the optical axis is 1, so the ray parameter is the depth of a depth image:
-    the distance to the image plane, not to the eye.
+    A direction's component along the optical axis is 1. The ray parameter is therefore the depth of a depth image,
+    which is the distance to the image plane and not to the eye.
     """
 
     origin: Tensor
     direction: Tensor
 
     def at(self, depth: Tensor) -> Tensor:
-        """Points ``[3, n, pixels]`` at ``depth`` ``[n, pixels]``."""
+        """Return points ``[3, n, pixels]`` at ``depth`` ``[n, pixels]``."""
         return self.origin + depth * self.direction
 
 
 def cast_rays(camera: Camera, image_size: tuple[int, int]) -> Rays:
-    """One ray through the middle of every pixel of a pinhole camera."""
+    """Return one ray through the middle of every pixel of a pinhole camera."""
     height, width = image_size
     focal_length = 0.5 * width / torch.tan(camera.field_of_view / 2)
     column = (torch.arange(width) + 0.5 - width / 2).repeat(height)
@@ -43,7 +43,7 @@ def _to_world(vector: Tensor, camera: Camera) -> Tensor:
 
 
 def to_camera(vector: Tensor, camera: Camera) -> Tensor:
-    """World directions ``[3, n, pixels]`` along the camera's axes: x right, y up, z towards the viewer."""
+    """Return world directions ``[3, n, pixels]`` in the camera's axes: x right, y up, z towards the viewer."""
     right, up, back = vector
     back, right = rotate(back, right, -camera.yaw)
     up, back = rotate(up, back, -camera.pitch)
@@ -51,6 +51,6 @@ def to_camera(vector: Tensor, camera: Camera) -> Tensor:
 
 
 def rotate(first: Tensor, second: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
-    """Turns the plane of two components by ``angle``, from the first axis towards the second."""
+    """Turn the plane of two components by ``angle``, from the first axis towards the second."""
     cos, sin = angle.cos(), angle.sin()
     return cos * first - sin * second, sin * first + cos * second

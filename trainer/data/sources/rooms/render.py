@@ -1,4 +1,4 @@
-"""Rooms to arrays: one image and four label maps each."""
+"""Rendering of rooms to arrays: one image and four label maps each."""
 
 import numpy as np
 import torch
@@ -17,10 +17,10 @@ _SCENES_AT_ONCE = 64
 
 
 def render_rooms(num_images: int, *, image_size: tuple[int, int], seed: int) -> Arrays:
-    """Renders ``image`` and the labels of every task, ``[n, ...]`` at ``image_size`` ``(height, width)``.
+    """Render ``image`` and the labels of every task, ``[n, ...]`` at ``image_size`` ``(height, width)``.
 
-    Normals are along the camera's axes: x right, y up, z towards the viewer. Depth is in metres along the
-    optical axis. An edge is a pixel whose neighbour to the right or below shows another face.
+    Normals are along the camera's axes: x right, y up, z towards the viewer. Depth is in meters along the optical axis.
+    An edge is a pixel whose neighbor to the right or below shows another face.
     """
     generator = torch.Generator().manual_seed(seed)
     chunks = [
@@ -46,12 +46,12 @@ def _render_chunk(num_images: int, image_size: tuple[int, int], generator: Gener
 
 
 def _as_maps(values: Tensor, image_size: tuple[int, int]) -> Tensor:
-    """``[channels, n, pixels]`` to ``[n, channels, height, width]``."""
+    """Reshape ``[channels, n, pixels]`` to ``[n, channels, height, width]``."""
     return values.transpose(0, 1).reshape(values.shape[1], values.shape[0], *image_size)
 
 
 def _classes(scene: Scene, hits: Hits) -> Tensor:
-    """Walls, floor and ceiling are classes of their own; a thing's class is its pattern."""
+    """Return classes. Walls, floor and ceiling are separate classes, and a thing's class is its pattern."""
     pattern = scene.surfaces.pattern.gather(1, hits.surface)
     is_room = hits.surface < NUM_ROOM_SURFACES
     return torch.where(is_room, hits.surface, NUM_ROOM_SURFACES + pattern).to(torch.uint8)

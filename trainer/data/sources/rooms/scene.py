@@ -1,8 +1,8 @@
-"""What is in a room: walls, camera, boxes, spheres, a lamp, and what each surface is made of.
+"""Contents of a room: walls, camera, boxes, spheres, a lamp, and the materials of surfaces.
 
 Scenes come in batches of ``n``. A number per scene is ``[n, 1]`` and a vector per scene ``[3, n, 1]``, so both
-broadcast over the pixels of ``[n, pixels]`` and ``[3, n, pixels]``. World axes: x to the right, y up, z towards
-the viewer; lengths in metres, angles in radians.
+broadcast over the pixels of ``[n, pixels]`` and ``[3, n, pixels]``. World axes are x to the right, y up, z towards the
+viewer. Lengths are in meters, angles in radians.
 """
 
 import math
@@ -21,7 +21,7 @@ NUM_ROOM_PATTERNS = 3  # plain, faint stripes, faint tiles
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Camera:
-    """Stands at ``eye`` and looks along -z, turned by ``yaw`` about y and ``pitch`` about x."""
+    """Camera at ``eye`` that looks along -z, turned by ``yaw`` about y and ``pitch`` about x."""
 
     eye: Tensor
     yaw: Tensor
@@ -31,7 +31,7 @@ class Camera:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Box:
-    """Stands on the floor at ``x, z``, turned by ``angle`` about y."""
+    """Box on the floor at ``x, z``, turned by ``angle`` about y."""
 
     x: Tensor
     z: Tensor
@@ -49,7 +49,7 @@ class Sphere:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lamp:
-    """A point light; ``tint`` is its colour."""
+    """Point light. ``tint`` is its color."""
 
     position: Tensor
     ambient: Tensor
@@ -59,9 +59,9 @@ class Lamp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surfaces:
-    """Per surface of each scene: pattern and spatial frequency ``[n, surfaces]``, two colours ``[3, n, surfaces]``.
+    """Per surface of each scene: pattern and spatial frequency ``[n, surfaces]``, two colors ``[3, n, surfaces]``.
 
-    Patterns count through: first those of things, then those of the room itself.
+    Patterns have consecutive numbers: first those of things, then those of the room itself.
     """
 
     pattern: Tensor
@@ -72,7 +72,7 @@ class Surfaces:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """A room spans ``-half_size[0]..half_size[0]`` in x, ``0..height`` in y, ``-half_size[1]..half_size[1]`` in z."""
+    """Room that spans ``±half_size[0]`` in x, ``0..height`` in y and ``±half_size[1]`` in z."""
 
     half_size: tuple[Tensor, Tensor]
     height: Tensor
@@ -84,24 +84,24 @@ class Scene:
 
 
 class _Dice:
-    """Draws for ``n`` scenes at once from one generator."""
+    """Random numbers for ``n`` scenes at once from one generator."""
 
     def __init__(self, num_scenes: int, generator: Generator) -> None:
         self._num_scenes = num_scenes
         self._generator = generator
 
     def uniform(self, low: float, high: float, *shape: int) -> Tensor:
-        """Uniform numbers, ``[n, 1]`` unless ``shape`` is given."""
+        """Draw uniform numbers, ``[n, 1]`` unless ``shape`` is given."""
         drawn = torch.rand(shape or (self._num_scenes, 1), generator=self._generator)
         return low + (high - low) * drawn
 
     def choice(self, low: int, high: int, count: int) -> Tensor:
-        """Whole numbers in ``low..high - 1``, ``[n, count]``."""
+        """Draw whole numbers in ``low..high - 1``, ``[n, count]``."""
         return torch.randint(low, high, (self._num_scenes, count), generator=self._generator)
 
 
 def sample_scene(num_scenes: int, generator: Generator) -> Scene:
-    """Draws ``num_scenes`` rooms."""
+    """Draw ``num_scenes`` rooms."""
     dice = _Dice(num_scenes, generator)
     half_size, height = (dice.uniform(1.6, 3.2), dice.uniform(2.0, 3.5)), dice.uniform(2.2, 3.2)
     return Scene(
@@ -116,7 +116,7 @@ def sample_scene(num_scenes: int, generator: Generator) -> Scene:
 
 
 def _sample_camera(dice: _Dice, half_size: tuple[Tensor, Tensor]) -> Camera:
-    # At one end of the room, at the height of a sitting or standing person, looking down its length.
+    # The camera is at one end of the room, at the height of a sitting or standing person, and looks down its length.
     half_x, half_z = half_size
     eye = torch.stack([dice.uniform(-0.5, 0.5) * half_x, dice.uniform(1.0, 1.7), dice.uniform(0.6, 0.95) * half_z])
     return Camera(
@@ -157,7 +157,7 @@ def _sample_surfaces(dice: _Dice, num_scenes: int) -> Surfaces:
     things = dice.choice(0, NUM_THING_PATTERNS, NUM_BOXES + NUM_SPHERES)
     shape = (num_scenes, NUM_SURFACES)
     colour = dice.uniform(0.15, 1.0, 3, *shape)
-    # Half the patterns are two shades of one colour, half are two colours.
+    # Half the patterns are two shades of one color, half are two colors.
     shade = colour * dice.uniform(0.2, 0.7, *shape)
     second_colour = torch.where(dice.uniform(0, 1, *shape) < 0.5, shade, dice.uniform(0.1, 1.0, 3, *shape))
     return Surfaces(

@@ -1,17 +1,17 @@
-"""How light falls on what the rays met."""
+"""Lighting of the surfaces that the rays hit."""
 
 import torch
 from torch import Generator, Tensor
 
 from gatefront.trainer.data.sources.rooms.scene import Lamp
 
-_FALL_OFF = 0.6  # per square metre
+_FALL_OFF = 0.6  # per square meter
 _SENSOR_NOISE = 0.03
 _GAMMA = 0.8
 
 
 def shade(colour: Tensor, point: Tensor, normal: Tensor, lamp: Lamp) -> Tensor:
-    """Lambert's law with one point light and ambient light; no shadows. All ``[3, n, pixels]``."""
+    """Apply Lambert's law with one point light and ambient light, without shadows. All are ``[3, n, pixels]``."""
     to_lamp = lamp.position - point
     squared_distance = to_lamp.square().sum(dim=0)
     cosine = ((to_lamp * normal).sum(dim=0) * squared_distance.rsqrt()).clamp(min=0)
@@ -20,6 +20,6 @@ def shade(colour: Tensor, point: Tensor, normal: Tensor, lamp: Lamp) -> Tensor:
 
 
 def expose(light: Tensor, generator: Generator) -> Tensor:
-    """What a sensor makes of the light: noise, clipping and a tone curve. Values in [0, 1]."""
+    """Return the sensor's image of the light, with noise, clipping and a tone curve. Values are in [0, 1]."""
     noise = _SENSOR_NOISE * torch.randn(light.shape, generator=generator)
     return (light + noise).clamp(0, 1) ** _GAMMA

@@ -21,7 +21,7 @@ _TASKS = (
 
 
 def describe(spec: DataSpec) -> DataDescription:
-    """Tasks ``semseg`` (structure of the room, pattern of the things), ``depth``, ``normals`` and ``edges``."""
+    """Return tasks ``semseg`` (structure of the room, pattern of the things), ``depth``, ``normals`` and ``edges``."""
     options = resolve_whole_numbers(spec.name, spec.options, defaults=_DEFAULTS, minimum=_MINIMUM)
     return DataDescription(
         tasks=_TASKS,
@@ -37,7 +37,7 @@ def describe(spec: DataSpec) -> DataDescription:
 
 
 def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
-    """Both splits; no room is in both."""
+    """Load both splits. No room is in both."""
     description = describe(spec)
     options = resolve_whole_numbers(spec.name, spec.options, defaults=_DEFAULTS, minimum=_MINIMUM)
     num_images = {"train": description.num_train, "val": description.num_val}
