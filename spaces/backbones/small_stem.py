@@ -1,4 +1,4 @@
-"""A stem for images of 32 to 64 px in place of an ImageNet stem."""
+"""Stem for images of 32 to 64 px in place of an ImageNet stem."""
 
 from torch import nn
 

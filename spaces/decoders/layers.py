@@ -1,4 +1,4 @@
-"""The two building blocks that every dense decoder is made of."""
+"""Two building blocks of which every dense decoder is made."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn

@@ -1,4 +1,4 @@
-"""The hard-sharing family: one encoder that all tasks read."""
+"""Hard-sharing family: one encoder that all tasks read."""
 
 from collections.abc import Mapping
 

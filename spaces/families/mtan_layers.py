@@ -25,7 +25,7 @@ class AttentionMask(nn.Sequential):
 
 
 class Refinement(nn.Module):
-    """A residual bottleneck that gives a masked feature the channels of the next stage."""
+    """Residual bottleneck that gives a masked feature the channels of the next stage."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()

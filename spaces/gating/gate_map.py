@@ -10,9 +10,9 @@ UNREAD = "-"
 class GateSite:
     """Gate site, one entry of a network's sites in depth order.
 
-    ``own[t]`` is a string of one character per channel: ``1`` where task ``t`` keeps its own channel, ``0`` where it
-    takes the shared one, and :data:`UNREAD` where its predictions do not depend on the site. ``flops_per_channel`` is
-    the mean cost of computing one channel of this site in one branch.
+    ``own[t]`` is a string of one character per channel. It is ``1`` where task ``t`` keeps its own channel and ``0``
+    where it takes the shared one. It is :data:`UNREAD` where the task's predictions do not depend on the site.
+    ``flops_per_channel`` is the mean cost of computing one channel of this site in one branch.
     """
 
     name: str
