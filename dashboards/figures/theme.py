@@ -12,7 +12,7 @@ SchemeName = Literal["light", "dark"]
 FONT = "-apple-system, BlinkMacSystemFont, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif"
 DELTA_AXIS = "Δ<sub>MTL</sub> (%)"
 
-# Okabe & Ito's palette. Tasks also differ by marker and dash, so no view relies on colour alone.
+# Okabe & Ito's palette. Tasks also differ by marker and dash, so no view relies on color alone.
 TASK_MARKERS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star")
 TASK_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 _TASKS_LIGHT = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")

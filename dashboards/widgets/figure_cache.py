@@ -54,7 +54,8 @@ class ShownPoints:
 
     @classmethod
     def of(cls, view: StudyView, scheme: str) -> "ShownPoints":
-        """Return the token of a view. Equal tokens mean equal pictures, and an epoch of a running trial changes none.
+        """Return the shown points of a view. Equal tokens mean equal pictures, and an epoch of a running trial changes
+        none.
 
         Of many points only the front and a sample of the others are drawn, so that one more point off the front hardly
         shows. Over a thousand points, the token changes with the front, and otherwise with every further hundredth of

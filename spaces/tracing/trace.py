@@ -115,7 +115,7 @@ def _trace(
 ) -> tuple[fx.GraphModule, dict[str, str]]:
     """Return one trace, and the submodules that were kept whole, with the reasons."""
     tracer = ConcreteTracer([inputs], mode, in_place)
-    # With gradients, whatever the caller does: code under torch.no_grad is told apart from other code.
+    # With gradients, independent of the caller, because code under torch.no_grad is traced differently.
     with (
         _ONE_TRACE_AT_A_TIME,
         restored(module),
