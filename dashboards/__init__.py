@@ -1,1 +1,1 @@
-"""The web view of studies: records in, pages and pictures out. The only package that knows Dash and Plotly."""
+"""Web view of studies, from records to pages and pictures. It is the only package that knows Dash and Plotly."""

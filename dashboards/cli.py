@@ -1,6 +1,7 @@
-"""`gatefront serve` and `gatefront report`, found by the command line through the entry point `gatefront.commands`.
+"""Commands `gatefront serve` and `gatefront report`, found through the entry point `gatefront.commands`.
 
-Dash and Plotly are imported when a command runs: every other command loads this module too and must not wait for them.
+Dash and Plotly are imported when a command runs, because every other command loads this module too and must not wait
+for them.
 """
 
 from pathlib import Path

@@ -4,12 +4,12 @@ from gatefront.spaces.errors import GatefrontError
 
 
 class AddressInUseError(GatefrontError, RuntimeError):
-    """The dashboards cannot listen on the address they were given."""
+    """Error of an address on which the dashboards cannot listen."""
 
 
 class ReportError(GatefrontError, RuntimeError):
-    """A report that cannot be written."""
+    """Error of a report that cannot be written."""
 
 
 class OpenAddressError(GatefrontError, ValueError):
-    """Others could reach the service, and nobody would be asked who they are."""
+    """Error of a service that others could reach without being asked who they are."""

@@ -1,4 +1,4 @@
-"""One self-contained HTML file of a study: it opens offline, years later, without gatefront."""
+"""Report of a study as one self-contained HTML file, which opens offline, years later, without gatefront."""
 
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -58,7 +58,7 @@ def write_report(reader: Reader, study: str, path: Path) -> None:
 
 
 def study_report(reader: Reader, study: str) -> str:
-    """The report of one study as it is now. Raises `StudyNotFoundError`."""
+    """Return the report of one study as it is now. Raises `StudyNotFoundError`."""
     view = reader.view(study)
     front = sorted(view.front, key=lambda p: -(p.expected_delta_mtl or 0.0))
     trials = {point.number: reader.trial(study, point.number) for point in front}
@@ -66,9 +66,9 @@ def study_report(reader: Reader, study: str) -> str:
 
 
 def report_html(view: StudyView, front: Sequence[tuple[TrialDetail, int]], study_file: str) -> str:
-    """The whole page: style, script and data inline, nothing fetched from anywhere.
+    """Return the whole page, with style, script and data inline and nothing fetched from anywhere.
 
-    ``front`` names a network by its trial and which of the derived ones it is, 0 for the trial's own.
+    ``front`` names a network by its trial and the index of the derived network, or 0 for the trial's own.
     """
     scheme = scheme_named("light")
     style = files("gatefront.dashboards").joinpath("report.css").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What can be searched: gated networks, their exact cost, and the plain networks they become. Pure torch."""
+"""Gated networks, their exact cost, and the plain networks that they become, in pure torch."""
 
 from gatefront.spaces.architecture.architecture import Architecture
 from gatefront.spaces.architecture.tasks import Task, TaskKind

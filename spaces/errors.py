@@ -1,11 +1,11 @@
-"""The root of every error gatefront raises on purpose, and the errors of this layer."""
+"""Root of every error that gatefront raises on purpose, and the errors of this layer."""
 
 
 class GatefrontError(Exception):
-    """An error that a person can act on.
+    """Error that a person can act on.
 
-    ``message`` names the argument, the rule and the value found; ``hint`` is the way out. A subclass
-    that also derives from ``ValueError`` says that the input was wrong; any other says that the work failed.
+    ``message`` names the argument, the rule and the value found. ``hint`` names a remedy. A subclass that also derives
+    from ``ValueError`` means that the input was wrong. Any other means that the work failed.
     """
 
     def __init__(self, message: str, *, hint: str = "") -> None:
@@ -38,31 +38,31 @@ ERRORS_OF_FOREIGN_CODE = (
     TypeError,
     ValueError,
 )
-"""Errors of modules, data sets and exporters that are not ours when they are wrong or do not fit."""
+"""Errors of modules, data sets and exporters outside gatefront, raised when they are wrong or do not fit."""
 
 
 def hint_for_missing_module(error: ModuleNotFoundError) -> str:
-    """Say what to do about a module that a user's code imports and that is not there."""
+    """Return a hint for a missing module that a user's code imports."""
     if (error.name or "").partition(".")[0] in ("spaces", "trainer", "search", "dashboards"):
         return f"Import gatefront.{error.name}: gatefront's packages are imported below gatefront."
     return "Install its package (pip install -e FOLDER), or set PYTHONPATH to the folder that holds it."
 
 
 class DocumentError(GatefrontError, ValueError):
-    """A JSON document that does not hold the record it should."""
+    """Error of a JSON document that does not hold the expected record."""
 
 
 class SpaceError(GatefrontError, ValueError):
-    """A network that cannot be described, built or pruned as asked."""
+    """Error of a network that cannot be described, built or pruned as asked."""
 
 
 class UnknownBackboneError(SpaceError):
-    """The study names a backbone that neither gatefront nor timm has."""
+    """Error of a backbone name that neither gatefront nor timm has."""
 
 
 class UntraceableBackboneError(SpaceError):
-    """torch.fx cannot turn the backbone into a graph, so it cannot be lifted."""
+    """Error of a backbone that torch.fx cannot turn into a graph, so that it cannot be lifted."""
 
 
 class BudgetBelowFloorError(SpaceError):
-    """The FLOP budget is under the cost of sharing everything: no gate pattern can meet it."""
+    """Error of a budget under the cost of sharing everything, which no gate pattern can meet."""

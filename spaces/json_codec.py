@@ -1,4 +1,4 @@
-"""Records as JSON documents, and back."""
+"""Conversion of records to JSON documents, and back."""
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 Record = TypeVar("Record", bound="DataclassInstance")
 
 OMIT_DEFAULT: Final = {"omit_default": True}
-"""Metadata of a field that documents hold only where it differs from its default, as keys of earlier releases do."""
+"""Metadata of a field that documents hold only if it differs from its default, as keys of earlier releases do."""
 
 
 def to_json(record: "DataclassInstance") -> dict[str, Any]:
-    """Return a dataclass as plain JSON types, each value as it is; :func:`from_json` reverses it."""
+    """Return a dataclass as plain JSON types. :func:`from_json` reverses it."""
     return {
         field.name: _plain(value)
         for field in fields(record)
@@ -29,7 +29,7 @@ def to_json(record: "DataclassInstance") -> dict[str, Any]:
 
 
 def from_json(kind: type[Record], document: Any) -> Record:
-    """Return the record of this kind that a document holds; a missing key gets its field's default.
+    """Return the record of this kind that a document holds. A missing key gets its field's default.
 
     Raises:
         DocumentError: a key is missing or unknown, or a value has another type.

@@ -1,1 +1,1 @@
-"""Record in, Plotly figure out. Nothing here knows Dash."""
+"""Plotly figures made from records, without Dash."""

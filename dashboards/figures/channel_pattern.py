@@ -1,4 +1,4 @@
-"""The channel pattern of one gate site: for each task and channel, its own or the shared one."""
+"""Channel pattern of one gate site: for each task and channel, its own or the shared one."""
 
 import plotly.graph_objects as go
 
@@ -11,7 +11,7 @@ _CHOICES = {"1": "its own", "0": "the shared one", UNREAD: "read by other tasks 
 
 
 def channel_pattern_figure(tasks: tuple[str, ...], site: GateSite, scheme: Scheme) -> go.Figure:
-    """Tasks x channels; dark on the light scheme (light on the dark one) where a task keeps its own channel."""
+    """Draw tasks x channels, dark (on the dark scheme: light) where a task keeps its own channel."""
     shared, own = ("#dbe4ec", "#00467a") if scheme.name == "light" else ("#3d444b", "#7cc4f0")
     values = [[None if flag == UNREAD else int(flag) for flag in row] for row in site.own]
     figure = base_figure(scheme, height=96 + _ROW_HEIGHT * len(tasks), keep=f"pattern-{site.name}")
@@ -41,7 +41,7 @@ def channel_pattern_figure(tasks: tuple[str, ...], site: GateSite, scheme: Schem
 
 
 def pattern_sentence(tasks: tuple[str, ...], site: GateSite) -> str:
-    """The same picture in words: how many channels each task keeps, and how many all of them share."""
+    """Return the same picture in words: how many channels each task keeps, and how many all of them share."""
     rows = dict(zip(tasks, site.own, strict=True))
     kept = ", ".join(f"{task} {row.count('1')}" for task, row in rows.items() if not row.startswith(UNREAD))
     by_all = sum(1 for flags in zip(*site.own, strict=True) if set(flags) - {UNREAD} == {"0"})

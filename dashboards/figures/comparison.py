@@ -1,4 +1,4 @@
-"""Systems against each other: Δ_MTL over FLOPs, with the study's own front and published points where there are any."""
+"""Comparison of systems: Δ_MTL over FLOPs, with the study's own front and published points where there are any."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ _OTHER_SHAPE = "square"
 def comparison_figure(
     table: ComparisonTable, front: Sequence[TrialPoint], published: Sequence[PublishedPoint], scheme: Scheme
 ) -> go.Figure:
-    """One marker per system, with the standard deviation over seeds; the family is told by its shape."""
+    """Draw one marker per system, with the standard deviation over seeds. The marker's shape shows the family."""
     figure = base_figure(scheme, height=HEIGHT, keep=f"comparison-{table.name}")
     unit = flop_unit(max([line.flops for line in table.lines] + [point.flops for point in published], default=1))
     if published:
@@ -59,7 +59,7 @@ def _add_front(figure: go.Figure, front: Sequence[TrialPoint], unit: FlopUnit, s
 
 
 def _add_published(figure: go.Figure, published: Sequence[PublishedPoint], unit: FlopUnit, scheme: Scheme) -> None:
-    """Printed points in outline, those that do not add up crossed out, and the front of the rest."""
+    """Add published points in outline, doubtful ones crossed out, and the front of the rest."""
     sure = [point for point in published if not point.doubt]
     on_front = pareto_front([(point.delta_mtl, point.flops) for point in sure])
     front = sorted((point for point, best in zip(sure, on_front, strict=True) if best), key=lambda point: point.flops)

@@ -11,7 +11,7 @@ from gatefront.search.results.formats import flop_unit, format_flops
 from gatefront.search.results.records import EpochPoint, TaskRecord
 
 _HEIGHT = 270
-# The network itself learns, and its gates, where there is none.
+# Epochs outside these bands train the network itself and its gates.
 _BANDS = (
     ("sparse", "sparse networks, one per task", 0.6),
     ("finetune", "fine-tune", 0.6),
@@ -20,7 +20,7 @@ _BANDS = (
 
 
 def loss_figure(epochs: Sequence[EpochPoint], tasks: Sequence[TaskRecord], scheme: Scheme) -> go.Figure:
-    """One line per task's loss; terms that belong to no task, such as the gates' sparsity, follow in grey."""
+    """Draw one line per task's loss. Terms that belong to no task, such as the gates' sparsity, follow in gray."""
     figure = base_figure(scheme, height=_HEIGHT, keep="losses")
     names = [task.name for task in tasks]
     others = sorted({name for epoch in epochs for name in epoch.losses} - set(names))
@@ -34,7 +34,7 @@ def loss_figure(epochs: Sequence[EpochPoint], tasks: Sequence[TaskRecord], schem
 
 
 def metric_figure(epochs: Sequence[EpochPoint], tasks: Sequence[TaskRecord], scheme: Scheme) -> go.Figure:
-    """Validation metrics; tasks that are measured alike share a panel, so that no axis mixes units."""
+    """Draw validation metrics. Tasks with the same metric share a panel, so that no axis mixes units."""
     labels = list(dict.fromkeys(task.metric for task in tasks))
     rows = max(len(labels), 1)
     panels = styled(
@@ -50,7 +50,7 @@ def metric_figure(epochs: Sequence[EpochPoint], tasks: Sequence[TaskRecord], sch
 
 
 def delta_curve_figure(epochs: Sequence[EpochPoint], scheme: Scheme) -> go.Figure:
-    """Δ_MTL on the validation split; 0 is the single-task level."""
+    """Draw Δ_MTL on the validation split. 0 is the single-task level."""
     figure = base_figure(scheme, height=_HEIGHT, keep="delta-curve")
     figure.add_scatter(**_line("Δ_MTL", epochs, [epoch.delta_mtl for epoch in epochs], scheme, 0))
     figure.add_hline(y=0, line={"color": scheme.muted, "width": 1, "dash": "dot"})
@@ -60,7 +60,7 @@ def delta_curve_figure(epochs: Sequence[EpochPoint], scheme: Scheme) -> go.Figur
 
 
 def flops_curve_figure(epochs: Sequence[EpochPoint], flop_budget: int | None, scheme: Scheme) -> go.Figure:
-    """FLOPs of the pruned network as the gates close, with the budget."""
+    """Draw the FLOPs of the pruned network as the gates close, with the budget."""
     figure = base_figure(scheme, height=_HEIGHT, keep="flops-curve")
     counts = [epoch.flops for epoch in epochs]
     unit = flop_unit(max([flops for flops in counts if flops is not None] + [flop_budget or 1]))
@@ -96,7 +96,7 @@ def _line(
 
 
 def _finish(figure: go.Figure, epochs: Sequence[EpochPoint], scheme: Scheme) -> go.Figure:
-    """The epoch axis, and bands behind the epochs that trained the cut network, and those cut further."""
+    """Add the epoch axis, and bands behind the epochs of later phases: sparse, fine-tune and derive."""
     last = max((epoch.epoch for epoch in epochs), default=1)
     figure.update_xaxes(range=[0.6, last + 0.4], tickformat="d", dtick=max(1, -(-last // 10)))
     axis = max((name for name in figure.layout if str(name).startswith("xaxis")), key=_axis_number)

@@ -1,4 +1,4 @@
-"""The Pareto front: Δ_MTL against what a network costs, with budgets and references."""
+"""Pareto front: Δ_MTL against the cost of a network, with budgets and references."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -64,13 +64,13 @@ KNEE = "Knee"
 YOUR_BUDGET, YOUR_BUDGET_LINE = "your-budget", "your-budget-line"
 _HANDLE = 0.3  # of the plot's height
 MOST_DOMINATED = 300
-"""Of each kind of points off the front at most so many are drawn: a browser is slow with tens of thousands."""
+"""Largest number of points drawn of each kind off the front. A browser is slow with tens of thousands."""
 _HEIGHT = 520
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layers:
-    """What is drawn under the study's own points."""
+    """Layers that are drawn under the study's own points."""
 
     published: Sequence[PublishedPoint] = ()
     rivals: Sequence[Line] = ()
@@ -86,12 +86,13 @@ def front_figure(
     layers: Layers | None = None,
     line_at: float | None = None,
 ) -> go.Figure:
-    """Finished trials with their derived points, the front's staircase, budget lines and references.
+    """Draw finished trials with their derived points, the front's staircase, budget lines and references.
 
-    A point that was repeated stands at its mean, with a bar for the 95 % interval. Every kind of point has its own
-    marker, so the plot reads without colour; a derived point has the colour of its kind, hollow and smaller.
-    ``customdata`` is the point's label; ``hint`` ends the hover text, such as what a click does. The ``choice`` says
-    which point is the best, and its floors take points off the front. ``line_at`` is the cost of the line to drag.
+    A point with replicates is drawn at its mean, with a bar for the 95 % interval. Every kind of point has its own
+    marker, so that the plot reads without color. A derived point has the color of its kind, but is hollow and smaller.
+    ``customdata`` is the point's label. ``hint`` ends the hover text, for example with the effect of a click. The
+    ``choice`` decides which point is the best, and its floors take points off the front. ``line_at`` is the cost of the
+    line to drag.
     """
     chosen = choice or Choice()
     axis = cost_axis(view, chosen.axis)
@@ -117,7 +118,7 @@ def front_figure(
 
 
 class _Off:
-    """The points off the front, of each kind a sample that is not too large to draw."""
+    """Points off the front, of each kind a sample that is not too large to draw."""
 
     def __init__(self, points: Sequence[TrialPoint], kept: Sequence[TrialPoint], front: Sequence[TrialPoint]) -> None:
         on_front = {(point.number, point.derived) for point in front}
@@ -137,7 +138,7 @@ class _Off:
 
 
 def thinned_sentence(figure: go.Figure, points: Sequence[TrialPoint]) -> str | None:
-    """How many of the points that have a place on the figure are drawn; None if all are."""
+    """Return how many of the points on the figure are drawn, as a sentence, or None if all are."""
     traces = [trace for trace in figure.data if trace.customdata is not None and trace.name != STOPPED]
     shown = len({label for trace in traces for label in trace.customdata})
     if shown == len(points):
@@ -186,7 +187,7 @@ def _add_layers(
 
 
 def _add_stopped(figure: go.Figure, points: Sequence[TrialPoint], axis: CostAxis, scheme: Scheme) -> None:
-    """Trials that were stopped early, where they stood then: a few epochs say less than a whole training."""
+    """Add trials that were stopped early, at their values of that moment, which say less than a whole training."""
     stood = [point.stopped_at or (0.0, 0) for point in points]
     figure.add_trace(
         go.Scatter(
@@ -200,10 +201,10 @@ def _add_stopped(figure: go.Figure, points: Sequence[TrialPoint], axis: CostAxis
 
 
 def _window(view: StudyView, points: Sequence[TrialPoint], axis: CostAxis, chosen: float | None) -> tuple[float, float]:
-    """The costs shown at first: trials, budgets and hard sharing.
+    """Return the range of costs shown at first: trials, budgets and hard sharing.
 
-    The single-task cost is left out where it would squeeze the trials into less than half of the width:
-    a budget is often less than half of it. A double click shows everything.
+    The single-task cost is left out where it would squeeze the trials into less than half of the width, because a
+    budget is often less than half of it. A double click shows everything.
     """
     costs = {reference.kind: axis.of_reference(reference) for reference in view.references}
     floor = float(view.summary.floor_flops) if axis.name == "flops" else None
@@ -230,10 +231,10 @@ def _add_budget(figure: go.Figure, axis: CostAxis, scheme: Scheme, window: tuple
 
 
 def _add_your_budget(figure: go.Figure, budget: float | None, axis: CostAxis, scheme: Scheme) -> None:
-    """A line, and the handle at its foot that a person drags; the line goes along.
+    """Add a line, and a handle at its foot that a person drags together with the line.
 
-    The handle is thick and without gaps: a browser takes hold of a line only where it is drawn. It is short, as nothing
-    under it can be clicked, and the best point, which often lies at the budget, lies high.
+    The handle is thick and without gaps, because a browser grabs a line only where it is drawn. It is short, because
+    nothing under it can be clicked. The best point, which often is at the budget, is higher than the handle.
     """
     if budget is None:
         return
@@ -250,9 +251,9 @@ def _add_your_budget(figure: go.Figure, budget: float | None, axis: CostAxis, sc
 def _add_staircase(
     figure: go.Figure, front: Sequence[TrialPoint], axis: CostAxis, scheme: Scheme, right_edge: float
 ) -> None:
-    """What is attained at each cost: flat until a costlier front point does better.
+    """Add the Δ_MTL that is attained at each cost: flat until a costlier front point does better.
 
-    A point that latency alone keeps on the front is no step of it.
+    A point that is on the front by its latency alone is no step of it.
     """
     if not front:
         return
@@ -269,13 +270,13 @@ def _add_staircase(
 
 
 def _name_derived_once(figure: go.Figure) -> None:
-    """Dominated and front ones are two traces; the last, that of the front if there is one, stands in the legend."""
+    """Show one of the two traces of derived points in the legend: the last, which is that of the front if it exists."""
     for trace in [trace for trace in figure.data if trace.name == DERIVED][:-1]:
         trace.showlegend = False
 
 
 def _add_number_labels(figure: go.Figure, front: Sequence[TrialPoint], axis: CostAxis, scheme: Scheme) -> None:
-    """Trial numbers beside the front's points; a point too near the last labelled one stays without."""
+    """Add trial numbers beside the front's points, except for points too near the last labeled one."""
     across, up = place_of(front, axis)
     width, height = _span(across), _span(up)
     last: int | None = None

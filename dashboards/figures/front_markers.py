@@ -1,4 +1,4 @@
-"""The markers of the front plot: each kind of point is told by its shape and size, not by its colour alone."""
+"""Markers of the front plot. Shape and size tell each kind of point apart, not color alone."""
 
 from gatefront.dashboards.figures.theme import Scheme
 
@@ -30,15 +30,15 @@ def best(scheme: Scheme) -> Marker:
 
 
 def below_floor(scheme: Scheme) -> Marker:
-    """A task loses more than was allowed."""
+    """Return the marker of a point in which a task loses more than was allowed."""
     return {"symbol": "line-ew-open", "size": 8, "color": scheme.muted, "line": {"width": 1.5}}
 
 
 def stopped(scheme: Scheme) -> Marker:
-    """Where a trial stood when it was stopped early."""
+    """Return the marker of a trial that was stopped early."""
     return {"symbol": "triangle-down-open", "size": 8, "color": scheme.muted, "line": {"width": 1.2}}
 
 
 def knee(scheme: Scheme) -> Marker:
-    """The bend of the front."""
+    """Return the marker of the front's bend."""
     return {"symbol": "square-open", "size": 20, "color": scheme.text, "line": {"width": 1.5}}

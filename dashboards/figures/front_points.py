@@ -1,4 +1,4 @@
-"""One kind of points on the front plot: where they stand, how sure they are, what they say when pointed at."""
+"""Points of one kind on the front plot: their places, their intervals and their hover texts."""
 
 from collections.abc import Sequence
 
@@ -12,12 +12,12 @@ from gatefront.search.results.records import StudyView, TrialPoint
 
 
 def delta(point: TrialPoint) -> float:
-    """Where a point is drawn: at its mean over other seeds, if it was repeated."""
+    """Return the Δ_MTL at which a point is drawn: the mean of its replicates, if it has any."""
     return point.expected_delta_mtl or 0.0
 
 
 def place_of(points: Sequence[TrialPoint], axis: CostAxis) -> tuple[list[float], list[float]]:
-    """Their places across and up, in the units of the plot."""
+    """Return the places of points across and up, in the units of the plot."""
     return [(axis.cost(point) or 0.0) / axis.divisor for point in points], [delta(point) for point in points]
 
 
@@ -30,7 +30,10 @@ def add_points(
     marker: dict[str, object],
     selected: frozenset[str] | None = None,
 ) -> None:
-    """A trace of points whose ``customdata`` is their label; nothing without points. Those not selected fade."""
+    """Add a trace of points whose ``customdata`` is their label, or nothing without points.
+
+    Points that are not selected fade.
+    """
     if not points:
         return
     across, up = place_of(points, axis)
@@ -49,16 +52,17 @@ def add_points(
 
 
 def _intervals(points: Sequence[TrialPoint]) -> dict[str, object] | None:
-    """95 % intervals of the points that were repeated with other seeds."""
+    """Return the 95 % intervals of the points with replicates, or None if there are none."""
     if all(point.half_width is None for point in points):
         return None
     return {"type": "data", "array": [point.half_width or 0.0 for point in points], "thickness": 1.2, "width": 4}
 
 
 def hover_text(point: TrialPoint, view: StudyView) -> str:
-    """Both objectives, what was asked, and every task's metric beside its single-task value.
+    """Return both objectives, the requested cost, and every task's metric beside its single-task value.
 
-    A dominated derived point says no metrics: a long study has tens of thousands, and its page would be mostly those.
+    A dominated derived point has no metrics, because a long study has tens of thousands of such points and its page
+    would consist mostly of them.
     """
     single = next((r.metrics for r in view.references if r.kind == "single_task"), {})
     share = format_share(point.flops, view.summary.single_task_flops)

@@ -1,4 +1,4 @@
-"""What the front is measured against: the study's references, published points and the systems it was compared with."""
+"""Comparisons for the front: the study's references, published points and other systems."""
 
 from collections.abc import Sequence
 
@@ -24,9 +24,9 @@ _REFERENCE_NAMES = {"single_task": SINGLE_TASK, "hard_sharing": HARD_SHARING}
 def add_reference(
     figure: go.Figure, reference: ReferencePoint, view: StudyView, axis: CostAxis, scheme: Scheme, right_edge: float
 ) -> None:
-    """A reference's marker, and the single-task level as a line across; nothing where its cost is not known.
+    """Add a reference's marker, and the single-task level as a line across.
 
-    ``right_edge`` is where the shown costs end, in whole units.
+    A reference of unknown cost has no marker. ``right_edge`` is the largest cost shown, in whole units.
     """
     cost = axis.of_reference(reference)
     name = _REFERENCE_NAMES[reference.kind]
@@ -56,7 +56,7 @@ def add_reference(
 
 
 def add_published(figure: go.Figure, points: Sequence[PublishedPoint], axis: CostAxis, scheme: Scheme) -> None:
-    """Printed points in outline; those that do not add up are crossed out. They say FLOPs and nothing else."""
+    """Add published points in outline, doubtful ones crossed out, if the axis is FLOPs, their only known cost."""
     if not points or axis.name != "flops":
         return
     figure.add_trace(
@@ -74,7 +74,7 @@ def add_published(figure: go.Figure, points: Sequence[PublishedPoint], axis: Cos
 
 
 def add_rivals(figure: go.Figure, lines: Sequence[Line], axis: CostAxis, scheme: Scheme) -> None:
-    """The systems of the comparison of the study's name, with their standard deviation over seeds."""
+    """Add the systems of the comparison with the study's name, with their standard deviation over seeds."""
     if not lines or axis.name == "latency":
         return
     costs = [line.flops if axis.name == "flops" else line.num_parameters for line in lines]

@@ -1,4 +1,4 @@
-"""The gate-sharing map: which fraction of its channels each task keeps for itself, site by site in depth order."""
+"""Gate-sharing map: the fraction of its channels that each task keeps for itself, site by site in depth order."""
 
 from itertools import accumulate, pairwise
 
@@ -24,10 +24,10 @@ def gate_map_figure(
     hint: str = "",
     by_flops: bool = False,
 ) -> go.Figure:
-    """Heat map, tasks x sites, 0 % = everything shared, 100 % = everything the task's own.
+    """Draw a heat map, tasks x sites, from 0 % (everything shared) to 100 % (everything the task's own).
 
-    ``customdata`` is the site's name; the ``chosen`` site is framed. The scale is cividis: it rises in
-    lightness too, so it reads without colour. ``by_flops`` makes each site as wide as what it costs in one branch.
+    ``customdata`` is the site's name, and the ``chosen`` site is framed. The scale is cividis. Its lightness rises too,
+    so that it reads without color. ``by_flops`` makes each site as wide as its cost in one branch.
     """
     counts = gate_map if isinstance(gate_map, GateCounts) else GateCounts.of(gate_map)
     sites, tasks = counts.sites, axis_labels(counts.tasks)
@@ -67,7 +67,7 @@ def gate_map_figure(
 
 
 def map_height(num_tasks: int) -> int:
-    """Pixels that a map of so many tasks is high."""
+    """Return the height in pixels of a map of ``num_tasks`` tasks."""
     return 150 + _ROW_HEIGHT * num_tasks
 
 
@@ -80,7 +80,7 @@ def _hover(counts: GateCounts, s: int, t: int) -> str:
 
 
 def _edges(counts: GateCounts, *, by_flops: bool) -> list[float]:
-    """Where each site begins, and the last one ends; as wide in all as there are sites."""
+    """Return where each site begins and the last one ends. The total width is the number of sites."""
     costs = [site.flops_per_channel * site.num_channels if by_flops else 1.0 for site in counts.sites]
     scale = len(costs) / (sum(costs) or 1.0)
     return [-0.5, *(scale * end - 0.5 for end in accumulate(costs))]

@@ -1,4 +1,4 @@
-"""Hypervolume of the front over finished trials: is the search still gaining?"""
+"""Hypervolume of the front over finished trials, which shows if the search still gains."""
 
 from collections.abc import Sequence
 from itertools import accumulate, islice, pairwise
@@ -16,10 +16,10 @@ _MOST_MARKED = 200
 
 
 def hypervolume_figure(view: StudyView, scheme: Scheme, over: Over = "trials") -> go.Figure:
-    """A staircase over the number of finished trials, or over the hours spent; flat parts gained nothing.
+    """Draw a staircase over the number of finished trials, or over the hours spent. Flat parts gained nothing.
 
-    Of a long history only its steps are drawn, and its end. Around it is the band that the confirmed points leave
-    open, from the first of them on. It fills its box.
+    A long history is reduced to its steps and its end. Around the staircase is the band that points with replicates
+    leave open, from the first of them on. The figure fills its box.
     """
     points = steps(view.hypervolume)
     spent = hours_spent(view) if over == "cost" else {}
@@ -31,7 +31,7 @@ def hypervolume_figure(view: StudyView, scheme: Scheme, over: Over = "trials") -
         hovertemplate="after %{customdata[1]} finished trials<br>hypervolume %{y:.4g}%{customdata[2]}"
                       "<br>last: trial %{customdata[0]}<extra></extra>",
     )  # fmt: skip
-    # Plotly would number empty axes with what nobody measured.
+    # Plotly would number empty axes with values that nobody measured.
     numbered = {"showticklabels": bool(points)}
     return base_figure(
         scheme,
@@ -46,7 +46,7 @@ def hypervolume_figure(view: StudyView, scheme: Scheme, over: Over = "trials") -
 
 
 def steps(points: Sequence[HypervolumePoint]) -> list[HypervolumePoint]:
-    """Of many points those at which the hypervolume changed, the first and the last: the others say nothing more."""
+    """Return the points where the hypervolume or its band changed, the first and the last, or all if they are few."""
     if len(points) <= _MOST_MARKED:
         return list(points)
     changed = [
@@ -58,7 +58,10 @@ def steps(points: Sequence[HypervolumePoint]) -> list[HypervolumePoint]:
 
 
 def hours_spent(view: StudyView) -> dict[int, float]:
-    """By trial, what all workers had spent when it finished: every trial that had ended, and the references."""
+    """Return, by trial, the hours that all workers had spent when it finished.
+
+    The sum covers every trial that had ended, and the references.
+    """
     own = [point for point in view.trials if point.finished_at is not None and point.seconds is not None]
     seconds = {point.number: point.seconds or 0.0 for point in own}
     for point in (*view.derived, *view.replicates):
@@ -77,7 +80,7 @@ def _xaxis(over: Over, most: float) -> dict[str, object]:
 
 
 def _band(points: Sequence[HypervolumePoint], across: Sequence[float], scheme: Scheme) -> list[go.Scatter]:
-    """Its lower and its upper edge, filled between; nothing while no point is confirmed."""
+    """Return the lower and the upper edge of the band, filled between, or nothing without replicates."""
     known = [(x, point.band) for x, point in zip(across, points, strict=True) if point.band is not None]
     if not known:
         return []
@@ -101,7 +104,7 @@ def _band_words(point: HypervolumePoint) -> str:
 
 
 def _step(most: int) -> int:
-    """A whole number of trials per tick, about six ticks."""
+    """Return a whole number of trials per tick, for about six ticks."""
     for step in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000):
         if most / step <= 6:
             return step

@@ -1,4 +1,7 @@
-"""Latency against FLOPs: do fewer FLOPs mean less time? Points of equal FLOPs that differ in time say no."""
+"""Latency against FLOPs, which shows if fewer FLOPs mean less time.
+
+Points of equal FLOPs that differ in time say no.
+"""
 
 from collections.abc import Sequence
 
@@ -18,7 +21,10 @@ _MOST_OFF = 600
 
 
 def latency_figure(view: StudyView, scheme: Scheme) -> go.Figure:
-    """Every measured network, with the latency budget; markers as on the front plot. ``customdata`` is the label."""
+    """Draw every measured network with the latency budget, with the markers of the front plot.
+
+    ``customdata`` is the label.
+    """
     figure = base_figure(scheme, height=HEIGHT, keep=f"latency-{view.summary.name}")
     unit = flop_unit(max(view.summary.single_task_flops, 1))
     points = measured_points(view)
@@ -44,7 +50,7 @@ def latency_figure(view: StudyView, scheme: Scheme) -> go.Figure:
 
 
 def latency_sentence(view: StudyView) -> str:
-    """How far FLOPs order the networks as time does, and what was timed."""
+    """Return in words what was timed, and how far FLOPs order the networks as time does."""
     points = measured_points(view)
     timed = f"Median time of one forward pass on the worker's CPU ({view.summary.latency})."
     found = rank_correlation(points)
@@ -57,7 +63,10 @@ def latency_sentence(view: StudyView) -> str:
 
 
 def rank_correlation(points: Sequence[TrialPoint]) -> float | None:
-    """Spearman's coefficient of FLOPs and latency; None for fewer than three points or a constant one."""
+    """Return Spearman's coefficient of FLOPs and latency.
+
+    The result is None for fewer than three points, or if one of the two is constant.
+    """
     flops, latencies = [p.flops for p in points], [p.latency_ms for p in points]
     if len(points) < 3 or len(set(flops)) < 2 or len(set(latencies)) < 2:
         return None
@@ -65,7 +74,7 @@ def rank_correlation(points: Sequence[TrialPoint]) -> float | None:
 
 
 def measured_points(view: StudyView) -> list[TrialPoint]:
-    """The networks of complete trials that were timed."""
+    """Return the networks of complete trials that were timed."""
     return [
         point
         for point in view.all_points

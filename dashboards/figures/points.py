@@ -1,4 +1,4 @@
-"""Many points at once: parallel coordinates, which parameters mattered, and two points task by task."""
+"""Figures of many points: parallel coordinates, parameter importances, and two points task by task."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -24,10 +24,10 @@ _OUTCOMES = (("delta_mtl", "for Δ_MTL"), ("flops", "for FLOPs"))
 def parallel_figure(
     view: StudyView, scheme: Scheme, *, order: Sequence[str] = (), selected: frozenset[str] | None = None
 ) -> go.Figure:
-    """A line per complete trial across its parameters, its FLOPs and its Δ_MTL; those not selected are grey.
+    """Draw a line per complete trial across its parameters, its FLOPs and its Δ_MTL. Lines not selected are gray.
 
-    ``order`` names the parameters that come first; ``customdata`` is the label. Lines of the front are always there,
-    of the others a fixed sample.
+    ``order`` names the parameters that come first, and ``customdata`` is the label. Lines of the front are always
+    there. The others are a fixed sample.
     """
     figure = base_figure(scheme, height=PARALLEL_HEIGHT, keep=f"parallel-{view.summary.name}")
     complete = [p for p in view.points if p.state is TrialState.COMPLETE and p.delta_mtl is not None]
@@ -75,7 +75,7 @@ def _dimension(name: str, values: Sequence[Any]) -> dict[str, Any]:
 def importance_figure(
     shares: Mapping[str, Mapping[str, float]], scheme: Scheme, chosen: str | None = None
 ) -> go.Figure:
-    """Two bars per parameter, the one that matters most for Δ_MTL on top; ``customdata`` is its name."""
+    """Draw two bars per parameter, the most important one for Δ_MTL on top. ``customdata`` is its name."""
     names = sorted(shares.get("delta_mtl", {}), key=lambda name: shares["delta_mtl"][name])[-_MOST_AXES:]
     figure = base_figure(scheme, height=110 + 2 * _HEIGHT_OF_BAR * max(len(names), 1), keep="importance")
     patterns = ("", "/")
@@ -99,7 +99,7 @@ def importance_figure(
 
 
 def pair_figure(deltas: Mapping[str, Mapping[str, float]], tasks: Sequence[TaskRecord], scheme: Scheme) -> go.Figure:
-    """Each task's change against its single-task network, a bar per point; the second one is hatched."""
+    """Draw each task's change against its single-task network, with a bar per point. The second bar is hatched."""
     names = [task.name for task in tasks]
     shown = axis_labels(names)
     figure = base_figure(scheme, height=120 + 64 * len(names), keep="pair")

@@ -1,4 +1,4 @@
-"""Pictures of what tasks share: who shares with whom, where they part, what it costs, how two networks differ."""
+"""Figures of sharing: which tasks share, where they part, what it costs, and how two networks differ."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -19,7 +19,10 @@ _ROW_HEIGHT = 44
 
 
 def affinity_figure(gate_map: GateMap, scheme: Scheme) -> go.Figure:
-    """Tasks x tasks: what part of a branch, by FLOPs, both take from the shared one; on the diagonal each one alone."""
+    """Draw tasks x tasks: the percentage of a branch, by FLOPs, that both take from the shared one.
+
+    The diagonal shows each task alone.
+    """
     matrix = [[100 * value for value in row] for row in affinity(gate_map)]
     tasks, shown = [as_label(task) for task in gate_map.tasks], axis_labels(gate_map.tasks)
     figure = base_figure(scheme, height=150 + 52 * len(tasks), keep="affinity")
@@ -42,7 +45,7 @@ def affinity_figure(gate_map: GateMap, scheme: Scheme) -> go.Figure:
 
 
 def flow_figure(gate_map: GateMap, scheme: Scheme) -> go.Figure:
-    """From stage to stage: the shared trunk, and each task's ribbon where its features leave it or come back.
+    """Draw the shared trunk from stage to stage, and each task's ribbon where its features leave it or return.
 
     Every task has the same width, as a share of its own features.
     """
@@ -82,7 +85,7 @@ def flow_figure(gate_map: GateMap, scheme: Scheme) -> go.Figure:
 
 
 def _node_centers(links: Sequence[Flow], num_tasks: int) -> dict[tuple[int, int], float]:
-    """Return where the middle of each node is, from 0 at the top to 1, so that none is cut off and none overlap."""
+    """Return the center of each node, from 0 at the top to 1, so that none is cut off and none overlap."""
     values: dict[tuple[int, int], float] = {}
     for side in (0, 1):
         totals: dict[tuple[int, int], float] = defaultdict(float)
@@ -104,7 +107,7 @@ def _node_centers(links: Sequence[Flow], num_tasks: int) -> dict[tuple[int, int]
 
 
 def _ends(link: Flow) -> tuple[tuple[int, int], tuple[int, int]]:
-    """The nodes, as stage and lane; lane 0 is the shared trunk."""
+    """Return both nodes of a link, as stage and lane. Lane 0 is the shared trunk."""
     own = link.task + 1
     return (link.stage, own if link.from_own else 0), (link.next_stage, own if link.to_own else 0)
 
@@ -127,7 +130,7 @@ def _link_words(link: Flow, tasks: tuple[str, ...], found: tuple[Stage, ...]) ->
 
 
 def flops_figure(gate_map: GateMap, scheme: Scheme) -> go.Figure:
-    """Stacked bars per site: the shared branch's FLOPs, then what each task computes alone."""
+    """Draw stacked bars per site: the shared branch's FLOPs, then what each task computes alone."""
     sites = gate_map.sites
     costs = [site_flops(site) for site in sites]
     unit = flop_unit(max((cost.total for cost in costs), default=1.0))
@@ -154,10 +157,10 @@ def flops_figure(gate_map: GateMap, scheme: Scheme) -> go.Figure:
 
 
 def difference_figure(one: GateMap, other: GateMap, names: tuple[str, str], scheme: Scheme) -> go.Figure:
-    """Tasks x sites: how many points more of its channels a task keeps for itself in the second network.
+    """Draw tasks x sites: by how many percentage points more a task keeps its own channels in the second network.
 
-    For networks of the same sites. The scale runs from orange over the middle to blue: both ends differ in lightness
-    from it, and for every kind of colour vision from each other.
+    Both networks must have the same sites. The scale runs from orange over the middle to blue. Both ends differ from
+    the middle in lightness, and from each other for every kind of color vision.
     """
     percent = [
         [100 * (b.own_fraction(t) - a.own_fraction(t)) for a, b in zip(one.sites, other.sites, strict=True)]

@@ -1,4 +1,4 @@
-"""Each task's term of Δ_MTL: who gains from sharing and who pays."""
+"""Terms of Δ_MTL by task, which show the tasks that gain from sharing and those that lose."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,7 +11,7 @@ from gatefront.search.results.records import TaskRecord
 
 
 def task_deltas_figure(deltas: Mapping[str, float], tasks: Sequence[TaskRecord], scheme: Scheme) -> go.Figure:
-    """Horizontal bars in percent of the single-task metric; blue gains, vermilion loses, the sign is written too."""
+    """Draw bars in percent of the single-task metric: blue gains, vermilion loses, with the sign in writing."""
     names = [task.name for task in tasks if task.name in deltas]
     shown, values = axis_labels(names), [deltas[name] for name in names]
     figure = base_figure(scheme, height=92 + 44 * len(shown), keep="task-deltas")

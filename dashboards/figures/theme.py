@@ -1,4 +1,4 @@
-"""How every figure looks: colours that the colour-blind can tell apart, in a light and a dark scheme."""
+"""Theme of every figure: colors that the color-blind can tell apart, in a light and a dark scheme."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ SchemeName = Literal["light", "dark"]
 FONT = "-apple-system, BlinkMacSystemFont, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif"
 DELTA_AXIS = "Δ<sub>MTL</sub> (%)"
 
-# Okabe & Ito's palette. Tasks also differ by marker and dash, so no view relies on colour alone.
+# Okabe & Ito's palette. Tasks also differ by marker and dash, so no view relies on color alone.
 TASK_MARKERS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star")
 TASK_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 _TASKS_LIGHT = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -21,7 +21,7 @@ _TASKS_DARK = ("#56B4E9", "#FF9147", "#2BC79A", "#E0A3C4", "#F2BE45", "#8FB8DE")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scheme:
-    """One colour scheme; ``good`` and ``bad`` are blue and vermilion, apart for every kind of colour vision."""
+    """Color scheme. ``good`` and ``bad`` are blue and vermilion, which differ for every kind of color vision."""
 
     name: SchemeName
     text: str
@@ -50,12 +50,12 @@ _SCHEMES: dict[SchemeName, Scheme] = {
 
 
 def scheme_named(name: str | None) -> Scheme:
-    """The scheme of that name; light for any other, as before the browser has said which it uses."""
+    """Return the scheme of that name. Any other name gives the light one, as before the browser has sent its scheme."""
     return _SCHEMES["dark" if name == "dark" else "light"]
 
 
 def translucent(color: str, opacity: float) -> str:
-    """A colour ``#rrggbb`` through which one sees what lies behind it."""
+    """Return a color ``#rrggbb`` with an opacity, so that what lies behind it shows through."""
     red, green, blue = (int(color[start : start + 2], 16) for start in (1, 3, 5))
     return f"rgba({red},{green},{blue},{opacity:g})"
 
@@ -70,9 +70,9 @@ def base_figure(
     yaxis: Mapping[str, Any] | None = None,
     **layout: Any,
 ) -> go.Figure:
-    """A figure in the house style, empty without ``traces``. Zoom is kept for as long as ``keep`` stays the same.
+    """Build a figure in the house style, empty without ``traces``. Zoom is kept as long as ``keep`` stays the same.
 
-    What is set of the axes and of the layout is set in place of the house's, of an axis' ``title`` beside it.
+    Settings of the axes and of the layout replace those of the house. An axis' ``title`` is merged with them.
     """
     # In one go: Plotly takes several times as long to update a layout as to take one.
     axes = {"xaxis": _axis(scheme, xaxis), "yaxis": _axis(scheme, yaxis)}
@@ -80,7 +80,7 @@ def base_figure(
 
 
 def styled(figure: go.Figure, scheme: Scheme, *, height: int | None, keep: str) -> go.Figure:
-    """The same figure, of several panels, in the house style."""
+    """Return the same figure, of several panels, in the house style."""
     figure.update_layout(**_layout(scheme), height=height, uirevision=keep)
     figure.update_xaxes(_axis(scheme))
     figure.update_yaxes(_axis(scheme))

@@ -1,4 +1,4 @@
-"""Jobs: slow work in threads of its own, whose progress a page asks for."""
+"""Jobs: slow work in separate threads, whose progress a page asks for."""
 
 import logging
 import secrets
@@ -20,7 +20,7 @@ Work = Callable[[Report], Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobState:
-    """How far a job is: what it has reported, and once it ``is_done`` its result or the error it ended with."""
+    """Progress of a job: its reports, and once it ``is_done`` its result or the error that ended it."""
 
     reports: tuple[Any, ...]
     is_done: bool
@@ -38,10 +38,10 @@ class _Job:
 
 
 class Jobs:
-    """At most ``at_once`` jobs run, further ones wait; the latest are remembered. Thread-safe.
+    """Background jobs, of which at most ``at_once`` run and further ones wait. Thread-safe.
 
-    A name is a secret of the page that started the job: who does not know it cannot ask for it. Threads do not keep the
-    server from ending.
+    The latest jobs are remembered. A name is a secret of the page that started the job, and nobody else can ask for it.
+    Threads do not keep the server from ending.
     """
 
     def __init__(self, *, at_once: int) -> None:
@@ -50,7 +50,10 @@ class Jobs:
         self._jobs: OrderedDict[str, _Job] = OrderedDict()
 
     def start(self, work: Work, *, discard: Callable[[Any], None] = lambda _result: None) -> str:
-        """The new job's name. ``work`` is handed what notes progress; ``discard`` gets a forgotten result."""
+        """Start a job and return its name.
+
+        ``work`` gets a function that records progress. ``discard`` gets the result of a job that is forgotten.
+        """
         name = secrets.token_urlsafe(16)
         job = _Job(discard)
         with self._lock:
@@ -58,18 +61,18 @@ class Jobs:
             forgotten = self._forget()
         for old in forgotten:
             old.discard(old.result)
-        # In the context of whoever asked, so that the work is still done in their name.
+        # In the context of the caller, so that the work is still done in their name.
         context = copy_context()
         threading.Thread(target=context.run, args=(self._run, job, work), name="gatefront-job", daemon=True).start()
         return name
 
     def look(self, name: str) -> JobState | None:
-        """How far the job is; None for one that is not remembered."""
+        """Return the state of the job, or None for one that is not remembered."""
         with self._lock:
             job = self._jobs.get(name)
         if job is None:
             return None
-        # Read first: what is reported before the end is then not missed.
+        # Read first, so that no report from before the end is missed.
         is_done = job.is_done
         return JobState(reports=tuple(job.reports), is_done=is_done, result=job.result, error=job.error)
 
@@ -79,13 +82,13 @@ class Jobs:
                 job.result = work(job.reports.append)
             except GatefrontError as error:
                 job.error = str(error)
-            except Exception:  # whatever a job raises ends that job, and is told to the person and to the log
+            except Exception:  # any error ends this job alone, and is shown to the person and logged
                 logger.exception("A job failed.")
                 job.error = "This failed for a reason that gatefront does not know; the server's log has it."
             job.is_done = True
 
     def _forget(self) -> list[_Job]:
-        """The oldest jobs over the limit that have ended; those under way are never forgotten."""
+        """Forget and return the oldest jobs over the limit that have ended. Jobs that run are never forgotten."""
         ended = [name for name, job in self._jobs.items() if job.is_done]
         excess = max(0, len(self._jobs) - _KEPT)
         return [self._jobs.pop(name) for name in ended[:excess]]

@@ -1,4 +1,4 @@
-"""DiskUses: how much each study's folder holds, counted in the background: a large one takes seconds to walk."""
+"""DiskUses: the size of each study's folder, counted in the background because a large one takes seconds to walk."""
 
 import threading
 import time
@@ -11,7 +11,10 @@ _FRESH_S = 30.0
 
 
 class DiskUses:
-    """What was counted last; a count older than half a minute is made again, one folder at a time. Thread-safe."""
+    """Sizes of folders as last counted. Thread-safe.
+
+    A count older than half a minute is made again, one folder at a time.
+    """
 
     def __init__(
         self, count: Callable[[Path], int] = folder_bytes, clock: Callable[[], float] = time.monotonic
@@ -24,7 +27,7 @@ class DiskUses:
         self._is_counting = False
 
     def of(self, folder: Path) -> int | None:
-        """Bytes in the folder as last counted; None while that is under way for the first time."""
+        """Return the bytes in the folder as last counted, or None while the first count runs."""
         with self._lock:
             found = self._known.get(folder)
             if (found is None or self._clock() - found[1] > _FRESH_S) and folder not in self._wanted:

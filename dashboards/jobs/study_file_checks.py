@@ -1,4 +1,4 @@
-"""StudyFileChecks: a study file is started only after the doctor has looked at that very text."""
+"""StudyFileChecks: checks of study files. A study starts only after the doctor has checked that very text."""
 
 import hashlib
 from dataclasses import asdict, replace
@@ -9,14 +9,14 @@ from gatefront.search.service.control.study_control import StartOptions, StudyCo
 
 
 class StudyFileChecks:
-    """The doctor and the start of studies, in the background. Two at once: the doctor trains for a moment."""
+    """Checks and starts of studies in the background, two at once, because the doctor trains for a moment."""
 
     def __init__(self, control: StudyControl) -> None:
         self._control = control
         self._jobs = Jobs(at_once=2)
 
     def examine(self, text: str, options: StartOptions) -> str:
-        """Begin to look at a study file; the name of the job, whose reports are the doctor's checks."""
+        """Start a check of a study file and return the job's name. The job's reports are the doctor's checks."""
 
         def work(report: Report) -> str:
             for check in self._control.examine(text, options):
@@ -26,20 +26,20 @@ class StudyFileChecks:
         return self._jobs.start(work)
 
     def start(self, examination: str, text: str, options: StartOptions, *, actor: str, is_forced: bool = False) -> str:
-        """Begin to start the study.
+        """Start a job that starts the study.
 
         Args:
             examination: the name of the doctor's job.
             text: the study file.
-            options: what is set against it.
-            actor: who starts it.
+            options: the options beside the file.
+            actor: the person who starts it.
             is_forced: start although checks have failed.
 
         Returns:
             The name of the job, whose result is the study's name.
 
         Raises:
-            StudyFileError: the doctor has not looked at this text with these options, or has found a fault in it and
+            StudyFileError: the doctor has not checked this text with these options, or has found a fault in it and
                 the start is not forced.
         """
         if not self.is_of(examination, text, options):
@@ -55,7 +55,7 @@ class StudyFileChecks:
         return self.is_of(examination, text, options) and state is not None and not failed_checks(state)
 
     def is_of(self, examination: str, text: str, options: StartOptions) -> bool:
-        """Return True if that examination was of this very text and came to its end."""
+        """Return True if that examination was of this very text and has ended."""
         state = self._jobs.look(examination)
         return state is not None and state.is_done and state.result == digest(text, options)
 
@@ -69,5 +69,5 @@ def failed_checks(examined: JobState) -> list[str]:
 
 
 def digest(text: str, options: StartOptions) -> str:
-    """A token of what is to be started."""
+    """Return a token of the study file and its options."""
     return hashlib.sha256(repr((text, sorted(asdict(options).items()))).encode()).hexdigest()

@@ -1,1 +1,1 @@
-"""One module per page: its layout, its title and `register_callbacks(app, reader)`."""
+"""Pages, one module each: its layout, its title and `register_callbacks(app, reader)`."""

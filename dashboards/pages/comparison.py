@@ -1,4 +1,4 @@
-"""One comparison: every system of the field on one study's data, as a sortable table and on one plot."""
+"""Comparison page: every system of the field on one study's data, as a sortable table and on one plot."""
 
 import asyncio
 from typing import Any
@@ -86,7 +86,7 @@ _NUM_OUTPUTS = 8
 
 
 def comparison_update(reader: Reader, name: str, seen: ClientState, scheme: str | None) -> tuple[Any, ...]:
-    """All outputs of the page, in the order of the callback; `no_update` for what stays."""
+    """Return all outputs of the page, in the order of the callback, with `no_update` for what stays."""
     look: Poll[ComparisonTable] = poll(
         seen, scheme, lambda: reader.comparison_revision(name), lambda: reader.comparison(name)
     )
@@ -107,7 +107,7 @@ def comparison_update(reader: Reader, name: str, seen: ClientState, scheme: str 
 
 
 def _front(reader: Reader, name: str) -> list[TrialPoint]:
-    """The front of the study of the same name, if it was run."""
+    """Return the front of the study of the same name, if it was run."""
     try:
         return list(reader.view(name).front)
     except StudyNotFoundError:

@@ -1,4 +1,4 @@
-"""The page for an address that leads nowhere."""
+"""Page for an address that leads nowhere."""
 
 import dash_mantine_components as dmc
 from dash import dcc, html

@@ -1,4 +1,4 @@
-"""The list of studies: what runs, how far it is, what it has found."""
+"""Studies page: the list of studies with their states, progress and results."""
 
 import asyncio
 import hashlib
@@ -55,7 +55,7 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
 
 
 def studies_update(reader: Reader, seen: ClientState) -> tuple[Any, ...]:
-    """Banner, list and what is now shown; `no_update` where nothing changed."""
+    """Return the banner, the list and the new client state, with `no_update` where nothing changed."""
     found: tuple[tuple[StudySummary, ...], tuple[str, ...]] = ((), ())
 
     def revision() -> str:
@@ -63,7 +63,7 @@ def studies_update(reader: Reader, seen: ClientState) -> tuple[Any, ...]:
         found = (reader.list_studies(), reader.list_comparisons())
         return hashlib.sha256(repr(found).encode()).hexdigest()
 
-    # Without a theme of its own, the list is drawn the same in both colour schemes.
+    # The list has no theme of its own and is drawn the same in both color schemes.
     look = poll(seen, seen.scheme, revision, lambda: found)
     if look.status == "unchanged":
         return no_update, no_update, no_update
@@ -73,7 +73,7 @@ def studies_update(reader: Reader, seen: ClientState) -> tuple[Any, ...]:
 
 
 def study_list(summaries: tuple[StudySummary, ...], comparisons: tuple[str, ...] = ()) -> Component:
-    """A card per study, then links to the comparisons."""
+    """Return a card per study, then links to the comparisons."""
     if not summaries and not comparisons:
         empty: Component = dmc.Paper(
             [dmc.Text("No study yet", fw=650, size="lg", mb=4), dmc.Text(said(NO_STUDIES), c="dimmed")],
@@ -145,7 +145,7 @@ def _time_left(summary: StudySummary) -> str:
 
 
 def finished(summary: StudySummary) -> int:
-    """Trials that will not run again."""
+    """Return the number of trials that will not run again."""
     unfinished = {TrialState.QUEUED, TrialState.RUNNING, TrialState.LOST}
     return sum(number for state, number in summary.state_counts.items() if state not in unfinished)
 

@@ -1,4 +1,4 @@
-"""What the studies run on: the database, the drivers, the workers, what waits, and the disk."""
+"""System page: the database, the drivers, the workers, the queue and the disk."""
 
 import asyncio
 import hashlib
@@ -53,7 +53,7 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
 
 
 def system_update(reader: Reader, disks: DiskUses, seen: ClientState) -> tuple[Any, ...]:
-    """Banner, the content's style, the content and what is now shown; `no_update` where nothing changed."""
+    """Return the banner, the content's style, the content and the new client state, with `no_update` for what stays."""
     content: Component | None = None
 
     def revision() -> str:
@@ -64,7 +64,7 @@ def system_update(reader: Reader, disks: DiskUses, seen: ClientState) -> tuple[A
         shown = (system.loads, system.running, used, system.database.num_bytes, system.at.replace(microsecond=0))
         return hashlib.sha256(repr(shown).encode()).hexdigest()
 
-    # Without a figure of its own, the page is drawn the same in both colour schemes.
+    # The page has no figure and is drawn the same in both color schemes.
     look = poll(seen, seen.scheme, revision, lambda: content)
     if look.value is None:
         return no_update_outputs(look, _NUM_OUTPUTS)
@@ -72,7 +72,7 @@ def system_update(reader: Reader, disks: DiskUses, seen: ClientState) -> tuple[A
 
 
 def system_content(system: SystemView, used: Sequence[tuple[StudyDisk, int | None]]) -> Component:
-    """The whole page under its title."""
+    """Return the whole page under its title."""
     return html.Div(
         [
             html.Div(_figures(system), className="block"),
@@ -173,7 +173,7 @@ def _disk_card(used: Sequence[tuple[StudyDisk, int | None]]) -> Component:
 
 
 def _share(disk: StudyDisk, size: int | None) -> str:
-    """Of the quota, with a sign where little is left."""
+    """Return the used share of the quota in percent, with a sign if little is left."""
     if size is None or not disk.quota:
         return NONE
     share = 100 * size / disk.quota
@@ -181,7 +181,7 @@ def _share(disk: StudyDisk, size: int | None) -> str:
 
 
 def _table(label: str, head: Sequence[str], rows: Sequence[Sequence[Children]]) -> Component:
-    """A plain table; a heading that begins with # is of a column of numbers."""
+    """Return a plain table. A heading that begins with # marks a column of numbers."""
     classes = ["number" if name.startswith("#") else "" for name in head]
     header = html.Tr([html.Th(name.lstrip("#"), className=kind) for name, kind in zip(head, classes, strict=True)])
     body = [html.Tr([html.Td(cell, className=kind) for cell, kind in zip(row, classes, strict=True)]) for row in rows]

@@ -1,1 +1,1 @@
-"""Records as words and choices, without Dash and Plotly."""
+"""Presentation of records as words and choices, without Dash and Plotly."""

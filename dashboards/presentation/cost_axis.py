@@ -1,4 +1,4 @@
-"""CostAxis: what the front can be drawn against, with its unit, its budget and the references' cost."""
+"""CostAxis: a cost against which the front can be drawn, with its unit, its budget and the references' cost."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,10 @@ _COUNTS = ((1e9, "billions"), (1e6, "millions"), (1e3, "thousands"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostAxis:
-    """A cost is shown divided by ``divisor``. ``budget`` is the study's own in whole units, None where it has none."""
+    """Cost axis of the front plot.
+
+    A cost is shown divided by ``divisor``. ``budget`` is the study's own in whole units, or None if it has none.
+    """
 
     name: AxisName
     title: str
@@ -22,7 +25,7 @@ class CostAxis:
     budget: float | None
 
     def cost(self, point: TrialPoint) -> float | None:
-        """FLOPs, parameters or milliseconds; None where it was not measured."""
+        """Return FLOPs, parameters or milliseconds, or None if they were not measured."""
         match self.name:
             case "flops":
                 return point.flops
@@ -32,7 +35,7 @@ class CostAxis:
                 return point.latency_ms
 
     def of_reference(self, reference: ReferencePoint) -> float | None:
-        """A reference's cost; nobody times references."""
+        """Return a reference's cost. The latency is None, because references are not timed."""
         match self.name:
             case "flops":
                 return reference.flops
@@ -42,7 +45,7 @@ class CostAxis:
                 return None
 
     def written(self, cost: float | None) -> str:
-        """``1.215 MFLOPs``, ``31 500 parameters``, ``4.10 ms``."""
+        """Return the cost in words: ``1.215 MFLOPs``, ``31 500 parameters``, ``4.10 ms``."""
         match self.name:
             case "flops":
                 return format_flops(cost)
@@ -53,7 +56,7 @@ class CostAxis:
 
 
 def cost_axis(view: StudyView, name: AxisName) -> CostAxis:
-    """The axis of that name for a study."""
+    """Return the axis of that name for a study."""
     if name == "latency":
         return CostAxis(name=name, title="Latency (ms)", divisor=1.0, budget=view.summary.budgets.latency_ms)
     if name == "parameters":
@@ -66,6 +69,6 @@ def cost_axis(view: StudyView, name: AxisName) -> CostAxis:
 
 
 def axis_names(view: StudyView) -> Sequence[tuple[AxisName, str]]:
-    """Those that the study measures."""
+    """Return the axes that the study measures, with their labels."""
     names: list[tuple[AxisName, str]] = [("flops", "FLOPs"), ("parameters", "Parameters")]
     return [*names, ("latency", "Latency")] if view.summary.latency is not None else names

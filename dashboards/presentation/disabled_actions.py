@@ -1,4 +1,4 @@
-"""Which changes a study or trial cannot take now, and why: the words beside a button that does nothing."""
+"""Reasons why a study or trial cannot be changed now, shown beside disabled buttons."""
 
 from gatefront.search.results.states import DONE_STATES, DRIVEN_STATES, StudyState, TrialState
 from gatefront.search.snapshots.study_status import StudyStatus
@@ -7,7 +7,7 @@ _NO_DRIVER = "no driver is running"
 
 
 def study_refusals(status: StudyStatus) -> dict[str, str]:
-    """Why the study cannot be changed so, by the change's name; what is not named works."""
+    """Return the reasons against each change of the study, by the change's name. A change that is not named works."""
     refused: dict[str, str] = {}
     if status.state is StudyState.STOPPING:
         refused |= dict.fromkeys(("stop", "hours"), "it is stopping already")
@@ -16,7 +16,7 @@ def study_refusals(status: StudyStatus) -> dict[str, str]:
         refused["resume"] = "its driver is at work"
     else:
         refused["hours"] = _NO_DRIVER
-        # One that was lost may be about to be resumed by the service: stopping ends that.
+        # The service may be about to resume a lost study, and stopping prevents that.
         if status.state is not StudyState.LOST:
             refused["stop"] = _NO_DRIVER
     if status.state is StudyState.COMPLETE and status.num_done >= status.num_trials:
@@ -25,7 +25,7 @@ def study_refusals(status: StudyStatus) -> dict[str, str]:
 
 
 def trial_refusals(state: TrialState) -> dict[str, str]:
-    """The same for declaring a trial void and taking that back."""
+    """Return the reasons against declaring a trial void and against the withdrawal."""
     if state is TrialState.VOID:
         return {"void": "it is void already"}
     if state not in DONE_STATES:
@@ -34,7 +34,10 @@ def trial_refusals(state: TrialState) -> dict[str, str]:
 
 
 def refusal_sentence(refused: dict[str, str], names: dict[str, str]) -> str:
-    """``Stop and Hour cap: no driver is running.``: changes with the same reason together."""
+    """Return the reasons as a sentence, with changes of the same reason together.
+
+    For example: ``Stop and Hour cap: no driver is running.``
+    """
     by_reason: dict[str, list[str]] = {}
     for key, name in names.items():
         if key in refused:

@@ -1,4 +1,4 @@
-"""Why a view looks as it does: each state of a study or trial as one sentence with the way on."""
+"""Sentences for each state of a study or trial, with the next step."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ NO_STUDIES = (
 
 
 def study_sentence(summary: StudySummary) -> str | None:
-    """What a person should know of the study as a whole; None while all is well."""
+    """Return what a person should know of the study as a whole, or None if all is well."""
     reason = f" {summary.message}" if summary.message else ""
     match summary.state:
         case StudyState.FAILED:
@@ -44,7 +44,7 @@ def study_sentence(summary: StudySummary) -> str | None:
 
 
 def references_sentence(view: StudyView) -> str:
-    """Which references still train, as far as the records tell; the driver's own message says it best."""
+    """Return which references still train, as far as the records show it. The driver's own message takes precedence."""
     message = f" {view.summary.message}" if view.summary.message else ""
     missing = format_names(missing_references(view))
     named = f" Still to come: {missing}." if missing and not message else ""
@@ -52,7 +52,7 @@ def references_sentence(view: StudyView) -> str:
 
 
 def missing_references(view: StudyView) -> list[str]:
-    """Names of the references that have no result yet, in the order in which they train."""
+    """Return the names of the references that have no result yet, in the order in which they train."""
     kinds = {reference.kind for reference in view.references}
     missing = []
     if "single_task" not in kinds:
@@ -63,7 +63,7 @@ def missing_references(view: StudyView) -> list[str]:
 
 
 def front_sentence(view: StudyView) -> str | None:
-    """Why the front has no point; None as soon as it has one."""
+    """Return why the front has no point, or None as soon as it has one."""
     if view.front:
         return None
     counts = Counter(point.state for point in view.points)
@@ -86,17 +86,17 @@ def front_sentence(view: StudyView) -> str | None:
 
 
 def unlearned_sentence(view: StudyView) -> str | None:
-    """Tasks that have not learned alone, so that Δ_MTL leaves them out; None while there are none."""
+    """Return a sentence about tasks that have not learned alone, which Δ_MTL leaves out, or None if there are none."""
     return " ".join(unlearned_sentences(view)) or None
 
 
 def page_sentence(view: StudyView) -> str | None:
-    """Return the notices at the top of a study's page: its state, and the tasks that its Δ_MTL leaves out."""
+    """Return the notices at the top of a study's page, or None: its state, and the tasks that its Δ_MTL leaves out."""
     return " ".join(filter(None, (study_sentence(view.summary), unlearned_sentence(view)))) or None
 
 
 def confirmation_sentence(view: StudyView) -> str:
-    """What the intervals of the front are, and which neighbours they leave undecided."""
+    """Return what the intervals of the front are, and which neighbors they leave undecided."""
     front = sorted(view.front, key=lambda p: (p.flops or 0, p.number, p.derived))
     if all(point.confirmation is None for point in front):
         return "Each point was trained once: a small difference may be luck."
@@ -106,7 +106,7 @@ def confirmation_sentence(view: StudyView) -> str:
 
 
 def hypervolume_sentence(view: StudyView) -> str | None:
-    """Why there is no hypervolume, or none above zero."""
+    """Return why there is no hypervolume, or none above zero. Otherwise the result is None."""
     if not view.hypervolume:
         return "The hypervolume is drawn from the first trial on that finishes within the budget."
     if all(point.hypervolume == 0 for point in view.hypervolume):
@@ -115,7 +115,7 @@ def hypervolume_sentence(view: StudyView) -> str | None:
 
 
 def trial_sentence(detail: TrialDetail) -> str | None:
-    """What a person should know of this trial; None for a complete one."""
+    """Return what a person should know of this trial, or None for a complete one."""
     point = detail.point
     again = f" It was tried {detail.attempts} times." if detail.attempts > 1 else ""
     cause = f" Cause: {point.cause}" if point.cause else " No cause was recorded."
@@ -145,7 +145,7 @@ def trial_sentence(detail: TrialDetail) -> str | None:
 
 
 def map_sentence(detail: TrialDetail) -> str | None:
-    """Why there is no gate map; None if there is one."""
+    """Return why there is no gate map, or None if there is one."""
     if detail.gate_map is not None:
         return None
     if detail.point.state in (TrialState.QUEUED, TrialState.RUNNING):
@@ -164,7 +164,7 @@ def curves_sentence(detail: TrialDetail) -> str | None:
 
 
 def pull_sentence(detail: TrialDetail) -> str | None:
-    """Why this trial cannot be pulled; None if it can."""
+    """Return why this trial cannot be pulled, or None if it can."""
     state = detail.point.state
     if state is TrialState.COMPLETE:
         return None

@@ -1,4 +1,4 @@
-"""What the slider over a trial's epochs says: which epoch it shows, what the tasks keep then, or why it shows none."""
+"""Words of the slider over a trial's epochs: the epoch that it shows and what the tasks keep, or why it shows none."""
 
 from gatefront.search.results.formats import format_names
 from gatefront.search.results.gate_history import EpochGates, GateHistory
@@ -13,7 +13,10 @@ _PHASES = {
 
 
 def epoch_sentence(course: GateHistory, shown: EpochGates) -> str:
-    """``Epoch 3 of 8, while the gates learn: left keeps 43 % of its channels for itself, right 21 %.``"""
+    """Return a sentence about one epoch.
+
+    For example: ``Epoch 3 of 8, while the gates learn: left keeps 43 % of its channels for itself, right 21 %.``
+    """
     gates = shown.gates
     shares = [f"{100 * gates.own_share(t):.0f} %" for t in range(len(gates.tasks))]
     first, *others = zip(gates.tasks, shares, strict=True)
@@ -23,7 +26,7 @@ def epoch_sentence(course: GateHistory, shown: EpochGates) -> str:
 
 
 def no_course_sentence(detail: TrialDetail) -> str:
-    """Why there is no epoch to show."""
+    """Return why there is no epoch to show."""
     if detail.epochs:
         return (
             "No gates were kept of this trial's epochs: it was trained by an earlier gatefront, or its family has none."

@@ -1,18 +1,18 @@
-"""A point in words: its name, its place, and what was asked of it beside what it delivers."""
+"""Words about a point: its name, its place, and its requested and delivered cost."""
 
 from gatefront.search.results.formats import format_delta, format_flops, format_names
 from gatefront.search.results.records import StudyView, TrialPoint
 
 
 def point_name(point: TrialPoint) -> str:
-    """``Trial 7`` or ``Trial 7, derived point 2``."""
+    """Return the point's name: ``Trial 7`` or ``Trial 7, derived point 2``."""
     return f"Trial {point.number}" + (f", derived point {point.derived}" if point.derived else "")
 
 
 def place(point: TrialPoint) -> str:
-    """A complete point's place: ``on the front``, ``dominated``, or what it exceeds: FLOPs, latency or both.
+    """Return a complete point's place: ``on the front``, ``dominated``, or the budgets that it exceeds.
 
-    A repeat has none of its own, whatever it reached: ``another seed of trial 7``.
+    A replicate has no place of its own, whatever its values: ``another seed of trial 7``.
     """
     if point.confirms is not None:
         return f"another seed of trial {point.confirms}"
@@ -26,19 +26,19 @@ def place(point: TrialPoint) -> str:
 
 
 def asked_and_delivered(point: TrialPoint, view: StudyView) -> str:
-    """``asked 60.00 MFLOPs, delivered 59.70 MFLOPs``; the cost alone where nothing bounds it."""
+    """Return ``asked 60.00 MFLOPs, delivered 59.70 MFLOPs``, or the cost alone if nothing bounds it."""
     requested = point.requested(view.summary.flop_budget)
     delivered = format_flops(point.flops)
     return delivered if requested is None else f"asked {format_flops(requested)}, delivered {delivered}"
 
 
 def expected_delta(point: TrialPoint) -> str:
-    """``−1.60 ± 0.42 %``: the mean over other seeds and its interval; without repeats what was measured."""
+    """Return ``−1.60 ± 0.42 %``: the mean of the replicates and its interval, or the measured value without any."""
     return format_delta(point.expected_delta_mtl, point.half_width)
 
 
 def sureness(point: TrialPoint) -> str | None:
-    """What repeats say of a point, in a few words; None where it was not repeated."""
+    """Return what replicates show of a point, in a few words, or None if it has none."""
     if point.confirmation is None:
         return None
     tied = f", tied with {format_names(point.tied_with)}" if point.tied_with else ""

@@ -1,4 +1,4 @@
-"""Choosing a point: under a budget of one's own, with floors for tasks that must not lose too much."""
+"""Choice of a point under a person's budget, with floors for tasks that must not lose too much."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,10 +13,11 @@ from gatefront.search.results.states import TrialState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """What a person asks of the front.
+    """Choice of a person on the front.
 
-    ``budget`` is the most that a point may cost on the axis, None for the study's own. ``floors``: by task, what it may
-    lose at most against its single-task network, in percent. ``selected`` are the labels of points to stand out.
+    ``budget`` is the most that a point may cost on the axis, and None means the study's own. ``floors`` holds, by task,
+    the most that it may lose against its single-task network, in percent. ``selected`` holds the labels of highlighted
+    points. None means no selection.
     """
 
     axis: AxisName = "flops"
@@ -27,15 +28,16 @@ class Choice:
 
 
 def complete_points(view: StudyView, axis: CostAxis) -> list[TrialPoint]:
-    """The points that have a place on the plot: complete, with a Δ_MTL and a cost."""
+    """Return the points that have a place on the plot: complete, with a Δ_MTL and a cost."""
     complete = [p for p in view.all_points if p.delta_mtl is not None and p.state is TrialState.COMPLETE]
     return complete if axis.name == "flops" else [point for point in complete if axis.cost(point) is not None]
 
 
 def front_of(points: Sequence[TrialPoint], axis: CostAxis, *, is_plain: bool) -> list[TrialPoint]:
-    """Those of the points that no other is better than, the cheapest first.
+    """Return the points that no other point dominates, the cheapest first.
 
-    The study's own front where nothing but its own rules decides (``is_plain``): it knows about intervals and latency.
+    If only the study's own rules decide (``is_plain``), this is the study's own front, which considers intervals and
+    latency.
     """
     if is_plain and axis.name == "flops":
         found = [point for point in points if point.on_front]
@@ -47,7 +49,10 @@ def front_of(points: Sequence[TrialPoint], axis: CostAxis, *, is_plain: bool) ->
 
 
 def kept_by_floors(points: Sequence[TrialPoint], view: StudyView, floors: Mapping[str, float]) -> Sequence[TrialPoint]:
-    """Those in which no task loses more than its floor allows; one of which a metric is missing keeps none."""
+    """Return the points in which no task loses more than its floor allows.
+
+    A point that lacks a metric of such a task is left out.
+    """
     if not floors:
         return points
     return [point for point in points if all(_gain(view, point, task) >= -most for task, most in floors.items())]
@@ -58,7 +63,7 @@ def _gain(view: StudyView, point: TrialPoint, task: str) -> float:
 
 
 def task_deltas(view: StudyView, point: TrialPoint) -> dict[str, float]:
-    """Each task's change against its single-task network in percent, positive is better."""
+    """Return each task's change against its single-task network in percent. Positive is better."""
     alone = next((r.metrics for r in view.references if r.kind == "single_task"), {})
     return {
         task.name: (100 if task.higher_is_better else -100)
@@ -69,21 +74,22 @@ def task_deltas(view: StudyView, point: TrialPoint) -> dict[str, float]:
 
 
 def chosen_best(view: StudyView, points: Sequence[TrialPoint], axis: CostAxis, choice: Choice) -> TrialPoint | None:
-    """The point to take among these, within the budget asked for and the study's own ones; None if there is none."""
+    """Return the best of these points within the requested budget and the study's own ones, or None if none fits."""
     if choice.budget is None and not choice.floors:
         return view.best
     most = axis.budget if choice.budget is None else choice.budget
     able = [point for point in points if point.is_feasible and (most is None or (axis.cost(point) or 0.0) <= most)]
     if not choice.floors and axis.name == "flops":
-        # What is best under less is on the front, or was confirmed.
+        # The best point under a smaller budget is on the front, or has replicates.
         able = [point for point in able if point.on_front or point.confirmation is not None]
     return best_of(able)
 
 
 def knee(front: Sequence[TrialPoint], axis: CostAxis) -> TrialPoint | None:
-    """The front's point farthest above the line from its cheapest to its best one, in shares of both ranges.
+    """Return the front's point farthest above the line from its cheapest to its best one, in shares of both ranges.
 
-    V. Satopää et al., Finding a "Kneedle" in a Haystack, ICDCS Workshops 2011. None if no point is above the line.
+    See V. Satopää et al., Finding a "Kneedle" in a Haystack, ICDCS Workshops 2011. The result is None if no point is
+    above the line.
     """
     if len(front) < 3:
         return None
@@ -98,12 +104,12 @@ def knee(front: Sequence[TrialPoint], axis: CostAxis) -> TrialPoint | None:
 
 
 def thinned(points: Sequence[TrialPoint], most: int) -> list[TrialPoint]:
-    """At most so many of the points: a sample that stays the same while others come."""
+    """Return at most ``most`` of the points, as a sample that stays the same while others come."""
     if len(points) <= most:
         return list(points)
     return nsmallest(most, points, key=_draw)
 
 
 def _draw(point: TrialPoint) -> int:
-    # Knuth's multiplicative hash spreads neighbouring numbers evenly.
+    # Knuth's multiplicative hash spreads neighboring numbers evenly.
     return (point.number * 2_654_435_761 + point.derived * 40_503) & 0xFFFFFFFF

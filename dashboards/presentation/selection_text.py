@@ -1,4 +1,4 @@
-"""What was chosen from the front, and how two of its points differ, in words that are computed."""
+"""Words about the chosen point of the front, and about the differences of two of its points."""
 
 from collections.abc import Callable, Mapping
 
@@ -23,7 +23,10 @@ _MOST_SAID = 3
 
 
 def best_sentence(best: TrialPoint | None, axis: CostAxis, choice: Choice) -> str:
-    """``Within 1.2 MFLOPs, no task more than 1 % under its single-task network: trial 7, Δ_MTL −3.10 %, ...``."""
+    """Return the best point of the choice as a sentence.
+
+    For example: ``Within 1.2 MFLOPs and left losing at most 1 %: trial 7, Δ_MTL −3.10 %, 1.19 MFLOPs.``
+    """
     budget = axis.budget if choice.budget is None else choice.budget
     conditions = ["Without a budget" if budget is None else f"Within {axis.written(budget)}"]
     for task, most in choice.floors.items():
@@ -35,7 +38,7 @@ def best_sentence(best: TrialPoint | None, axis: CostAxis, choice: Choice) -> st
 
 
 def difference_sentences(view: StudyView, one: PointDetail, other: PointDetail) -> list[str]:
-    """How ``other`` differs from ``one``: what it costs, what it is worth, which tasks gain, where the gates differ."""
+    """Return how ``other`` differs from ``one`` in cost, in Δ_MTL, in the tasks that gain, and in gates."""
     a, b = one.point, other.point
     return [
         _cost_sentence(view, a, b),
@@ -84,7 +87,11 @@ def _task_sentence(before: Mapping[str, float], after: Mapping[str, float]) -> s
 
 
 def _gate_sentence(one: PointDetail, other: PointDetail) -> str:
-    """``4.00 MFLOPs more of own features: depth in stage4 (+3.10 MFLOPs), ...``."""
+    """Return how the gates differ, as a sentence.
+
+    For example:
+    ``On own features it spends 4.00 MFLOPs more; it buys depth features of its own in stage4 (+3.10 MFLOPs).``
+    """
     if one.gate_map is None or other.gate_map is None:
         return "One of the two has no gate map, so what they share cannot be compared."
     if not same_sites(one.gate_map, other.gate_map):
@@ -109,7 +116,7 @@ def _own(change: OwnChange) -> str:
 
 
 def sharing_sentence(gate_map: GateMap) -> str:
-    """Where each task parts from the rest, and which two share the most."""
+    """Return where each task parts from the rest, and which two share the most."""
     found = stages(gate_map)
     parts = []
     for index, task in enumerate(gate_map.tasks):

@@ -1,1 +1,1 @@
-"""The web application and its server."""
+"""Web application and its server."""

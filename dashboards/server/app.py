@@ -1,4 +1,4 @@
-"""create_app: the dashboards for one study store, wired and ready to serve."""
+"""create_app: the dashboards of one study store, wired and ready to serve."""
 
 import logging
 from collections.abc import Sequence
@@ -41,13 +41,17 @@ def create_app(
     allowed_hosts: Sequence[str] = ("*",),
     bundles: BundleJobs | None = None,
 ) -> Dash:
-    """A Dash app on FastAPI that shows the studies of ``reader``; ``app.server`` is the ASGI application.
+    """Create a Dash app on FastAPI that shows the studies of ``reader``. ``app.server`` is the ASGI application.
 
-    With a ``control`` its pages also start and change studies; without one they only show them. ``bundles`` packs the
-    zip of a network's bundle; without it none is offered.
-    Nothing is loaded from another host: every script and style comes from the installed packages.
-    ``/healthz`` answers without touching the store. Requests that name another host than the ``allowed_hosts``
-    are refused: a foreign web page could otherwise point its own name at a loopback address and read along.
+    Nothing is loaded from another host, because every script and style comes from the installed packages. ``/healthz``
+    answers without touching the store.
+
+    Args:
+        reader: the source of the studies.
+        control: the control with which pages start and change studies. With None they only show them.
+        allowed_hosts: the host names that a request may carry. Requests that name another host are refused, because a
+            foreign web page could otherwise point its own name at a loopback address and read along.
+        bundles: the jobs that pack the zip of a network's bundle. With None no zip is offered.
     """
     # FastAPI's own documentation pages would fetch their scripts from elsewhere.
     server = FastAPI(title="gatefront", docs_url=None, redoc_url=None, openapi_url=None)

@@ -1,4 +1,4 @@
-"""create_service: pages and REST of one study store behind one gate, as one ASGI application."""
+"""create_service: pages and REST of one study store as one ASGI application, with one check of access."""
 
 from collections.abc import Sequence
 
@@ -25,9 +25,9 @@ def create_service(
     *,
     allowed_hosts: Sequence[str] = ("*",),
 ) -> Asgi:
-    """Everything that `gatefront serve` answers. Without ``tokens`` whoever reaches it may do everything.
+    """Create the application that answers for `gatefront serve`. Without ``tokens`` every caller may do everything.
 
-    Requests that name another host than the ``allowed_hosts`` are refused before anything else is looked at.
+    Requests that name another host than the ``allowed_hosts`` are refused before any other check.
     """
     pages = create_app(reader, AuthorizedControl(control), allowed_hosts=allowed_hosts, bundles=jobs)
     inner = ByPath(create_rest(reader, control, jobs), pages.server)
@@ -35,7 +35,7 @@ def create_service(
 
 
 class ByPath:
-    """Sends what is asked of REST there, and the rest to the pages."""
+    """ASGI application that sends requests of REST to one application, and all others to the pages."""
 
     def __init__(self, rest: Asgi, pages: Asgi) -> None:
         self._rest = rest

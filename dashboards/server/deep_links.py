@@ -7,10 +7,10 @@ _NOT_PAGES = ("/_", "/assets/", "/healthz", DOWNLOADS)
 
 
 class DeepLinks:
-    """Serves ``/`` for addresses such as ``/study/digits``, so that a deep link works as the first request too.
+    """Middleware that serves ``/`` for addresses such as ``/study/digits``, so that a first request may be a deep link.
 
-    Dash 4.4's own catch-all on FastAPI leaves out styles and scripts until ``/`` was asked for once, and
-    belongs to the app that was made last.
+    Dash 4.4's own catch-all on FastAPI leaves out styles and scripts until ``/`` was requested once, and belongs to the
+    app that was made last.
     """
 
     def __init__(self, app: Asgi) -> None:

@@ -1,4 +1,4 @@
-"""What a page hands out as a file: plain GET addresses, so that the browser itself saves them."""
+"""Downloads of a page, at plain GET addresses, so that the browser itself saves them."""
 
 from urllib.parse import unquote
 
@@ -30,7 +30,7 @@ def add_downloads(server: FastAPI, reader: Reader, bundles: BundleJobs | None) -
 
 
 def report_response(reader: Reader, study: str) -> Response:
-    """The report as a file to save; 404 for a study that is not there, 503 where the database cannot be reached."""
+    """Return the report as a file to save, 404 for an unknown study, or 503 if the database cannot be reached."""
     from gatefront.dashboards.report import study_report
 
     try:

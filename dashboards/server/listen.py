@@ -1,4 +1,4 @@
-"""Listening on an address, and which host names a request may carry."""
+"""Listening on an address, and the host names that a request may carry."""
 
 import ipaddress
 import socket
@@ -7,7 +7,7 @@ from gatefront.dashboards.errors import AddressInUseError
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises `AddressInUseError` before anything else is set up."""
+    """Return a listening socket. Raises `AddressInUseError` before anything else is set up."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
@@ -19,8 +19,8 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def allowed_hosts(host: str) -> list[str]:
-    """The names under which the dashboards may be asked for: on loopback only loopback's own."""
-    # With brackets, as an IPv6 address stands in an address of the web, and without.
+    """Return the names under which the dashboards answer. On loopback these are only loopback's own."""
+    # With brackets, as IPv6 addresses are written in URLs, and without.
     return ["127.0.0.1", "localhost", "[::1]", "::1", host] if is_loopback(host) else ["*"]
 
 

@@ -1,4 +1,4 @@
-"""The frame around all pages: the way past the header, the header with its links, and the place of the page."""
+"""Frame around all pages: the link past the header, the header with its links, and the place of the page."""
 
 import dash_mantine_components as dmc
 from dash import dcc, html
@@ -10,7 +10,7 @@ from gatefront.dashboards.widgets.links import START, STUDIES, SYSTEM
 
 
 def frame(*, can_act: bool) -> Component:
-    """What stays while pages change. Who cannot act is offered no page to start a study on."""
+    """Return what stays while pages change. A person who cannot act gets no link to the page that starts a study."""
     links = [("Studies", STUDIES), *([("Start a study", START)] if can_act else []), ("System", SYSTEM)]
     nav = html.Nav([dcc.Link(name, href=path) for name, path in links], **labelled("pages"))
     brand = dcc.Link(

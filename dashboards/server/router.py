@@ -1,7 +1,7 @@
-"""Which page an address shows.
+"""Router from addresses to pages.
 
-Dash's own page registry is not used: it is one list for all apps of a process, its path variables run across
-slashes, and on the FastAPI backend of Dash 4.4 the first page served lacks the script that sets the title.
+Dash's own page registry is not used. It is one list for all apps of a process, and its path variables run across
+slashes. On the FastAPI backend of Dash 4.4 the first page served also lacks the script that sets the title.
 """
 
 import asyncio
@@ -67,7 +67,7 @@ def register_pages(app: Dash, reader: Reader, control: StudyControl | None, bund
 def page_at(
     reader: Reader, pathname: str, search: str | None = None, scheme: str | None = None, *, can_act: bool = False
 ) -> tuple[Component, str]:
-    """The page's layout and its title. Who cannot act is not invited to."""
+    """Return the page's layout and its title. A person who cannot act gets no link to do so."""
     if pathname == STUDIES:
         return studies.layout(can_act=can_act), studies.TITLE
     if pathname == SYSTEM:

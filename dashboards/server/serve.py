@@ -1,4 +1,4 @@
-"""serve_studies: `gatefront serve` once its words are read."""
+"""serve_studies: the work of `gatefront serve` once its options are read."""
 
 import socket
 import sys
@@ -23,13 +23,13 @@ from gatefront.search.service.rest.asgi import Asgi
 from gatefront.search.service.rest.auth.tokens import Tokens, load_tokens
 from gatefront.search.snapshots.reader import StudyReader
 
-# For answers that are under way when the service is to end. `docker stop` kills after 10 s.
+# Time for open requests when the service is to end. `docker stop` kills after 10 s.
 _LAST_ANSWERS_S = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServeOptions:
-    """What the owner of a service decides. ``address`` is a Ray cluster's; None: drivers are processes beside it."""
+    """Settings of a service's owner. ``address`` is a Ray cluster's. With None, drivers are processes beside it."""
 
     host: str
     url: str
@@ -42,7 +42,7 @@ class ServeOptions:
 
 
 def serve_studies(options: ServeOptions, listening: socket.socket) -> None:
-    """Answer until Ctrl-C or SIGTERM, then end the process with status 0; the studies' drivers go on.
+    """Answer until Ctrl-C or SIGTERM, then end the process with status 0. The studies' drivers keep running.
 
     Raises:
         OpenAddressError: others can reach the address, and there are no tokens.
@@ -59,7 +59,7 @@ def serve_studies(options: ServeOptions, listening: socket.socket) -> None:
 
 @contextmanager
 def service(options: ServeOptions, tokens: Tokens) -> Iterator[Asgi]:
-    """The application, with what it does in the background for the length of the block."""
+    """Yield the application, and run its background work for the length of the block."""
     rules = StudyFilePolicy(allow_imports=options.allow_imports, data_roots=options.data_roots)
     control = LocalControl(options.url, options.storage, _launcher(options), rules=rules)
     jobs = BundleJobs(options.url)
@@ -74,8 +74,11 @@ def service(options: ServeOptions, tokens: Tokens) -> Iterator[Asgi]:
 
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """Ctrl-C and SIGTERM leave the block as an end that was asked for: a supervisor takes a signal's own status for a
-    crash. While uvicorn runs it takes them, closes its connections, and raises them again."""
+    """Turn Ctrl-C and SIGTERM into a requested end of the block.
+
+    A supervisor would read a signal's own status as a crash. While uvicorn runs, it handles the signals, closes its
+    connections, and raises them again.
+    """
 
     def leave(_signal: int, _frame: FrameType | None) -> None:
         sys.exit(0)
@@ -85,7 +88,7 @@ def _ended_by_signals() -> Iterator[None]:
 
 
 def require_tokens(host: str, tokens: Tokens) -> None:
-    """Raises :class:`OpenAddressError` if anybody on the network could start studies."""
+    """Raise :class:`OpenAddressError` if anybody on the network could start studies."""
     if not tokens and not is_loopback(host):
         raise OpenAddressError(
             f"--host {host} can be reached by others, and there are no tokens: anybody could start studies.",

@@ -1,4 +1,4 @@
-"""The table of systems: columns and rows for AG Grid, plain JSON types."""
+"""Table of systems: columns and rows for AG Grid, in plain JSON types."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ from gatefront.search.results.formats import flop_unit, shorten_name
 
 
 def comparison_columns(table: ComparisonTable) -> list[dict[str, Any]]:
-    """Column definitions; every column sorts by its mean, and shows ± one standard deviation over seeds.
+    """Return column definitions. Every column sorts by its mean, and shows ± one standard deviation over seeds.
 
-    What decides comes first: a phone shows no more than two columns at once.
+    The deciding columns come first, because a phone shows no more than two columns at once.
     """
     unit = flop_unit(table.single_task_flops or 1)
     return [

@@ -1,4 +1,4 @@
-"""The few building blocks all pages share."""
+"""Building blocks that all pages share."""
 
 import json
 from collections.abc import Sequence
@@ -15,9 +15,9 @@ from gatefront.spaces.errors import GatefrontError
 
 Children = Component | str | Sequence[Component | str] | None
 HIDDEN = {"display": "none"}
-"""The style of what is not shown now."""
+"""Style of a component that is not shown now."""
 
-# A sign beside the word, so that no state is told by colour alone.
+# A sign beside the word, so that no state is shown by color alone.
 _TRIAL_STATES = {
     TrialState.QUEUED: ("◌", "queued", "gray"),
     TrialState.RUNNING: ("▶", "running", "blue"),
@@ -42,7 +42,7 @@ _FORMATS = ("png", "svg", "csv")
 
 
 def state_label(state: TrialState) -> str:
-    """``✓ complete``: the sign and the word, for tables."""
+    """Return the sign and the word for tables, such as ``✓ complete``."""
     sign, word, _ = _TRIAL_STATES[state]
     return f"{sign} {word}"
 
@@ -61,7 +61,7 @@ def _badge(sign: str, word: str, color: str) -> Component:
 
 
 def card(title: str, *children: Children, note: str = "", **props: Any) -> Component:
-    """A titled box."""
+    """Return a titled box."""
     head: list[Component] = [dmc.Title(title, order=2, className="card-title")]
     if note:
         head.append(dmc.Text(note, size="sm", c="dimmed"))
@@ -71,7 +71,7 @@ def card(title: str, *children: Children, note: str = "", **props: Any) -> Compo
 
 
 def stat(label: str, value: Children, detail: Children = None) -> Component:
-    """One figure of the header row: what it is, the value, what it is measured against."""
+    """Return one figure of the header row: its name, its value and its measure of comparison."""
     parts = [
         html.Div(label, className="stat-label"),
         html.Div(value, className="stat-value"),
@@ -87,12 +87,12 @@ def stats(items: Sequence[Component]) -> Component:
 
 
 def alert(sentence: str | None, color: str = "orange") -> Component | None:
-    """A full-width sentence; nothing if there is nothing to say."""
+    """Return a full-width alert with the sentence, or None without a sentence."""
     return dmc.Alert(said(sentence), color=color, variant="light", radius="md", mb="md") if sentence else None
 
 
 def problem(error: Exception) -> Component:
-    """An error as a person reads it: what is wrong, and the way out on a line of its own."""
+    """Return an error for a person: the fault, and the remedy on a separate line."""
     if isinstance(error, GatefrontError):
         lines = [error.message, error.hint]
     else:
@@ -104,7 +104,7 @@ def problem(error: Exception) -> Component:
 
 
 def missing(sentence: str) -> Component:
-    """The page for a study or trial that is not there: the sentence, and the way to those that are."""
+    """Return the page for a missing study or trial: the sentence, and a link to all studies."""
     return html.Div(
         [
             dmc.Title("Not found", order=1, className="page-title"),
@@ -115,22 +115,23 @@ def missing(sentence: str) -> Component:
 
 
 def reason(sentence: str | None) -> Component | None:
-    """The sentence in the place of a picture that cannot be drawn."""
+    """Return the sentence in the place of a picture that cannot be drawn, or None without a sentence."""
     return dmc.Text(said(sentence), size="sm", c="dimmed", className="reason") if sentence else None
 
 
 def said(sentence: str) -> list[Component | str]:
-    """A sentence whose `commands` between back-quotes are set as code."""
+    """Return a sentence whose `commands` between back-quotes are set as code."""
     parts = sentence.split("`")
     return [dmc.Code(part) if index % 2 else part for index, part in enumerate(parts) if part]
 
 
 def graph(component_id: str, height: int | None, label: str, *, tools: Sequence[str] = ()) -> Component:
-    """The place of a plot, at its final height so that the page does not jump, and named for screen readers.
+    """Return the place of a plot, at its final height so that the page does not jump, and named for screen readers.
 
-    ``assets/plots.js`` puts the plot there with its first figure: Plotly takes a while to draw even an empty one.
-    Without a height it fills its box. Dragging zooms and a double click zooms out, with or without the ``tools``, which
-    are Plotly's names of buttons. Under it are buttons that save it; ``assets/export.js`` answers them.
+    ``assets/plots.js`` puts the plot there with its first figure, because Plotly takes a while to draw even an empty
+    one. Without a height (None) the plot fills its box. Dragging zooms and a double click zooms out, with or without
+    the ``tools``, which are Plotly's names of buttons. Under the plot are buttons that save it, which
+    ``assets/export.js`` handles.
     """
     plot = dcc.Graph(
         id=component_id,
@@ -166,10 +167,10 @@ def _save_button(kind: str, label: str) -> Component:
 
 
 def register_graphs(app: Dash, *graphs: str) -> None:
-    """Draw each plot's next figure in the browser, at the zoom that the person has chosen; those out of sight later.
+    """Draw each plot's next figure in the browser, at the zoom that the person chose. Plots out of sight come later.
 
-    Plotly's ``uirevision`` alone does not do it: since Dash 4.4 a plot writes its zoom into its own figure, and
-    Plotly then takes the next figure's range for a change that is wanted.
+    Plotly's ``uirevision`` alone is not enough. Since Dash 4.4 a plot writes its zoom into its own figure, and Plotly
+    then reads the next figure's range as an intended change.
     """
     for component_id in graphs:
         app.clientside_callback(  # type: ignore[no-untyped-call]
@@ -180,7 +181,7 @@ def register_graphs(app: Dash, *graphs: str) -> None:
 
 
 def filled(page: Component, outputs: Sequence[Output], values: Sequence[Any]) -> Component:
-    """The page as a callback with these outputs would leave it."""
+    """Return the page as a callback with these outputs would leave it."""
     for output, value in zip(outputs, values, strict=True):
         if value is not no_update:
             setattr(page[output.component_id], output.component_property, value)
@@ -188,12 +189,12 @@ def filled(page: Component, outputs: Sequence[Output], values: Sequence[Any]) ->
 
 
 def labelled(label: str) -> dict[str, Any]:
-    """The name that a screen reader says, as properties of a component."""
+    """Return the name that a screen reader reads out, as properties of a component."""
     return {"aria-label": label}
 
 
 def facts(rows: Sequence[tuple[str, Children]]) -> Component:
-    """Names and values, one pair a line."""
+    """Return names and values, one pair a line."""
     return html.Dl(
         [html.Div([html.Dt(name), html.Dd(value)], className="fact") for name, value in rows], className="facts"
     )

@@ -1,4 +1,4 @@
-"""Dialogs: every change to a study is named, explained and confirmed before it is made."""
+"""Dialogs that name, explain and confirm every change to a study before it is made."""
 
 import asyncio
 from collections.abc import Callable
@@ -18,7 +18,7 @@ Act = Callable[..., str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialog:
-    """One change: the button that opens the dialog, what it says, its ``fields`` by id, and the confirming button."""
+    """Dialog of one change: the button that opens it, its words, its ``fields`` by id, and the confirming button."""
 
     key: str
     button: str
@@ -37,7 +37,7 @@ def dialog_button(dialog: Dialog) -> Component:
 
 
 def dialog_box(dialog: Dialog) -> Component:
-    """The dialog, closed. Escape and the cancelling button leave everything as it is."""
+    """Return the closed dialog. Escape and the canceling button change nothing."""
     buttons = dmc.Group(
         [
             dmc.Button("Cancel", id=dialog_part(dialog.key, "cancel"), variant="default"),
@@ -62,10 +62,10 @@ def dialog_box(dialog: Dialog) -> Component:
 
 
 def register_dialog(app: Dash, dialog: Dialog, act: Act, *, subject: str, note: str) -> None:
-    """Open, close and confirm it.
+    """Open, close and confirm a dialog.
 
-    ``act`` is called with the data of the store ``subject`` and the fields' values; ``note`` says what it returns. An
-    error is said in the dialog, which stays open.
+    ``act`` is called with the data of the store ``subject`` and the fields' values. ``note`` shows the sentence that it
+    returns. An error is shown in the dialog, which stays open.
     """
     box, error = dialog_part(dialog.key, "box"), dialog_part(dialog.key, "error")
     app.clientside_callback(  # type: ignore[no-untyped-call]
@@ -92,7 +92,7 @@ def register_dialog(app: Dash, dialog: Dialog, act: Act, *, subject: str, note: 
 
 
 def confirmed(act: Act, about: Any, values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Whether the dialog is open afterwards, the error it shows, and what is said under the buttons."""
+    """Return True if the dialog stays open, the error that it shows, and the sentence under the buttons."""
     try:
         done = act(about, *values)
     except UNREACHABLE as error:
@@ -101,4 +101,4 @@ def confirmed(act: Act, about: Any, values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 ACTOR = "dashboard"
-"""A service that knows its callers puts their names in its place."""
+"""Name of the actor of a change. A service that knows its callers puts their names in its place."""

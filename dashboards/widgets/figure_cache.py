@@ -1,4 +1,4 @@
-"""FigureCache: figures drawn for one browser are handed to the next one while nothing in them changes."""
+"""FigureCache: figures drawn for one browser and given to the next one while nothing in them changes."""
 
 import hashlib
 import math
@@ -19,16 +19,16 @@ _FEW = 1000
 
 
 class FigureCache(Generic[T]):
-    """The latest drawings by what they show. Two browsers that ask at once may draw one twice; that does no harm."""
+    """Cache of the latest drawings, by what they show. Two requests at once may draw one twice, which does no harm."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._kept: OrderedDict[Hashable, T] = OrderedDict()
 
     def get_or_draw(self, key: Hashable, draw: Callable[[], T], otherwise: T) -> T:
-        """The drawing of this key: a new one only if it is not kept; ``otherwise`` while the database is away.
+        """Return the drawing of this key, which is made only if it is not kept.
 
-        The page's own banner says that it is.
+        ``otherwise`` is the result while the database cannot be reached, which the page's own banner reports.
         """
         with self._lock:
             if key in self._kept:
@@ -47,20 +47,22 @@ class FigureCache(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class ShownPoints:
-    """Which finished points a page shows, in which scheme: it travels through a `dcc.Store` as JSON."""
+    """Token of the finished points that a page shows, and its scheme. It travels through a `dcc.Store` as JSON."""
 
     token: str
     scheme: str
 
     @classmethod
     def of(cls, view: StudyView, scheme: str) -> "ShownPoints":
-        """Equal tokens mean equal pictures: an epoch of a trial that is under way does not change it.
+        """Return the shown points of a view. Equal tokens mean equal pictures, and an epoch of a running trial changes
+        none.
 
-        Of many points only the front and a sample of the others are drawn, so that one more off the front hardly shows:
-        over a thousand, the token changes with the front, and else with every further hundredth of them.
+        Of many points only the front and a sample of the others are drawn, so that one more point off the front hardly
+        shows. Over a thousand points, the token changes with the front, and otherwise with every further hundredth of
+        them.
         """
         summary = view.summary
-        # A finished point changes only by a void, which is an event, or by a repeat that ends.
+        # A finished point changes only by a void, which is an event, or by a replicate that ends.
         replicates = [(point.label, point.state, point.delta_mtl) for point in view.replicates]
         ended = (TrialState.COMPLETE, TrialState.STOPPED_EARLY)
         counts = [_roughly(summary.state_counts.get(state, 0)) for state in ended]
@@ -81,5 +83,5 @@ class ShownPoints:
 
 
 def _roughly(number: int) -> int:
-    """The number itself if it is small; else one that changes when it has grown by a hundredth."""
+    """Return the number itself if it is small, otherwise one that changes when it has grown by a hundredth."""
     return number if number < _FEW else _FEW + int(100 * math.log(number / _FEW))

@@ -1,20 +1,26 @@
-"""Every component id, once, and task names in ids: Dash and the grid read dots, braces and quotes there."""
+"""Ids of all components, each defined once, and task names in ids.
+
+Dash and the grid interpret dots, braces and quotes in ids.
+"""
 
 from typing import Any
 
 
 def task_key(task: str) -> str:
-    """The name as letters and digits; :func:`task_of_key` gives it back."""
+    """Return the name as letters and digits. :func:`task_of_key` reverses it."""
     return task.encode().hex()
 
 
 def task_of_key(key: str) -> str:
-    """The task whose :func:`task_key` it is."""
+    """Return the task of a :func:`task_key`."""
     return bytes.fromhex(key).decode()
 
 
 def next_figure(graph: str) -> str:
-    """The store in which the server puts a plot's next figure; the browser draws it and keeps the zoom."""
+    """Return the id of the store for a plot's next figure.
+
+    The server puts the figure there. The browser draws it and keeps the zoom.
+    """
     return f"{graph}-next"
 
 
@@ -193,10 +199,10 @@ SYSTEM_CONTENT = "system-content"
 
 
 def dialog_part(key: str, part: str) -> str:
-    """The id of a dialog's ``open`` or ``confirm`` button, its ``cancel``, its ``error`` or the dialog ``box``."""
+    """Return the id of a dialog's part: its ``open``, ``confirm`` or ``cancel`` button, its ``error`` or ``box``."""
     return f"dialog-{key}-{part}"
 
 
 def task_weight(task: Any) -> dict[str, Any]:
-    """The field for one task's weight in the loss; Dash's ``ALL`` stands for every task."""
+    """Return the id of the field for one task's weight in the loss. Dash's ``ALL`` matches every task."""
     return {"type": "start-task-weight", "task": task_key(task) if isinstance(task, str) else task}

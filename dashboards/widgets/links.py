@@ -1,4 +1,4 @@
-"""Addresses: the one place that knows how a study or trial is spelt in a URL."""
+"""Addresses of pages: the one place that knows how a study or trial is spelled in a URL."""
 
 import re
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _TRIAL = re.compile(r"/study/([^/]+)/trial/(\d{1,9})/?")
 
 @dataclass(frozen=True, slots=True)
 class TrialKey:
-    """Which trial a page is about, and which of its networks: 0 its own, else the derived one of that index."""
+    """Key of the trial that a page shows, and of its network: 0 its own, otherwise the derived one of that index."""
 
     study: str
     number: int
@@ -28,12 +28,12 @@ def study_path(study: str) -> str:
 
 
 def report_path(study: str) -> str:
-    """Where a study's report is downloaded."""
+    """Return the address at which a study's report is downloaded."""
     return f"{DOWNLOADS}report/{quote(study, safe='')}"
 
 
 def bundle_path(job: str) -> str:
-    """Where the bundle that a job has packed is downloaded."""
+    """Return the address at which the bundle that a job has packed is downloaded."""
     return f"{DOWNLOADS}bundle/{quote(job, safe='')}"
 
 
@@ -42,29 +42,29 @@ def comparison_path(name: str) -> str:
 
 
 def trial_path(study: str, number: int, derived: int = 0) -> str:
-    """The page of a trial, opened at its own network or at a point ``derived`` from it."""
+    """Return the address of a trial's page, opened at its own network or at a point ``derived`` from it."""
     return f"{study_path(study)}/trial/{number}" + (f"?{_POINT}={derived}" if derived else "")
 
 
 def parse_point(search: str | None) -> int:
-    """Which derived point the query of a trial's address names; 0, the trial's own network, for anything else."""
+    """Return the derived point in the query of a trial's address, or 0, the trial's own network, for anything else."""
     values = parse_qs((search or "").removeprefix("?")).get(_POINT, [""])
     return int(values[0]) if re.fullmatch(r"\d{1,9}", values[0], re.ASCII) else 0
 
 
 def parse_study(pathname: str) -> str | None:
-    """The study's name from the address of its page; None for any other address."""
+    """Return the study's name from the address of its page, or None for any other address."""
     match = _STUDY.fullmatch(pathname)
     return unquote(match[1]) if match else None
 
 
 def parse_comparison(pathname: str) -> str | None:
-    """The name from the address of a comparison's page; None for any other address."""
+    """Return the name from the address of a comparison's page, or None for any other address."""
     match = _COMPARISON.fullmatch(pathname)
     return unquote(match[1]) if match else None
 
 
 def parse_trial(pathname: str) -> tuple[str, int] | None:
-    """Study and number from the address of a trial's page; None for any other address."""
+    """Return study and number from the address of a trial's page, or None for any other address."""
     match = _TRIAL.fullmatch(pathname)
     return (unquote(match[1]), int(match[2])) if match else None

@@ -1,4 +1,4 @@
-"""Where nothing keeps to the budgets: the finished points that miss them by least."""
+"""Finished points that exceed the budgets by least, for studies in which no point keeps to them."""
 
 from dash import dcc, html
 from dash.development.base_component import Component
@@ -13,7 +13,10 @@ _SHOWN = 5
 
 
 def nearest_points(view: StudyView) -> list[TrialPoint]:
-    """Complete points over a budget, the one whose worst excess is smallest first; none while one keeps them all."""
+    """Return complete points over a budget, the one whose worst excess is smallest first.
+
+    The result is empty if a point keeps to all budgets.
+    """
     if any(point.is_feasible for point in view.all_points):
         return []
     over = [point for point in view.all_points if point.state is TrialState.COMPLETE and point.exceeds]
@@ -21,7 +24,7 @@ def nearest_points(view: StudyView) -> list[TrialPoint]:
 
 
 def nearest_table(view: StudyView) -> Component | None:
-    """Those points with what they are worth and by how much they miss; says so where there are none."""
+    """Return a table of these points with their Δ_MTL and their excess, or a sentence if there are none."""
     points = nearest_points(view)
     if not points:
         return reason("No trial is on the front yet.")
@@ -55,7 +58,7 @@ def _percent(share: float) -> str:
 
 
 def _excesses(point: TrialPoint, summary: StudySummary) -> dict[str, float]:
-    """By what share of each budget the point is over it; a latency that nobody measured cannot be said."""
+    """Return by what share of each budget the point exceeds it. A latency that was not measured is left out."""
     excesses, budgets = dict[str, float](), summary.budgets
     if "flops" in point.exceeds and point.flops is not None and budgets.flops:
         excesses["FLOPs"] = point.flops / budgets.flops - 1

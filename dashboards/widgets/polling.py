@@ -1,4 +1,4 @@
-"""Polling that costs nothing while nothing changes, and that keeps the last view when the database goes away."""
+"""Polling that costs nothing while nothing changes, and that keeps the last view if the database cannot be reached."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ T = TypeVar("T")
 
 INTERVAL_MS = 2500
 
-# What a store raises when it cannot be reached; anything else is a fault of ours and must not be hidden.
+# Errors of a store that cannot be reached. Any other error is a fault of ours and must not be hidden.
 UNREACHABLE = (SQLAlchemyError, GatefrontError, OSError)
 
 
 @dataclass(frozen=True, slots=True)
 class ClientState:
-    """What the browser shows now: it travels through a `dcc.Store` as JSON."""
+    """State of the browser's view. It travels through a `dcc.Store` as JSON."""
 
     revision: str = ""
     scheme: str = ""
@@ -39,7 +39,7 @@ class ClientState:
 
 @dataclass(frozen=True, slots=True)
 class Poll(Generic[T]):
-    """One look at the store. ``value`` is there only when ``status`` is ``changed``."""
+    """Result of one look at the store. ``value`` is None unless ``status`` is ``changed``."""
 
     status: Literal["unchanged", "changed", "missing", "unreachable"]
     seen: ClientState
@@ -58,7 +58,7 @@ def poll(
     read: Callable[[], T],
     now: datetime | None = None,
 ) -> Poll[T]:
-    """Read only if the revision, or the colour scheme, differs from what is shown."""
+    """Read only if the revision, or the color scheme, differs from what is shown."""
     scheme_name = scheme_named(scheme).name
     try:
         current = revision()
@@ -75,10 +75,11 @@ def poll(
 
 
 def no_update_outputs(look: Poll[T], num_outputs: int) -> tuple[Any, ...]:
-    """What a page's callback answers to a look without a value: there is nothing to draw.
+    """Return a page's outputs for a look without a value, when there is nothing to draw.
 
-    The page's first outputs are its banner and the style of its content, the last one is what it has `Seen`. A missing
-    study takes the content away, an unreachable database leaves the last view under a banner that says since when.
+    The page's first outputs are its banner and the style of its content, and the last one is its `ClientState`. A
+    missing study hides the content. An unreachable database leaves the last view under a banner with the time since
+    when.
     """
     if look.status == "unchanged":
         return (no_update,) * num_outputs
@@ -89,9 +90,10 @@ def no_update_outputs(look: Poll[T], num_outputs: int) -> tuple[Any, ...]:
 
 
 def pause(tick: str) -> list[tuple[Output, bool, bool]]:
-    """No tick while an update is under way: Dash drops an answer that a newer request overtook.
+    """Return the setting that disables ticks during an update.
 
-    On a busy machine every answer would be overtaken, and the page would never change.
+    Dash drops an answer that a newer request overtook. On a busy machine every answer would be overtaken, and the page
+    would never change.
     """
     return [(Output(tick, "disabled"), True, False)]
 

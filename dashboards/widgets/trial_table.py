@@ -1,4 +1,4 @@
-"""The table of trials: columns and rows for AG Grid, plain JSON types."""
+"""Table of trials: columns and rows for AG Grid, in plain JSON types."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ from gatefront.search.results.point_label import PointLabel
 from gatefront.search.results.records import StudyView, TaskRecord, TrialPoint
 from gatefront.search.results.states import TrialState
 
-# The grid takes its colours from Mantine's variables, so it follows the light and the dark scheme by itself.
+# The grid takes its colors from Mantine's variables, so it follows the light and the dark scheme by itself.
 _THEME = """themeQuartz.withParams({
   backgroundColor: 'var(--mantine-color-body)', foregroundColor: 'var(--mantine-color-text)',
   headerTextColor: 'var(--mantine-color-dimmed)', headerBackgroundColor: 'transparent',
@@ -25,7 +25,7 @@ _THEME = """themeQuartz.withParams({
 })"""
 
 _METRIC = "metric_"
-"""The prefix of the name of a task's column, before the task's key."""
+"""Prefix of the name of a task's column, before the task's key."""
 
 GRID_OPTIONS: dict[str, Any] = {
     "theme": {"function": _THEME},
@@ -36,9 +36,9 @@ GRID_OPTIONS: dict[str, Any] = {
 
 
 def trial_columns(view: StudyView) -> list[dict[str, Any]]:
-    """Column definitions; FLOPs in the unit that suits the single-task cost."""
+    """Return column definitions, with FLOPs in the unit that suits the single-task cost."""
     unit = flop_unit(view.summary.single_task_flops)
-    # A repeated point's interval stands behind its place.
+    # The interval of a point with replicates is behind its place.
     front = 104 if all(point.confirmation is None for point in view.trials) else 190
     return [
         {"field": "link", "headerName": "Trial", "cellRenderer": "markdown", "minWidth": 72, "width": 72,
@@ -60,7 +60,7 @@ def trial_columns(view: StudyView) -> list[dict[str, Any]]:
 
 
 def trial_rows(view: StudyView, trials: Sequence[TrialPoint] | None = None) -> list[dict[str, Any]]:
-    """A row per trial, of all of them in order or of those given."""
+    """Return a row per trial, of all of them in order (None) or of those given."""
     unit = flop_unit(view.summary.single_task_flops)
     shown = view.trials if trials is None else trials
     numbers = {point.number for point in shown}
@@ -72,7 +72,10 @@ def trial_rows(view: StudyView, trials: Sequence[TrialPoint] | None = None) -> l
 
 
 def trial_window(view: StudyView, request: Mapping[str, Any], selected: frozenset[str] | None = None) -> dict[str, Any]:
-    """The rows that the grid asks for, sorted as it says, and how many there are; only ``selected`` trials if any."""
+    """Return the rows that the grid asks for, sorted as it requests, and their number.
+
+    Only ``selected`` trials are in them, unless it is None.
+    """
     trials = list(view.trials)
     if selected is not None:
         numbers = {PointLabel.parse(label).number for label in selected}
@@ -89,7 +92,7 @@ def trial_window(view: StudyView, request: Mapping[str, Any], selected: frozense
 
 
 def _sort_key(view: StudyView, column: str) -> Callable[[TrialPoint], Any]:
-    """What a column is sorted by; None, the last of all, where a trial has nothing there."""
+    """Return the sort key of a column. It is None, which comes last, if a trial has no value there."""
     key = column.removeprefix(_METRIC)
     if key != column:
         task = task_of_key(key)
@@ -116,7 +119,10 @@ def _num_derived(view: StudyView) -> Callable[[TrialPoint], int | None]:
 
 
 def standing(point: TrialPoint) -> str:
-    """A complete trial's, or derived point's, place: on the front, dominated, or over a budget; empty for any other."""
+    """Return the place of a complete trial or derived point: on the front, dominated, or over a budget.
+
+    The place of any other is empty.
+    """
     if point.state is not TrialState.COMPLETE:
         return ""
     if point.confirms is not None:
@@ -126,7 +132,7 @@ def standing(point: TrialPoint) -> str:
 
 
 def table_height(view: StudyView) -> dict[str, str]:
-    """Room for all rows up to about fifteen; more scroll inside the table."""
+    """Return the height for all rows up to about fifteen. More rows scroll inside the table."""
     return {"height": f"{96 + 36 * min(max(len(view.trials), 2), 15)}px"}
 
 
@@ -153,7 +159,7 @@ def _row(view: StudyView, point: TrialPoint, derived: Sequence[TrialPoint], divi
 
 
 def _derived_standing(derived: Sequence[TrialPoint]) -> str:
-    """How many points were derived from a trial, and which of them are on the front."""
+    """Return how many points were derived from a trial, and which of them are on the front."""
     on_front = ", ".join(point.label for point in derived if point.on_front)
     return f"{len(derived)}, ● {on_front}" if on_front else str(len(derived) or "")
 
@@ -167,12 +173,12 @@ def _number(field: str, name: str, spec: str, width: int) -> dict[str, Any]:
 
 
 def _width(name: str) -> int:
-    """Pixels of a column whose heading, one word, is not broken."""
+    """Return the width in pixels of a column whose heading, one word, is not broken."""
     return min(max(74, 20 + round(7.8 * len(name))), 320)
 
 
 def _metric_groups(tasks: Sequence[TaskRecord]) -> list[dict[str, Any]]:
-    """One heading per metric over the columns of the tasks it measures."""
+    """Return one heading per metric over the columns of the tasks that it measures."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for task in tasks:
         unit = metric_unit(task.metric)

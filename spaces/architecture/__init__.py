@@ -1,1 +1,1 @@
-"""What describes a network: its architecture and its tasks."""
+"""Description of a network: its architecture and its tasks."""

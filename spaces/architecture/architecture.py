@@ -1,4 +1,4 @@
-"""Architecture: everything that decides the shape of a trial's networks, before any weight exists."""
+"""Architecture: the record that fixes the shape of a trial's networks before any weight exists."""
 
 import math
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ OUTPUT_STRIDES = (8, 16, 32)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Architecture:
-    """The record from which single-task, hard-sharing and gated networks of one capacity are built.
+    """Record from which single-task, hard-sharing and gated networks of one capacity are built.
 
-    ``input_size`` is ``(height, width)`` in pixels. ``stem="small"`` replaces the stride-4 stem of an
-    ImageNet ResNet by a 3x3 convolution of stride 1, as networks for 32-64 px images have it. ``output_stride``
-    keeps later stages at that resolution by dilation. ``backbone`` is a name, or ``package.module:factory`` for a
-    module of the user's own. ``pretrained`` takes timm's weights; ``weights`` names a local file instead.
-    ``decoder`` is what dense tasks get; with ``share_decoder`` its trunk is lifted with the backbone.
-    ``resolution`` is the share of ``input_size`` that the backbone works at: images are resized on their way in,
-    dense predictions on their way out, so that data and metrics stay as they are.
+    ``input_size`` is ``(height, width)`` in pixels. ``stem="small"`` replaces the stride-4 stem of an ImageNet ResNet
+    by a 3x3 convolution of stride 1, as is usual for images of 32 to 64 px. ``output_stride`` keeps later stages at
+    that resolution by dilation, and None leaves the backbone's own stride. ``backbone`` is a name, or
+    ``package.module:factory`` for a module of the user. ``pretrained`` loads timm's weights, and ``weights`` names a
+    local file instead. ``decoder`` is the form of the decoders of dense tasks. With ``share_decoder`` its trunk is
+    lifted with the backbone. ``resolution`` is the fraction of ``input_size`` at which the backbone works. Images are
+    resized before the backbone and dense predictions after it, so that data and metrics stay unchanged.
     """
 
     backbone: str
@@ -78,7 +78,7 @@ class Architecture:
 
     @property
     def working_size(self) -> tuple[int, int]:
-        """``(height, width)`` of what the backbone itself sees."""
+        """``(height, width)`` of the images that the backbone itself reads, in pixels."""
         height, width = self.input_size
         return max(1, round(self.resolution * height)), max(1, round(self.resolution * width))
 

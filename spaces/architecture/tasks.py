@@ -1,4 +1,4 @@
-"""What a network is asked to predict: one record per task."""
+"""Tasks of a network: one record per prediction."""
 
 import re
 import unicodedata
@@ -15,9 +15,9 @@ _FIXED_OUTPUTS: dict[TaskKind, int] = {"depth": 1, "normals": 3, "edges": 1, "sa
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One task: its name, its kind, how many channels its head emits, its weight in the loss and how it is scored.
+    """Name, kind, number of output channels, loss weight and metric of one task.
 
-    ``metric`` is one of the kind's metrics by name; None is the usual one.
+    ``metric`` names one of the kind's metrics. None selects the usual one.
     """
 
     name: str
@@ -40,16 +40,22 @@ class Task:
 
     @property
     def is_dense(self) -> bool:
-        """True if the task predicts one value per pixel: ``[batch, outputs, height, width]``."""
+        """Return True if the task predicts one value per pixel: ``[batch, outputs, height, width]``."""
         return self.kind not in ("classification", "multilabel")
 
 
 MAX_LENGTH = 200
-"""Characters. Optuna's tables hold 512 for a parameter's name, which ends in the task's."""
+"""Largest length of a task's name, in characters.
+
+Optuna's tables hold 512 characters for a parameter's name, which ends in the task's name.
+"""
 
 
 _REFUSED_CATEGORIES = ("Cc", "Cs", "Zl", "Zp")
-"""Unicode's control characters, surrogates, which no UTF-8 text can hold, and separators of lines and paragraphs."""
+"""Unicode categories that no name may hold: control characters, surrogates, separators of lines and paragraphs.
+
+No UTF-8 text can hold a surrogate.
+"""
 
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}", re.ASCII)
@@ -59,7 +65,7 @@ _BY_POSITION = re.compile(r"task_[0-9]+", re.ASCII)
 
 
 _TAKEN = frozenset({"images"})
-"""The name of the one input of an exported network."""
+"""Name of the one input of an exported network, which no output may have."""
 
 
 def require_task_name(name: str) -> None:
@@ -87,7 +93,9 @@ def require_task_name(name: str) -> None:
 
 
 def require_distinct_names(names: Iterable[str]) -> None:
-    """Refuse names that people or file systems could take for each other: they differ in case or normal form alone.
+    """Refuse names that differ only in case or Unicode normal form.
+
+    People or file systems could take such names for each other.
 
     Raises:
         SpaceError: two names are equal after case folding and Unicode normalization (NFC); both are named.
@@ -104,10 +112,11 @@ def require_distinct_names(names: Iterable[str]) -> None:
 
 
 def safe_names(task_names: Sequence[str]) -> tuple[str, ...]:
-    """A name per task for outputs of exports and for files, in order: short ASCII identifiers that all differ.
+    """Return one short ASCII identifier per task, in order, for files and for outputs of exports.
 
-    It is the task's own name where that is such an identifier, and else ``task_`` and the task's position. No two tasks
-    get one name, because a task that is itself called ``task_`` and a number is numbered, too.
+    All identifiers differ. A task's own name is used if it is such an identifier. Otherwise the identifier is ``task_``
+    and the task's position. A task whose own name is ``task_`` and a number is numbered, too, so that no two tasks get
+    one name.
     """
     return tuple(name if _is_free(name) else f"task_{position}" for position, name in enumerate(task_names))
 

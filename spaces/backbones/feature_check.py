@@ -1,4 +1,4 @@
-"""Does a backbone give features a head can read, for images of the study's size? Asked before any training."""
+"""Check before any training that heads can read a backbone's features for images of the study's size."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,10 +13,10 @@ from gatefront.spaces.tracing.module_state import restored
 
 
 def check_features(backbone: nn.Module, architecture: Architecture) -> None:
-    """Run the backbone on shapes alone and look at what it gives.
+    """Run the backbone on shapes alone and check the form and the sizes of its features.
 
     Raises:
-        UntraceableBackboneError: what it runs depends on what the image shows.
+        UntraceableBackboneError: the operations that it runs depend on the values of the image.
         SpaceError: it fails on an image of that size, gives no list of maps or vectors, or a dense task's maps
             are too small.
     """
@@ -82,7 +82,7 @@ def _check_sizes(features: Sequence[Tensor], architecture: Architecture) -> None
     dense = [task.name for task in architecture.tasks if task.is_dense]
     if not dense:
         return
-    # An atrous pyramid lives on the coarsest map; the other decoders rest on the finest one.
+    # An atrous pyramid reads the coarsest map. The other decoders need the finest one.
     read = features[-1] if architecture.decoder == "deeplab" else features[0]
     if read.ndim == 4 and read.shape[2] * read.shape[3] == 1:
         raise SpaceError(
@@ -93,7 +93,7 @@ def _check_sizes(features: Sequence[Tensor], architecture: Architecture) -> None
 
 
 def describe(value: Any) -> str:
-    """A value in few words: shapes of tensors, types of anything else."""
+    """Return a value in few words: the shape of a tensor, the type of anything else."""
     if isinstance(value, Tensor):
         return f"a tensor {list(value.shape)}"
     if isinstance(value, list | tuple):

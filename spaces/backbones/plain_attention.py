@@ -10,7 +10,7 @@ from gatefront.spaces.graph.attention import HeadAttention, WindowHeadAttention
 
 
 class TokenAttention(nn.Module):
-    """Every token attends to all: linear q, k, v, attention by heads, linear projection."""
+    """Attention of every token to all tokens: linear q, k and v, attention by heads, and a linear projection."""
 
     def __init__(self, q: nn.Linear, k: nn.Linear, v: nn.Linear, heads: HeadAttention, proj: nn.Linear) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class TokenAttention(nn.Module):
 
 
 class ReducedAttention(TokenAttention):
-    """Keys and values read a coarser map of the tokens (PVT v2); ``reduce`` makes it."""
+    """Attention whose keys and values read a coarser map of the tokens (PVT v2). ``reduce`` makes this map."""
 
     def __init__(
         self, q: nn.Linear, k: nn.Linear, v: nn.Linear, heads: HeadAttention, proj: nn.Linear, *, reduce: nn.Module
@@ -40,7 +40,7 @@ class ReducedAttention(TokenAttention):
 
 
 class Reduction(nn.Module):
-    """``[b, c, h, w]`` pooled, projected by a strided convolution and normed to fewer tokens ``[b, m, c]``."""
+    """Pooling, strided convolution, norm and activation from ``[b, c, h, w]`` to fewer tokens ``[b, m, c]``."""
 
     def __init__(self, pool: nn.Module, conv: nn.Module, norm: nn.Module, act: nn.Module) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class Reduction(nn.Module):
 
 
 class TokensOnly(nn.Module):
-    """Lets an attention without reduction be called as :class:`ReducedAttention` is."""
+    """Adapter that gives an attention without reduction the signature of :class:`ReducedAttention`."""
 
     def __init__(self, attention: TokenAttention) -> None:
         super().__init__()
@@ -64,17 +64,17 @@ class TokensOnly(nn.Module):
 
 
 class WindowAttention(TokenAttention):
-    """Attention inside windows (Swin); the mask of shifted windows is in ``heads``, no other may be handed in."""
+    """Attention inside windows (Swin). ``heads`` holds the mask of shifted windows, and no other mask is accepted."""
 
     def forward(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:  # type: ignore[override]
         return super().forward(tokens, attn_mask=mask)
 
 
 def use_plain_attention(model: nn.Module) -> None:
-    """Replace the attention modules of timm's ViT, PVT v2 and Swin in place; outputs stay the same.
+    """Replace the attention modules of timm's ViT, PVT v2 and Swin in place. Outputs stay the same.
 
-    An attention with more to it (norms of q and k, an output gate, dropout, a mask that follows the image) is left
-    as it is.
+    An attention stays unchanged if it has norms of q and k, an output gate, dropout, or a mask that depends on the
+    image.
     """
     from timm.layers.attention import Attention
     from timm.models import pvt_v2, swin_transformer
@@ -100,7 +100,7 @@ def _drops(fused: Any) -> bool:
 
 
 def _has_fixed_mask(block: Any) -> bool:
-    """True for a block of Swin whose mask is made once, for one size of images."""
+    """Return True for a block of Swin whose mask is made once, for one size of images."""
     from timm.models.swin_transformer import SwinTransformerBlock
 
     return type(block) is SwinTransformerBlock and not getattr(block, "dynamic_mask", False)
@@ -139,7 +139,7 @@ def _from_swin(fused: Any, block: Any) -> WindowAttention:
 
 
 def split_linear(fused: nn.Linear, parts: int) -> list[nn.Linear]:
-    """One linear layer as several, each with an equal share of the output channels."""
+    """Split one linear layer into several, each with an equal share of the output channels."""
     split = []
     biases = [None] * parts if fused.bias is None else fused.bias.detach().chunk(parts)
     for weight, bias in zip(fused.weight.detach().chunk(parts), biases, strict=True):

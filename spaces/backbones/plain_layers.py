@@ -1,4 +1,4 @@
-"""Layers of timm and torchvision replaced by the plain layers they stand for."""
+"""Replacement of timm's and torchvision's layers by equivalent plain layers."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ from gatefront.spaces.graph.layers import DropPath, LayerNorm2d
 
 
 def use_plain_layers(model: nn.Module) -> None:
-    """Replace norms, activations and disabled dropout in place; outputs stay the same.
+    """Replace norms, activations and disabled dropout in place. Outputs stay the same.
 
-    Gates and pruning then meet a few known layers instead of timm's many.
+    Gates and pruning then handle a few known layers instead of timm's many.
     """
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
@@ -21,7 +21,10 @@ def use_plain_layers(model: nn.Module) -> None:
 
 
 def use_plain_stochastic_depth(model: nn.Module) -> None:
-    """Replace torchvision's stochastic depth for whole images in place; the same images are dropped for one seed."""
+    """Replace torchvision's stochastic depth for whole images in place.
+
+    The same seed drops the same images as before.
+    """
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
             known: Any = child
@@ -30,7 +33,7 @@ def use_plain_stochastic_depth(model: nn.Module) -> None:
 
 
 def _plain(layer: Any) -> nn.Module | None:
-    """The plain twin of one layer, or None if there is none or it is plain already."""
+    """Return the plain equivalent of one layer, or None if there is none or the layer is plain already."""
     from timm.layers.activations import GELU, GELUTanh
     from timm.layers.drop import DropPath as TimmDropPath
     from timm.layers.norm import LayerNorm

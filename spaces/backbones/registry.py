@@ -1,4 +1,4 @@
-"""Backbone name -> module: gatefront's own, the user's ``package.module:factory``, or timm's."""
+"""Registry of backbones by name: gatefront's own, the user's ``package.module:factory``, and timm's."""
 
 import sys
 from collections.abc import Callable
@@ -53,7 +53,7 @@ def create_backbone(architecture: Architecture) -> nn.Module:
 
 
 def use_plain_modules(backbone: nn.Module) -> None:
-    """Replace what timm and torchvision have in forms of their own by the plain layers that pruning knows, in place."""
+    """Replace layers of timm and torchvision by the plain layers that pruning knows, in place."""
     use_plain_stochastic_depth(backbone)
     if "timm" in sys.modules:  # else none of its layers can be in a module of the user's
         use_plain_attention(backbone)

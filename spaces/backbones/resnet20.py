@@ -9,11 +9,11 @@ _BLOCKS_PER_STAGE = 3
 
 
 class ResNet20(nn.Module):
-    """A 3x3 stem and three stages of three basic blocks: 16, 32, 64 channels at strides 1, 2, 4.
+    """Residual network of a 3x3 stem and three stages of three basic blocks, for small images.
 
-    He et al. 2016, section 4.2, with 1x1 convolutions as shortcuts where the size changes. Classification
-    reads the last map; dense tasks also read the one before, at half the images' size. ``width`` scales all
-    channels.
+    The stages have 16, 32 and 64 channels at strides 1, 2 and 4. The network follows He et al. 2016, section 4.2, with
+    1x1 convolutions as shortcuts where the size changes. Classification reads the last map. Dense tasks also read the
+    map before it, at half the images' size. ``width`` scales all channels.
     """
 
     def __init__(self, architecture: Architecture) -> None:
@@ -37,7 +37,7 @@ class ResNet20(nn.Module):
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions around which the input is added."""
+    """Two 3x3 convolutions, and a shortcut that adds the input to their result."""
 
     def __init__(self, in_channels: int, out_channels: int, *, stride: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A stem for images of 32 to 64 px in place of an ImageNet stem."""
+"""Stem for images of 32 to 64 px in place of an ImageNet stem."""
 
 from torch import nn
 
@@ -6,7 +6,9 @@ from gatefront.spaces.errors import SpaceError
 
 
 def shrink_stem(model: nn.Module, name: str) -> None:
-    """Stride 1 and 3x3 instead of an ImageNet stem, no max-pooling; in place.
+    """Replace the stem of an ImageNet network by one of stride 1, in place.
+
+    A ``conv_stem`` keeps its kernel. A ``conv1`` becomes a 3x3 convolution, and the max-pooling behind it is left out.
 
     Raises:
         SpaceError: the model's stem is not one convolution.
@@ -26,7 +28,10 @@ def shrink_stem(model: nn.Module, name: str) -> None:
 
 
 def small_stem_factor(model: nn.Module) -> int:
-    """By how much :func:`shrink_stem` divides the model's strides; 1 for a stem it cannot replace."""
+    """Return the factor by which :func:`shrink_stem` divides the model's strides.
+
+    It is 1 for a stem that cannot be replaced.
+    """
     stem = getattr(model, "conv_stem", None) or getattr(model, "conv1", None)
     if not isinstance(stem, nn.Conv2d):
         return 1

@@ -11,9 +11,9 @@ _BASE_CHANNELS = 4
 class SmallConv(nn.Module):
     """Four 3x3 convolutions (strides 1, 2, 1, 2), each with norm and ReLU.
 
-    With classification tasks only, a linear layer over the flattened last map follows, so that *where* a
-    thing is survives: a global average would lose it. With a dense task the maps themselves are returned.
-    ``width`` 1.0 means 4, 8, 8, 16 channels and a vector of 32.
+    With classification tasks only, a linear layer follows over the flattened last map. It keeps the position of things,
+    which a global average would lose. With a dense task the maps themselves are returned. ``width`` 1.0 gives 4, 8, 8
+    and 16 channels and a vector of 32.
     """
 
     def __init__(self, architecture: Architecture) -> None:

@@ -1,4 +1,4 @@
-"""One call of ``timm.create_model``: size, channels and weights as asked, failures in words."""
+"""Creation of timm models with a given size, number of channels and weights, and with readable errors."""
 
 import sys
 from typing import Any
@@ -12,7 +12,7 @@ from gatefront.spaces.errors import SpaceError
 
 
 def create_timm_model(architecture: Architecture, **options: Any) -> Any:
-    """A timm model without classifier, with the weights the architecture names.
+    """Create a timm model without classifier, with the weights that the architecture names.
 
     Raises:
         SpaceError: timm refuses the options, or the weights cannot be fetched, read or fitted.
@@ -61,7 +61,10 @@ def _refuse_unpublished(timm: Any, name: str) -> None:
 
 
 def _file_options(timm: Any, architecture: Architecture) -> dict[str, Any]:
-    """Let timm load the file's tensors, once they are known to fit: it adapts stems and position embeddings."""
+    """Return options with which timm loads the tensors of the weights file, once they are known to fit.
+
+    timm itself adapts stems and position embeddings.
+    """
     state = read_weights(str(architecture.weights))
     config = timm.get_pretrained_cfg(architecture.backbone, allow_unregistered=True)
     size_options = _size_options(timm, architecture)
@@ -77,7 +80,10 @@ def _file_options(timm: Any, architecture: Architecture) -> dict[str, Any]:
 
 
 def _convert(state: dict[str, Tensor], model: nn.Module, architecture: Architecture) -> dict[str, Tensor]:
-    """The state as timm will load it; its families rename and resize old checkpoints in a function of one name."""
+    """Return the state in the form in which timm will load it.
+
+    Families of timm's models rename and resize old checkpoints in their own ``checkpoint_filter_fn``.
+    """
     convert = getattr(sys.modules[type(model).__module__], "checkpoint_filter_fn", None)
     try:
         converted: dict[str, Tensor] = dict(state) if convert is None else convert(dict(state), model)

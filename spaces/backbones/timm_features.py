@@ -20,16 +20,16 @@ from gatefront.spaces.backbones.transformer_features import (
 from gatefront.spaces.errors import SpaceError, UnknownBackboneError
 
 _FINEST_STRIDE = 4
-"""Maps finer than a quarter cost a dense head more than they give it."""
+"""Finest stride of a map that is read. Finer maps cost a dense head more than they contribute."""
 _FINEST_STRIDE_SMALL_STEM = 8
-"""The same behind a small stem, in strides of the default stem: a half behind a ResNet's."""
+"""Finest stride behind a small stem, in strides of the default stem. For a ResNet it gives half the image's size."""
 
 _VIT_MODULES = ("vision_transformer", "deit")
 _SWIN_MODULES = ("swin_transformer",)
 
 
 def build_timm_backbone(architecture: Architecture, *, own_names: tuple[str, ...]) -> nn.Module:
-    """The timm model of that name, returning the maps its heads read, coarsest last.
+    """Build the timm model that the architecture names, which returns the maps its heads read, coarsest last.
 
     Raises:
         UnknownBackboneError: timm has no such model; the message names the nearest ones.
@@ -72,10 +72,11 @@ def _build(timm: Any, architecture: Architecture) -> nn.Module:
 
 
 def _levels(architecture: Architecture, strides: TimmStrides) -> tuple[int, ...]:
-    """timm's indices of the levels that the heads read: the last for classification, several for maps.
+    """Return timm's indices of the levels that the heads read: the last for classification, several for maps.
 
-    Maps are read at every stride but the finest, from the deepest level of that stride. A network that keeps one
-    stride throughout gives four maps, evenly spaced in depth.
+    Maps are read from the deepest level of every stride that is not finer than ``_FINEST_STRIDE``, or than
+    ``_FINEST_STRIDE_SMALL_STEM`` with a small stem. A network that keeps one stride throughout gives four maps, evenly
+    spaced in depth.
     """
     last = len(strides.levels) - 1
     if not any(task.is_dense for task in architecture.tasks):

@@ -1,4 +1,4 @@
-"""timm, also beside a CPU-only torch."""
+"""Import of timm that also works beside a CPU-only torch."""
 
 from types import ModuleType
 
@@ -8,10 +8,11 @@ _torchvision_operators: torch.library.Library | None = None
 
 
 def import_timm() -> ModuleType:
-    """The timm package.
+    """Import and return the timm package.
 
-    timm imports torchvision, whose wheels are built for CUDA. Beside a CPU-only torch its extension does
-    not load, and its import fails on two operators that nobody here calls; declaring them is enough.
+    timm imports torchvision, whose wheels are built for CUDA. Beside a CPU-only torch the extension of torchvision does
+    not load, and its import fails on two operators that nobody here calls. These operators are then declared before a
+    second attempt.
     """
     try:
         import torchvision

@@ -1,4 +1,4 @@
-"""Strides of timm's networks: what a model has, and what has to be asked of timm for an output stride."""
+"""Strides of timm's networks, and the options of timm that give an output stride."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,9 +14,12 @@ from gatefront.spaces.errors import SpaceError
 
 @dataclass(frozen=True, slots=True)
 class TimmStrides:
-    """``levels``: the stride of every feature level that timm knows of, with the default stem, finest first;
-    a level's place is timm's index for it. ``small_stem_factor``: by how much a small stem divides them (1: the stem
-    cannot be replaced)."""
+    """Strides of one timm model with its default stem.
+
+    ``levels`` holds the stride of every feature level that timm knows of, finest first. A level's position is timm's
+    index for it. ``small_stem_factor`` is the factor by which a small stem divides the strides. It is 1 if the stem
+    cannot be replaced.
+    """
 
     levels: tuple[int, ...]
     small_stem_factor: int
@@ -24,7 +27,7 @@ class TimmStrides:
 
 @lru_cache(maxsize=64)
 def timm_strides(name: str) -> TimmStrides:
-    """Look at an untrained model of that name.
+    """Return the strides of an untrained model of that name.
 
     Raises:
         SpaceError: timm knows no feature maps of this model.
@@ -43,7 +46,9 @@ def timm_strides(name: str) -> TimmStrides:
 
 
 def stride_options(architecture: Architecture, strides: TimmStrides) -> dict[str, int]:
-    """Options for timm that give ``architecture.output_stride``; none where the network has it by itself.
+    """Return the options for timm that give ``architecture.output_stride``.
+
+    They are empty if none is asked for, or if the network has this stride by itself.
 
     Raises:
         SpaceError: the network's own stride is finer than the one asked for.

@@ -1,4 +1,4 @@
-"""Transformers of timm as feature extractors: maps from inside, the last one behind the final norm."""
+"""Transformers of timm as feature extractors: maps of inner blocks, and a last map behind the final norm."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ NUM_MAPS = 4
 
 
 class VitFeatures(nn.Module):
-    """Maps ``[b, d, h, w]`` of the patch tokens behind chosen blocks; the last is normed, class tokens are left out."""
+    """Maps ``[b, d, h, w]`` of the patch tokens behind chosen blocks, without class tokens. The last map is normed."""
 
     def __init__(self, model: Any, blocks: list[int]) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class VitFeatures(nn.Module):
 
 
 class SwinFeatures(nn.Module):
-    """Maps ``[b, c, h, w]`` of the last stages; the last one is normed."""
+    """Maps ``[b, c, h, w]`` of chosen stages. The last map is normed."""
 
     def __init__(self, model: Any, stages: list[int]) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class SwinFeatures(nn.Module):
 
 
 class ChannelsFirst(nn.Module):
-    """Maps of a network that keeps channels last, as ``[b, c, h, w]``."""
+    """Maps ``[b, c, h, w]`` of a network that keeps channels last."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class ChannelsFirst(nn.Module):
 
 
 def build_vit(model: Any, architecture: Architecture) -> VitFeatures:
-    """Four maps from evenly spaced blocks for dense tasks; classification reads the last block alone.
+    """Build an extractor of four maps from evenly spaced blocks for dense tasks, otherwise of the last block's map.
 
     Raises:
         SpaceError: the images are no whole number of patches.
@@ -62,7 +62,7 @@ def build_vit(model: Any, architecture: Architecture) -> VitFeatures:
 
 
 def build_swin(model: Any, architecture: Architecture) -> SwinFeatures:
-    """One map per stage for dense tasks; classification reads the last stage alone.
+    """Build an extractor of one map per stage for dense tasks, otherwise of the last stage's map.
 
     Raises:
         SpaceError: the images are no whole number of patches.
@@ -77,7 +77,7 @@ def _is_dense(architecture: Architecture) -> bool:
 
 
 def evenly_spaced(depth: int, count: int) -> list[int]:
-    """``count`` of ``depth`` indices, evenly spaced, the last one always among them."""
+    """Return ``count`` of ``depth`` indices, evenly spaced, with the last one always among them."""
     return sorted({-(-depth * (i + 1) // count) - 1 for i in range(count)})
 
 

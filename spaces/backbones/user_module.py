@@ -1,4 +1,4 @@
-"""A module of the user's own as backbone: ``package.module:factory``."""
+"""Backbone from a module of the user: ``package.module:factory``."""
 
 import difflib
 import importlib
@@ -22,7 +22,7 @@ _given: "weakref.WeakSet[nn.Module]" = weakref.WeakSet()
 
 
 class FeatureList(nn.Module):
-    """Gives a module's result as a list: of one for a single tensor, of the values for a dictionary."""
+    """Wrapper that returns a module's features as a list: a single tensor alone, or the values of a dictionary."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
@@ -113,12 +113,16 @@ def _import(module_name: str, name: str) -> ModuleType:
 
 
 def _try(module: nn.Module, architecture: Architecture) -> Any:
-    """What the module gives for one black image, really computed: its own message is the clearest."""
+    """Run the module on one black image and return its result.
+
+    The values are really computed, because the module's own error message is the clearest.
+    """
     was_training = module.training
     module.eval()
     shape = (1, architecture.in_channels, *architecture.input_size)
     try:
-        # Without trace: what the module caches now would pass for a constant. Lazy layers get their sizes for good.
+        # The state is restored, because a value that the module caches now would pass for a constant. Lazy layers
+        # keep the sizes that they get here.
         with nullcontext() if _is_lazy(module) else restored(module), torch.no_grad():
             return module(torch.zeros(shape))
     except ERRORS_OF_FOREIGN_CODE as error:

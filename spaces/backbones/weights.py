@@ -1,4 +1,4 @@
-"""Weights from a file: read without running code, and named key by key where they do not fit."""
+"""Weights from a file, which is read without running code and compared with the backbone key by key."""
 
 import pickle
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ def load_weights(backbone: nn.Module, architecture: Architecture) -> None:
 
 
 def read_weights(path: str) -> dict[str, Tensor]:
-    """The tensors of a ``.safetensors`` file, or of a torch file that holds nothing but tensors.
+    """Return the tensors of a ``.safetensors`` file, or of a torch file that holds nothing but tensors.
 
     Raises:
         SpaceError: there is no such file, or it holds something else.
@@ -57,10 +57,12 @@ def refuse_mismatch(
     *,
     unused: tuple[str, ...] = (),
 ) -> None:
-    """Compare keys and shapes; keys that start with one of ``unused`` may be missing or left over.
+    """Refuse tensors whose keys or shapes differ from the expected ones.
+
+    Keys that start with one of ``unused`` may be missing or left over.
 
     Raises:
-        SpaceError: they differ; the message counts the offenders and names the first.
+        SpaceError: keys or shapes differ. The message counts the offenders and names the first.
     """
     # Files from before torch counted batches lack the counter, which no output depends on.
     missing = [key for key in expected if key not in found and not key.endswith("num_batches_tracked")]

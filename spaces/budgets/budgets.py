@@ -1,4 +1,4 @@
-"""Budgets: the most that a network may cost, as one value from the study's plan to the bundle."""
+"""Budgets: upper limits on a network's cost, in one record from the study's plan to the bundle."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,10 +8,10 @@ Exceeded = Literal["flops", "latency"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budgets:
-    """The most that a network may cost; None means no cap.
+    """Upper limits on a network's cost. None means no limit.
 
-    ``flops`` are 2 per multiply-add at batch 1, ``params`` trainable values. No delivered network is over either. A
-    point over ``latency_ms``, which no training can promise, is infeasible.
+    ``flops`` counts 2 per multiply-add at batch 1, and ``params`` counts trainable values. No delivered network exceeds
+    either. No training can guarantee ``latency_ms``, so a point that exceeds it is infeasible.
     """
 
     flops: int | None = None
@@ -19,7 +19,10 @@ class Budgets:
     latency_ms: float | None = None
 
     def exceeded_by(self, flops: int, latency_ms: float | None) -> tuple[Exceeded, ...]:
-        """Return which budgets a point does not keep. A latency that nobody measured keeps none."""
+        """Return the budgets that a point exceeds.
+
+        A latency that was not measured (None) exceeds every latency budget.
+        """
         over: list[Exceeded] = []
         if not is_feasible(flops, self.flops):
             over.append("flops")
@@ -29,5 +32,5 @@ class Budgets:
 
 
 def is_feasible(flops: int, flop_budget: int | None) -> bool:
-    """True at or under the FLOP budget; without a budget everything is."""
+    """Return True at or under the FLOP budget. Without a budget (None) everything is feasible."""
     return flop_budget is None or flops <= flop_budget

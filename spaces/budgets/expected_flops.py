@@ -1,4 +1,4 @@
-"""What a network is expected to cost while its gates are still undecided, as a differentiable number."""
+"""Expected cost of a network while its gates are still undecided, as a differentiable number."""
 
 from collections.abc import Sequence
 
@@ -12,12 +12,12 @@ from gatefront.spaces.networks.cost_model import CostModel
 def expected_flops(
     cost: CostModel, gates: Sequence[ChannelGate], *, temperature: float = 1.0, pressure: Tensor | None = None
 ) -> Tensor:
-    """The mean of :meth:`CostModel.flops` over gates that open independently with ``p = sigmoid(alpha / temperature)``.
+    """Return the mean of :meth:`CostModel.flops` over gates that open independently.
 
-    A channel costs ``kappa (sum_t p_t + 1 - prod_t p_t)`` over its readers, the second part being the shared branch's.
-    As the temperature falls, every ``p`` goes to 0 or 1 and the result to the cost of the hard gates. A scalar in
-    double precision, differentiable in the gate logits. ``pressure`` ``[tasks]`` scales the gradient, not the value,
-    on each task's gates.
+    A gate opens with ``p = sigmoid(alpha / temperature)``. A channel costs ``kappa (sum_t p_t + 1 - prod_t p_t)`` over
+    its readers, where ``1 - prod_t p_t`` is the part of the shared branch. As the temperature falls, every ``p`` goes
+    to 0 or 1 and the result to the cost of the hard gates. The result is a scalar in double precision, differentiable
+    in the gate logits. ``pressure`` ``[tasks]`` scales the gradient, not the value, on each task's gates.
     """
     p = [torch.sigmoid(gate.alpha.double() / temperature) for gate in gates]
     if pressure is not None:

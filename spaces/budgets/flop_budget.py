@@ -1,4 +1,4 @@
-"""The best gate pattern at or under a FLOP budget, along an order of importance."""
+"""Projection to a FLOP budget: the best gate pattern at or under it, along an order of importance."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,14 +24,19 @@ def project_to_budget(
     importance: Sequence[Tensor] | None = None,
     openable: GatePattern | None = None,
 ) -> GatePattern:
-    """Open gates in order of importance per FLOP, each that still fits; the network itself stays as it is.
+    """Open gates in order of importance per FLOP, and skip each that does not fit the budget.
 
-    ``importance`` ``[tasks, groups]`` per site says what a task gains from its own channels (None: the gate
-    logits); a negative one opens last, the cheapest first. ``openable`` names the gates that may open
-    (None: all). The result costs at most the budget, and no openable gate would still fit under it: the
-    last task to open a channel pays nothing, so such gates open too. The same input gives the same result, and a
-    larger budget never a cheaper one (where no layer runs whole: the shared branch of such a layer drops out
-    at once when the last gate behind it opens).
+    The network itself stays unchanged. The result costs at most the budget, and no openable gate would still fit under
+    it. The last task to open a channel pays nothing, so such gates open too. The same input gives the same result. If
+    no layer runs whole, a larger budget never gives a cheaper result. The shared branch of a layer that runs whole
+    drops out at once when the last gate behind it opens.
+
+    Args:
+        network: the gated network.
+        flop_budget: the most FLOPs that the result may cost.
+        importance: the gain of a task from its own channels, ``[tasks, groups]`` per site. A negative gain opens last,
+            the cheapest first. None means the gate logits.
+        openable: the gates that may open. None means all.
 
     Raises:
         BudgetBelowFloorError: sharing everything still costs more than the budget.
@@ -50,7 +55,7 @@ def project_to_budget(
 
 
 def close_gates_to_budget(network: InterroGateNetwork, flop_budget: int) -> GatePattern:
-    """The network's own gate pattern if it is within the budget, else as much of it as fits.
+    """Return the network's own gate pattern, or its projection to the budget if it costs more.
 
     Raises:
         BudgetBelowFloorError: sharing everything still costs more than the budget.
@@ -65,12 +70,11 @@ def close_gates_to_budget(network: InterroGateNetwork, flop_budget: int) -> Gate
 class _Gates:
     """All openable gates in the order in which they are tried, one entry each.
 
-    ``unit`` numbers the channel groups of all sites: gates of one unit are those of different tasks for the same
-    channels; ``places`` ``[units, tasks]`` says where in the order the gates of each unit stand, ascending, the
-    number of gates where there is none. ``readers`` counts the tasks that read the gate's unit. ``cost`` is
-    what a group's channels cost in one branch. ``whole``
-    ``[whole costs][gates]`` marks the gates behind layers that run whole, and ``whole_gates`` counts them,
-    openable or not.
+    ``unit`` numbers the channel groups of all sites. Gates of one unit belong to different tasks and the same channels.
+    ``places`` ``[units, tasks]`` holds the positions of each unit's gates in the order, ascending. A missing gate has
+    the number of gates as its position. ``readers`` counts the tasks that read the gate's unit. ``cost`` is the cost of
+    a group's channels in one branch. ``whole`` ``[whole costs][gates]`` marks the gates behind layers that run whole.
+    ``whole_gates`` counts these gates, openable or not.
     """
 
     task: Ints
@@ -123,7 +127,7 @@ def _list_gates(
 
 
 def _open_what_fits(gates: _Gates, budget: int) -> Bools:
-    """``[gates]``: goes through the gates in order, taking each that fits, until a round changes nothing.
+    """Return a mask ``[gates]`` after opening each gate that fits, in order, until a round changes nothing.
 
     A second round is needed because a gate may cost less, or nothing, once the others of its channels are open.
     """
@@ -136,7 +140,10 @@ def _open_what_fits(gates: _Gates, budget: int) -> Bools:
 
 
 def _one_round(gates: _Gates, is_open: Bools, left: int) -> int:
-    """Open in place, many gates at a time, what trying one after the other would; what is left of the budget."""
+    """Open the gates that fit in place, and return the rest of the budget.
+
+    Many gates open at a time, with the result of trying one after the other.
+    """
     position = 0
     while True:
         fits = ~is_open & (_marginal_costs(gates, is_open) <= left)
@@ -154,7 +161,10 @@ def _one_round(gates: _Gates, is_open: Bools, left: int) -> int:
 
 
 def _marginal_costs(gates: _Gates, is_open: Bools, *, together: Bools | None = None) -> Ints:
-    """What each gate adds to what is open: by itself, or with all those of ``together`` that stand before it."""
+    """Return the FLOPs that each gate adds to the open gates.
+
+    With ``together``, the gates of this mask that come before a gate count as open for it.
+    """
     opened = np.bincount(gates.unit[is_open], minlength=len(gates.places))[gates.unit]
     if together is not None:
         opened = opened + _earlier_of_unit(gates, together)
@@ -174,7 +184,7 @@ def _marginal_costs(gates: _Gates, is_open: Bools, *, together: Bools | None = N
 
 
 def _earlier_of_unit(gates: _Gates, counted: Bools) -> Ints:
-    """For every gate, how many of those ``counted`` stand before it for the same channels."""
+    """Return for every gate the number of ``counted`` gates that come before it for the same channels."""
     # One entry more, for the places where a unit has no gate.
     by_unit = np.append(counted, False)[gates.places]
     earlier = np.empty(len(counted) + 1, int)

@@ -1,4 +1,4 @@
-"""A cap on the pruned network's parameters beside the one on its FLOPs."""
+"""Projection to a budget of the pruned network's parameters beside the FLOP budget."""
 
 from collections.abc import Sequence
 
@@ -23,11 +23,12 @@ def project_to_budgets(
     importance: Sequence[Tensor] | None = None,
     openable: GatePattern | None = None,
 ) -> GatePattern:
-    """:func:`project_to_budget` with the most FLOPs that leave the pruned network at most ``param_budget`` values.
+    """Project to the most FLOPs, up to ``flop_budget``, that leave the pruned network at most ``param_budget`` values.
 
-    Parameters are counted on the pruned network itself, so what is promised is what is delivered: the search halves
-    the FLOPs left between sharing everything and the budget, and prunes once per step. The network must be on the CPU
-    and in evaluation mode, and stays as it is.
+    ``param_budget`` None means no limit. Parameters are counted on the pruned network itself, so that the count is that
+    of the delivered network. The search halves the FLOPs between sharing everything and the budget, and prunes once per
+    step. The network must be on the CPU and in evaluation mode, and stays unchanged. The other arguments are those of
+    :func:`project_to_budget`.
 
     Raises:
         BudgetBelowFloorError: sharing everything still has more parameters, or costs more FLOPs.
@@ -59,7 +60,7 @@ def project_to_budgets(
 
 @torch.no_grad()
 def count_pruned_parameters(network: InterroGateNetwork, pattern: GatePattern) -> int:
-    """Trainable values of the network pruned to ``pattern``; the network itself stays as it is."""
+    """Return the number of trainable values of the network pruned to ``pattern``. The network itself is unchanged."""
     logits = [gate.alpha.clone() for gate in network.channel_gates()]
     network.set_gate_pattern(pattern)
     count = count_parameters(prune_network(network))

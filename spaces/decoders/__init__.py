@@ -1,4 +1,4 @@
-"""Decoders: from the backbone's features to one task's prediction. One file per form."""
+"""Decoders from the backbone's features to one task's prediction, with one file per form."""
 
 from gatefront.spaces.decoders.registry import build_decoder, build_trunk
 

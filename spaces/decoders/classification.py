@@ -1,4 +1,4 @@
-"""ClassificationDecoder: what a task with one label per image gets, whatever dense tasks get."""
+"""ClassificationDecoder: the decoder of every task that is not dense."""
 
 import torch
 from torch import Tensor, nn

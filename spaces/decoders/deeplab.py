@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from gatefront.spaces.decoders.layers import conv_norm_act, resize
 
 ASPP_RATES = (12, 24, 36)
-"""For output stride 8; the survey keeps them whatever the stride, and so do the published costs."""
+"""Dilation rates for output stride 8. The survey and the published costs keep them for every stride."""
 
 _DROPOUT = 0.5
 
@@ -39,11 +39,11 @@ class DeepLabTrunk(nn.Module):
 
 
 class ImagePooling(nn.Module):
-    """The mean over the map, seen by every pixel.
+    """Mean over the map, given to every pixel.
 
-    A bias stands where the other views have a norm: behind the mean there is one value per channel and image,
-    so batch statistics would be those of a handful of values, and of none at all with one image per batch,
-    where torch refuses to train. The pruned network has this form in either case, since norms are folded.
+    Its convolution has a bias where the other views have a norm. Behind the mean there is one value per channel and
+    image, so that batch statistics would come from a handful of values. With one image per batch torch refuses to train
+    such a norm. The pruned network has this form in either case, because norms are folded.
     """
 
     def __init__(self, feature_shape: torch.Size, width: int) -> None:

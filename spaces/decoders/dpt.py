@@ -1,10 +1,9 @@
 """DptTrunk: levels reassembled into a pyramid and fused from coarse to fine.
 
-After Ranftl, Bochkovskiy and Koltun, "Vision Transformers for Dense Prediction" (arXiv 2103.13413), with norms
-in the residual units as in their segmentation network. Three things differ, each to save work or to let gates
-reach every layer: maps are resized by interpolation behind the 1x1 projection, not by transposed convolutions;
-the 1x1 convolution of a fusion comes before its upsampling, with which it commutes; and the result stays at the
-finest level's size.
+The trunk follows Ranftl, Bochkovskiy and Koltun, "Vision Transformers for Dense Prediction" (arXiv 2103.13413), with
+norms in the residual units as in their segmentation network. Three differences save work or let gates reach every
+layer. Maps are resized by interpolation behind the 1x1 projection, not by transposed convolutions. The 1x1 convolution
+of a fusion comes before its upsampling, with which it commutes. The result stays at the finest level's size.
 """
 
 from collections.abc import Sequence
@@ -18,7 +17,10 @@ _FINEST_STRIDE = 4
 
 
 class DptTrunk(nn.Module):
-    """A transformer's equal maps become strides 4, 8, 16, 32; the levels of a pyramid keep their sizes."""
+    """Trunk that fuses a pyramid of maps.
+
+    A transformer's equal maps become strides 4, 8, 16, 32. The levels of a pyramid keep their sizes.
+    """
 
     def __init__(self, feature_shapes: Sequence[torch.Size], width: int, input_size: tuple[int, int]) -> None:
         super().__init__()
@@ -52,7 +54,7 @@ class DptTrunk(nn.Module):
 
 
 class ResidualUnit(nn.Module):
-    """Two 3x3 convolutions with the activation first, added to what came in."""
+    """Two 3x3 convolutions with the activation first, added to their input."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

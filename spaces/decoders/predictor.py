@@ -6,7 +6,7 @@ from gatefront.spaces.decoders.layers import resize
 
 
 class Predictor(nn.Module):
-    """A 1x1 convolution on the last feature, upsampled: ``[batch, outputs, height, width]`` of the input's size."""
+    """Upsampled 1x1 convolution on the last feature: ``[batch, outputs, height, width]`` of the input's size."""
 
     def __init__(self, in_channels: int, num_outputs: int, input_size: tuple[int, int]) -> None:
         super().__init__()

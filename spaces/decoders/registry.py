@@ -1,4 +1,4 @@
-"""Task -> decoder. A dense decoder is a trunk, of the form the architecture names, and a predictor."""
+"""Registry of decoders. A dense decoder is a trunk, of the form that the architecture names, and a predictor."""
 
 from collections.abc import Callable, Sequence
 
@@ -17,14 +17,17 @@ from gatefront.spaces.errors import SpaceError
 BuildTrunk = Callable[[Sequence[torch.Size], int, tuple[int, int]], nn.Module]
 
 TRUNKS: dict[DenseDecoder, BuildTrunk] = {"light": LightTrunk, "deeplab": DeepLabTrunk, "dpt": DptTrunk}
-"""``(feature shapes, width, input size) -> module``: features (a list) in, ``[batch, width, h, w]`` out."""
+"""Trunks by decoder, built as ``(feature shapes, width, input size) -> module``.
+
+The module turns a list of features into ``[batch, width, h, w]``.
+"""
 
 
 def build_decoder(task: Task, architecture: Architecture, feature_shapes: Sequence[torch.Size]) -> nn.Module:
-    """The network part of one task alone: ``features (list) -> prediction``.
+    """Build the part of the network that belongs to one task alone: ``features (list) -> prediction``.
 
-    ``feature_shapes`` are those of the encoder, batch axis included. With ``share_decoder`` the encoder ends
-    with the trunk, and a task's own part is the predictor.
+    ``feature_shapes`` are those of the encoder, batch axis included. With ``share_decoder`` the encoder ends with the
+    trunk, and a task's own part is the predictor.
 
     Raises:
         SpaceError: a dense task on a backbone that gives vectors, or on an input too small for its levels.
@@ -38,7 +41,7 @@ def build_decoder(task: Task, architecture: Architecture, feature_shapes: Sequen
 
 
 def build_trunk(architecture: Architecture, feature_shapes: Sequence[torch.Size]) -> nn.Module:
-    """A dense decoder without its predictor.
+    """Build a dense decoder without its predictor.
 
     Raises:
         SpaceError: the features are no maps, or one of them is empty.
@@ -60,7 +63,7 @@ def build_trunk(architecture: Architecture, feature_shapes: Sequence[torch.Size]
 
 
 class TaskDecoder(nn.Module):
-    """A trunk of its own and a predictor."""
+    """Decoder with its own trunk and a predictor."""
 
     def __init__(self, trunk: nn.Module, predictor: Predictor) -> None:
         super().__init__()

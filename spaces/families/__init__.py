@@ -1,4 +1,4 @@
-"""Families: other ways to share between tasks, on the same backbones and decoders, counted by the same counter."""
+"""Families: other ways to share between tasks, on the same backbones and decoders and with the same FLOP counter."""
 
 from gatefront.spaces.families.cross_stitch import CrossStitchNetwork, build_cross_stitch
 from gatefront.spaces.families.etr_nlp import EtrNlpNetwork, build_etr_nlp

@@ -12,14 +12,14 @@ from gatefront.spaces.families.input_groups import count_groups
 from gatefront.spaces.families.stages import find_blocks, resolution
 
 MIN_ACTIVE = 0.01
-"""A layer is in use if it reads more than this part of its input channels: the authors' code."""
+"""Fraction of input channels that a block must exceed to be in use, from the authors' code."""
 
 
 def find_attachment(encoder: fx.GraphModule, architecture: Architecture, task: Task) -> str:
-    """The block, by the name of the node that ends it, behind which ``encoder`` is empty.
+    """Return the block, by the name of the node that ends it, behind which ``encoder`` is empty.
 
-    ``encoder`` is that of the task's single-task network, trained with group sparsity. Where all is empty, and where
-    the last block in use is no place for the decoder, it is the first place behind.
+    ``encoder`` is that of the task's single-task network, trained with group sparsity. If this block is no place for
+    the decoder, the result is the first place behind it. If all blocks are empty, the result is the first place.
 
     Raises:
         SpaceError: see :func:`attachment_places`.
@@ -33,10 +33,10 @@ def find_attachment(encoder: fx.GraphModule, architecture: Architecture, task: T
 
 
 def attachment_places(encoder: fx.GraphModule, architecture: Architecture, task: Task) -> list[fx.Node]:
-    """The blocks that a task's decoder may read from, in depth order; the last one is the whole encoder's.
+    """Return the blocks that a task's decoder may read from, in depth order. The last one is the whole encoder's.
 
-    A dense decoder is not attached where the resolution is finer than on the whole encoder: it would cost more than
-    the blocks that it saves.
+    A dense decoder is not attached where the resolution is finer than on the whole encoder, because it would cost more
+    than the blocks that it saves.
 
     Raises:
         SpaceError: the encoder's blocks give neither maps nor vectors, or the decoder's trunk is shared.
@@ -63,13 +63,16 @@ def attachment_places(encoder: fx.GraphModule, architecture: Architecture, task:
 
 
 def encoder_features(encoder: fx.GraphModule) -> list[fx.Node]:
-    """What the encoder hands to decoders."""
+    """Return the nodes whose values the encoder gives to decoders."""
     output = next(node for node in reversed(encoder.graph.nodes) if node.op == "output")
     return list(tree_leaves(output.args[0]))
 
 
 def _active_shares(encoder: fx.GraphModule, blocks: list[fx.Node]) -> list[float]:
-    """Per block, the part of its layers' input channels that is read; what follows the last block belongs to it."""
+    """Return per block the fraction of its layers' input channels that is read.
+
+    Layers behind the last block belong to it.
+    """
     position = {node: index for index, node in enumerate(encoder.graph.nodes)}
     ends = [position[block] for block in blocks]
     active, total = [0] * len(blocks), [0] * len(blocks)

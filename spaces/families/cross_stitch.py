@@ -15,11 +15,11 @@ from gatefront.spaces.families.side_by_side import join_encoders, load_single_ta
 from gatefront.spaces.families.stages import find_stages
 
 OWN_SHARE = 0.9
-"""How much of its own feature a task begins with: the public code of the multi-task survey (Vandenhende et al.)."""
+"""Initial weight of a task's own feature, from the public code of the multi-task survey (Vandenhende et al.)."""
 
 
 class CrossStitchNetwork(FamilyNetwork):
-    """``x_i <- sum_j A_ij * x_j`` after every stage, with one ``A`` per stage and channel."""
+    """Network with ``x_i <- sum_j A_ij * x_j`` after every stage, with one ``A`` per stage and channel."""
 
     def mixing_parameters(self) -> list[nn.Parameter]:
         return [unit.mix for unit in self.modules() if isinstance(unit, CrossStitchUnit)]
@@ -27,12 +27,12 @@ class CrossStitchNetwork(FamilyNetwork):
     def load_references(
         self, single_task: Mapping[str, Mapping[str, Tensor]], hard_sharing: Mapping[str, Tensor] | None
     ) -> None:
-        """Every task starts from its single-task network, as in the paper."""
+        """Start every task from its single-task network, as in the paper."""
         load_single_task(self, single_task)
 
 
 class CrossStitchUnit(nn.Module):
-    """``x_1, .., x_T -> x_1', .., x_T'`` by ``mix`` ``[tasks, tasks, channels]``; row i makes task i's value."""
+    """Mixture ``x_1, .., x_T -> x_1', .., x_T'`` by ``mix`` ``[tasks, tasks, channels]``, row i for task i's value."""
 
     def __init__(self, num_tasks: int, num_channels: int, *, channel_axis: int, own_share: float) -> None:
         super().__init__()
@@ -54,7 +54,9 @@ class CrossStitchUnit(nn.Module):
 
 
 def build_cross_stitch(architecture: Architecture, *, own_share: float = OWN_SHARE) -> CrossStitchNetwork:
-    """A cross-stitch network; ``own_share`` is ``A_ii``, the other tasks begin with equal parts of the rest.
+    """Build a cross-stitch network.
+
+    ``own_share`` is the initial ``A_ii``. The other tasks begin with equal parts of the rest.
 
     Raises:
         SpaceError: the backbone has no stages, or ``own_share`` is not within 0..1.

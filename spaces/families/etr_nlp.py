@@ -1,4 +1,4 @@
-"""ETR-NLP: what tasks share is fixed by construction, and features come from primitives that no task can distort.
+"""ETR-NLP: the shared part of a layer is fixed by construction, and no task can distort the primitives below it.
 
 Ding, Lu, Wang, Cheng and Boddeti, "Mitigating Task Interference in Multi-Task Learning via Explicit Task Routing with
 Non-Learnable Primitives" (arXiv 2308.02066).
@@ -10,18 +10,20 @@ from gatefront.spaces.families.network import FamilyNetwork, build_parts
 from gatefront.spaces.families.routing import route_encoder
 
 GAMMA = 0.5
-"""The shared part of every layer; the paper's values are not known to us."""
+"""Default fraction of every layer that is shared. The paper's values are not known to us."""
 
 
 class EtrNlpNetwork(FamilyNetwork):
-    """Every layer has a branch that all tasks share, of ``gamma`` of its channels, and one branch per task.
+    """Network whose layers have one shared branch, of ``gamma`` of the channels, and one branch per task.
 
-    A task's loss never reaches another task's branches: the shared ones do not read them.
+    A task's loss never reaches another task's branches, because the shared branches do not read them.
     """
 
 
 def build_etr_nlp(architecture: Architecture, *, gamma: float = GAMMA) -> EtrNlpNetwork:
-    """An ETR-NLP network on the architecture's backbone; ``gamma`` is the shared part of every layer's channels.
+    """Build an ETR-NLP network on the architecture's backbone.
+
+    ``gamma`` is the shared fraction of every layer's channels.
 
     Raises:
         SpaceError: ``gamma`` is not between 0 and 1, the backbone cannot be divided by channels, or it has

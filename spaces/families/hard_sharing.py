@@ -1,4 +1,4 @@
-"""The hard-sharing family: one encoder that all tasks read."""
+"""Hard-sharing family: one encoder that all tasks read."""
 
 from collections.abc import Mapping
 
@@ -12,18 +12,21 @@ SHARED = "shared"
 
 
 class HardSharingNetwork(FamilyNetwork):
-    """The same network as :class:`gatefront.spaces.networks.shared_network.SharedNetwork`, in the form of a family."""
+    """Network equal to :class:`gatefront.spaces.networks.shared_network.SharedNetwork`, in the form of a family."""
 
     def load_references(
         self, single_task: Mapping[str, Mapping[str, Tensor]], hard_sharing: Mapping[str, Tensor] | None
     ) -> None:
-        """Without a hard-sharing network nothing is loaded: this family is one itself."""
+        """Load a hard-sharing network if one is given.
+
+        Without it nothing is loaded, because this family is one itself.
+        """
         if hard_sharing is not None:
             load_hard_sharing(self, hard_sharing)
 
 
 def build_hard_sharing(architecture: Architecture) -> HardSharingNetwork:
-    """One encoder for all tasks.
+    """Build one encoder for all tasks.
 
     Raises:
         SpaceError: the backbone cannot be built.
@@ -33,7 +36,7 @@ def build_hard_sharing(architecture: Architecture) -> HardSharingNetwork:
 
 
 def load_hard_sharing(network: FamilyNetwork, state: Mapping[str, Tensor]) -> None:
-    """Take the encoder, which the family keeps below ``shared``, and all decoders."""
+    """Load the encoder, which the family keeps below ``shared``, and all decoders."""
     network.encoder.get_submodule(SHARED).load_state_dict(part_of_state(state, "encoder."))
     network.heads.load_state_dict(part_of_state(state, "heads."))
 

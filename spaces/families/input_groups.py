@@ -1,4 +1,4 @@
-"""A layer's weights, grouped by the input channel that they read: what group sparsity empties or keeps."""
+"""Weights of a layer, grouped by the input channel that they read, for group sparsity."""
 
 from torch import Tensor, nn
 
@@ -6,7 +6,7 @@ SparseLayer = nn.Conv2d | nn.Linear
 
 
 def to_rows(values: Tensor, layer: SparseLayer) -> Tensor:
-    """``[input channels, weights that read one]`` from values in the form of the layer's weight."""
+    """Return ``[input channels, weights that read one]`` from values in the form of the layer's weight."""
     groups = layer.groups if isinstance(layer, nn.Conv2d) else 1
     out_channels, in_channels = values.shape[:2]
     parts = values.reshape(groups, out_channels // groups, in_channels, -1)
@@ -14,7 +14,7 @@ def to_rows(values: Tensor, layer: SparseLayer) -> Tensor:
 
 
 def from_rows(rows: Tensor, layer: SparseLayer) -> Tensor:
-    """The inverse of :func:`to_rows`."""
+    """Invert :func:`to_rows`."""
     groups = layer.groups if isinstance(layer, nn.Conv2d) else 1
     out_channels, in_channels = layer.weight.shape[:2]
     parts = rows.reshape(groups, in_channels, out_channels // groups, -1)
@@ -22,6 +22,6 @@ def from_rows(rows: Tensor, layer: SparseLayer) -> Tensor:
 
 
 def count_groups(layer: SparseLayer) -> tuple[int, int]:
-    """How many input channels the layer reads with a weight that is not zero, and how many there are."""
+    """Return the number of input channels that the layer reads with a nonzero weight, and the number of all."""
     rows = to_rows(layer.weight.detach(), layer)
     return int((rows != 0).any(dim=1).sum()), rows.shape[0]

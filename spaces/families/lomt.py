@@ -1,7 +1,7 @@
-"""LOMT: one shared encoder, every task's decoder attached to the layer that the task needs, the rest cut off.
+"""LOMT: one shared encoder, with every task's decoder attached to the layer that the task needs.
 
 Upadhyay et al., "Giving each task what it needs -- leveraging structured sparsity for tailored multi-task learning"
-(arXiv 2406.03048). How layers are found: :mod:`gatefront.spaces.families.attachment`.
+(arXiv 2406.03048). :mod:`gatefront.spaces.families.attachment` finds the layers.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,14 +20,16 @@ from gatefront.spaces.networks.task_modules import TaskModules
 
 
 class LomtNetwork(FamilyNetwork):
-    """``settings["attachments"]`` names, per task, the block of the encoder that its decoder reads."""
+    """Network whose ``settings["attachments"]`` names, per task, the block of the encoder that its decoder reads."""
 
 
 def build_lomt(architecture: Architecture, *, attachments: Mapping[str, str] | None = None) -> LomtNetwork:
-    """An encoder as deep as the deepest of ``attachments``, ``{task: block}``; without them it is hard sharing.
+    """Build an encoder as deep as the deepest of ``attachments``, ``{task: block}``.
+
+    Without attachments (None) the network is hard sharing.
 
     Raises:
-        SpaceError: the backbone has no blocks to attach to, a task has no place, or one that is none.
+        SpaceError: the backbone has no blocks to attach to, a task has no attachment, or a decoder cannot read there.
     """
     encoder = build_encoder(architecture)
     places = {task.name: attachment_places(encoder, architecture, task) for task in architecture.tasks}
@@ -65,7 +67,10 @@ def _place_of(task: Task, name: str, places: list[fx.Node]) -> fx.Node:
 
 
 def _features_up_to(encoder: fx.GraphModule, place: fx.Node, *, is_last: bool) -> list[fx.Node]:
-    """The levels that are there once ``place`` is, and its own value, unless that is the last of them."""
+    """Return the levels that ``place`` is computed from, and the value of ``place`` itself.
+
+    For the last place all features of the encoder are returned.
+    """
     features = encoder_features(encoder)
     if is_last:
         return features
@@ -76,7 +81,7 @@ def _features_up_to(encoder: fx.GraphModule, place: fx.Node, *, is_last: bool) -
 
 
 def _only_behind(feature: fx.Node, place: fx.Node) -> bool:
-    """True if nothing that costs stands between the block and the feature, and the feature reads nothing else."""
+    """Return True if no node with a cost is between the block and the feature, and the feature reads nothing else."""
     node = feature
     while node is not place:
         sources = [source for source in node.all_input_nodes if source.meta["has_tensor"]]
@@ -101,7 +106,7 @@ def _shape(node: fx.Node) -> torch.Size:
 
 
 def _truncate(encoder: fx.GraphModule, features: list[list[fx.Node]]) -> fx.GraphModule:
-    """``images -> one list of features per task``, without the layers that none of them needs."""
+    """Return ``images -> one list of features per task``, without the layers that no task needs."""
     output = next(node for node in reversed(encoder.graph.nodes) if node.op == "output")
     with encoder.graph.inserting_before(output):
         encoder.graph.output(tuple(features))

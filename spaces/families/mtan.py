@@ -1,7 +1,7 @@
-"""MTAN: one shared backbone, from whose stages every task reads through masks of its own.
+"""MTAN: one shared backbone, from whose stages every task reads through its own masks.
 
-Liu, Johns and Davison, "End-to-End Multi-Task Learning with Attention" (arXiv 1803.10704). For residual backbones the
-paper gives no details; they follow the public code of Vandenhende et al., "Multi-Task Learning for Dense Prediction
+Liu, Johns and Davison, "End-to-End Multi-Task Learning with Attention" (arXiv 1803.10704). The paper gives no details
+for residual backbones. They follow the public code of Vandenhende et al., "Multi-Task Learning for Dense Prediction
 Tasks: A Survey", whose cost is the published one.
 """
 
@@ -23,19 +23,22 @@ from gatefront.spaces.networks.task_modules import TaskModules, position_keys
 
 
 class MtanNetwork(FamilyNetwork):
-    """Per stage k and task t, with the backbone's values ``u_b`` before and ``u_t`` behind the stage's last block:
-    ``mask = sigmoid(..([u_b; refined of stage k-1]))``, ``feature = mask * u_t``; decoders read the features."""
+    """Network with one mask per stage k and task t.
+
+    ``u_b`` and ``u_t`` are the backbone's values before and behind the stage's last block. The mask is
+    ``sigmoid(..([u_b; refined of stage k-1]))`` and the feature is ``mask * u_t``. Decoders read the features.
+    """
 
     def load_references(
         self, single_task: Mapping[str, Mapping[str, Tensor]], hard_sharing: Mapping[str, Tensor] | None
     ) -> None:
-        """Take backbone and decoders from hard sharing, where given; masks and refinements stay as they are."""
+        """Load backbone and decoders from hard sharing, if given. Masks and refinements stay unchanged."""
         if hard_sharing is not None:
             load_hard_sharing(self, hard_sharing)
 
 
 def build_mtan(architecture: Architecture) -> MtanNetwork:
-    """An MTAN on the architecture's backbone.
+    """Build an MTAN on the architecture's backbone.
 
     Raises:
         SpaceError: the stages of the backbone do not give maps ``[batch, channels, height, width]``.
@@ -47,7 +50,10 @@ def build_mtan(architecture: Architecture) -> MtanNetwork:
 
 
 def _map_stages(stages: Sequence[Stage], name: str) -> list[Stage]:
-    """The stages that give maps; what follows them (a pooled vector, a last linear layer) is run on every task's."""
+    """Return the stages that give maps.
+
+    Layers behind them (a pooled vector, a last linear layer) run on every task's features.
+    """
     maps = [stage for stage in stages if _is_map(stage.end)]
     if not maps or maps != list(stages[: len(maps)]):
         raise SpaceError(
@@ -58,7 +64,7 @@ def _map_stages(stages: Sequence[Stage], name: str) -> list[Stage]:
 
 
 class _Writer:
-    """Writes one graph: the backbone once, and behind each of its stages the masked features of all tasks."""
+    """Writer of one graph: the backbone once, and behind each of its stages the masked features of all tasks."""
 
     def __init__(self, encoder: fx.GraphModule, stages: Sequence[Stage], task_names: Sequence[str], name: str) -> None:
         self._encoder = encoder
@@ -91,7 +97,7 @@ class _Writer:
         return fx.GraphModule(self._root, self._graph)
 
     def _mask(self, k: int) -> None:
-        """The masked features of stage k and, but for the last stage, what the next masks read of them."""
+        """Write the masked features of stage k and, except for the last stage, what the next masks read of them."""
         end, before = self._stages[k].end, _before_last_block(self._stages[k])
         in_channels = _channels(before) + (_channels(end) if k else 0)
         masks = {name: AttentionMask(in_channels, _channels(end)) for name in self._task_names}
@@ -111,7 +117,10 @@ class _Writer:
         self._refined = refined
 
     def _add_refinement(self, k: int) -> list[str]:
-        """The layers, the same for all tasks, that a masked feature passes on its way to the next stage."""
+        """Add the layers between a masked feature and the next stage, and return their names.
+
+        The layers are the same for all tasks. The last stage has none.
+        """
         if k + 1 == len(self._stages):
             return []
         end, following = self._stages[k].end, self._stages[k + 1].end
@@ -122,7 +131,7 @@ class _Writer:
         return [f"refine_{k}", f"pool_{k}"]
 
     def _write_for_tasks(self, node: fx.Node) -> None:
-        """A node behind the stages, with the backbone's own weights, on every task's features."""
+        """Copy a node behind the stages, with the backbone's own weights, onto every task's features."""
         neutral = {source: copy for source, copy in self._shared.items() if _is_neutral(source)}
         for own in self._masked:
             self._require_masked(node, {**neutral, **own})
@@ -138,13 +147,16 @@ class _Writer:
 
 
 def _before_last_block(stage: Stage) -> fx.Node:
-    """What the stage's last block reads; the stage's own result, where that has another resolution."""
+    """Return the value that the stage's last block reads.
+
+    The stage's own result takes its place if the stage has one block or if the resolutions differ.
+    """
     before = stage.blocks[-2] if len(stage.blocks) > 1 else stage.end
     return before if _is_map(before) and _size(before) == _size(stage.end) else stage.end
 
 
 def _ancestors(ends: Mapping[fx.Node, int]) -> set[fx.Node]:
-    """The ends and everything they are computed from."""
+    """Return the ends and everything that they are computed from."""
     found, waiting = set(ends), list(ends)
     while waiting:
         for source in waiting.pop().all_input_nodes:
@@ -155,7 +167,7 @@ def _ancestors(ends: Mapping[fx.Node, int]) -> set[fx.Node]:
 
 
 def _is_neutral(node: fx.Node) -> bool:
-    """True for what is the same for all tasks: sizes and other numbers, parameters of the backbone."""
+    """Return True for a value that is equal for all tasks: a size or other number, or a parameter of the backbone."""
     return not node.meta["has_tensor"] or node.meta["rule"] is ChannelRule.PARAMETER
 
 

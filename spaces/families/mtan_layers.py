@@ -1,4 +1,4 @@
-"""The layers of MTAN: masks, refinement between stages, and the pooling that follows the backbone's resolution."""
+"""Layers of MTAN: masks, refinement between stages, and the pooling that follows the backbone's resolution."""
 
 import torch
 from torch import Tensor, nn
@@ -6,11 +6,11 @@ from torch import Tensor, nn
 from gatefront.spaces.errors import SpaceError
 
 _REDUCTION = 4
-"""Hidden channels are a quarter of the result's, in masks and refinements (the multi-task survey's code)."""
+"""Ratio of output channels to hidden channels in masks and refinements, from the multi-task survey's code."""
 
 
 class AttentionMask(nn.Sequential):
-    """``[b, in, h, w] -> [b, out, h, w]`` in 0..1: which places and channels of the shared feature a task reads."""
+    """Mask ``[b, in, h, w] -> [b, out, h, w]`` in 0..1 over the places and channels of the shared feature."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         hidden = max(1, out_channels // _REDUCTION)
@@ -25,7 +25,7 @@ class AttentionMask(nn.Sequential):
 
 
 class Refinement(nn.Module):
-    """A residual bottleneck that gives a masked feature the channels of the next stage."""
+    """Residual bottleneck that gives a masked feature the channels of the next stage."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class Refinement(nn.Module):
 
 
 def pool_to(size: torch.Size, wanted: torch.Size) -> nn.MaxPool2d:
-    """Max pooling, without overlap, from maps of ``size`` ``(height, width)`` to maps of ``wanted``.
+    """Return max pooling without overlap from maps of ``size`` ``(height, width)`` to maps of ``wanted``.
 
     Raises:
         SpaceError: no such pooling gives that size.

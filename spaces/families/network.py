@@ -1,4 +1,4 @@
-"""FamilyNetwork: the form that every family of multi-task networks has here."""
+"""FamilyNetwork: the common form of all families of multi-task networks."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,15 +14,15 @@ from gatefront.spaces.networks.shared_network import build_heads
 from gatefront.spaces.networks.task_modules import TaskModules, with_positions
 
 PER_TASK, MASKS = "tasks", "masks_"
-"""Children of a family's encoder that hold one module per task: those of this name, and those that begin so."""
+"""Children of a family's encoder that hold one module per task: one with this name, and all with this prefix."""
 
 
 class FamilyNetwork(nn.Module):
-    """``images [batch, c, h, w] -> {task: prediction}``: features of its own for every task, and one decoder each.
+    """Network ``images [batch, c, h, w] -> {task: prediction}`` with own features and one decoder for every task.
 
-    Families differ in ``encoder``, a graph ``images -> one list of features per task``, in task order; the decoders are
-    those of :class:`gatefront.spaces.networks.shared_network.SharedNetwork`. ``settings`` is what its builder was given
-    beside the architecture, as plain JSON: both together build it again.
+    Families differ in ``encoder``, a graph ``images -> one list of features per task``, in task order. The decoders are
+    those of :class:`gatefront.spaces.networks.shared_network.SharedNetwork`. ``settings`` holds the other arguments of
+    the builder, as plain JSON. The architecture and the settings together build the network again.
     """
 
     def __init__(
@@ -51,18 +51,22 @@ class FamilyNetwork(nn.Module):
         return {name: self.heads[name](own) for name, own in zip(self.task_names, features, strict=True)}
 
     def checkpoint_activations(self) -> None:
-        """In training keep few of the encoder's values and compute the rest again in the backward pass."""
+        """Keep few of the encoder's values in training, and compute the rest again in the backward pass."""
         self._segmented = SegmentedRun(self.encoder)
 
     def mixing_parameters(self) -> list[nn.Parameter]:
-        """What decides how tasks mix: a learning rate of its own, no weight decay. Most families have none."""
+        """Return the parameters that decide how tasks mix. Most families have none.
+
+        They have their own learning rate and no weight decay.
+        """
         return []
 
     def load_references(
         self, single_task: Mapping[str, Mapping[str, Tensor]], hard_sharing: Mapping[str, Tensor] | None
     ) -> None:
-        """Start from trained networks: state dicts of :class:`gatefront.spaces.networks.shared_network.SharedNetwork`,
-        same architecture.
+        """Load trained networks of the same architecture.
+
+        Both arguments hold state dicts of :class:`gatefront.spaces.networks.shared_network.SharedNetwork`.
 
         Raises:
             SpaceError: the family starts from no reference, or from one that is missing.
@@ -74,7 +78,7 @@ class FamilyNetwork(nn.Module):
 
 
 def build_parts(architecture: Architecture) -> tuple[fx.GraphModule, TaskModules]:
-    """One traced encoder and one decoder per task: what every family is made from.
+    """Build one traced encoder and one decoder per task, from which every family is made.
 
     Raises:
         SpaceError: the backbone is unknown, cannot be traced or fits no decoder.
@@ -84,7 +88,7 @@ def build_parts(architecture: Architecture) -> tuple[fx.GraphModule, TaskModules
 
 
 def _use_positions(network: nn.Module, state: dict[str, Any], prefix: str, *_: object) -> None:
-    """Rename in place what earlier versions called by the tasks' names: whatever a family has once per task."""
+    """Rename in place the modules per task that earlier versions called by the tasks' names."""
     if not isinstance(network, FamilyNetwork):
         return
     for name, _child in network.encoder.named_children():
@@ -95,12 +99,12 @@ def _use_positions(network: nn.Module, state: dict[str, Any], prefix: str, *_: o
 
 
 def part_of_state(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The entries whose names start with ``prefix``, without it."""
+    """Return the entries whose names start with ``prefix``, without the prefix."""
     return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
 
 
 def state_of_task(single_task: Mapping[str, Mapping[str, Tensor]], name: str) -> Mapping[str, Tensor]:
-    """The single-task network of one task.
+    """Return the state of one task's single-task network.
 
     Raises:
         SpaceError: there is none.

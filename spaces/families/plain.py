@@ -1,4 +1,4 @@
-"""From a trained family to the plain network that bundles hold."""
+"""Conversion of a trained family to the plain network that bundles hold."""
 
 import copy
 import operator
@@ -20,7 +20,9 @@ _ONLY_IN_TRAINING = (nn.Identity, nn.Dropout, nn.Dropout2d, DropPath)
 
 
 def plain_network(network: FamilyNetwork) -> PlainNetwork:
-    """The same function for inference: torch layers alone, norms folded into convolutions, on the CPU.
+    """Return a network of the same function for inference.
+
+    It consists of torch layers alone, has norms folded into convolutions, and is on the CPU.
 
     Raises:
         UntraceableBackboneError: a decoder has control flow that depends on values.
@@ -44,7 +46,10 @@ class _InTaskOrder(nn.Module):
 
 
 def _flatten_names(traced: fx.GraphModule) -> fx.GraphModule:
-    """The same graph with layers called as their nodes, and with what parameters alone make as constants."""
+    """Return the same graph with layers named as their nodes.
+
+    A value that is computed from parameters alone becomes a constant.
+    """
     root, graph = nn.Module(), fx.Graph()
     known: dict[fx.Node, fx.Node] = {}
     constants = _constants(traced)
@@ -65,7 +70,10 @@ def _flatten_names(traced: fx.GraphModule) -> fx.GraphModule:
 
 
 def _register(root: nn.Module, node: fx.Node, value: Tensor, traced: fx.GraphModule) -> str:
-    """Hold a constant as a parameter where a parameter is behind it, so that it is counted as one; return its name."""
+    """Register a constant in ``root`` and return its name.
+
+    A constant that is computed from a parameter becomes a parameter, so that it is counted as one.
+    """
     # Not the node's own name, which may be that of an attribute of every module: `half`, `to`.
     name = f"{node.name}__constant"
     if _comes_of_parameter(node, traced):
@@ -82,7 +90,7 @@ def _comes_of_parameter(node: fx.Node, traced: fx.GraphModule) -> bool:
 
 
 def _constants(traced: fx.GraphModule) -> dict[fx.Node, Tensor]:
-    """What is computed from parameters alone, with its value."""
+    """Return the nodes that are computed from parameters alone, with their values."""
     interpreter = fx.Interpreter(traced)
     values: dict[fx.Node, Any] = {}
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Non-learnable primitives: what stands in for the kernel of a convolution in ETR-NLP."""
+"""Non-learnable primitives, which replace the kernel of a convolution in ETR-NLP."""
 
 import torch
 import torch.nn.functional as F
@@ -8,11 +8,11 @@ from gatefront.spaces.errors import SpaceError
 
 
 class PrimitiveBank(nn.Module):
-    """``[b, c, h, w] -> [b, m c, h', w']``: m fixed views of a map, at the size that a convolution would give.
+    """Bank of m fixed views of a map, ``[b, c, h, w] -> [b, m c, h', w']``, at the size that a convolution would give.
 
-    The views are the centre tap of the convolution's kernel and the four at the middles of its edges (the map itself
-    and four shifts of it), the mean and the maximum over the kernel's whole field. Stride, padding and dilation are
-    the convolution's. Nothing is learned.
+    The views are taps of the convolution's kernel, and the mean and the maximum over the kernel's whole field. The taps
+    are the center and the middles of the four edges: the map itself and four shifts of it. Stride, padding and dilation
+    are the convolution's. Nothing is learned.
     """
 
     def __init__(self, convolution: nn.Conv2d) -> None:
@@ -57,6 +57,6 @@ class PrimitiveBank(nn.Module):
 
 
 def _pair(values: tuple[int, ...]) -> tuple[int, int]:
-    """Torch types a convolution's sizes as tuples of any length."""
+    """Return the sizes of a convolution, which torch types as a tuple of any length, as a pair."""
     vertical, horizontal = values
     return vertical, horizontal

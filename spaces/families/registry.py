@@ -20,10 +20,10 @@ Reference = Literal["single_task"]
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """A way to make one network of one architecture and all its tasks.
+    """Way to build one network from one architecture and all its tasks.
 
-    ``starts_from`` names the trained networks that its paper starts from, for ``load_references``; without any, it
-    starts from the backbone's own weights. ``build`` takes the architecture, and settings of the family by name.
+    ``starts_from`` names the trained networks that its paper starts from, for ``load_references``. If it is empty, the
+    family starts from the backbone's own weights. ``build`` takes the architecture, and settings of the family by name.
     """
 
     name: str
@@ -45,7 +45,9 @@ FAMILIES: dict[str, Family] = {
 
 
 def build_family(name: str, architecture: Architecture, settings: Mapping[str, Any] | None = None) -> FamilyNetwork:
-    """The network of this family; ``settings`` are those of its builder, by default as the family's page has them.
+    """Build the network of this family.
+
+    ``settings`` are those of its builder. A setting that is left out has the default of the family's page.
 
     Raises:
         SpaceError: there is no such family, it has no such setting, or it does not work on this backbone.

@@ -1,4 +1,7 @@
-"""Layers of an encoder at the width of one branch. Weights start anew: none of another shape would mean anything."""
+"""Layers of an encoder at the width of one branch.
+
+Their weights start anew, because weights of another shape would mean nothing.
+"""
 
 from torch import nn
 
@@ -7,7 +10,7 @@ from gatefront.spaces.graph.channel_rules import is_depthwise
 
 
 def dense_layer(layer: nn.Module, num_inputs: int, num_outputs: int) -> nn.Module:
-    """A convolution (not a grouped one) or linear layer like ``layer``, of other sizes."""
+    """Return a convolution (not a grouped one) or linear layer like ``layer``, of other sizes."""
     if isinstance(layer, nn.Linear):
         return nn.Linear(num_inputs, num_outputs, bias=layer.bias is not None)
     if isinstance(layer, nn.Conv2d):
@@ -16,10 +19,12 @@ def dense_layer(layer: nn.Module, num_inputs: int, num_outputs: int) -> nn.Modul
 
 
 def channel_wise_layer(layer: nn.Module, num_channels: int, *, name: str) -> nn.Module:
-    """A norm or depthwise convolution like ``layer`` for so many channels. ``name`` is what messages call it.
+    """Return a norm or depthwise convolution like ``layer`` for ``num_channels`` channels.
+
+    ``name`` is the layer's name in messages.
 
     Raises:
-        SpaceError: it is neither.
+        SpaceError: the layer is neither.
     """
     if type(layer) is nn.BatchNorm2d:
         return nn.BatchNorm2d(

@@ -20,14 +20,17 @@ _SHARED, _PLAIN = "shared", "plain"
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """A value in streams: the part common to all tasks, then every task's own, if more than images came in."""
+    """Value in streams: the part common to all tasks, then each task's own part.
+
+    A value that no layer has divided, such as the images, has one stream only.
+    """
 
     nodes: tuple[fx.Node, ...]
     num_shared: int = 0
     num_own: int = 0
 
     def of(self, stream: int) -> fx.Node:
-        """The part of stream 0, the shared one, or of a task's; numbers are the same in all."""
+        """Return the part of stream 0, the shared one, or of a task's stream. A number is the same in all streams."""
         return self.nodes[stream] if stream < len(self.nodes) else self.nodes[0]
 
     def width(self, stream: int) -> int:
@@ -35,11 +38,12 @@ class _Parts:
 
 
 def route_encoder(encoder: fx.GraphModule, task_names: Sequence[str], gamma: float, *, name: str) -> fx.GraphModule:
-    """``images -> (features of task 1, .., features of task T)``, ``floor(gamma C)`` of a layer's C channels shared.
+    """Return ``images -> (features of task 1, .., features of task T)`` in which tasks share a part of every layer.
 
-    The shared branch of a layer reads shared channels alone, a task's branch reads those and its own. Convolutions over
-    a neighbourhood become a bank of primitives and a 1x1 convolution, but for those that read the images. Weights lie
-    below ``shared`` and ``tasks.<position>``. ``name`` is what messages call the encoder.
+    A layer of C channels shares ``floor(gamma C)`` of them. Its shared branch reads shared channels alone, and a task's
+    branch reads those and its own. Convolutions over a neighborhood become a bank of primitives and a 1x1 convolution,
+    except those that read the images. Weights are below ``shared`` and ``tasks.<position>``. ``name`` is the encoder's
+    name in messages.
 
     Raises:
         SpaceError: the encoder has an operation that cannot be divided by channels.
@@ -137,7 +141,7 @@ class _Router:
         return _Parts(nodes, parts.num_shared * height * width, parts.num_own * height * width)
 
     def _divide(self, node: fx.Node) -> int:
-        """How many of a layer's channels are shared: at least one, and at least one less than all."""
+        """Return the number of a layer's shared channels: at least one, and at least one fewer than all."""
         channels = num_channels(node) or 0
         if channels < 2:
             raise SpaceError(
@@ -147,7 +151,7 @@ class _Router:
         return min(max(1, int(self._gamma * channels)), channels - 1)
 
     def _join(self, node: fx.Node, parts: _Parts, task: int) -> fx.Node:
-        """All channels that a task sees of a value, the shared ones first."""
+        """Return all channels of a value that a task reads, the shared ones first."""
         if len(parts.nodes) == 1:
             return parts.of(0)
         axis = node.meta["channel_axis"]
@@ -162,7 +166,7 @@ class _Router:
         return copied
 
     def _on_every_stream(self, node: fx.Node, source: _Parts, layer: nn.Module) -> tuple[fx.Node, ...]:
-        """A layer without parameters, the same for all."""
+        """Call one layer without parameters on every stream."""
         self._root.get_submodule(_PLAIN).add_module(node.name, layer)
         return tuple(self._graph.call_module(f"{_PLAIN}.{node.name}", (part,)) for part in source.nodes)
 
@@ -172,7 +176,7 @@ class _Router:
 
 
 def _is_concatenation(node: fx.Node) -> bool:
-    """True for one along the channels."""
+    """Return True for a concatenation along the channels."""
     dim = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)
     return node.target in (torch.cat, torch.concat) and all(
         operand.meta["channel_axis"] == dim for operand in tensor_operands(node)
@@ -180,7 +184,7 @@ def _is_concatenation(node: fx.Node) -> bool:
 
 
 def _is_flattening(node: fx.Node) -> bool:
-    """True for a map made a vector, channel after channel."""
+    """Return True for a node that turns a map into a vector, channel after channel."""
     if not is_reshape(node):
         return False
     source = node.all_input_nodes[0]

@@ -1,4 +1,4 @@
-"""One copy of an encoder per task, side by side in one graph, with units between them."""
+"""Copies of an encoder, one per task, side by side in one graph, with units between them."""
 
 import copy
 import operator
@@ -15,10 +15,10 @@ _UNITS = "units"
 def join_encoders(
     encoder: fx.GraphModule, task_names: Sequence[str], units: Mapping[str, nn.Module] | None = None
 ) -> fx.GraphModule:
-    """``images -> (features of task 1, .., features of task T)``, every task with a copy of ``encoder``.
+    """Return ``images -> (features of task 1, .., features of task T)``, every task with a copy of ``encoder``.
 
-    ``units`` stand behind the nodes of these names: modules ``x_1, .., x_T -> x_1', .., x_T'``, with whose results
-    every copy goes on. Weights are found below ``tasks.<position>`` and ``units.<node>``.
+    ``units`` maps names of nodes to modules ``x_1, .., x_T -> x_1', .., x_T'``. A unit follows its node, and every copy
+    continues with the unit's results. Weights are below ``tasks.<position>`` and ``units.<node>``.
     """
     units = units or {}
     root, graph = nn.Module(), fx.Graph()
@@ -44,12 +44,15 @@ def join_encoders(
 
 
 def _unit_key(node: str) -> str:
-    """The node's name. One that is an attribute of every module (``half``, ``to``) gets a digit, as no node's has."""
+    """Return the key of a unit, which is its node's name.
+
+    A name that is an attribute of every module (``half``, ``to``) gets a leading digit, which no node's name has.
+    """
     return f"0_{node}" if hasattr(nn.ModuleDict, node) else node
 
 
 def copy_node(graph: fx.Graph, node: fx.Node, known: Mapping[fx.Node, fx.Node], prefix: str) -> fx.Node:
-    """``node`` on the inputs that ``known`` has for its own; its layer or parameter lies below ``prefix``."""
+    """Copy ``node`` onto the inputs that ``known`` has for its own. Its layer or parameter is below ``prefix``."""
     copied = graph.node_copy(node, known.__getitem__)
     if node.op in ("call_module", "get_attr"):
         copied.target = f"{prefix}.{node.target}"
@@ -57,7 +60,7 @@ def copy_node(graph: fx.Graph, node: fx.Node, known: Mapping[fx.Node, fx.Node], 
 
 
 def load_single_task(network: FamilyNetwork, single_task: Mapping[str, Mapping[str, Tensor]]) -> None:
-    """Every task's encoder and decoder take the weights of its single-task network.
+    """Load every task's encoder and decoder from its single-task network.
 
     Raises:
         SpaceError: a task has none.

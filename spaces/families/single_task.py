@@ -1,4 +1,4 @@
-"""The single-task family: every task a network of its own."""
+"""Single-task family: a separate network for every task."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,10 @@ from gatefront.spaces.families.side_by_side import join_encoders, load_single_ta
 
 
 class SingleTaskNetworks(FamilyNetwork):
-    """T networks that share nothing but the images: the reference of Δ_MTL, and the most that sharing could save."""
+    """T networks that share nothing but the images.
+
+    They are the reference of Δ_MTL, and their cost bounds the savings of sharing.
+    """
 
     def load_references(
         self, single_task: Mapping[str, Mapping[str, Tensor]], hard_sharing: Mapping[str, Tensor] | None
@@ -19,7 +22,7 @@ class SingleTaskNetworks(FamilyNetwork):
 
 
 def build_single_task(architecture: Architecture) -> SingleTaskNetworks:
-    """All copies of the encoder start from the same weights.
+    """Build one network per task. All copies of the encoder start from the same weights.
 
     Raises:
         SpaceError: the backbone cannot be built.

@@ -1,4 +1,4 @@
-"""Where a traced encoder's stages end: the places that families attach to."""
+"""Ends of a traced encoder's stages, to which families attach."""
 
 import math
 from collections.abc import Iterable
@@ -24,9 +24,11 @@ class Stage:
 
 
 def find_stages(encoder: fx.GraphModule, *, name: str) -> list[Stage]:
-    """The stages in depth order. One ends where the resolution changes, and where its result is handed out.
+    """Return the stages in depth order.
 
-    A first stage of a single block is a stem and belongs to the next one. ``name`` is what messages call the encoder.
+    A stage ends where the resolution changes, and where its result leaves the encoder. A first stage of a single block
+    is a stem and belongs to the next one, unless its result leaves the encoder. ``name`` is the encoder's name in
+    messages.
 
     Raises:
         SpaceError: the encoder has no layers, or gives values that have no channels.
@@ -43,7 +45,7 @@ def find_stages(encoder: fx.GraphModule, *, name: str) -> list[Stage]:
 
 
 def find_blocks(encoder: fx.GraphModule, *, name: str) -> list[fx.Node]:
-    """The nodes that end blocks, in depth order: no other value passes over them.
+    """Return the nodes that end blocks, in depth order. No other value bypasses them.
 
     Raises:
         SpaceError: the encoder has no layers, or gives values that have no channels.
@@ -59,7 +61,7 @@ def find_blocks(encoder: fx.GraphModule, *, name: str) -> list[fx.Node]:
 
 
 def resolution(node: fx.Node) -> int:
-    """How many places a node's value has: pixels of a map, tokens, 1 for a vector."""
+    """Return the number of places of a node's value: pixels of a map, tokens, or 1 for a vector."""
     _, *sizes = node.meta["batched_shape"]
     return int(math.prod(sizes)) // (num_channels(node) or 1)
 
@@ -76,13 +78,16 @@ def _ends_stage(block: fx.Node, following: fx.Node, blocks: Iterable[fx.Node]) -
 
 
 def _is_handed_out(block: fx.Node, blocks: Iterable[fx.Node]) -> bool:
-    """True if a block's result leaves the encoder without passing another block."""
+    """Return True if a block's result leaves the encoder without passing another block."""
     others = set(blocks)
     return any(user.op == "output" or (user not in others and _only_hands_out(user)) for user in block.users)
 
 
 def _only_hands_out(node: fx.Node) -> bool:
-    """True for a node of one operand that costs nothing and leads to the output alone: a reshape, a final norm."""
+    """Return True for a node of one operand that costs nothing and leads to the output alone.
+
+    Examples are a reshape and a final norm.
+    """
     if node.op == "output":
         return True
     if node.meta["flops"] or len(tensor_operands(node)) > 1:
@@ -91,7 +96,10 @@ def _only_hands_out(node: fx.Node) -> bool:
 
 
 def _without_crossed(ends: list[fx.Node], graph: fx.Graph) -> list[fx.Node]:
-    """Only the ends that no other value passes over; parameters, and features on their way out, do not count."""
+    """Return only the ends that no other value bypasses.
+
+    Parameters, the input, and features that only leave the encoder do not count.
+    """
     position = {node: index for index, node in enumerate(graph.nodes)}
     reach = {
         node: max((position[user] for user in node.users if not _only_hands_out(user)), default=-1)

@@ -1,4 +1,4 @@
-"""ChannelGate: per channel and task, keep one's own feature or take the shared one."""
+"""ChannelGate: the choice, per channel and task, between the task's own feature and the shared one."""
 
 import math
 from collections.abc import Sequence
@@ -11,15 +11,14 @@ from gatefront.spaces.gating.fused_gate import choose_and_mix
 
 
 class ChannelGate(nn.Module):
-    """The gate of one site, for T tasks and C channels in groups of ``group_size`` (InterroGate, Eqs. 2 and 3).
+    """Gate of one site, for T tasks and C channels in groups of ``group_size`` (InterroGate, Eqs. 2 and 3).
 
-    ``alpha`` ``[tasks, groups]`` are the gate logits, ``beta`` ``[tasks, channels]`` the mixing logits.
-    The gate is ``G = 1[alpha >= 0]``. The paper names no estimator of its gradient: ``estimator`` chooses one,
-    the usual straight-through sigmoid unless set otherwise. Only a gate in training mode whose logits learn is
-    ever random.
+    ``alpha`` ``[tasks, groups]`` are the gate logits, ``beta`` ``[tasks, channels]`` the mixing logits. The gate is
+    ``G = 1[alpha >= 0]``. The paper names no estimator of its gradient. ``estimator`` chooses one, by default the usual
+    straight-through sigmoid. Only a gate in training mode whose logits learn is ever random.
 
-    ``readers`` ``[tasks]`` are the tasks whose predictions depend on this site, all of them unless it is given. The
-    others have no choice here: their gates count as shut, and no mix holds their part.
+    ``readers`` ``[tasks]`` are the tasks whose predictions depend on this site, by default all. The other tasks have no
+    choice here: their gates count as shut, and no mix holds their part.
     """
 
     alpha: nn.Parameter
@@ -51,9 +50,9 @@ class ChannelGate(nn.Module):
     def forward(self, shared: Tensor | None, own: Sequence[Tensor | None]) -> tuple[Tensor | None, list[Tensor | None]]:
         """Choose per task, then mix: ``psi, [phi_1 .. phi_T] -> m, [s_1 .. s_T]``.
 
-        ``s_t = G_t * phi_t + (1 - G_t) * psi`` and ``m = sum_t w_t * s_t``, where ``w`` is the softmax of ``beta``
-        over the readers. A value that nobody reads is None: then the other one is the choice, and a mix that lacks a
-        part is None. So is the choice of a task that is no reader.
+        ``s_t = G_t * phi_t + (1 - G_t) * psi`` and ``m = sum_t w_t * s_t``, where ``w`` is the softmax of ``beta`` over
+        the readers. A value that nobody reads is None. If psi or phi_t is None, the other one is the choice. A mix that
+        lacks a part is None, and so is the choice of a task that is no reader.
         """
         if not self._reading:
             return None, [None] * len(own)
@@ -95,20 +94,20 @@ class ChannelGate(nn.Module):
         return self.estimator == "hard_concrete" and self.training and self.alpha.requires_grad
 
     def sample(self) -> Tensor:
-        """``[tasks, channels]``: G with its estimator's gradient; exactly 0 or 1 unless it is random."""
+        """Return G ``[tasks, channels]`` with its estimator's gradient. It is exactly 0 or 1 unless it is random."""
         sampled = hard_concrete(self.alpha) if self._is_random else straight_through(self.alpha)
         return self.per_channel(self.of_readers(sampled))
 
     def mixing_weights(self) -> Tensor:
-        """``[tasks, channels]``: what each task's choice weighs in the mix; they sum to one over the readers."""
+        """Return ``[tasks, channels]``: each task's weight in the mix. Weights sum to one over the readers."""
         return torch.softmax(self.of_readers(self.beta, otherwise=-math.inf), dim=0)
 
     def probabilities(self) -> Tensor:
-        """``sigmoid(alpha)``, zero for a task that is no reader: ``[tasks, groups]``."""
+        """Return ``sigmoid(alpha)`` ``[tasks, groups]``, zero for a task that is no reader."""
         return self.of_readers(torch.sigmoid(self.alpha))
 
     def pattern(self) -> Tensor:
-        """The hard gates: bool ``[tasks, channels]``, True where the task keeps its own channel."""
+        """Return the hard gates: bool ``[tasks, channels]``, True where the task keeps its own channel."""
         return self.per_channel((self.alpha.detach() >= 0) & self.readers[:, None]).cpu()
 
     def of_readers(self, values: Tensor, *, otherwise: float = 0.0) -> Tensor:
@@ -118,22 +117,22 @@ class ChannelGate(nn.Module):
         return values.masked_fill(~self.readers[:, None], otherwise)
 
     def per_channel(self, per_group: Tensor) -> Tensor:
-        """``[tasks, groups] -> [tasks, channels]``: every channel has the value of its group."""
+        """Return ``[tasks, channels]`` from ``[tasks, groups]``. Every channel has the value of its group."""
         if self.group_size == 1:
             return per_group
         return per_group.repeat_interleave(self.group_size, dim=1)[:, : self.beta.shape[1]]
 
     @property
     def num_gates(self) -> int:
-        """How many gates can open: one per reader and group."""
+        """Number of gates that can open: one per reader and group."""
         return len(self._reading) * self.alpha.shape[1]
 
     def group_channels(self) -> Tensor:
-        """``[groups]``: how many channels each gate answers for; the last group may be smaller."""
+        """Return ``[groups]``: the number of channels that each gate controls. The last group may be smaller."""
         num_channels = self.beta.shape[1]
         starts = torch.arange(0, num_channels, self.group_size)
         return (num_channels - starts).clamp(max=self.group_size)
 
     def per_group(self, per_channel: Tensor) -> Tensor:
-        """``[tasks, channels] -> [tasks, groups]``: the value of each group's first channel."""
+        """Return ``[tasks, groups]`` from ``[tasks, channels]``: the value of each group's first channel."""
         return per_channel[:, :: self.group_size]

@@ -1,4 +1,4 @@
-"""How a gate, which is open or shut, gets a gradient: two estimators of ``dL/dalpha``."""
+"""Two estimators of ``dL/dalpha``, the gradient of a gate that is open or shut."""
 
 from typing import Literal
 
@@ -11,14 +11,14 @@ _STRETCH_LOW, _STRETCH_HIGH, _TEMPERATURE = -0.1, 1.1, 2 / 3  # gamma, zeta, bet
 
 
 def straight_through(alpha: Tensor) -> Tensor:
-    """``1[alpha >= 0]`` with the derivative of ``sigmoid(alpha)``."""
+    """Return ``1[alpha >= 0]`` with the derivative of ``sigmoid(alpha)``."""
     return _StraightThrough.apply(alpha)  # type: ignore[no-untyped-call,no-any-return]
 
 
 def hard_concrete(alpha: Tensor) -> Tensor:
-    """A random value in [0, 1], often exactly 0 or 1, whose median is at least 1/2 where ``alpha >= 0``.
+    """Return a random value in [0, 1], often exactly 0 or 1, whose median is at least 1/2 where ``alpha >= 0``.
 
-    The stretched and clamped concrete distribution of Louizos, Welling, Kingma, "Learning Sparse Neural Networks
+    It has the stretched and clamped concrete distribution of Louizos, Welling, Kingma, "Learning Sparse Neural Networks
     through L0 Regularization" (arXiv 1712.01312), Eqs. 10 and 11, with that paper's constants.
     """
     u = torch.rand_like(alpha).clamp(1e-6, 1 - 1e-6)
@@ -27,7 +27,10 @@ def hard_concrete(alpha: Tensor) -> Tensor:
 
 
 class _StraightThrough(torch.autograd.Function):
-    """Written as a function because ``hard + p - p.detach()`` leaves 1 - 1e-8 where 1 is meant."""
+    """Step at zero with the derivative of the sigmoid.
+
+    It is a function of its own, because ``hard + p - p.detach()`` gives 1 - 1e-8 in place of 1.
+    """
 
     @staticmethod
     def forward(ctx: torch.autograd.function.FunctionCtx, alpha: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The choice and the mix of one gate as a single differentiable operation: half the passes over memory."""
+"""Choice and mix of one gate as a single differentiable operation, with half the passes over memory."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,17 +10,20 @@ from torch import Tensor
 def choose_and_mix(
     gates: Tensor, weights: Tensor, shared: Tensor, own: Sequence[Tensor], channel_axis: int
 ) -> tuple[Tensor, list[Tensor]]:
-    """``psi, [phi_1 .. phi_T] -> m, [s_1 .. s_T]`` (InterroGate, Eqs. 2 and 3).
+    """Choose and mix: ``psi, [phi_1 .. phi_T] -> m, [s_1 .. s_T]`` (InterroGate, Eqs. 2 and 3).
 
-    ``s_t = G_t * phi_t + (1 - G_t) * psi`` and ``m = sum_t w_t * s_t``, with ``gates`` G in {0, 1} and
-    ``weights`` w, both ``[tasks, channels]``. A shut gate gives psi itself, an open one phi_t itself.
+    ``s_t = G_t * phi_t + (1 - G_t) * psi`` and ``m = sum_t w_t * s_t``, with ``gates`` G in {0, 1} and ``weights`` w,
+    both ``[tasks, channels]``. A shut gate gives psi itself, an open one phi_t itself.
     """
     mix, *chosen = _ChooseAndMix.apply(gates, weights, channel_axis, shared, *own)  # type: ignore[no-untyped-call]
     return mix, chosen
 
 
 class _ChooseAndMix(torch.autograd.Function):
-    """Autograd's own way would keep and write a product and a difference per task; this reads what is there."""
+    """Choice and mix with their own backward pass.
+
+    Autograd alone would keep and write a product and a difference per task. This pass reads existing values instead.
+    """
 
     @staticmethod
     def forward(ctx: Any, G: Tensor, w: Tensor, axis: int, psi: Tensor, *phi: Tensor) -> tuple[Tensor, ...]:
@@ -37,9 +40,10 @@ class _ChooseAndMix(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        """``g_t = ds_t + w_t dm`` flows to phi_t where the gate is open and to psi where it is shut.
+        """Return the gradients of the gates, the weights and the features.
 
-        ``dG_t = <g_t, phi_t - psi>`` and ``dw_t = <dm, s_t>``, summed over everything but channels.
+        ``g_t = ds_t + w_t dm`` flows to phi_t where the gate is open and to psi where it is shut.
+        ``dG_t = <g_t, phi_t - psi>`` and ``dw_t = <dm, s_t>`` are summed over everything but channels.
         """
         dm, *ds = gradients
         G, w, psi, *phi = ctx.saved_tensors
@@ -66,7 +70,7 @@ class _ChooseAndMix(torch.autograd.Function):
 
 
 def _arriving(ds: Tensor | None, dm: Tensor | None, scale: Tensor) -> Tensor | None:
-    """``ds_t + w_t dm``, where a value that nobody read has no gradient."""
+    """Return ``ds_t + w_t dm``. A value that nobody read has no gradient (None)."""
     if dm is None:
         return ds
     return dm * scale if ds is None else torch.addcmul(ds, dm, scale)

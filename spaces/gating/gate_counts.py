@@ -1,4 +1,4 @@
-"""GateCounts: how many of its channels each task keeps for itself, site by site. All that a heat map needs."""
+"""GateCounts: the number of channels that each task keeps for itself, site by site, as a heat map needs them."""
 
 import math
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ NOT_READ = -1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteCounts:
-    """One gate site, in depth order. ``own[t]`` of its ``num_channels`` channels are task ``t``'s own.
+    """Counts of one gate site. ``own[t]`` of its ``num_channels`` channels are task ``t``'s own.
 
-    It is :data:`NOT_READ` where the task's predictions do not depend on the site. ``flops_per_channel`` is the mean
-    cost of computing one channel in one branch.
+    ``own[t]`` is :data:`NOT_READ` where the task's predictions do not depend on the site. ``flops_per_channel`` is the
+    mean cost of computing one channel in one branch.
     """
 
     name: str
@@ -22,21 +22,21 @@ class SiteCounts:
     own: tuple[int, ...]
 
     def own_fraction(self, task_index: int) -> float:
-        """Fraction of this site's channels that the task keeps for itself, 0..1; NaN where it reads none of them."""
+        """Return the fraction of this site's channels that the task keeps for itself, 0..1, or NaN if it reads none."""
         own = self.own[task_index]
         return math.nan if own == NOT_READ else own / self.num_channels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateCounts:
-    """All gate sites of one network; ``tasks[t]`` names entry ``t`` of every site."""
+    """Counts of all gate sites of one network, in depth order. ``tasks[t]`` names entry ``t`` of every site."""
 
     tasks: tuple[str, ...]
     sites: tuple[SiteCounts, ...]
 
     @classmethod
     def of(cls, gate_map: GateMap) -> "GateCounts":
-        """The same network without saying which channels they are."""
+        """Return the counts of a gate map, which do not say which channels they are."""
         sites = (
             SiteCounts(
                 name=site.name,
@@ -49,6 +49,6 @@ class GateCounts:
         return cls(tasks=gate_map.tasks, sites=tuple(sites))
 
     def own_share(self, task_index: int) -> float:
-        """Fraction of the channels of all sites that the task reads, which it keeps for itself, 0..1."""
+        """Return the fraction of channels that the task keeps for itself, 0..1, over all sites that it reads."""
         read = [site for site in self.sites if site.own[task_index] != NOT_READ]
         return sum(site.own[task_index] for site in read) / max(1, sum(site.num_channels for site in read))

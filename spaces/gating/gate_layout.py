@@ -1,4 +1,4 @@
-"""GateLayout: how finely gates choose. It changes what can be shared, never what the extremes cost."""
+"""GateLayout: the granularity of gates. It changes what can be shared, never the cost of the extremes."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -10,11 +10,11 @@ Granularity = Literal["conv", "block", "stage"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateLayout:
-    """Where gates sit and how many channels one of them answers for.
+    """Positions of gates, and the number of channels that one of them controls.
 
-    ``granularity``: a gate after every layer (``conv``), where a block ends and the network is one stream
-    (``block``), or where the resolution changes (``stage``). ``channel_group`` neighbouring channels share a
-    gate; groups of 8 or 16 keep the pruned network's kernels fast.
+    ``granularity`` puts a gate after every layer (``conv``), where a block ends and the network is one stream
+    (``block``), or where the resolution changes (``stage``). ``channel_group`` neighboring channels share a gate.
+    Groups of 8 or 16 keep the pruned network's kernels fast.
     """
 
     granularity: Granularity = "conv"

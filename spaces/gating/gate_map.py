@@ -1,4 +1,4 @@
-"""GateMap: which channels each task keeps for itself, site by site. The record that views and bundles show."""
+"""GateMap: the channels that each task keeps for itself, site by site, as views and bundles show them."""
 
 import math
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ UNREAD = "-"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateSite:
-    """One gate site, in depth order.
+    """Gate site, one entry of a network's sites in depth order.
 
-    ``own[t]`` is a string of one character per channel: ``1`` where task ``t`` keeps its own channel, ``0`` where it
-    takes the shared one, and :data:`UNREAD` where its predictions do not depend on the site. ``flops_per_channel`` is
-    the mean cost of computing one channel of this site in one branch.
+    ``own[t]`` is a string of one character per channel. It is ``1`` where task ``t`` keeps its own channel and ``0``
+    where it takes the shared one. It is :data:`UNREAD` where the task's predictions do not depend on the site.
+    ``flops_per_channel`` is the mean cost of computing one channel of this site in one branch.
     """
 
     name: str
@@ -24,18 +24,18 @@ class GateSite:
         return len(self.own[0])
 
     def own_fraction(self, task_index: int) -> float:
-        """Fraction of this site's channels that the task keeps for itself, 0..1; NaN where it reads none of them."""
+        """Return the fraction of this site's channels that the task keeps for itself, 0..1, or NaN if it reads none."""
         row = self.own[task_index]
         return math.nan if row.startswith(UNREAD) else row.count("1") / self.num_channels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateMap:
-    """All gate sites of one network; ``tasks[t]`` names row ``t`` of every site."""
+    """All gate sites of one network. ``tasks[t]`` names row ``t`` of every site."""
 
     tasks: tuple[str, ...]
     sites: tuple[GateSite, ...]
 
     def own_fractions(self) -> list[list[float]]:
-        """``[site][task]``: fraction of own channels, the heat map's values."""
+        """Return ``[site][task]``: the fraction of own channels, which the heat map shows."""
         return [[site.own_fraction(t) for t in range(len(self.tasks))] for site in self.sites]

@@ -1,4 +1,4 @@
-"""The paper's sparsity loss: a hinge on how much each task keeps for itself."""
+"""Sparsity loss of the paper: a hinge on the fraction of channels that each task keeps for itself."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,10 +10,10 @@ from gatefront.spaces.gating.channel_gate import ChannelGate
 
 
 def hinge_sparsity(gates: Iterable[ChannelGate], tau: Sequence[float]) -> Tensor:
-    """``(1/T) sum_t max(0, (1/L) sum_l mean_c sigmoid(alpha_t^l) - tau_t)``, a scalar (InterroGate, Eq. 4).
+    """Return ``(1/T) sum_t max(0, (1/L) sum_l mean_c sigmoid(alpha_t^l) - tau_t)``, a scalar (InterroGate, Eq. 4).
 
-    The mean over a layer's channels is ours: the printed ``1/L`` alone would not be a fraction. ``L`` counts the layers
-    that the task reads.
+    The mean over a layer's channels is ours, because the printed ``1/L`` alone would not give a fraction. ``L`` counts
+    the layers that the task reads.
 
     Raises:
         SpaceError: ``tau`` has not one target per task, or there is no gate.

@@ -1,4 +1,4 @@
-"""What a gate map says about sharing: what each task computes alone, which tasks share what, and where they part."""
+"""Analysis of sharing in a gate map: the work of each task alone, the work that tasks share, and where they part."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ _MOST_STAGES = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteFlops:
-    """The FLOPs of one site, or of several together: the shared branch's once, and what each task computes alone.
+    """FLOPs of one site, or of several together: those of the shared branch, and those of each task alone.
 
-    A channel of the shared branch is computed if any task takes it. At the mean cost of the site's channels: the pruned
-    network's own count, which is exact, is lower where its inputs are narrower.
+    A channel of the shared branch is computed if any task takes it. Every channel counts at the mean cost of the site's
+    channels. The pruned network's own count, which is exact, is lower where its inputs are narrower.
     """
 
     shared: float
@@ -41,11 +41,11 @@ class Stage:
         )
 
     def is_read_by(self, task: int) -> bool:
-        """Return whether the task's predictions depend on a site of this stage."""
+        """Return True if the task's predictions depend on a site of this stage."""
         return any(_is_read(site, task) for site in self.sites)
 
     def own_fraction(self, task: int) -> float:
-        """Return the share of the work of the sites it reads that the task does for itself, 0..1, by FLOPs."""
+        """Return the fraction of FLOPs that the task computes for itself, 0..1, over the sites that it reads."""
         read = [site for site in self.sites if _is_read(site, task)]
         whole = sum(site.flops_per_channel * site.num_channels for site in read)
         return self.flops.own[task] / whole if whole else 0.0
@@ -56,7 +56,7 @@ def _is_read(site: GateSite, task: int) -> bool:
 
 
 def site_flops(site: GateSite) -> SiteFlops:
-    """What a site costs, and for whom."""
+    """Return the FLOPs of a site, for the shared branch and for each task alone."""
     shared = sum("0" in flags for flags in zip(*site.own, strict=True))
     return SiteFlops(
         shared=shared * site.flops_per_channel,
@@ -65,9 +65,9 @@ def site_flops(site: GateSite) -> SiteFlops:
 
 
 def affinity(gate_map: GateMap) -> list[list[float]]:
-    """``[task][other]``: the part of a branch's FLOPs that both take from the shared branch, 0..1.
+    """Return ``[task][other]``: the fraction of a branch's FLOPs that both take from the shared branch, 0..1.
 
-    On the diagonal what the task takes from it at all.
+    The diagonal holds the fraction that the task itself takes from it.
     """
     whole = sum(site.flops_per_channel * site.num_channels for site in gate_map.sites)
     tasks = range(len(gate_map.tasks))
@@ -82,9 +82,10 @@ def _common(site: GateSite, one: int, other: int) -> float:
 
 
 def stages(gate_map: GateMap) -> tuple[Stage, ...]:
-    """The sites by the first part of their names, ``stage2`` of ``stage2.block1.conv1``; runs of sites if that is many.
+    """Group the sites into at most twelve stages by the first part of their names.
 
-    At most twelve.
+    This part is ``stage2`` in ``stage2.block1.conv1``. If there are more such names, or only one, the stages are runs
+    of neighboring sites.
     """
     groups: list[tuple[str, list[GateSite]]] = []
     for site in gate_map.sites:
@@ -108,9 +109,9 @@ def _runs(sites: Sequence[GateSite]) -> tuple[Stage, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
-    """A share of a task's features, 1 in all, that passes from one ``stage`` to the next that the task reads.
+    """Share of a task's features, 1 in all, that passes from one ``stage`` to the next that the task reads.
 
-    ``from_own`` and ``to_own``: whether the task computes them for itself there.
+    ``from_own`` and ``to_own`` are True where the task computes these features for itself.
     """
 
     stage: int
@@ -122,10 +123,10 @@ class Flow:
 
 
 def flows(found: Sequence[Stage], num_tasks: int) -> list[Flow]:
-    """From stage to stage what stays shared, parts, stays apart and comes together; nothing that is zero.
+    """Return the shares of features that stay shared, part, stay apart or come together from stage to stage.
 
-    Between two stages no more moves than must: of a task that goes from a tenth of its own to a half, four tenths part.
-    A stage that a task does not read has no part of it.
+    Shares of zero are left out. As little as possible changes between two stages. If a task goes from a tenth of its
+    own to a half, four tenths part. A stage that a task does not read has no part of it.
     """
     result: list[Flow] = []
     for task in range(num_tasks):
@@ -147,7 +148,10 @@ def flows(found: Sequence[Stage], num_tasks: int) -> list[Flow]:
 
 
 def parting_stage(found: Sequence[Stage], task: int) -> int | None:
-    """From which stage on a task does most of its work for itself, to the end; None if it never does."""
+    """Return the index of the stage from which a task does most of its work for itself, to the end.
+
+    None means that it never does.
+    """
     parted = None
     for index in reversed(range(len(found))):
         if found[index].is_read_by(task):
@@ -159,7 +163,7 @@ def parting_stage(found: Sequence[Stage], task: int) -> int | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnChange:
-    """How many FLOPs more, or fewer, one network spends on a task's own features in a stage than another."""
+    """Difference between the FLOPs that two networks spend on a task's own features in one stage."""
 
     task: str
     stage: str
@@ -167,15 +171,15 @@ class OwnChange:
 
 
 def same_sites(one: GateMap, other: GateMap) -> bool:
-    """Whether two networks can be compared site by site: the same tasks, sites and widths."""
+    """Return True if two networks have the same tasks, sites and widths, so that their sites can be compared."""
     shape = [(site.name, site.num_channels) for site in one.sites]
     return one.tasks == other.tasks and shape == [(site.name, site.num_channels) for site in other.sites]
 
 
 def own_changes(one: GateMap, other: GateMap) -> list[OwnChange]:
-    """What ``other`` spends differently from ``one`` on tasks' own features, the largest change first; no zeros.
+    """Return the differences of ``other`` to ``one`` in FLOPs for tasks' own features, the largest first.
 
-    For networks of the :func:`same_sites`.
+    Differences of zero are left out. Both networks must have the :func:`same_sites`.
     """
     changes = [
         OwnChange(task=task, stage=after.name, flops=after.flops.own[index] - before.flops.own[index])

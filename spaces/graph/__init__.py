@@ -1,1 +1,1 @@
-"""What a graph's operations do to channels, and what they cost."""
+"""Effects of a graph's operations on channels, and their costs."""

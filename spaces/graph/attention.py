@@ -1,4 +1,4 @@
-"""Attention as one layer without projections: heads that gates can choose and pruning can leave out."""
+"""Attention as one layer without projections, with heads that gates can choose and pruning can leave out."""
 
 import copy
 from typing import Any, Self
@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 
 class HeadAttention(nn.Module):
-    """``softmax(q kᵀ · scale) v`` in every head: q ``[b, n, heads * head_dim]``, k and v ``[b, m, heads * head_dim]``.
+    """Attention ``softmax(q kᵀ · scale) v`` in every head.
 
-    Head h reads and writes the channels ``h * head_dim`` to ``(h + 1) * head_dim`` alone; the projections
-    around it are linear layers of their own. It holds no parameters. ``scale`` defaults to ``head_dim ** -0.5``.
+    q is ``[b, n, heads * head_dim]``, and k and v are ``[b, m, heads * head_dim]``. Head h reads and writes the
+    channels ``h * head_dim`` to ``(h + 1) * head_dim`` alone. The projections around it are separate linear layers. It
+    holds no parameters. ``scale`` defaults to ``head_dim ** -0.5``.
     """
 
     def __init__(self, num_heads: int, head_dim: int, *, scale: float | None = None) -> None:
@@ -26,13 +27,13 @@ class HeadAttention(nn.Module):
         return heads.transpose(1, 2).flatten(2)
 
     def select_heads(self, heads: Tensor) -> Self:
-        """A copy with the heads of these indices only, in this order."""
+        """Return a copy with the heads of these indices only, in this order."""
         selected = copy.deepcopy(self)
         selected.num_heads = len(heads)
         return selected
 
     def _split(self, tokens: Tensor) -> Tensor:
-        """``[b, n, heads * head_dim] -> [b, heads, n, head_dim]``."""
+        """Return ``[b, heads, n, head_dim]`` from ``[b, n, heads * head_dim]``."""
         return torch.unflatten(tokens, 2, (self.num_heads, self.head_dim)).transpose(1, 2)
 
     def extra_repr(self) -> str:
@@ -42,9 +43,9 @@ class HeadAttention(nn.Module):
 class WindowHeadAttention(HeadAttention):
     """Attention inside windows of ``window_size`` tokens, with a learned bias per relative position and head.
 
-    Reads ``[b * windows, n, heads * head_dim]``. With shifted windows ``num_windows`` is how many an image
-    has, and ``shift_mask [num_windows, n, n]`` is added in all heads: tokens that only the cyclic shift made
-    neighbours do not see each other.
+    It reads ``[b * windows, n, heads * head_dim]``. With shifted windows, ``num_windows`` is the number of windows of
+    an image, and ``shift_mask [num_windows, n, n]`` is added in all heads. The mask hides tokens from each other that
+    only the cyclic shift made neighbors.
     """
 
     relative_position_index: Tensor
@@ -83,13 +84,13 @@ class WindowHeadAttention(HeadAttention):
         return selected
 
     def _split_windows(self, tokens: Tensor) -> Tensor:
-        """``[b * windows, n, heads * head_dim] -> [b, windows, heads, n, head_dim]``."""
+        """Return ``[b, windows, heads, n, head_dim]`` from ``[b * windows, n, heads * head_dim]``."""
         windows = torch.unflatten(tokens, 0, (-1, max(1, self.num_windows)))
         return torch.unflatten(windows, 3, (self.num_heads, self.head_dim)).transpose(2, 3)
 
 
 def _relative_position_index(height: int, width: int) -> Tensor:
-    """``[n, n]``: the row of the bias table for each pair of tokens of a window."""
+    """Return ``[n, n]``: the row of the bias table for each pair of tokens of a window."""
     rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     rows, columns = rows.flatten(), columns.flatten()
     row_offset = rows[:, None] - rows[None, :] + height - 1

@@ -1,4 +1,4 @@
-"""One spelling per operation in a traced graph: arithmetic as operators, reshapes and expansions with their sizes."""
+"""Unification of a traced graph's spelling: arithmetic as operators, reshapes and expansions with their sizes."""
 
 import operator
 from typing import Any
@@ -39,7 +39,7 @@ def spell_reshapes(graph: fx.Graph, modules: dict[str, nn.Module]) -> None:
 
 
 def spell_expansions(graph: fx.Graph) -> None:
-    """Write -1 for every size that an expansion keeps, in place: channels may be left out where it stands.
+    """Write -1 for every size that an expansion keeps, in place, so that pruning may leave out channels there.
 
     Needs ``meta["batched_shape"]``.
     """
@@ -49,7 +49,7 @@ def spell_expansions(graph: fx.Graph) -> None:
             before = (None,) * len(after) + node.all_input_nodes[0].meta["batched_shape"]
             kept = [-1 if old == new else new for old, new in zip(before[-len(after) :], after, strict=True)]
             sizes = _flat(node.args[1:]) or list(node.kwargs["size"])
-            # A batch size that was read off the images stays where the batch axis is made.
+            # A batch size that is read from the images stays where the batch axis is made.
             node.args = (node.args[0], *(-1 if keep == -1 else size for keep, size in zip(kept, sizes, strict=True)))
             node.kwargs = {}
 
@@ -59,7 +59,7 @@ def _flat(arguments: Any) -> list[Any]:
 
 
 def is_reshape(node: fx.Node) -> bool:
-    """True for the one spelling of a reshape."""
+    """Return True for the one spelling of a reshape."""
     return node.op == "call_function" and node.target is torch.reshape
 
 

@@ -1,4 +1,4 @@
-"""Where channels are: through permutations, reshapes, slices and reductions that keep the channel axis whole."""
+"""Position of the channel axis behind permutations, reshapes, slices and reductions that keep it whole."""
 
 import math
 import operator
@@ -21,7 +21,7 @@ MAP_MODULES: tuple[type[nn.Module], ...] = (
     nn.AdaptiveMaxPool2d,
     nn.Upsample,
 )
-"""Work on maps ``[batch, channels, height, width]``, each channel by itself."""
+"""Layers that work on maps ``[batch, channels, height, width]``, each channel by itself."""
 
 ELEMENTWISE_NAMES = frozenset(
     {
@@ -50,10 +50,10 @@ REDUCTIONS = frozenset({"mean", "sum", "amax", "amin"})
 
 
 def follow_axis(node: fx.Node, modules: dict[str, nn.Module], source: fx.Node, axis: int) -> int | None:
-    """Where ``axis`` of the operand ``source`` stands in the result, if ``node`` neither mixes nor moves its entries.
+    """Return the axis of the result that holds ``axis`` of ``source``, if ``node`` neither mixes nor moves its entries.
 
-    None means that it does, or that the operation is not known. Needs ``meta["batched_shapes"]``: an axis must be found
-    at the same place for both batch sizes of the trace, so that no size passes for another one by chance.
+    None means that it does, or that the operation is not known. Needs ``meta["batched_shapes"]``. The position must be
+    the same for both batch sizes of the trace, so that no size passes for another one by chance.
     """
     places = {
         _place(node, modules, before, after, axis)
@@ -72,7 +72,7 @@ def _place(
 
 
 def operation_name(node: fx.Node) -> str:
-    """``mean`` for ``torch.mean``, ``Tensor.mean`` and the like; nothing for a function that is not torch's own."""
+    """Return ``mean`` for ``torch.mean``, ``Tensor.mean`` and the like, or an empty string for others than torch's."""
     if node.op == "call_method":
         return str(node.target)
     name = getattr(node.target, "__name__", "")
@@ -103,7 +103,7 @@ def _follow(
 
 
 def _through_reshape(before: Sequence[int], after: Sequence[int], axis: int) -> int | None:
-    """Entries stay in order, so an axis survives where as many entries lie before it, and it is as long."""
+    """Return the axis with as many entries before it and with the same length, because entries stay in order."""
     ahead = math.prod(before[:axis])
     candidates = [j for j in range(len(after)) if math.prod(after[:j]) == ahead and after[j] == before[axis]]
     return candidates[0] if candidates else None
@@ -142,14 +142,14 @@ def _through_movement(node: fx.Node, name: str, before: Sequence[int], axis: int
 
 
 def _argument(node: fx.Node, position: int, *names: str, default: Any = None) -> Any:
-    """The argument at a position, or given under one of its names."""
+    """Return the argument at a position, or the one given under one of its names."""
     if len(node.args) > position:
         return node.args[position]
     return next((node.kwargs[name] for name in names if name in node.kwargs), default)
 
 
 def _rest(node: fx.Node, name: str) -> Any:
-    """Axes as ``f(x, 0, 1)``, ``f(x, (0, 1))`` or ``f(x, name=(0, 1))``."""
+    """Return axes that are given as ``f(x, 0, 1)``, ``f(x, (0, 1))`` or ``f(x, name=(0, 1))``."""
     given = node.args[1:]
     if len(given) == 1 and isinstance(given[0], list | tuple):
         return given[0]
@@ -157,7 +157,7 @@ def _rest(node: fx.Node, name: str) -> Any:
 
 
 def _axes(dims: Any, num_axes: int) -> list[int] | None:
-    """Axes counted from the front; None if they are no numbers."""
+    """Return axes counted from the front, or None if they are no numbers."""
     dims = [dims] if isinstance(dims, int) else dims
     return [int(dim) % num_axes for dim in dims] if _are_numbers(dims) else None
 

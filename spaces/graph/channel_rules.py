@@ -1,4 +1,4 @@
-"""How each kind of graph node treats channels: the visible table that lifting, costing and pruning share."""
+"""Channel rules of all kinds of graph nodes: the visible table that lifting, costing and pruning share."""
 
 from enum import Enum
 
@@ -10,24 +10,26 @@ from gatefront.spaces.graph.layers import LayerNorm2d
 
 
 class ChannelRule(Enum):
-    """What an output channel of a node depends on."""
+    """Dependence of a node's output channels on its inputs."""
 
     INPUT = "input"
-    """The images, or a feature handed to a head: nothing is computed."""
+    """Images, or a feature given to a head. Nothing is computed."""
     DENSE = "dense"
-    """Every output channel reads all input channels; output channels can be left out (convolution, linear)."""
+    """Layer whose output channels read all input channels and can be left out (convolution, linear)."""
     CHANNEL_WISE = "channel-wise"
-    """Output channel c reads channel c of every operand alone (norm, activation, pooling, depthwise, add, mul)."""
+    """Node whose output channel c reads channel c of every operand (norm, activation, pooling, depthwise, add, mul).
+    """
     GROUP_WISE = "group-wise"
-    """Output group g reads group g of every operand alone (attention heads, grouped convolution)."""
+    """Node whose output group g reads only group g of every operand (attention heads, grouped convolution)."""
     ACROSS = "across"
-    """Reads all channels and gives each at its own place (layer norm): no cost, nothing to leave out."""
+    """Node that reads all channels and gives each at its own place (layer norm). It has no cost and leaves nothing out.
+    """
     PARAMETER = "parameter"
-    """A tensor of the backbone itself, or one reshaped: layer scale, position embedding."""
+    """Tensor of the backbone itself, or a reshaped one: layer scale, position embedding."""
     OPAQUE = "opaque"
-    """Anything else: needs all input channels and gives all output channels. Always right, less prunable."""
+    """Any other node, which needs all input channels and gives all output channels. Always right, but less prunable."""
     OUTPUT = "output"
-    """Hands its inputs out."""
+    """Output of the graph."""
 
 
 def assign_rules(graph: fx.Graph, modules: dict[str, nn.Module]) -> None:
@@ -41,18 +43,18 @@ def assign_rules(graph: fx.Graph, modules: dict[str, nn.Module]) -> None:
 
 
 def num_channels(node: fx.Node) -> int | None:
-    """Channels of the node's value, or None if it is no tensor with a known channel axis."""
+    """Return the number of channels of the node's value, or None if it is no tensor with a known channel axis."""
     axis = node.meta["channel_axis"]
     return None if axis is None else int(node.meta["batched_shape"][axis])
 
 
 def is_depthwise(module: nn.Module) -> bool:
-    """True for a convolution whose output channel c reads input channel c alone."""
+    """Return True for a convolution whose output channel c reads input channel c alone."""
     return isinstance(module, nn.Conv2d) and module.groups == module.in_channels == module.out_channels > 1
 
 
 def tensor_operands(node: fx.Node) -> list[fx.Node]:
-    """The operands that are tensors, without sizes and other numbers."""
+    """Return the operands that are tensors, without sizes and other numbers."""
     return [source for source in node.all_input_nodes if source.meta["has_tensor"]]
 
 
@@ -80,7 +82,10 @@ def _assign(node: fx.Node, modules: dict[str, nn.Module]) -> ChannelRule:
 
 
 def _as_decoders_read_it(node: fx.Node, rule: ChannelRule) -> ChannelRule:
-    """The rule of a feature whose axis is a guess: decoders read features on the usual axis, so it is there."""
+    """Return the rule of a feature whose axis may be a guess.
+
+    Decoders read features on the usual axis, so a guess gives way to it.
+    """
     usual = _usual_axis(node.meta["batched_shape"])
     is_feature = any(user.op == "output" for user in node.users)
     if not is_feature or not node.meta["axis_is_likely"] or node.meta["channel_axis"] in (None, usual):
@@ -90,10 +95,10 @@ def _as_decoders_read_it(node: fx.Node, rule: ChannelRule) -> ChannelRule:
 
 
 def _likely_axis(node: fx.Node, operands: list[fx.Node]) -> int | None:
-    """The axis that an opaque operation's channels are on by all appearances: that of its operands, or the usual one.
+    """Return the axis on which an opaque operation's channels probably are: that of its operands, or the usual one.
 
-    Any axis would be right, since all of them are computed whole; on this one a gate chooses between features, and not
-    between the rows of an image. An axis that grows with the batch holds no channels.
+    Any axis would be right, because all of them are computed whole. On this axis a gate chooses between features, and
+    not between the rows of an image. An axis that grows with the batch holds no channels (None).
     """
     shape = node.meta["batched_shape"]
     if shape is None:
@@ -105,12 +110,12 @@ def _likely_axis(node: fx.Node, operands: list[fx.Node]) -> int | None:
 
 
 def _usual_axis(shape: tuple[int, ...] | None) -> int | None:
-    """Axis 1 of maps ``[b, c, h, w]`` and vectors ``[b, c]``, axis 2 of tokens ``[b, n, c]``."""
+    """Return axis 1 for maps ``[b, c, h, w]`` and vectors ``[b, c]``, and axis 2 for tokens ``[b, n, c]``."""
     return None if shape is None else {2: 1, 3: 2, 4: 1}.get(len(shape))
 
 
 def _module_rule(node: fx.Node, module: nn.Module) -> ChannelRule | None:
-    """The rule of a layer that computes across channels; None for any other module."""
+    """Return the rule of a layer that computes across channels, or None for any other module."""
     shape = node.meta["batched_shape"]
     source = node.all_input_nodes[0]
     axis = source.meta["channel_axis"]
@@ -132,7 +137,10 @@ def _module_rule(node: fx.Node, module: nn.Module) -> ChannelRule | None:
 
 
 def _norm_rule(node: fx.Node, module: nn.LayerNorm | LayerNorm2d, axis: int | None) -> ChannelRule:
-    """A norm over the channels alone. A kind derived from torch's may compute anything."""
+    """Return the rule of a norm, which is known for a norm over the channels alone.
+
+    A class derived from torch's may compute anything.
+    """
     place = 1 if isinstance(module, LayerNorm2d) else len(node.meta["batched_shape"]) - 1
     single = isinstance(module, LayerNorm2d) or len(module.normalized_shape) == 1
     if type(module) not in (nn.LayerNorm, LayerNorm2d) or not single:
@@ -143,7 +151,7 @@ def _norm_rule(node: fx.Node, module: nn.LayerNorm | LayerNorm2d, axis: int | No
 
 
 def _is_guess(source: fx.Node) -> bool:
-    """True if nothing says where the value's channels are: a layer that reads one axis then says it."""
+    """Return True if nothing shows where the value's channels are. A layer that reads one axis then decides it."""
     return source.meta["channel_axis"] is None or source.meta["axis_is_likely"]
 
 
@@ -160,7 +168,7 @@ def _convolution_rule(node: fx.Node, module: nn.Conv2d, axis: int | None) -> Cha
 
 
 def _carried_axis(node: fx.Node, modules: dict[str, nn.Module], operands: list[fx.Node]) -> int | None:
-    """The result's channel axis if every operand's channels stay apart and arrive at the same place."""
+    """Return the result's channel axis if every operand's channels stay apart and arrive at the same place."""
     computed = [o for o in operands if o.meta["rule"] is not ChannelRule.PARAMETER]
     axes = {_follow(node, modules, operand) for operand in computed}
     if len(axes) != 1 or (axis := axes.pop()) is None:

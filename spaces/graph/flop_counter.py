@@ -1,4 +1,4 @@
-"""The counter behind every FLOP of gatefront: torch's own, with the kernels that it does not know."""
+"""Counter of every FLOP of gatefront: torch's own, with formulas for the kernels that it does not know."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -16,11 +16,11 @@ Shape = Sequence[int]
 def flop_counter() -> Iterator[FlopCounterMode]:
     """Count 2 FLOPs per multiply-add of convolutions, linear layers and products of matrices, attention's among them.
 
-    The fused kernels of torch's transformer layers are switched off meanwhile: they run only where no gradients are
+    The fused kernels of torch's transformer layers are switched off meanwhile. They run only where no gradients are
     wanted, and a count must not depend on that. Those that an exported network holds are counted by formula.
 
     Yields:
-        A counter; ``get_total_flops()`` is the sum.
+        A counter whose ``get_total_flops()`` is the sum.
     """
     was_enabled = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
@@ -34,31 +34,31 @@ def flop_counter() -> Iterator[FlopCounterMode]:
 
 
 class _NoModules(nullcontext[None]):
-    """No record of which module runs: torch's own fails on views of parameters that are handed to a module."""
+    """Module tracker that records nothing. Torch's own fails on views of parameters that are given to a module."""
 
     parents = frozenset({"Global"})
 
 
 def _attention(query: Shape, key: Shape, value: Shape, *_: Any, **__: Any) -> int:
-    """``q k^T`` and its product with ``v``, from shapes ``[b, heads, n, d]``, ``[b, heads, m, d]`` twice."""
+    """Count ``q k^T`` and its product with ``v``, from shapes ``[b, heads, n, d]``, ``[b, heads, m, d]`` twice."""
     b, heads, n, d = query
     m, d_v = value[-2:]
     return 2 * b * heads * n * m * (d + d_v)
 
 
 def _self_attention(tokens: Shape, width: int) -> int:
-    """Four projections and the products of ``n`` tokens with each other, from the shape ``[b, n, width]``."""
+    """Count four projections and the products of ``n`` tokens with each other, from the shape ``[b, n, width]``."""
     b, n = tokens[:2]
     return 2 * b * n * width * (4 * width) + 2 * b * n * n * (2 * width)
 
 
 def _multi_head_attention(query: Shape, key: Shape, value: Shape, width: int, *_: Any, **__: Any) -> int:
-    """The fused kernel of ``nn.MultiheadAttention`` for tokens that attend to themselves."""
+    """Count the fused kernel of ``nn.MultiheadAttention`` for tokens that attend to themselves."""
     return _self_attention(query, width)
 
 
 def _encoder_layer(tokens: Shape, width: int, *others: Any, **__: Any) -> int:
-    """The fused kernel of ``nn.TransformerEncoderLayer``: attention, then two linear layers."""
+    """Count the fused kernel of ``nn.TransformerEncoderLayer``: attention, then two linear layers."""
     hidden: int = others[12][0]  # the first linear layer's weight ``[hidden, width]``
     return _self_attention(tokens, width) + 2 * (2 * math.prod(tokens[:2]) * width * hidden)
 
@@ -76,13 +76,13 @@ def _added_batch_product(_added: Shape, left: Shape, right: Shape, *_: Any, **__
 
 
 def _trilinear(left: Shape, weight: Shape, right: Shape, *_: Any, **__: Any) -> int:
-    """``x^T W y`` for every output, from ``[b, 1, i, 1]``, ``[1, o, i, j]`` and ``[b, 1, 1, j]``: first ``W y``."""
+    """Count ``x^T W y`` per output, from ``[b, 1, i, 1]``, ``[1, o, i, j]`` and ``[b, 1, 1, j]``: first ``W y``."""
     b, out, rows, columns = left[0], *weight[-3:]
     return 2 * b * out * rows * columns + 2 * b * out * rows
 
 
 def _recurrent_layer(inputs: Shape, weight_in: Shape, weight_hidden: Shape, *_: Any, **__: Any) -> int:
-    """One direction of an LSTM layer, from ``[steps, b, i]`` and the weights ``[4 h, i]`` and ``[4 h, h]``."""
+    """Count one direction of an LSTM layer, from ``[steps, b, i]`` and the weights ``[4 h, i]`` and ``[4 h, h]``."""
     steps, b = inputs[:2]
     return 2 * steps * b * (math.prod(weight_in) + math.prod(weight_hidden))
 
@@ -108,9 +108,9 @@ FLOP_CONVENTION = (
 
 
 def count_flops(module: nn.Module, input_shape: Sequence[int]) -> int:
-    """FLOPs of one forward pass in evaluation mode, as :mod:`gatefront.spaces.graph.flop_counter` counts them.
+    """Return the FLOPs of one forward pass in evaluation mode, counted by :func:`flop_counter`.
 
-    ``input_shape`` is ``(channels, height, width)``: the count is for batch 1.
+    ``input_shape`` is ``(channels, height, width)``. The count is for batch 1.
     """
     was_training = module.training
     reference = next((tensor for tensor in (*module.parameters(), *module.buffers())), torch.empty(0))
@@ -122,5 +122,5 @@ def count_flops(module: nn.Module, input_shape: Sequence[int]) -> int:
 
 
 def count_parameters(module: nn.Module) -> int:
-    """Number of trainable values."""
+    """Return the number of trainable values."""
     return sum(parameter.numel() for parameter in module.parameters())

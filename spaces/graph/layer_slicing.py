@@ -1,4 +1,4 @@
-"""One layer with fewer channels."""
+"""Slicing of one layer to fewer channels."""
 
 import copy
 from typing import TypeVar
@@ -14,10 +14,10 @@ Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
 
 
 def slice_layer(layer: nn.Module, out: Tensor, source: Tensor | None) -> nn.Module:
-    """A copy of ``layer`` that gives the channels ``out`` and reads its inputs in the order ``source``.
+    """Return a copy of ``layer`` that gives the channels ``out`` and reads its inputs in the order ``source``.
 
-    For a channel-wise or group-wise layer (norm, depthwise or grouped convolution, attention heads) the inputs
-    *are* ``out``; ``source`` is not used. For a layer norm ``out`` is an order of all channels.
+    For a channel-wise or group-wise layer (norm, depthwise or grouped convolution, attention heads) the inputs *are*
+    ``out``, and ``source`` is not used. For a layer norm ``out`` is an order of all channels.
 
     Raises:
         SpaceError: the layer is of a type that cannot be sliced.
@@ -35,7 +35,7 @@ def slice_layer(layer: nn.Module, out: Tensor, source: Tensor | None) -> nn.Modu
 
 @torch.no_grad()
 def restore_layer(original: nn.Module, sliced: nn.Module, out: Tensor | None, source: Tensor | None) -> None:
-    """Write the tensors of ``sliced = slice_layer(original, out, source)`` back to where they were taken from."""
+    """Write the tensors of ``sliced = slice_layer(original, out, source)`` back to their places in ``original``."""
     kept = dict(original.named_buffers()) | dict(original.named_parameters())
     for name, value in [*sliced.named_buffers(), *sliced.named_parameters()]:
         target, value = kept[name], value.to(kept[name].device)
@@ -71,7 +71,7 @@ def _slice_linear(layer: nn.Linear, out: Tensor, source: Tensor | None) -> nn.Li
 
 
 def _slice_convolution(layer: nn.Conv2d, out: Tensor, source: Tensor | None) -> nn.Conv2d:
-    """Grouped convolutions keep whole groups, so that only their number changes."""
+    """Slice a convolution. A grouped one keeps whole groups, so that only their number changes."""
     weight = layer.weight.detach()[out]
     if layer.groups == 1:
         weight = _columns(weight, source)
@@ -92,7 +92,10 @@ def _slice_convolution(layer: nn.Conv2d, out: Tensor, source: Tensor | None) -> 
 
 
 def _with_weights(sliced: Layer, layer: Layer, weight: Tensor, out: Tensor) -> Layer:
-    """``sliced`` was made without memory, only to have the right sizes; indexing has copied the weights already."""
+    """Give ``sliced`` its weights and bias.
+
+    ``sliced`` was made without memory, only to have the right sizes. Indexing has copied the weights already.
+    """
     sliced.weight = nn.Parameter(weight)
     sliced.bias = None if layer.bias is None else nn.Parameter(layer.bias.detach()[out])
     return sliced.train(layer.training)

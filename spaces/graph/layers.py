@@ -1,4 +1,4 @@
-"""Kinds of layers: torch's that work value by value, and those of our own that a plain network may hold."""
+"""Kinds of layers: those of torch that work value by value, and our own that a plain network may hold."""
 
 import torch
 import torch.nn.functional as F
@@ -6,10 +6,10 @@ from torch import Tensor, nn
 
 
 class DropPath(nn.Module):
-    """Stochastic depth (Huang et al., arXiv 1603.09382): in training the value of whole images is set to zero.
+    """Stochastic depth (Huang et al., arXiv 1603.09382), which sets the value of whole images to zero in training.
 
-    Values of the other images are scaled by ``1 / (1 - drop_prob)``. Nothing happens in evaluation mode.
-    Random numbers are drawn as timm draws them, so that both drop the same images for one seed.
+    Values of the other images are scaled by ``1 / (1 - drop_prob)``. Nothing happens in evaluation mode. Random numbers
+    are drawn as timm draws them, so that both drop the same images for one seed.
     """
 
     def __init__(self, drop_prob: float, *, scale_by_keep: bool = True) -> None:
@@ -63,4 +63,4 @@ ELEMENTWISE_MODULES: tuple[type[nn.Module], ...] = (
     nn.Dropout,
     DropPath,
 )
-"""Give back a tensor of the shape they are given, every value from the one at its place."""
+"""Layers that return a tensor of their input's shape, in which every value depends on the one at its place."""

@@ -11,7 +11,7 @@ from gatefront.spaces.graph.channel_rules import ChannelRule
 
 @dataclass(frozen=True, slots=True)
 class OpaqueOperation:
-    """One operation inside which nothing is pruned. ``flops`` are those of one image, 2 per multiply-add."""
+    """Operation inside which nothing is pruned. ``flops`` are those of one image, 2 per multiply-add."""
 
     name: str
     kind: str

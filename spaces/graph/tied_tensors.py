@@ -17,7 +17,7 @@ def tensors_of(node: fx.Node, traced: nn.Module) -> list[Tensor]:
 
 
 def targets_that_share(traced: fx.GraphModule) -> set[str]:
-    """Name the layers and tensors that hold a parameter which another layer, or another name, holds too."""
+    """Return the names of layers and tensors that hold a parameter which another layer, or another name, holds too."""
     nodes = {str(node.target): node for node in traced.graph.nodes if node.op in ("call_module", "get_attr")}
     holders = Counter(id(tensor) for node in nodes.values() for tensor in tensors_of(node, traced))
     return {

@@ -1,4 +1,4 @@
-"""The width multiplier: fewer (or more) channels everywhere, with coupled layers kept in step."""
+"""Width multiplier: fewer (or more) channels everywhere, with coupled layers changed together."""
 
 import math
 from typing import Any
@@ -17,12 +17,12 @@ _COUPLES = (ChannelRule.CHANNEL_WISE, ChannelRule.GROUP_WISE, ChannelRule.ACROSS
 
 
 def scale_width(traced: fx.GraphModule, width: float, *, keep_largest: bool) -> fx.GraphModule:
-    """The same network with ``round(width * channels)`` channels per layer, at least one.
+    """Scale every layer to ``round(width * channels)`` channels, at least one.
 
-    Layers whose outputs are added or multiplied, or that work channel by channel, are coupled and keep the
-    same channels. ``keep_largest`` keeps the channels of largest weight norm, for trained weights; else the
-    first ones are kept and weights are rescaled to their new fan-in. Width above 1 repeats channels and is
-    for untrained networks.
+    Layers whose outputs are added or multiplied, or that work channel by channel, are coupled and keep the same
+    channels. ``keep_largest`` keeps the channels of largest weight norm, for trained weights. Otherwise the first
+    channels are kept and weights are rescaled to their new fan-in. A width above 1 repeats channels and is for
+    untrained networks.
 
     Raises:
         SpaceError: no layer's width can be changed, trained weights would have to be widened, or layers share a weight.
@@ -44,7 +44,7 @@ def scale_width(traced: fx.GraphModule, width: float, *, keep_largest: bool) -> 
     for node in traced.graph.nodes:
         if node.op in ("call_module", "get_attr"):
             if str(node.target) in resized:
-                continue  # run at a second place, where coupling has given it the same channels
+                continue  # it runs at a second place too, where coupling has given it the same channels
             resized.add(str(node.target))
         module = modules.get(str(node.target)) if node.op == "call_module" else None
         if isinstance(module, HeadAttention):
@@ -62,7 +62,7 @@ def scale_width(traced: fx.GraphModule, width: float, *, keep_largest: bool) -> 
 
 
 def _couple(graph: fx.Graph) -> dict[fx.Node, int]:
-    """Give every node with channels its coupling group: union-find over operations that keep channels apart."""
+    """Give every node with channels its coupling group, by union-find over operations that keep channels apart."""
     parent: dict[fx.Node, fx.Node] = {}
 
     def root(node: fx.Node) -> fx.Node:
@@ -100,7 +100,7 @@ def _members(graph: fx.Graph, groups: dict[fx.Node, int]) -> dict[int, list[fx.N
 
 
 def _keep(members: list[fx.Node], modules: dict[str, nn.Module], width: float, keep_largest: bool) -> Tensor | None:
-    """Channels a group keeps, as source indices; None if the group must stay as it is.
+    """Return the channels that a group keeps, as source indices, or None if the group must stay unchanged.
 
     Attention heads and the groups of a grouped convolution are kept or dropped whole.
     """
@@ -126,7 +126,7 @@ def _keep(members: list[fx.Node], modules: dict[str, nn.Module], width: float, k
 def _refuse_shared_weights(
     traced: fx.GraphModule, groups: dict[fx.Node, int], kept: dict[int, Tensor | None], width: float
 ) -> None:
-    """Cutting two layers that hold one weight would make two weights of it."""
+    """Refuse to cut layers that share one weight, because the cuts would make two weights of it."""
     shared = targets_that_share(traced)
     for node in traced.graph.nodes:
         if node.op not in ("call_module", "get_attr") or str(node.target) not in shared:
@@ -166,7 +166,7 @@ def _resize_norm(module: nn.BatchNorm2d | nn.LayerNorm | LayerNorm2d, out: Tenso
 
 
 def _resize_other(traced: fx.GraphModule, node: fx.Node, index: Tensor) -> None:
-    """A parameter of the backbone itself, or the sizes written in a reshape."""
+    """Cut a parameter of the backbone itself, or change the sizes written in a reshape."""
     axis = node.meta["channel_axis"]
     if node.op == "get_attr":
         path, _, name = str(node.target).rpartition(".")

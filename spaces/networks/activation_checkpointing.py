@@ -13,7 +13,10 @@ Result = TypeVar("Result")
 
 
 def split_at_blocks(graph: fx.Graph) -> list[list[fx.Node]]:
-    """The graph's nodes but for the output, cut where the network is one stream and its value is read by a layer."""
+    """Return the graph's nodes without the output, in segments.
+
+    A segment ends where the network is one stream and a layer reads its value.
+    """
     places = gate_places(graph, "block")
     segments: list[list[fx.Node]] = [[]]
     for node in graph.nodes:
@@ -26,7 +29,7 @@ def split_at_blocks(graph: fx.Graph) -> list[list[fx.Node]]:
 
 
 def recompute_in_backward(function: Callable[[], Result], modules: Sequence[nn.Module]) -> Result:
-    """``function()``, of which the backward pass keeps nothing but the result and computes the rest again.
+    """Return ``function()``, and let the backward pass keep only the result and compute the rest again.
 
     Norms of ``modules`` update their running statistics once only.
     """

@@ -1,4 +1,4 @@
-"""Running one traced graph in several branches at once, with gates between."""
+"""Run of one traced graph in several branches at once, with gates between."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -10,7 +10,7 @@ from gatefront.spaces.gating.channel_gate import ChannelGate
 from gatefront.spaces.networks.activation_checkpointing import recompute_in_backward
 
 LiveBranches = Mapping[fx.Node, tuple[bool, ...]]
-"""Per node: which branches have a reader for what it computes."""
+"""Flags per node and branch. A flag is True if the branch has a reader for the node's value."""
 
 
 def run_branches(
@@ -21,10 +21,10 @@ def run_branches(
     live: LiveBranches | None,
     segments: Sequence[Sequence[fx.Node]] | None = None,
 ) -> list[Any]:
-    """``[task]``: the features of every task. Branch 0 is the shared one; ``live`` None runs everything.
+    """Return the features of every task, ``[task]``.
 
-    Of ``segments``, runs of the graph's nodes, only the results are kept for the backward pass, which computes
-    the rest again.
+    Branch 0 is the shared one. ``live`` None runs everything. ``segments`` are runs of the graph's nodes. Only their
+    results are kept for the backward pass, which computes the rest again.
     """
     modules = [dict(branch.named_modules()) for branch in branches]
     values: dict[fx.Node, list[Any]] = {}

@@ -1,4 +1,4 @@
-"""The one number of gatefront: FLOPs, counted on a module or computed from gates."""
+"""FLOPs, the one number of gatefront, counted on a module or computed from gates."""
 
 from dataclasses import dataclass
 
@@ -8,17 +8,20 @@ from torch import Tensor
 from gatefront.spaces.networks.lifting import Site, WholeCost
 
 GatePattern = tuple[Tensor, ...]
-"""One bool tensor ``[tasks, channels]`` per gate site, in depth order; True: the task keeps its own channel."""
+"""Bool tensors ``[tasks, channels]``, one per gate site, in depth order.
+
+True means that the task keeps its own channel.
+"""
 
 
 @dataclass(frozen=True)
 class CostModel:
     """Exact FLOPs of the pruned network for any gate pattern, without building it.
 
-    A channel that ``n`` of its ``R`` readers keep for themselves costs ``n + 1[n < R]`` times one channel: the
-    shared branch drops out only where no task reads it. So opening a gate never lowers the cost, and the
-    last reader to open pays nothing. ``readers[site][task]`` says whose predictions depend on the site: all tasks'
-    where every decoder reads features that all layers lead to. ``encoder`` is the cost of one branch with all layers.
+    A channel that ``n`` of its ``R`` readers keep for themselves costs ``n + 1[n < R]`` times one channel. The shared
+    branch drops out only where no task reads it. So opening a gate never lowers the cost, and the last reader to open
+    pays nothing. ``readers[site][task]`` is True if the task's predictions depend on the site. It is True for all tasks
+    if every decoder reads features that all layers lead to. ``encoder`` is the cost of one branch with all layers.
     """
 
     sites: tuple[Site, ...]
@@ -28,7 +31,7 @@ class CostModel:
     heads: dict[str, int]
 
     def flops(self, pattern: GatePattern) -> int:
-        """FLOPs of the network pruned to ``pattern``."""
+        """Return the FLOPs of the network pruned to ``pattern``."""
         total = sum(self.heads.values())
         reads = [torch.tensor(of_site)[:, None] for of_site in self.readers]
         is_open = [own & may for own, may in zip(pattern, reads, strict=True)]
@@ -47,16 +50,19 @@ class CostModel:
 
     @property
     def hard_sharing(self) -> int:
-        """One encoder and all heads: every gate shut."""
+        """FLOPs of one encoder and all heads, with every gate shut."""
         return self._flops_of_all(is_open=False)
 
     @property
     def single_task(self) -> int:
-        """One encoder per task and all heads: every gate open."""
+        """FLOPs of one encoder per task and all heads, with every gate open."""
         return self._flops_of_all(is_open=True)
 
     def _flops_of_all(self, *, is_open: bool) -> int:
-        """With all gates alike one channel tells of all; a layer costs what its channels cost."""
+        """Return the FLOPs with all gates open or all shut.
+
+        One channel of a site then represents all, and a layer costs as much as its channels.
+        """
         total = sum(self.heads.values())
         for site, readers in zip(self.sites, self.readers, strict=True):
             total += site.channel_flops * site.num_channels * (sum(readers) if is_open else any(readers))

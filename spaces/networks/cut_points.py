@@ -1,4 +1,4 @@
-"""Where a network is one stream: the places of gates that choose per block or per stage."""
+"""Places where a network is one stream, for gates that choose per block or per stage."""
 
 from collections.abc import Sequence
 
@@ -9,11 +9,11 @@ from gatefront.spaces.graph.channel_rules import ChannelRule, num_channels, tens
 
 
 def gate_places(graph: fx.Graph, granularity: Granularity) -> frozenset[fx.Node]:
-    """The nodes that may hold a gate.
+    """Return the nodes that may hold a gate.
 
-    ``conv``: all. ``block``: those that everything behind them reads the images through (a plain layer, the
-    end of a residual block), features handed out aside. ``stage``: the last of these before the resolution
-    changes, and those handed out as features.
+    ``conv`` allows all nodes. ``block`` allows a node if everything behind it reads the images only through it, except
+    for features that are handed out. Examples are a plain layer and the end of a residual block. ``stage`` allows the
+    last of these before the resolution changes, and those handed out as features.
     """
     nodes = [node for node in graph.nodes if node.op != "output"]
     if granularity == "conv":
@@ -27,9 +27,10 @@ def gate_places(graph: fx.Graph, granularity: Granularity) -> frozenset[fx.Node]
 
 
 def _leading_out(nodes: Sequence[fx.Node]) -> frozenset[fx.Node]:
-    """Nodes that cost nothing, read one value and lead to the output alone: how a feature is handed out.
+    """Return nodes that cost nothing, read one value and lead to the output alone, as features are handed out.
 
-    One that reads two values is a residual addition: the last block's body must not pass for a stream of its own.
+    A node that reads two values is a residual addition. It is left out, because the last block's body must not pass for
+    a separate stream.
     """
     aside: set[fx.Node] = set()
     for node in reversed(nodes):
@@ -40,7 +41,7 @@ def _leading_out(nodes: Sequence[fx.Node]) -> frozenset[fx.Node]:
 
 
 def _cut_points(nodes: Sequence[fx.Node], aside: frozenset[fx.Node]) -> list[fx.Node]:
-    """Nodes over which no other value passes. Sizes, parameters and features on their way out do not count."""
+    """Return nodes that no other value bypasses. Sizes, parameters and features that only leave do not count."""
     position = {node: index for index, node in enumerate(nodes) if node not in aside}
     last_use = {node: max((position[u] for u in node.users if u in position), default=-1) for node in nodes}
     cuts: list[fx.Node] = []

@@ -1,4 +1,4 @@
-"""The encoder: what is lifted. A backbone as an annotated graph at the asked width, and a shared decoder's trunk."""
+"""Encoder, the part that is lifted: a backbone as an annotated graph at its width, and a shared decoder's trunk."""
 
 import copy
 import functools
@@ -32,10 +32,10 @@ logger = logging.getLogger(__name__)
 
 
 def build_encoder(architecture: Architecture) -> fx.GraphModule:
-    """Build, trace and scale: ``images [b, c, h, w] -> list of features``.
+    """Build, trace and scale ``images [b, c, h, w] -> list of features``.
 
-    With ``share_decoder`` the trunk of the dense decoder follows the backbone, and its result is the only feature.
-    What tracing made of the backbone is compared with the backbone itself, once per process and backbone.
+    With ``share_decoder`` the trunk of the dense decoder follows the backbone, and its result is the only feature. The
+    traced backbone is compared with the backbone itself, once per process and backbone.
 
     Raises:
         UnknownBackboneError, UntraceableBackboneError, SpaceError: see the functions it calls.
@@ -50,7 +50,7 @@ def build_encoder(architecture: Architecture) -> fx.GraphModule:
 
 
 def feature_shapes(encoder: fx.GraphModule) -> list[torch.Size]:
-    """The shapes of the encoder's features for one image, as tracing found them."""
+    """Return the shapes of the encoder's features for one image, as tracing found them."""
     output = next(node for node in reversed(encoder.graph.nodes) if node.op == "output")
     return [torch.Size((1, *node.meta["shape"][1:])) for node in tree_leaves(output.args[0])]
 
@@ -72,12 +72,12 @@ def _require_channels_first(encoder: fx.GraphModule, name: str) -> None:
 
 
 def image_shape(architecture: Architecture) -> tuple[int, int, int]:
-    """``(channels, height, width)`` of the architecture's images."""
+    """Return ``(channels, height, width)`` of the architecture's images."""
     return (architecture.in_channels, *architecture.input_size)
 
 
 class BackboneWithTrunk(nn.Module):
-    """``images -> [hidden]``: what all dense tasks could share up to their last layer."""
+    """Module ``images -> [hidden]``: the part that all dense tasks can share up to their last layer."""
 
     def __init__(self, backbone: nn.Module, trunk: nn.Module) -> None:
         super().__init__()
@@ -89,7 +89,7 @@ class BackboneWithTrunk(nn.Module):
 
 
 class ResizedInput(nn.Module):
-    """``images -> features`` of a backbone that works at ``size``, ``(height, width)``, whatever the images have."""
+    """Backbone ``images -> features`` that works at ``size``, ``(height, width)``, for images of any size."""
 
     def __init__(self, backbone: nn.Module, size: tuple[int, int]) -> None:
         super().__init__()
@@ -121,7 +121,7 @@ def _build_scaled_backbone(architecture: Architecture) -> fx.GraphModule:
 
 
 def _of_backbone_alone(architecture: Architecture) -> Architecture:
-    """The architecture without all that does not decide how its backbone is traced."""
+    """Return the architecture without all that does not decide how its backbone is traced."""
     is_dense = any(task.is_dense for task in architecture.tasks)
     kind = "depth" if is_dense else "classification"
     return Architecture(
@@ -136,8 +136,8 @@ def _of_backbone_alone(architecture: Architecture) -> Architecture:
 
 @functools.lru_cache(maxsize=64)
 def _require_equal_to_original(architecture: Architecture) -> None:
-    """Compare backbone and traced form, with random weights; a width multiplier is left out of both."""
-    with torch.random.fork_rng(devices=[]):  # whether the answer is known must not change anyone's weights
+    """Compare backbone and traced form with random weights, both without the width multiplier."""
+    with torch.random.fork_rng(devices=[]):  # a cached result must leave the same random state
         try:
             _compare_with_original(architecture)
         except SpaceError:
@@ -163,7 +163,10 @@ def _compare_with_original(architecture: Architecture) -> None:
 
 
 def _twin(original: nn.Module, architecture: Architecture) -> nn.Module:
-    """The same backbone made anew. A copy would have hooks that hold on to the original, as torch copies them."""
+    """Return the same backbone made anew, with the same weights.
+
+    A copy would have hooks that refer to the original, because torch copies them so.
+    """
     twin = create_backbone(architecture)
     found = dict(original.named_parameters(remove_duplicate=False)) | dict(original.named_buffers())
     with torch.no_grad():

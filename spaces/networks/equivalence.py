@@ -1,4 +1,4 @@
-"""Two forms of one network compared on random images, so that no rewriting can change a network unnoticed."""
+"""Comparison of two forms of one network on random images, so that no rewriting changes a network unnoticed."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -14,26 +14,26 @@ from gatefront.spaces.errors import UntraceableBackboneError
 from gatefront.spaces.networks.gradient_difference import as_in_mode, gradient_difference
 
 NUM_IMAGES = 3
-"""Unlike both batch sizes of a trace."""
+"""Number of random images, which differs from both batch sizes of a trace."""
 
 _TOLERANCE = 1e-4
 _TOLERANCE_IN_DOUBLE_PRECISION = 1e-6
 _TOLERANCE_OF_ONE_IMAGE = 1e-3
-"""Kernels may sum in another order for another batch size."""
+"""Relative difference allowed between batch sizes, because kernels may sum in another order for another one."""
 _STRENGTH = 0.4
 
 
 @torch.no_grad()
 def randomize(module: nn.Module, generator: torch.Generator) -> None:
-    """Move every parameter and buffer off its default, in place: a gain of zero would hide what is behind it.
+    """Move every parameter and buffer off its default in place, because a gain of zero would hide what is behind it.
 
     Vectors move by up to 0.4. Matrices get a spread that keeps values alive through many layers. Buffers keep their
-    signs, because a variance must stay positive, and a table of different values its range, because it may hold
-    indices. Integers stay.
+    signs, because a variance must stay positive. A table of different values keeps its range, because it may hold
+    indices. Integers stay unchanged.
 
     Args:
         module: any network.
-        generator: of the CPU.
+        generator: a generator of the CPU.
     """
     for parameter in module.parameters():
         if parameter.is_floating_point():
@@ -48,12 +48,12 @@ def randomize(module: nn.Module, generator: torch.Generator) -> None:
 
 @torch.no_grad()
 def calibrate_norms(module: nn.Module, images: Tensor, generator: torch.Generator) -> None:
-    """Give every batch norm the statistics of ``images``, a little off, so that random weights let no value explode.
+    """Give every batch norm the statistics of ``images``, slightly changed, so that no value explodes.
 
     Args:
-        module: a network of random weights; its mode stays as it is.
+        module: a network of random weights, whose mode stays unchanged.
         images: ``[batch, channels, height, width]``.
-        generator: of the CPU; it says how far off.
+        generator: a generator of the CPU, which draws the changes.
     """
     norms = [part for part in module.modules() if isinstance(part, _BatchNorm) and part.running_var is not None]
     momenta = [norm.momentum for norm in norms]
@@ -64,7 +64,7 @@ def calibrate_norms(module: nn.Module, images: Tensor, generator: torch.Generato
         norm.momentum = momentum
         variance: Tensor = norm.running_var  # type: ignore[assignment]
         off = 0.8 + _STRENGTH * torch.rand(variance.shape, generator=generator, dtype=variance.dtype)
-        # Where a map has one pixel, few values vary, and hardly: the mean over channels keeps the norm's gain small.
+        # If a map has one pixel, few values vary, and only slightly. The mean over channels limits the norm's gain.
         norm.running_var = (variance + 0.1 * variance.mean()) * off
 
 
@@ -75,10 +75,10 @@ def require_independent_images(module: nn.Module, input_shape: Sequence[int], *,
     Args:
         module: ``images [batch, channels, height, width] -> list of features``.
         input_shape: ``(channels, height, width)``.
-        name: what messages call the network.
+        name: the network's name in messages.
 
     Raises:
-        UntraceableBackboneError: they differ, so that what is measured in batches is not what one image gets.
+        UntraceableBackboneError: they differ, so that measurements in batches do not hold for one image.
     """
     images = torch.randn(NUM_IMAGES, *input_shape, generator=torch.Generator().manual_seed(1))
     together, alone = (_features(module, given, training=False) for given in (images, images[:1]))
@@ -96,18 +96,18 @@ def require_independent_images(module: nn.Module, input_shape: Sequence[int], *,
 def require_equal(original: nn.Module, rewritten: nn.Module, input_shape: Sequence[int], *, name: str) -> None:
     """Compare the features of both for several numbers of images and in both modes, then the gradients of parameters.
 
-    Differences above 1e-4 (of gradients 1e-3) are looked at once more in double precision, where rounding is no
-    explanation. Evaluation follows training once more, so that state which training changes is seen.
+    Differences above 1e-4 (of gradients 1e-3) are checked again in double precision, where rounding cannot explain
+    them. Evaluation follows training once more, so that state which training changes is noticed.
 
     Args:
         original: ``images [batch, channels, height, width] -> list of features``.
-        rewritten: what claims to compute the same from the same weights.
+        rewritten: the form that should compute the same from the same weights.
         input_shape: ``(channels, height, width)``.
-        name: what messages call the network.
+        name: the network's name in messages.
 
     Raises:
-        UntraceableBackboneError: they differ; the message says in which mode, in which feature and by how much. Or
-            the original draws random numbers in evaluation mode, or neither can be trained.
+        UntraceableBackboneError: they differ, and the message gives the mode, the feature and the difference. Or the
+            original draws random numbers in evaluation mode, or the two forms train differently.
     """
     images = torch.randn(NUM_IMAGES, *input_shape, generator=torch.Generator().manual_seed(0))
     for words, number, training in (
@@ -169,7 +169,7 @@ def _restore_types(module: nn.Module, dtypes: dict[str, torch.dtype]) -> None:
 def _difference(
     original: nn.Module, rewritten: nn.Module, images: Tensor, tolerance: float, *, training: bool
 ) -> str | None:
-    """The first difference in words; None if there is none."""
+    """Return the first difference in words, or None if there is none."""
     expected, found = (_features(module, images, training=training) for module in (original, rewritten))
     if [feature.shape for feature in found] != [feature.shape for feature in expected]:
         return f"it gives {_shapes(found)}, not {_shapes(expected)}"

@@ -1,4 +1,4 @@
-"""Which tasks read what a backbone computes: decoders need not read the same features."""
+"""Tasks that read each value of a backbone. Decoders need not read the same features."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,10 +9,11 @@ from torch.utils._pytree import tree_leaves
 
 @dataclass(frozen=True, slots=True)
 class FeatureReaders:
-    """Per node of a backbone's graph the tasks whose predictions depend on it, and what their decoders read of it.
+    """Readers of each node of a backbone's graph, and the features that each decoder reads.
 
-    ``of_node[node][t]`` tells of task ``t``, in task order; ``features[t]`` are the nodes whose values go into its
-    decoder. A node that reads another one is read by no further tasks: readers only become fewer along a path.
+    ``of_node[node][t]`` is True if the predictions of task ``t`` depend on the node, in task order. ``features[t]`` are
+    the nodes whose values go into its decoder. A node that reads another one has no readers beyond those of that one,
+    so readers only become fewer along a path.
     """
 
     of_node: Mapping[fx.Node, tuple[bool, ...]]
@@ -37,7 +38,7 @@ def find_readers(encoder: fx.Graph, heads: Sequence[fx.Graph]) -> FeatureReaders
 
 
 def with_sources(nodes: frozenset[fx.Node]) -> set[fx.Node]:
-    """Return the nodes and all that their values are computed from."""
+    """Return the nodes and all nodes that their values are computed from."""
     found: set[fx.Node] = set()
     left = list(nodes)
     while left:

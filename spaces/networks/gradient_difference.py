@@ -1,4 +1,7 @@
-"""Two forms of one network compared by the gradients of their parameters: equal features may train differently."""
+"""Comparison of two forms of one network by the gradients of their parameters.
+
+Forms of equal features may train differently.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,22 +12,25 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 _LEAST_SHARE = 1e-2
-"""Gradients far below the largest one are rounding: of a bias before a norm, for example."""
+"""Smallest scale of a gradient's difference, relative to the largest gradient.
+
+Gradients far below the largest one are rounding, for example of a bias before a norm.
+"""
 
 
 def gradient_difference(original: nn.Module, rewritten: nn.Module, images: Tensor, tolerance: float) -> str | None:
     """Compare the gradients of a random sum of all features, in training mode.
 
-    Parameters are compared that both call by one name.
+    Parameters are compared that have the same name in both forms.
 
     Args:
         original: ``images [batch, channels, height, width] -> list of features``.
-        rewritten: what claims to train as the original does.
-        images: in the type of the parameters.
-        tolerance: of each gradient, relative to its norm.
+        rewritten: the form that should train as the original does.
+        images: images in the type of the parameters.
+        tolerance: the limit on each gradient's difference, relative to its norm.
 
     Returns:
-        The first difference in words; None if there is none, or if the original itself has no gradients.
+        The first difference in words, or None if there is none or the original itself has no gradients.
     """
     try:
         found = _gradients(rewritten, images)

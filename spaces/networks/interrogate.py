@@ -31,7 +31,7 @@ from gatefront.spaces.tracing.trace import note_last_uses
 def build_gated_network(
     architecture: Architecture, layout: GateLayout | None = None, *, initial_logit: float = 1.0
 ) -> "InterroGateNetwork":
-    """Lift the architecture's backbone; all branches start from the same weights.
+    """Lift the architecture's backbone. All branches start from the same weights.
 
     Raises:
         SpaceError: the backbone is unknown, cannot be traced, fits no decoder, or is narrower than a channel group.
@@ -42,11 +42,10 @@ def build_gated_network(
 
 
 class InterroGateNetwork(nn.Module):
-    """``images [batch, c, h, w] -> {task: prediction}`` (InterroGate, Algorithm 1, gates on layer outputs).
+    """Network ``images [batch, c, h, w] -> {task: prediction}`` (InterroGate, Algorithm 1, gates on layer outputs).
 
-    The traced backbone runs once per branch; at each gate site every task chooses per channel, and the
-    shared branch goes on with the mix of what they chose. All gates shut is hard sharing, all open are T
-    single-task networks.
+    The traced backbone runs once per branch. At each gate site every task chooses per channel, and the shared branch
+    continues with the mix of the choices. All gates shut is hard sharing, and all open are T single-task networks.
     """
 
     def __init__(
@@ -93,7 +92,7 @@ class InterroGateNetwork(nn.Module):
         )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "InterroGateNetwork":
-        # A copied graph has nodes of its own, and these are about nodes.
+        # A copied graph has its own nodes, and these attributes refer to nodes.
         of_nodes = {"lifting", "cost", "readers", "_live", "_segments"}
         copied = type(self).__new__(type(self))
         memo[id(self)] = copied
@@ -119,24 +118,24 @@ class InterroGateNetwork(nn.Module):
         return {task.name: self.heads[task.name](features[t]) for t, task in enumerate(self.tasks)}
 
     def branches(self) -> list[fx.GraphModule]:
-        """The shared encoder, then one encoder per task."""
+        """Return the shared encoder, then one encoder per task."""
         return [self.shared_encoder, *(self.task_encoders[task.name] for task in self.tasks)]  # type: ignore[list-item]
 
     def channel_gates(self) -> list[ChannelGate]:
-        """One gate per site, in depth order."""
+        """Return one gate per site, in depth order."""
         return list(self.gates)  # type: ignore[arg-type]
 
     def gate_parameters(self) -> list[nn.Parameter]:
-        """Gate and mixing logits: their own learning rate, no weight decay."""
+        """Return the gate and mixing logits, which have their own learning rate and no weight decay."""
         return list(self.gates.parameters())
 
     def weight_parameters(self) -> list[nn.Parameter]:
-        """All parameters that are not of a gate."""
+        """Return all parameters that do not belong to a gate."""
         gates = {id(parameter) for parameter in self.gate_parameters()}
         return [parameter for parameter in self.parameters() if id(parameter) not in gates]
 
     def gate_pattern(self) -> GatePattern:
-        """The hard gates of every site."""
+        """Return the hard gates of every site."""
         return tuple(gate.pattern() for gate in self.channel_gates())
 
     @torch.no_grad()
@@ -150,7 +149,7 @@ class InterroGateNetwork(nn.Module):
         self._refresh_live_branches()
 
     def freeze_gates(self) -> None:
-        """No gate changes from here on; the mix of the shared branch still learns.
+        """Freeze all gates. The mix of the shared branch still learns.
 
         Layers that the frozen gates leave without a reader are no longer run.
         """
@@ -159,32 +158,32 @@ class InterroGateNetwork(nn.Module):
         self._refresh_live_branches()
 
     def unfreeze_gates(self) -> None:
-        """Undo :meth:`freeze_gates`: logits learn again and every branch that a task reads runs."""
+        """Undo :meth:`freeze_gates`, so that logits learn again and every branch that a task reads runs."""
         for gate in self.channel_gates():
             gate.alpha.requires_grad_(True)
         self._refresh_live_branches()
 
     def set_estimator(self, estimator: Estimator) -> None:
-        """How gates get their gradient."""
+        """Set the estimator that gives all gates their gradient."""
         for gate in self.channel_gates():
             gate.estimator = estimator
 
     def checkpoint_activations(self) -> None:
-        """From here on, training keeps one value per block and branch and computes the rest again when needed."""
+        """Keep one value per block and branch in training, and compute the rest again when it is needed."""
         self._segments = split_at_blocks(self.shared_encoder.graph)
 
     @torch.no_grad()
     def clamp_logits(self, max_logit: float) -> None:
-        """Keep logits within ``±max_logit``: beyond, the sigmoid's gradient vanishes and a gate is stuck."""
+        """Keep logits within ``±max_logit``. Beyond, the sigmoid's gradient vanishes and a gate cannot change."""
         for gate in self.channel_gates():
             gate.alpha.clamp_(-max_logit, max_logit)
 
     def flops(self) -> int:
-        """Exact FLOPs of the network pruned to the present gates."""
+        """Return the exact FLOPs of the network pruned to the present gates."""
         return self.cost.flops(self.gate_pattern())
 
     def gate_map(self) -> GateMap:
-        """The present gates as a record for views."""
+        """Return the present gates as a record for views."""
         sites = tuple(
             GateSite(
                 name=readable_name(self.lifting.sites[index].node),
@@ -201,9 +200,10 @@ class InterroGateNetwork(nn.Module):
     def load_references(
         self, single_task: Mapping[str, Mapping[str, Tensor]], hard_sharing: Mapping[str, Tensor] | None
     ) -> None:
-        """Start each task's branch and head from its single-task network, the shared branch from hard sharing.
+        """Load each task's branch and head from its single-task network, and the shared branch from hard sharing.
 
-        The values are state dicts of :class:`SharedNetwork` of the same architecture.
+        The values are state dicts of :class:`SharedNetwork` of the same architecture. ``hard_sharing`` None leaves the
+        shared branch unchanged.
         """
         for name, key in position_keys(self.architecture.task_names).items():
             state = with_positions(single_task[name], "heads.", self.architecture.task_names)
@@ -223,7 +223,7 @@ class InterroGateNetwork(nn.Module):
         }
 
     def _read_branches(self) -> LiveBranches | None:
-        """What runs while gates may still change; None for everything."""
+        """Return the branches that run while gates may still change, or None if everything runs."""
         if all(all(readers) for readers in self.readers.of_node.values()):
             return None
         return {node: (any(readers), *readers) for node, readers in self.readers.of_node.items()}

@@ -1,4 +1,4 @@
-"""Where the gates of a traced backbone sit, and which layers each of them answers for."""
+"""Positions of the gates of a traced backbone, and the layers that each of them controls."""
 
 import math
 from collections.abc import Mapping
@@ -16,10 +16,10 @@ _KEEPS_CHANNELS_APART = (ChannelRule.CHANNEL_WISE, ChannelRule.GROUP_WISE)
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A place where every task chooses, channel group by channel group, between its own value and the shared one.
+    """Place where every task chooses, channel group by channel group, between its own value and the shared one.
 
-    ``channel_flops`` is what one channel costs in one branch: the layers between the previous sites and
-    this one whose outputs can be left out channel by channel. The last group may be smaller.
+    ``channel_flops`` is the cost of one channel in one branch. It covers the layers between the previous sites and this
+    one whose outputs can be left out channel by channel. The last group may be smaller.
     """
 
     node: fx.Node
@@ -39,7 +39,7 @@ class WholeCost:
 
 @dataclass(frozen=True, slots=True)
 class Lifting:
-    """The gate sites of a backbone in depth order, and the costs that are no sum over channels."""
+    """Gate sites of a backbone in depth order, and the costs that are no sum over channels."""
 
     sites: tuple[Site, ...]
     whole_costs: tuple[WholeCost, ...]
@@ -47,7 +47,7 @@ class Lifting:
 
 @dataclass(slots=True)
 class _Pending:
-    """Layers whose result no gate has passed yet. A *direct* layer's channels are those of the value at hand."""
+    """Layers whose result has passed no gate yet. A *direct* layer's channels are those of the present value."""
 
     direct: frozenset[fx.Node] = frozenset()
     inner: frozenset[fx.Node] = frozenset()
@@ -70,12 +70,12 @@ class _Search:
 
 
 def find_sites(traced: fx.GraphModule, layout: GateLayout | None = None) -> Lifting:
-    """Put a gate after every layer: at the last channel-wise node before its value is read by anything else.
+    """Put a gate after every layer, at the last channel-wise node before anything else reads its value.
 
-    A convolution, its norm, activation, a residual addition and a depthwise convolution behind it thus share
-    one gate; so do the query, key and value layers of an attention and its heads. Gates are on *outputs*:
-    with all of them shut no task runs a layer of its own, with all of them open no shared layer runs. Coarser
-    granularities keep a gate only where :func:`gatefront.spaces.networks.cut_points.gate_places` allows one.
+    A convolution, its norm, activation, a residual addition and a depthwise convolution behind it thus share one gate.
+    The query, key and value layers of an attention and its heads share one, too. Gates are on *outputs*. With all of
+    them shut no task runs its own layers, and with all of them open no shared layer runs. Coarser granularities keep a
+    gate only where :func:`gatefront.spaces.networks.cut_points.gate_places` allows one.
 
     Raises:
         UntraceableBackboneError: a layer's result leaves the backbone without passing a place for a gate.
@@ -104,7 +104,7 @@ def find_sites(traced: fx.GraphModule, layout: GateLayout | None = None) -> Lift
 
 
 def _arriving(node: fx.Node, pending: Mapping[fx.Node, _Pending]) -> _Pending:
-    """What the node's operands bring along; behind a node that mixes channels all of it is inner."""
+    """Return the pending layers of the node's operands. Behind a node that mixes channels all of them are inner."""
     if not node.meta["has_tensor"]:
         return _Pending()  # a size or a number is the same in every branch
     sources = [pending[source] for source in tensor_operands(node)]
@@ -116,14 +116,17 @@ def _arriving(node: fx.Node, pending: Mapping[fx.Node, _Pending]) -> _Pending:
 
 
 def _computes(node: fx.Node, traced: fx.GraphModule) -> bool:
-    """True if branches differ after this node: it has parameters, or it costs FLOPs."""
+    """Return True if branches differ after this node, because it has parameters or costs FLOPs."""
     if node.op == "call_module":
         return bool(node.meta["flops"]) or any(True for _ in traced.get_submodule(str(node.target)).parameters())
     return node.op == "get_attr" or bool(node.meta["flops"])
 
 
 def _takes_gate(node: fx.Node, here: _Pending, search: _Search) -> bool:
-    """A gate goes where something was computed that costs, or where a norm would leave the backbone ungated."""
+    """Return True if a gate belongs behind this node.
+
+    That is so where a layer with a cost was computed, or where a norm would leave the backbone ungated.
+    """
     if not here or not _can_hold_gate(node):
         return False
     if any(user.op == "output" for user in node.users):
@@ -138,10 +141,10 @@ def _can_hold_gate(node: fx.Node) -> bool:
 
 
 def _continues(node: fx.Node) -> bool:
-    """True if the value goes into one channel-wise node only: that node, or one after it, holds the gate.
+    """Return True if the value goes into one channel-wise node only. That node, or one after it, holds the gate.
 
-    Not where it is spread over more places (an excitation over its feature, a pooled value over a map): choosing
-    is cheaper before.
+    The result is False if that node spreads the value over more places (an excitation over its feature, a pooled value
+    over a map), because choosing is cheaper before.
     """
     if len(node.users) != 1:
         return False
@@ -172,17 +175,17 @@ def _add_site(node: fx.Node, here: _Pending, search: _Search) -> None:
 
 
 def _has_extent(node: fx.Node) -> bool:
-    """False for squeezed values, whose few channels (of a squeeze-excitation, say) may well be one group."""
+    """Return False for squeezed values, whose few channels (of a squeeze-excitation, say) may form one group."""
     return _size(node) > (num_channels(node) or 0)
 
 
 def _size(node: fx.Node) -> int:
-    """Elements of the value for one image."""
+    """Return the number of elements of the value for one image."""
     return int(math.prod(node.meta["shape"]))
 
 
 def _refuse_divided_layers(search: _Search) -> None:
-    """A layer that is counted by channel must answer to one gate alone, else the cost would not be exact."""
+    """Refuse a layer that is counted by channel and belongs to several gates, because its cost would not be exact."""
     for layer, indices in search.by_channel.items():
         if layer.meta["flops"] and (len(indices) > 1 or layer in search.whole):
             raise UntraceableBackboneError(

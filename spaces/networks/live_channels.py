@@ -1,4 +1,4 @@
-"""Which channels of which branch the pruned network still computes: a backward analysis over the lifted graph."""
+"""Channels of each branch that the pruned network still computes, by a backward analysis over the lifted graph."""
 
 from dataclasses import dataclass
 
@@ -11,16 +11,17 @@ from gatefront.spaces.networks.feature_readers import FeatureReaders
 from gatefront.spaces.networks.lifting import Site
 
 SHARED = 0
-"""Branch 0 is the shared one; branch t + 1 is that of task t."""
+"""Index of the shared branch. Branch t + 1 is that of task t."""
 
 BranchValue = tuple[fx.Node, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Liveness:
-    """``before[node, b]``: channels branch b computes; ``after[node, b]``: those read behind the node's gate.
+    """Live channels of every node and branch.
 
-    Without a gate both are the same. A value without channels has one flag.
+    ``before[node, b]`` marks the channels that branch b computes. ``after[node, b]`` marks those read behind the node's
+    gate. Without a gate both are the same. A value without channels has one flag.
     """
 
     before: dict[BranchValue, Tensor]
@@ -30,7 +31,10 @@ class Liveness:
 def find_live_channels(
     graph: fx.Graph, sites: tuple[Site, ...], pattern: GatePattern, readers: FeatureReaders
 ) -> Liveness:
-    """Walk backward from the features, of which every task reads all channels of those that go into its decoder."""
+    """Find the live channels by a backward walk from the features.
+
+    Every task reads all channels of the features that go into its decoder.
+    """
     num_branches = pattern[0].shape[0] + 1
     own_at = {site.node: own for site, own in zip(sites, pattern, strict=True)}
     after = {
@@ -55,9 +59,9 @@ def find_live_channels(
 
 
 def _behind_gate(node: fx.Node, own: Tensor | None, reads: Tensor, after: dict[BranchValue, Tensor]) -> list[Tensor]:
-    """From what is read behind the gate to what has to be computed before it, for every branch.
+    """Return the channels to compute before the gate, for every branch, from those that are read behind it.
 
-    The mix reads ``s_t`` of all readers, so a live channel of the shared stream keeps every open reader's own
+    The mix reads ``s_t`` of all readers. A live channel of the shared stream therefore keeps every open reader's own
     channel alive, and the shared one as long as any reader is shut.
     """
     num_branches = len(reads) + 1

@@ -1,4 +1,4 @@
-"""A traced network run in segments, of which the backward pass keeps the ends and computes the rest again."""
+"""Run of a traced network in segments. The backward pass keeps their ends and computes the rest again."""
 
 import copy
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ _LAYERS_PER_SEGMENT = 6
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Nodes that run together; ``given`` come from before, ``kept`` are read behind."""
+    """Nodes that run together. ``given`` are values from before, and ``kept`` are values that are read behind."""
 
     nodes: tuple[fx.Node, ...]
     given: tuple[fx.Node, ...]
@@ -24,7 +24,10 @@ class Segment:
 
 
 class SegmentedRun:
-    """The graph's own result for ``images``. Segments are cut where the fewest values pass from one to the next."""
+    """Callable with the graph's own result for ``images``, computed in segments.
+
+    Segments are cut where the fewest values pass from one to the next.
+    """
 
     def __init__(self, traced: fx.GraphModule) -> None:
         self._traced = traced
@@ -41,7 +44,7 @@ class SegmentedRun:
         return fx.node.map_arg(self._output.args[0], values.__getitem__)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "SegmentedRun":
-        # A copied graph has nodes of its own.
+        # A copied graph has its own nodes.
         return SegmentedRun(copy.deepcopy(self._traced, memo))
 
     def _run(self, segment: Segment, values: dict[fx.Node, Any]) -> tuple[Any, ...]:
@@ -53,7 +56,7 @@ class SegmentedRun:
 
 
 def _split(nodes: Sequence[fx.Node]) -> list[Sequence[fx.Node]]:
-    """Halved, near the middle where the fewest values are alive, until a part has few layers."""
+    """Halve the nodes, near the middle where the fewest values are alive, until a part has few layers."""
     if sum(node.op == "call_module" for node in nodes) <= _LAYERS_PER_SEGMENT:
         return [nodes]
     alive = _count_alive(nodes)
@@ -63,7 +66,10 @@ def _split(nodes: Sequence[fx.Node]) -> list[Sequence[fx.Node]]:
 
 
 def _count_alive(nodes: Sequence[fx.Node]) -> list[int]:
-    """Per place, which lies before the node of that index, how many values of nodes before are still to be read."""
+    """Return for each place the number of earlier values that are still to be read.
+
+    Place i lies before the node of index i.
+    """
     position = {node: index for index, node in enumerate(nodes)}
     changes = [0] * (len(nodes) + 2)
     for node, index in position.items():

@@ -1,4 +1,4 @@
-"""SharedNetwork: one encoder, one decoder per task. With one task it is the single-task reference."""
+"""SharedNetwork: one encoder and one decoder per task. With one task it is the single-task reference."""
 
 from collections.abc import Sequence
 
@@ -14,9 +14,9 @@ from gatefront.spaces.tracing.trace import trace_head
 
 
 class SharedNetwork(nn.Module):
-    """``images [batch, c, h, w] -> {task: prediction}``, all decoders reading the same features.
+    """Network ``images [batch, c, h, w] -> {task: prediction}`` whose decoders all read the same features.
 
-    Classification predicts logits ``[batch, classes]``, a dense task ``[batch, outputs, height, width]``.
+    Classification predicts logits ``[batch, classes]``, and a dense task ``[batch, outputs, height, width]``.
     """
 
     def __init__(self, architecture: Architecture, encoder: fx.GraphModule, heads: TaskModules) -> None:
@@ -35,7 +35,7 @@ class SharedNetwork(nn.Module):
 
 
 def build_shared_network(architecture: Architecture, task_names: Sequence[str] | None = None) -> SharedNetwork:
-    """A network with one encoder for the named tasks; None means all of them (hard sharing).
+    """Build a network with one encoder for the named tasks. None means all of them (hard sharing).
 
     Layers that lead to no feature that one of these tasks reads are kept for their weights, and do not run.
 
@@ -56,7 +56,7 @@ def build_shared_network(architecture: Architecture, task_names: Sequence[str] |
 
 
 def build_heads(architecture: Architecture, encoder: fx.GraphModule, names: Sequence[str]) -> TaskModules:
-    """One decoder per named task, in the architecture's task order."""
+    """Build one decoder per named task, in the architecture's task order."""
     shapes = feature_shapes(encoder)
     decoders = {
         task.name: build_decoder(task, architecture, shapes) for task in architecture.tasks if task.name in names
@@ -65,7 +65,7 @@ def build_heads(architecture: Architecture, encoder: fx.GraphModule, names: Sequ
 
 
 def trace_heads(encoder: fx.GraphModule, heads: TaskModules) -> dict[str, fx.Graph]:
-    """Per task, the annotated graph of its decoder."""
+    """Return the annotated graph of each task's decoder, by task."""
     shapes = feature_shapes(encoder)
     return {name: trace_head(head, shapes, name=f"decoder {name}").graph for name, head in heads.items()}
 

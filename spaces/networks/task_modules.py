@@ -7,17 +7,17 @@ from torch import Tensor, nn
 
 
 class TaskModules(nn.Module):
-    """Modules by task. Their parameters are called by position, ``0.weight``: a task's name is never an attribute.
+    """Modules by task, whose parameters are named by position (``0.weight``). A task's name is never an attribute.
 
-    A module cannot be called ``type`` or ``a.b``, and a task can. State dicts of earlier versions, whose keys have the
-    name in the position's place, are loaded as well.
+    A module cannot be called ``type`` or ``a.b``, and a task can. State dicts of earlier versions have the task's name
+    in place of the position, and are loaded as well.
     """
 
     def __init__(self, task_names: Sequence[str], modules: Mapping[str, nn.Module]) -> None:
         """Register the modules.
 
         Args:
-            task_names: all tasks of the architecture, in order; they give the positions.
+            task_names: all tasks of the architecture, in the order that gives the positions.
             modules: a module for some of the tasks or for all.
         """
         super().__init__()
@@ -53,15 +53,15 @@ class TaskModules(nn.Module):
 
 
 def position_keys(task_names: Sequence[str]) -> dict[str, str]:
-    """By task name, the key that stands for it in the names of modules and tensors: ``"0"``, ``"1"`` and so on."""
+    """Return, by task name, its key in the names of modules and tensors: ``"0"``, ``"1"`` and so on."""
     return {name: str(position) for position, name in enumerate(task_names)}
 
 
 def with_positions(state: Mapping[str, Tensor], prefix: str, task_names: Sequence[str]) -> dict[str, Tensor]:
-    """The same state, with ``prefix0.`` for the ``prefixNAME.`` of earlier versions.
+    """Return the same state, with ``prefix0.`` for the ``prefixNAME.`` of earlier versions.
 
-    Earlier versions took identifiers alone as names, and no identifier begins with a digit. A key is thus never read in
-    two ways.
+    Earlier versions accepted only identifiers as names, and no identifier begins with a digit. A key is thus never read
+    in two ways.
     """
     keys = position_keys(task_names)
     return {_with_position(key, prefix, keys): value for key, value in state.items()}
@@ -77,7 +77,7 @@ def _with_position(key: str, prefix: str, keys: Mapping[str, str]) -> str:
 
 
 def _use_positions(modules: nn.Module, state: dict[str, Any], prefix: str, *_: object) -> None:
-    """Rename the keys in place, as torch asks of such a hook."""
+    """Rename the keys in place, as torch expects of such a hook."""
     if isinstance(modules, TaskModules):
         renamed = with_positions(state, prefix, modules._names)
         state.clear()

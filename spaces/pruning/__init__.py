@@ -1,1 +1,1 @@
-"""From a gated network to a plain one."""
+"""Conversion of a gated network to a plain one."""

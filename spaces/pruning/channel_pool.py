@@ -1,4 +1,4 @@
-"""ChannelPool: what all branches computed before a gate, side by side, to take channels from."""
+"""ChannelPool: the values of all branches before a gate, side by side, to select channels from."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from gatefront.spaces.pruning.graph_builder import PlainGraphBuilder, Value
 
 @dataclass(slots=True)
 class ChannelPool:
-    """The branches' values before one gate. They are concatenated when the first selection mixes branches."""
+    """Values of the branches before one gate. They are concatenated when the first selection mixes branches."""
 
     builder: PlainGraphBuilder
     computed: dict[int, Value]
@@ -18,7 +18,7 @@ class ChannelPool:
     num_channels: int
 
     def choose(self, branches: Tensor, channels: Tensor) -> Value:
-        """Channel ``channels[i]`` of branch ``branches[i]`` for all i, in whatever order costs least."""
+        """Return channel ``channels[i]`` of branch ``branches[i]`` for all i, in the order that costs least."""
         asked = sorted(set(branches.tolist()))
         counts = {b: int((branches == b).sum()) for b in asked}
         if all(len(self._order(b)) == count for b, count in counts.items()):
@@ -30,7 +30,7 @@ class ChannelPool:
         return self.take(branches, channels)
 
     def take(self, branches: Tensor, channels: Tensor) -> Value:
-        """The same channels in exactly that order, in one selection."""
+        """Return the same channels in exactly that order, in one selection."""
         asked = set(branches.tolist())
         if len(asked) == 1:
             return self.builder.arrange(self.computed[asked.pop()], channels, self.axis)
@@ -39,7 +39,7 @@ class ChannelPool:
         return Value(selected.node, channels)
 
     def _positions(self) -> Tensor:
-        """``[branches, channels]``: where each stands in the concatenation, -1 if it was not computed."""
+        """Return ``[branches, channels]``: the position of each in the concatenation, or -1 if it was not computed."""
         positions = torch.full((max(self.computed) + 1, self.num_channels), -1)
         offset = 0
         for b in sorted(self.computed):

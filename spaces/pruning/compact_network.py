@@ -1,4 +1,4 @@
-"""CompactNetwork: the channels that frozen gates leave, trained alone and written back."""
+"""CompactNetwork: the channels that frozen gates leave, trained alone and then written back."""
 
 import torch
 from torch import Tensor, fx, nn
@@ -11,11 +11,11 @@ from gatefront.spaces.pruning.prune import emit_network, tidy
 
 
 def compact_network(network: InterroGateNetwork) -> "CompactNetwork | None":
-    """A trainable copy of what the present gates leave of ``network``.
+    """Return a trainable copy of ``network`` that holds only what its present gates leave.
 
-    In training mode and in evaluation mode it computes what the gated network does, at the pruned network's
-    cost. Mixing weights stay what they are. None for a backbone that uses a weight at two places, by running a layer
-    twice or by sharing it between layers: its two cuts would drift apart. The network must be on the CPU.
+    In training and in evaluation mode it computes what the gated network does, at the pruned network's cost. Mixing
+    weights stay unchanged. The result is None if the backbone uses a weight at two places, by running a layer twice or
+    by sharing it between layers. The two cuts of such a weight would drift apart. The network must be on the CPU.
     """
     if _ties_weights(network.shared_encoder):
         return None
@@ -26,7 +26,7 @@ def compact_network(network: InterroGateNetwork) -> "CompactNetwork | None":
 
 
 class CompactNetwork(nn.Module):
-    """``images [batch, c, h, w] -> {task: prediction}``, holding the live channels alone."""
+    """Network ``images [batch, c, h, w] -> {task: prediction}`` that holds the live channels alone."""
 
     def __init__(self, network: InterroGateNetwork, body: fx.GraphModule, builder: PlainGraphBuilder) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class CompactNetwork(nn.Module):
 
     @torch.no_grad()
     def write_back(self) -> None:
-        """Put weights and norm statistics where they came from in the gated network; the rest of it stays."""
+        """Write weights and norm statistics back to their places in the gated network. The rest of it is unchanged."""
         tensors = self.body.state_dict()
         for cut in self._cuts:
             if isinstance(cut, LayerCut):
@@ -54,6 +54,6 @@ class CompactNetwork(nn.Module):
 
 
 def _ties_weights(encoder: fx.GraphModule) -> bool:
-    """True if a parameter, or a layer that keeps statistics, is used at two places."""
+    """Return True if a parameter, or a layer that keeps statistics, is used at two places."""
     used = [id(tensor) for node in encoder.graph.nodes for tensor in tensors_of(node, encoder)]
     return len(set(used)) < len(used)

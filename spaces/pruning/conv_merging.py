@@ -1,4 +1,4 @@
-"""Convolutions that read the same value and end side by side, merged into one: the branches' stems above all."""
+"""Merging of convolutions that read the same value and end side by side, above all the branches' stems."""
 
 import copy
 from dataclasses import dataclass
@@ -15,8 +15,11 @@ _WITHOUT_TENSORS = (nn.ReLU, nn.ReLU6, nn.SiLU, nn.Hardswish, nn.GELU, nn.Mish, 
 
 @dataclass(frozen=True, slots=True)
 class _Siblings:
-    """``steps[0]`` are convolutions of one input and geometry, every further step one operation on each of them;
-    ``joined`` concatenates the results of the last step."""
+    """Parallel operations that can be merged.
+
+    ``steps[0]`` are convolutions of one input and geometry. Every further step is one operation on each of them.
+    ``joined`` concatenates the results of the last step.
+    """
 
     steps: tuple[tuple[fx.Node, ...], ...]
     joined: fx.Node
@@ -25,8 +28,8 @@ class _Siblings:
 def merge_layers(plain: fx.GraphModule) -> None:
     """Run convolutions of one input and one geometry as one, where their results are concatenated, in place.
 
-    What follows all of them alike (activations, pooling) runs once, and the concatenation is the merged value
-    itself. FLOPs stay the same; one large kernel is faster than several small ones.
+    Operations that follow all of them alike (activations, pooling) run once, and the concatenation is the merged value
+    itself. FLOPs stay the same. One large kernel is faster than several small ones.
     """
     modules = dict(plain.named_modules())
     groups: dict[tuple[Any, ...], list[fx.Node]] = {}
@@ -42,7 +45,7 @@ def merge_layers(plain: fx.GraphModule) -> None:
 
 
 def _follow(nodes: list[fx.Node], modules: dict[str, nn.Module]) -> _Siblings | None:
-    """Walk on as long as all nodes are read alike; None if they do not end in one concatenation."""
+    """Follow the nodes as long as all are read alike. The result is None if they do not end in one concatenation."""
     steps = [tuple(nodes)]
     while True:
         for user in steps[-1][0].users:
@@ -55,7 +58,7 @@ def _follow(nodes: list[fx.Node], modules: dict[str, nn.Module]) -> _Siblings | 
 
 
 def _same_operation(users: tuple[fx.Node, ...], nodes: tuple[fx.Node, ...], modules: dict[str, nn.Module]) -> bool:
-    """True if all ``users`` are one layer without tensors of its own, each on its node alone."""
+    """Return True if all ``users`` are one layer without its own tensors, each on its node alone."""
     layers = [modules.get(str(user.target)) if user.op == "call_module" else None for user in users]
     if not all(isinstance(layer, _WITHOUT_TENSORS) for layer in layers):
         return False

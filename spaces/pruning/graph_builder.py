@@ -1,4 +1,4 @@
-"""PlainGraphBuilder: writes the nodes of the pruned network, keeping track of where each channel went."""
+"""PlainGraphBuilder: the writer of the pruned network's nodes, which tracks the position of every channel."""
 
 import copy
 from dataclasses import dataclass
@@ -17,8 +17,11 @@ _DROPOUTS = (nn.Dropout, nn.Dropout2d, DropPath)
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A node of the plain graph. ``order`` lists the original channels it carries, in their present order;
-    None where the value has no channels."""
+    """Node of the plain graph.
+
+    ``order`` lists the original channels that it carries, in their present order. It is None if the value has no
+    channels.
+    """
 
     node: fx.Node
     order: Tensor | None
@@ -26,7 +29,7 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class LayerCut:
-    """The layer ``name`` of the plain graph is ``original`` cut to ``out`` and ``source`` (None: as it was)."""
+    """Layer ``name`` of the plain graph, which is ``original`` cut to ``out`` and ``source`` (None: uncut)."""
 
     name: str
     original: nn.Module
@@ -36,7 +39,7 @@ class LayerCut:
 
 @dataclass(frozen=True, slots=True)
 class TensorCut:
-    """The tensor ``name`` of the plain graph holds the entries ``order`` of ``original`` along ``axis`` (None: all)."""
+    """Tensor ``name`` of the plain graph, which holds the entries ``order`` (None: all) of ``original`` on ``axis``."""
 
     name: str
     original: Tensor
@@ -45,11 +48,11 @@ class TensorCut:
 
 
 class PlainGraphBuilder:
-    """Emits the live part of one branch after another into one plain graph.
+    """Builder that emits the live part of one branch after another into one plain graph.
 
-    Channels may stand in any order in between: a dense layer's weight columns are permuted instead of the
-    value, so that putting own and shared channels together costs a concatenation only. With ``trainable`` the
-    graph keeps what only training needs, and ``cuts`` says where each of its tensors came from.
+    Channels may be in any order in between. A dense layer's weight columns are permuted instead of the value, so that
+    combining own and shared channels costs only a concatenation. With ``trainable`` the graph keeps what only training
+    needs. ``cuts`` records the origin of each of its tensors.
     """
 
     def __init__(self, *, trainable: bool = False) -> None:
@@ -72,9 +75,9 @@ class PlainGraphBuilder:
         sources: dict[fx.Node, Value],
         order: Tensor | None = None,
     ) -> Value:
-        """The value of ``node`` with its ``live`` channels; ``owner`` holds the layers and parameters it names.
+        """Emit ``node`` with its ``live`` channels. ``owner`` holds the layers and parameters that it names.
 
-        A dense layer gives them in the order of ``order``, if it is given.
+        A dense layer gives the channels in the order of ``order``, if it is given.
         """
         rule = node.meta["rule"]
         if rule is ChannelRule.CHANNEL_WISE:
@@ -98,13 +101,13 @@ class PlainGraphBuilder:
         return Value(self._call(node, name, owner, inputs, None), None if channels is None else torch.arange(channels))
 
     def restrict(self, value: Value, wanted: Tensor, axis: int) -> Value:
-        """Only the channels of the bool mask ``wanted``, in the order they have."""
+        """Return only the channels of the bool mask ``wanted``, in their present order."""
         if value.order is None or bool(wanted[value.order].all()):
             return value
         return self.select(value, wanted[value.order].nonzero().flatten(), axis)
 
     def arrange(self, value: Value, order: Tensor, axis: int) -> Value:
-        """Exactly the channels of ``order``, in that order."""
+        """Return exactly the channels of ``order``, in that order."""
         if value.order is None or torch.equal(value.order, order):
             return value
         position = torch.full((int(max(value.order.max(), order.max())) + 1,), -1)
@@ -112,7 +115,7 @@ class PlainGraphBuilder:
         return self.select(value, position[order], axis)
 
     def concatenate(self, values: list[Value], axis: int) -> Value:
-        """All channels of all values, one after the other."""
+        """Return all channels of all values, one value after the other."""
         if len(values) == 1:
             return values[0]
         order = torch.cat([value.order for value in values if value.order is not None])
@@ -123,7 +126,7 @@ class PlainGraphBuilder:
         return self.graph.call_function(function, args)
 
     def constant(self, value: Tensor) -> fx.Node:
-        """A buffer of the plain network."""
+        """Add a buffer of the plain network and return its node."""
         name = f"constant_{self._num_constants}"
         self._num_constants += 1
         self.root.register_buffer(name, value)
@@ -145,7 +148,7 @@ class PlainGraphBuilder:
     def _emit_group_wise(
         self, node: fx.Node, name: str, owner: nn.Module, live: Tensor, sources: dict[fx.Node, Value]
     ) -> Value:
-        """Whole groups only, in the order and with the inner order they had."""
+        """Emit whole groups only, in their original order and inner order."""
         size = node.meta["group_size"]
         out = live.view(-1, size).any(dim=1).repeat_interleave(size).nonzero().flatten()
         aligned = {o: self.arrange(sources[o], out, _axis(o)).node for o in node.all_input_nodes}
@@ -156,7 +159,7 @@ class PlainGraphBuilder:
     def _emit_parameter(
         self, node: fx.Node, name: str, owner: nn.Module, live: Tensor, sources: dict[fx.Node, Value]
     ) -> Value:
-        """A tensor of the backbone, cut along its channels; what reshapes one carries the cut on."""
+        """Emit a tensor of the backbone, cut along its channels, or a reshape that carries the cut on."""
         order = live.nonzero().flatten()
         if node.op == "get_attr":
             return Value(self._parameter(name, _tensor(owner, str(node.target)), _axis(node), order), order)
@@ -164,7 +167,7 @@ class PlainGraphBuilder:
         return Value(self._call(node, name, owner, aligned, order), order)
 
     def in_natural_order(self, source: fx.Node, value: Value) -> fx.Node:
-        """All channels of ``source`` in the order it had them."""
+        """Return all channels of ``source`` in their original order."""
         if value.order is None:
             return value.node
         return self.arrange(value, torch.arange(num_channels(source) or 0), _axis(source)).node
@@ -172,7 +175,7 @@ class PlainGraphBuilder:
     def _call(
         self, node: fx.Node, name: str, owner: nn.Module, inputs: dict[fx.Node, fx.Node], order: Tensor | None
     ) -> fx.Node:
-        """The node's own operation on emitted inputs. Without parameters it is emitted once for equal inputs."""
+        """Emit the node's own operation on emitted inputs. Without parameters it is emitted once for equal inputs."""
         args: Any = fx.node.map_arg(node.args, inputs.__getitem__)
         kwargs: Any = fx.node.map_arg(node.kwargs, inputs.__getitem__)
         if node.op == "get_attr":
@@ -214,7 +217,7 @@ class PlainGraphBuilder:
         return self.graph.get_attr(name)
 
     def select(self, value: Value, positions: Tensor, axis: int) -> Value:
-        """The channels at ``positions``; a contiguous run of them is a slice."""
+        """Return the channels at ``positions``. A contiguous run of them is a slice."""
         order = None if value.order is None else value.order[positions]
         key = ("select", value.node, tuple(positions.tolist()))
         start, count = int(positions[0]), len(positions)

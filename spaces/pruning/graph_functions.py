@@ -1,4 +1,4 @@
-"""Functions and methods that a plain network may call, by the names that are written down. None of them writes."""
+"""Functions and methods that a plain network may call, by their written names. None of them writes in place."""
 
 import operator
 from collections.abc import Callable
@@ -73,5 +73,5 @@ METHODS = frozenset(
 
 
 def function_name(function: Any) -> str | None:
-    """Return the name that is written for a function; None if a plain network may not call it."""
+    """Return the written name of a function, or None if a plain network may not call it."""
     return next((name for name, known in FUNCTIONS.items() if known is function), None)

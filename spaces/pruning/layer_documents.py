@@ -1,4 +1,4 @@
-"""Layers as plain JSON and back: every constructor argument of every layer that a plain network may hold."""
+"""Conversion of layers to plain JSON and back, with every constructor argument that decides a layer's result."""
 
 import inspect
 from collections.abc import Mapping
@@ -36,10 +36,10 @@ LAYERS: dict[str, type[nn.Module]] = {
         *(LayerNorm2d, HeadAttention, WindowHeadAttention),
     )
 }
-"""Layers that a plain network may hold, by the name that is written down."""
+"""Layers that a plain network may hold, by their written names."""
 
 _NOT_WRITTEN = frozenset({"self", "device", "dtype", "inplace", "min_value", "max_value", "args", "kwargs"})
-"""Arguments that decide nothing of a layer's result: its device, its use of memory, and two deprecated names."""
+"""Arguments that do not change a layer's result: its device, its use of memory, and two deprecated names."""
 
 
 def layer_arguments(kind: type[nn.Module]) -> tuple[str, ...]:
@@ -51,8 +51,8 @@ def write_layer(name: str, layer: nn.Module) -> dict[str, Any]:
     """Return the layer's type and constructor arguments as plain JSON.
 
     Args:
-        name: what messages call the layer.
-        layer: its tensors are not written.
+        name: the layer's name in messages.
+        layer: the layer, whose tensors are not written.
 
     Raises:
         SpaceError: the layer is of none of the :data:`LAYERS`.
@@ -67,7 +67,7 @@ def write_layer(name: str, layer: nn.Module) -> dict[str, Any]:
 
 
 def build_layer(document: Mapping[str, Any]) -> nn.Module:
-    """Return the layer that :func:`write_layer` wrote, with tensors of its own.
+    """Return the layer that :func:`write_layer` wrote, with its own tensors.
 
     Raises:
         SpaceError: the type is unknown.

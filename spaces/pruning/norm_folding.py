@@ -1,11 +1,11 @@
-"""Norms folded into the convolutions before them."""
+"""Folding of norms into the convolutions before them."""
 
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 def fold_norms(plain: fx.GraphModule) -> None:
-    """Replace every convolution followed by a norm of fixed statistics alone with one convolution, in place."""
+    """Replace every convolution that only a norm of fixed statistics follows by one convolution, in place."""
     modules = dict(plain.named_modules())
     for node in list(plain.graph.nodes):
         if node.op != "call_module" or not isinstance(modules[str(node.target)], nn.BatchNorm2d):

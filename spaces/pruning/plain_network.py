@@ -1,4 +1,4 @@
-"""PlainNetwork: what pruning leaves. Torch layers and a few functions, written down as JSON and tensors."""
+"""PlainNetwork: the pruned network of torch layers and a few functions, written as JSON and tensors."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ FORMAT_VERSION = 1
 
 
 class PlainNetwork(nn.Module):
-    """``images [batch, c, h, w] -> one prediction per task``, a tuple in the order of ``task_names``."""
+    """Network ``images [batch, c, h, w] -> one prediction per task``, a tuple in the order of ``task_names``."""
 
     def __init__(self, body: fx.GraphModule, task_names: tuple[str, ...]) -> None:
         super().__init__()
@@ -27,10 +27,10 @@ class PlainNetwork(nn.Module):
         return predictions
 
     def architecture_json(self) -> dict[str, Any]:
-        """Layers and connections as plain JSON; with :meth:`tensors` they are the whole network.
+        """Return layers and connections as plain JSON. Together with :meth:`tensors` they are the whole network.
 
         Raises:
-            SpaceError: an operation is none of ``LAYERS``, ``FUNCTIONS`` and ``METHODS``; it is named.
+            SpaceError: an operation, which the message names, is none of ``LAYERS``, ``FUNCTIONS`` and ``METHODS``.
         """
         modules = dict(self.body.named_modules())
         nodes = list(self.body.graph.nodes)
@@ -44,12 +44,12 @@ class PlainNetwork(nn.Module):
         }
 
     def tensors(self) -> dict[str, Tensor]:
-        """Every parameter and buffer by the name the architecture uses."""
+        """Return every parameter and buffer by the name that the architecture uses."""
         return {name: tensor.detach().contiguous() for name, tensor in self.body.state_dict().items()}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> "PlainNetwork":
-        """The network that wrote ``document`` and ``tensors``.
+        """Return the network that wrote ``document`` and ``tensors``.
 
         Raises:
             SpaceError: the format is newer than this version, an operation is unknown, or tensors do not fit.

@@ -1,4 +1,4 @@
-"""From a gated network to the plain network it stands for: same outputs, only the layers that are read."""
+"""Conversion of a gated network to a plain network of the same outputs, with only the layers that are read."""
 
 from collections.abc import Container, Mapping
 
@@ -17,10 +17,10 @@ from gatefront.spaces.pruning.shared_mix import emit_mix
 
 
 def prune_network(network: InterroGateNetwork) -> PlainNetwork:
-    """The network without gates, branches nobody reads and channels nobody chose, in evaluation mode.
+    """Return the network without gates, unread branches and unread channels, in evaluation mode.
 
-    Its outputs equal the gated network's in evaluation mode up to rounding. Norms are folded into the
-    convolutions before them.
+    Its outputs equal the gated network's in evaluation mode up to rounding. Norms are folded into the convolutions
+    before them.
     """
     plain = emit_network(network, PlainGraphBuilder())
     plain.eval()
@@ -31,7 +31,7 @@ def prune_network(network: InterroGateNetwork) -> PlainNetwork:
 
 
 def emit_network(network: InterroGateNetwork, builder: PlainGraphBuilder) -> fx.GraphModule:
-    """What the network's gates leave of it, layer by layer: ``images -> one prediction per task``, a tuple."""
+    """Emit what the network's gates leave, layer by layer: ``images -> one prediction per task``, a tuple."""
     features = _emit_encoder(network, builder)
     predictions = [_emit_head(network, builder, t, features[t]) for t in range(len(network.tasks))]
     builder.graph.output(tuple(predictions))
@@ -39,7 +39,7 @@ def emit_network(network: InterroGateNetwork, builder: PlainGraphBuilder) -> fx.
 
 
 def tidy(plain: fx.GraphModule) -> None:
-    """Drop what nothing reads, tensors too, and check the graph."""
+    """Drop nodes, layers and tensors that nothing reads, and check the graph."""
     plain.graph.eliminate_dead_code()
     plain.delete_all_unused_submodules()
     read = {str(node.target) for node in plain.graph.nodes if node.op == "get_attr"}
@@ -50,7 +50,7 @@ def tidy(plain: fx.GraphModule) -> None:
 
 
 def _emit_encoder(network: InterroGateNetwork, builder: PlainGraphBuilder) -> list[dict[int, Value]]:
-    """``[task][feature]``: what each head reads."""
+    """Emit the encoder and return the values that each head reads, ``[task][feature]``."""
     graph = network.shared_encoder.graph
     live = find_live_channels(graph, network.lifting.sites, network.gate_pattern(), network.readers)
     owners = network.branches()
@@ -104,9 +104,10 @@ def _emit_gate(
 def _order_to_meet(
     node: fx.Node, b: int, live: Tensor, values: dict[tuple[fx.Node, int], Value], sites: Container[fx.Node]
 ) -> Tensor | None:
-    """The order of the value that the result of ``node`` will be added to before the next gate, if there is one.
+    """Return the channel order of the value to which the result of ``node`` will be added before the next gate.
 
-    A layer can give its channels in any order for nothing; whatever meets it then need not be put in order.
+    None means that there is no such value. A layer can give its channels in any order at no cost. The operands that
+    meet it then need not be reordered.
     """
     while node not in sites and len(node.users) == 1:
         user = next(iter(node.users))
@@ -121,7 +122,10 @@ def _order_to_meet(
 
 
 def _branch_name(b: int) -> str:
-    """The ending of a branch's layers. No two endings agree behind their underscores, so no two layers get one name."""
+    """Return the suffix of a branch's layers.
+
+    No two suffixes agree behind their underscores, so that no two layers get one name.
+    """
     return "shared" if b == SHARED else f"task{b - 1}"
 
 

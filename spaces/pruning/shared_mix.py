@@ -1,4 +1,4 @@
-"""The shared stream's mix in the pruned network: a weighted sum of what the tasks chose."""
+"""Mix of the shared stream in the pruned network: a weighted sum of the tasks' choices."""
 
 import functools
 import operator
@@ -12,15 +12,18 @@ from gatefront.spaces.pruning.channel_pool import ChannelPool
 from gatefront.spaces.pruning.graph_builder import Value
 
 _ALL_FROM = 0.5
-"""Above this share of channels that need mixing all are mixed: the sum then reads the tasks' selections as they are."""
+"""Fraction of channels that need mixing above which all are mixed.
+
+The sum then reads the tasks' selections unchanged.
+"""
 
 
 def emit_mix(
     pool: ChannelPool, own: Tensor, weight: Tensor, read: Tensor, *, tasks: Sequence[int], num_axes: int
 ) -> Value:
-    """``m = sum_t w_t s_t`` of the channels ``read`` over ``tasks``, from what the branches computed before the gate.
+    """Emit ``m = sum_t w_t s_t`` of the channels ``read`` over ``tasks``, from the branches' values before the gate.
 
-    Where all tasks are shut the weights, which sum to one, all meet the shared channel: it is passed on as it is,
+    Where all tasks are shut, all weights, which sum to one, apply to the shared channel. It is passed on unchanged,
     unless such channels are few. ``own`` and ``weight`` are ``[tasks, channels]``.
     """
     mixed = read & own.any(dim=0)

@@ -1,4 +1,4 @@
-"""WidenedGraph: a plain graph in which values get more channels than they had, and their readers are told."""
+"""WidenedGraph: a plain graph in which values get more channels, and in which their readers are adapted."""
 
 import copy
 from typing import Any
@@ -8,10 +8,10 @@ from torch import Tensor, fx, nn
 
 
 class WidenedGraph:
-    """A plain graph whose shapes are known. Channels are added at a value's end: its own keep their places.
+    """Plain graph with known shapes. Channels are added at a value's end, so that its own keep their places.
 
-    ``widths``: the channels that every value ``[batch, channels, height, width]`` had at first.
-    :meth:`widen` changes what makes a value, :meth:`mend_readers` then everything that reads a widened one.
+    ``widths`` holds the original number of channels of every value ``[batch, channels, height, width]``. :meth:`widen`
+    changes the node that makes a value. :meth:`mend_readers` then changes everything that reads a widened one.
     """
 
     def __init__(self, body: fx.GraphModule) -> None:
@@ -39,13 +39,13 @@ class WidenedGraph:
         return layer is not None and 1 < layer.groups == layer.in_channels == layer.out_channels
 
     def can_widen(self, node: fx.Node) -> bool:
-        """True if the node makes its channels one by one: a dense layer, a selection, a constant of its own."""
+        """Return True if the node makes its channels one by one: a dense layer, a selection, or its own constant."""
         if node.op == "get_attr":
             return self._num_uses[str(node.target)] == 1 and len(_buffer(self._body, node)) == 1
         return self.is_dense(node) or _is_selection(node)
 
     def widen(self, node: fx.Node, width: int) -> None:
-        """Let the node's value have ``width`` channels. One that only passes channels on is noted, not changed."""
+        """Give the node's value ``width`` channels. A node that only passes channels on is noted, not changed."""
         extra = width - self.widths[node]
         layer = self._own_convolution(node)
         if layer is not None:
@@ -60,7 +60,7 @@ class WidenedGraph:
         self._widened[node] = width
 
     def mend_readers(self) -> None:
-        """Let everything that reads a widened value read the channels it read before."""
+        """Change everything that reads a widened value, so that it reads the same channels as before."""
         for node in list(self._body.graph.nodes):
             if node.target is torch.cat:
                 self._mend_concatenation(node)
@@ -86,7 +86,7 @@ class WidenedGraph:
             self._mend_reader(user, node, torch.cat(kept), start)
 
     def _mend_reader(self, node: fx.Node, source: fx.Node, kept: Tensor, width: int) -> None:
-        """``source`` has ``width`` channels now, and its former channel i at ``kept[i]``."""
+        """Change a reader of ``source``, which now has ``width`` channels and its former channel i at ``kept[i]``."""
         layer = self._own_convolution(node)
         if layer is not None and layer.groups == 1:
             self._set_layer(node, _with_more_inputs(layer, kept, width))
@@ -113,7 +113,7 @@ class WidenedGraph:
             return self._body.graph.call_function(torch.narrow, (source, 1, 0, self.widths[source]))
 
     def _own_convolution(self, node: fx.Node) -> nn.Conv2d | None:
-        """The node's convolution, if no other node runs it."""
+        """Return the node's convolution, or None if it has none or another node runs it too."""
         layer = self.layer(node)
         return layer if type(layer) is nn.Conv2d and self._num_uses[str(node.target)] == 1 else None
 
@@ -151,7 +151,7 @@ def _is_slice(node: fx.Node) -> bool:
 
 
 def _with_more_outputs(layer: nn.Conv2d, extra: int) -> nn.Conv2d:
-    """``extra`` channels of zeros behind the layer's own; a depthwise layer reads as many more."""
+    """Return the layer with ``extra`` channels of zeros behind its own. A depthwise layer reads as many more."""
     wider = copy.deepcopy(layer)
     weight = layer.weight.detach()
     wider.weight = nn.Parameter(torch.cat([weight, weight.new_zeros(extra, *weight.shape[1:])]))
@@ -165,7 +165,7 @@ def _with_more_outputs(layer: nn.Conv2d, extra: int) -> nn.Conv2d:
 
 
 def _with_more_inputs(layer: nn.Conv2d, kept: Tensor, width: int) -> nn.Conv2d:
-    """The layer for an input of ``width`` channels, of which it reads those at ``kept`` as it read its own."""
+    """Return the layer for an input of ``width`` channels, of which it reads those at ``kept`` as its former ones."""
     wider = copy.deepcopy(layer)
     weight = layer.weight.detach()
     wider.weight = nn.Parameter(weight.new_zeros(len(weight), width, *weight.shape[2:]))

@@ -1,4 +1,4 @@
-"""Odd channel counts filled up, for runtimes that compute in blocks of channels. The outputs stay what they were."""
+"""Padding of odd channel counts, for runtimes that compute in blocks of channels. Outputs stay unchanged."""
 
 import copy
 import operator
@@ -13,7 +13,10 @@ from gatefront.spaces.pruning.plain_network import PlainNetwork
 from gatefront.spaces.pruning.widened_graph import WidenedGraph
 
 _MULTIPLE = 4
-"""ONNX Runtime has its blocked layout only for convolutions that read a multiple of four channels."""
+"""Number whose multiples are convenient channel counts.
+
+ONNX Runtime has its blocked layout only for convolutions that read a multiple of four channels.
+"""
 
 _LAYERS_BY_CHANNEL = (
     nn.ReLU,
@@ -36,14 +39,14 @@ _SPATIAL_AXES = ([2, 3], [-2, -1], [-1, -2])
 
 
 def pad_widths(network: PlainNetwork, images: Tensor) -> PlainNetwork | None:
-    """A network of the same outputs whose convolutions read multiples of four channels; None if they do anyway.
+    """Return a network of the same outputs whose convolutions read multiples of four channels.
 
-    The channels that fill up meet weights of zero in every layer that reads them, and no selection takes them. A
-    width stays odd where it comes from something else than layers, selections and constants.
+    None means that the network needs no change. The added channels meet weights of zero in every layer that reads them,
+    and no selection takes them. A width stays odd if it comes from anything else than layers, selections and constants.
 
     Args:
-        network: in evaluation mode.
-        images: ``[batch, channels, height, width]``; they give the shapes.
+        network: a network in evaluation mode.
+        images: ``[batch, channels, height, width]``, which give the shapes.
     """
     body = copy.deepcopy(network.body)
     with torch.no_grad():
@@ -61,7 +64,7 @@ def pad_widths(network: PlainNetwork, images: Tensor) -> PlainNetwork | None:
 
 
 def _values_of_one_width(graph: WidenedGraph) -> list[list[fx.Node]]:
-    """Values that are as wide as each other because an operation by channel stands between them."""
+    """Return groups of values that have equal widths because an operation by channel connects them."""
     group_of: dict[fx.Node, list[fx.Node]] = {}
     for node in graph.widths:
         group = group_of.setdefault(node, [node])
@@ -74,7 +77,7 @@ def _values_of_one_width(graph: WidenedGraph) -> list[list[fx.Node]]:
 
 
 def _carries_on(node: fx.Node, graph: WidenedGraph) -> bool:
-    """True if channel i of the result comes of channel i of whatever it reads, and of nothing else."""
+    """Return True if channel i of the result depends only on channel i of every value that the node reads."""
     if any(graph.widths.get(source) != graph.widths[node] for source in node.all_input_nodes):
         return False
     if node.op == "call_module":
@@ -95,6 +98,6 @@ def _can_grow(group: list[fx.Node], graph: WidenedGraph) -> bool:
 
 
 def _meets_convolution(group: list[fx.Node], graph: WidenedGraph) -> bool:
-    """True if a convolution reads one of the values as a map; on single pixels nothing is gained."""
+    """Return True if a convolution reads one of the values as a map. On single pixels nothing is gained."""
     maps = [node for node in group if node.meta["tensor_meta"].shape[2:].numel() > 1]
     return any(graph.is_depthwise(user) or graph.is_dense(user) for node in maps for user in node.users)

@@ -1,1 +1,1 @@
-"""From a module to an annotated graph."""
+"""Conversion of a module to an annotated graph."""

@@ -1,4 +1,4 @@
-"""Telling batch sizes from other numbers: one module traced with two batch sizes, compared node by node."""
+"""Separation of batch sizes from other numbers: one module traced with two batch sizes, compared node by node."""
 
 import operator
 from collections.abc import Sequence
@@ -9,11 +9,11 @@ from torch import Tensor, fx
 from torch.fx.proxy import TraceError
 
 TRACE_BATCHES = (5, 7)
-"""The two batch sizes of a trace. Their values mean nothing: a number that differs between both is a batch size."""
+"""Two batch sizes of a trace. Their values mean nothing, and a number that differs between both is a batch size."""
 
 
 class BatchDependenceError(TraceError):
-    """A module whose operations depend on the batch size in a way that one graph cannot express."""
+    """Error of a module whose operations depend on the batch size in a way that one graph cannot express."""
 
     hint = "Treat every image alike, whatever the batch: read sizes off the input, and let no image look at another."
 
@@ -48,11 +48,11 @@ def _image_size(sizes: tuple[int, ...], name: str) -> int:
 
 
 def open_batch_sizes(graph: fx.Graph, other: fx.Graph) -> None:
-    """Replace every batch size that is written in ``graph`` by one that is read off its input, in place.
+    """Replace every batch size that is written in ``graph`` by one that is read from its input, in place.
 
     Args:
-        graph: of a trace with ``TRACE_BATCHES[0]`` images.
-        other: of a trace of the same module with ``TRACE_BATCHES[1]`` images.
+        graph: the graph of a trace with ``TRACE_BATCHES[0]`` images.
+        other: the graph of a trace of the same module with ``TRACE_BATCHES[1]`` images.
 
     Raises:
         BatchDependenceError: the two graphs differ in more than batch sizes.
@@ -71,12 +71,12 @@ def open_batch_sizes(graph: fx.Graph, other: fx.Graph) -> None:
 def open_constants(traced: fx.GraphModule, other: fx.GraphModule) -> None:
     """Make constants with one entry per image hold for any batch, in place, and refuse those that differ by run.
 
-    A module that builds a table with the batch size in its shape gives every image the same entries: one of them is
-    kept, and expanded to the batch at hand.
+    A module that builds a table with the batch size in its shape gives every image the same entries. One of them is
+    kept, and expanded to the present batch.
 
     Args:
-        traced: of a trace with ``TRACE_BATCHES[0]`` images.
-        other: of a trace of the same module with ``TRACE_BATCHES[1]`` images; changed alike.
+        traced: the result of a trace with ``TRACE_BATCHES[0]`` images.
+        other: that of a trace of the same module with ``TRACE_BATCHES[1]`` images, which is changed alike.
 
     Raises:
         BatchDependenceError: the entries are random, or differ from image to image.
@@ -96,13 +96,13 @@ def open_constants(traced: fx.GraphModule, other: fx.GraphModule) -> None:
 
 
 def _tensors(traced: fx.GraphModule) -> dict[str, Tensor]:
-    """The tensors that a graph reads: parameters, buffers, and constants made on the way."""
+    """Return the tensors that a graph reads: parameters, buffers, and constants made on the way."""
     names = [str(node.target) for node in traced.graph.nodes if node.op == "get_attr"]
     return {name: operator.attrgetter(name)(traced) for name in names}
 
 
 def _batch_axis(name: str, tensor: Tensor, twin: Tensor) -> int:
-    """The one axis along which both hold the same entries, once per image."""
+    """Return the one axis along which both hold the same entries, once per image."""
     sizes = list(zip(tensor.shape, twin.shape, strict=False)) if tensor.dim() == twin.dim() else []
     axes = [axis for axis, pair in enumerate(sizes) if pair == TRACE_BATCHES]
     if len(axes) != 1 or any(one != other for axis, (one, other) in enumerate(sizes) if axis not in axes):
@@ -114,7 +114,7 @@ def _batch_axis(name: str, tensor: Tensor, twin: Tensor) -> int:
 
 
 def _expand_constant(traced: fx.GraphModule, name: str, entry: Tensor, axis: int) -> None:
-    """Let the graph read ``entry``, expanded along ``axis`` to as many images as it is given."""
+    """Let the graph read ``entry``, expanded along ``axis`` to the number of images of its input."""
     setattr(traced, name, entry)
     graph = traced.graph
     images = next(node for node in graph.nodes if node.op == "placeholder")
@@ -137,7 +137,7 @@ def _opened(node: fx.Node, arguments: Any, other: Any, twins: dict[fx.Node, fx.N
 
 
 def _leaves(arguments: Any) -> list[Any]:
-    """The leaves in the order in which torch.fx walks through arguments, into slices too."""
+    """Return the leaves in the order in which torch.fx walks through arguments, into slices too."""
     leaves: list[Any] = []
     fx.node.map_aggregate(arguments, leaves.append)
     return leaves

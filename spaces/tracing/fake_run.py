@@ -1,4 +1,4 @@
-"""Runs on fake tensors: shapes without values, and no log lines of torch's about what does not fit."""
+"""Runs on fake tensors, which have shapes but no values, without torch's log lines about shapes that do not fit."""
 
 import logging
 from collections.abc import Iterator
@@ -8,15 +8,15 @@ from contextlib import contextmanager
 from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException, FakeTensorMode
 
 DEPENDENCE_ON_VALUES = (DataDependentOutputException, DynamicOutputShapeException)
-"""Errors of operations whose results cannot be told from shapes."""
+"""Errors of operations whose results cannot be derived from shapes."""
 
 
 @contextmanager
 def fake_tensors() -> Iterator[FakeTensorMode]:
-    """Yield a mode in which tensors have shapes alone; real tensors may meet them.
+    """Yield a mode in which tensors have only shapes. Real tensors may be combined with them.
 
-    torch writes a traceback to its log where shapes do not fit, beside the error that it raises. The error is told in
-    words by whoever catches it, so the log is silent meanwhile.
+    If shapes do not fit, torch writes a traceback to its log beside the error that it raises. The caller reports this
+    error, so the log is silent meanwhile.
     """
     logger = logging.getLogger("torch._subclasses.fake_tensor")
     level = logger.level
@@ -28,6 +28,6 @@ def fake_tensors() -> Iterator[FakeTensorMode]:
 
 
 def describe_dependence(error: Exception) -> str:
-    """Say in words which operation raised one of :data:`DEPENDENCE_ON_VALUES`."""
+    """Describe in words which operation raised one of :data:`DEPENDENCE_ON_VALUES`."""
     operation = str(error).removeprefix("aten.").partition(".")[0].strip("_")
     return f"the form of what {operation} gives depends on the values of a tensor"

@@ -1,4 +1,4 @@
-"""A graph module of a trace, also where a layer's name is a word of Python's own."""
+"""Graph module of a trace, also if a layer's name is a keyword of Python."""
 
 import keyword
 import operator
@@ -9,8 +9,8 @@ from torch import fx, nn
 def build_graph_module(module: nn.Module, graph: fx.Graph) -> fx.GraphModule:
     """Make a module of ``graph``, whose targets are layers and tensors of ``module``.
 
-    torch.fx writes ``self.parts.class(x)`` for a layer called ``class``, which is no Python. Such layers, tensors
-    and what they lie in get a name with an underscore behind it.
+    torch.fx writes ``self.parts.class(x)`` for a layer called ``class``, which is no valid Python. Keywords in the
+    names of layers and tensors therefore get an underscore behind them.
     """
     users = [node for node in graph.nodes if node.op in ("call_module", "get_attr")]
     if not any(keyword.iskeyword(part) for node in users for part in str(node.target).split(".")):

@@ -1,9 +1,9 @@
 """In-place operations of a traced module, spelled out of place.
 
-A trace that records ``x.mul_(y)`` as it stands loses it: nothing reads the node, so dead-code elimination drops it
-(pytorch issue 68301). Here every such operation becomes its out-of-place twin, and whoever holds ``x`` then reads the
-twin's result. A value that shares memory with ``x``, a view of it for example, would still read the old entries;
-its use is refused.
+A trace that records ``x.mul_(y)`` unchanged loses it: nothing reads the node, so dead-code elimination drops it
+(pytorch issue 68301). Here every such operation becomes its out-of-place twin, and every later reader of ``x`` reads
+the twin's result. A value that shares memory with ``x``, for example a view of it, would still read the old entries.
+Its use is refused.
 """
 
 import inspect
@@ -29,20 +29,20 @@ IN_PLACE_OPERATORS: dict[Any, Any] = {
     operator.ior: operator.or_,
     operator.ixor: operator.xor,
 }
-"""``x += y`` and the like: the statement writes into ``x``."""
+"""In-place operators, such as that of ``x += y``, which write into ``x``, and their out-of-place twins."""
 
 _RANDOM = frozenset({"normal", "uniform", "bernoulli", "random", "cauchy", "exponential", "geometric", "log_normal"})
 
 
 class InPlaceError(TraceError):
-    """A write that a trace cannot follow."""
+    """Error of a write that a trace cannot follow."""
 
     hint = "Write into a value of its own, or use the out-of-place operation."
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """An in-place operation as its out-of-place twin, and the value that it writes into."""
+    """Out-of-place twin of an in-place operation, and the value that the operation writes into."""
 
     kind: str
     target: Any
@@ -52,10 +52,10 @@ class Write:
 
 
 def find_write(kind: str, target: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Write | None:
-    """Return the out-of-place twin of an in-place operation; None for an operation that writes nowhere.
+    """Return the out-of-place twin of an in-place operation, or None for an operation that writes nowhere.
 
     Args:
-        kind: of a node of torch.fx: ``call_function`` or ``call_method``.
+        kind: the kind of a node of torch.fx, ``call_function`` or ``call_method``.
         target: the function, or the name of the method.
         args: its positional arguments.
         kwargs: its keyword arguments.
@@ -146,8 +146,8 @@ def _name(target: Any) -> str:
 def set_layers_out_of_place(module: nn.Module) -> frozenset[nn.Module]:
     """Make torch's layers work out of place, and return those that worked in place.
 
-    Several branches read one value, so no layer may overwrite its input. A module of somebody else's keeps its
-    setting: its code is traced, operation by operation.
+    Several branches read one value, so no layer may overwrite its input. A module from elsewhere keeps its setting,
+    because its code is traced operation by operation.
     """
     found = [
         layer

@@ -1,4 +1,4 @@
-"""Forward hooks of layers that a trace keeps whole: run on proxies, so that the graph holds what they do."""
+"""Forward hooks of layers that a trace keeps whole. They run on proxies, so that the graph holds their operations."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,7 +9,7 @@ from torch.fx.proxy import TraceError
 
 
 class HookError(TraceError):
-    """A forward hook that a trace cannot follow."""
+    """Error of a forward hook that a trace cannot follow."""
 
     hint = "Remove the hook before the search, for example with torch.nn.utils.remove_weight_norm."
 
@@ -17,7 +17,7 @@ class HookError(TraceError):
 def run_forward_pre_hooks(
     layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Return the arguments as the layer's forward pre-hooks leave them.
+    """Run the layer's forward pre-hooks and return the arguments that they leave.
 
     Raises:
         HookError: a hook changes the layer itself, as weight normalization does.
@@ -37,7 +37,7 @@ def run_forward_pre_hooks(
 
 
 def run_forward_hooks(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Any:
-    """Return the layer's result as its forward hooks leave it.
+    """Run the layer's forward hooks and return the result that they leave.
 
     Raises:
         HookError: a hook changes the layer itself.
@@ -54,7 +54,7 @@ def run_forward_hooks(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str,
 
 
 def remove_forward_hooks(layers: Iterable[nn.Module]) -> None:
-    """Remove the forward hooks of layers that a graph calls: the graph holds what the hooks do."""
+    """Remove the forward hooks of layers that a graph calls, because the graph holds their operations."""
     for layer in layers:
         if not isinstance(layer, torch.jit.ScriptModule):  # its hooks are compiled into it
             layer._forward_pre_hooks.clear()

@@ -1,4 +1,4 @@
-"""Undoing what a forward pass stores in a module: a trial run on fake tensors must leave no trace."""
+"""Restoration of a module's state, because a trial run on fake tensors must leave no trace in it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ _Container = dict[Any, Any] | list[Any] | set[Any]
 
 @contextmanager
 def restored(module: nn.Module) -> Iterator[None]:
-    """Give the module back all that it held on entry: attributes, tensors, submodules, and what its containers hold.
+    """Restore on exit all that the module held on entry: attributes, tensors, submodules, and contents of containers.
 
     A cache that is filled during the run is empty again, and no entry of it can pass for a constant of the module.
     """

@@ -1,4 +1,4 @@
-"""Which values of a running trace an in-place operation has overwritten, through memory they share."""
+"""Values of a running trace that an in-place operation has overwritten, through memory that they share."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,10 +10,10 @@ from gatefront.spaces.tracing.in_place import InPlaceError
 
 
 class OverwrittenValues:
-    """Follows the memory behind the values of a trace.
+    """Record of the memory behind the values of a trace.
 
-    A value that was overwritten, or shares memory with one that was, must not be read any more: the graph holds
-    what it was before the write.
+    A value that was overwritten, or that shares memory with such a value, must not be read any more. The graph holds
+    the value from before the write.
     """
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class OverwrittenValues:
         self._writers: dict[fx.Node, object] = {}
 
     def add(self, node: fx.Node, value: Any) -> None:
-        """Note the memory of a new value."""
+        """Record the memory of a new value."""
         self._alive.append(value)
         for address in _addresses(value):
             self._nodes.setdefault(address, []).append(node)
@@ -47,14 +47,14 @@ class OverwrittenValues:
         self._writers.pop(node, None)
 
     def writer(self, node: fx.Node) -> object | None:
-        """The value through which ``node`` was overwritten; None if it was not."""
+        """Return the value through which ``node`` was overwritten, or None if it was not."""
         return self._writers.get(node)
 
     def require_current(self, node: fx.Node) -> None:
         """Refuse to read a value that was overwritten.
 
         Raises:
-            InPlaceError: it was.
+            InPlaceError: the value was overwritten.
         """
         if node in self._writers:
             raise InPlaceError(f"{node.name} is read after an in-place operation has overwritten its memory")
@@ -64,7 +64,7 @@ class OverwrittenValues:
         return dict(self._writers)
 
     def restore(self, snapshot: dict[fx.Node, object]) -> None:
-        """Forget the writes since the snapshot: the part of the trace that held them was given up."""
+        """Forget the writes since the snapshot, because the part of the trace that held them was discarded."""
         self._writers = dict(snapshot)
 
 

@@ -1,4 +1,4 @@
-"""Calls that torch hands to compiled code without asking a proxy: recorded in the graph as one operation each."""
+"""Calls that torch passes to compiled code without asking a proxy, recorded in the graph as one operation each."""
 
 import functools
 from collections.abc import Callable, Iterator
@@ -16,8 +16,8 @@ from torch.utils.checkpoint import CheckpointFunction, _CheckpointFrame
 def calls_recorded(kind: type) -> Iterator[None]:
     """Record custom autograd functions and scripted functions that are called with proxies of the type ``kind``.
 
-    A custom function keeps its own backward pass: it becomes one operation, which no rule looks into. What runs under
-    :func:`torch.utils.checkpoint.checkpoint` is traced like any other code.
+    A custom function keeps its own backward pass. It becomes one operation, which no rule looks into. Code that runs
+    under :func:`torch.utils.checkpoint.checkpoint` is traced like any other code.
     """
     apply, call = vars(torch.autograd.Function)["apply"], torch.jit.ScriptFunction.__call__
     save = _CheckpointFrame.save_inputs
@@ -58,7 +58,10 @@ def _first_of(kind: type, args: Any, kwargs: Any) -> Any:
 
 @functools.cache
 def _application(function: Any) -> Callable[..., Any]:
-    """A function that applies ``function``, the same one for every call: two traces are compared by their targets."""
+    """Return a function that applies ``function``, the same one for every call.
+
+    Two traces are compared by their targets.
+    """
 
     def apply(*args: Any, **kwargs: Any) -> Any:
         return function.apply(*args, **kwargs)
@@ -69,7 +72,7 @@ def _application(function: Any) -> Callable[..., Any]:
 
 @functools.cache
 def _scripted(script: Any) -> Callable[..., Any]:
-    """A function with a name, as torch.fx wants one."""
+    """Return a function that calls ``script`` and has a name, as torch.fx requires."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
         return script(*args, **kwargs)

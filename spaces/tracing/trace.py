@@ -1,4 +1,4 @@
-"""From a module to a graph whose nodes know their shape, their channel rule and their FLOPs."""
+"""Trace of a module into a graph whose nodes know their shape, their channel rule and their FLOPs."""
 
 import logging
 import operator
@@ -40,21 +40,21 @@ from gatefront.spaces.tracing.value_checks import proxies_pass_for_values
 logger = logging.getLogger(__name__)
 
 _ONE_TRACE_AT_A_TIME = threading.RLock()
-"""A trace replaces methods that all threads use, and puts the genuine ones back when it ends."""
+"""Lock of all traces. A trace replaces methods that all threads use, and restores them when it ends."""
 
 Shape = Sequence[int]
 
 
 def trace_network(module: nn.Module, input_shape: Shape, *, name: str) -> fx.GraphModule:
-    """Trace ``module``; every node gets ``meta["shape"]``, ``["flops"]``, ``["rule"]`` and ``["channel_axis"]``.
+    """Trace ``module``. Every node gets ``meta["shape"]``, ``["flops"]``, ``["rule"]`` and ``["channel_axis"]``.
 
-    Nothing is computed: the trace runs on fake tensors. Operations that no rule covers stay whole, as opaque nodes; so
-    do submodules that resist tracing, which are named in the log (level INFO).
+    Nothing is computed, because the trace runs on fake tensors. Operations that no rule covers stay whole, as opaque
+    nodes. Submodules that resist tracing stay whole, too, and are named in the log (level INFO).
 
     Args:
         module: ``images [batch, channels, height, width] -> list of features``. Its layers are used, not copied.
-        input_shape: ``(channels, height, width)``; shapes and FLOPs are those of one image.
-        name: what messages call the module.
+        input_shape: ``(channels, height, width)``. Shapes and FLOPs are those of one image.
+        name: the module's name in messages.
 
     Raises:
         UntraceableBackboneError: the control flow depends on values, an in-place operation cannot be followed, or the
@@ -69,14 +69,14 @@ def trace_network(module: nn.Module, input_shape: Shape, *, name: str) -> fx.Gra
 
 
 def trace_head(head: nn.Module, feature_shapes: Sequence[Shape], *, name: str) -> fx.GraphModule:
-    """Trace a head ``features (list) -> prediction`` into a graph with one input per feature it reads.
+    """Trace a head ``features (list) -> prediction`` into a graph with one input per feature that it reads.
 
-    Each input node's ``meta["feature_index"]`` says which of the backbone's features it is.
+    Each input node's ``meta["feature_index"]`` is the index of its feature of the backbone.
 
     Args:
-        head: its layers are used, not copied.
+        head: the head, whose layers are used, not copied.
         feature_shapes: one per feature, with a batch axis.
-        name: what messages call the head.
+        name: the head's name in messages.
     """
     with fake_tensors() as mode:
         with mode:
@@ -92,7 +92,7 @@ def trace_head(head: nn.Module, feature_shapes: Sequence[Shape], *, name: str) -
 def _trace_twice(
     module: nn.Module, inputs: Sequence[Any], mode: FakeTensorMode, name: str
 ) -> tuple[fx.GraphModule, fx.Graph]:
-    """Trace with each of ``TRACE_BATCHES``: ``inputs`` are those of the two traces."""
+    """Trace with each of ``TRACE_BATCHES``. ``inputs`` are those of the two traces."""
     was_training = module.training
     module.eval()  # what a module does only in training mode (auxiliary outputs, random depth) is not the network
     in_place = set_layers_out_of_place(module)
@@ -113,9 +113,9 @@ def _trace_twice(
 def _trace(
     module: nn.Module, inputs: Any, mode: FakeTensorMode, in_place: frozenset[nn.Module]
 ) -> tuple[fx.GraphModule, dict[str, str]]:
-    """Return one trace, and the submodules that were kept whole with the reason."""
+    """Return one trace, and the submodules that were kept whole, with the reasons."""
     tracer = ConcreteTracer([inputs], mode, in_place)
-    # With gradients, whatever the caller does: code under torch.no_grad is told apart from other code.
+    # With gradients, independent of the caller, because code under torch.no_grad is traced differently.
     with (
         _ONE_TRACE_AT_A_TIME,
         restored(module),
@@ -132,7 +132,7 @@ def _trace(
 
 
 def _require_same_tensors(module: nn.Module, graph: fx.Graph) -> None:
-    """Refuse a module whose forward pass reads a tensor and replaces it: a graph holds no such state."""
+    """Refuse a module whose forward pass reads a tensor and replaces it, because a graph holds no such state."""
     read = {str(node.target) for node in graph.nodes if node.op == "get_attr" and node.users}
     for name, value in (*module.named_parameters(), *module.named_buffers()):
         # By its type no proxy is a tensor.
@@ -149,7 +149,7 @@ def _refusal(what: str, error: Exception) -> UntraceableBackboneError:
 
 
 def _finish(traced: fx.GraphModule, other: fx.Graph, inputs: Sequence[Any], mode: FakeTensorMode, name: str) -> None:
-    """Open batch sizes, spell reshapes, annotate. ``inputs`` are those for each of ``TRACE_BATCHES``."""
+    """Replace batch sizes, spell reshapes and annotate. ``inputs`` are those for each of ``TRACE_BATCHES``."""
     try:
         open_batch_sizes(traced.graph, other)
         _annotate(traced, inputs, mode)
@@ -167,7 +167,7 @@ def _finish(traced: fx.GraphModule, other: fx.Graph, inputs: Sequence[Any], mode
 
 
 class _Annotator(fx.Interpreter):
-    """Runs the graph once on fake inputs and notes what each node gives and costs."""
+    """Run of the graph on fake inputs that notes the value and the cost of each node."""
 
     def __init__(self, traced: fx.GraphModule) -> None:
         super().__init__(traced)
@@ -185,7 +185,7 @@ class _Annotator(fx.Interpreter):
 
 
 def _annotate(traced: fx.GraphModule, inputs: Sequence[Any], mode: FakeTensorMode) -> None:
-    """Give every node its shapes, its FLOPs and what kind of value it is, from a run with each batch size."""
+    """Give every node its shapes, its FLOPs and the kind of its value, from a run with each batch size."""
     was_training = traced.training
     traced.eval()
     runs = [_Annotator(traced) for _ in inputs]
@@ -211,7 +211,7 @@ def _annotate(traced: fx.GraphModule, inputs: Sequence[Any], mode: FakeTensorMod
 
 
 def note_last_uses(graph: fx.Graph) -> None:
-    """``meta["last_uses"]``: the values nobody reads after this node, so that they can be freed."""
+    """Set ``meta["last_uses"]``: the values that nobody reads after this node, so that they can be freed."""
     seen: set[fx.Node] = set()
     for node in reversed(graph.nodes):
         node.meta["last_uses"] = [source for source in node.all_input_nodes if source not in seen]
@@ -219,7 +219,7 @@ def note_last_uses(graph: fx.Graph) -> None:
 
 
 def _split_list_input(graph: fx.Graph, num_features: int) -> None:
-    """One input per feature that is read, instead of one list."""
+    """Replace the one list input by one input per feature that is read."""
     whole_list = next(node for node in graph.nodes if node.op == "placeholder")
     inputs: dict[int, fx.Node] = {}
     for node in [n for n in whole_list.users if n.target is operator.getitem]:

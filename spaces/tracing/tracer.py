@@ -1,4 +1,4 @@
-"""ConcreteTracer: torch.fx with known shapes, so that code that looks at shapes traces like any other."""
+"""ConcreteTracer: torch.fx with known shapes, so that code that reads shapes traces like any other."""
 
 import operator
 import threading
@@ -27,7 +27,7 @@ _CHANGE_NO_ENTRY = frozenset({"requires_grad_", "cpu", "cuda"})
 
 
 class ConcreteTracer(fx.Tracer):
-    """Traces into everything but torch's own layers and attention; computes every value on fake tensors.
+    """Tracer into everything but torch's own layers and attention, which computes every value on fake tensors.
 
     A shape, a dtype or a length is a plain Python value while tracing. Only control flow that depends on the *values*
     of a tensor cannot be followed. In-place operations are spelled out of place
@@ -80,7 +80,10 @@ class ConcreteTracer(fx.Tracer):
         return super().getattr(attr, attr_val, parameter_proxy_cache)
 
     def _is_not_recording(self) -> bool:
-        """True also in other threads: torch.fx replaces methods of all modules, whoever calls them."""
+        """Return True while a value is computed, and in other threads.
+
+        torch.fx replaces methods of all modules, so that code in other threads calls them too.
+        """
         return self._is_evaluating or threading.get_ident() != self._thread
 
     def proxy(self, node: fx.Node) -> "ConcreteProxy":
@@ -97,7 +100,7 @@ class ConcreteTracer(fx.Tracer):
     def create_proxy(
         self, kind: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *more: Any, **options: Any
     ) -> Any:
-        """A proxy for a value that holds a tensor; any other value itself."""
+        """Return a proxy for a value that holds a tensor, or any other value itself."""
         if kind == "call_method" and target in _CHANGE_NO_ENTRY:
             return args[0]
         if kind in ("call_method", "call_function"):
@@ -129,14 +132,14 @@ class ConcreteTracer(fx.Tracer):
         return proxy if is_cut else self.create_proxy("call_method", "detach", (proxy,), {})
 
     def _lacks_gradient(self, kind: str, target: Any, args: tuple[Any, ...]) -> bool:
-        """True for what runs under torch.no_grad, and for an item of a result that does."""
+        """Return True for an operation under torch.no_grad, and for an item of the result of such an operation."""
         if kind == "get_attr":
             return False
         is_item = target is operator.getitem and isinstance(args[0], ConcreteProxy)
         return not torch.is_grad_enabled() or (is_item and args[0].node in self._without_gradient)
 
     def _overwrite(self, write: Write) -> "ConcreteProxy":
-        """Record the out-of-place twin; from here on the destination stands for its result."""
+        """Record the out-of-place twin. Afterwards the destination refers to its result."""
         destination: ConcreteProxy = write.destination
         if write.target is set_item:
             self._accept_changed_view(*write.args)
@@ -150,7 +153,7 @@ class ConcreteTracer(fx.Tracer):
         return destination
 
     def _accept_changed_view(self, proxy: "ConcreteProxy", index: Any, value: Any) -> None:
-        """``x[i] += y`` writes into the view ``x[i]``, then assigns it: ``x`` as it was before, with that item."""
+        """Accept ``x[i] += y``, which writes into the view ``x[i]`` and then assigns it to an item of the old ``x``."""
         if self._overwritten.writer(proxy.node) is not value:
             return
         view = next(node for changed, node, _ in self._rebound if changed is value)
@@ -200,14 +203,14 @@ class ConcreteTracer(fx.Tracer):
 
 
 def keeps_shape(module: nn.Module, inputs: Sequence[Any]) -> bool:
-    """True for a norm or an activation of an input that fits it: computing it, if only on fake tensors, is idle."""
+    """Return True for a norm or an activation of an input that fits it, which need not be computed."""
     if type(module) is nn.BatchNorm2d:
         return len(inputs) == 1 and inputs[0].dim() == 4 and inputs[0].shape[1] == module.num_features
     return len(inputs) == 1 and type(module) in ELEMENTWISE_MODULES
 
 
 class ValueDependenceError(TraceError):
-    """Control flow that a trace cannot follow."""
+    """Error of control flow that a trace cannot follow."""
 
     hint = "Whatever the image shows, its forward must run the same operations; shapes may be asked."
 
@@ -220,9 +223,9 @@ def _in_place_operator(function: Any) -> Callable[[Any, Any], Any]:
 
 
 class ConcreteProxy(fx.Proxy):
-    """A proxy that knows its value (fake tensors), and so its shape.
+    """Proxy that knows its value (fake tensors), and so its shape.
 
-    Where code asks with isinstance it passes for its value (:mod:`gatefront.spaces.tracing.value_checks`).
+    It passes for its value where code asks with isinstance (:mod:`gatefront.spaces.tracing.value_checks`).
     """
 
     tracer: ConcreteTracer
@@ -279,7 +282,7 @@ def _value_of(argument: Any) -> Any:
 def _without_devices(
     target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Leave out where a value is to be: values stay where the images are, not where they were during the trace."""
+    """Leave out devices, because values stay where the images are, not where they were during the trace."""
     if not any(isinstance(leaf, ConcreteProxy) for leaf in tree_leaves((args, kwargs))):
         return args, kwargs
     kept = tuple(

@@ -1,4 +1,4 @@
-"""isinstance during a trace: a proxy passes for its value where Python code asks, and nowhere else."""
+"""Version of isinstance during a trace: a proxy passes for its value where Python code asks, and nowhere else."""
 
 import builtins
 import functools
@@ -12,10 +12,10 @@ from torch import Tensor
 
 @contextmanager
 def proxies_pass_for_values(kind: type) -> Iterator[None]:
-    """Let ``isinstance(proxy, X)`` tell what it tells of ``proxy.value``, for proxies of exactly the type ``kind``.
+    """Let ``isinstance(proxy, X)`` answer for ``proxy.value``, for proxies of exactly the type ``kind``.
 
     Modules check their inputs with isinstance. A proxy that called itself a tensor by ``__class__`` would pass those
-    checks too, but compiled code of torch asks the same question and then reads memory that no proxy has. torch.fx
+    checks too. But compiled code of torch asks the same question and then reads memory that no proxy has. torch.fx
     replaces methods of every module during a trace in the same way.
     """
     genuine = builtins.isinstance
@@ -35,5 +35,5 @@ def proxies_pass_for_values(kind: type) -> Iterator[None]:
 
 @functools.cache
 def _empty(dtype: torch.dtype) -> Tensor:
-    """No fake tensor, which a value of a trace is: code must not take it for one."""
+    """Return an empty real tensor, because code must not take the value of a trace for a fake tensor."""
     return torch.empty(0, dtype=dtype)

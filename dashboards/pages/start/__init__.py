@@ -1,1 +1,1 @@
-"""The page that starts a study."""
+"""Page that starts a study."""

@@ -1,4 +1,4 @@
-"""The start page's form: fields and a study file that follow each other, and what is asked beside the file."""
+"""Form of the start page: fields and a study file that follow each other, and options beside the file."""
 
 import base64
 import binascii
@@ -26,11 +26,11 @@ FIELD_IDS: Mapping[str, str] = {
     "root": ids.START_ROOT,
     "backbone": ids.START_BACKBONE,
 }
-"""The component of each field of the study file."""
+"""Components of the study file's fields, by field."""
 
 
 def form(studies: Sequence[str]) -> Component:
-    """``studies`` are those that a new one may go on from."""
+    """Return the form. ``studies`` are those from which a new one may start."""
     columns = dmc.Grid(
         [
             dmc.GridCol(card("Fields", _fields(), h="100%"), span={"base": 12, "lg": 6}),
@@ -42,10 +42,10 @@ def form(studies: Sequence[str]) -> Component:
 
 
 def uploaded_text(contents: str) -> str:
-    """The text of an uploaded file, which the browser sends as a data address.
+    """Return the text of an uploaded file, which the browser sends as a data address.
 
     Raises:
-        StudyFileError: it is too large, or no text.
+        StudyFileError: the file is too large, or no text.
     """
     try:
         raw = base64.b64decode(contents.partition(",")[2], validate=True)
@@ -57,7 +57,7 @@ def uploaded_text(contents: str) -> str:
 
 
 def task_fields(tasks: Sequence[str], weights: Mapping[str, float]) -> Children:
-    """One field per task of the data set, for its weight in the loss."""
+    """Return one field per task of the data set, for its weight in the loss."""
     if not tasks:
         return reason("The tasks appear when the data set is known and the study file can be read.")
     fields: Component = dmc.Fieldset(

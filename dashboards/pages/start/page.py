@@ -1,4 +1,4 @@
-"""Start a study: a file or fields, the doctor's checks as they come, and the start once they are known."""
+"""Start page: a file or fields, the doctor's checks as they finish, and the start once they are known."""
 
 import asyncio
 from typing import Any
@@ -33,7 +33,7 @@ from gatefront.spaces.errors import GatefrontError
 TITLE = "Start a study · gatefront"
 _POLL_MS = 500
 _HIDDEN = {"display": "none"}
-# What the form says; see `form_update`.
+# Outputs of the form; see `form_update`.
 _FORM = (
     Output(ids.START_TEXT, "value"),
     Output(ids.START_TEXT_ERROR, "children"),
@@ -44,7 +44,10 @@ _FORM = (
 
 
 def layout(reader: Reader) -> Component:
-    """The page with the form filled: a field that is filled later says so after a while, over what was typed since."""
+    """Return the page with the form filled.
+
+    A field that is filled later would report its value after a while, and overwrite what was typed since.
+    """
     return filled(_blank(reader), _FORM, form_update(None, None, FIRST_TEXT, None))
 
 
@@ -52,7 +55,7 @@ def _blank(reader: Reader) -> Component:
     try:
         studies = [summary.name for summary in reader.list_studies()]
     except UNREACHABLE:
-        # The form is of use all the same; the check of the database will say it.
+        # The form is useful all the same, and the check of the database will report it.
         studies = []
     buttons = dmc.Group(
         [
@@ -134,9 +137,9 @@ def register_callbacks(app: Dash, control: StudyControl) -> None:
 
 
 def form_update(changed: Any, value: Any, text: str, upload: str | None) -> tuple[Any, ...]:
-    """The text and what is wrong with it, the tasks and the fields, after one of them ``changed`` to ``value``.
+    """Return the text and its fault, the tasks and the fields, after one of them ``changed`` to ``value``.
 
-    A text that stays as it was is not sent back: on a slow line it would undo what was typed meanwhile.
+    An unchanged text is not sent back, because on a slow line it would undo what was typed meanwhile.
     """
     given = text
     keep = (no_update,) * len(FIELD_IDS)
@@ -169,7 +172,7 @@ def _if_new(text: str, given: str) -> Any:
 
 
 def _tasks(text: str) -> tuple[Any, Component | None]:
-    """The fields of the tasks, and what is wrong with the file if they cannot be known."""
+    """Return the fields of the tasks, and the file's fault if they cannot be known."""
     try:
         parse_study(text)
         return task_fields(task_names(text), task_weights(text)), None
@@ -191,11 +194,12 @@ def start_update(
 ) -> tuple[Any, ...]:
     """Return what the page shows of an examination and of a start.
 
-    A change of the file or of an option makes an earlier examination worthless.
+    A change of the file or of an option makes an earlier examination invalid.
 
     Returns:
-        Both jobs, the checks, the state of the start, if the start is disabled, if the clock stands, where to go, and
-        the style of the button that starts although checks have failed.
+        Both jobs, the checks, the state of the start, if the start is disabled, if the clock is disabled, the
+            address to
+        open, and the style of the button that starts although checks have failed.
     """
     said: Any = None
     if changed == ids.START_CHECK:
@@ -226,7 +230,10 @@ def start_update(
 
 
 def checks_list(examined: JobState | None, *, is_of_this: bool) -> Component | None:
-    """The checks so far, each with its sign and word; ``is_of_this`` False: the file has changed since."""
+    """Return the checks so far, each with its sign and word.
+
+    ``is_of_this`` False means that the file has changed since.
+    """
     if examined is None:
         return None
     last = html.Li("… looking on", className="check dimmed") if not examined.is_done else None

@@ -1,4 +1,4 @@
-"""A study file's text and the fields of the start form: each follows the other, and comments and order stay."""
+"""Editor of a study file's text and the form's fields. Each follows the other, and comments and order stay."""
 
 from collections.abc import Mapping, MutableMapping
 from typing import Any
@@ -21,7 +21,7 @@ FIELDS: Mapping[str, tuple[str, str]] = {
     "root": ("data", "root"),
     "backbone": ("network", "backbone"),
 }
-"""The form's fields: table and key of the study file."""
+"""Fields of the form: table and key of the study file."""
 
 FIRST_TEXT = """\
 # What is not written here has the default that docs/study-file.md names.
@@ -47,7 +47,9 @@ finetune_epochs = 3
 
 
 def read_fields(text: str) -> dict[str, Value]:
-    """The fields' values as the text has them; None for what it leaves out or gives in another form, such as a range.
+    """Return the values of the fields in the text.
+
+    A value is None if the text leaves it out or gives it in another form, such as a range.
 
     Raises:
         StudyFileError: the text is not TOML.
@@ -62,17 +64,17 @@ def read_fields(text: str) -> dict[str, Value]:
 
 
 def set_field(text: str, field: str, value: Value) -> str:
-    """The text with one field changed; an empty value takes its key out.
+    """Return the text with one field changed. An empty value takes its key out.
 
     Raises:
-        StudyFileError: the text is not TOML, or has something else where the field's table should be.
+        StudyFileError: the text is not TOML, or has no table where the field's table should be.
     """
     table, key = FIELDS[field]
     return _set(text, (table,), key, None if value == "" else value)
 
 
 def set_weight(text: str, task: str, weight: float | str | None) -> str:
-    """The text with one task's weight changed; 1, the default, is not written.
+    """Return the text with one task's weight changed. 1, the default, is not written.
 
     Raises:
         StudyFileError: as :func:`set_field` does.
@@ -84,7 +86,7 @@ def set_weight(text: str, task: str, weight: float | str | None) -> str:
 
 
 def task_weights(text: str) -> dict[str, float]:
-    """The weights that the text gives to tasks. Raises `StudyFileError` if it is not TOML."""
+    """Return the weights that the text gives to tasks. Raises `StudyFileError` if it is not TOML."""
     tasks = _parse(text).unwrap().get("tasks")
     if not isinstance(tasks, dict):
         return {}
@@ -93,7 +95,7 @@ def task_weights(text: str) -> dict[str, float]:
 
 
 def task_names(text: str) -> tuple[str, ...]:
-    """The tasks of the study's data set.
+    """Return the names of the tasks of the study's data set.
 
     Raises:
         StudyFileError, DataError: the file breaks a rule, or its data are not there.

@@ -1,4 +1,4 @@
-"""What a person can do to a study, on its page, and what was done to it."""
+"""Actions of a person on a study, on its page, and the record of earlier actions."""
 
 import asyncio
 from collections.abc import Callable
@@ -87,7 +87,7 @@ _EVENT_WORDS = {
 
 
 def register_callbacks(app: Dash, reader: Reader, control: StudyControl | None) -> None:
-    """The audit line is for every reader; buttons are there only where something can be changed."""
+    """Register the audit line for every reader, and buttons only where something can be changed."""
 
     @app.callback(  # type: ignore[untyped-decorator, unused-ignore]
         Output(ids.STUDY_EVENTS, "children"),
@@ -122,7 +122,10 @@ def _register_buttons(app: Dash, reader: Reader) -> None:
 
 
 def action_bar() -> Component:
-    """The buttons, disabled until the study's state is known, why some stay so, and the dialogs behind them."""
+    """Return the buttons, the reasons why some are disabled, and the dialogs behind them.
+
+    All buttons are disabled until the study's state is known.
+    """
     return html.Div(
         [
             dmc.Group([dialog_button(dialog) for dialog in _DIALOGS], gap="xs"),
@@ -135,7 +138,10 @@ def action_bar() -> Component:
 
 
 def allowed(reader: Reader, study: str, note: str | None = None) -> tuple[Any, ...]:
-    """Which buttons are disabled, in order, the sentence that says why, and what becomes of the ``note`` below."""
+    """Return which buttons are disabled, in order, the sentence with the reasons, and the new ``note`` below.
+
+    The note is emptied once it no longer holds.
+    """
     status = _status(reader, study)
     if status is None:
         return *(True,) * len(_NAMES), "", no_update
@@ -145,12 +151,12 @@ def allowed(reader: Reader, study: str, note: str | None = None) -> tuple[Any, .
 
 
 def is_over(note: str | None, state: StudyState) -> bool:
-    """Whether what was asked for has happened meanwhile, so that the note no longer says how things are."""
+    """Return True if the requested change has happened meanwhile, so that the note no longer describes the study."""
     return (note == STOP_ASKED and state not in DRIVEN_STATES) or (note == STARTING and state in DRIVEN_STATES)
 
 
 def study_acts(control: StudyControl) -> tuple[Callable[..., str], ...]:
-    """What each dialog does once it is confirmed, in their order, and the sentence for it."""
+    """Return the action of each dialog once it is confirmed, in their order. An action returns its sentence."""
 
     def stop(study: str) -> str:
         control.stop(study, actor=ACTOR)
@@ -174,7 +180,7 @@ def study_acts(control: StudyControl) -> tuple[Callable[..., str], ...]:
 
 
 def events_card(events: tuple[StudyEvent, ...]) -> Component | None:
-    """What people changed, the latest first; nothing while nobody changed anything."""
+    """Return the changes that people made, the latest first, or None without changes."""
     if not events:
         return None
     rows = [
@@ -194,7 +200,7 @@ def events_card(events: tuple[StudyEvent, ...]) -> Component | None:
 
 
 def _status(reader: Reader, study: str) -> StudyStatus | None:
-    """None while the database is out of reach: the page's banner says so."""
+    """Return the study's status, or None while the database is out of reach, which the page's banner reports."""
     try:
         return reader.status(study)
     except UNREACHABLE:

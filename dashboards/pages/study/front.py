@@ -1,4 +1,4 @@
-"""The front of a study as something to work with: another axis, a budget and floors of one's own, other layers."""
+"""Front of a study with controls: another axis, a budget and floors of the person, and other layers."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ _STEPS = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What the controls beside the front say. ``budget`` is in the units of the plot; None before it was touched."""
+    """Settings of the controls beside the front. ``budget`` is in the units of the plot, or None before it was set."""
 
     axis: AxisName = "flops"
     budget: float | None = None
@@ -119,12 +119,12 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
 
 
 def selected_labels(selected: Mapping[str, Any] | None) -> frozenset[str] | None:
-    """The labels of a selection as the browser keeps it; None for no selection."""
+    """Return the labels of a selection as the browser keeps it, or None for no selection."""
     return None if not selected else frozenset(selected["labels"])
 
 
 def read_controls(controls: Mapping[str, Any], *, is_new_axis: bool) -> Asked:
-    """What the controls say, as the browser sends it."""
+    """Return the settings of the controls, as the browser sends them."""
     return Asked(
         axis=controls["axis"],
         budget=controls["budget"],
@@ -136,13 +136,13 @@ def read_controls(controls: Mapping[str, Any], *, is_new_axis: bool) -> Asked:
 
 
 def read_floors(floor_ids: Sequence[Mapping[str, str]], values: Sequence[float | str | None]) -> dict[str, float]:
-    """By task what it may lose at most; a field that was left empty asks for nothing."""
+    """Return, by task, the most that it may lose. A field that was left empty sets no limit."""
     found = zip(floor_ids, values, strict=True)
     return {task_of_key(key["task"]): float(value) for key, value in found if value is not None and value != ""}
 
 
 def controls(view: StudyView) -> tuple[list[Component], list[dict[str, str]]]:
-    """A floor per task and the axes that the study measures."""
+    """Return a floor per task and the axes that the study measures."""
     floors = [
         dmc.NumberInput(
             id={"type": ids.FLOOR, "task": task_key(task.name)},
@@ -158,7 +158,7 @@ _NUM_OUTPUTS = 7
 
 
 def front_update(reader: Reader, study: str, scheme: str, asked: Asked) -> tuple[Any, ...]:
-    """Figure, the slider's least, most, step and value, the best point, and how many points are left out."""
+    """Return the figure, the slider's least, most, step and value, the best point, and how many points are left out."""
     view = reader.view(study)
     axis = cost_axis(view, asked.axis)
     all_points = complete_points(view, axis)
@@ -183,7 +183,10 @@ def front_update(reader: Reader, study: str, scheme: str, asked: Asked) -> tuple
 
 
 def budget_range(view: StudyView, axis: CostAxis, points: Sequence[TrialPoint]) -> tuple[float, float]:
-    """From the cheapest point to the study's budget, or to the dearest point where it has none or exceeds it."""
+    """Return the range from the cheapest point to the study's budget, or to the dearest point.
+
+    The dearest point is the end if the study has no budget or the point exceeds it.
+    """
     costs = [axis.cost(point) or 0.0 for point in points]
     if axis.name == "flops":
         costs.append(float(view.summary.floor_flops))
@@ -193,9 +196,10 @@ def budget_range(view: StudyView, axis: CostAxis, points: Sequence[TrialPoint]) 
 
 
 def _budget(asked: Asked, axis: CostAxis, low: float, high: float) -> tuple[float | None, float]:
-    """What was asked for, None where it is the study's own, and where the line stands.
+    """Return the requested budget, or None if it is the study's own, and the place of the line.
 
-    Within half a step of the study's budget, that is meant: nobody can drag a line to the last FLOP.
+    A budget within half a step of the study's own counts as the study's, because nobody can drag a line to the last
+    FLOP.
     """
     own = high if axis.budget is None else axis.budget
     if asked.budget is None or asked.is_new_axis:
@@ -218,7 +222,7 @@ def _layers(reader: Reader, view: StudyView, shown: tuple[str, ...]) -> Layers:
 def best_panel(
     reader: Reader, view: StudyView, best: TrialPoint | None, axis: CostAxis, choice: Choice
 ) -> Component | None:
-    """The point to take as things were asked, with the command that pulls it."""
+    """Return the best point of the choice, with the command that pulls it."""
     sentence = best_sentence(best, axis, choice)
     if best is None:
         return reason(sentence)

@@ -1,4 +1,4 @@
-"""The head of the study page: what is searched, how far it is, what it has found and what it cost."""
+"""Head of the study page: the task of the search, its progress, its results and its cost."""
 
 from collections.abc import Callable
 
@@ -66,7 +66,10 @@ def study_stats(view: StudyView) -> Component:
 
 
 def front_points(view: StudyView) -> Component | None:
-    """The front as a table, best Δ_MTL first, requested beside delivered FLOPs; without one, what comes nearest."""
+    """Return the front as a table, best Δ_MTL first, with requested beside delivered FLOPs.
+
+    Without a front the table has the points that come nearest.
+    """
     points = sorted(view.front, key=lambda p: -(p.expected_delta_mtl or 0.0))
     if not points:
         return nearest_table(view)
@@ -95,7 +98,10 @@ def front_points(view: StudyView) -> Component | None:
 
 
 def _last_column(view: StudyView) -> tuple[str, Callable[[TrialPoint], str]]:
-    """There is room for one more: the latency if it is measured, else the share, which the FLOPs imply."""
+    """Return the heading and the values of the last column, as there is room for one more.
+
+    It is the latency if it is measured, otherwise the share of the single-task cost, which the FLOPs imply.
+    """
     if view.summary.latency is not None:
         return "latency", lambda point: format_latency(point.latency_ms)
     return "of single-task", lambda point: format_share(point.flops, view.summary.single_task_flops)
@@ -150,7 +156,7 @@ def _front_size(view: StudyView) -> str:
 
 
 def _shares(cost: StudyCost) -> str:
-    """What a trial and a point of the front took of it."""
+    """Return the time per trial and per point of the front."""
     shares = ((cost.per_trial, "per trial"), (cost.per_front_point, "per front point"))
     known = [f"{format_duration(seconds * cost.devices_per_worker)} {of}" for seconds, of in shares if seconds]
     return " · ".join(known) or "all workers together"

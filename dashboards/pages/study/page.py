@@ -1,4 +1,4 @@
-"""One study: the live front, its hypervolume, its trials, and their latency if it is measured."""
+"""Study page: the live front, its hypervolume, its trials, and their latency if it is measured."""
 
 import asyncio
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ def title(study: str) -> str:
     return f"{study} · gatefront"
 
 
-# What a look at the study changes; see `study_update`.
+# Outputs of a look at the study; see `study_update`.
 _LOOK = (
     Output(ids.STUDY_BANNER, "children"),
     Output(ids.STUDY_CONTENT, "style"),
@@ -62,7 +62,7 @@ _LOOK = (
 
 
 def layout(reader: Reader, study: str, scheme: str | None = None) -> Component:
-    """The page with its first look at the study, so that the browser need not ask for it."""
+    """Return the page with its first look at the study, so that the browser need not ask for it."""
     return filled(_blank(study), _LOOK, study_update(reader, study, ClientState(), scheme))
 
 
@@ -138,7 +138,7 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
         State(ids.HYPERVOLUME_AXIS, "value"),
         State(ids.POINTS, "data"),
         running=pause(ids.STUDY_TICK),
-        # The layout holds the first look; waiting for another would keep back what is drawn from it.
+        # The layout holds the first look. Waiting for another would delay what is drawn from it.
         prevent_initial_call=True,
     )
     async def update(
@@ -180,9 +180,9 @@ def study_update(
     over: Over = "trials",
     shown: Mapping[str, str] | None = None,
 ) -> tuple[Any, ...]:
-    """All outputs of the page, in the order of the callback; `no_update` for what stays.
+    """Return all outputs of the page, in the order of the callback, with `no_update` for what stays.
 
-    What shows finished points is drawn by callbacks of its own, which the `ShownPoints` set off when they change.
+    Separate callbacks draw the finished points. A change of the `ShownPoints` starts them.
     """
     look: Poll[StudyView] = poll(seen, scheme, lambda: reader.revision(study), lambda: reader.view(study))
     if look.value is None:
@@ -214,7 +214,7 @@ def study_update(
 
 
 def _latency(view: StudyView, scheme: Scheme) -> tuple[Any, ...]:
-    """Whether the card is shown, its sentence and its figure; nothing for a study that measures no latency."""
+    """Return the card's style, its sentence and its figure. The card is hidden if the study measures no latency."""
     if view.summary.latency is None:
         return HIDDEN, None, None
     return {}, reason(latency_sentence(view)), latency_figure(view, scheme)

@@ -1,4 +1,4 @@
-"""A study's points together: one selection in plot, table and across the parameters, and which of these matter."""
+"""Points of a study: one selection in plot, table and across the parameters, and the parameters' importance."""
 
 import asyncio
 from collections.abc import Mapping
@@ -25,12 +25,15 @@ from gatefront.search.snapshots.protocol import Reader
 
 _PARAMETER = "points-parameter"
 _NUM_OUTPUTS = 6
-# The shares are worked out again when so much more is known.
+# Growth of the number of complete trials after which the shares are computed again.
 _GROWTH = 1.1
 
 
 def table_card() -> Component:
-    """Rows come as they are scrolled to, so ten thousand trials are as quick as ten."""
+    """Return the card with the table of trials.
+
+    Rows are sent as they are scrolled to, so that ten thousand trials are as quick as ten.
+    """
     table = dag.AgGrid(
         id=ids.STUDY_TRIALS,
         columnDefs=[],
@@ -153,7 +156,7 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
 
 
 def _register_selection(app: Dash) -> None:
-    """What happens in the browser alone: from a frame, a brush or a tick to the selection, and back."""
+    """Register the callbacks that run in the browser alone: from frame, brush or tick to the selection, and back."""
     selected = Output(ids.SELECTED, "data", allow_duplicate=True)
     for function, output, inputs in (
         ("selectInPlot", selected, [Input(ids.STUDY_FRONT, "selectedData")]),
@@ -181,7 +184,7 @@ def _register_selection(app: Dash) -> None:
 def rows_answer(
     reader: Reader, study: str, request: Mapping[str, Any] | None, selected: Mapping[str, Any] | None
 ) -> Any:
-    """The rows that the table asks for. What was ticked in the table itself leaves the others standing."""
+    """Return the rows that the table asks for. A selection in the table itself keeps the other rows."""
     if request is None:
         return no_update
     labels = None if not selected or selected["source"] == "table" else selected_labels(selected)
@@ -192,7 +195,7 @@ def rows_answer(
 
 
 def selection_sentence(selected: Mapping[str, Any] | None) -> str | None:
-    """How many points stand out, and where they were selected."""
+    """Return how many points are selected and where, as a sentence, or None without a selection."""
     if not selected:
         return None
     number = len(selected["labels"])
@@ -201,14 +204,14 @@ def selection_sentence(selected: Mapping[str, Any] | None) -> str | None:
 
 
 class Importances:
-    """The shares of the parameters, kept: they take a while, and a few trials more do not change them."""
+    """Cache of the parameters' shares, which take a while and hardly change with a few more trials."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._kept: dict[tuple[str, Any], tuple[int, dict[str, dict[str, float]]]] = {}
 
     def of(self, view: StudyView) -> dict[str, dict[str, float]]:
-        """Those of the study, of now or of when it had a tenth fewer complete trials."""
+        """Return the shares of the study, of now or of when it had up to a tenth fewer complete trials."""
         number = view.summary.state_counts.get(TrialState.COMPLETE, 0)
         key = (view.summary.name, view.summary.created_at)
         with self._lock:
@@ -227,7 +230,7 @@ def parameters_update(
     selected: frozenset[str] | None = None,
     parameter: str | None = None,
 ) -> tuple[Any, ...]:
-    """Lines, bars, what they say or why there are none, and which of them are shown."""
+    """Return the lines, the bars, the sentences about both, and which of them are shown."""
     view = reader.view(study)
     shares = importances.of(view)
     colors = scheme_named(scheme)
@@ -246,7 +249,7 @@ def parameters_update(
 
 
 def lines_sentence(view: StudyView) -> str | None:
-    """Why there are no lines across the parameters; None if there are some to tell apart."""
+    """Return why there are no lines across the parameters, or None if there are at least two trials."""
     number = view.summary.state_counts.get(TrialState.COMPLETE, 0)
     if number > 1:
         return None

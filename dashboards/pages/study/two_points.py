@@ -1,4 +1,4 @@
-"""Two points of a front side by side: why this one, and what the dearer one buys."""
+"""Comparison of two points of a front: the reasons for one, and the gain of the dearer one."""
 
 import asyncio
 from typing import Any
@@ -88,7 +88,7 @@ _NUM_OUTPUTS = 9
 
 
 def pair_update(reader: Reader, study: str, scheme: str, one: str | None, other: str | None) -> tuple[Any, ...]:
-    """Both choosers, the words, and both figures, each with whether it is shown."""
+    """Return both choosers, the words, and both figures, each with its style."""
     view = reader.view(study)
     front = front_of(view.all_points, cost_axis(view, "flops"), is_plain=True)
     options = [{"value": p.label, "label": f"{p.label}: Δ_MTL {expected_delta(p)}"} for p in front]
@@ -101,7 +101,7 @@ def pair_update(reader: Reader, study: str, scheme: str, one: str | None, other:
 
 
 def few_points_sentence(number: int) -> str:
-    """Why there is nothing to compare on a front of so few points."""
+    """Return why there is nothing to compare on a front of so few points."""
     found = "has one point" if number else "is empty"
     return f"The front {found} so far; from two on they are compared here, task by task and gate by gate."
 
@@ -109,7 +109,10 @@ def few_points_sentence(number: int) -> str:
 def chosen_pair(
     view: StudyView, front: list[TrialPoint], one: str | None, other: str | None
 ) -> tuple[str | None, str | None]:
-    """What a person chose as far as it is still on the front; else the best point, and the next cheaper one."""
+    """Return the labels of the chosen points, if they are still on the front.
+
+    Otherwise the first is the best point, and the second the next cheaper one.
+    """
     labels = [point.label for point in front]
     best = view.summary.best_label
     fallback = best if best in labels else (labels[-1] if labels else None)
@@ -129,7 +132,10 @@ def _detail(reader: Reader, study: str, label: str) -> PointDetail:
 
 
 def _compared(view: StudyView, chosen: PointDetail, compared: PointDetail, scheme: Scheme) -> tuple[Any, ...]:
-    """In words and figures, from the cheaper of the two to the dearer one: what more buys is what one asks."""
+    """Return the comparison in words and figures, from the cheaper of the two to the dearer one.
+
+    A person asks what the higher cost buys.
+    """
     one, other = sorted((chosen, compared), key=lambda network: network.point.flops or 0)
     names = (one.point.label, other.point.label)
     deltas = {names[0]: one.delta_per_task, names[1]: other.delta_per_task}

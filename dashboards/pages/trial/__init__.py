@@ -1,1 +1,1 @@
-"""The page of one trial."""
+"""Page of one trial."""

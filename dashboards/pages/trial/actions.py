@@ -1,4 +1,4 @@
-"""The parts of the trial page beside its result: void and back, the bundle as a zip, origin, cost and log."""
+"""Parts of the trial page beside its result: the void and its withdrawal, origin, cost and log."""
 
 import asyncio
 from typing import Any
@@ -51,7 +51,7 @@ def register_callbacks(app: Dash, reader: Reader, control: StudyControl | None) 
 
 
 def origin_update(reader: Reader, study: str, number: int) -> tuple[Any, ...]:
-    """The cards of origin and cost, and the log; `no_update` while there is nothing to read them from."""
+    """Return the cards of origin and cost, and the log, with `no_update` while they cannot be read."""
     try:
         view, detail, trace = reader.view(study), reader.trial(study, number), reader.trace(study, number)
     except UNREACHABLE:
@@ -87,12 +87,12 @@ def _register_buttons(app: Dash, reader: Reader, control: StudyControl) -> None:
 
 
 def allowed(reader: Reader, study: str, number: int) -> tuple[Any, ...]:
-    """Which buttons are disabled, in order, and the sentence that says why."""
+    """Return which buttons are disabled, in order, and the sentence with the reasons."""
     try:
         refused = trial_refusals(reader.trial(study, number).point.state)
     except UNREACHABLE:
         return True, True, ""
-    # That a trial is not void needs no words where it can be declared so.
+    # If a trial can be declared void, it is obvious that it is not void.
     said = refused if "void" in refused and "unvoid" in refused else {}
     return *(key in refused for key in _NAMES), refusal_sentence(said, _NAMES)
 

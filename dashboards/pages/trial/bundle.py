@@ -1,4 +1,4 @@
-"""The trial page's zip of the bundle: packed in the background, step by step, then saved by the browser."""
+"""Zip of a bundle on the trial page: packed in the background, step by step, then saved by the browser."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ _NUM_STEPS = 7
 
 
 def bundle_parts() -> list[Component]:
-    """Return what the page needs beside the button: the place for progress, the job's name and a clock."""
+    """Return the components beside the button: the place for progress, the store of the job's name and a clock."""
     return [
         html.Div(id=ids.TRIAL_BUNDLE_STATE, role="status"),
         dcc.Store(id=ids.TRIAL_BUNDLE_JOB),
@@ -59,7 +59,7 @@ def register_callbacks(app: Dash, jobs: BundleJobs | None) -> None:
 
 
 def start_packing(jobs: BundleJobs | None, key: tuple[str, int, int]) -> tuple[Any, ...]:
-    """Return the job's name, whether the clock stands still, and what the page says."""
+    """Return the job's name, True if the clock is disabled, and the words of the page."""
     study, number, derived = key
     if jobs is None:
         return None, True, alert("Bundles are not packed here. Use `gatefront pull`.")
@@ -70,7 +70,7 @@ def start_packing(jobs: BundleJobs | None, key: tuple[str, int, int]) -> tuple[A
 
 
 def bundle_state(job: BundleJob) -> Component | None:
-    """Return the step that is under way, the link to the zip, or why there is none."""
+    """Return the present step, the link to the zip, or the reason why there is none."""
     if job.error:
         return alert(f"The bundle could not be packed. {job.error}")
     if job.path is not None:

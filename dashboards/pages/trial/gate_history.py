@@ -1,4 +1,4 @@
-"""The gates of a trial over its training: the map after the epoch that a slider is set to."""
+"""Gates of a trial over its training: the map after the epoch that a slider is set to."""
 
 import asyncio
 from itertools import pairwise
@@ -42,7 +42,7 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
     async def draw(
         seen: dict[str, str] | None, epoch: int | None, width: str, last: int, key: tuple[str, int, int]
     ) -> tuple[Any, ...]:
-        # Whoever looks at the last epoch goes on to the next last one.
+        # A person who looks at the last epoch is shown the next last one.
         is_chosen = ctx.triggered_id == ids.COURSE_EPOCH or (epoch is not None and epoch < last)
         return await asyncio.to_thread(
             lambda: course_update(
@@ -60,7 +60,7 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
 def course_update(
     reader: Reader, key: TrialKey, seen: ClientState, epoch: int | None, *, by_flops: bool = False
 ) -> tuple[Any, ...]:
-    """All outputs, in the order of the callback; without a chosen ``epoch`` the last one."""
+    """Return all outputs, in the order of the callback. Without a chosen ``epoch`` they show the last one."""
     if not seen.revision:
         return (no_update,) * _NUM_OUTPUTS
     try:
@@ -82,7 +82,10 @@ def course_update(
 
 
 def shown_epoch(course: GateHistory, epoch: int | None) -> EpochGates:
-    """The epoch asked for, or the last one before it that is known; else the first; None asks for the last."""
+    """Return the chosen epoch, the last known one before it, or the first one.
+
+    None selects the last epoch.
+    """
     if epoch is None:
         return course.epochs[-1]
     return max((found for found in course.epochs if found.epoch <= epoch), key=lambda found: found.epoch,
@@ -90,7 +93,7 @@ def shown_epoch(course: GateHistory, epoch: int | None) -> EpochGates:
 
 
 def cuts(course: GateHistory) -> list[dict[str, int]]:
-    """Marks of a slider at the first epoch of every phase but the first one."""
+    """Return marks of a slider at the first epoch of every phase but the first one."""
     return [{"value": after.epoch} for before, after in pairwise(course.epochs) if before.phase != after.phase]
 
 
@@ -98,7 +101,7 @@ _FEW_TASKS = 3
 
 
 def course_card() -> Component:
-    """Hidden for a network without gates."""
+    """Return the card, which is hidden for a network without gates."""
     slider = dmc.Slider(
         id=ids.COURSE_EPOCH, min=0, max=1, step=1, value=None, updatemode="drag", size="sm", mb="md", mt="xl",
         thumbLabel="epoch whose gates are shown",

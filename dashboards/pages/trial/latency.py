@@ -1,4 +1,4 @@
-"""The trial page's table of measured latencies."""
+"""Table of measured latencies on the trial page."""
 
 from dash import html
 from dash.development.base_component import Component
@@ -13,7 +13,7 @@ _NUMBERS = ("Threads", "Batch", "Median ms", "10th to 90th percentile", "Images/
 
 
 def latency_card(chosen: PointDetail) -> Component | None:
-    """How long the shown network takes where it was measured; nothing if nobody measured it."""
+    """Return the latencies of the shown network where it was measured, or None if nobody measured it."""
     if not chosen.latencies:
         return None
     head = html.Tr(

@@ -1,4 +1,4 @@
-"""The trial page before anything is known of the trial: its cards, empty."""
+"""Layout of the trial page with empty cards, before anything is known of the trial."""
 
 import dash_mantine_components as dmc
 from dash import dcc, html

@@ -1,4 +1,4 @@
-"""The networks of one trial side by side: its own and those derived from its gates."""
+"""Networks of one trial side by side: its own and those derived from its gates."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,10 @@ from gatefront.search.results.records import PointDetail, StudyView, TrialDetail
 
 
 def networks_card(view: StudyView, detail: TrialDetail, chosen: PointDetail) -> Component | None:
-    """What was asked of each network, what it delivers and its pull command; nothing for a trial with one network."""
+    """Return a card with each network's requested and delivered cost and its pull command.
+
+    A trial with one network has none.
+    """
     if not detail.derived:
         return None
     tasks = [task.name for task in view.summary.tasks]

@@ -1,4 +1,4 @@
-"""One trial: what its tasks share, how it learned, what it is worth, how to pull it."""
+"""Trial page: what its tasks share, how it learned, what it is worth, and how to pull it."""
 
 import asyncio
 import math
@@ -102,7 +102,7 @@ _OUTPUTS = (
 def trial_update(
     reader: Reader, key: TrialKey, seen: ClientState, scheme: str | None, site: str | None
 ) -> tuple[Any, ...]:
-    """All outputs of the page, in the order of `_OUTPUTS`; `no_update` for what stays."""
+    """Return all outputs of the page, in the order of `_OUTPUTS`, with `no_update` for what stays."""
     look = poll(seen, scheme, lambda: reader.revision(key.study), lambda: _read(reader, key))
     if look.value is None:
         return no_update_outputs(look, len(_OUTPUTS))
@@ -137,7 +137,7 @@ def trial_update(
 def site_update(
     reader: Reader, key: TrialKey, seen: ClientState, site: str | None, *, by_flops: bool = False
 ) -> tuple[Any, ...]:
-    """The gate map with the chosen site framed, its channel pattern and the same in words."""
+    """Return the gate map with the chosen site framed, its channel pattern and the same in words."""
     if site is None:
         return (no_update,) * 3
     gate_map = _network(reader.trial(key.study, key.number), key.derived).gate_map
@@ -168,7 +168,10 @@ def _read(reader: Reader, key: TrialKey) -> tuple[StudyView, TrialDetail, PointD
 
 
 def _network(detail: TrialDetail, derived: int) -> PointDetail:
-    """The network asked for. Of a trial that is not complete it is the trial's own: the others may still come."""
+    """Return the requested network.
+
+    If the trial is not complete, it is the trial's own network, because the others may still come.
+    """
     own, *others = detail.networks
     if not derived or own.point.state is not TrialState.COMPLETE:
         return own
@@ -181,7 +184,7 @@ def _network(detail: TrialDetail, derived: int) -> PointDetail:
 
 
 def _chosen(gate_map: GateMap | None, site: str | None) -> str | None:
-    """The site whose channels are shown: the person's choice, else the one whose tasks are the most divided."""
+    """Return the site whose channels are shown: the person's choice, or the one on which tasks are most divided."""
     if gate_map is None:
         return None
     if any(entry.name == site for entry in gate_map.sites):

@@ -1,4 +1,4 @@
-"""The trial page's cards of where the trial came from, what it cost, and what its workers said."""
+"""Cards of the trial page on the trial's origin, its cost and its workers' log."""
 
 import dash_mantine_components as dmc
 from dash import dcc, html
@@ -12,7 +12,7 @@ from gatefront.search.snapshots.trial_provenance import TrialProvenance
 
 
 def origin_cards(view: StudyView, detail: TrialDetail, trace: TrialProvenance) -> Component:
-    """Origin and cost, side by side where there is room."""
+    """Return the cards of origin and cost, side by side if there is room."""
     cards: Component = dmc.SimpleGrid(
         [
             card("Where it came from", facts(_origin(detail.study, trace))),
@@ -25,7 +25,7 @@ def origin_cards(view: StudyView, detail: TrialDetail, trace: TrialProvenance) -
 
 
 def log_card(trace: TrialProvenance) -> Component:
-    """The end of the log, the latest lines in sight."""
+    """Return the card with the end of the log, scrolled to the latest lines."""
     if not trace.log:
         words = f"There is no log of this trial in {trace.log_dir}: it has not begun, or its worker writes elsewhere."
         return card("Log", reason(words))
@@ -51,7 +51,7 @@ def _origin(study: str, trace: TrialProvenance) -> list[tuple[str, Children]]:
 
 
 def _references(trace: TrialProvenance) -> str:
-    """``the study's references``, counted: their full names are long."""
+    """Return the number of references in words, because their full names are long."""
     number = len(trace.references)
     return f"the study's {number} references" if number > 1 else "the study's references"
 
@@ -61,7 +61,7 @@ def _trial_link(study: str, number: int) -> Component:
 
 
 def _cost(view: StudyView, detail: TrialDetail) -> list[tuple[str, Children]]:
-    """Of the trial with all its networks, and what share that is of the study's."""
+    """Return the cost of the trial with all its networks, and its share of the study's cost."""
     derived = [network for network in detail.derived if network.point.seconds is not None]
     own = detail.point.seconds
     total = (own or 0.0) + sum(network.point.seconds or 0.0 for network in derived)

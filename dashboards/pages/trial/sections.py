@@ -1,4 +1,4 @@
-"""The parts of the trial page that are text: head, figures, task table, pull command, facts."""
+"""Text parts of the trial page: head, figures, task table, pull command, facts."""
 
 from collections.abc import Mapping
 
@@ -83,7 +83,7 @@ def _latency_stat(rule: LatencyRule, point: TrialPoint) -> Component:
 
 
 def latest_epoch(detail: TrialDetail) -> EpochPoint | None:
-    """The last finished epoch of a trial that has no result of its own; None for a complete one."""
+    """Return the last finished epoch of a trial that has no result of its own, or None for a complete one."""
     if detail.point.state is TrialState.COMPLETE or not detail.epochs:
         return None
     return detail.epochs[-1]
@@ -97,7 +97,7 @@ def _against_hard_sharing(view: StudyView, point: TrialPoint) -> str:
 
 
 def _asked(detail: TrialDetail, chosen: PointDetail) -> str:
-    """What set the request, and whether the gates had to be cut for it."""
+    """Return in words what set the request, and whether the gates were projected to it."""
     if chosen.point.derived:
         return f"cut from trial {detail.point.number}'s gates"
     whose = "the study's budget" if detail.point.flop_target is None else "this trial's target"
@@ -108,7 +108,7 @@ def _asked(detail: TrialDetail, chosen: PointDetail) -> str:
 
 
 def task_table(view: StudyView, detail: TrialDetail, chosen: PointDetail) -> Component:
-    """Each task's metric here, alone and under hard sharing; the better direction is said with the metric."""
+    """Return each task's metric here, alone and under hard sharing. The metric's name shows the better direction."""
     by_kind = {reference.kind: reference.metrics for reference in view.references}
     latest = latest_epoch(detail)
     metrics = chosen.point.metrics if latest is None else latest.metrics
@@ -137,7 +137,7 @@ def _metric(metrics: Mapping[str, float], task: TaskRecord) -> str:
 
 
 def pull_row(detail: TrialDetail, chosen: PointDetail) -> Component:
-    """The exact command that writes this network's bundle, with a button that copies it, and one for a zip."""
+    """Return the exact command that writes this network's bundle, with a button that copies it, and one for a zip."""
     sentence = pull_sentence(detail)
     if sentence:
         return html.Div(reason(sentence))

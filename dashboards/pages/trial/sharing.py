@@ -1,4 +1,4 @@
-"""Further pictures of sharing in one network: which tasks share, where they part, and what it costs."""
+"""Further figures of sharing in one network: which tasks share, where they part, and what it costs."""
 
 import asyncio
 from typing import Any
@@ -37,7 +37,7 @@ def register_callbacks(app: Dash, reader: Reader) -> None:
 
 
 def sharing_update(reader: Reader, key: TrialKey, seen: ClientState) -> tuple[Any, ...]:
-    """Return the visibility of the card, its words and its three figures; nothing without a study."""
+    """Return the card's style, its words and its three figures, with `no_update` where nothing can be drawn."""
     if not seen.revision:
         return (no_update,) * _NUM_OUTPUTS
     try:
@@ -53,7 +53,7 @@ def sharing_update(reader: Reader, key: TrialKey, seen: ClientState) -> tuple[An
 
 
 def sharing_card() -> Component:
-    """Hidden until the network has a gate map."""
+    """Return the card, which is hidden until the network has a gate map."""
     titles = [
         (ids.AFFINITY, "Who shares with whom", 320, "Part of a branch that two tasks both share", ""),
         (
