@@ -1,4 +1,4 @@
-"""A bundle as one zip file, for those who download it."""
+"""A bundle as one zip file, for people who download it."""
 
 import shutil
 import zipfile
@@ -10,15 +10,17 @@ from gatefront.search.results.point_label import PointLabel
 from gatefront.search.snapshots.protocol import Reader
 
 PACKING = "packing the zip"
-"""The step after those of the pull."""
+"""Name of the step that follows those of the pull."""
 
 
 def archive_bundle(reader: Reader, study: str, trial: PointLabel, folder: Path, *, progress: Progress = silent) -> Path:
-    """Pull the network of ``trial`` and pack it into ``folder/STUDY-TRIAL.zip``; the zip holds one folder of that name.
+    """Pull the network of ``trial`` and pack it into ``folder/STUDY-TRIAL.zip``.
+
+    The zip holds one folder, ``STUDY-TRIAL``.
 
     Raises:
         NothingToPullError, BundleError: as :func:`~gatefront.search.bundle.pull.pull_bundle` does. No file is left
-        then.
+            then.
     """
     bundle = folder / f"{study}-{trial}"
     path = folder / f"{bundle.name}.zip"

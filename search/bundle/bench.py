@@ -1,4 +1,4 @@
-"""How long does a bundle's network take on this machine?"""
+"""Measurement of the time that a bundle's network takes on this machine."""
 
 import platform
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ _CPU_INFO = Path("/proc/cpuinfo")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchReport:
-    """What was measured, and for each runtime that could not run, why."""
+    """Latencies that were measured, and the reason for each runtime that could not run."""
 
     manifest: Manifest
     measured: tuple[Latency, ...]
@@ -32,7 +32,9 @@ class BenchReport:
 
 
 def bench_bundle(folder: Path, settings: BenchSettings) -> BenchReport:
-    """Time forward passes over random images, the runtimes in turn, so that a busy moment meets all of them.
+    """Time forward passes over random images.
+
+    The runtimes take turns, so that other load on the machine affects all of them alike.
 
     Raises:
         BenchError: ``folder`` holds no bundle, or no runtime asked for can run it here.

@@ -1,4 +1,4 @@
-"""What `gatefront bench` measures: checked before anything is loaded."""
+"""Settings of `gatefront bench`, checked before anything is loaded."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -15,10 +15,12 @@ RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchSettings:
-    """One measurement per runtime and batch size. ``threads`` are those of one forward pass on the CPU.
+    """Settings of one measurement per runtime and batch size.
+
+    ``threads`` is the number of threads of one forward pass on the CPU.
 
     Raises:
-        BenchError: a value breaks a rule, or there is no such device.
+        BenchError: a value breaks a rule, or the device does not exist.
     """
 
     runtimes: tuple[str, ...] = RUNTIMES

@@ -27,7 +27,7 @@ _REFERENCES = {"single_task": "one network per task", "hard_sharing": "one encod
 
 
 def write_card(manifest: Manifest) -> str:
-    """The card's Markdown text."""
+    """Return the card's Markdown text."""
     parts = [
         _head(manifest),
         _tasks(manifest),
@@ -42,9 +42,10 @@ def write_card(manifest: Manifest) -> str:
 
 
 def as_text(name: str) -> str:
-    """The name that a person chose so that a Markdown page shows it as it is, in a cell of a table too.
+    """Escape a name that a person chose, so that a Markdown page and its tables show it unchanged.
 
-    A word stays as it is. In any other name punctuation is escaped, and white space becomes a space.
+    A word stays as it is, unless it begins or ends with an underscore. In any other name punctuation is escaped, and
+    white space becomes a space.
     """
     if _WORD.fullmatch(name) and not name.startswith("_") and not name.endswith("_"):
         return name
@@ -92,7 +93,7 @@ def _making(manifest: Manifest) -> str:
 
 
 def sureness(manifest: Manifest) -> str:
-    """How far Δ_MTL can be trusted, in words."""
+    """Describe in words how far Δ_MTL can be trusted."""
     sure = manifest.confirmation
     if sure is None:
         return "not repeated: Δ_MTL is that of one seed"
@@ -125,8 +126,8 @@ def _tasks(manifest: Manifest) -> str:
 
 
 def _unlearned(manifest: Manifest) -> list[str]:
-    """Say for which tasks Δ_MTL says nothing, or little."""
-    # Without any term, as in bundles of earlier releases, it is not known which are left out.
+    """Return lines that name the tasks that Δ_MTL leaves out, and the unlearned ones that it counts."""
+    # Bundles of earlier releases have no terms, so it is unknown which tasks they leave out.
     has_terms = any(task.delta is not None for task in manifest.tasks)
     left_out = [as_text(task.name) for task in manifest.tasks if has_terms and task.delta is None]
     counted = [
@@ -252,7 +253,7 @@ def _derived(manifest: Manifest) -> str:
 
 
 def latency_section(latencies: Iterable[Latency]) -> str:
-    """Markdown: one row per setting."""
+    """Return the card's section on latency in Markdown, with one row per setting."""
     lines = [
         "## How long it takes",
         "",

@@ -1,4 +1,4 @@
-"""Writing a plain network in every form a deployment may want."""
+"""Exports of a plain network, in every form that a deployment may want."""
 
 import contextlib
 import copy
@@ -32,7 +32,7 @@ from gatefront.spaces.architecture.tasks import safe_names
 from gatefront.spaces.graph.attention import attend
 
 TASKS_PROPERTY = "gatefront.tasks"
-"""The metadata entry of model.onnx with the tasks' names, as a JSON list in the outputs' order."""
+"""Metadata entry of model.onnx that holds the tasks' names as a JSON list, in the order of the outputs."""
 
 _BATCH = torch.export.Dim("batch", min=1)
 # A prefix that the exporter never uses, so that a renamed value cannot collide with another one.
@@ -41,7 +41,10 @@ _INNER = "inner."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exported:
-    """What was written: the outputs for the samples, in task order, and why there is no plan, if there is none."""
+    """Outputs of an exported network for the samples, in task order.
+
+    ``no_plan_because`` is the reason why no plan was written. None means that there is a plan.
+    """
 
     outputs: tuple[Tensor, ...]
     no_plan_because: str | None
@@ -50,11 +53,12 @@ class Exported:
 def export_network(network: PlainNetwork, samples: Tensor, folder: Path) -> Exported:
     """Write both exports, the plan (architecture and weights) and the samples into ``folder``.
 
-    A network with operations that fit no architecture.json goes without the plan; both exports hold it all the same.
+    A network with operations that architecture.json cannot hold is written without the plan. Both exports hold it
+    nevertheless.
 
     Args:
         network: in evaluation mode, on the CPU.
-        samples: normalised images ``[batch, channels, height, width]``, float32, at least two.
+        samples: normalized images ``[batch, channels, height, width]``, float32, at least two.
         folder: an existing folder.
     """
     with torch.no_grad():
@@ -67,16 +71,19 @@ def export_network(network: PlainNetwork, samples: Tensor, folder: Path) -> Expo
 
 
 def export_onnx(network: PlainNetwork, samples: Tensor, path: Path) -> None:
-    """Write the ONNX export alone, the same file as in a bundle; arguments as for :func:`export_network`."""
+    """Write the ONNX export alone to ``path``, the same file as in a bundle.
+
+    ``network`` and ``samples`` are as for :func:`export_network`.
+    """
     with _quiet():
         _write_onnx(_trace(pad_widths(network, samples) or network, samples), network, samples, path)
 
 
 def attend_in_four_axes(network: PlainNetwork) -> PlainNetwork:
-    """Return a network of the same layers whose attention reads and gives four axes; itself if it has no attention.
+    """Return a network of the same layers whose attention reads and returns tensors of four axes.
 
-    Attention of local windows often has five, images, windows, heads, tokens and channels, and torch's ONNX exporter
-    takes four only.
+    A network without attention is returned itself. Attention of local windows often has five axes: images, windows,
+    heads, tokens and channels. The ONNX exporter of torch takes four only.
     """
     if not any(node.target is F.scaled_dot_product_attention for node in network.body.graph.nodes):
         return network
@@ -88,10 +95,10 @@ def attend_in_four_axes(network: PlainNetwork) -> PlainNetwork:
 
 
 def name_outputs(model: Any, task_names: Sequence[str]) -> None:
-    """Name the outputs in place as :func:`~gatefront.spaces.architecture.tasks.output_names` says, and note the tasks.
+    """Name the outputs in place as :func:`~gatefront.spaces.architecture.tasks.safe_names` does, and record the tasks.
 
-    The exporter calls values after what computes them, ``relu`` or ``conv2d_1``, and ONNX gives a name to one value. A
-    value that has the name of an output gets another one.
+    The exporter names values after the operation that computes them, such as ``relu`` or ``conv2d_1``. A name belongs
+    to one value in ONNX, so another value that has the name of an output is renamed.
 
     Args:
         model: an ``onnx_ir.Model`` with one output per task, in order.
@@ -113,7 +120,7 @@ def _write_exports(network: PlainNetwork, samples: Tensor, folder: Path) -> None
         program = _trace(network, samples)
         torch.export.save(program, folder / TORCH_MODEL)
         padded = pad_widths(network, samples)
-        # Tracing takes long, so the program is used for both files where no width has to be filled up.
+        # Tracing takes long, so the program is used for both files if no width has to be padded.
         onnx_program = program if padded is None else _trace(padded, samples)
         _write_onnx(onnx_program, network, samples, folder / ONNX_MODEL)
 
@@ -148,14 +155,14 @@ def _write_plan(network: PlainNetwork, folder: Path) -> str | None:
 
 
 def _write_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
-    # Clones, because safetensors refuses tensors that share memory; not save_file, which hides the file
-    # from everybody but its owner.
+    # Clones, because safetensors refuses tensors that share memory. Not save_file, because it makes the file
+    # readable for its owner alone.
     path.write_bytes(save({name: tensor.clone().contiguous() for name, tensor in tensors.items()}))
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the exporters' progress lines and deprecation notes off the person's screen; errors still rise."""
+    """Suppress the exporters' progress lines and warnings. Errors are still raised."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

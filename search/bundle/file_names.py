@@ -1,4 +1,4 @@
-"""What a bundle's folder holds: the names of its files."""
+"""Names of the files in a bundle's folder."""
 
 from gatefront.spaces.errors import GatefrontError
 
@@ -18,4 +18,4 @@ INPUT_NAME = "images"
 
 
 class OutputFolderError(GatefrontError, ValueError):
-    """The folder named for a bundle cannot be taken: something is there already."""
+    """Error for an output folder that is not empty or cannot be written."""

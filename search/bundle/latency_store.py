@@ -1,4 +1,4 @@
-"""A bundle's measured latencies, beside its trial in the database it was pulled from."""
+"""Storage of a bundle's measured latencies, in its folder and beside its trial in the database."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,10 +17,10 @@ from gatefront.trainer.checkpoints.atomic_file import replacing
 
 
 def record_latency(url: str, manifest: Manifest, measured: Iterable[Latency]) -> str | None:
-    """Write the measurements into the database at ``url`` if the bundle's network is known there.
+    """Write the measurements into the database at ``url`` if it holds the bundle's network.
 
     Returns:
-        Why nothing was written, or None if it was.
+        The reason why nothing was written. None means that the measurements were written.
 
     Raises:
         StoreError: there is a database, and it cannot be used.
@@ -31,7 +31,7 @@ def record_latency(url: str, manifest: Manifest, measured: Iterable[Latency]) ->
         detail = StudyReader(url).trial(manifest.study, manifest.trial)
     except (StudyNotFoundError, NoDatabaseError) as error:
         return error.message
-    # Names of studies repeat from one database to the next; what was trained from one seed to one cost does not.
+    # Two databases may hold studies of the same name. Seed, FLOPs and Δ_MTL identify the network.
     if not _is_known(detail, manifest):
         return f"trial {manifest.label} of study {manifest.study!r} there is another network than this one."
     engine = open_engine(url)
@@ -50,9 +50,10 @@ def _is_known(detail: TrialDetail, manifest: Manifest) -> bool:
 
 
 def keep_latency(folder: Path, manifest: Manifest, measured: Iterable[Latency]) -> Manifest:
-    """Add measurements to the bundle; one of a setting measured before takes the earlier one's place.
+    """Add measurements to the bundle, and return its new manifest.
 
-    Nothing else in the folder changes, so that the bundle verifies as before.
+    A measurement replaces an earlier one of the same setting. Only the card and the manifest change, so the bundle
+    still verifies.
     """
     by_setting = {latency.setting: latency for latency in (*manifest.latency, *measured)}
     kept = manifest.model_copy(update={"latency": tuple(by_setting.values())})

@@ -1,4 +1,4 @@
-"""A manifest from what was gathered: the facts of one network, its data and its study."""
+"""Construction of a manifest from the facts of one network, its data and its study."""
 
 import platform
 import shlex
@@ -30,7 +30,7 @@ from gatefront.trainer.data import DataDescription, MultiTaskData
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskResults:
-    """What a network and the single-task networks were measured to do, by task; ``deltas`` are terms of Δ_MTL."""
+    """Metrics of a network and of the single-task networks, by task. ``deltas`` are terms of Δ_MTL."""
 
     records: Sequence[TaskRecord]
     metrics: Mapping[str, float]
@@ -47,13 +47,13 @@ def describe_trial(
     requested: str | None,
     flop_budget: int | None,
 ) -> Manifest:
-    """The manifest of one network of a study, with no files entered yet.
+    """Return the manifest of one network of a study, with no files entered yet.
 
     Args:
         view: the study.
         trial: the trial that delivered the network.
         chosen: the network.
-        common: its entries from :func:`describe_network`.
+        common: the network's entries from :func:`describe_network`.
         requested: the budget as a person wrote it.
         flop_budget: the same in FLOPs.
     """
@@ -89,14 +89,16 @@ def describe_trial(
 def describe_network(
     delivered: Delivered, network: PlainNetwork, data_name: str, data: MultiTaskData, results: TaskResults
 ) -> dict[str, Any]:
-    """The entries of a :class:`Manifest` that any network has, a study's or a comparison's, with no files yet.
+    """Return the entries of a :class:`Manifest` that every network has, with no files yet.
+
+    The network belongs to a study or to a comparison.
 
     Args:
         delivered: the network that was trained.
         network: the plain network made from it.
         data_name: the data set's name in the study file.
-        data: what the network was trained and measured on.
-        results: what it was measured to do.
+        data: the data that the network was trained and measured on.
+        results: the metrics that were measured.
     """
     description = data.description
     height, width = description.input_size

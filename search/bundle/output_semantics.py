@@ -1,4 +1,4 @@
-"""What each kind of task's output means, in words a person who deploys it can act on."""
+"""Meaning of each kind of task's output, in words for a person who deploys the network."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,7 +8,7 @@ from gatefront.spaces.architecture.tasks import Task, TaskKind
 
 @dataclass(frozen=True, slots=True)
 class OutputMeaning:
-    """``units`` of the raw output and how a prediction is read from it."""
+    """Units of the raw output, and the way to read a prediction from it."""
 
     units: str
     how_to_read: str
@@ -29,12 +29,12 @@ _MEANINGS: dict[TaskKind, OutputMeaning] = {
 
 
 def output_meaning(task: Task, depth_unit: str) -> OutputMeaning:
-    """How to read the output of ``task``, where depth labels count ``depth_unit``."""
+    """Return how to read the output of ``task``. ``depth_unit`` is the unit of depth labels."""
     if task.kind == "depth":
         return OutputMeaning(depth_unit, "each pixel has one value; take values under 0 as 0")
     return _MEANINGS[task.kind]
 
 
 def output_shape(task: Task, input_size: tuple[int, int]) -> tuple[int | Literal["batch"], ...]:
-    """``("batch", classes)``, or ``("batch", outputs, height, width)`` for a dense task."""
+    """Return ``("batch", classes)``, or ``("batch", outputs, height, width)`` for a dense task."""
     return ("batch", task.num_outputs, *input_size) if task.is_dense else ("batch", task.num_outputs)

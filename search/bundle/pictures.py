@@ -1,4 +1,4 @@
-"""The card's two pictures, drawn from records: where the network lies on the front, and what its tasks share."""
+"""Pictures of the card, drawn from records: the network among others, and its gates."""
 
 import warnings
 from pathlib import Path
@@ -20,7 +20,10 @@ _MAX_LABEL = 24
 
 
 def draw_front(view: StudyView, trial: TrialPoint, path: Path, *, flop_budget: int | None) -> None:
-    """Δ_MTL against FLOPs: every point of a complete trial, the front, the references, the budget, and this network."""
+    """Draw Δ_MTL against FLOPs for the points of a study.
+
+    The picture shows every point of a complete trial, the front, the references, the budget and this network.
+    """
     figure, axes = _canvas(7.2, 4.6)
     plot = axes[0]
     complete = [point for point in view.all_points if point.flops is not None and point.delta_mtl is not None]
@@ -30,7 +33,7 @@ def draw_front(view: StudyView, trial: TrialPoint, path: Path, *, flop_budget: i
         shown = [point for point in others if bool(point.derived) is is_derived]
         if shown:
             plot.scatter(*_coordinates(shown), s=size, color=_MUTED, label=name, zorder=2)
-    # Steps: between two points of the front a budget buys the left one and nothing better.
+    # Steps, because a budget between two points of the front allows the left one and nothing better.
     plot.plot(
         *_coordinates(front), "o-", color=_FRONT, linewidth=1.6, drawstyle="steps-post", label="Pareto front", zorder=3
     )
@@ -53,7 +56,10 @@ def draw_front(view: StudyView, trial: TrialPoint, path: Path, *, flop_budget: i
 
 
 def draw_systems(table: ComparisonTable, system: str, path: Path) -> None:
-    """Δ_MTL against FLOPs: the systems of a comparison, means over seeds, this one marked."""
+    """Draw Δ_MTL against FLOPs for the systems of a comparison.
+
+    Each point is a mean over seeds. The point of ``system`` is marked.
+    """
     figure, axes = _canvas(7.2, 4.6)
     plot = axes[0]
     for line in table.lines:
@@ -71,7 +77,11 @@ def draw_systems(table: ComparisonTable, system: str, path: Path) -> None:
 
 
 def draw_gate_map(gate_map: GateMap, path: Path, *, title: str) -> None:
-    """Top: the fraction of its own channels each task keeps at each site. Bottom: what each site costs, and whom."""
+    """Draw the gates of a network above the costs of its sites.
+
+    The upper plot shows the fraction of own channels of each task at each site. The lower plot shows the FLOPs of each
+    site, split into shared ones and those of each task.
+    """
     width = min(18.0, max(7.2, 2.0 + 0.42 * len(gate_map.sites)))
     figure, (heat, cost) = _canvas(width, 2.6 + 0.42 * len(gate_map.tasks) + 2.2, rows=(0.62 * len(gate_map.tasks), 2))
     _draw_fractions(heat, gate_map, figure)
@@ -81,9 +91,9 @@ def draw_gate_map(gate_map: GateMap, path: Path, *, title: str) -> None:
 
 
 def site_costs(site: GateSite) -> tuple[list[float], float]:
-    """FLOPs a site spends on each task's own channels, and on the shared ones.
+    """Return the FLOPs that a site spends on each task's own channels, and on the shared ones.
 
-    A shared channel is computed where at least one task takes it (InterroGate's cost n + 1[n < T]).
+    A shared channel is computed if at least one task takes it (InterroGate's cost n + 1[n < T]).
     """
     own = [row.count("1") * site.flops_per_channel for row in site.own]
     taken = sum(1 for channel in zip(*site.own, strict=True) if "0" in channel)
@@ -130,7 +140,10 @@ def _draw_cost(plot: Axes, gate_map: GateMap) -> None:
 
 
 def _as_label(name: str) -> str:
-    """A name as Matplotlib shows it: dollar signs enclose formulas, and a long name would leave no room to draw in."""
+    """Return a name as Matplotlib can show it.
+
+    Dollar signs are escaped, because they enclose formulas. A long name is shortened to leave room for the plot.
+    """
     shown = name if len(name) <= _MAX_LABEL else f"{name[: _MAX_LABEL - 1]}…"
     return shown.replace("$", r"\$")
 
@@ -140,7 +153,7 @@ def _coordinates(points: list[TrialPoint]) -> tuple[list[float], list[float]]:
 
 
 def _canvas(width: float, height: float, rows: tuple[float, ...] = (1,)) -> tuple[Figure, list[Axes]]:
-    # Not pyplot: no state shared with a notebook, no window, safe in a server's thread.
+    # Not pyplot, which shares state with a notebook, may open a window and is unsafe in a server's thread.
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     grid = figure.add_gridspec(len(rows), 1, height_ratios=rows)
@@ -154,6 +167,6 @@ def _canvas(width: float, height: float, rows: tuple[float, ...] = (1,)) -> tupl
 
 def _save(figure: Figure, path: Path) -> None:
     with warnings.catch_warnings():
-        # Names of tasks and layers may be in any script. What the font lacks is a box in the picture.
+        # Names of tasks and layers may be in any script. A character that the font lacks becomes a box.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(path, dpi=130, facecolor="white")

@@ -1,4 +1,4 @@
-"""Pulling: from a study to a verified folder that a person deploys."""
+"""Pull of a study's network, as a verified folder that a person deploys."""
 
 from pathlib import Path
 
@@ -29,14 +29,14 @@ _EXPORTING, _COMPARING = "exporting it", "comparing it with the trained network"
 _DRAWING, _VERIFYING = "drawing its pictures", "verifying the bundle"
 
 STEPS = (READING, PRUNING, _EXPORTING, _COMPARING, _DRAWING, _VERIFYING)
-"""The steps of a pull, in order."""
+"""Steps of a pull, in order."""
 
 
 def silent(_step: str) -> None:
-    """The progress of a pull that nobody watches."""
+    """Ignore the progress of a pull."""
 
 
-def pull_bundle(  # noqa: PLR0913  # one parameter per wish of whoever pulls
+def pull_bundle(  # noqa: PLR0913  # one parameter per option of a pull
     reader: Reader,
     study: str,
     *,
@@ -47,22 +47,24 @@ def pull_bundle(  # noqa: PLR0913  # one parameter per wish of whoever pulls
     cache_dir: Path | None = None,
     progress: Progress = silent,
 ) -> Path:
-    """Write the bundle of one network to ``output`` and verify it; nothing appears there if anything fails.
+    """Write the bundle of one network to ``output`` and verify it. If anything fails, nothing appears there.
 
     Args:
         reader: the studies.
         study: the study's name.
-        flop_budget: ``"45%"`` of the single-task cost, ``"60M"``, ``"1.2G"``; absent: the study's own budget.
-        latency_budget_ms: what a forward pass may take, as the study measured it; absent: the study's own budget.
-        trial: a trial, or a point derived from one; absent: the best Δ_MTL among all of them at or under the budget.
+        flop_budget: ``"45%"`` of the single-task cost, ``"60M"``, ``"1.2G"``. None: the study's own budget, unless
+            ``trial`` is given.
+        latency_budget_ms: the most milliseconds of a forward pass, as the study measured it. None: as for
+            ``flop_budget``.
+        trial: a trial, or a point derived from one. None: the best Δ_MTL among all points that keep to the budgets.
         output: a folder that does not exist yet, or is empty.
-        cache_dir: where the data are cached; absent: where the study cached them.
-        progress: told of each of the ``STEPS`` as it begins.
+        cache_dir: the folder in which the data are cached. None: the study's own.
+        progress: called with each of the ``STEPS`` as it begins.
 
     Raises:
         OutputFolderError: ``output`` holds something already.
         NothingToPullError: no finished trial fits.
-        BundleError: the exported network does not do what the trial was measured to do.
+        BundleError: the exported network differs from what was measured in the trial.
     """
     require_free(output)
     wanted = Wanted(flop_budget=flop_budget, latency_budget_ms=latency_budget_ms, trial=trial)
@@ -71,19 +73,19 @@ def pull_bundle(  # noqa: PLR0913  # one parameter per wish of whoever pulls
 
 
 def write_bundle(source: BundleSource, output: Path, *, progress: Progress = silent) -> Path:
-    """Write a bundle to ``output`` and verify it; nothing appears there if anything fails.
+    """Write a bundle to ``output`` and verify it. If anything fails, nothing appears there.
 
     Args:
-        source: the network with everything that its bundle tells of it.
+        source: the network with everything that its bundle contains.
         output: a folder that does not exist yet, or is empty.
-        progress: told of each of the ``STEPS`` behind the pruning.
+        progress: called with each of the ``STEPS`` after the pruning as it begins.
 
     Returns:
         The folder's absolute path.
 
     Raises:
         OutputFolderError: ``output`` holds something already.
-        BundleError: the exported network does not do what was measured.
+        BundleError: the exported network differs from what was measured.
     """
     require_free(output)
     output = output.absolute()

@@ -1,4 +1,4 @@
-"""From a bundle or a network to one forward pass that can be timed, in ONNX Runtime and in torch."""
+"""Forward passes of a bundle or a network that can be timed, in ONNX Runtime and in torch."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -22,17 +22,19 @@ _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
 class NotMeasurableError(BenchError):
-    """This runtime cannot run the bundle here; others may."""
+    """Error for a runtime that cannot run the bundle here. Other runtimes may run it."""
 
 
 def build_runner(runtime: str, folder: Path, manifest: Manifest, settings: BenchSettings, images: Tensor) -> Action:
-    """One forward pass over ``images``, which wait on the device already; it returns when the answer is there.
+    """Return an action that makes one forward pass over ``images``.
+
+    The images are copied to the device beforehand. The action returns when the outputs are computed.
 
     Args:
         images: ``[batch, channels, height, width]``, float32, on the CPU.
 
     Raises:
-        NotMeasurableError: why ``runtime`` cannot run this bundle in this setting.
+        NotMeasurableError: ``runtime`` cannot run this bundle in this setting.
     """
     if runtime == "onnx":
         return onnx_runner(folder / ONNX_MODEL, manifest.output_names, settings, images)
@@ -44,10 +46,12 @@ def build_runner(runtime: str, folder: Path, manifest: Manifest, settings: Bench
 
 
 def torch_runner(runtime: str, network: nn.Module, settings: BenchSettings, images: Tensor) -> Action:
-    """One forward pass of ``network``, which moves to the device; ``"compiled"`` compiles it first.
+    """Return an action that makes one forward pass of ``network``.
+
+    The network is moved to the device. With the runtime ``"compiled"`` it is compiled first.
 
     Raises:
-        NotMeasurableError: it cannot be compiled here.
+        NotMeasurableError: the network cannot be compiled here.
     """
     dtype = torch.bfloat16 if settings.precision == "bf16" else torch.float32
     placed = images.to(settings.device, dtype)
@@ -58,12 +62,12 @@ def torch_runner(runtime: str, network: nn.Module, settings: BenchSettings, imag
 
 
 def runtime_version(runtime: str) -> str:
-    """The version of the package that runs it."""
+    """Return the version of the package that runs ``runtime``."""
     return version("onnxruntime" if runtime == "onnx" else "torch")
 
 
 def onnx_runner(model: Path, outputs: Iterable[str], settings: BenchSettings, images: Tensor) -> Action:
-    """One forward pass of the file ``model``, whose outputs have the names ``outputs``.
+    """Return an action that makes one forward pass of the file ``model``, whose outputs have the names ``outputs``.
 
     Raises:
         NotMeasurableError: ONNX Runtime cannot run it in this setting.
@@ -75,12 +79,12 @@ def onnx_runner(model: Path, outputs: Iterable[str], settings: BenchSettings, im
         raise NotMeasurableError(f"the installed onnxruntime has no {provider}")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = settings.threads, 1
-    # Between passes its threads would wait in a loop, and take the cores from the runtime measured next.
+    # Otherwise its threads spin between passes, and take the cores from the runtime measured next.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     session = onnxruntime.InferenceSession(model, options, providers=[provider])
     if session.get_providers()[0] != provider:
         raise NotMeasurableError(f"onnxruntime could not start its {provider}")
-    # Bound, so that images and answers stay on the device, as torch's do.
+    # Bound, so that images and outputs stay on the device, as those of torch do.
     binding = session.io_binding()
     binding.bind_ortvalue_input(
         INPUT_NAME, onnxruntime.OrtValue.ortvalue_from_numpy(images.numpy(), settings.device, 0)
@@ -99,7 +103,7 @@ def _compiled_runner(network: nn.Module, images: Tensor) -> Action:
     reason = missing_compiler()
     if reason is not None:
         raise NotMeasurableError(reason)
-    # Of an earlier batch size: after a few kinds of input torch would go on uncompiled, without a word.
+    # Discards the code of earlier batch sizes. After a few kinds of input torch would silently run uncompiled.
     torch.compiler.reset()
     run = partial(_predict, torch.compile(network, dynamic=False), images)
     try:

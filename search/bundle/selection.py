@@ -1,4 +1,4 @@
-"""Which point of a study a bundle is made from."""
+"""Choice of the point of a study that a bundle is made from."""
 
 import math
 from collections.abc import Sequence
@@ -16,16 +16,16 @@ from gatefront.spaces.budgets.budgets import Budgets, Exceeded, is_feasible
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What a person asks for: FLOPs as they wrote them, milliseconds, or one point by its name; None leaves it open."""
+    """Request of a person: FLOPs as written, milliseconds, or one point by its label. None leaves a value open."""
 
     flop_budget: str | None = None
     latency_budget_ms: float | None = None
     trial: PointLabel | None = None
 
     def budgets(self, summary: StudySummary) -> Budgets:
-        """Return what the network may cost: what is asked for, else the study's own budgets.
+        """Return the budgets of the network: those asked for, else the study's own.
 
-        A trial that is named is taken as it is: the study's own budgets do not bind it.
+        The study's own budgets do not bind a trial that is named.
 
         Raises:
             StudyFileError: the FLOP budget cannot be read.
@@ -37,18 +37,19 @@ class Wanted:
 
 
 def choose_point(view: StudyView, *, budgets: Budgets, label: PointLabel | None) -> TrialPoint:
-    """The point asked for, else the best of all that keep to the budgets.
+    """Return the point asked for, else the best of all that keep to the budgets.
 
-    The best Δ_MTL: confirmed points count with their mean, others have to lie above a confirmed one's interval.
+    The best point has the best Δ_MTL. A confirmed point counts with its mean. An unconfirmed one must reach the upper
+    end of the best confirmed one's interval.
 
     Args:
         view: the study.
-        budgets: what the network may cost, a forward pass as the study measured it.
-        label: a trial, or a point derived from one; the trial must be complete and the point keep to the budgets.
+        budgets: the most that the network may cost. Latency is that which the study measured.
+        label: a trial, or a point derived from one. The trial must be complete and the point keep to the budgets.
 
     Raises:
-        NothingToPullError: no point of a complete trial fits; the message names the smallest there is. Or latency has
-            a budget and the study does not measure it.
+        NothingToPullError: no point of a complete trial fits, and the message names the cheapest or the fastest. It is
+            also raised if latency has a budget and the study does not measure it.
         StudyNotFoundError: the study has no trial, or the trial no derived point, of that number.
     """
     if budgets.latency_ms is not None and view.summary.latency is None:
@@ -71,7 +72,7 @@ def choose_point(view: StudyView, *, budgets: Budgets, label: PointLabel | None)
 
 
 def _nothing_fits(view: StudyView, complete: Sequence[TrialPoint], budgets: Budgets) -> NothingToPullError:
-    """Names the cheapest of the networks, or the fastest of those that are cheap enough."""
+    """Return an error that names the cheapest network, or the fastest of those that are cheap enough."""
     cheap = [point for point in complete if is_feasible(_flops(point), budgets.flops)]
     if not cheap:
         smallest = min(complete, key=_flops)

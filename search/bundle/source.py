@@ -1,4 +1,4 @@
-"""What a bundle is made from, gathered before anything is written."""
+"""Source of a bundle: its parts and facts, gathered before anything is written."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,17 +22,17 @@ from gatefront.trainer.data import MultiTaskData, load_data
 NUM_SAMPLES = 4
 
 Progress = Callable[[str], None]
-"""Told of every step as it begins, in words such as ``exporting it``."""
+"""Callback that receives each step as it begins, in words such as ``exporting it``."""
 
 READING, PRUNING = "reading the study and its data", "pruning the trained network"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BundleSource:
-    """One trained network with everything that its bundle tells of it.
+    """Trained network with everything that its bundle contains.
 
-    ``network`` is made from ``delivered``. ``manifest`` has no files yet, and does not know what the export leaves out.
-    ``draw_front`` draws to a file where the network lies among others.
+    ``network`` is made from ``delivered``. ``manifest`` has no files yet, and does not name what the export leaves out.
+    ``draw_front`` draws the network among others to a file.
     """
 
     delivered: Delivered
@@ -44,7 +44,7 @@ class BundleSource:
 
     @property
     def samples(self) -> Tensor:
-        """The first images of the validation split, normalized, ``[images, channels, height, width]``."""
+        """First images of the validation split, normalized, ``[images, channels, height, width]``."""
         count = min(NUM_SAMPLES, self.data.description.num_val)
         # At least two, so that no exporter mistakes the batch axis for a constant of one.
         return torch.stack([self.data.val[index % count].image for index in range(max(2, count))]).float()
@@ -53,10 +53,10 @@ class BundleSource:
 def study_source(
     reader: Reader, study: str, wanted: Wanted, *, cache_dir: Path | None, progress: Progress
 ) -> BundleSource:
-    """Choose the point and load what its bundle tells of.
+    """Choose the point, and load everything that its bundle contains.
 
     Raises:
-        NothingToPullError: no finished trial fits, or its network file is gone.
+        NothingToPullError: no finished trial fits, or its network file is missing.
         StudyNotFoundError: no such study, or no such trial.
         StudyFileError: the FLOP budget cannot be read.
         DataError: the study's data are not where they were.

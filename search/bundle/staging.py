@@ -1,4 +1,4 @@
-"""A bundle's folder appears whole or not at all."""
+"""Creation of a bundle's folder, which appears whole or not at all."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ from gatefront.trainer.checkpoints.disk_full import noticing_full_disk
 
 
 def require_free(output: Path) -> None:
-    """Refuse a place where something is already.
+    """Refuse a place that already holds something.
 
     Raises:
         OutputFolderError: ``output`` exists and is not an empty folder.
@@ -24,7 +24,7 @@ def require_free(output: Path) -> None:
 
 @contextmanager
 def placing(output: Path) -> Iterator[Path]:
-    """A folder to write to, which becomes ``output`` where the block ends without an error.
+    """Yield a folder to write to, which becomes ``output`` if the block ends without an error.
 
     Raises:
         OutputFolderError: nothing can be written there.
@@ -40,7 +40,10 @@ def placing(output: Path) -> Iterator[Path]:
 
 
 def _begun(output: Path) -> Path:
-    """Written beside its place and renamed once it is proven, so that a folder of that name is always whole."""
+    """Create the folder to write to, beside ``output``.
+
+    It is renamed once it is verified, so that a folder named ``output`` is always whole.
+    """
     partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
     try:
         with noticing_full_disk(output.parent):

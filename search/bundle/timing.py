@@ -1,4 +1,4 @@
-"""Wall time of forward passes, and the number of threads they have."""
+"""Wall time of forward passes, and the number of threads they use."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,10 @@ _WARM_UP = 5
 
 
 def time_in_turn(actions: Mapping[str, Action], repeats: int) -> dict[str, list[float]]:
-    """Seconds of every action, ``repeats`` times each after a warm-up; in turn, so that a busy moment meets all."""
+    """Return the seconds of every action, ``repeats`` times each after a warm-up.
+
+    The actions take turns, so that other load on the machine affects all of them alike.
+    """
     for action in actions.values():
         for _ in range(_WARM_UP):
             action()
@@ -27,7 +30,11 @@ def time_in_turn(actions: Mapping[str, Action], repeats: int) -> dict[str, list[
 
 @contextmanager
 def torch_threads(number: int) -> Iterator[None]:
-    """Threads within an operation. Those between operations, which torch sets once per process, do no forward pass."""
+    """Set the threads within an operation for the length of the block.
+
+    Threads between operations stay as they are. torch sets their number once per process, and no forward pass uses
+    them.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(number)
     try:

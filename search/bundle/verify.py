@@ -1,4 +1,4 @@
-"""Is a bundle whole, and does it do what its manifest says?"""
+"""Verification that a bundle is whole and does what its manifest says."""
 
 import json
 import math
@@ -35,7 +35,7 @@ _ALWAYS_THERE = (TORCH_MODEL, ONNX_MODEL, SAMPLE_INPUTS, SAMPLE_OUTPUTS)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One check: what was looked at, whether it holds, and what was found."""
+    """Result of one check: its name, its verdict, and the findings."""
 
     name: str
     passed: bool
@@ -44,9 +44,9 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyReport:
-    """All checks of one bundle; a report that is returned has passed every one of them.
+    """All checks of one bundle. A report that is returned has passed every one of them.
 
-    ``trial`` is ``"7"``, or ``"7.2"`` for a point derived from it; ``origin`` says it in words.
+    ``trial`` is ``"7"``, or ``"7.2"`` for a point derived from it. ``origin`` names it in words.
     """
 
     folder: Path
@@ -59,10 +59,10 @@ class VerifyReport:
 def verify_bundle(folder: Path) -> VerifyReport:
     """Re-hash every file, run both exports on the stored samples, rebuild the network and count its FLOPs again.
 
-    The exports are only opened once every file is known to be the one that was written.
+    The exports are opened only after every file has proved unchanged.
 
     Raises:
-        BundleError: naming every check that failed.
+        BundleError: a check failed. The message names every failed check.
     """
     manifest = read_manifest(folder)
     checks = [Check(name=MANIFEST, passed=True, detail="unchanged"), *require_intact(folder, manifest)]
@@ -83,7 +83,7 @@ def verify_bundle(folder: Path) -> VerifyReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promise:
-    """The promise that an exported network is held to. FLOPs are 2 per multiply-add, batch 1.
+    """Names, costs and tolerance that an exported network must keep to. FLOPs are 2 per multiply-add, batch 1.
 
     ``tolerance`` is the largest difference between two outputs that counts as equal, relative where outputs exceed 1.
     """
@@ -99,8 +99,8 @@ def check_exports(folder: Path, promise: Promise) -> list[Check]:
     """Run every form of the network in a folder on the stored samples, and count FLOPs and parameters again.
 
     Args:
-        folder: what :func:`gatefront.search.bundle.export.export_network` wrote.
-        promise: what the network was said to give and to cost.
+        folder: the folder that :func:`gatefront.search.bundle.export.export_network` wrote.
+        promise: the names and costs that the network must keep to.
     """
     samples = load_file(folder / SAMPLE_INPUTS)[INPUT_NAME]
     expected = load_file(folder / SAMPLE_OUTPUTS)
@@ -119,14 +119,18 @@ def check_exports(folder: Path, promise: Promise) -> list[Check]:
 
 
 def require_intact(folder: Path, manifest: Manifest) -> list[Check]:
-    """Check that the folder holds the manifest's files, unchanged, and no others; raises :class:`BundleError`."""
+    """Check that the folder holds the manifest's files, unchanged, and no others.
+
+    Raises:
+        BundleError: a file is missing, changed or not in the manifest.
+    """
     checks = _file_checks(folder, manifest)
     _raise_failures(folder, checks)
     return checks
 
 
 def rebuild_network(folder: Path) -> PlainNetwork:
-    """The plain network of architecture.json and weights.safetensors, in evaluation mode."""
+    """Return the plain network of architecture.json and weights.safetensors, in evaluation mode."""
     document = json.loads((folder / ARCHITECTURE).read_text())
     return PlainNetwork.from_json(document, load_file(folder / WEIGHTS)).eval()
 
@@ -166,7 +170,7 @@ def _onnx_runner(path: Path, promise: Promise) -> Runner:
 
 
 def _outputs_check(name: str, run: Runner, samples: Tensor, expected: Mapping[str, Tensor], tolerance: float) -> Check:
-    # One image alone as well: the exports promise any batch size.
+    # One image alone as well, because the exports accept any batch size.
     with torch.no_grad():
         together, alone = run(samples), run(samples[:1])
     title = f"outputs of {name}"
@@ -187,7 +191,7 @@ def _outputs_check(name: str, run: Runner, samples: Tensor, expected: Mapping[st
 def _difference(found: Tensor, reference: Tensor) -> float:
     scale = max(1.0, float(reference.abs().max()))
     difference = float((found - reference).abs().max()) / scale
-    # NaN would pass for small: max() and <= are both false on it.
+    # NaN must not count as small. Every comparison with it is false.
     return math.inf if math.isnan(difference) else difference
 
 
@@ -218,7 +222,7 @@ def _cost_checks(exported: nn.Module, samples: Tensor, promise: Promise) -> list
 
 
 class _Wrapped(nn.Module):
-    """An exported module that may be asked for evaluation mode, in which alone it was exported."""
+    """Wrapper that lets callers ask an exported module for evaluation mode, the only mode that it has."""
 
     def __init__(self, exported: nn.Module) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A comparison for a terminal and for a program."""
+"""A comparison as a table for a terminal and as a document for a program."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -20,7 +20,7 @@ FAIRNESS = (
 
 
 def comparison_words(table: ComparisonTable) -> Table:
-    """The table; ± is one standard deviation over seeds."""
+    """Return the comparison as a table, in which ± is one standard deviation over seeds."""
     single = table.single_task_flops
     out = Table(title=f"Systems compared on {table.name}", title_justify="left")
     out.add_column("system", no_wrap=True)
@@ -45,13 +45,13 @@ def comparison_words(table: ComparisonTable) -> Table:
 
 
 def comparison_notes() -> Iterator[str]:
-    """What stands below the table."""
+    """Yield the lines below the table."""
     yield "± is one standard deviation over seeds. Mean rank: over the tasks, 1 is best, ties share their places."
     yield from FAIRNESS
 
 
 def comparison_document(table: ComparisonTable) -> dict[str, Any]:
-    """What ``compare --json`` prints."""
+    """Return the document of ``compare --json``."""
     return {"name": table.name, "fairness": list(FAIRNESS), "tasks": list(table.tasks), "systems": list(table.lines)}
 
 

@@ -1,6 +1,6 @@
 """Entry point of a driver that a service starts: ``python -m gatefront.search.cli.driver_process``.
 
-Its job stands in the environment.
+The environment holds its job.
 """
 
 import json
@@ -29,7 +29,11 @@ from gatefront.spaces.errors import GatefrontError
 
 
 def main() -> int:
-    """Do what the order says. 0: done or stopped, 1: the work failed, 2: the input is wrong."""
+    """Do the job from the environment, and return the exit status.
+
+    Returns:
+        0 if it is done or stopped, 1 if the work failed, 2 if the input is wrong.
+    """
     show_log_lines()
     order = DriverJob.from_environment()
     try:
@@ -68,7 +72,7 @@ def _drive(order: DriverJob) -> StudyState:
 
 
 def _examine(order: DriverJob) -> int:
-    """One line of JSON on standard output for each check."""
+    """Print one line of JSON on standard output for each check."""
     config = order.options.apply(parse_study(order.text))
     for check in examine(config, url=database_url(), storage=Path(order.storage)):
         typer.echo(json.dumps(asdict(check)))

@@ -1,4 +1,4 @@
-"""The Pareto front as rows: for a terminal, for CSV, for JSON."""
+"""The Pareto front as rows for a terminal, for CSV and for JSON."""
 
 import csv
 import io
@@ -38,7 +38,7 @@ _TASK_PREFIX = "task:"
 
 
 def front_document(view: StudyView) -> dict[str, Any]:
-    """What ``front --json`` prints."""
+    """Return the document of ``front --json``."""
     summary = view.summary
     return {
         "study": summary.name,
@@ -57,9 +57,10 @@ def front_document(view: StudyView) -> dict[str, Any]:
 
 
 def point_document(view: StudyView, point: TrialPoint) -> dict[str, Any]:
-    """One point for a program; ``flops_requested`` null: nothing bounds it. ``flops`` are delivered.
+    """Return the document of one point.
 
-    ``delta_mtl`` is measured, ``expected_delta_mtl`` what the point is judged by: the mean of its ``confirmation``.
+    ``flops`` are delivered. ``flops_requested`` is null if nothing bounds them. ``delta_mtl`` is the point's own
+    measurement. ``expected_delta_mtl`` is the mean over its replicates, or that measurement if it has none.
     """
     fields = {name: getattr(point, name) for name in TrialPoint.__dataclass_fields__}
     named = {"label": point.label, "flops_requested": point.requested(view.summary.flop_budget)}
@@ -67,12 +68,11 @@ def point_document(view: StudyView, point: TrialPoint) -> dict[str, Any]:
 
 
 def front_csv(view: StudyView) -> str:
-    """One line per point of the front; a metric's column is named after its task. ``flops`` are delivered.
+    """Return the front as CSV, with one line per point and one column per metric, named after its task.
 
-    The column of a task that is called as another column, or begins so, is ``task:`` and its name.
-
-    ``latency_ms`` is empty where the study does not measure it, mean, interval and seeds where a point was not
-    repeated.
+    If a task's name is the name of another column or begins with ``task:``, its column is ``task:`` and the name.
+    ``flops`` are delivered. ``latency_ms`` is empty if the study does not measure it. Mean, interval and seeds are
+    empty for a point without replicates.
     """
     tasks = [task.name for task in view.summary.tasks]
     out = io.StringIO()
@@ -101,7 +101,7 @@ def _sureness(point: TrialPoint) -> list[object]:
 
 
 def front_table(view: StudyView) -> Table:
-    """The front with both references below it, for a terminal."""
+    """Return the front as a table for a terminal, with both references below it."""
     summary = view.summary
     table = Table(title=f"Pareto front of {summary.name}", title_justify="left")
     table.add_column("trial", justify="right")
@@ -133,7 +133,7 @@ def _cells(
     costs: tuple[str, int | None, float | None],
     metrics: Mapping[str, float],
 ) -> list[str]:
-    """``costs``: FLOPs requested, in words, FLOPs delivered, and milliseconds."""
+    """Return a row's cells. ``costs`` are FLOPs requested, in words, FLOPs delivered, and milliseconds."""
     summary = view.summary
     requested, flops, latency_ms = costs
     return [
@@ -147,7 +147,7 @@ def _cells(
 
 
 def front_notes(view: StudyView) -> Iterator[str]:
-    """What stands below the table; the reason, if there is no front yet."""
+    """Yield the lines below the table, or the reason if there is no front yet."""
     summary = view.summary
     yield from unlearned_sentences(view)
     if not front_points(view):

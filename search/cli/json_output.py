@@ -9,7 +9,10 @@ from typing import Any
 
 
 def to_document(value: Any) -> Any:
-    """Plain JSON types: records become objects, times ISO 8601, NaN null."""
+    """Convert a value to plain JSON types.
+
+    Records become objects, times ISO 8601 strings, and numbers that are not finite become null.
+    """
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: to_document(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
@@ -24,5 +27,5 @@ def to_document(value: Any) -> Any:
 
 
 def to_text(value: Any) -> str:
-    """The document as indented text."""
+    """Return the value as an indented JSON document."""
     return json.dumps(to_document(value), indent=2, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""Watching a study from the terminal it runs in: a live table, or plain lines where there is no terminal."""
+"""Display of a running study in its terminal: a live table, or plain lines where there is no terminal."""
 
 import threading
 from collections import Counter
@@ -33,14 +33,14 @@ _SHOWN_TRIALS = 12
 
 
 class Display(Protocol):
-    """Shows a view whenever it has changed."""
+    """Display that is given a view whenever the view has changed."""
 
     def show(self, view: StudyView, /) -> None: ...
 
 
 @contextmanager
 def watching(reader: StudyReader, study: str, display: Display) -> Iterator[None]:
-    """Follow the study for the length of the block, from a thread of its own."""
+    """Show the study's changes for the length of the block, from a thread of its own."""
     ended = threading.Event()
     thread = threading.Thread(target=_follow, args=(reader, study, display, ended), name="gatefront-live", daemon=True)
     thread.start()
@@ -53,7 +53,7 @@ def watching(reader: StudyReader, study: str, display: Display) -> Iterator[None
 
 
 class PlainDisplay:
-    """One line per thing that happened."""
+    """Display of one line per event."""
 
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
@@ -64,7 +64,7 @@ class PlainDisplay:
         summary = view.summary
         if self._is_first:
             self._is_first = False
-            # A resumed study's finished trials are no news.
+            # The finished trials of a resumed study are not shown again.
             self._said.update((point.number, point.state) for point in view.trials if point.state in DONE_STATES)
             self._said.add(("done", num_done(view)))
         if summary.message:
@@ -81,13 +81,13 @@ class PlainDisplay:
     def _say(self, what: tuple[object, ...], line: str) -> None:
         if what not in self._said:
             self._said.add(what)
-            # A full disk under the log, or a terminal that is gone, takes the line and not the study.
+            # If the log's disk is full or the terminal is closed, the line is lost and the study continues.
             with suppress(OSError):
                 self._write(f"{datetime.now():%H:%M:%S} {line}")
 
 
 class RichDisplay:
-    """A table that redraws itself: the study's line, its progress, and the latest trials."""
+    """Display of a table that redraws itself: the study's line, its progress, and the latest trials."""
 
     def __init__(self, console: Console) -> None:
         self._live = Live(console=console, refresh_per_second=4, transient=False)
@@ -104,7 +104,7 @@ class RichDisplay:
 
 
 def render(view: StudyView) -> RenderableType:
-    """The whole live view as one renderable."""
+    """Return the whole live view as one renderable."""
     summary = view.summary
     bar = ProgressBar(total=summary.num_trials, completed=num_done(view), width=60)
     table = Table(box=None, pad_edge=False)
@@ -126,7 +126,10 @@ def render(view: StudyView) -> RenderableType:
 
 
 def _best_mark(point: TrialPoint, view: StudyView) -> str:
-    """A star beside the trial that the best point belongs to, with the point's own name if it is a derived one."""
+    """Return the mark of the trial that the best point belongs to, else an empty text.
+
+    The mark is a star, and the best point's label if that is a derived one.
+    """
     summary = view.summary
     if point.number != summary.best_trial:
         return ""
@@ -134,7 +137,7 @@ def _best_mark(point: TrialPoint, view: StudyView) -> str:
 
 
 def progress_line(view: StudyView) -> str:
-    """Trials done, best Δ_MTL under budget, hypervolume, ETA."""
+    """Return one line with trials done, best Δ_MTL under the budget, hypervolume and ETA."""
     summary = view.summary
     hypervolume = "–" if summary.hypervolume is None else f"{summary.hypervolume:.3f}"
     budget = f" under {summary.flop_budget_text}" if summary.flop_budget_text else ""
@@ -179,4 +182,4 @@ def _follow(reader: StudyReader, study: str, display: Display, ended: threading.
         except StoreError as error:
             if not is_outage(error):
                 raise
-            # The driver says so, and waits; there is nothing to show until there is an answer.
+            # The driver logs the outage and waits. There is nothing to show until the database answers.

@@ -1,4 +1,4 @@
-"""What the layers log, on standard error: each line once."""
+"""Log lines of all layers on standard error, each of them once."""
 
 import logging
 
@@ -6,9 +6,9 @@ _LAYERS = ("gatefront.spaces", "gatefront.trainer", "gatefront.search")
 
 
 def show_log_lines() -> None:
-    """Show the layers' lines from INFO on.
+    """Show the layers' log lines of level INFO and above.
 
-    A study builds the same network many times; that it has opaque operations is worth one line.
+    Each line is shown once, because a study builds the same network many times.
     """
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))

@@ -1,4 +1,4 @@
-"""The `gatefront` command. Sub-commands of other layers are found through the entry-point group below."""
+"""The `gatefront` command. Other layers add sub-commands through the entry-point group ``PLUGIN_GROUP``."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -29,14 +29,18 @@ COMMANDS: Mapping[str, str] = {
     "db": "gatefront.search.cli.commands.db",
     "gc": "gatefront.search.cli.commands.gc",
 }
-"""Each command's module, which has a function of the command's name."""
+"""Modules of the commands. Each has a function of the command's name."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. 0: done, 1: the work failed, 2: the input is wrong."""
+    """Run one command, and return the exit status.
+
+    Returns:
+        0 if it is done, 1 if the work failed, 2 if the input is wrong.
+    """
     words = list(sys.argv[1:] if arguments is None else arguments)
     show_log_lines()
-    # Ray and the exporters take seconds to import: a command that needs neither does not wait for them.
+    # Ray and the exporters take seconds to import, so a command that needs neither does not import them.
     only = words[0] if words and words[0] in COMMANDS else None
     try:
         build_app(only)(args=words)
@@ -49,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def tell_error(error: GatefrontError) -> int:
-    """Say it on standard error, the way out on a line of its own; the exit status it has is returned."""
+    """Print an error and its hint on standard error, and return the exit status."""
     typer.echo(f"gatefront: {error.message}", err=True)
     if error.hint:
         typer.echo(error.hint, err=True)
@@ -57,7 +61,7 @@ def tell_error(error: GatefrontError) -> int:
 
 
 def build_app(only: str | None = None) -> typer.Typer:
-    """The command line: all sub-commands and the plug-ins', or one of ours."""
+    """Return the command line with all sub-commands and those of plug-ins, or with ``only`` one of ours."""
     app = typer.Typer(
         name="gatefront",
         help="From a FLOP budget to a pruned multi-task network you can deploy.",

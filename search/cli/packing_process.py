@@ -1,7 +1,7 @@
-"""Packing one bundle in a process of its own: ``python -m gatefront.search.cli.packing_process STUDY LABEL FOLDER``.
+"""Process that packs one bundle: ``python -m gatefront.search.cli.packing_process STUDY LABEL FOLDER``.
 
-Exporting a network keeps Python busy for half a minute, and the service has others to answer. The database is in
-GATEFRONT_DB; standard output has one line for each step.
+Exporting a network keeps Python busy for half a minute, in which the service could answer nobody. GATEFRONT_DB names
+the database. Standard output has one line for each step.
 """
 
 import sys

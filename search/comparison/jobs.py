@@ -1,4 +1,4 @@
-"""What it takes to fill a comparison: references first, then one job per system and seed with equal compute."""
+"""Jobs of a comparison: references first, then one job per system and seed with equal compute."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,12 +25,14 @@ from gatefront.trainer.weighting import step_cost
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SystemJob:
-    """One system to train from one seed.
+    """System to train from one seed.
 
-    ``trial`` is what InterroGate trains, or the architecture, data and references of any other system; ``train`` is the
-    recipe of that one. ``fingerprint`` is the data's. ``initial_flops`` and ``initial_seconds`` is what the networks
-    cost that it starts from. LOMT looks for layers by ``layer_search``; what its network then costs is known to its
-    worker alone, which trains it for ``compute``, in FLOPs of forward passes per training sample.
+    ``trial`` is the trial of InterroGate. For any other system it holds the architecture, data and references, and
+    ``train`` is the recipe. ``fingerprint`` is the data's. ``initial_flops`` and ``initial_seconds`` are the cost of
+    the networks that the system starts from.
+
+    LOMT looks for layers by ``layer_search``. Only its worker knows what its network then costs, so the worker trains
+    it for ``compute``, in FLOPs of forward passes per training sample.
     """
 
     system: System
@@ -45,7 +47,7 @@ class SystemJob:
 
     @property
     def key(self) -> str:
-        """Names the job by all that decides its result, wherever it runs."""
+        """Hash of everything that decides the job's result, on any machine."""
         document: dict[str, Any] = {
             "system": self.system.name,
             "trial": self.trial.key(self.fingerprint),
@@ -58,9 +60,10 @@ class SystemJob:
 
 
 def seeded_plans(config: StudyConfig, num_seeds: int) -> list[StudyPlan]:
-    """The study once per seed, counted up from its own; without derived points, as one row is one network.
+    """Return the study's plan once per seed, counted up from its own seed.
 
-    Whatever [family] says: every family has its row.
+    The plans have no derived points, because one row is one network. They ignore [family], because every family has its
+    row.
 
     Raises:
         GatefrontError: see :func:`gatefront.search.planning.study_plan.plan_study`.
@@ -72,7 +75,7 @@ def seeded_plans(config: StudyConfig, num_seeds: int) -> list[StudyPlan]:
 
 
 def initial_jobs(plan: StudyPlan) -> list[ReferenceJob]:
-    """The networks that Δ_MTL is measured against and that InterroGate starts from."""
+    """Return the jobs of the networks that Δ_MTL is measured against and that InterroGate starts from."""
     return [
         job
         for job in reference_jobs(plan)
@@ -88,13 +91,13 @@ def system_jobs(
     fingerprint: str,
     unranked: frozenset[str] = frozenset(),
 ) -> Iterator[SystemJob]:
-    """One job per system that has something left to train.
+    """Yield one job per system that has something left to train.
 
     Args:
-        plan: that of one seed.
+        plan: the plan of one seed.
         systems: the rows of the table.
-        results: those of :func:`initial_jobs`, by role.
-        fingerprint: the data's.
+        results: the results of :func:`initial_jobs`, by role.
+        fingerprint: the fingerprint of the data.
         unranked: tasks that Δ_MTL leaves out.
     """
     trial = _central_trial(plan, References(plan=plan, results=results, unranked=unranked))
@@ -124,7 +127,10 @@ def system_jobs(
 def _family_job(
     plan: StudyPlan, system: System, trial: TrialSpec, results: Mapping[str, ReferenceResult], fingerprint: str
 ) -> SystemJob:
-    """As many epochs as InterroGate's row leaves it, once the single-task networks that it needs are paid."""
+    """Return the job of another family, with as much compute in all as InterroGate's row.
+
+    The cost of the single-task networks that the family needs is subtracted from it.
+    """
     alone = [result for result in results.values() if result.kind == "single_task"]
     starts_alone = "single_task" in FAMILIES[system.family].starts_from
     job = SystemJob(
@@ -146,7 +152,7 @@ def _family_job(
 
 
 def single_task_run(plan: StudyPlan, results: Iterable[ReferenceResult]) -> SystemRun:
-    """The row that every other is measured against."""
+    """Return the row that every other row is measured against."""
     alone = [result for result in results if result.kind == "single_task"]
     names = [task.name for task in plan.tasks]
     return SystemRun(
@@ -163,7 +169,7 @@ def single_task_run(plan: StudyPlan, results: Iterable[ReferenceResult]) -> Syst
 
 
 def _central_trial(plan: StudyPlan, references: References) -> TrialSpec:
-    """InterroGate at the budget, every other knob at its centre."""
+    """Return InterroGate's trial at the budget, with every other parameter at its center."""
     space, largest = plan.search_space, plan.largest.architecture
     params = space.central_params() | {f"network.{name}": getattr(largest, name) for name in CAPACITY_PARAMETERS}
     if space.highest_target is not None:

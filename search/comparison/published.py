@@ -1,4 +1,4 @@
-"""Published points of NYUD-v2 and PASCAL-Context, to be drawn under one's own."""
+"""Published points of NYUD-v2 and PASCAL-Context, to be drawn beneath those of a study."""
 
 import csv
 from collections.abc import Mapping
@@ -13,7 +13,10 @@ _FIRST_METRIC, _LAST_METRIC = "semseg", "edges"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedPoint:
-    """One row of a published table. ``doubt`` says what does not add up in it; empty for most."""
+    """Row of a published table.
+
+    ``doubt`` says what is inconsistent in it, and is empty for most rows.
+    """
 
     backbone: str
     system: str
@@ -25,7 +28,10 @@ class PublishedPoint:
 
 
 def published_points(data: str) -> tuple[PublishedPoint, ...]:
-    """The published rows for a data set, by its name in a study file; empty for any other."""
+    """Return the published rows for a data set, by its name in a study file.
+
+    The result is empty for any other data set.
+    """
     with _TABLE.open(encoding="utf-8", newline="") as file:
         return tuple(_point(row) for row in csv.DictReader(file) if row["data"] == data)
 

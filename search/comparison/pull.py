@@ -1,4 +1,4 @@
-"""Pulling a system of a comparison: its first seed's network as a bundle like any other."""
+"""Pull of a comparison's system: the network of its first seed as a bundle."""
 
 import shlex
 from functools import partial
@@ -29,14 +29,15 @@ from gatefront.trainer.trial.spec import NETWORK_FILE
 def pull_system(engine: sa.Engine, study_file: str, system: str, *, folders: StudyFolders, output: Path) -> Path:
     """Write the bundle of a system of the study's comparison, and verify it.
 
-    ``system`` is a row's name or how just one of them begins. Of several seeds it is the first, which is the study's
-    own: taking the best would select on the split on which the table says that nothing was selected.
+    ``system`` is a row's name, or a beginning that one row's name alone has. The network is that of the first seed,
+    which is the study's own. Taking the best seed would select on the split on which the table says that nothing was
+    selected.
 
     Raises:
         StudyNotFoundError: there is no such comparison, or no such row.
         OutputFolderError: ``output`` holds something already.
-        NothingToPullError: the network's file is gone.
-        BundleError: the exported network does not do what was measured.
+        NothingToPullError: the network's file is missing.
+        BundleError: the exported network differs from what was measured.
     """
     require_free(output)
     return write_bundle(_gather(engine, study_file, system, folders), output)

@@ -1,4 +1,4 @@
-"""A comparison's systems, side by side in the cluster's workers."""
+"""Training of a comparison's systems, side by side in the cluster's workers."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,10 @@ logger = logging.getLogger(__name__)
 
 
 def ray_workers(workers: WorkerResources, stop_request: StopRequest) -> Workers:
-    """Everything that a comparison trains, in Ray's workers; a stop request ends it as it ends references."""
+    """Return functions that train everything of a comparison in Ray's workers.
+
+    A stop request ends the training of systems in the same way as that of references.
+    """
     return Workers(
         train_references=RayReferences(workers, stop_request), train_systems=_RaySystems(workers, stop_request)
     )

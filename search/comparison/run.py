@@ -1,4 +1,4 @@
-"""Running a comparison: references, then every system and seed, each stored as soon as it is there."""
+"""Run of a comparison: references, then every system and seed, each stored as soon as it is trained."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -34,12 +34,12 @@ logger = logging.getLogger(__name__)
 
 TrainReferences = Callable[[list[ReferenceJob], Path], Iterable[tuple[ReferenceJob, ReferenceResult]]]
 TrainSystems = Callable[[Sequence[SystemJob], StudyFolders], Iterator[tuple[SystemJob, SystemRun | None]]]
-"""Yields each job with its run as it ends; with None if it failed, which was logged."""
+"""Function that yields each job with its run as it ends. The run of a failed job is None, and the failure is logged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workers:
-    """Who trains: Ray's workers, or functions in this process."""
+    """Functions that train, in Ray's workers or in this process."""
 
     train_references: TrainReferences
     train_systems: TrainSystems
@@ -55,13 +55,14 @@ def run_comparison(
     workers: Workers,
     force: bool = False,
 ) -> ComparisonTable:
-    """Train what the database does not hold yet; the table of all that could be trained.
+    """Train what the database does not hold yet, and return the table of all that could be trained.
 
     With ``force`` the doctor's checks of the data are left out.
 
     Raises:
         DataChecksError: the doctor's checks of the data fail. Nothing was trained.
-        GatefrontError: the study file asks for what cannot be, or a reference could not be trained or has not learned.
+        GatefrontError: the study file asks for something impossible, or a reference could not be trained or has not
+            learned.
     """
     plans = seeded_plans(config, num_seeds)
     systems = buildable(systems, plans[0])
@@ -97,7 +98,7 @@ def run_comparison(
 
 
 def buildable(systems: Sequence[System], plan: StudyPlan) -> list[System]:
-    """The systems that work on the study's backbone; the others are left out, with the reason."""
+    """Return the systems that work on the study's backbone, and log why the others are left out."""
     found = []
     for system in systems:
         try:
@@ -111,14 +112,20 @@ def buildable(systems: Sequence[System], plan: StudyPlan) -> list[System]:
 
 
 def _setting(config: StudyConfig, fingerprint: str) -> str:
-    """Everything that a study file says of its networks and their training, and the budget; not how many trials."""
+    """Return a hash of the study file's networks, training, gates and tasks, of its budgets and of the data.
+
+    The number of trials is not part of it.
+    """
     document = config.model_dump(mode="json", include={"network", "train", "gates", "tasks"})
     budgets = (config.study.flop_budget, config.study.param_budget)
     return hash_json(document | {"budgets": budgets, "fingerprint": fingerprint})
 
 
 def _unranked(plans: Sequence[StudyPlan], results: Sequence[Mapping[str, ReferenceResult]]) -> frozenset[str]:
-    """The tasks that have not learned alone from one seed or another: Δ_MTL is the mean of the same tasks for all."""
+    """Return the tasks that Δ_MTL leaves out, and log those that have not learned alone from at least one seed.
+
+    Δ_MTL is the mean of the same tasks for all seeds.
+    """
     pairs = [(plan, result) for plan, found in zip(plans, results, strict=True) for result in found.values()]
     judged = [judge_alone(plan, result) for plan, result in pairs]
     names = frozenset(task.name for task in judged if task is not None)
@@ -131,7 +138,7 @@ def _unranked(plans: Sequence[StudyPlan], results: Sequence[Mapping[str, Referen
 def _references(
     plans: Sequence[StudyPlan], folders: StudyFolders, workers: Workers
 ) -> list[dict[str, ReferenceResult]]:
-    """Per seed, the references by role."""
+    """Train the references of every seed, and return those of each seed by role."""
     found = []
     for plan in plans:
         jobs = initial_jobs(plan)

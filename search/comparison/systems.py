@@ -1,4 +1,4 @@
-"""The systems that are compared: rows of the table, in its order."""
+"""Systems that are compared, in the order of the table's rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,10 @@ _FAMILY_NAMES: dict[Family, str] = {
 }
 
 DEFAULT_WEIGHTINGS: tuple[WeightingName, ...] = ("uniform", "dwa", "uncertainty", "rlw", "pcgrad", "cagrad", "mgda-ub")
-"""One row of hard sharing each; ``mgda`` and ``auto-lambda`` cost several times as much per step, and are asked for."""
+"""Weightings of hard sharing that have a row without being asked for.
+
+``mgda`` and ``auto-lambda`` are not among them, because they cost several times as much per step.
+"""
 
 _NAMES: dict[WeightingName, str] = {
     "scalar": "task weights",
@@ -42,27 +45,30 @@ _NAMES: dict[WeightingName, str] = {
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """A family of networks, and how the tasks' losses are weighed in training it."""
+    """A family of networks, and the weighting of the tasks' losses in training it."""
 
     family: Family
     weighting: WeightingName | None = None
 
     @property
     def name(self) -> str:
-        """The row's name; unique in a table."""
+        """Name of the row, unique in a table."""
         family = _FAMILY_NAMES[self.family]
         return family if self.weighting is None else f"{family}, {_NAMES[self.weighting]}"
 
 
 def list_systems(weightings: Sequence[WeightingName], own: WeightingName) -> tuple[System, ...]:
-    """Single-task networks, hard sharing with each weighting, other families and InterroGate with ``own``."""
+    """Return the rows: single-task networks, hard sharing with each weighting, other families, and InterroGate.
+
+    Other families and InterroGate train with the weighting ``own``.
+    """
     shared = tuple(System("hard_sharing", weighting) for weighting in dict.fromkeys(weightings))
     others = tuple(System(family, own) for family in OTHER_FAMILIES)
     return (System("single_task"), *shared, *others, System("interrogate", own))
 
 
 def parse_weightings(text: str) -> tuple[WeightingName, ...]:
-    """``uniform,dwa`` as names.
+    """Return the weightings that a text such as ``uniform,dwa`` names.
 
     Raises:
         StudyFileError: a name is unknown.

@@ -1,4 +1,4 @@
-"""Training one system of a comparison, in a worker."""
+"""Training of one system of a comparison, in a worker."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -20,7 +20,10 @@ from gatefront.trainer.trial.spec import NETWORK_FILE
 
 
 def train_system(job: SystemJob, cache_dir: Path, work_dir: Path) -> SystemRun:
-    """Train one system; runs in a worker, and goes on from what ``work_dir`` or the cache hold of it."""
+    """Train one system, in a worker.
+
+    Training continues from what ``work_dir`` or the cache holds of it.
+    """
     if job.system.family == "interrogate":
         work_dir.mkdir(parents=True, exist_ok=True)
         found = run_trial(job.trial, work_dir=work_dir, cache_dir=cache_dir, reporter=_ignore)
@@ -43,7 +46,7 @@ def train_system(job: SystemJob, cache_dir: Path, work_dir: Path) -> SystemRun:
 
 
 def keep_single_task(architecture: Architecture, results: Iterable[ReferenceResult], work_dir: Path) -> None:
-    """Write the single-task networks as one network of their family, unless it is there already."""
+    """Write the single-task networks as one network of their family, unless its file exists."""
     if not (work_dir / NETWORK_FILE).exists():
         paths = {result.tasks[0]: result.path for result in results if result.kind == "single_task"}
         _keep("single-task", architecture, work_dir, single_task=paths)
@@ -82,4 +85,4 @@ def _run(
 
 
 def _ignore(_: EpochReport, /) -> None:
-    """A row's epochs are not shown."""
+    """Ignore an epoch, because a comparison shows none."""

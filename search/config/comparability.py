@@ -1,4 +1,4 @@
-"""Whether two studies ask the same question: the same data, tasks, networks, recipe and knobs."""
+"""Comparison of two studies' questions: their data, tasks, networks, recipes and parameters."""
 
 from collections.abc import Collection, Iterator
 from typing import Any
@@ -8,20 +8,20 @@ from gatefront.search.config.study_config import StudyConfig
 from gatefront.trainer.config import MACHINE_ONLY
 
 _SEARCH_ONLY = ("study", "early_stopping")
-"""How long and by whom is searched, and under which budget: results are comparable whatever these say."""
+"""Sections that describe only the search and its budgets. Results are comparable whatever they contain."""
 
 _MACHINE_ONLY = {
     ("data", "root"),
     ("latency", "budget_ms"),
     *(("train", name) for name in MACHINE_ONLY),
 }
-"""Where it runs and lies, which decides no result."""
+"""Keys that decide no result, such as places of files and settings of the machine."""
 
 
 def first_difference(here: StudyConfig, earlier: StudyConfig) -> str | None:
-    """``gates.lambda_s: 1.0 here, 3.0 there``; None if both ask the same question.
+    """Return the first difference, such as ``gates.lambda_s: 1.0 here, 3.0 there``. None: both ask the same question.
 
-    Of which families it is asked may differ, as long as one is asked of in both: only those have to agree.
+    The families may differ if they have one in common. Only the settings of the common families have to agree.
     """
     if here.study.objectives != earlier.study.objectives:
         return f"study.objectives: {here.study.objectives} here, {earlier.study.objectives} there"
@@ -38,7 +38,7 @@ def first_difference(here: StudyConfig, earlier: StudyConfig) -> str | None:
 
 
 def _settings(config: StudyConfig, families: Collection[str]) -> Iterator[tuple[tuple[str, str], Any]]:
-    """What decides results of these families."""
+    """Yield the settings that decide results of these families."""
     for section, content in config.model_dump(mode="json").items():
         if section in _SEARCH_ONLY or content is None:
             continue

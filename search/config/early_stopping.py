@@ -1,4 +1,4 @@
-"""The rule of early stopping, as study files state it."""
+"""Rule of early stopping, as study files state it."""
 
 from typing import Annotated
 
@@ -8,10 +8,10 @@ from gatefront.search.config.parameters import StrictModel
 
 
 class StoppingRule(StrictModel):
-    """``[early_stopping]``. Rungs lie at the epochs ``grace`` · ``eta``^k of the gates' training.
+    """Table ``[early_stopping]``. Rungs lie at the epochs ``grace`` · ``eta``^k of the gates' training.
 
-    At each the best one in ``eta`` of the trials that have reached it goes on. Nothing is decided at a rung before
-    ``min_trials`` have reached it.
+    At each rung the best one in ``eta`` of the trials that have reached it continues. Nothing is decided at a rung
+    before ``min_trials`` have reached it.
     """
 
     enabled: bool = True
@@ -23,7 +23,7 @@ class StoppingRule(StrictModel):
         return epoch in self.rungs_until(epoch)
 
     def rungs_until(self, last_epoch: int) -> list[int]:
-        """All rungs of a training of so many epochs."""
+        """Return all rungs of a training of ``last_epoch`` epochs."""
         rungs: list[int] = []
         rung = self.grace
         while rung <= last_epoch:

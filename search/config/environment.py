@@ -1,4 +1,4 @@
-"""Where studies are kept: the default database and folder, and the variables that override them."""
+"""Places of studies: the default database and folder, and the environment variables that override them."""
 
 import os
 from pathlib import Path
@@ -12,9 +12,9 @@ _SQLITE = "sqlite:///"
 
 
 def database_url(option: str | None = None) -> str:
-    """The option, else ``GATEFRONT_DB``, else ``./runs/gatefront.db``.
+    """Return the option, else ``GATEFRONT_DB``, else ``./runs/gatefront.db``.
 
-    The path of an SQLite file is made absolute: the driver changes its folder while Ray starts.
+    The path of an SQLite file is made absolute, because the driver changes its folder while Ray starts.
     """
     url = option or os.environ.get("GATEFRONT_DB") or DEFAULT_URL
     path = url.removeprefix(_SQLITE)
@@ -24,15 +24,20 @@ def database_url(option: str | None = None) -> str:
 
 
 def storage_folder(option: Path | None = None) -> Path:
-    """The option, else ``GATEFRONT_STORAGE``, else ``./runs``; absolute, as workers run elsewhere."""
+    """Return the option, else ``GATEFRONT_STORAGE``, else ``./runs``.
+
+    The path is absolute, because workers run in other folders.
+    """
     return (option or Path(os.environ.get("GATEFRONT_STORAGE") or DEFAULT_STORAGE)).resolve()
 
 
 def disk_quota(asked: str | None) -> int | None:
-    """Bytes that a study's folder may take: ``GATEFRONT_DISK_QUOTA``, else what its file asks for; None: no quota.
+    """Return the bytes that a study's folder may take: ``GATEFRONT_DISK_QUOTA``, else the quota in its file.
+
+    None means that there is no quota.
 
     Raises:
-        StudyFileError: it is no size.
+        StudyFileError: the text is not a size.
     """
     text = os.environ.get("GATEFRONT_DISK_QUOTA") or asked
     return None if text is None else parse_disk_quota(text)

@@ -1,4 +1,4 @@
-"""``[family]`` of a study file: how trials share between tasks, if not by InterroGate alone."""
+"""Table ``[family]`` of a study file: the families that trials train, if not InterroGate alone."""
 
 from typing import Annotated, Literal
 
@@ -11,17 +11,17 @@ from gatefront.trainer.trial.families.lomt_layer_search import SPARSITY
 FamilyName = Literal["interrogate", "hard-sharing", "cross-stitch", "mtan", "etr-nlp", "lomt"]
 INTERROGATE: FamilyName = "interrogate"
 OWNERS: dict[str, FamilyName] = {"gamma": "etr-nlp", "sparsity": "lomt"}
-"""Keys that one family alone has."""
+"""Keys that one family alone has, with that family."""
 
 
 class FamilyChoices(StrictModel):
-    """One of the families listed."""
+    """Choice of one of the families listed."""
 
     choices: Annotated[list[FamilyName], Field(min_length=1)]
 
 
 class FamilySection(StrictModel):
-    """``[family]``: one family for all trials, or some to choose from, and the knobs of single ones."""
+    """Table ``[family]``: one family for all trials, or some to choose from, and the parameters of single ones."""
 
     name: Annotated[
         Annotated[FamilyName, Tag("value")] | Annotated[FamilyChoices, Tag("choices")],
@@ -45,10 +45,10 @@ class FamilySection(StrictModel):
 
     @property
     def names(self) -> tuple[FamilyName, ...]:
-        """What trials may train, in the order written."""
+        """Families that trials may train, in the order written."""
         return (self.name,) if isinstance(self.name, str) else tuple(dict.fromkeys(self.name.choices))
 
     @property
     def others(self) -> tuple[FamilyName, ...]:
-        """All but InterroGate."""
+        """Families that trials may train, without InterroGate."""
         return tuple(name for name in self.names if name != INTERROGATE)

@@ -1,4 +1,4 @@
-"""``[gates]`` of a study file: where gates sit, how they are learned, and what they may cost."""
+"""Table ``[gates]`` of a study file: where gates sit, how they are learned, and how much they may cost."""
 
 from typing import Annotated, Any, Literal
 
@@ -21,7 +21,11 @@ _RANGE_KEYS = frozenset({"low", "high", "log"})
 
 
 def _tau_form(value: Any) -> str:
-    """A table of tasks may have one called as a key of a range; it is a range if it has nothing else, or both ends."""
+    """Return the tag of a ``tau``.
+
+    A table of tasks may have a task named like a key of a range. A table is therefore a range only if all its keys are
+    those of a range, or if it has both ends.
+    """
     if isinstance(value, dict) and not (value.keys() <= _RANGE_KEYS or {"low", "high"} <= value.keys()):
         is_choice = value.keys() == {"choices"} and isinstance(value["choices"], list)
         return "choices" if is_choice else "tasks"
@@ -31,17 +35,17 @@ def _tau_form(value: Any) -> str:
 
 
 class GranularityChoices(StrictModel):
-    """One of the granularities listed."""
+    """Choice of one of the granularities listed."""
 
     choices: Annotated[list[Granularity], Field(min_length=1)]
 
 
 class GatesSection(StrictModel):
-    """``[gates]``: where gates sit, how they are learned, and what they may cost.
+    """Table ``[gates]``: where gates sit, how they are learned, and how much they may cost.
 
-    ``tau`` is one knob for all tasks, or a table with one knob per task; only the hinge has it. ``flop_target`` is what
-    a trial asks for: 0 is the cost of sharing everything, 1 the most that the budget (or the
-    largest network) allows. Absent, a hinge trial takes what its gates choose under the budget.
+    ``tau`` is one parameter for all tasks, or a table with one parameter per task. Only the hinge has it.
+    ``flop_target`` is the cost that a trial asks for: 0 is the cost of sharing everything, 1 the most that the budget
+    (or the largest network) allows. None: a hinge trial takes the cost that its gates choose under the budget.
     """
 
     tau: Annotated[
@@ -88,12 +92,12 @@ class GatesSection(StrictModel):
 
     @property
     def granularities(self) -> tuple[Granularity, ...]:
-        """Where gates may sit, in the order written."""
+        """Granularities of gates to choose from, in the order written."""
         return (self.granularity,) if isinstance(self.granularity, str) else tuple(self.granularity.choices)
 
     @property
     def target_parameter(self) -> FloatParameter | None:
-        """``flop_target`` as it works: training towards a cost needs one, and spreads over the upper half unasked."""
+        """``flop_target`` as trials use it. Expected FLOPs need a target, which is by default from the upper half."""
         if self.flop_target is None and self.sparsity == "expected_flops":
             return FloatRange(low=0.5, high=1.0)
         return self.flop_target

@@ -1,4 +1,4 @@
-"""A study's ``[latency]``: how every delivered network is timed on its worker, and what it may take."""
+"""Table ``[latency]`` of a study: the timing of every delivered network on its worker, and its budget."""
 
 import os
 import shutil
@@ -9,7 +9,10 @@ from typing import Literal
 from gatefront.search.errors import StudyFileError
 
 Runtime = Literal["onnx", "eager", "compiled"]
-"""ONNX Runtime on model.onnx; torch on the network of architecture.json, as it is or through torch.compile."""
+"""Runtimes to time: ONNX Runtime on model.onnx, or torch on the network of architecture.json.
+
+``compiled`` runs that network through torch.compile, ``eager`` without it.
+"""
 
 
 Precision = Literal["fp32", "bf16"]
@@ -17,9 +20,10 @@ Precision = Literal["fp32", "bf16"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatencyRule:
-    """One forward pass over ``batch`` images on the worker's CPU; ``budget_ms`` None: it is shown and caps nothing.
+    """Rule for timing one forward pass over ``batch`` images on the worker's CPU.
 
-    ``is_objective``: the sampler minimises it, and the front is that of Δ_MTL, FLOPs and latency.
+    ``budget_ms`` None means that the latency is shown and caps nothing. With ``is_objective`` the sampler minimizes it,
+    and the front is that of Δ_MTL, FLOPs and latency.
     """
 
     budget_ms: float | None = None
@@ -30,11 +34,11 @@ class LatencyRule:
     is_objective: bool = False
 
     def __str__(self) -> str:
-        """``onnx, fp32, 1 thread, batch 1``: what was timed."""
+        """Return the timed setting, such as ``onnx, fp32, 1 thread, batch 1``."""
         return f"{self.runtime}, {self.precision}, {self.threads} thread{'s' * (self.threads > 1)}, batch {self.batch}"
 
     def require_runnable(self) -> None:
-        """Raises :class:`StudyFileError` if this machine cannot run networks so."""
+        """Raise :class:`StudyFileError` if this machine cannot run networks by this rule."""
         reason = missing_compiler() if self.runtime == "compiled" else None
         if reason is not None:
             raise StudyFileError(
@@ -44,7 +48,7 @@ class LatencyRule:
 
 
 def missing_compiler() -> str | None:
-    """Why torch.compile cannot work here; None where there is a compiler."""
+    """Return the reason why torch.compile cannot work here. None means that there is a compiler."""
     compiler = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")
     if shutil.which(compiler) is None:
         return f"torch.compile needs a C++ compiler, and there is no {compiler}; name one in CXX"

@@ -9,7 +9,7 @@ from gatefront.search.errors import StudyFileError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyOverrides:
-    """Values that replace those of a study file; None leaves the file's value."""
+    """Values that replace those of a study file. None leaves the file's value."""
 
     flop_budget: str | None = None
     param_budget: str | None = None
@@ -18,7 +18,7 @@ class StudyOverrides:
     workers: int | None = None
 
     def apply(self, config: StudyConfig) -> StudyConfig:
-        """The config as it will run.
+        """Return the config with the file's values replaced.
 
         Raises:
             StudyFileError: a budget cannot be read, or latency has one and is not measured.

@@ -1,4 +1,4 @@
-"""A knob of a study file: one value, ``{choices = [...]}``, or ``{low, high[, log]}``."""
+"""Parameter of a study file: one value, ``{choices = [...]}``, or ``{low, high[, log]}``."""
 
 import math
 from collections.abc import Mapping
@@ -12,19 +12,19 @@ S = TypeVar("S", str, int, float)
 
 
 class StrictModel(BaseModel):
-    """Unknown keys are refused, types are not converted, and nothing changes after it was read."""
+    """Base of a study file's records: unknown keys are refused, types are not converted, and records are immutable."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class Choices(StrictModel, Generic[S]):
-    """One of the values listed."""
+    """Choice of one of the values listed."""
 
     choices: Annotated[list[S], Field(min_length=1)]
 
 
 class FloatRange(StrictModel):
-    """A real number between ``low`` and ``high``, both included; on a log scale if ``log``."""
+    """Real number between ``low`` and ``high``, both included. With ``log`` it is on a log scale."""
 
     low: float
     high: float
@@ -36,7 +36,7 @@ class FloatRange(StrictModel):
 
 
 class IntRange(StrictModel):
-    """An integer between ``low`` and ``high``, both included; on a log scale if ``log``."""
+    """Integer between ``low`` and ``high``, both included. With ``log`` it is on a log scale."""
 
     low: int
     high: int
@@ -67,11 +67,11 @@ def _form(value: Any) -> str:
 
 
 def word_form(value: Any) -> str:
-    """The tag of a knob whose values are words of a fixed list."""
+    """Return the tag of a parameter whose values are words of a fixed list."""
     return "value" if isinstance(value, str) else "choices"
 
 
-# The tags appear in pydantic's error locations; `study_file` takes them out again.
+# The tags appear in pydantic's error locations, from which `study_file` removes them.
 FORM_TAGS = frozenset({"value", "choices", "range", "tasks"})
 
 _Value = Tag("value")
@@ -85,7 +85,7 @@ FloatParameter = Annotated[
 IntParameter = Annotated[
     Annotated[int, _Value] | Annotated[Choices[int], _Choices] | Annotated[IntRange, _Range], _ByForm
 ]
-# Capacities are listed, never a range: each one needs reference networks of its own.
+# Capacities are listed, never a range, because each one needs reference networks of its own.
 NameChoice = Annotated[Annotated[str, _Value] | Annotated[Choices[str], _Choices], _ByForm]
 FloatChoice = Annotated[Annotated[float, _Value] | Annotated[Choices[float], _Choices], _ByForm]
 IntChoice = Annotated[Annotated[int, _Value] | Annotated[Choices[int], _Choices], _ByForm]
@@ -95,7 +95,7 @@ AnyParameter = Scalar | Choices[str] | Choices[int] | Choices[float] | FloatRang
 
 
 def distribution(parameter: AnyParameter) -> BaseDistribution | None:
-    """What Optuna samples the knob from; None where there is nothing to choose."""
+    """Return the distribution that Optuna samples the parameter from. None means that there is nothing to choose."""
     if isinstance(parameter, FloatRange):
         return FloatDistribution(parameter.low, parameter.high, log=parameter.log)
     if isinstance(parameter, IntRange):
@@ -106,7 +106,7 @@ def distribution(parameter: AnyParameter) -> BaseDistribution | None:
 
 
 def resolve(parameter: AnyParameter, sampled: Scalar | None) -> Scalar:
-    """The knob's value in one trial: the sampled one, or the fixed one where nothing was sampled."""
+    """Return the parameter's value in one trial: the sampled one, or the fixed one if nothing was sampled."""
     if sampled is not None:
         return sampled
     if isinstance(parameter, Choices):
@@ -118,7 +118,10 @@ def resolve(parameter: AnyParameter, sampled: Scalar | None) -> Scalar:
 
 
 def center(parameter: AnyParameter) -> Scalar:
-    """The middle of a range (geometric on a log scale) or the first choice: what reference networks train with."""
+    """Return the value that reference networks train with.
+
+    It is the middle of a range (geometric on a log scale) or the first choice.
+    """
     if isinstance(parameter, FloatRange | IntRange):
         middle = math.sqrt(parameter.low * parameter.high) if parameter.log else (parameter.low + parameter.high) / 2
         return round(middle) if isinstance(parameter, IntRange) else middle
@@ -126,19 +129,19 @@ def center(parameter: AnyParameter) -> Scalar:
 
 
 def max_value(parameter: IntParameter) -> int:
-    """The largest value an integer knob can take."""
+    """Return the largest value that an integer parameter can take."""
     if isinstance(parameter, Choices):
         return max(parameter.choices)
     return parameter.high if isinstance(parameter, IntRange) else parameter
 
 
 def bounds(parameter: FloatParameter) -> tuple[float, ...]:
-    """The smallest and the largest value a real knob can take."""
+    """Return the smallest and the largest value that a real parameter can take."""
     if isinstance(parameter, Choices):
         return min(parameter.choices), max(parameter.choices)
     return (parameter.low, parameter.high) if isinstance(parameter, FloatRange) else (parameter, parameter)
 
 
 def listed_values(parameter: NameChoice | FloatChoice | IntChoice) -> tuple[Scalar, ...]:
-    """Every value of a knob that has no range, in the order written."""
+    """Return every value of a parameter that has no range, in the order written."""
     return tuple(parameter.choices) if isinstance(parameter, Choices) else (parameter,)

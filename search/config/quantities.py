@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from gatefront.search.errors import StudyFileError
 
 LONGEST_AMOUNT = 40
-"""Characters that the database keeps of one; far fewer than a number that is none any more."""
+"""Most characters of an amount, as many as the database keeps. No number of that length overflows."""
 
 _NUMBER = r"\s*(\d+(?:\.\d+)?)\s*"
 _COUNT = re.compile(_NUMBER + r"([KMGT%]?)\s*", re.IGNORECASE)
@@ -18,7 +18,7 @@ _BYTES = {"M": 2**20, "G": 2**30, "T": 2**40}
 
 
 def read_amount(text: str) -> float | None:
-    """Read a number with an optional unit of thousands; None if it is something else."""
+    """Read a number with an optional unit of thousands. None means that the text is something else."""
     match = _COUNT.fullmatch(text)
     if match is None or match[2] == "%" or len(text) > LONGEST_AMOUNT:
         return None
@@ -27,14 +27,14 @@ def read_amount(text: str) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class FlopBudget:
-    """Either a fraction of the single-task cost or an absolute number of FLOPs (2 per multiply-add, batch 1)."""
+    """FLOP budget: a fraction of the single-task cost, or an absolute number of FLOPs (2 per multiply-add, batch 1)."""
 
     text: str
     amount: float
     is_fraction: bool
 
     def resolve(self, single_task_flops: int) -> int:
-        """Return the budget in FLOPs, rounded down: a budget is never exceeded by rounding."""
+        """Return the budget in FLOPs. It is rounded down, so that rounding never exceeds the budget."""
         return int(self.amount * single_task_flops) if self.is_fraction else int(self.amount)
 
 
@@ -83,7 +83,7 @@ def parse_latency_budget(text: str) -> float:
 
 
 def parse_disk_quota(text: str) -> int:
-    """Read a number of bytes such as ``40G`` or ``500 MiB``; units are powers of 1024.
+    """Read a number of bytes such as ``40G`` or ``500 MiB``. Units are powers of 1024.
 
     Raises:
         StudyFileError: ``text`` is not a positive number with M, G or T.

@@ -1,4 +1,4 @@
-"""StudyConfig: a study file as frozen, checked records. One class per table of the file."""
+"""StudyConfig: a study file as frozen, checked records, with one class per table of the file."""
 
 from typing import Annotated, Literal
 
@@ -33,13 +33,16 @@ PositiveInt = Annotated[int, Field(ge=1)]
 
 
 class StudySection(StrictModel):
-    """``[study]``. ``flop_budget`` is ``"45%"`` of the single-task cost or an amount like ``"60M"``; absent: none.
+    """Table ``[study]``.
 
-    ``param_budget`` caps the delivered network's parameters, e.g. ``"2M"``; absent: no cap. ``objectives`` may name
-    ``"latency"`` beside the two that every study has. ``grid_points`` is how many values of a range the grid has.
-    Once the search is done, the trials of the best ``confirm_points`` points are repeated with ``confirm_seeds`` other
-    seeds. ``disk_quota`` is what the study's own folder may take, e.g. ``"40G"``; absent: what the disk has.
-    ``rank_unlearned`` counts in Δ_MTL also tasks whose single-task network is no better than a constant prediction.
+    ``flop_budget`` is ``"45%"`` of the single-task cost or an amount like ``"60M"``. None: no budget. ``param_budget``
+    caps the delivered network's parameters, such as ``"2M"``. None: no cap. ``objectives`` may name ``"latency"``
+    beside the two that every study has. ``grid_points`` is the number of values that the grid takes from a range.
+
+    After the search, the trials of the best ``confirm_points`` points get ``confirm_seeds`` replicates each, with other
+    seeds. ``disk_quota`` is the most that the study's own folder may take, such as ``"40G"``. None: all that the disk
+    has. ``rank_unlearned`` counts in Δ_MTL also tasks whose single-task network is no better than a constant
+    prediction.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
@@ -93,7 +96,7 @@ class StudySection(StrictModel):
 
 
 class DataSection(StrictModel):
-    """``[data]``: a registered data set, the folder it lies in, what decoded samples may take, and its own options."""
+    """Table ``[data]``: a registered data set, its folder, the limit of decoded samples, and the set's own options."""
 
     name: str
     root: str | None = None
@@ -111,7 +114,10 @@ class DataSection(StrictModel):
 
 
 class NetworkSection(StrictModel):
-    """``[network]``: the capacities to try. Ranges are refused here: each capacity needs its own references."""
+    """Table ``[network]``: the capacities to try.
+
+    Ranges are refused, because each capacity needs its own references.
+    """
 
     backbone: NameChoice = "smallconv"
     stem: Literal["default", "small"] = "default"
@@ -126,25 +132,25 @@ class NetworkSection(StrictModel):
 
 
 class ScheduleChoices(StrictModel):
-    """One of the schedules listed."""
+    """Choice of one of the schedules listed."""
 
     choices: Annotated[list[ScheduleName], Field(min_length=1)]
 
 
 class WeightingChoices(StrictModel):
-    """One of the weightings listed."""
+    """Choice of one of the weightings listed."""
 
     choices: Annotated[list[WeightingName], Field(min_length=1)]
 
 
 class TrainSection(StrictModel):
-    """``[train]``: the recipe of trials and references.
+    """Table ``[train]``: the recipe of trials and references.
 
-    References train with the centre of a range, and with the first of several choices.
-    ``reference_epochs`` is for the single-task networks (absent: as ``epochs``), ``shared_init_epochs`` for
-    the network that the shared branch starts from (absent: as ``reference_epochs``), ``hard_sharing_epochs``
-    for the hard-sharing reference (absent: so many that it cost no fewer training FLOPs than a trial
-    does, including the networks that initialised it).
+    References train with the center of a range, and with the first of several choices. ``reference_epochs`` are the
+    epochs of the single-task networks. None: the most ``epochs`` of a trial. ``shared_init_epochs`` are those of the
+    network that the shared branch starts from. None: as ``reference_epochs``. ``hard_sharing_epochs`` are those of the
+    hard-sharing reference. None: the reference costs at least the training FLOPs of a trial and of the networks that
+    initialized it.
     """
 
     epochs: IntParameter = 7
@@ -172,29 +178,32 @@ class TrainSection(StrictModel):
 
     @property
     def single_task_epochs(self) -> int:
-        """Epochs of the single-task references: as asked, or those of the longest trial."""
+        """Epochs of the single-task references: ``reference_epochs``, or those of the longest trial."""
         return self.reference_epochs or max_value(self.epochs)
 
     @property
     def schedules(self) -> tuple[ScheduleName, ...]:
-        """What trials may train with; references train with the first."""
+        """Schedules that trials may train with. References train with the first."""
         return (self.schedule,) if isinstance(self.schedule, str) else tuple(self.schedule.choices)
 
     @property
     def weightings(self) -> tuple[WeightingName, ...]:
-        """What trials may train with; references train with the first."""
+        """Weightings that trials may train with. References train with the first."""
         return (self.weighting,) if isinstance(self.weighting, str) else tuple(self.weighting.choices)
 
 
 class TaskSection(StrictModel):
-    """``[tasks.NAME]``: the task's weight in the loss, and its metric by name; absent: the data set's."""
+    """Table ``[tasks.NAME]``: the task's weight in the loss, and its metric by name. None: the data set's metric."""
 
     weight: Annotated[float, Field(gt=0)] = 1.0
     metric: str | None = None
 
 
 class LatencySection(StrictModel):
-    """``[latency]``: every delivered network is timed on its worker's CPU; without ``budget_ms`` that caps nothing."""
+    """Table ``[latency]``: the timing of every delivered network on its worker's CPU.
+
+    ``budget_ms`` None means that the latency caps nothing.
+    """
 
     budget_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     runtime: Runtime = "onnx"
@@ -247,7 +256,7 @@ class StudyConfig(StrictModel):
 
     @property
     def latency_rule(self) -> LatencyRule | None:
-        """How networks are timed; None: they are not."""
+        """Rule by which networks are timed. None means that they are not timed."""
         if self.latency is None:
             return None
         return LatencyRule(**self.latency.model_dump(), is_objective="latency" in self.study.objectives)
@@ -257,12 +266,12 @@ class StudyConfig(StrictModel):
         return None if self.latency is None else self.latency.budget_ms
 
     def without_budget(self) -> "StudyConfig":
-        """The same study without caps, to learn what its networks cost."""
+        """Return the same study without caps, to learn the costs of its networks."""
         free = {"flop_budget": None, "param_budget": None, "objectives": list(_TWO_OBJECTIVES)}
         return self.model_copy(update={"study": self.study.model_copy(update=free), "latency": None})
 
     def without_weights(self) -> "StudyConfig":
-        """The same study from random weights, to count its networks where trained weights are out of reach."""
+        """Return the same study with random weights, to count its networks where trained weights are unavailable."""
         return self.model_copy(
             update={"network": self.network.model_copy(update={"pretrained": False, "weights": None})}
         )

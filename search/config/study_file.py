@@ -1,4 +1,4 @@
-"""Reading a study file: TOML text in, a checked :class:`StudyConfig` out, or one sentence saying what is wrong."""
+"""Reader of study files: TOML text in, a checked :class:`StudyConfig` out, or one sentence on the fault."""
 
 import difflib
 import tomllib
@@ -18,7 +18,7 @@ _OPTION = ("data", "options", "NAME")
 
 
 def read_study_file(path: Path) -> tuple[str, StudyConfig]:
-    """The file's text and what it says.
+    """Return the file's text and the study that it describes.
 
     Raises:
         StudyFileError: the file cannot be read, is not TOML, or breaks a rule.
@@ -38,7 +38,11 @@ def without_mark(text: str) -> str:
 
 
 def parse_study(text: str) -> StudyConfig:
-    """The study that a TOML text describes; :class:`StudyFileError` names the first offending key and its table."""
+    """Return the study that a TOML text describes.
+
+    Raises:
+        StudyFileError: the text is no study. The message names the first wrong key and its table.
+    """
     try:
         document = tomllib.loads(without_mark(text))
     except tomllib.TOMLDecodeError as error:
@@ -50,7 +54,11 @@ def parse_study(text: str) -> StudyConfig:
 
 
 def check_study(document: Mapping[str, Any]) -> StudyConfig:
-    """The study that a document describes, from a study file or the database; raises as :func:`parse_study`."""
+    """Return the study that a document describes, from a study file or the database.
+
+    Raises:
+        StudyFileError: as in :func:`parse_study`.
+    """
     try:
         return StudyConfig.model_validate(document)
     except ValidationError as error:
@@ -85,7 +93,7 @@ def _explain(detail: ErrorDetails, document: Mapping[str, Any]) -> StudyFileErro
 
 
 def _written_path(detail: ErrorDetails, document: Mapping[str, Any]) -> list[str]:
-    """The error's location without pydantic's form tags: the keys as they stand in the file."""
+    """Return the error's location as the keys that the file has, without pydantic's form tags."""
     path: list[str] = []
     node: Any = document
     for position, part in enumerate(detail["loc"]):
@@ -141,7 +149,7 @@ def _home_of(key: str) -> str | None:
 
 
 def _table_of(annotation: object) -> type[BaseModel] | None:
-    """The table that a field holds, also an optional one; None for a field that is no table."""
+    """Return the table that a field holds, also an optional one. None means that the field is no table."""
     for kind in get_args(annotation) if isinstance(annotation, UnionType) else (annotation,):
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             return kind

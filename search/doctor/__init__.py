@@ -1,4 +1,4 @@
-"""What could go wrong with a study, found in minutes instead of after hours."""
+"""The doctor: checks that find a study's problems in minutes instead of after hours."""
 
 from gatefront.search.doctor.check import Check
 from gatefront.search.doctor.examine import examine

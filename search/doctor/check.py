@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What was looked at, whether it is well, the numbers, and further lines of them."""
+    """Result of one check: its name, its verdict, the numbers, and further lines of them."""
 
     name: str
     passed: bool

@@ -29,7 +29,10 @@ Row = tuple[str, Sample]
 
 
 def draw_contact_sheet(tasks: Sequence[Task], data: MultiTaskData, path: Path) -> Check:
-    """Writes the picture to ``path``: training samples, as they are and as training changes them, and validation's."""
+    """Write the contact sheet to ``path``.
+
+    It shows training samples, as they are and as training changes them, and validation samples.
+    """
     rows = list(_rows(data))
     sheet = _Sheet(tasks, data.description, rows)
     with replacing(path) as fresh:
@@ -49,7 +52,11 @@ def _rows(data: MultiTaskData) -> Iterator[Row]:
 
 
 class _Sheet:
-    """A row per sample; a column for its image, one per dense task, and as many as the words of the others need."""
+    """Contact sheet with one row per sample.
+
+    The first column has the image. Each dense task has one column, and the words of all other tasks have as many as
+    needed.
+    """
 
     def __init__(self, tasks: Sequence[Task], description: DataDescription, rows: Sequence[Row]) -> None:
         self._dense = [task for task in tasks if task.is_dense]
@@ -103,6 +110,6 @@ class _Sheet:
             self._pen.rectangle((left, top, left + self._cell_width - 1, top + _CELL_HEIGHT - 1), fill=_NO_LABEL)
             self._pen.text((left + _GAP, top + _GAP), "no label", fill=_INK, font=self._font)
             return
-        # Nearest: a mean of two class colours would be the colour of a third.
+        # Nearest, because a mean of two class colors would be the color of a third.
         cell = Image.fromarray(np.ascontiguousarray(picture))
         self._canvas.paste(cell.resize((self._cell_width, _CELL_HEIGHT), Image.Resampling.NEAREST), (left, top))

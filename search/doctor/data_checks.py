@@ -1,4 +1,4 @@
-"""Checks of the data alone: cheap enough to be made whenever a study starts."""
+"""Checks of the data alone, cheap enough to run whenever a study starts."""
 
 from collections.abc import Iterator, Sequence
 
@@ -12,7 +12,7 @@ from gatefront.trainer.data import MultiTaskData
 
 
 def check_data(tasks: Sequence[Task], data: MultiTaskData) -> Iterator[Check]:
-    """Labels, files and splits in turn."""
+    """Yield the checks of labels, files and splits in turn."""
     yield from check_labels(tasks, data)
     yield from check_files(data)
     duplicates = check_duplicates(data)

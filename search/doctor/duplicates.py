@@ -1,4 +1,4 @@
-"""The same picture in both splits, under any names: validation would measure what was learned by heart."""
+"""Check for pictures that are in both splits, under any names. Validation would measure memorized samples."""
 
 import hashlib
 from collections.abc import Hashable, Sequence
@@ -15,7 +15,10 @@ from gatefront.trainer.data.transforms.augmentation import AugmentedSplit
 
 
 def check_duplicates(data: MultiTaskData) -> Check | None:
-    """Compare decoded pixels where samples are kept decoded, else the files' bytes; None for data without files."""
+    """Return a check that fails if a picture is in both splits. None: the data have no files.
+
+    Decoded pixels are compared if samples are kept decoded, else the files' bytes.
+    """
     if not data.files.keys() >= {"train", "val"}:
         return None
     train, val = _hashes(data)
@@ -51,5 +54,8 @@ def _of_pixels(split: DecodedSplit) -> list[Hashable]:
 
 
 def _of_file(path: Path, shared: set[int]) -> Hashable:
-    """Equal for equal contents; files of a length that the other split has not are not read."""
+    """Return a key that is equal for equal contents.
+
+    A file is not read if the other split has no file of its length.
+    """
     return hash_file(path) if path.stat().st_size in shared else path

@@ -1,4 +1,4 @@
-"""How long will the study take?"""
+"""Estimate of the time that a study takes."""
 
 from collections.abc import Sequence
 
@@ -13,10 +13,11 @@ from gatefront.trainer.data.loader import num_samples
 
 
 def check_duration(plan: StudyPlan, data: MultiTaskData, steps: Sequence[FirstSteps]) -> Check:
-    """Trials at the measured speed of their family, references by their FLOPs; evaluation and start-up come on top.
+    """Estimate the study's duration, without evaluation and start-up.
 
-    ``steps`` is one for each family of the study. Of several, the search may come to prefer any: the hours are from
-    those of a study of the fastest to those of one of the slowest.
+    Trials are estimated from the measured speed of their family, references from their FLOPs. ``steps`` has one entry
+    for each family of the study. With several families, the search may come to prefer any of them. The estimate then
+    ranges from a study of the fastest family to one of the slowest.
     """
     per_epoch = max(1, num_samples(data.train) // max_value(plan.config.train.batch_size))
     speeds = [_seconds_per_flop(one, plan) * per_epoch for one in steps]
@@ -50,7 +51,7 @@ def check_duration(plan: StudyPlan, data: MultiTaskData, steps: Sequence[FirstSt
 
 
 def _reference_flops(plan: StudyPlan) -> int:
-    """What all references compute for each training sample."""
+    """Return the FLOPs that all references compute for each training sample."""
     shared_epochs = plan.shared_init_epochs + plan.hard_sharing_epochs
     return plan.largest.single_task * plan.reference_epochs + plan.largest.hard_sharing * shared_epochs
 
@@ -60,12 +61,15 @@ def _and_replicates(count: int) -> str:
 
 
 def _seconds_per_flop(steps: FirstSteps, plan: StudyPlan) -> float:
-    """Of a batch, per FLOP that is counted for one of its samples."""
+    """Return the seconds that a batch takes, per FLOP that is counted for one of its samples."""
     return _with_reading(steps, plan.config.train.num_loader_workers) / steps.flops
 
 
 def _with_reading(steps: FirstSteps, num_loader_workers: int) -> float:
-    """Loader workers read while the network trains; without any, one waits for the other."""
+    """Return the seconds of a step and of reading its batch.
+
+    Loader workers read while the network trains. Without them, training waits for the reading.
+    """
     if num_loader_workers == 0:
         return steps.seconds + steps.loading_seconds
     return max(steps.seconds, steps.loading_seconds / num_loader_workers)
@@ -76,5 +80,5 @@ def _in_workers(num_loader_workers: int) -> str:
 
 
 def _about(seconds: float) -> str:
-    # Start-up alone takes seconds: shorter estimates would promise too much.
+    # Start-up alone takes seconds, so shorter estimates would be too low.
     return "under 1 min" if seconds < 60 else format_duration(seconds)

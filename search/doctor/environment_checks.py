@@ -1,4 +1,4 @@
-"""What a study runs in: the range of costs it may search, disk and database."""
+"""Checks of the range of costs that a study may search, of its disk and its database."""
 
 import shutil
 from dataclasses import replace
@@ -22,7 +22,7 @@ _MIN_FREE_BYTES = 512 * 2**20
 
 
 def check_networks(plan: StudyPlan) -> Check:
-    """Floor, ceiling and budget; of other families what their networks cost at the largest capacity."""
+    """Report floor, ceiling and budget, and the costs of other families' networks at the largest capacity."""
     whole = plan.largest.single_task
     budget = "no cap" if plan.budgets.flops is None else format_flops(plan.budgets.flops)
     return Check(
@@ -60,7 +60,7 @@ def _family_cost(plan: StudyPlan, name: FamilyName) -> str:
 
 
 def check_disk(plan: StudyPlan, storage: Path) -> Check:
-    """Room for every trial's checkpoint and network."""
+    """Check that the disk has room for every trial's checkpoint and network."""
     existing = next(folder for folder in (storage, *storage.parents) if folder.exists())
     free = shutil.disk_usage(existing).free
     per_trial = plan.largest.num_parameters * (len(plan.tasks) + 1) * _BYTES_PER_VALUE
@@ -69,7 +69,10 @@ def check_disk(plan: StudyPlan, storage: Path) -> Check:
 
 
 def check_database(url: str) -> Check:
-    """The database can be opened; SQLite must be in the mode that lets readers and the driver work at once."""
+    """Check that the database can be opened.
+
+    SQLite must be in the mode that lets readers and the driver work at once.
+    """
     try:
         engine, _ = open_store(url)
         with engine.connect() as connection:

@@ -1,4 +1,4 @@
-"""Every check of a study, from the cheap ones to the slow ones."""
+"""All checks of a study, from the cheap ones to the slow ones."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,10 +18,10 @@ from gatefront.trainer.data import load_data
 
 
 def examine(config: StudyConfig, *, url: str, storage: Path) -> Iterator[Check]:
-    """Every check in turn, each as soon as it is known.
+    """Yield every check in turn, as soon as it is known.
 
     Raises:
-        StudyFileError, DataError, SpaceError: the study file asks for what does not exist.
+        StudyFileError, DataError, SpaceError: the study file asks for something that does not exist.
     """
     plan = plan_study(config)
     folders = StudyFolders(storage, config.study.name)

@@ -1,4 +1,4 @@
-"""The files of a data set: what becomes of its images, and what nothing is read from."""
+"""Checks of a data set's files: how its images are read, and which files are unused."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -13,14 +13,17 @@ _MOST_HEADERS = 2000  # of a split
 
 
 def check_files(data: MultiTaskData) -> Iterator[Check]:
-    """Nothing for data that have no files."""
+    """Yield the checks of images and of unused files. Data that have no files have none."""
     if data.files:
         yield _check_images(data)
         yield _check_unused(data)
 
 
 def _check_images(data: MultiTaskData) -> Check:
-    """Count the images that are read in each way, by their mode; arrays hold their numbers as they are."""
+    """Count the images by the way in which they are read.
+
+    Pictures are read by their mode. Arrays are read as they are.
+    """
     splits = {"train": data.train, "val": data.val}
     paths = [
         files.image_file(index)

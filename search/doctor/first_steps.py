@@ -1,4 +1,4 @@
-"""The first training steps of a study's largest networks: can they learn, how long do they take, what do they hold?"""
+"""First training steps of a study's largest networks, which show their learning, their time and their memory."""
 
 import math
 import time
@@ -18,7 +18,7 @@ from gatefront.trainer.data import Batch, MultiTaskData
 from gatefront.trainer.data.loader import epoch_batches
 
 _STEPS = 60
-_MOST_SAMPLES, _FEWEST_SAMPLES = 16, 2  # batch normalization knows no batch of one
+_MOST_SAMPLES, _FEWEST_SAMPLES = 16, 2  # batch normalization fails on a batch of one
 # FLOPs of forward passes, on a core of a CPU. A core does very roughly 2e10 a second, with the backward passes.
 _USUAL_FLOPS = 1e12  # what the steps on one batch should take together, and no step of the study's batch size more
 _MOST_FLOPS = 4e12  # above this with the fewest samples, the steps are not taken
@@ -28,13 +28,14 @@ _SUM_LEARNED, _TASK_LEARNED = 0.5, 0.75  # of the first loss. Edges learn slowes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstSteps:
-    """The first training steps of one family's network.
+    """First training steps of one family's network.
 
-    ``losses`` are of each task, on a small batch of ``num_overfit`` samples.
-    ``flops`` are those of its forward pass. ``overfit_seconds`` is what the steps on the small batch took together.
-    ``seconds`` and ``peak_bytes`` are of a step with the study's ``batch_size``: the time it takes, and the most that
-    its process holds on the device. They are scaled up from the small batch where ``num_measured`` is smaller than the
-    study's. ``loading_seconds`` is what reading that batch takes in one process.
+    ``losses`` are those of each task, on a small batch of ``num_overfit`` samples. ``flops`` are those of one forward
+    pass. ``overfit_seconds`` is the time of all steps on the small batch.
+
+    ``seconds`` and ``peak_bytes`` are of one step with the study's ``batch_size``: its time, and the most memory that
+    its process holds on the device. They are scaled up from the small batch if ``num_measured`` is below
+    ``batch_size``. ``loading_seconds`` is the time of reading that batch in one process.
     """
 
     family: FamilyName
@@ -50,10 +51,10 @@ class FirstSteps:
     loading_seconds: float
 
     def check_overfit(self, *, beside_others: bool = False) -> Check:
-        """Judge whether every task can learn the small batch by heart; the steps taken decide, and no clock.
+        """Judge by the steps taken, not by time, whether every task can memorize the small batch.
 
         Args:
-            beside_others: name the family.
+            beside_others: True to name the family.
 
         Returns:
             A check that passed if the sum of the losses halved and each fell by a quarter at least, or if the network
@@ -85,8 +86,8 @@ class FirstSteps:
 def take_first_steps(plan: StudyPlan, data: MultiTaskData, family: FamilyName) -> FirstSteps:
     """Train the family's largest network on one small batch, then take a few steps with the study's batch size.
 
-    How many samples and steps these are follows from the network's FLOPs alone. The latter are left out where they
-    take too long or need more memory than there is.
+    The numbers of samples and steps on the small batch depend on the network's FLOPs and the device, not on time. The
+    steps with the study's batch size are left out if they take too long or need more memory than is available.
     """
     trainee = Trainee(plan, family)
     device = trainee.runtime.device
@@ -119,7 +120,10 @@ def take_first_steps(plan: StudyPlan, data: MultiTaskData, family: FamilyName) -
 
 
 def _fall(losses: Sequence[float]) -> float:
-    """The lowest loss, as a share of the first: 1 of one that is not finite, 0 where there is no label to learn."""
+    """Return the lowest loss as a share of the first one.
+
+    The share is 1 if the first loss is not finite, and 0 if there is no label to learn.
+    """
     if not math.isfinite(losses[0]):
         return 1.0
     lowest = min(loss for loss in losses if math.isfinite(loss))
@@ -127,7 +131,7 @@ def _fall(losses: Sequence[float]) -> float:
 
 
 def _small_batch(flops_per_sample: int, device: torch.device) -> tuple[int, int]:
-    """Return the number of samples, and of steps on them: a single one where all would take too long."""
+    """Return the number of samples, and the number of steps on them: one if all would take too long."""
     num_samples = int(_usual_flops(device) / (_STEPS * flops_per_sample))
     num_samples = min(max(num_samples, _FEWEST_SAMPLES), _MOST_SAMPLES)
     return num_samples, _STEPS if _STEPS * num_samples * flops_per_sample <= _most_flops(device) else 1
@@ -142,7 +146,10 @@ def _most_flops(device: torch.device) -> float:
 
 
 def _load_batch(plan: StudyPlan, data: MultiTaskData, size: int) -> tuple[Batch, float]:
-    """The first ``size`` samples of the first epoch, or all where there are fewer, and the seconds of reading them."""
+    """Return the first ``size`` samples of the first epoch, and the seconds of reading them.
+
+    If there are fewer samples, all are returned.
+    """
     started = time.perf_counter()
     batch = next(iter(islice(epoch_batches(data.train, plan.tasks, batch_size=size, seed=0, epoch=0), 1)))
     return batch, time.perf_counter() - started

@@ -1,4 +1,4 @@
-"""The whole way from a study file to a verified bundle, taken with an untrained network before anything trains."""
+"""All steps from a study file to a verified bundle, tried with an untrained network before anything trains."""
 
 import tempfile
 import time
@@ -40,14 +40,20 @@ from gatefront.spaces.networks.equivalence import calibrate_norms, randomize
 
 _NUM_SAMPLES = 2
 _TOLERANCE = 2e-3
-"""Random weights magnify the rounding of runtimes to some 1e-4; a form that differs is off by percents."""
+"""Largest difference between outputs that count as equal.
+
+Random weights magnify the rounding of runtimes to about 1e-4. A wrong form of the network differs by percents.
+"""
 _NUM_CALIBRATED = 4
 _SHARE_WITHOUT_BUDGET = 0.5  # of the way from the floor to the ceiling
 
 
 @dataclass(slots=True)
 class Journey:
-    """One network's way: the seconds of each step, and the reason if one of them failed."""
+    """Steps of one network to a bundle: the seconds of each step, and the reason if one of them failed.
+
+    ``no_plan_because`` is the reason why the bundle has no plan. None means that it has one, or was not exported.
+    """
 
     seconds: dict[str, float] = field(default_factory=dict)
     fault: str | None = None
@@ -70,9 +76,9 @@ class Journey:
 def check_journeys(plan: StudyPlan) -> Iterator[Check]:
     """Build the largest network of every family, backbone and gate layout of a study, and take it to a bundle.
 
-    Each is cut to the budget, pruned, exported and verified. Weights, norm statistics and gates are random, so that
-    nothing is equal by being zero. A check is passed if the outputs stay the same through every form of the network,
-    and if FLOPs and parameters are those that were promised.
+    Each network is projected to the budget, pruned, exported and verified. Weights, norm statistics and gates are
+    random, because zeros would be equal in any form. A check passes if every form of the network has the same outputs,
+    and if FLOPs and parameters are the expected ones.
     """
     architectures = architectures_by_backbone(plan)
     for family in plan.config.family.names:
@@ -103,9 +109,9 @@ def take_gated_journey(architecture: Architecture, layout: GateLayout, budgets: 
     """Take a gated network from its architecture to verified exports.
 
     Args:
-        architecture: its weights are random.
-        layout: where its gates sit.
-        budgets: what it may cost; without one of FLOPs it is cut halfway from the floor to the ceiling.
+        architecture: the architecture of the network, whose weights are random.
+        layout: the places of its gates.
+        budgets: the most that it may cost. Without a FLOP budget it is projected to halfway between floor and ceiling.
     """
 
     def make(journey: Journey) -> tuple[nn.Module, PlainNetwork, int]:

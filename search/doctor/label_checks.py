@@ -1,4 +1,4 @@
-"""What the labels of each task say, in both splits: coverage, classes, ranges."""
+"""Checks of each task's labels in both splits: coverage, classes, ranges."""
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ Counts = Mapping[str, LabelCounts]
 
 
 def check_labels(tasks: Sequence[Task], data: MultiTaskData) -> Iterator[Check]:
-    """First how many samples there are, then how bright their images are, then one check per task."""
+    """Yield the number of samples, then the brightness of their images, then one check per task."""
     height, width = data.description.input_size
     most = max(1, min(_MOST_SAMPLES, _MOST_PIXELS // (height * width)))
     totals = {"training": num_samples(data.train), "validation": num_samples(data.val)}
@@ -51,7 +51,10 @@ def _list_totals(totals: Mapping[str, int], most: int) -> str:
 
 
 def _way_of_reading(split: Dataset[Sample]) -> str:
-    """Whether decoding is done with; says nothing of data that have no files, or of a class of the user's."""
+    """Describe whether samples are kept decoded.
+
+    The text is empty for data without files and for a user's own class.
+    """
     if isinstance(split, DecodedSplit):
         return "; kept decoded"
     return "; read from their files each time, see data.cache" if isinstance(split, Decodable) else ""
@@ -68,7 +71,7 @@ def _count(tasks: Sequence[Task], split: Dataset[Sample], most: int, brightness:
 
 
 def _check_task(task: Task, counts: Counts, names: Sequence[str], faults: Sequence[str]) -> Check:
-    """Passed if both splits have labels, and none of their values is foreign to the kind or suspicious."""
+    """Return a check that passes if there are no ``faults``."""
     coverage = ", ".join(f"{100 * c.num_labelled / c.num_samples:.4g} % of {name}" for name, c in counts.items())
     detail = f"{task.kind}; labelled: {coverage}"
     if task.is_dense:
@@ -112,7 +115,7 @@ _FOREIGN = {
 
 
 def _describe(split: str, counted: LabelCounts, names: Sequence[str]) -> list[str]:
-    """The values of one split as lines of text; nothing where there is no label."""
+    """Describe the values of one split in lines of text. Without a label there are none."""
     if counted.num_labelled == 0:
         return []
     kind = counted.task.kind

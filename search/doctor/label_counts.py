@@ -1,4 +1,4 @@
-"""LabelCounts: what the labels of one task hold, counted over samples of one split."""
+"""LabelCounts: statistics of one task's labels over samples of one split."""
 
 import math
 
@@ -13,14 +13,16 @@ _UNIT_TOLERANCE = 0.01
 
 
 class LabelCounts:
-    """Grows by one sample at a time.
+    """Statistics of labels, to which samples are added one at a time.
 
-    ``num_samples`` and ``num_labelled`` are of samples, the rest is of values: ``num_values`` in labelled samples,
-    ``num_foreign`` that a label of this kind cannot hold. ``first_labelled`` and ``first_foreign`` are the indices of
-    the first samples with a label and with such a value, ``first_not_unit`` of the first with a normal of another
-    length than 1. Per output, ``known`` are marked as known and
-    ``found`` are of that class; of edges, saliency and attributes, they are *yes*. ``low`` and ``high`` bound the
-    finite values of depth and normals, ``shortest`` and ``longest`` the lengths of normals.
+    ``num_samples`` and ``num_labelled`` count samples. ``num_values`` counts the values of labeled samples, and
+    ``num_foreign`` the values that a label of this kind cannot hold. ``first_labelled`` and ``first_foreign`` are the
+    indices of the first samples with a label and with such a value. ``first_not_unit`` is the index of the first sample
+    with a normal whose length is not 1.
+
+    Per output, ``known`` counts the values that are marked as known, and ``found`` those of that class. For edges,
+    saliency and attributes, ``found`` counts *yes*. ``low`` and ``high`` bound the finite values of depth and normals,
+    ``shortest`` and ``longest`` the lengths of normals.
     """
 
     def __init__(self, task: Task) -> None:
@@ -62,16 +64,20 @@ class LabelCounts:
 
     @property
     def share_known(self) -> float:
-        """Of the values of labelled samples; the rest is marked as unknown."""
+        """Share of the labeled samples' values that are known. The rest is marked as unknown."""
         return int(self.known.sum()) / max(self.num_values, 1)
 
     @property
     def mean(self) -> float:
-        """Of the finite values of depth and normals."""
+        """Mean of the finite values of depth and normals."""
         return self._sum / max(int(self.known.sum()) - self.num_foreign, 1)
 
     def shares(self) -> list[float]:
-        """Per output: of single classes among all known values, of *yes* among the known values of its own."""
+        """Return one share per output.
+
+        The share of a single class is among all known values. The share of *yes* is among the known values of its
+        output.
+        """
         if self.task.kind in ("classification", "segmentation"):
             whole = self.known.sum().expand_as(self.known)
         else:
@@ -112,6 +118,9 @@ class LabelCounts:
 
 
 def evenly_spaced(total: int, most: int) -> list[int]:
-    """At most ``most`` indices below ``total``, in order, the first one included: all of them if they are as few."""
+    """Return at most ``most`` indices below ``total``, in order and including 0.
+
+    If ``total`` is no larger than ``most``, all indices are returned.
+    """
     count = min(total, most)
     return [position * total // count for position in range(count)]

@@ -1,4 +1,4 @@
-"""Labels and images as pictures ``[h, w, 3]`` of bytes, for people to look at."""
+"""Pictures ``[h, w, 3]`` of bytes that show labels and images to people."""
 
 import colorsys
 
@@ -13,20 +13,26 @@ from gatefront.trainer.data import IGNORE_INDEX, DataDescription
 Picture = NDArray[np.uint8]
 
 UNKNOWN = (255, 0, 160)
-"""The colour of pixels without a label."""
+"""Color of pixels without a label."""
 
 _GOLDEN_RATIO = 0.618
 
 
 def image_picture(image: Tensor, description: DataDescription) -> Picture:
-    """An image as it was before it was normalised; of other than three channels, the first in grey."""
+    """Return an image as it was before it was normalized.
+
+    If it does not have three channels, its first one is shown in gray.
+    """
     mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (description.mean, description.std))
     pixels = image * std + mean
     return _bytes(pixels if len(pixels) == 3 else pixels[:1].expand(3, -1, -1))
 
 
 def label_picture(task: Task, label: Tensor) -> Picture:
-    """A dense label: classes in colours, larger depths brighter, normals ``(n + 1) / 2``, edges and saliency white."""
+    """Return the picture of a dense label.
+
+    Classes have colors, larger depths are brighter, normals are ``(n + 1) / 2``, edges and saliency are white.
+    """
     if task.kind == "segmentation":
         return _classes(label, task.num_outputs)
     known = ~label.isnan().any(dim=0)
@@ -42,7 +48,10 @@ def label_picture(task: Task, label: Tensor) -> Picture:
 
 
 def class_color(number: int) -> tuple[int, int, int]:
-    """Return a class's color: neighboring numbers get hues far apart, numbers of near hues another lightness."""
+    """Return a class's color.
+
+    Neighboring numbers have hues far apart. Numbers with near hues differ in lightness.
+    """
     hue = (0.55 + number * _GOLDEN_RATIO) % 1
     red, green, blue = colorsys.hsv_to_rgb(hue, (0.6, 0.3, 0.8)[number % 3], (0.9, 0.55)[number % 2])
     return round(255 * red), round(255 * green), round(255 * blue)
@@ -56,7 +65,7 @@ def _classes(label: Tensor, num_classes: int) -> Picture:
 
 
 def _stretched(depth: Tensor) -> Tensor:
-    """From 0 at the smallest to 1 at the largest finite value."""
+    """Scale a depth map so that its smallest finite value is 0 and its largest is 1."""
     finite = depth[depth.isfinite()]
     if finite.numel() == 0:
         return depth
@@ -65,6 +74,6 @@ def _stretched(depth: Tensor) -> Tensor:
 
 
 def _bytes(values: Tensor) -> Picture:
-    """``[3, h, w]`` in [0, 1]."""
+    """Convert values ``[3, h, w]`` in [0, 1] to a picture."""
     picture: Picture = (255 * values.nan_to_num().clamp(0, 1)).round().byte().movedim(0, -1).numpy().copy()
     return picture

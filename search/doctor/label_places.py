@@ -1,4 +1,4 @@
-"""The file that a label comes from, by split and index."""
+"""Files that labels come from, by split and index."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +13,7 @@ _MOST_VALUES = 4
 
 
 class LabelPlaces:
-    """Names the files of one task's labels, in the words that are used of samples."""
+    """Files of one task's labels, by the split (``"training"`` or ``"validation"``) and the index of a sample."""
 
     def __init__(self, data: MultiTaskData, task: str) -> None:
         self._files = data.files
@@ -28,7 +28,10 @@ class LabelPlaces:
         return f"sample {index}" if files is None or index is None else str(files.image_file(index))
 
     def values(self, split: str, index: int | None) -> tuple[float, ...]:
-        """Return the numbers that the label's file holds, as they are stored; none if it has none, or too many."""
+        """Return the numbers that the label's file holds, as they are stored.
+
+        The result is empty if there is no file that can be read, or too many numbers.
+        """
         path = self._label(split, index)
         try:
             if path is None or path.suffix.lower() == ".mat":

@@ -9,7 +9,11 @@ _UNKNOWN = "?"
 
 
 def label_words(tasks: Sequence[Task], sample: Sample, class_names: Mapping[str, Sequence[str]]) -> list[str]:
-    """One line per classification; of attributes a line per *yes*, and one with how many are unknown."""
+    """Return a sample's labels as lines of text.
+
+    A classification has one line. Attributes have a heading, one line per *yes*, and one with the number of unknown
+    ones.
+    """
     return [line for task in tasks for line in _lines(task, sample, class_names.get(task.name))]
 
 

@@ -1,4 +1,4 @@
-"""The legend of a contact sheet: what the colors of label maps stand for."""
+"""Legend of a contact sheet: the meanings of the colors in label maps."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from gatefront.spaces.architecture.tasks import Task
 from gatefront.trainer.data import DataDescription
 
 SWATCH = 10
-"""The side of a colored square, in pixels."""
+"""Side of a colored square, in pixels."""
 
 _GAP, _LINE_HEIGHT = 6, 14
 _MEANINGS: Mapping[str, str] = {
@@ -24,7 +24,7 @@ Color = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class LegendEntry:
-    """A text at ``(left, top)`` of the legend, beside a square of ``color`` if there is one."""
+    """Text at ``(left, top)`` of the legend, beside a square of ``color``. None: there is no square."""
 
     left: int
     top: int

@@ -1,4 +1,4 @@
-"""Does every worker have the memory that a training step needs?"""
+"""Check that all workers have the memory that a training step needs."""
 
 import math
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ from gatefront.search.planning.worker_resources import plan_local_workers
 
 
 def check_memory(plan: StudyPlan, steps: Sequence[FirstSteps]) -> Check:
-    """Of the families' networks the largest counts. Workers on one device share its memory.
+    """Check that the device has enough memory for the largest network on each worker that shares it.
 
-    Loader workers and the driver come on top. The verdict is on all memory that the device has: what other programs
-    hold at the moment is said, and decides nothing.
+    Loader workers and the driver are not included. The verdict is on all memory that the device has. Memory that other
+    programs hold at the moment is reported, and does not change the verdict.
     """
     worst = max(steps, key=lambda one: one.peak_bytes)
     workers = plan_local_workers(plan.config.study.workers).num_workers

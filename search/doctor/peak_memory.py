@@ -1,4 +1,4 @@
-"""How much memory an action holds at its worst: of the GPU, or of this process where there is none."""
+"""Peak memory of an action, on the GPU, or in this process if there is none."""
 
 import contextlib
 import os
@@ -17,25 +17,26 @@ _RESET_HIGH_WATER_MARK = "5"  # man 5 proc
 
 @dataclass(frozen=True, slots=True)
 class Peak:
-    """Bytes held before the action, and at its worst."""
+    """Bytes held before an action, and the most bytes held in it."""
 
     before: int
     highest: int
 
     def scaled(self, factor: float, *, parameter_bytes: int) -> int:
-        """What a training step holds with a batch ``factor`` times as large, if the action was a network's first step.
+        """Return the bytes that a training step holds with a batch ``factor`` times as large.
 
-        The network was there before; its gradients came with the step, AdamW's two moments stay from then on;
-        the rest of the growth is taken for activations.
+        The action must have been the network's first step. The network was there before, and its gradients came with
+        the step. The two moments of AdamW remain from then on. The rest of the growth is counted as activations.
         """
         activations = max(0, self.highest - self.before - parameter_bytes)
         return self.before + 3 * parameter_bytes + round(factor * activations)
 
 
 def measure_peak(action: Callable[[], object], device: torch.device) -> Peak:
-    """Runs the action. Where the system keeps no peak that can be reset, that of the whole process counts.
+    """Run the action and measure its memory.
 
-    Of a process, what it maps from files does not count: data kept decoded and libraries are there once for all.
+    If the system keeps no peak that can be reset, the peak of the whole process counts. Memory that a process maps from
+    files does not count, because decoded data and libraries are held once for all processes.
     """
     if device.type == "cuda":
         reset_peak_memory(device)
@@ -52,21 +53,24 @@ def measure_peak(action: Callable[[], object], device: torch.device) -> Peak:
 
 
 def available_bytes(device: torch.device) -> int:
-    """Of the GPU all of its memory; of the machine what programs could still have, or all where that is not known."""
+    """Return all memory of the GPU, or the memory of the machine that programs could still get.
+
+    If the latter is unknown, all memory of the machine is returned.
+    """
     if device.type == "cuda":
         return int(torch.cuda.get_device_properties(device).total_memory)
     return _kibibytes(_MEMORY_INFO, "MemAvailable") or os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def total_bytes(device: torch.device) -> int:
-    """All memory of the GPU or of the machine, whatever else uses it at the moment."""
+    """Return all memory of the GPU or of the machine, including memory in use."""
     if device.type == "cuda":
         return int(torch.cuda.get_device_properties(device).total_memory)
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _kibibytes(file: Path, key: str) -> int | None:
-    """``Key:  123 kB`` of such a file, in bytes; None where there is no such file."""
+    """Return the bytes of a line ``Key:  123 kB`` in the file. None means that there is no such file or line."""
     try:
         lines = file.read_text().splitlines()
     except OSError:

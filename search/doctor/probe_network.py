@@ -1,4 +1,4 @@
-"""The largest network that a study trains of one family, and its first training steps."""
+"""Largest network of one family that a study trains, and its first training steps."""
 
 import time
 
@@ -24,10 +24,10 @@ _BYTES_PER_PARAMETER = 4
 
 
 class Trainee:
-    """The network as trials train it, apart from the penalty on gates and the weighting.
+    """Network as trials train it, apart from the penalty on gates and the weighting.
 
-    ``flops`` are those of a forward pass in training, ``parameter_bytes`` the size of its weights. Of LOMT it is the
-    network before its layers are known, the largest that it can end with.
+    ``flops`` are those of a forward pass in training, ``parameter_bytes`` is the size of its weights. For LOMT it is
+    the network before its layers are known, the largest that it can end with.
     """
 
     def __init__(self, plan: StudyPlan, family: FamilyName) -> None:
@@ -45,14 +45,14 @@ class Trainee:
         self._tasks = plan.tasks
 
     def overfit(self, batch: Batch, num_steps: int) -> tuple[dict[str, tuple[float, ...]], float, Peak]:
-        """Train on one batch, again and again.
+        """Train repeatedly on one batch.
 
         Args:
             batch: the samples.
-            num_steps: how many steps to take. No clock shortens them: what comes out is the same on a busy machine.
+            num_steps: the number of steps. It does not depend on time, so a busy machine gives the same result.
 
         Returns:
-            The losses of each task, one per step; the mean seconds of a step; the memory of the first.
+            The losses of each task, one per step; the mean seconds of a step; the memory of the first step.
         """
         batch = self.runtime.place_batch(batch)
         losses: list[list[float]] = []
@@ -65,7 +65,7 @@ class Trainee:
         return dict(by_task), seconds, peak
 
     def time(self, batch: Batch) -> tuple[float, int]:
-        """Seconds of a step, and the most that is held in one."""
+        """Return the seconds of a step, and the most bytes held in one."""
         batch = self.runtime.place_batch(batch)
         peak = measure_peak(lambda: self._step(batch), self.runtime.device)
         started = time.perf_counter()
@@ -74,7 +74,7 @@ class Trainee:
         return (time.perf_counter() - started) / _TIMED_STEPS, peak.highest
 
     def _step(self, batch: Batch) -> list[float]:
-        """One step; the loss of each task before it."""
+        """Take one step, and return the loss of each task before it."""
         self._optimizer.zero_grad()
         found = torch.zeros(len(self._tasks))
         for part, shares in micro_batches(batch, self.samples_at_once, self._tasks):

@@ -1,4 +1,4 @@
-"""Label values that are possible, and yet hardly meant: one class only, numbers off by one, another unit."""
+"""Suspicious label values: possible ones that are most likely a mistake, such as one class only or another unit."""
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -12,7 +12,10 @@ _WHITE = 255
 _IMAGES_PER_CLASS = 5
 _METRES = "metres"
 _FAR = 500.0
-"""No camera's scene lies so many metres away on average; what is half a metre away does, in millimetres."""
+"""Mean depth in meters from which the files are taken to count millimeters.
+
+No camera's scene is that far on average. A scene half a meter away reaches it in millimeters.
+"""
 
 
 def suspicions(
@@ -28,11 +31,11 @@ def suspicions(
 
     Args:
         task: the task whose labels were counted.
-        counts: what was counted, by split.
+        counts: the statistics of its labels, by split.
         names: the classes' names, or their numbers.
         ignored: classes that no label can have.
         places: the files of the labels.
-        depth_unit: the unit of depth labels; only metres have an expected range.
+        depth_unit: the unit of depth labels. Only ``"metres"`` has an expected range.
     """
     for split, counted in counts.items():
         # A small validation split of whole images may well show one class.
@@ -86,11 +89,11 @@ def _numbering(
     ignored: Collection[int],
     places: LabelPlaces,
 ) -> Iterator[str]:
-    """Faults of classes that are numbers in the files, over both splits."""
+    """Yield the faults in the numbers of classes, over both splits."""
     found = sum(counted.found for counted in counts.values())
     seen = [number for number in range(task.num_outputs) if int(found[number])]  # type: ignore[index]
     num_labelled = sum(counted.num_labelled for counted in counts.values())
-    # Of few whole images, a class that no one shows is no surprise.
+    # With few whole images, a class that none of them shows is no surprise.
     if len(seen) < 2 or (not task.is_dense and num_labelled < _IMAGES_PER_CLASS * task.num_outputs):
         return
     example = _example(places, _TRAINING, counts[_TRAINING])

@@ -1,1 +1,1 @@
-"""The process that runs a study."""
+"""The driver: the process that runs a study."""

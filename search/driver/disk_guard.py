@@ -19,18 +19,19 @@ logger = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 10.0
 _PRESSURE = 0.8
-"""From this share of its quota on, a study lets networks go that are far from the front."""
+"""Share of its quota from which on a study removes networks that are far from the front."""
 
 _RESERVE = 64 * 2**20
-"""Bytes that a disk keeps beside what trials need: for logs, and for a database on the same disk."""
+"""Bytes of the disk that are kept free beyond what trials need, for logs and for a database on the same disk."""
 
 
 @dataclass(kw_only=True)
 class DiskGuard:
-    """Takes away what ended trials leave behind, and ends the study cleanly before its quota or its disk is full.
+    """Guard that removes files of ended trials, and ends the study cleanly before its quota or its disk is full.
 
-    ``trial_bytes`` is what a trial under way takes at most, ``num_workers`` how many there are at a time, ``repeated``
-    how many trials are repeated at the study's end.
+    ``quota`` is in bytes. None: there is no quota. ``trial_bytes`` is the most that a running trial takes,
+    ``num_workers`` the number of trials at a time. ``repeated`` is the number of trials that get replicates at the
+    study's end.
     """
 
     folders: StudyFolders
@@ -45,15 +46,18 @@ class DiskGuard:
     _looked_at: float | None = field(default=None, init=False)
 
     def begin(self) -> None:
-        """What earlier sessions left behind goes."""
+        """Remove the files that earlier sessions left."""
         collect_garbage(find_garbage(self.folders, self.view(), networks=False))
 
     def trial_ended(self, number: int, state: TrialState) -> None:
-        """Its resume points go."""
+        """Remove the resume points of an ended trial."""
         collect_garbage(Garbage(tuple(spent_files(files_of_trial(self.folders, number), {number: state}))))
 
     def before_trial(self) -> None:
-        """Ask for the study's end if another trial may not fit; looks at the disk every ten seconds."""
+        """Ask for the study's end if another trial may not fit.
+
+        The disk is examined at most every ten seconds.
+        """
         now = self.clock()
         if self._looked_at is not None and now - self._looked_at < _LOOK_EVERY_S:
             return

@@ -1,7 +1,7 @@
-"""Early stopping for two objectives: at a few epochs a trial must hold its own among all that got so far.
+"""Early stopping for two objectives: at a few epochs a trial is ranked among all trials that have reached them.
 
-Successive halving as in ASHA (Li et al., arXiv 1810.05934), its ranking replaced by the constrained non-dominated one.
-Pure logic: it knows neither Ray nor a database.
+The method is successive halving as in ASHA (Li et al., arXiv 1810.05934), with the constrained non-dominated ranking in
+place of its own. :class:`EarlyStopping` knows neither Ray nor a database.
 """
 
 import math
@@ -17,7 +17,7 @@ from gatefront.search.storage.study_store import StudyStore
 
 
 class Verdict(NamedTuple):
-    """Why a trial stops: it was in this place, from 1, of ``num_trials`` at the rung."""
+    """Reason why a trial stops: its place, from 1, among ``num_trials`` at the rung."""
 
     rung: int
     place: int
@@ -32,15 +32,15 @@ class Verdict(NamedTuple):
 
 
 class EarlyStopping:
-    """What all trials of a study reported at the rungs, and the judgement over each as it arrives.
+    """Reports of all trials of a study at the rungs, and the verdict on each report as it arrives.
 
-    A trial on the front of its rung is never stopped, however many are on it. A trial that goes on is not judged again
-    before the next rung, whatever arrives behind it.
+    A trial on the front of its rung is never stopped, however many are on it. A trial that continues is not judged
+    again before the next rung, whatever other trials report later.
 
     Args:
-        rule: where rungs lie and how many go on.
-        flop_budget: points at or under it come first at every rung; None: FLOPs are an objective only.
-        is_exempt: trials that run to their end whatever they report, and that no other is compared with.
+        rule: where rungs lie and how many trials continue.
+        flop_budget: points at or under it come first at every rung. None: FLOPs are an objective only.
+        is_exempt: True for trials that run to their end whatever they report. No other trial is compared with them.
     """
 
     def __init__(
@@ -56,11 +56,11 @@ class EarlyStopping:
         self._rungs: dict[int, dict[int, Point]] = {}
 
     def should_stop(self, number: int, epoch: int, delta_mtl: float, flops: int) -> bool:
-        """Take in what trial ``number`` reports of ``epoch``, counted from 1; True if it should not go on."""
+        """Record the report of trial ``number`` at ``epoch``, counted from 1, and return True if it should stop."""
         return self.judge(number, epoch, delta_mtl, flops) is not None
 
     def judge(self, number: int, epoch: int, delta_mtl: float, flops: int) -> Verdict | None:
-        """As :meth:`should_stop`, with the reason; None: the trial goes on."""
+        """Record a report as :meth:`should_stop` does, and return the reason to stop. None: the trial continues."""
         self.record(number, epoch, delta_mtl, flops)
         rung = self._rungs.get(epoch, {})
         if number not in rung or len(rung) < self._rule.min_trials:
@@ -72,20 +72,20 @@ class EarlyStopping:
         return Verdict(epoch, place.position + 1, len(rung), num_kept)
 
     def record(self, number: int, epoch: int, delta_mtl: float, flops: int) -> None:
-        """Take an epoch in without judging it: how a resumed study learns what was reported before.
+        """Record an epoch without a verdict, as a resumed study does with earlier reports.
 
-        A repeated epoch replaces the earlier one. A Δ_MTL that is not finite is no result to compare.
+        A repeated epoch replaces the earlier one. A Δ_MTL that is not finite is not recorded.
         """
         if self._rule.is_rung(epoch) and math.isfinite(delta_mtl) and not self._is_exempt(number):
             self._rungs.setdefault(epoch, {})[number] = (delta_mtl, flops)
 
 
 def early_stopping(plan: StudyPlan, store: StudyStore) -> EarlyStopping | None:
-    """The study's rule with the rungs as the database knows them; None where trials are not stopped."""
+    """Return the study's rule with the rungs that the database holds. None: trials are not stopped."""
     rule = plan.config.early_stopping
     if rule is None or not rule.enabled:
         return None
-    # Another seed of a point of the front is there to say what that point is worth. Asked in Ray's loop: nobody waits.
+    # Replicates are exempt, because they measure a point of the front. `as_reader` does not block Ray's loop.
     stopping = EarlyStopping(rule, flop_budget=_budget_at_rungs(plan), is_exempt=store.as_reader().is_replicate)
     for epoch in store.rung_epochs(rule.rungs_until(max_value(plan.config.train.epochs))):
         stopping.record(*epoch)
@@ -93,9 +93,9 @@ def early_stopping(plan: StudyPlan, store: StudyStore) -> EarlyStopping | None:
 
 
 def _budget_at_rungs(plan: StudyPlan) -> int | None:
-    """The study's budget, unless every trial has a target of its own.
+    """Return the study's budget, or None if every trial has a target of its own.
 
-    Such a trial ends at its target, whatever it costs on the way: being over the budget at a rung says only that its
+    Such a trial ends at its target, whatever it costs on the way. A cost over the budget at a rung only means that its
     target is one of the larger ones.
     """
     return plan.budgets.flops if plan.config.gates.target_parameter is None else None

@@ -1,4 +1,4 @@
-"""The driver's heartbeat: a thread that renews the lease and passes a stop request and a changed cap on."""
+"""The driver's heartbeat: a thread that renews the lease, and passes on a stop request and a changed cap."""
 
 import logging
 import threading
@@ -17,10 +17,10 @@ _SECONDS_PER_HOUR = 3600
 
 
 class Heartbeat:
-    """Holds a study's lease for the length of a ``with`` block.
+    """Owner of a study's lease for the length of a ``with`` block.
 
-    While the database does not answer, the heart beats on unheard: the lease is kept unless another driver takes it
-    once there is an answer. ``retry_policy`` is for giving it back.
+    During an outage of the database the thread keeps trying. The lease is kept unless another driver takes it once the
+    database answers. ``retry_policy`` applies to the release of the lease.
     """
 
     def __init__(self, lease: Lease, stop_request: StopRequest, retry_policy: RetryPolicy = NO_RETRY) -> None:
@@ -47,7 +47,7 @@ class Heartbeat:
             self._give_back()
 
     def check(self) -> None:
-        """Raises :class:`LeaseLostError` if another driver has taken the study over."""
+        """Raise :class:`LeaseLostError` if another driver has taken the study over."""
         if self.lost:
             raise LeaseLostError("another driver has taken the study over while this one was silent.")
 
@@ -55,7 +55,7 @@ class Heartbeat:
         try:
             self._retry_policy(self._lease.release)
         except sa.exc.SQLAlchemyError as error:
-            # Nobody is kept out by it: a driver that is gone is told by its process, or by its silent heart.
+            # It keeps no driver out, because a dead one is recognized by its process or its missing heartbeats.
             logger.warning("the lease could not be given back: %s", reason_of(error))
 
     def _beat(self) -> None:
@@ -70,7 +70,7 @@ class Heartbeat:
                 self._stop_request.request("at once")
                 return
             except sa.exc.SQLAlchemyError as error:
-                # The lease outlives a short outage; the next beat tries again.
+                # The lease outlives a short outage, and the next heartbeat tries again.
                 logger.warning("the heartbeat could not be written: %s", reason_of(error))
                 continue
             if stop and not asked:

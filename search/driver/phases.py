@@ -19,9 +19,9 @@ from gatefront.search.storage.study_store import StudyStore
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyPhase:
-    """Trials to hand out until ``limit`` is reached: the ``adopted`` ones first, then what ``ask`` gives.
+    """Trials to hand out until ``limit`` is reached: the ``adopted`` ones first, then those that ``ask`` returns.
 
-    ``is_search``: they are proposed by the sampler; else they repeat what it found.
+    If ``is_search`` is True, the sampler proposes them. Otherwise they are replicates.
     """
 
     ask: Callable[[], optuna.Trial]
@@ -32,7 +32,7 @@ class StudyPhase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyProgress:
-    """What there is to do, as the database has it now: `extend` and `void` change that while a study runs."""
+    """Work that is left, as the database has it now. `extend` and `void` change it while a study runs."""
 
     store: StudyStore
     reader: StudyReader
@@ -42,7 +42,10 @@ class StudyProgress:
     stop_request: StopRequest = field(default_factory=StopRequest)
 
     def phases(self) -> Iterator[StudyPhase]:
-        """Each is to be run to its end before the next is asked for; none once a stop is requested."""
+        """Yield the phases that are left. Each must be run to its end before the next is asked for.
+
+        There are no more phases once a stop is requested, or if no trial ended in the last one.
+        """
         adopted, replicates = self._still_open(self.recovery.adopted), self._still_open(self.recovery.replicates)
         before = None
         while not self.stop_request.is_requested and before != (before := self._num_ended()):
@@ -63,23 +66,29 @@ class StudyProgress:
                 replicates = ()
 
     def num_left(self) -> int:
-        """Trials of the search that are still to be done."""
+        """Return the number of trials of the search that are still to be done."""
         states = self.store.trial_states().values()
         return max(0, self.store.load().num_trials - sum(state in DONE_STATES for state in states))
 
     def due_replicates(self) -> list[int]:
-        """The trials still to repeat, beside the replicates that were handed out before."""
+        """Return the trials that need more replicates, once per missing replicate.
+
+        Replicates that were handed out before are not missing.
+        """
         section = self.space.config.study
         view = self.store.retry_policy(lambda: self.reader.view(self.store.study))
         return due_replicates(view, points=section.confirm_points, seeds=section.confirm_seeds)
 
     def _still_open(self, adopted: Sequence[optuna.Trial]) -> tuple[optuna.Trial, ...]:
-        """Those that this session took over and has not finished meanwhile."""
+        """Return the ``adopted`` trials that this session has not finished yet."""
         states = self.store.told_states()
         return tuple(trial for trial in adopted if states.get(trial.number) not in DONE_STATES)
 
     def _without(self, replicates: Sequence[optuna.Trial]) -> list[int]:
-        """What is due beside the adopted ``replicates`` that a driver was killed over before they had a row of ours."""
+        """Return the due replicates, except adopted ones that have no row in our tables.
+
+        A driver that was killed may have created such replicates in Optuna alone.
+        """
         known = self.store.told_states()
         unknown = Counter(trial.user_attrs[REPLICATE_OF] for trial in replicates if trial.number not in known)
         return list((Counter(self.due_replicates()) - unknown).elements())
@@ -88,5 +97,8 @@ class StudyProgress:
         return ask(self.study, self.space)
 
     def _num_ended(self) -> int:
-        """Of all trials, replicates and void ones too: what a round that came to anything has raised."""
+        """Return the number of ended trials, including replicates and voided ones.
+
+        A phase in which any trial ended has raised it.
+        """
         return sum(state in DONE_STATES for state in self.store.told_states().values())

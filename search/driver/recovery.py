@@ -1,4 +1,4 @@
-"""Taking a study up again from the database alone, after a stop or a killed driver."""
+"""Recovery of a study from the database alone, after a stop or a killed driver."""
 
 from dataclasses import dataclass
 
@@ -20,9 +20,11 @@ from gatefront.search.storage.study_store import StudyStore
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """``num_done`` trials are kept, ``adopted`` go on from their checkpoints, ``num_left`` are handed out in all.
+    """Trials of a study that is resumed.
 
-    ``replicates`` go on as well: they confirm trials of the search and are not counted with it.
+    ``num_done`` trials are kept. ``adopted`` trials continue from their checkpoints. ``num_left`` trials are handed out
+    in all, adopted ones included. ``replicates`` continue as well, but they are not counted with the trials of the
+    search.
     """
 
     num_done: int
@@ -32,7 +34,10 @@ class Recovery:
 
 
 def recover(study: optuna.Study, store: StudyStore, space: SearchSpace, *, num_trials: int) -> Recovery:
-    """Finish what a dead driver had stored but not told, and collect what it had handed out. Needs the lease."""
+    """Tell Optuna of the trials that a dead driver only stored, and collect those that it had handed out.
+
+    The caller must hold the lease.
+    """
     told = store.told_states()
     adopted: list[optuna.Trial] = []
     replicates: list[optuna.Trial] = []
@@ -55,9 +60,10 @@ def recover(study: optuna.Study, store: StudyStore, space: SearchSpace, *, num_t
 
 
 def give_up_unowned(study: optuna.Study, store: StudyStore) -> None:
-    """End what Optuna takes for running and nobody was handed; only where no trial of the study is left to do.
+    """End the trials that Optuna counts as running and that were never handed out.
 
-    A trial has no owner if the answer to its making was lost with the connection: another one was made in its place.
+    No trial of the study may be left to do. A trial has no owner if the connection was lost before its creation was
+    answered. Another trial was then created in its place.
     """
     handed_out = store.told_states()
     for found in unfinished_trials(study):

@@ -1,4 +1,4 @@
-"""A study's first work: the single-task and hard-sharing networks that Δ_MTL and the first weights come from."""
+"""References of a study: the single-task and hard-sharing networks that Δ_MTL and the first weights come from."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -28,7 +28,10 @@ Purpose = Literal["single_task", "shared_init", "hard_sharing"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceJob:
-    """One network to train. ``is_baseline``: it is part of what trials are compared with, not only initial weights."""
+    """Network to train as a reference.
+
+    If ``is_baseline`` is True, trials are compared with it. Otherwise it gives only initial weights.
+    """
 
     purpose: Purpose
     architecture: Architecture
@@ -39,7 +42,7 @@ class ReferenceJob:
 
     @property
     def role(self) -> str:
-        """Unique in the study, and readable."""
+        """Readable name of the job, unique in the study."""
         architecture = self.architecture
         capacity = f"{architecture.backbone} x{architecture.width:g} decoder {architecture.decoder_width}"
         if architecture.resolution != 1.0:
@@ -49,14 +52,14 @@ class ReferenceJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class References:
-    """All trained references of a study, by role. Δ_MTL leaves out the tasks that are ``unranked``."""
+    """All trained references of a study, by role. Δ_MTL leaves out the tasks in ``unranked``."""
 
     plan: StudyPlan
     results: Mapping[str, ReferenceResult]
     unranked: frozenset[str] = frozenset()
 
     def single_task(self, capacity: Capacity) -> dict[str, TrainedReference]:
-        """Per task: the weights of this capacity, with the metrics of the largest one.
+        """Return, per task, the weights of this capacity with the metrics of the largest one.
 
         All trials of a study are compared with the same baseline, whatever their capacity.
         """
@@ -70,14 +73,14 @@ class References:
         }
 
     def shared_init(self, capacity: Capacity) -> TrainedReference | None:
-        """What the shared branch starts from; None: from random weights."""
+        """Return the reference that the shared branch starts from. None: it starts from random weights."""
         for job in reference_jobs(self.plan):
             if job.purpose == "shared_init" and job.architecture == capacity.architecture:
                 return TrainedReference.from_result(self.results[job.role])
         return None
 
     def trial_spec(self, settings: TrialSettings, *, initial: InitialNetwork | None = None) -> TrialSpec:
-        """What a worker is to train at these settings, under the study's budgets."""
+        """Return the trial that a worker trains at these settings, under the study's budgets."""
         capacity = settings.capacity
         return TrialSpec(
             architecture=capacity.architecture,
@@ -93,12 +96,12 @@ class References:
         )
 
     def baseline_results(self) -> Iterable[ReferenceResult]:
-        """The single-task networks of the largest capacity, in the order of the tasks."""
+        """Return the results of the largest capacity's single-task networks, in the order of the tasks."""
         baseline = self._by_task(self.plan.largest)
         return [baseline[task.name] for task in self.plan.tasks]
 
     def hard_sharing_delta_mtl(self) -> float:
-        """Δ_MTL of the hard-sharing baseline, in percent."""
+        """Return Δ_MTL of the hard-sharing baseline, in percent."""
         (job,) = [job for job in reference_jobs(self.plan) if job.purpose == "hard_sharing"]
         metrics = {task: result.metrics[task] for task, result in self._by_task(self.plan.largest).items()}
         ranked = [task for task in self.plan.tasks if task.name not in self.unranked]
@@ -116,15 +119,15 @@ TrainAll = Callable[[list[ReferenceJob], Path], Iterable[tuple[ReferenceJob, Ref
 
 
 def reference_jobs(plan: StudyPlan) -> list[ReferenceJob]:
-    """Everything to train before the first trial; the longest first, so that workers end together."""
+    """Return all networks to train before the first trial. The longest comes first, so that workers end together."""
     return sorted(_jobs(plan), key=lambda job: job.purpose != "hard_sharing")
 
 
 def prepare_references(plan: StudyPlan, store: StudyStore, cache_dir: Path, train_all: TrainAll) -> References:
-    """Train, or find in the cache, every reference and record it as soon as it is there.
+    """Train every reference or find it in the cache, and record it at once.
 
     Raises:
-        ReferenceFailedError: no task has learned alone, and the study does not ask to rank on them all the same.
+        ReferenceFailedError: no task has learned alone, and the study does not ask to rank unlearned tasks.
     """
     jobs = reference_jobs(plan)
     results: dict[str, ReferenceResult] = {}
@@ -151,7 +154,10 @@ def prepare_references(plan: StudyPlan, store: StudyStore, cache_dir: Path, trai
 
 
 def judge_alone(plan: StudyPlan, result: ReferenceResult) -> UnlearnedTask | None:
-    """The task of a single-task reference if that has not learned; None if it has, or is none."""
+    """Return the task of a single-task reference that has not learned.
+
+    None: the task has learned, or ``result`` is no single-task reference.
+    """
     if result.kind != "single_task":
         return None
     (task,) = task_records(task for task in plan.tasks if task.name == result.tasks[0])
@@ -163,10 +169,10 @@ def judge_alone(plan: StudyPlan, result: ReferenceResult) -> UnlearnedTask | Non
 
 
 def warn_of_unlearned(references: References) -> None:
-    """Log each task that Δ_MTL leaves out, with what its network alone scores.
+    """Log each task that has not learned alone, with its score and whether Δ_MTL leaves it out.
 
     Raises:
-        ReferenceFailedError: it would leave out all of them.
+        ReferenceFailedError: Δ_MTL would leave out all tasks.
     """
     plan = references.plan
     judged = [judge_alone(plan, result) for result in references.baseline_results()]
@@ -179,7 +185,7 @@ def warn_of_unlearned(references: References) -> None:
 
 
 def train_job(job: ReferenceJob, cache_dir: Path) -> ReferenceResult:
-    """Train one reference; runs in a worker."""
+    """Train one reference, in a worker."""
     return train_reference(
         "single_task" if job.purpose == "single_task" else "hard_sharing",
         job.architecture,

@@ -1,4 +1,4 @@
-"""The one gate through which a worker's results enter the store and reach the sampler."""
+"""Validation of a worker's results. Only checked results enter the store and reach the sampler."""
 
 import logging
 import math
@@ -28,9 +28,10 @@ logger = logging.getLogger(__name__)
 
 
 class ResultValidator:
-    """Checks, stores and tells. Our row is written first: if the driver dies in between, a resume tells from it.
+    """Validator that checks results, stores them, and tells Optuna.
 
-    ``on_end`` is called once both know that a trial has ended.
+    Our row is written first. If the driver dies in between, a resume tells Optuna from that row. ``on_end`` is called
+    once both know that a trial has ended.
     """
 
     def __init__(
@@ -52,11 +53,11 @@ class ResultValidator:
 
     @property
     def retry_policy(self) -> RetryPolicy:
-        """What waits for the database when it does not answer."""
+        """Policy that waits for the database during an outage."""
         return self._store.retry_policy
 
     def receive(self, trial: optuna.Trial, message: Message) -> bool:
-        """Take one message in; True if the trial is done with it."""
+        """Process one message, and return True if it is the trial's last one."""
         if isinstance(message, AttemptStarted):
             self._store.start_attempt(trial.number, message.worker)
             return False
@@ -72,7 +73,10 @@ class ResultValidator:
         return True
 
     def fail(self, trial: optuna.Trial, cause: str, *, is_deterministic: bool = False) -> None:
-        """The trial ends FAILED; the study goes on. One that would fail again teaches the sampler where not to go."""
+        """End the trial as FAILED. The study continues.
+
+        A deterministic failure teaches the sampler to avoid the trial's point.
+        """
         logger.warning("trial %d failed: %s", trial.number, cause)
         if is_deterministic:
             mark_untrainable(trial)
@@ -81,13 +85,19 @@ class ResultValidator:
         self._on_end(trial.number, TrialState.FAILED)
 
     def stop_early(self, trial: optuna.Trial, cause: str) -> None:
-        """The trial was judged not to be worth its remaining epochs; it is done, and on no front."""
+        """End the trial as STOPPED_EARLY, because it was judged not to be worth its remaining epochs.
+
+        The trial is done, and on no front.
+        """
         self._store.stop_trial_early(trial.number, cause)
         tell_stopped_early(self._study, trial)
         self._on_end(trial.number, TrialState.STOPPED_EARLY)
 
     def interrupt(self, trial: optuna.Trial) -> None:
-        """The trial was stopped with the study; Optuna keeps it RUNNING until a resume goes on with it."""
+        """Queue the trial again, because it was stopped with the study.
+
+        Optuna keeps it RUNNING until a resume continues it.
+        """
         self._store.requeue_trial(trial.number)
 
     def _complete(self, trial: optuna.Trial, message: TrialFinished) -> None:
@@ -114,13 +124,13 @@ def check_result(
     budgets: Budgets,
     latency: LatencyRule | None = None,
 ) -> None:
-    """Refuse what would poison the front or the sampler; one bad derived point refuses the whole trial.
+    """Refuse a result that would corrupt the front or the sampler. One bad derived point refuses the whole trial.
 
-    A latency over its budget is no reason: no training can promise it, so the point counts as infeasible.
+    A latency over its budget is not refused, because no training can ensure it. Such a point counts as infeasible.
 
     Raises:
-        RefusedResultError: a number is not finite, a task has no metric, the budget differs from the study's, a
-            network is over what was asked of it or was not timed as asked, or derived points are not numbered apart.
+        RefusedResultError: a number is not finite, a task has no metric, the budget differs from the study's, a network
+            is over what was asked of it or was not timed as asked, or derived points are not numbered apart.
     """
     if result.flop_budget != budgets.flops:
         raise RefusedResultError(f"flop_budget must be the study's {budgets.flops}, found {result.flop_budget}.")

@@ -1,4 +1,4 @@
-"""Running a study: references, then trials in Ray Tune's workers, until all are done or a stop is requested."""
+"""Run of a study: references, then trials in Ray Tune's workers, until all are done or a stop is requested."""
 
 import json
 import logging
@@ -48,7 +48,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyRun:
-    """Everything one session of a study needs; the lease is held by the caller."""
+    """All parts that one session of a study needs. The caller holds the lease."""
 
     plan: StudyPlan
     store: StudyStore
@@ -75,16 +75,16 @@ class StudyRun:
 
     @property
     def has_work(self) -> bool:
-        """False if all is done, or a stop is requested already."""
+        """Return True if a phase is left, and False if all is done or a stop is requested already."""
         return next(self.progress.phases(), None) is not None
 
 
 def run_study(run: StudyRun) -> StudyState:
-    """Drive the study to its end or to the stop request; the state it ends in is stored and returned.
+    """Drive the study to its end or to a stop request, and store and return the state that it ends in.
 
     Raises:
         ReferenceFailedError: a reference could not be trained.
-        TuneError: Ray Tune could not go on.
+        TuneError: Ray Tune could not continue.
     """
     ended_early = False
     try:
@@ -104,7 +104,7 @@ def run_study(run: StudyRun) -> StudyState:
 
 
 def _work(run: StudyRun) -> bool:
-    """Round by round until nothing is left; True if something is, and Ray Tune came to nothing with it."""
+    """Run phase by phase until nothing is left, and return True if Ray Tune left some work undone."""
     run.store.set_state(StudyState.PREPARING)
     keeper = _disk_guard(run)
     keeper.begin()
@@ -119,7 +119,7 @@ def _work(run: StudyRun) -> bool:
 
 
 def _resume_after_kill(run: StudyRun) -> StudyRun:
-    """The same session once more, as a resume would begin it: its cluster is gone, its trials are left to it."""
+    """Return the same session as a resume would begin it, after its cluster has ended."""
     num_trials = run.store.load().num_trials
     recovery = recover(run.study, run.store, run.plan.search_space, num_trials=num_trials)
     return replace(run, recovery=recovery)
@@ -168,7 +168,7 @@ def _fit(run: StudyRun, references: References, work: StudyPhase, keeper: DiskGu
                 raise
             run.stop_request.request_once("the disk of Ray's records is full")
         finally:
-            # Whatever went wrong, no trial is left behind as running.
+            # After any error, no trial is left as running.
             searcher.release()
 
 
@@ -235,7 +235,7 @@ def _config_maker(run: StudyRun, references: References) -> Callable[[optuna.Tri
             confirms=trial.user_attrs.get(REPLICATE_OF),
             initial=None if initial is None else initial.label,
         )
-        # As text: Ray reads meaning into the keys of a nested configuration, and some of them are names of tasks.
+        # As text, because Ray interprets the keys of a nested configuration, and some of them are names of tasks.
         return {TRIAL_NUMBER: trial.number, SPEC: json.dumps(spec.to_document())}
 
     return make_config
@@ -267,7 +267,10 @@ def _conclude(run: StudyRun, *, ended_early: bool) -> StudyState:
 
 
 def _missing_replicates(run: StudyRun) -> int:
-    """Repeats that are due, or were handed out and are not done. While the search goes on, none is due yet."""
+    """Return the number of replicates that are due, or were handed out and are not done.
+
+    None is due while the search has trials left.
+    """
     if run.progress.num_left():
         return 0
     states = run.store.trial_states(replicates=True).values()

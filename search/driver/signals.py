@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: who handles them for the length of a block."""
+"""Handlers of Ctrl-C and SIGTERM for the length of a block."""
 
 import signal
 import threading
@@ -15,8 +15,8 @@ _OURS = (signal.SIGINT, signal.SIGTERM)
 def own_signals() -> Iterator[None]:
     """Put back the handlers of Ctrl-C and SIGTERM that the block replaces.
 
-    ``ray.init`` takes SIGTERM to end the process, where a driver means to come to a clean end: containers and clusters
-    stop what they run with it.
+    ``ray.init`` lets SIGTERM end the process at once. A driver must end cleanly on it, because containers and clusters
+    stop their processes with it.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may set handlers, so nothing in the block can
@@ -32,7 +32,10 @@ def own_signals() -> Iterator[None]:
 
 @contextmanager
 def handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Both signals go to ``handler``, then again to whom they went before. In the main thread alone."""
+    """Send both signals to ``handler`` for the length of the block, and put the former handlers back.
+
+    Only the main thread may call it.
+    """
     with own_signals():
         for number in _OURS:
             signal.signal(number, handler)
@@ -41,7 +44,7 @@ def handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[Non
 
 @contextmanager
 def signals(stop_request: StopRequest) -> Iterator[None]:
-    """Ctrl-C and SIGTERM ask for a clean end; the second one for a quick one."""
+    """Ask for a clean end on the first Ctrl-C or SIGTERM, and for a quick one on the second."""
 
     def ask(_signal: int, _frame: FrameType | None) -> None:
         stop_request.request("interrupted")

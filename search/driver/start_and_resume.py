@@ -1,4 +1,4 @@
-"""Starting, resuming and stopping studies: what the command line does, for callers of any kind."""
+"""Start and resume of studies, for the command line and for any other caller."""
 
 import logging
 from collections.abc import Callable
@@ -48,10 +48,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriverSession:
-    """How a study is driven this time, and who asked for that. ``watch`` is entered once the study can be read.
+    """Settings of one session of a driver. ``actor`` asked for it, and ``watch`` is entered once the study can be read.
 
-    A study that a service starts ``is_kept``: the service resumes it when its driver is lost. ``address`` is the Ray
-    cluster to train on; None: one of its own on this machine.
+    If ``is_kept`` is True, a service started the study and resumes it when its driver is lost. ``address`` is the Ray
+    cluster to train on. None: the session starts a cluster of its own on this machine.
     """
 
     url: str
@@ -74,17 +74,18 @@ def start_study(
 ) -> StudyState:
     """Create the study that ``text`` describes and run it to its end, or until a stop is requested.
 
-    It goes on from the study named ``earlier``, if one is. With ``force`` the doctor's checks of the data are left out.
+    ``earlier`` names a study for a warm start. None: there is no warm start. With ``force`` the doctor's checks of the
+    data are left out.
 
     Raises:
         DataChecksError: the doctor's checks of the data fail. Nothing was created.
         DiskFullError: there was no room. The study, if it was created, is STOPPED.
         LineageError, StudyNotFoundError: the earlier study is of no use here, or there is none. Nothing was created.
-        StudyFileError, DataError, SpaceError: the file asks for what cannot be. Nothing was created.
+        StudyFileError, DataError, SpaceError: the file asks for something impossible. Nothing was created.
         StudyExistsError: the database already holds a study of that name.
-        ReferenceFailedError: the references could not be trained. The study is FAILED; `resume` tries again.
+        ReferenceFailedError: the references could not be trained. The study is FAILED, and `resume` tries again.
         DriverFailedError: the database or Ray failed.
-        LeaseLostError: another driver took over; nothing was written since.
+        LeaseLostError: another driver took over. Nothing was written since.
     """
     text = without_mark(text)
     plan = plan_study(overrides.apply(parse_study(text)))
@@ -93,7 +94,7 @@ def start_study(
     warm_start = None if earlier is None else begin_from(plan, StudyReader(driver_session.url), earlier)
     workers = plan_workers(plan.config.study.workers, driver_session.address)
     plan = replace(plan, config=StudyOverrides(workers=workers.num_workers).apply(plan.config))
-    # Before the study exists: data that cannot be read is wrong input, not a failed study.
+    # Loaded before the study exists, because data that cannot be read is wrong input, not a failed study.
     data = load_data(plan.data, StudyFolders(storage, plan.config.study.name).cache)
     if not force:
         require_sound_data(plan.tasks, data)
@@ -104,7 +105,7 @@ def start_study(
 
 
 def resume_study(name: str, driver_session: DriverSession, *, workers: int | None = None) -> StudyState:
-    """Go on with a stopped, failed or abandoned study until the number of trials first asked for is done.
+    """Continue a stopped, failed or abandoned study until all the trials that were asked for are done.
 
     Raises:
         StudyNotFoundError: there is no such study.
@@ -126,7 +127,7 @@ def _drive(
 ) -> StudyState:
     name = plan.config.study.name
     lease = Lease(engine, name)
-    # From here on an outage is waited for, unless a second Ctrl-C ends the waiting.
+    # From here on the driver waits during an outage, unless a second Ctrl-C ends the waiting.
     retry_policy = optuna_storage.retry_policy = RetryPolicy(is_over=lambda: driver_session.stop_request.is_at_once)
     with Heartbeat(lease, driver_session.stop_request, retry_policy) as heartbeat:
         optuna_storage.write_for(name, lease.identity)
@@ -165,7 +166,11 @@ def _as_asked(plan: StudyPlan, driver_session: DriverSession) -> str:
 
 
 def _note_failure(store: StudyStore, heartbeat: Heartbeat, error: GatefrontError) -> None:
-    """The study is FAILED and says why, unless another driver has it by now. Without room on the disk it is STOPPED."""
+    """Store the study as FAILED with the error, or as STOPPED if the disk is full.
+
+    Raises:
+        LeaseLostError: another driver has the study by now. Nothing is stored.
+    """
     heartbeat.check()
     store.set_state(StudyState.STOPPED if isinstance(error, DiskFullError) else StudyState.FAILED, str(error))
 
@@ -202,7 +207,7 @@ def _prepare(
         address=driver_session.address,
     )
     if run.has_work:
-        # Here once, before many workers ask for it at the same time.
+        # Loaded here once, before many workers load it at the same time.
         load_data(plan.data, folders.cache)
     return run
 

@@ -1,4 +1,4 @@
-"""StopRequest: the request that a running study come to a clean end, from wherever it comes."""
+"""StopRequest: the request, from any source, that a running study end cleanly."""
 
 import threading
 import time
@@ -9,9 +9,10 @@ from ray import tune
 
 
 class StopRequest:
-    """First request: every trial stops after its current epoch. Second request: at once. Thread-safe.
+    """Request to stop a running study. It is thread-safe.
 
-    With ``max_seconds`` it requests itself when so much time has passed since it was made, by ``clock``'s seconds.
+    After the first request every trial stops after its current epoch. After the second one trials stop at once. With
+    ``max_seconds`` it requests itself when that time has passed since it was created, measured by ``clock``.
     """
 
     def __init__(self, *, max_seconds: float | None = None, clock: Callable[[], float] = time.monotonic) -> None:
@@ -23,7 +24,7 @@ class StopRequest:
         self.reason = ""
 
     def request(self, reason: str) -> None:
-        """Ask for the end; asking again asks for it at once."""
+        """Ask for the end. A second call asks for it at once."""
         if self._soon.is_set():
             self._at_once.set()
             return
@@ -31,17 +32,17 @@ class StopRequest:
         self._soon.set()
 
     def request_once(self, reason: str) -> None:
-        """Ask for the end; where it was asked for already, one reason more makes it no more urgent."""
+        """Ask for the end, unless it was asked for already."""
         if not self.is_requested:
             self.request(reason)
 
     @property
     def max_seconds(self) -> float | None:
-        """The cap, counted from when the request was made; None: there is none."""
+        """Cap in seconds since the request was created. None: there is no cap."""
         return self._max_seconds
 
     def cap(self, max_seconds: float | None) -> None:
-        """Change the cap; one that is over already asks for the end."""
+        """Change the cap. A cap that has passed already asks for the end."""
         self._max_seconds = max_seconds
 
     @property
@@ -60,7 +61,7 @@ class StopRequest:
 
 
 class StopRequestStopper(tune.Stopper):
-    """Stops each trial at its next message once a stop is requested; all of them at once if it is urgent."""
+    """Stopper that stops each trial at its next message once a stop is requested, and all at once if it is urgent."""
 
     def __init__(self, stop_request: StopRequest) -> None:
         self._stop_request = stop_request
@@ -72,5 +73,5 @@ class StopRequestStopper(tune.Stopper):
         return self._stop_request.is_at_once
 
     def __getstate__(self) -> dict[str, Any]:
-        # Ray snapshots its stopper; a stop request is not to be taken up again.
+        # Ray saves its stopper in snapshots. A stop request must not be restored from one.
         return {}

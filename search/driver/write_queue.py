@@ -1,4 +1,4 @@
-"""WriteQueue: a study's database work, in order, in a thread of its own. Ray's loop does not wait for an outage."""
+"""WriteQueue: a thread that does a study's database work in order, so that Ray's loop does not wait for an outage."""
 
 from collections import deque
 from collections.abc import Callable
@@ -13,10 +13,11 @@ _LOOK_S = 0.1
 
 
 class WriteQueue:
-    """Runs what it is given one after the other, and is waited for unless ``retry_policy`` waits for the database.
+    """Queue of work that is done in order, in one thread.
 
-    Then work piles up here and is done when there is an answer: trials train on meanwhile. An error in the work is
-    raised by the next call. Only one thread may use it.
+    Callers wait for the work, unless ``retry_policy`` is waiting for the database. During an outage work is queued
+    while trials train, and it is done once the database answers. The next call raises an error of the work. Only one
+    thread may use the queue.
     """
 
     def __init__(self, retry_policy: RetryPolicy) -> None:
@@ -25,29 +26,32 @@ class WriteQueue:
         self._waiting: deque[Future[Any]] = deque()
 
     def do(self, work: Callable[[], object]) -> None:
-        """Have ``work`` done after all that was given before."""
+        """Do ``work`` after all work that was queued before."""
         self.has(self.begin(work))
 
     def begin(self, work: Callable[[], Result]) -> "Future[Result]":
-        """As :meth:`do`, for work that gives something; :meth:`has` says whether it is there."""
+        """Queue ``work`` and return its future, which :meth:`has` waits for."""
         future = self._thread.submit(work)
         self._waiting.append(future)
         return future
 
     def has(self, future: "Future[Any]") -> bool:
-        """True once the work is done, False while there is an outage."""
+        """Wait for the work, and return True once it is done or False during an outage."""
         while not future.done() and not self._retry_policy.is_waiting:
             wait([future], timeout=_LOOK_S)
         self.is_settled()
         return future.done()
 
     def is_settled(self) -> bool:
-        """True if everything is done. Raises the first error of what was done since the last call."""
+        """Return True if all work is done.
+
+        It raises the first error of the work that was done since the last call.
+        """
         while self._waiting and self._waiting[0].done():
             self._waiting.popleft().result()
         return not self._waiting
 
     def close(self) -> None:
-        """Wait until everything is done, however long that takes; raises its first error."""
+        """Wait until all work is done, however long that takes, and raise its first error."""
         self._thread.shutdown(wait=True)
         self.is_settled()

@@ -1,4 +1,4 @@
-"""extend, void: changing a study after it began."""
+"""The commands extend and void, which change a study after it began."""
 
 from typing import Annotated
 
@@ -19,7 +19,7 @@ Undo = Annotated[bool, typer.Option("--undo", help="Take an earlier void back.")
 
 
 def extend(trials: MoreTrials, study: StudyName = None, db: Database = None, server: Server = None) -> None:
-    """Ask for more trials of a study. One that runs takes them up; else `resume` trains them."""
+    """Ask for more trials of a study. A running driver trains them, otherwise `resume` does."""
     if server is not None:
         from gatefront.search.cli.commands.remote import extend_remote
 
@@ -41,7 +41,7 @@ def void(
     db: Database = None,
     server: Server = None,
 ) -> None:
-    """Take a finished trial out of front, best, bundles and sampling, with a reason; --undo takes that back."""
+    """Take a finished trial out of front, best point, bundles and sampling, with a reason. --undo reverses that."""
     number = _whole_trial(trial)
     if server is not None:
         from gatefront.search.cli.commands.remote import void_remote
@@ -62,7 +62,7 @@ def void(
 
 
 def _open(study: str | None, db: str | None) -> tuple[str, sa.Engine]:
-    """The study meant, and its database, which the reader has brought to this release's schema."""
+    """Return the name of the study and its database, which the reader has brought to this release's schema."""
     reader = open_reader(db)
     name = resolve_study_name(reader, study)
     reader.revision(name)

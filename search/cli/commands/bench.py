@@ -1,4 +1,4 @@
-"""bench: how long a bundle's network takes on this machine."""
+"""The command bench, which times a bundle's network on this machine."""
 
 import re
 from collections.abc import Iterable
@@ -42,7 +42,7 @@ def bench(  # noqa: PLR0913  # one parameter per option of the command line
     as_json: AsJson = False,
     db: Database = None,
 ) -> None:
-    """Measure how long a bundle's network takes here, and keep it in the bundle and beside its trial."""
+    """Measure how long a bundle's network takes here, and keep the result in the bundle and beside its trial."""
     settings = BenchSettings(
         runtimes=_words(runtimes),
         device=device,
@@ -64,7 +64,10 @@ def bench(  # noqa: PLR0913  # one parameter per option of the command line
 
 
 def bench_document(report: BenchReport, *, saved: bool, not_recorded: str | None) -> dict[str, Any]:
-    """What ``bench --json`` prints. ``not_recorded`` is null where the database holds the measurements now."""
+    """Return the document of ``bench --json``.
+
+    ``not_recorded`` is the reason why the database does not hold the measurements. Null means that it holds them.
+    """
     return {
         "study": report.manifest.study,
         "trial": report.manifest.label,

@@ -1,4 +1,4 @@
-"""compare: every system on one study's data, in one table."""
+"""The command compare, which trains every system on one study's data and prints one table."""
 
 from pathlib import Path
 from typing import Annotated
@@ -52,12 +52,13 @@ def compare(  # noqa: PLR0913  # one parameter per option of the command line
 ) -> None:
     """Train every system of the field on one study's data, for the same training FLOPs each, and print a table.
 
-    Single-task networks, hard sharing with several weightings, cross-stitch, MTAN, ETR-NLP, LOMT, and InterroGate at
-    the budget.
+    The systems are single-task networks, hard sharing with several weightings, cross-stitch, MTAN, ETR-NLP, LOMT, and
+    InterroGate at the budget.
 
     Data that fail the doctor's checks are refused, unless --force is given.
 
-    What was trained before is not trained again. With --pull nothing is trained: a row's network becomes a bundle.
+    Networks that were trained before are not trained again. With --pull nothing is trained, and a row's network becomes
+    a bundle.
     """
     text, config = read_study_file(file)
     if pull is not None:

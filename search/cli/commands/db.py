@@ -1,4 +1,4 @@
-"""db: the schema of the database and whether it is whole."""
+"""The command db, which checks the database and upgrades its schema."""
 
 from dataclasses import asdict
 from enum import StrEnum
@@ -18,7 +18,7 @@ from gatefront.search.storage.database.health_check import (
 
 
 class Action(StrEnum):
-    """What to do with the database."""
+    """Action on the database."""
 
     CHECK = "check"
     UPGRADE = "upgrade"
@@ -28,7 +28,7 @@ What = Annotated[Action, typer.Argument(help="check changes nothing; upgrade bri
 
 
 def db(action: What, as_json: AsJson = False, url: Database = None) -> None:
-    """Check the study database, or bring its schema to this release's. Exit status 1: there is something to be done."""
+    """Check the study database, or bring its schema to this release's. Exit status 1 means that work is left."""
     address = database_url(url)
     condition = examine_database(address) if action is Action.CHECK else upgrade_database(address)
     if as_json:

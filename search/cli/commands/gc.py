@@ -1,4 +1,4 @@
-"""gc: what of a study's files may go."""
+"""The command gc, which removes files that a study no longer needs."""
 
 from pathlib import Path
 from typing import Annotated, Any

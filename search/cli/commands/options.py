@@ -1,4 +1,4 @@
-"""Options that several commands share, and the study they mean when none is named."""
+"""Options that several commands share, and the choice of the study when none is named."""
 
 from pathlib import Path
 from typing import Annotated, Protocol
@@ -43,16 +43,16 @@ def open_reader(db: str | None) -> StudyReader:
 
 
 class StudyLister(Protocol):
-    """Knows which studies there are."""
+    """Source of a list of all studies."""
 
     def list_studies(self) -> tuple[StudySummary, ...]: ...
 
 
 def resolve_study_name(reader: StudyLister, name: str | None) -> str:
-    """The study named, or the only one there is.
+    """Return ``name``, or the name of the only study if ``name`` is None.
 
     Raises:
-        StudyNotFoundError: none was named, and there is not exactly one.
+        StudyNotFoundError: ``name`` is None, and there is not exactly one study.
     """
     if name is not None:
         return name

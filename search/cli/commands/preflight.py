@@ -1,4 +1,4 @@
-"""flops, doctor: what a study file asks for, before anything is trained."""
+"""The commands flops and doctor, which examine a study file before anything is trained."""
 
 from typing import Any
 
@@ -54,7 +54,11 @@ def doctor(
 
 
 def flops_document(plan: StudyPlan) -> dict[str, Any]:
-    """What ``flops --json`` prints. With several capacities: the largest one; ``floor`` is of the smallest."""
+    """Return the document of ``flops --json``.
+
+    Costs are those of the largest capacity. ``floor`` is the cheapest cost among all capacities, ``ceiling`` the
+    highest.
+    """
     capacity = plan.largest
     return {
         "convention": FLOP_CONVENTION,

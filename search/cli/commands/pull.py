@@ -1,4 +1,4 @@
-"""pull, verify: taking a network away."""
+"""The commands pull and verify, which write and check a bundle."""
 
 from pathlib import Path
 from typing import Annotated

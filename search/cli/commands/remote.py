@@ -1,4 +1,4 @@
-"""What the commands do with `--server URL`: the service does the work."""
+"""Work of the commands with `--server URL`, which the service does."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,16 +13,16 @@ from gatefront.search.service.client.client import study_path
 
 
 def remote_reader(server: str, **here: object) -> RemoteReader:
-    """A reader of the service's studies. ``here`` are options that mean this machine instead.
+    """Return a reader of the service's studies. ``here`` are options that apply to this machine alone.
 
     Raises:
-        ServerOptionError: one of these is given, too.
+        ServerOptionError: one of ``here`` is given too.
     """
     return RemoteReader(_client(server, here))
 
 
 def start_remote(server: str, file: Path, options: Mapping[str, Any], **here: object) -> None:
-    """Have the study started; its driver runs there."""
+    """Ask the service to start the study. Its driver runs on the service's side."""
     client = _client(server, here)
     try:
         text = file.read_text(encoding="utf-8-sig")
@@ -47,13 +47,13 @@ def stop_remote(server: str, study: str | None, **here: object) -> None:
 
 
 def extend_remote(server: str, study: str | None, trials: int, **here: object) -> bool:
-    """True if a driver is alive to take the trials up."""
+    """Ask the service for more trials, and return True if a driver is alive to train them."""
     client, name = _settle(server, study, here)
     return bool(client.send("POST", study_path(name, "extend"), {"trials": trials})["is_running"])
 
 
 def void_remote(server: str, study: str | None, number: int, reason: str, *, undo: bool, **here: object) -> str:
-    """The study that was meant."""
+    """Void a trial or undo that at the service, and return the name of its study."""
     client, name = _settle(server, study, here)
     path = study_path(name, "trials", str(number), "void")
     if undo:
@@ -64,7 +64,7 @@ def void_remote(server: str, study: str | None, number: int, reason: str, *, und
 
 
 def pull_from(server: str, study: str | None, wanted: Mapping[str, Any], output: Path, **here: object) -> Path:
-    """The bundle's folder."""
+    """Pull a bundle from the service, and return its folder."""
     client, name = _settle(server, study, here)
     given = {key: value for key, value in wanted.items() if value is not None}
     return pull_remote(client, name, given, output, say=lambda step: typer.echo(f"{step} ...", err=True))

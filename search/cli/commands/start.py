@@ -1,4 +1,4 @@
-"""start, resume, stop: driving a study."""
+"""The commands start, resume and stop, which drive a study."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -68,7 +68,7 @@ def start(  # noqa: PLR0913  # one parameter per option of the command line
     quiet: Quiet = False,
     plain: Plain = False,
 ) -> None:
-    """Start a study and run it to its end. Ctrl-C stops it after the current epochs; `resume` goes on."""
+    """Start a study and run it to its end. Ctrl-C stops it after the current epochs, and `resume` continues it."""
     overrides = StudyOverrides(
         flop_budget=flop_budget,
         param_budget=param_budget,
@@ -80,7 +80,7 @@ def start(  # noqa: PLR0913  # one parameter per option of the command line
         from gatefront.search.cli.commands.remote import start_remote
 
         options = asdict(overrides) | {"hours": hours, "earlier": earlier}
-        # Left out unless asked for: a service of an earlier version does not know it.
+        # Left out unless it is set, because a service of an earlier version does not know it.
         options |= {"force": True} if force else {}
         start_remote(server, file, options, db=db, storage=storage, address=address)
         return
@@ -108,7 +108,7 @@ def resume(  # noqa: PLR0913  # one parameter per option of the command line
     quiet: Quiet = False,
     plain: Plain = False,
 ) -> None:
-    """Go on with a study that was stopped, or whose driver died, until all its trials are done."""
+    """Continue a study that was stopped, or whose driver died, until all its trials are done."""
     if server is not None:
         from gatefront.search.cli.commands.remote import resume_remote
 

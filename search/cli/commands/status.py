@@ -1,4 +1,4 @@
-"""status, front: looking at studies."""
+"""The commands status and front, which show studies."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -74,14 +74,17 @@ def front(
 def _reader(db: str | None, server: str | None) -> "StudyReader | RemoteReader":
     if server is None:
         return open_reader(db)
-    # Who asks no service does not wait for what speaks to one.
+    # Imported here, so that commands without --server do not wait for the import.
     from gatefront.search.cli.commands.remote import remote_reader
 
     return remote_reader(server, db=db)
 
 
 def status_document(view: StudyView) -> dict[str, Any]:
-    """What ``status --json`` prints of one study: its summary, every trial, its derived points, and what it cost."""
+    """Return the document of ``status --json`` for one study.
+
+    It holds the summary, costs, forecast, references, all trials with derived points and replicates, and the events.
+    """
     summary = view.summary
     fields = {name: getattr(summary, name) for name in StudySummary.__dataclass_fields__}
     return fields | {
@@ -151,13 +154,13 @@ def _status_lines(view: StudyView) -> list[str]:
 
 
 def _event_line(event: StudyEvent) -> str:
-    """``2026-03-01 12:00 UTC extended by ann: 6 more trials, 18 in all``."""
+    """Return a line such as ``2026-03-01 12:00 UTC extended by ann: 6 more trials, 18 in all``."""
     actor = f" by {event.actor}" if event.actor else ""
     return f"{event.at:%Y-%m-%d %H:%M} UTC {_EVENTS[event.kind]}{actor}: {event.detail}"
 
 
 def _replicates_line(view: StudyView) -> str:
-    """``repeats with other seeds: trial 7, 3 COMPLETE``."""
+    """Return a line such as ``repeats with other seeds: of trial 7, 3 COMPLETE``."""
     counts = Counter((point.confirms, point.state) for point in view.replicates if not point.derived)
     return "repeats with other seeds: " + "; ".join(
         f"of trial {number}, {count} {state}" for (number, state), count in counts.items()
@@ -180,6 +183,6 @@ def _flops_of(summary: StudySummary, flops: int) -> str:
 
 
 def _console() -> Console:
-    # A pipe has no width of its own; tables must not be cut there.
+    # A pipe has no width of its own, and tables must not be cut off there.
     console = Console()
     return console if console.is_terminal else Console(width=200)

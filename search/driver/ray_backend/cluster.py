@@ -1,4 +1,4 @@
-"""The Ray cluster of one study: its own on this machine, or one that is there. The only ``ray.init`` here."""
+"""The Ray cluster of one study: its own on this machine, or an existing one. Only this module calls ``ray.init``."""
 
 import contextlib
 import logging
@@ -17,14 +17,14 @@ from gatefront.search.errors import DriverFailedError
 from gatefront.search.planning.worker_resources import WorkerResources, plan_local_workers, share_out
 
 _PACKAGE = Path(gatefront.__file__).resolve().parent
-# What workers inherit, too. A `runtime_env` would do the same, but its workers start later.
+# Workers inherit these variables, too. A `runtime_env` would do the same, but its workers start later.
 _ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    # On a busy machine a worker may take minutes to start; one that is given up starts no sooner the next time.
+    # On a busy machine a worker may take minutes to start. If Ray abandons it, the next one starts no sooner.
     "RAY_worker_register_timeout_seconds": "600",
     # Messages carry no metric by design, and the driver has its own Ctrl-C.
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
@@ -54,7 +54,7 @@ def _count_there(address: str) -> tuple[int, int]:
 
 @contextlib.contextmanager
 def cluster(workers: WorkerResources, address: str | None = None) -> Iterator[None]:
-    """Ray for the length of the block: on this machine, or the cluster at the ``address``.
+    """Connect to Ray for the length of the block, on this machine or on the cluster at the ``address``.
 
     Raises:
         DriverFailedError: there is no cluster at the address, or this machine's Ray did not start.
@@ -95,12 +95,12 @@ def _joined(address: str, runtime_env: dict[str, Any] | None = None) -> Iterator
 
 @contextlib.contextmanager
 def local_cluster(workers: WorkerResources) -> Iterator[None]:
-    """Ray on this machine for the length of the block, never another cluster that happens to run here."""
+    """Run Ray on this machine for the length of the block, never joining another cluster that runs here."""
     _set_environment(workers)
     with ray_folder() as folder:
         try:
-            # Ray puts the driver's working directory first on each worker's path: a user's module named like one that
-            # gatefront imports would hide it.
+            # Ray puts the driver's working directory first on each worker's path. A user's module there would hide
+            # one of the same name that gatefront imports.
             with contextlib.chdir(_PACKAGE.parent), own_signals():
                 start_ray(folder, num_cpus=workers.num_workers)
             yield
@@ -120,16 +120,16 @@ logger = logging.getLogger(__name__)
 _MOST_STARTS = 3
 
 
-# Ray gives its agents 15 seconds to import what they need, which no setting changes, and then its node half a minute.
-# On a busy machine a first start may miss that; the next finds the files in memory.
+# Ray gives its agents 15 seconds to import their modules, which no setting changes, and then its node half a minute.
+# On a busy machine a first start may exceed that. The next one finds the files in memory.
 _NOT_IN_TIME = "timed out during startup"
 
 
 def start_ray(folder: Path, *, num_cpus: int) -> None:
-    """Start a cluster of this machine alone, its files in ``folder``.
+    """Start a cluster of this machine alone, with its files in ``folder``.
 
     Raises:
-        DriverFailedError: it did not come up in time, again and again.
+        DriverFailedError: it did not start in time in any of several tries.
     """
     for start in range(1, _MOST_STARTS + 1):
         try:

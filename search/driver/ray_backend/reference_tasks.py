@@ -1,4 +1,4 @@
-"""Training references side by side in the cluster's workers."""
+"""Training of references, side by side in the cluster's workers."""
 
 from collections.abc import Iterator
 from pathlib import Path

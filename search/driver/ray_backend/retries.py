@@ -1,4 +1,4 @@
-"""Retries of work whose worker died, and workers that Ray ends because memory runs out."""
+"""Retries of work whose worker died, and the handling of workers that Ray ends because memory runs out."""
 
 import re
 from collections import Counter
@@ -10,18 +10,18 @@ import ray
 from gatefront.search.storage.process_identity import process_of
 
 MOST_ATTEMPTS: Final = 3
-"""The first one included. Only a dead worker is replaced: an error of the work itself would come back."""
+"""Most attempts, including the first. Only a dead worker is replaced, because an error of the work would recur."""
 
 # Ray's sentence on every worker it chose holds the process's number, and nothing else in it says "pid=".
 _PID = re.compile(r"\bpid=(\d+)")
 
 
 class WorkersKilledError(Exception):
-    """Ray ended workers to free memory; what they trained goes on from its checkpoints in a new cluster."""
+    """Error after Ray ended workers to free memory. Their trials continue from checkpoints in a new cluster."""
 
 
 def killed_workers(error: RuntimeError) -> frozenset[int] | None:
-    """The processes that Ray ended for their memory; None if ``error`` says something else."""
+    """Return the processes that Ray ended for their memory. None: ``error`` has another cause."""
     if not isinstance(error.__cause__, ray.exceptions.OutOfMemoryError):
         return None
     chosen = str(error.__cause__).partition("Selected to kill:")[2].partition("\n]")[0]
@@ -29,10 +29,10 @@ def killed_workers(error: RuntimeError) -> frozenset[int] | None:
 
 
 def given_up(kills: Counter[int], killed: frozenset[int], workers: Mapping[int, str]) -> dict[int, str]:
-    """Count the kill against the trials it hit; those that have had ``MOST_ATTEMPTS``, with the cause to tell.
+    """Count the kill against the trials that it hit, and return those that had ``MOST_ATTEMPTS``, with a cause.
 
-    ``workers`` has the process identity of the worker of each trial that ran. Where none of them was named, each may
-    have been it.
+    ``workers`` maps each trial that ran to the process identity of its worker. If no such worker is among the killed,
+    the kill counts against all of these trials.
     """
     hit = [trial for trial, worker in workers.items() if process_of(worker) in killed] or list(workers)
     kills.update(hit)

@@ -1,4 +1,4 @@
-"""TrialScheduler: what Ray Tune asks about running trials. First come, first served, and some are stopped early."""
+"""TrialScheduler: Ray Tune's scheduler, which runs trials in order of arrival and stops some early."""
 
 import logging
 from pathlib import Path
@@ -18,11 +18,13 @@ logger = logging.getLogger(__name__)
 
 
 class TrialScheduler(FIFOScheduler):
-    """Stops a trial at a rung, and tells ``searcher`` why a trial ends before Ray tells it that it ends.
+    """Scheduler that stops trials at rungs.
+
+    It gives ``searcher`` the reason for a trial's end before Ray reports that end.
 
     Args:
         searcher: keeps the causes until the trial is completed.
-        early_stopping: judges trials at their epochs; None: all run to their end.
+        early_stopping: judges trials at their epochs. None: all trials run to their end.
     """
 
     def __init__(self, searcher: StudySearcher, early_stopping: EarlyStopping | None) -> None:
@@ -41,19 +43,20 @@ class TrialScheduler(FIFOScheduler):
         return FIFOScheduler.CONTINUE
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        # A scheduler alone is told of an error before the searcher, with the reason at hand: `trial.get_error()`
-        # reads Ray's storage, which may be a step behind; this file is local and written.
+        # Ray calls the scheduler on an error before the searcher. The reason is read from this local file, which is
+        # complete. `trial.get_error()` reads Ray's storage, which may be a step behind.
         path = trial.error_file
         if path and Path(path).is_file():
             lines = Path(path).read_text(encoding="utf-8", errors="replace").strip().splitlines()
             self._searcher.note_cause(trial.trial_id, lines[-1] if lines else "")
 
     def __getstate__(self) -> dict[str, Any]:
-        # Ray snapshots its scheduler; the rungs are in the database.
+        # Ray saves its scheduler in snapshots. The rungs are in the database.
         return {}
 
     def _judge(self, number: int, report: EpochReport) -> Verdict | None:
-        # Behind the cut a trial is nearly done, and its epochs are no longer those of one whose gates still learn.
+        # After the projection to the budget a trial is nearly done, and its epochs are not comparable with those of
+        # a trial whose gates still learn.
         if self._early_stopping is None or report.phase != "train":
             return None
         if report.delta_mtl is None or report.flops is None:

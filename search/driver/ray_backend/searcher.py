@@ -1,4 +1,4 @@
-"""StudySearcher: hands trials to Ray Tune and takes their messages back. All decisions on trial states are here."""
+"""StudySearcher: hands trials to Ray Tune and receives their messages. It makes all decisions on trial states."""
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -21,21 +21,20 @@ GiveUp = Callable[[Mapping[int, str]], Mapping[int, str]]
 
 
 class StudySearcher(Searcher):
-    """Interrupted trials first, then what ``ask`` gives, until ``limit`` trials were handed out.
+    """Searcher that hands out interrupted trials first, then those that ``ask`` returns, ``limit`` in all.
 
-    All that touches the database goes through a write queue, in order: in an outage no trial is handed out, what
-    workers say is kept, and those that run train on.
+    All database work goes through a write queue, in order. During an outage no trial is handed out, messages of workers
+    are kept, and running trials train on. ``before_trial`` is called before a trial is handed out, and may make the
+    stop request.
 
     Args:
-        ask: the next new trial.
-        make_config: the Ray config of a trial.
+        ask: returns the next new trial.
+        make_config: returns the Ray config of a trial.
         validator: checks and stores results.
-        adopted: interrupted trials; they keep number, parameters and checkpoint.
+        adopted: interrupted trials, which keep number, parameters and checkpoint.
         limit: how many trials to hand out, adopted ones included.
-        max_concurrent: no more trials at a time, so that each is sampled with all that is known by then.
+        max_concurrent: most trials at a time, so that each is sampled with all results that are known by then.
         stop_request: once made, nothing new is handed out and unfinished trials are left to a resume.
-
-    ``before_trial`` is called before a trial is handed out, and may make the stop request.
     """
 
     def __init__(
@@ -68,7 +67,10 @@ class StudySearcher(Searcher):
         self._stops: dict[str, str] = {}
 
     def suggest(self, trial_id: str) -> Any:
-        """A Ray config; None while as many trials run as may, or none can be had; ``FINISHED`` when all are out."""
+        """Return a trial's Ray config, None if no trial can be handed out yet, or ``FINISHED``.
+
+        ``FINISHED`` means that all trials are handed out, or that a stop is requested.
+        """
         if self._stop_request.is_requested or (self._left == 0 and self._next is None):
             return Searcher.FINISHED
         if self._next is None:
@@ -92,18 +94,19 @@ class StudySearcher(Searcher):
         self._write_queue.do(lambda: self._end(trial_id, result, error=error))
 
     def note_cause(self, trial_id: str, cause: str) -> None:
-        """What Ray knows of a worker's death; told before the trial is completed."""
+        """Note the cause that Ray knows of a worker's death, before the trial is completed."""
         self._causes[trial_id] = cause
 
     def note_stop(self, trial_id: str, cause: str) -> None:
-        """The scheduler stops the trial early; told before the trial is completed."""
+        """Note that the scheduler stops the trial early, before the trial is completed."""
         self._stops[trial_id] = cause
 
     def release(self, give_up: GiveUp = lambda _workers: {}) -> None:
-        """Wait until all is stored. What is still out fails if it is given up, and else waits for a resume.
+        """Wait until all is stored, then fail or queue again the trials that have not ended.
 
-        ``give_up`` is told the process identity of each such trial's worker (empty: none has begun it), and answers
-        with the cause of each that is not to be tried again.
+        ``give_up`` receives the process identity of each such trial's worker, which is empty if none has begun the
+        trial. It returns the cause of each trial that is not to be retried. Those fail, and the others wait for a
+        resume.
         """
         self._write_queue.close()
         causes = give_up({trial.number: self._workers.get(trial_id, "") for trial_id, trial in self._live.items()})
@@ -115,10 +118,10 @@ class StudySearcher(Searcher):
             self._forget(trial_id)
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing to save: the database is the truth, and a pickle would carry its address."""
+        """Save nothing, because the database holds all state and a pickle would contain its address."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing to restore."""
+        """Restore nothing."""
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
@@ -144,7 +147,7 @@ class StudySearcher(Searcher):
             self._attempts[trial_id] = self._attempts.get(trial_id, 0) + 1
             self._workers[trial_id] = message.worker
         if isinstance(message, TrialInterrupted):
-            # What stopped this trial stops the others, too: the study ends cleanly and waits for a resume.
+            # The cause stops the other trials, too, so the study ends cleanly and waits for a resume.
             self._stop_request.request_once(message.cause)
         if self._validator.receive(trial, message):
             self._forget(trial_id)
@@ -155,7 +158,7 @@ class StudySearcher(Searcher):
         trial = self._live.get(trial_id)
         if trial is None:
             return
-        # Before the stop request: what was judged is done, even if the study was asked to stop meanwhile.
+        # Checked before the stop request, because a judged trial is done even if a stop was requested meanwhile.
         if trial_id in self._stops:
             self._validator.stop_early(trial, self._stops[trial_id])
         elif self._stop_request.is_requested:

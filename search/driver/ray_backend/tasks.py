@@ -1,4 +1,4 @@
-"""Jobs side by side in the cluster's workers: handed out together, taken back one by one, ended by a stop request."""
+"""Jobs that run side by side in the cluster's workers. A stop request ends them."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
@@ -15,7 +15,7 @@ Job = TypeVar("Job")
 
 
 class PreparationStoppedError(Exception):
-    """A stop was asked for before all jobs were done."""
+    """Error for a stop that was requested before all jobs were done."""
 
 
 def run_jobs(
@@ -24,10 +24,12 @@ def run_jobs(
     workers: WorkerResources,
     stop_request: StopRequest,
 ) -> Iterator[tuple[Job, "ray.ObjectRef[Any]"]]:
-    """``train`` with each job's arguments in a worker; yields a job as it ends, well or not, with what it gave.
+    """Run ``train`` with each job's arguments in a worker, and yield each job as it ends.
+
+    It is yielded with a reference to its result or its error.
 
     Raises:
-        PreparationStoppedError: a stop was requested; jobs that still ran were ended.
+        PreparationStoppedError: a stop was requested. Jobs that still ran were ended.
     """
     task = ray.remote(train).options(
         num_cpus=1, num_gpus=workers.gpus_per_worker, max_retries=MOST_ATTEMPTS - 1, retry_exceptions=False

@@ -1,4 +1,4 @@
-"""The folder that a driver's own Ray has on this machine, and those that killed drivers left."""
+"""Folder of a driver's own Ray on this machine, and removal of those that killed drivers left."""
 
 import os
 import shutil
@@ -17,9 +17,9 @@ _PREFIX, _OWNER = "gf", "driver.txt"
 
 @contextmanager
 def ray_folder() -> Iterator[Path]:
-    """A new folder for logs, sockets and what Ray spills; it goes with the block.
+    """Create a folder for logs, sockets and Ray's spilled objects, and remove it after the block.
 
-    A driver that was killed removes nothing: the folders of those that are certainly dead are removed here.
+    A driver that was killed removes nothing, so the folders of drivers that are certainly dead are removed here.
     """
     base = _base()
     remove_left_behind(base)
@@ -44,7 +44,7 @@ def _base() -> Path:
 
 
 def _is_own(folder: Path) -> bool:
-    """A folder itself, not a link to one, that nobody else could have put there."""
+    """Return True for a folder of this user that is not a link. Nobody else could have created it."""
     try:
         found = folder.lstat()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""RecordedTable: finished trials of a real study; Answers: what a trial anywhere in its space would have brought."""
+"""RecordedTable: finished trials of a real study. Answers: simulated results of a trial anywhere in its space."""
 
 import gzip
 import json
@@ -16,13 +16,16 @@ from gatefront.search.errors import StudyFileError
 from gatefront.search.planning.search_space import Params, SearchSpace
 from gatefront.search.results.pareto import ReferenceFrame
 
-# Thin plates through standardised outcomes; so smooth, they predict the Δ_MTL of a place left out best.
+# Smoothing of thin plates through standardized outcomes that best predicts the Δ_MTL of a place left out.
 _SMOOTHING = 0.03
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedTrial:
-    """``epochs`` are Δ_MTL in percent, FLOPs and seconds after each epoch, in order."""
+    """Finished trial of a real study.
+
+    ``epochs`` has Δ_MTL in percent, FLOPs and the seconds of each epoch, in order.
+    """
 
     params: Mapping[str, float]
     delta_mtl: float
@@ -34,9 +37,10 @@ class RecordedTrial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedTable:
-    """Trials over all knobs that ``study``, a study file's text, leaves open; FLOPs are as in a study.
+    """Trials over all parameters that ``study``, a study file's text, leaves open. FLOPs are as in a study.
 
-    ``seconds_per_flop`` is the recording's median pace, by training FLOPs: other work slowed single trials down.
+    ``seconds_per_flop`` is the recording's median pace, by training FLOPs. The median is taken because other work
+    slowed single trials down.
     """
 
     name: str
@@ -50,7 +54,7 @@ class RecordedTable:
 
     @property
     def frame(self) -> ReferenceFrame:
-        """What hypervolumes are measured against, as in the study that was recorded."""
+        """Frame that hypervolumes are measured against, as in the study that was recorded."""
         return ReferenceFrame(
             single_task_flops=self.single_task_flops, flops=self.flop_budget, delta_mtl=self.hard_sharing_delta_mtl
         )
@@ -58,9 +62,9 @@ class RecordedTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One simulated trial. ``expected_delta_mtl`` is without the noise of its seed.
+    """Results of a simulated trial. ``expected_delta_mtl`` is without the noise of its seed.
 
-    ``epochs`` are Δ_MTL and FLOPs after each epoch, ``shares`` how much of ``seconds`` has passed by then.
+    ``epochs`` has Δ_MTL and FLOPs after each epoch, ``shares`` the fraction of ``seconds`` that has passed by then.
     """
 
     delta_mtl: float
@@ -73,7 +77,7 @@ class Answer:
 
 
 def load_tables(path: Path) -> dict[str, RecordedTable]:
-    """The tables of one recording by name."""
+    """Return the tables of one recording by name."""
     document = json.loads(gzip.decompress(path.read_bytes()))
     trials = [row for table in document["tables"] for row in table["rows"]]
     pace = float(np.median([row["seconds"] / row["train_flops"] for row in trials]))
@@ -91,13 +95,14 @@ def load_tables(path: Path) -> dict[str, RecordedTable]:
 
 
 class Answers:
-    """Interpolates a table: smoothing thin-plate splines over the unit cube of its knobs, one for each number.
+    """Interpolation of a table by smoothing thin-plate splines over the unit cube of its parameters.
 
-    A seed's noise is the deviation of a repeated trial from the mean of its repetitions, all its numbers together,
-    drawn from the repeated point that lies nearest: an epoch's luck goes with the final one's, as in training.
+    Each number of a trial has a spline. A seed's noise is the deviation of one replicate from the mean of its
+    replicates, taken at the nearest point that has some. All numbers take the noise of one replicate, because in
+    training an epoch's deviation goes with that of the result.
 
     Raises:
-        StudyFileError: the study file leaves open what the rows do not have, or nothing at all.
+        StudyFileError: the study file leaves open other parameters than the rows have, or none at all.
     """
 
     def __init__(self, table: RecordedTable) -> None:
@@ -113,7 +118,7 @@ class Answers:
         self._shares = _median_shares(table.rows)
 
     def at(self, params: Params, *, seed: int) -> Answer:
-        """What the trial with these parameters and this seed brings; the same whenever it is asked."""
+        """Return the results of the trial with these parameters and this seed, the same at every call."""
         place = self._place(params)
         expected = self._splines(place[None])[0] * self._scale + self._mean
         rng = np.random.default_rng(seed)
@@ -151,7 +156,7 @@ def _flat(row: RecordedTrial) -> list[float]:
 
 
 def _median_shares(rows: Sequence[RecordedTrial]) -> tuple[float, ...]:
-    """How much of a trial's time has passed after each epoch."""
+    """Return the fraction of a trial's time that has passed after each epoch."""
     seconds = np.asarray([[epoch[2] for epoch in row.epochs] for row in rows])
     typical = np.median(seconds / seconds.sum(axis=1, keepdims=True), axis=0).cumsum()
     return tuple((typical / typical[-1]).tolist())
@@ -160,14 +165,17 @@ def _median_shares(rows: Sequence[RecordedTrial]) -> tuple[float, ...]:
 def _noise_by_place(
     places: npt.NDArray[np.float64], outcomes: npt.NDArray[np.float64]
 ) -> list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
-    """Each repeated place with the deviations of its repetitions, widened to the spread that their number hides."""
+    """Return each place that has replicates, with their deviations from the mean.
+
+    The deviations are scaled up, because those from a mean of few replicates are too small.
+    """
     found = []
     unique, group = np.unique(places, axis=0, return_inverse=True)
     for index, place in enumerate(unique):
         same = outcomes[group.ravel() == index]
         if len(same) > 1:
             found.append((place, (same - same.mean(axis=0)) * np.sqrt(len(same) / (len(same) - 1))))
-    # Without repetitions nothing is known of the noise, and none is drawn.
+    # Without replicates the noise is unknown, and none is drawn.
     return found or [(unique[0], np.zeros((1, outcomes.shape[1])))]
 
 

@@ -1,4 +1,4 @@
-"""SimulatedStudy: a study's whole life on a virtual clock. Everything is real but the workers, who read a table."""
+"""SimulatedStudy: a whole study on a virtual clock. Everything is real except its workers, which read a table."""
 
 import heapq
 from collections.abc import Callable
@@ -38,14 +38,14 @@ _TASK = "recorded"
 
 
 class Stopping(Protocol):
-    """:class:`gatefront.search.driver.early_stopping.EarlyStopping`, or a stand-in."""
+    """Protocol of :class:`gatefront.search.driver.early_stopping.EarlyStopping` and its stand-ins."""
 
     def should_stop(self, number: int, epoch: int, delta_mtl: float, flops: int) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """A trial that is done: ``clock`` says when. Of what its whole ``answer`` takes it took ``share``."""
+    """A trial that ended at ``clock``, after the fraction ``share`` of the seconds of its whole ``answer``."""
 
     number: int
     state: TrialState
@@ -67,23 +67,23 @@ class _Running:
 
     @property
     def share(self) -> float:
-        """How much of its time has passed."""
+        """Fraction of the trial's time that has passed."""
         return self.answer.shares[self.epoch - 1] if self.epoch else 0.0
 
 
 class SimulatedStudy:
-    """One session of a study whose trials take their recorded seconds on the virtual clock.
+    """Session of a study whose trials take their recorded seconds on the virtual clock.
 
-    A second session over the same database takes the study up as a resume does; interrupted trials begin anew.
+    A second session over the same database resumes the study. Interrupted trials begin anew.
 
     Args:
-        answers: what trials bring; the study's knobs must be those of its table.
+        answers: the results of trials. The study's parameters must be those of its table.
         config: the study.
         database: as :func:`gatefront.search.storage.database.open.open_store` opens it.
         num_workers: how many trials run at a time.
-        stopping: judges every epoch in which gates learn, as the real scheduler does; None: no trial is stopped, and
+        stopping: judges every epoch in which gates learn, as the real scheduler does. None: no trial is stopped, and
             epochs are not reported, which is faster.
-        fails: the points whose training fails in its first epoch, whatever the seed.
+        fails: True for points whose training fails in its first epoch, with any seed.
     """
 
     def __init__(
@@ -112,7 +112,11 @@ class SimulatedStudy:
         self._finished: list[Finished] = []
 
     def run(self, *, until: float | None = None) -> list[Finished]:
-        """Drive the study to its end, or to a stop request at ``until``; what is done, in the order it ended."""
+        """Drive the study to its end, or to a stop request at ``until``.
+
+        Returns:
+            The ended trials, in the order in which they ended.
+        """
         self._hand_out(0.0)
         while self._events:
             clock, ray_id = heapq.heappop(self._events)
@@ -156,7 +160,7 @@ class SimulatedStudy:
             self._go_on(clock, ray_id)
 
     def _go_on(self, clock: float, ray_id: str) -> None:
-        """The trial's next event: its next epoch's end, or at once its last one's where nobody looks at epochs."""
+        """Schedule the end of the trial's next epoch, or of its last one if nobody looks at epochs."""
         running = self._running[ray_id]
         passed = running.share
         is_watched = running.is_doomed or self._stopping is not None

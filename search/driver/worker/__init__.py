@@ -1,1 +1,1 @@
-"""Code that runs inside a worker: one trial."""
+"""Code that runs inside a worker, for one trial."""

@@ -1,6 +1,6 @@
-"""Fencing token: of two workers that believe they own one trial, only the later one may continue.
+"""Fencing token: of two workers that claim one trial, only the later one may continue.
 
-A worker that is believed lost may only have been cut off, and wake up beside the one that took its place.
+A worker that is believed lost may only have been disconnected, and may continue beside its replacement.
 """
 
 import uuid
@@ -14,11 +14,11 @@ _FILE = "worker.txt"
 
 
 class StaleWorkerError(GatefrontError, RuntimeError):
-    """Another worker has begun this trial since."""
+    """Error of a worker whose trial another worker has begun since."""
 
 
 class FencingToken:
-    """A worker's claim on the trial that is trained in ``work_dir``, from now on."""
+    """Claim of a worker on the trial that is trained in ``work_dir``, from now on."""
 
     def __init__(self, work_dir: Path) -> None:
         self._path = work_dir / _FILE
@@ -27,6 +27,6 @@ class FencingToken:
             fresh.write_text(self._text, encoding="utf-8")
 
     def check(self) -> None:
-        """Raises :class:`StaleWorkerError` if another worker has claimed the trial."""
+        """Raise :class:`StaleWorkerError` if another worker has claimed the trial."""
         if self._path.read_text(encoding="utf-8") != self._text:
             raise StaleWorkerError(f"another worker has begun the trial of {self._path.parent}: this one ends.")

@@ -1,4 +1,4 @@
-"""How long a trial's networks take, measured by the worker that trained them."""
+"""Latency of a trial's networks, measured by the worker that trained them."""
 
 import tempfile
 import time
@@ -25,9 +25,9 @@ Network = TypeVar("Network", TrialResult, NetworkResult)
 
 
 def measure_result(result: TrialResult, rule: LatencyRule) -> TrialResult:
-    """The same result with ``latency_ms`` of its own network and of each derived one.
+    """Return the same result with ``latency_ms`` of its own network and of each derived one.
 
-    What measuring takes is the worker's time like training, and adds to each network's ``seconds``.
+    The time of measuring is added to each network's ``seconds``, because it is the worker's time like training.
 
     Raises:
         NotMeasurableError: this machine cannot run the networks as ``rule`` asks.
@@ -37,7 +37,7 @@ def measure_result(result: TrialResult, rule: LatencyRule) -> TrialResult:
 
 
 def measure_file(path: Path, rule: LatencyRule) -> float:
-    """Median wall time of one forward pass of the pruned network, in milliseconds, on this machine's CPU."""
+    """Return the median milliseconds of one forward pass of the pruned network on this machine's CPU, as wall time."""
     delivered = load_delivered(path)
     network, architecture = delivered.make_plain(), delivered.architecture
     images = torch.randn(rule.batch, architecture.in_channels, *architecture.input_size)
@@ -46,7 +46,7 @@ def measure_file(path: Path, rule: LatencyRule) -> float:
     )
     with torch_threads(rule.threads):
         action = _runner(network, rule, settings, images)
-        # Other workers may train meanwhile, but no two measure: each would find the other's load.
+        # Other workers may train meanwhile, but no two may measure, because each would measure the other's load.
         with host_lock("latency"):
             seconds = time_in_turn({rule.runtime: action}, settings.repeats)[rule.runtime]
     return 1000 * median(seconds)

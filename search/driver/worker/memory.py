@@ -1,18 +1,19 @@
-"""Memory of workers: those that share a GPU keep to their part of it, and one that runs out says what to lower."""
+"""Memory of workers: a cap on the share of a GPU, and a cause that names the settings to lower."""
 
 import torch
 
 from gatefront.spaces.architecture.architecture import Architecture
 from gatefront.trainer.config import TrainConfig
 
-# What CUDA keeps for itself in every process, beside what torch allocates: a rough upper figure.
+# Rough upper bound of the memory that CUDA takes in every process, beside the memory that torch allocates.
 _CONTEXT_BYTES = 600 * 2**20
 
 
 def keep_to_share(gpus: float) -> None:
-    """Cap what this process may allocate at its share of the GPU's memory; does nothing with a whole GPU or none.
+    """Cap what this process may allocate at its share of the GPU's memory.
 
-    An allocation over the cap fails in this worker alone, as if the memory were full.
+    It does nothing with a whole GPU or none. An allocation over the cap fails in this worker alone, as if the memory
+    were full.
     """
     if not 0 < gpus < 1 or not torch.cuda.is_available():
         return
@@ -22,14 +23,14 @@ def keep_to_share(gpus: float) -> None:
 
 
 def ran_out_of_memory(error: BaseException) -> bool:
-    """True for a failed allocation on any device; torch has no error class of its own for the CPU's."""
+    """Return True for a failed allocation on any device. torch has no error class of its own for the CPU's."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
 
 
 def memory_cause(error: BaseException, architecture: Architecture, train: TrainConfig) -> str:
-    """What ran out, and which of the study's settings to lower, with the values that were too much."""
+    """Describe the failed allocation and the study's settings to lower, with the values that were too much."""
     what = ". ".join(str(error).strip().split(". ")[:2]).rstrip(".") or type(error).__name__
     activations = "" if train.checkpoint_activations else ", set train.checkpoint_activations = true"
     return (

@@ -1,4 +1,7 @@
-"""What a worker tells the driver. Sent as one JSON text: Ray would flatten a nested result into its leaves."""
+"""Messages from a worker to the driver.
+
+Each is sent as one JSON text, because Ray would flatten a nested result into its leaves.
+"""
 
 import json
 from collections.abc import Mapping
@@ -13,7 +16,7 @@ KEY = "message"
 
 @dataclass(frozen=True, slots=True)
 class AttemptStarted:
-    """A worker, named by its process identity, begins a trial or goes on with it."""
+    """Message that a worker, named by its process identity, begins or continues a trial."""
 
     worker: str
 
@@ -30,7 +33,7 @@ class TrialFinished:
 
 @dataclass(frozen=True, slots=True)
 class TrialFailed:
-    """The trial raised an error. ``is_deterministic``: its point of the search space is to blame, with any seed."""
+    """Message that the trial raised an error. With ``is_deterministic`` its point would fail with any seed."""
 
     cause: str
     is_deterministic: bool = False
@@ -38,7 +41,7 @@ class TrialFailed:
 
 @dataclass(frozen=True, slots=True)
 class TrialInterrupted:
-    """The trial cannot go on here and now, through no fault of its own; a resume goes on with it."""
+    """Message that the trial cannot continue now, for a reason outside it. A resume continues it."""
 
     cause: str
 
@@ -48,12 +51,12 @@ _KINDS: Final[Mapping[str, type[Message]]] = {kind.__name__: kind for kind in ge
 
 
 def encode(message: Message) -> dict[str, str]:
-    """The dictionary to hand to ``tune.report``."""
+    """Return the dictionary to hand to ``tune.report``."""
     return {KEY: json.dumps({type(message).__name__: to_json(message)})}
 
 
 def decode(result: Mapping[str, Any]) -> Message | None:
-    """The message in one Ray result; None if it carries none."""
+    """Return the message in one Ray result. None: the result carries none."""
     text = result.get(KEY)
     if text is None:
         return None

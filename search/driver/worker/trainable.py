@@ -1,4 +1,4 @@
-"""What a worker does: train one trial, time its networks if asked, and tell the driver of every epoch."""
+"""Work of a worker: it trains one trial, times its networks if asked, and reports every epoch to the driver."""
 
 import json
 import logging
@@ -37,13 +37,16 @@ logger = logging.getLogger(__name__)
 
 TRIAL_NUMBER = "trial_number"
 SPEC = "spec"
-# What, beside memory that they need and nobody has, the trial's own settings bring about: a diverging recipe, a cost
-# under the floor. Anything else, such as a full disk, says nothing about them.
+# Errors that the trial's own settings cause, besides a need for more memory than there is: a diverging recipe, a cost
+# under the floor. Any other error, such as a full disk, says nothing about the settings.
 _DETERMINISTIC = (DivergedError, BudgetBelowFloorError)
 
 
 class RunTrial(Protocol):
-    """:func:`gatefront.trainer.trial.run_trial.run_trial` or a stand-in that resumes from ``work_dir`` too."""
+    """Protocol of :func:`gatefront.trainer.trial.run_trial.run_trial` and its stand-ins.
+
+    They resume from ``work_dir`` as it does.
+    """
 
     def __call__(self, spec: TrialSpec, /, *, work_dir: Path, cache_dir: Path, reporter: Reporter) -> TrialResult: ...
 
@@ -51,10 +54,10 @@ class RunTrial(Protocol):
 def make_trainable(
     run_trial: RunTrial, folders: StudyFolders, latency: LatencyRule | None = None, *, gpus: float = 0.0
 ) -> Callable[[dict[str, Any]], None]:
-    """The function that Ray Tune calls in a worker, once per trial and once more per retry.
+    """Return the function that Ray Tune calls in a worker, once per trial and once more per retry.
 
-    With ``latency`` every network that the trial delivers is timed as it says. ``gpus`` is the worker's share of a GPU:
-    it keeps to that, and the result says so.
+    With ``latency`` every network that the trial delivers is timed by that rule. ``gpus`` is the worker's share of a
+    GPU. The worker keeps to its share, and the result records it.
     """
 
     def run_and_measure(spec: TrialSpec, /, *, work_dir: Path, cache_dir: Path, reporter: Reporter) -> TrialResult:
@@ -64,7 +67,7 @@ def make_trainable(
             result = replace(result, environment={**result.environment, GPUS_HELD: f"{gpus:g}"})
         if latency is None:
             return result
-        # The exporters behind it take seconds to import, in every worker: a study that times nothing does not wait.
+        # Imported here, because the exporters take seconds to import in every worker. Only a timed study needs them.
         from gatefront.search.driver.worker.latency import measure_result
 
         return measure_result(result, latency)
