@@ -72,6 +72,17 @@ def small_disk() -> Callable[[Path, str], AbstractContextManager[None]]:
     return mount
 
 
+@pytest.fixture(scope="module")
+def _not_compared() -> Iterator[None]:
+    """Backbones are not compared with their originals, which takes minutes at the resolutions of papers.
+
+    The contract tests compare the same backbones on small images.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gatefront.spaces.networks.encoder._require_equal_to_original", lambda _architecture: None)
+        yield
+
+
 @pytest.fixture
 def _traced_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Networks of one architecture share the trace of its encoder, which is most of the time of building them.

@@ -46,6 +46,7 @@ UNPICKLING = {
     "joblib.load",
     "dill.load",
 }
+UNCLEAR_BEGINNINGS = {"What", "Whether", "How", "Where", "Who", "Whose", "Of", "As", "That", "Those"}
 MAX_FILE_LINES = 300
 MAX_FUNCTION_LINES = 60
 ALLOWED_AT_TOP = {
@@ -127,6 +128,18 @@ def test_functions_stay_short() -> None:
             if lines > MAX_FUNCTION_LINES:
                 too_long[f"{path.relative_to(ROOT)}:{function.lineno} {function.name}"] = lines
     assert too_long == {}
+
+
+def test_docstrings_begin_with_a_verb_or_a_noun() -> None:
+    """``Return``, ``Store`` or the name of the thing; no clause that leaves the reader to find its verb."""
+    unclear = []
+    for path in _sources():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                first = (ast.get_docstring(node) or "").partition(" ")[0]
+                if first in UNCLEAR_BEGINNINGS:
+                    unclear.append(f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 1)} {first}")
+    assert unclear == []
 
 
 def test_nothing_stray_at_the_top() -> None:

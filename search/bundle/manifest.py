@@ -80,7 +80,7 @@ class FlopsEntry(_Record):
 
 
 class WorkerLatencyEntry(_Record):
-    """What the study's worker measured of this network on its CPU: median milliseconds of one forward pass."""
+    """Latency of this network on the CPU of the study's worker: median milliseconds of one forward pass."""
 
     median_ms: float = Field(gt=0, allow_inf_nan=False)
     budget_ms: float | None
@@ -91,7 +91,7 @@ class WorkerLatencyEntry(_Record):
 
 
 class ConfirmationEntry(_Record):
-    """How sure Δ_MTL is, in percent: mean and 95 % interval over ``seeds`` repeats of the trial with other seeds."""
+    """Mean and 95 % interval of Δ_MTL, in percent, over ``seeds`` replicates of the trial with other seeds."""
 
     mean: float
     low: float
@@ -100,7 +100,7 @@ class ConfirmationEntry(_Record):
 
 
 class ReferenceEntry(_Record):
-    """What sharing nothing, or everything, costs and yields: ``delta_mtl`` in percent."""
+    """Cost and ``delta_mtl`` in percent of a reference, which shares nothing or everything."""
 
     kind: Literal["single_task", "hard_sharing"]
     flops: int
@@ -108,7 +108,7 @@ class ReferenceEntry(_Record):
 
 
 class DataEntry(_Record):
-    """What it was trained and measured on."""
+    """Data that the network was trained and measured on."""
 
     name: str
     fingerprint: str
@@ -174,7 +174,7 @@ class Manifest(_Record):
 
     @property
     def origin(self) -> str:
-        """What delivered the network, in words."""
+        """Return the name of what delivered the network, for messages."""
         if self.system is not None:
             return f"{self.system} of comparison {self.study}"
         return f"trial {self.label} of study {self.study}"

@@ -42,7 +42,7 @@ class Model(BaseModel):
 
 
 class Asked(BaseModel):
-    """What a client sends: nothing beside what is known."""
+    """Document that a client sends. Unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -30,7 +30,7 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class Problem(BaseModel):
-    """What went wrong. ``hint`` is the way out, empty if there is none."""
+    """Description of an error. ``hint`` says what to do, and is empty if there is nothing."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -56,7 +56,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "content": {MEDIA_TYPE: {}}, "description": HTTPStatus(status).phrase}
     for status in (400, 401, 403, 404, 409, 413, 422, 429, 503)
 }
-"""What every route may answer beside its own."""
+"""Answers that every route may give beside its own."""
 
 
 def status_of(error: GatefrontError) -> int:

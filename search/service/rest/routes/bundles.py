@@ -34,7 +34,7 @@ class Wanted(Asked):
 
 
 class Bundle(Model):
-    """How far a bundle is. ``step`` says what is being done, ``error`` why it failed."""
+    """Progress of a bundle. ``step`` names the current step, ``error`` the reason of a failure."""
 
     id: str
     study: str
@@ -58,7 +58,7 @@ def bundle_routes(reader: StudyReader, jobs: BundleJobs) -> APIRouter:
 
     @routes.get("/studies/{study}/bundles/{bundle}")
     def look(study: StudyPath, bundle: BundleId) -> Bundle:
-        """How far the bundle is."""
+        """Return the progress of the bundle."""
         return _model(jobs.look(study, bundle))
 
     @routes.get("/studies/{study}/bundles/{bundle}/download", response_class=FileResponse)

@@ -60,14 +60,14 @@ class NewStudy(Asked):
 
 
 class ResumeRequest(Asked):
-    """How a study goes on."""
+    """Settings of a resumed study."""
 
     workers: Count | None = None
     hours: Hours | None = None
 
 
 class MoreTrials(Asked):
-    """How many more."""
+    """Number of further trials."""
 
     trials: Count
 
@@ -85,7 +85,7 @@ class Void(Asked):
 
 
 class Examination(Model):
-    """What the doctor found; ``healthy`` if every check passed."""
+    """Result of the doctor. ``healthy`` means that every check passed."""
 
     healthy: bool
     checks: tuple[Check, ...]

@@ -25,6 +25,7 @@ def _measure(name: str) -> Capacity:
     return plan_study(config.without_weights()).largest
 
 
+@pytest.mark.usefixtures("_not_compared")
 @pytest.mark.parametrize("name", list(PUBLISHED))
 def test_published_costs_are_reproduced(name: str) -> None:
     capacity = _measure(name)

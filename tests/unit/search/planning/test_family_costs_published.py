@@ -9,6 +9,8 @@ from gatefront.search.planning.study_plan import plan_study
 from gatefront.spaces import Architecture, count_flops
 from gatefront.spaces.families import build_family
 
+pytestmark = pytest.mark.usefixtures("_not_compared")
+
 STUDIES = Path(__file__).parents[4] / "studies"
 PUBLISHED = {"single-task": 670e9, "hard-sharing": 284e9, "cross-stitch": 670e9, "mtan": 319e9}
 """As the InterroGate poster prints them, for PASCAL-Context with five tasks and a ResNet-18."""
@@ -25,7 +27,7 @@ def _measure(family: str, architecture: Architecture) -> int:
 
 
 @pytest.fixture(scope="module")
-def pascal() -> Architecture:
+def pascal(_not_compared: None) -> Architecture:
     return _architecture("pascal-resnet18")
 
 

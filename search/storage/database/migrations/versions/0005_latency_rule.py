@@ -1,4 +1,4 @@
-"""How a study's networks are timed and what they may take; null for studies that do not ask."""
+"""Rule by which the networks of a study are timed, and their latency budget. Null: they are not timed."""
 
 import sqlalchemy as sa
 from alembic import op

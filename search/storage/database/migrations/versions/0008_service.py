@@ -1,4 +1,4 @@
-"""What a service needs to know of a study: who changed it, its driver's cap on hours, and whether it is kept."""
+"""Columns for the service: who changed a study, the cap on its driver's hours, and whether it is kept."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""How the gates stood after every epoch: their counts per epoch, and once per trial which sites they are of."""
+"""Gate counts of every epoch, and once per trial the sites that they belong to."""
 
 import sqlalchemy as sa
 from alembic import op
