@@ -10,9 +10,8 @@ from gatefront.search.driver.recovery import Recovery
 from gatefront.search.driver.stop_request import StopRequest
 from gatefront.search.planning.search_space import SearchSpace
 from gatefront.search.results.states import DONE_STATES
-from gatefront.search.sampling.filtered_sampler import REPLICATE_OF
 from gatefront.search.sampling.optuna_study import ask
-from gatefront.search.sampling.replicates import due_replicates, start_replicate
+from gatefront.search.sampling.replicates import REPLICATE_OF, due_replicates, start_replicate
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.storage.study_store import StudyStore
 

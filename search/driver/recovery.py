@@ -7,7 +7,6 @@ from optuna.trial import TrialState as OptunaState
 
 from gatefront.search.planning.search_space import SearchSpace
 from gatefront.search.results.states import DONE_STATES, TrialState
-from gatefront.search.sampling.filtered_sampler import REPLICATE_OF
 from gatefront.search.sampling.optuna_study import (
     adopt,
     tell_complete,
@@ -15,6 +14,7 @@ from gatefront.search.sampling.optuna_study import (
     tell_stopped_early,
     unfinished_trials,
 )
+from gatefront.search.sampling.replicates import REPLICATE_OF
 from gatefront.search.storage.study_store import StudyStore
 
 

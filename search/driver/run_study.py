@@ -15,16 +15,16 @@ from ray import tune
 from gatefront.search.config.environment import disk_quota
 from gatefront.search.driver.disk_guard import DiskGuard
 from gatefront.search.driver.early_stopping import early_stopping
+from gatefront.search.driver.outcome_recorder import OutcomeRecorder
 from gatefront.search.driver.phases import StudyPhase, StudyProgress
 from gatefront.search.driver.ray_backend.cluster import cluster
+from gatefront.search.driver.ray_backend.memory_kills import MOST_ATTEMPTS, WorkersKilledError, given_up, killed_workers
 from gatefront.search.driver.ray_backend.reference_tasks import RayReferences
-from gatefront.search.driver.ray_backend.retries import MOST_ATTEMPTS, WorkersKilledError, given_up, killed_workers
 from gatefront.search.driver.ray_backend.scheduler import TrialScheduler
 from gatefront.search.driver.ray_backend.searcher import StudySearcher
 from gatefront.search.driver.ray_backend.tasks import PreparationStoppedError
 from gatefront.search.driver.recovery import Recovery, give_up_unowned, recover
 from gatefront.search.driver.references import References, prepare_references
-from gatefront.search.driver.result_validation import ResultValidator
 from gatefront.search.driver.stop_request import StopRequest, StopRequestStopper
 from gatefront.search.driver.worker.trainable import SPEC, TRIAL_NUMBER, RunTrial, make_trainable
 from gatefront.search.planning.disk_estimate import trial_bytes
@@ -32,8 +32,8 @@ from gatefront.search.planning.study_plan import StudyPlan
 from gatefront.search.planning.worker_resources import WorkerResources
 from gatefront.search.results.records import StudyView
 from gatefront.search.results.states import DONE_STATES, OPEN_STATES, StudyState, TrialState
-from gatefront.search.sampling.filtered_sampler import REPLICATE_OF
 from gatefront.search.sampling.prefetch import Ask, ProposalPrefetcher
+from gatefront.search.sampling.replicates import REPLICATE_OF
 from gatefront.search.sampling.samplers import choose_sampler
 from gatefront.search.sampling.warm_start import INITIAL
 from gatefront.search.snapshots.reader import StudyReader, studies_from
@@ -106,15 +106,15 @@ def run_study(run: StudyRun) -> StudyState:
 def _work(run: StudyRun) -> bool:
     """Run phase by phase until nothing is left, and return True if Ray Tune left some work undone."""
     run.store.set_state(StudyState.PREPARING)
-    keeper = _disk_guard(run)
-    keeper.begin()
-    keeper.before_trial()
+    disk_guard = _disk_guard(run)
+    disk_guard.begin()
+    disk_guard.before_trial()
     train_all = RayReferences(run.workers, run.stop_request)
     references = prepare_references(run.plan, run.store, run.folders.cache, train_all)
     run.store.set_state(StudyState.RUNNING)
-    for position, work in enumerate(run.progress.phases()):
-        run.store.set_message(_doing(run, work))
-        _fit(run, references, work, keeper, f"run-{position}")
+    for position, phase in enumerate(run.progress.phases()):
+        run.store.set_message(_doing(run, phase))
+        _fit(run, references, phase, disk_guard, f"run-{position}")
     return run.has_work
 
 
@@ -144,18 +144,18 @@ def _disk_guard(run: StudyRun) -> DiskGuard:
     )
 
 
-def _doing(run: StudyRun, work: StudyPhase) -> str:
-    if work.is_search:
+def _doing(run: StudyRun, phase: StudyPhase) -> str:
+    if phase.is_search:
         return str(choose_sampler(run.plan.search_space, num_trials=run.store.load().num_trials))
     return "repeating the best trials with other seeds"
 
 
-def _fit(run: StudyRun, references: References, work: StudyPhase, keeper: DiskGuard, name: str) -> None:
-    num_new, num_workers = work.limit - len(work.adopted), run.workers.num_workers
-    with ProposalPrefetcher(work.ask, limit=num_new, num_workers=num_workers) as ask:
-        searcher = _searcher(run, references, work, keeper, ask)
+def _fit(run: StudyRun, references: References, phase: StudyPhase, disk_guard: DiskGuard, name: str) -> None:
+    num_new, num_workers = phase.limit - len(phase.adopted), run.workers.num_workers
+    with ProposalPrefetcher(phase.ask, limit=num_new, num_workers=num_workers) as ask:
+        searcher = _searcher(run, references, phase, disk_guard, ask)
         try:
-            _tuner(run, work, searcher, name).fit()
+            _tuner(run, phase, searcher, name).fit()
         except RuntimeError as error:
             killed = killed_workers(error)
             if killed is None:
@@ -172,13 +172,13 @@ def _fit(run: StudyRun, references: References, work: StudyPhase, keeper: DiskGu
             searcher.release()
 
 
-def _tuner(run: StudyRun, work: StudyPhase, searcher: StudySearcher, name: str) -> tune.Tuner:
+def _tuner(run: StudyRun, phase: StudyPhase, searcher: StudySearcher, name: str) -> tune.Tuner:
     return tune.Tuner(
         tune.with_resources(_trainable(run), run.workers.as_ray()),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
             scheduler=TrialScheduler(searcher, early_stopping(run.plan, run.store)),
-            num_samples=work.limit,
+            num_samples=phase.limit,
             reuse_actors=True,
             trial_name_creator=_trial_name,
             trial_dirname_creator=_trial_name,
@@ -198,25 +198,27 @@ def _trainable(run: StudyRun) -> Callable[[dict[str, Any]], None]:
     return make_trainable(run.run_trial, run.folders, rule, gpus=gpus)
 
 
-def _searcher(run: StudyRun, references: References, work: StudyPhase, keeper: DiskGuard, ask: Ask) -> StudySearcher:
-    validator = ResultValidator(
+def _searcher(
+    run: StudyRun, references: References, phase: StudyPhase, disk_guard: DiskGuard, ask: Ask
+) -> StudySearcher:
+    recorder = OutcomeRecorder(
         run.study,
         run.store,
         tasks=tuple(task.name for task in run.plan.tasks),
         budgets=run.plan.budgets,
         latency=run.plan.config.latency_rule,
-        on_end=keeper.trial_ended,
+        on_end=disk_guard.trial_ended,
     )
     searcher = StudySearcher(
         ask=ask,
         make_config=_config_maker(run, references),
-        validator=validator,
-        adopted=work.adopted,
-        limit=work.limit,
+        recorder=recorder,
+        adopted=phase.adopted,
+        limit=phase.limit,
         max_concurrent=run.workers.num_workers,
         stop_request=run.stop_request,
     )
-    searcher.before_trial = keeper.before_trial
+    searcher.before_trial = disk_guard.before_trial
     return searcher
 
 

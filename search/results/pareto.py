@@ -1,4 +1,4 @@
-"""Pareto front of a study, and the hypervolume. The only such code in the repository.
+"""Pareto front of points, and its hypervolume. `gatefront.search.snapshots.front_membership` applies it to a study.
 
 Points are ``(delta_mtl, flops)``. Δ_MTL is in percentage points, higher is better. FLOPs are at 2 per multiply-add,
 batch 1, lower is better.

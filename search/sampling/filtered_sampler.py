@@ -9,10 +9,8 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
+from gatefront.search.sampling.replicates import REPLICATE_OF
 from gatefront.search.storage.optuna_internals import StudyWithTrials
-
-REPLICATE_OF = "confirms"
-"""Attribute of a replicate: the number of the trial that it repeats with another seed."""
 
 Hidden = Callable[[], Container[int]]
 """Current numbers of the trials to ignore. A person may declare a trial void at any time."""

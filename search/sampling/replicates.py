@@ -9,8 +9,10 @@ from optuna.trial import create_trial
 from gatefront.search.results.pareto import pareto_front
 from gatefront.search.results.records import StudyView, TrialPoint
 from gatefront.search.results.states import TrialState
-from gatefront.search.sampling.filtered_sampler import REPLICATE_OF
 from gatefront.search.storage.optuna_internals import begin_trial
+
+REPLICATE_OF = "confirms"
+"""Attribute of a replicate: the number of the trial that it repeats with another seed."""
 
 
 def due_replicates(view: StudyView, *, points: int, seeds: int) -> list[int]:

@@ -11,7 +11,7 @@ from gatefront.search.errors import AmendmentError
 from gatefront.search.results.confirmation import Key
 from gatefront.search.results.point_label import PointLabel
 from gatefront.search.results.states import TrialState
-from gatefront.search.snapshots.study_rows import read_facts
+from gatefront.search.snapshots.study_rows import read_study_rows
 from gatefront.search.snapshots.study_view import study_view
 from gatefront.search.storage.artifacts.paths import StudyFolders
 from gatefront.search.storage.tables.schema import StudyRow, TrialRow
@@ -67,7 +67,7 @@ def _refusal(session: Session, study: StudyRow, folders: StudyFolders, number: i
 
 def _front(session: Session, study: StudyRow) -> set[Key]:
     session.flush()
-    view = study_view(read_facts(session, study), database_time(session))
+    view = study_view(read_study_rows(session, study), database_time(session))
     return {(point.number, point.derived) for point in view.front}
 
 

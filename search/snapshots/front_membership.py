@@ -26,57 +26,57 @@ class FrontStatus(NamedTuple):
 NOWHERE = FrontStatus(is_feasible=False, on_front=False, exceeds=())
 
 
-def places(facts: StudyRows) -> dict[Key, FrontStatus]:
+def front_statuses(rows: StudyRows) -> dict[Key, FrontStatus]:
     """Return the status of every point that counts.
 
     The front consists of points that keep every budget, with a confirmed point at its mean. An unconfirmed point
     removes a confirmed one from the front only if it dominates the upper end of its interval, as it may have had more
     luck. Replicates are not on the front because they are samples of the mean.
     """
-    samples = replicate_samples(facts.values, facts.confirms)
+    samples = replicate_samples(rows.values, rows.confirms)
     found = {key: confirmation(seeds) for key, seeds in samples.items()}
     confirmed = {key: sure for key, sure in found.items() if sure is not None}
-    budgets = budgets_of(facts)
-    exceeded = {key: budgets.exceeded_by(flops, facts.latencies.get(key)) for key, (_, flops) in facts.values.items()}
-    candidates = [key for key, over in exceeded.items() if not over and key[0] not in facts.confirms]
-    front = _front(facts, candidates, confirmed)
-    ties = _ties(sorted((facts.values[key][1], key) for key in front), samples)
+    budgets = budgets_of(rows)
+    exceeded = {key: budgets.exceeded_by(flops, rows.latencies.get(key)) for key, (_, flops) in rows.values.items()}
+    candidates = [key for key, over in exceeded.items() if not over and key[0] not in rows.confirms]
+    front = _front(rows, candidates, confirmed)
+    ties = _ties(sorted((rows.values[key][1], key) for key in front), samples)
     return {
         key: FrontStatus(not over, key in front, over, confirmed.get(key), tuple(ties.get(key, ())))
         for key, over in exceeded.items()
     }
 
 
-def budgets_of(facts: StudyRows) -> Budgets:
+def budgets_of(rows: StudyRows) -> Budgets:
     """Return the budgets of the study's points."""
-    latency = facts.row.latency
-    return Budgets(flops=facts.row.flop_budget, latency_ms=None if latency is None else latency["budget_ms"])
+    latency = rows.row.latency
+    return Budgets(flops=rows.row.flop_budget, latency_ms=None if latency is None else latency["budget_ms"])
 
 
-def _front(facts: StudyRows, candidates: Sequence[Key], confirmed: Mapping[Key, Confirmation]) -> set[Key]:
-    values = {key: facts.values[key] for key in candidates}
+def _front(rows: StudyRows, candidates: Sequence[Key], confirmed: Mapping[Key, Confirmation]) -> set[Key]:
+    values = {key: rows.values[key] for key in candidates}
     means = {key: (confirmed[key].mean, flops) for key, (_, flops) in values.items() if key in confirmed}
     once = {key: value for key, value in values.items() if key not in confirmed}
-    front = nondominated(facts, values | means)
-    for key in nondominated(facts, means) - front:
+    front = nondominated(rows, values | means)
+    for key in nondominated(rows, means) - front:
         at_best = {key: (confirmed[key].high, values[key][1])}
-        if key in nondominated(facts, once | at_best):
+        if key in nondominated(rows, once | at_best):
             front.add(key)
     return front
 
 
-def nondominated(facts: StudyRows, values: Mapping[Key, Point]) -> set[Key]:
+def nondominated(rows: StudyRows, values: Mapping[Key, Point]) -> set[Key]:
     """Return the points that no other of them dominates in the study's objectives."""
-    on_front = pareto_front([_objectives(facts, key, value) for key, value in values.items()])
+    on_front = pareto_front([_objectives(rows, key, value) for key, value in values.items()])
     return {key for key, is_on in zip(values, on_front, strict=True) if is_on}
 
 
-def _objectives(facts: StudyRows, key: Key, value: Point) -> tuple[float, ...]:
+def _objectives(rows: StudyRows, key: Key, value: Point) -> tuple[float, ...]:
     """Return the values that points are compared by. A point without latency counts as the slowest of all."""
-    latency = facts.row.latency
+    latency = rows.row.latency
     if latency is None or not latency.get("is_objective", False):
         return value
-    return (*value, facts.latencies.get(key, math.inf))
+    return (*value, rows.latencies.get(key, math.inf))
 
 
 def _ties(front: Sequence[tuple[int, Key]], samples: Mapping[Key, Samples]) -> dict[Key, list[str]]:

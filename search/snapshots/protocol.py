@@ -33,7 +33,7 @@ class Reader(Protocol):
         """Return everything known of one trial. Raise `StudyNotFoundError`."""
         ...
 
-    def gate_course(self, study: str, number: int) -> GateHistory:
+    def gate_history(self, study: str, number: int) -> GateHistory:
         """Return a trial's gates after each of its epochs. Raise `StudyNotFoundError`."""
         ...
 
@@ -57,7 +57,7 @@ class Reader(Protocol):
         """Return the facts that decide which changes the study allows now. Raise `StudyNotFoundError`."""
         ...
 
-    def trace(self, study: str, number: int) -> TrialProvenance:
+    def provenance(self, study: str, number: int) -> TrialProvenance:
         """Return a trial's origin, its worker and its log. Raise `StudyNotFoundError`."""
         ...
 

@@ -22,7 +22,7 @@ from gatefront.search.results.point_label import PointLabel
 from gatefront.search.results.records import StudySummary, StudyView, TrialDetail, TrialPoint
 from gatefront.search.results.states import DONE_STATES
 from gatefront.search.snapshots.cache.trial_cache import TrialCache
-from gatefront.search.snapshots.cache.view_cache import StudyViewCaches
+from gatefront.search.snapshots.cache.view_cache_registry import ViewCacheRegistry
 from gatefront.search.snapshots.study_status import StudyStatus, read_study_status
 from gatefront.search.snapshots.study_view import revision
 from gatefront.search.snapshots.system_status import SystemView, read_system
@@ -34,7 +34,7 @@ from gatefront.search.storage.database.migrate import upgrade_older
 from gatefront.search.storage.required_rows import require_trial
 from gatefront.search.storage.tables.comparisons import comparison_revision, list_comparison_names, read_comparison
 from gatefront.search.storage.tables.effective_config import load_config
-from gatefront.search.storage.tables.epochs import read_gate_course
+from gatefront.search.storage.tables.epochs import read_gate_history
 from gatefront.search.storage.tables.latencies import read_latencies
 from gatefront.search.storage.tables.networks import read_networks
 from gatefront.search.storage.tables.schema import EpochRow, ReferenceRow, StudyRow
@@ -56,7 +56,7 @@ class StudyReader:
         self._engine: sa.Engine | None = None
         self._is_current = False
         self._has_tables = False
-        self._kept = StudyViewCaches()
+        self._kept = ViewCacheRegistry()
         self._trials = TrialCache()
 
     def list_studies(self) -> tuple[StudySummary, ...]:
@@ -121,12 +121,12 @@ class StudyReader:
         with self._reading_study(study) as (session, row):
             return self._look_at_trial(session, row, number)[1]
 
-    def gate_course(self, study: str, number: int) -> GateHistory:
+    def gate_history(self, study: str, number: int) -> GateHistory:
         """Return a trial's gates after each of its epochs. Raise :class:`StudyNotFoundError`."""
         with self._reading_study(study) as (session, _):
-            return read_gate_course(session, require_trial(session, study, number))
+            return read_gate_history(session, require_trial(session, study, number))
 
-    def trace(self, study: str, number: int) -> TrialProvenance:
+    def provenance(self, study: str, number: int) -> TrialProvenance:
         """Return a trial's origin, its worker and its log. Raise :class:`StudyNotFoundError`."""
         with self._reading_study(study) as (session, row):
             return read_trial_provenance(session, row, require_trial(session, study, number))

@@ -91,7 +91,7 @@ class StudyRows:
     unfinished_seconds: float = 0.0
 
 
-def read_facts(session: Session, row: StudyRow, numbers: Collection[int] | None = None) -> StudyRows:
+def read_study_rows(session: Session, row: StudyRow, numbers: Collection[int] | None = None) -> StudyRows:
     """Return the rows of the whole study. With ``numbers`` return only these trials, with all references and events."""
     trials = _read_trials(session, row.name, numbers)
     networks = _read_networks(session, row.name, numbers)

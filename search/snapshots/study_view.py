@@ -10,7 +10,7 @@ from gatefront.search.results.pareto import ReferenceFrame
 from gatefront.search.results.records import HypervolumePoint, StudySummary, StudyView, TrialPoint
 from gatefront.search.results.reference_point import ReferencePoint
 from gatefront.search.results.states import DRIVEN_STATES, StudyState, TrialState
-from gatefront.search.snapshots.front_membership import NOWHERE, FrontStatus, places
+from gatefront.search.snapshots.front_membership import NOWHERE, FrontStatus, front_statuses
 from gatefront.search.snapshots.study_rows import RawTrial, StudyRows
 from gatefront.search.snapshots.summary import study_summary
 from gatefront.search.storage.lease import holds
@@ -26,26 +26,26 @@ class ViewPoints:
     replicates: tuple[TrialPoint, ...]
 
 
-def study_view(facts: StudyRows, now: datetime) -> StudyView:
+def study_view(rows: StudyRows, now: datetime) -> StudyView:
     """Return the whole study page as one record."""
-    points = view_points(facts, study_state(facts.row, now))
-    frame = reference_frame(facts.row, reference_points(facts))
-    return assembled_view(facts, points, hypervolume_points(points.trials + points.derived, frame), now)
+    points = view_points(rows, study_state(rows.row, now))
+    frame = reference_frame(rows.row, reference_points(rows))
+    return assembled_view(rows, points, hypervolume_points(points.trials + points.derived, frame), now)
 
 
 def assembled_view(
-    facts: StudyRows, points: ViewPoints, history: tuple[HypervolumePoint, ...], now: datetime
+    rows: StudyRows, points: ViewPoints, history: tuple[HypervolumePoint, ...], now: datetime
 ) -> StudyView:
     """Return the study page from points and a hypervolume history that are known already."""
-    state = study_state(facts.row, now)
+    state = study_state(rows.row, now)
     return StudyView(
-        revision=revision(facts.row, now),
-        summary=study_summary(facts, points.trials + points.derived, history, state),
+        revision=revision(rows.row, now),
+        summary=study_summary(rows, points.trials + points.derived, history, state),
         points=points.trials,
-        references=reference_points(facts),
+        references=reference_points(rows),
         hypervolume=history,
         derived=points.derived,
-        events=facts.events,
+        events=rows.events,
         replicates=points.replicates,
     )
 
@@ -65,12 +65,12 @@ def study_state(row: StudyRow, now: datetime) -> StudyState:
     return StudyState.STOPPING if row.stop_requested else state
 
 
-def view_points(facts: StudyRows, study: StudyState) -> ViewPoints:
+def view_points(rows: StudyRows, study: StudyState) -> ViewPoints:
     """Return every trial and every derived point that counts, with their front status."""
-    found = places(facts)
-    trials = {trial.number: trial for trial in facts.trials}
-    keys = {(number, 0) for number in trials} | facts.values.keys()
-    return ordered_points(trial_point(trials[key[0]], key, facts, study, found) for key in sorted(keys))
+    found = front_statuses(rows)
+    trials = {trial.number: trial for trial in rows.trials}
+    keys = {(number, 0) for number in trials} | rows.values.keys()
+    return ordered_points(trial_point(trials[key[0]], key, rows, study, found) for key in sorted(keys))
 
 
 def ordered_points(points: Iterable[TrialPoint]) -> ViewPoints:
@@ -85,16 +85,16 @@ def ordered_points(points: Iterable[TrialPoint]) -> ViewPoints:
     return ViewPoints(trials=tuple(trials), derived=tuple(derived), replicates=tuple(replicates))
 
 
-def reference_points(facts: StudyRows) -> tuple[ReferencePoint, ...]:
+def reference_points(rows: StudyRows) -> tuple[ReferencePoint, ...]:
     """Return the baselines that are trained so far. The single-task one has the metrics of the trained tasks."""
-    rows = [row for row in facts.references if row.is_baseline]
-    single = [row.result for row in rows if row.kind == "single_task"]
+    baselines = [row for row in rows.references if row.is_baseline]
+    single = [row.result for row in baselines if row.kind == "single_task"]
     found: list[ReferencePoint] = []
     if single:
         found.append(
             ReferencePoint(
                 kind="single_task",
-                flops=facts.row.single_task_flops,
+                flops=rows.row.single_task_flops,
                 delta_mtl=0.0,
                 metrics={task: value for result in single for task, value in result["metrics"].items()},
                 num_parameters=sum(result["num_parameters"] for result in single),
@@ -106,7 +106,7 @@ def reference_points(facts: StudyRows) -> tuple[ReferencePoint, ...]:
                 unranked=tuple(result["tasks"][0] for result in single if not result.get("is_ranked", True)),
             )
         )
-    for row in rows:
+    for row in baselines:
         if row.kind == "hard_sharing" and row.delta_mtl is not None:
             result = row.result
             found.append(
@@ -132,20 +132,20 @@ def reference_frame(study: StudyRow | StudySummary, references: Sequence[Referen
 
 
 def trial_point(
-    trial: RawTrial, key: Key, facts: StudyRows, study: StudyState, found: Mapping[Key, FrontStatus]
+    trial: RawTrial, key: Key, rows: StudyRows, study: StudyState, found: Mapping[Key, FrontStatus]
 ) -> TrialPoint:
     """Return one point of a trial with its front status.
 
     Args:
             trial: the trial.
             key: its number and the index of the network; 0 is its own, which it may not have yet.
-            facts: the rows of the study.
+            rows: the rows of the study.
             study: the state of the study.
             found: the status of all points that count.
     """
     lost = study is StudyState.LOST and trial.state is TrialState.RUNNING
-    place, network = found.get(key, NOWHERE), facts.networks.get(key)
-    delta_mtl, flops = facts.values.get(key, (None, None))
+    place, network = found.get(key, NOWHERE), rows.networks.get(key)
+    delta_mtl, flops = rows.values.get(key, (None, None))
     return TrialPoint(
         number=trial.number,
         derived=key[1],
@@ -164,7 +164,7 @@ def trial_point(
         started_at=trial.started_at,
         finished_at=trial.finished_at,
         seconds=network.seconds if network is not None and key[1] else trial.seconds,
-        latency_ms=facts.latencies.get(key),
+        latency_ms=rows.latencies.get(key),
         exceeds=place.exceeds,
         confirms=trial.confirms,
         confirmation=place.confirmation,

@@ -14,13 +14,13 @@ _ENDED_WELL = (TrialState.COMPLETE, TrialState.STOPPED_EARLY)
 
 
 def study_summary(
-    facts: StudyRows,
+    rows: StudyRows,
     points: Sequence[TrialPoint],
     history: Sequence[HypervolumePoint],
     state: StudyState,
 ) -> StudySummary:
     """Return the summary of a study. ``points`` are its trials and the points derived from them, no replicates."""
-    row = facts.row
+    row = rows.row
     best = best_point(points)
     return StudySummary(
         name=row.name,
@@ -38,16 +38,16 @@ def study_summary(
         best_label=None if best is None else best.label,
         best_delta_mtl=None if best is None else best.expected_delta_mtl,
         hypervolume=history[-1].hypervolume if history else None,
-        seconds_spent=_trial_seconds(facts) + _reference_seconds(facts),
-        eta_seconds=_eta_seconds(facts) if state is StudyState.RUNNING else None,
+        seconds_spent=_trial_seconds(rows) + _reference_seconds(rows),
+        eta_seconds=_eta_seconds(rows) if state is StudyState.RUNNING else None,
         data=row.data,
         backbone=row.backbone,
         storage_dir=row.storage_dir,
         param_budget_text=row.param_budget_text,
         latency=None if row.latency is None else LatencyRule(**row.latency),
         started_from=row.started_from,
-        reference_seconds=_reference_seconds(facts),
-        gpus_per_worker=_gpus_per_worker(facts),
+        reference_seconds=_reference_seconds(rows),
+        gpus_per_worker=_gpus_per_worker(rows),
         num_workers=row.num_workers,
         hypervolume_band=history[-1].band if history else None,
         heartbeat_at=row.heartbeat_at,
@@ -57,37 +57,37 @@ def study_summary(
     )
 
 
-def _trial_seconds(facts: StudyRows) -> float:
+def _trial_seconds(rows: StudyRows) -> float:
     """Return the seconds of all trials, with derived points and the epochs of unfinished trials."""
-    ended = sum(trial.seconds or 0.0 for trial in facts.trials)
-    ended += sum(network.seconds for network in facts.networks.values() if network.derived)
-    return ended + facts.unfinished_seconds
+    ended = sum(trial.seconds or 0.0 for trial in rows.trials)
+    ended += sum(network.seconds for network in rows.networks.values() if network.derived)
+    return ended + rows.unfinished_seconds
 
 
-def _reference_seconds(facts: StudyRows) -> float:
+def _reference_seconds(rows: StudyRows) -> float:
     """Return the training seconds of the references that were not in the cache."""
-    return sum(0.0 if row.result["from_cache"] else row.result["seconds"] for row in facts.references)
+    return sum(0.0 if row.result["from_cache"] else row.result["seconds"] for row in rows.references)
 
 
-def _gpus_per_worker(facts: StudyRows) -> float:
+def _gpus_per_worker(rows: StudyRows) -> float:
     """Return the GPU share of the latest trial with a result, 0 if it names none. Workers may change on resume."""
-    said = (trial.environment for trial in reversed(facts.trials) if trial.environment is not None)
+    said = (trial.environment for trial in reversed(rows.trials) if trial.environment is not None)
     return float(next(said, {}).get(GPUS_HELD, 0.0))
 
 
-def _eta_seconds(facts: StudyRows) -> float | None:
+def _eta_seconds(rows: StudyRows) -> float | None:
     """Return the mean duration of trials that ended well, times those left, divided by the workers.
 
     The mean includes trials that were stopped early, as about the same share of later trials will be. The result is
     None until a trial is complete.
     """
     known: dict[int, float] = {}
-    is_any_complete, left = False, float(facts.row.num_trials)
-    for trial in facts.trials:
+    is_any_complete, left = False, float(rows.row.num_trials)
+    for trial in rows.trials:
         if trial.seconds is not None and trial.state in _ENDED_WELL:
             known[trial.number] = trial.seconds
             is_any_complete = is_any_complete or trial.state is TrialState.COMPLETE
-        if trial.number in facts.confirms:
+        if trial.number in rows.confirms:
             continue
         if trial.state in DONE_STATES:
             left -= 1
@@ -95,6 +95,6 @@ def _eta_seconds(facts: StudyRows) -> float | None:
             left -= trial.epoch / trial.num_epochs
     if not is_any_complete:
         return None
-    derived = (network.seconds for network in facts.networks.values() if network.derived and network.number in known)
+    derived = (network.seconds for network in rows.networks.values() if network.derived and network.number in known)
     spent = sum(known.values()) + sum(derived)
-    return max(0.0, left) * (spent / len(known)) / max(1, facts.row.num_workers)
+    return max(0.0, left) * (spent / len(known)) / max(1, rows.row.num_workers)

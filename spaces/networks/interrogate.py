@@ -129,11 +129,6 @@ class InterroGateNetwork(nn.Module):
         """Return the gate and mixing logits, which have their own learning rate and no weight decay."""
         return list(self.gates.parameters())
 
-    def weight_parameters(self) -> list[nn.Parameter]:
-        """Return all parameters that do not belong to a gate."""
-        gates = {id(parameter) for parameter in self.gate_parameters()}
-        return [parameter for parameter in self.parameters() if id(parameter) not in gates]
-
     def gate_pattern(self) -> GatePattern:
         """Return the hard gates of every site."""
         return tuple(gate.pattern() for gate in self.channel_gates())

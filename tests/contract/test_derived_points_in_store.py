@@ -263,7 +263,7 @@ def test_a_database_of_schema_0009_keeps_every_network_and_parameter(study: Stud
     def known() -> tuple[object, ...]:
         reader = StudyReader(url)
         view = reader.view("digits")
-        traces = [reader.trace("digits", found).initial for found in (number, trial.number)]
+        traces = [reader.provenance("digits", found).initial for found in (number, trial.number)]
         return view.points, view.derived, view.summary, reader.trial("digits", number), traces
 
     before = known()

@@ -121,7 +121,7 @@ def test_gates_of_every_epoch_come_back_as_they_were_reported(store: StudyStore,
     store.record_epoch(1, _epoch(2, 0.0, 5, gates=wide))
     store.record_epoch(1, _epoch(2, 0.0, 5, gates=narrow))
     store.record_epoch(1, _epoch(3, 0.0, 5, phase="finetune", gates=cut))
-    course = StudyReader(url).gate_course("digits", 1)
+    course = StudyReader(url).gate_history("digits", 1)
     assert course.num_epochs == 9
     assert course.epochs == (
         EpochGates(epoch=1, phase="train", gates=wide),
@@ -134,9 +134,9 @@ def test_trials_without_gates_and_those_before_them_have_no_course(store: StudyS
     store.record_epoch(1, _epoch(1, 0.0, 5))
     store.record_epoch(2, _epoch(1, 0.0, 5, gates=GateCounts(tasks=("left",), sites=())))
     for number in (1, 2, 3):
-        assert StudyReader(url).gate_course("digits", number).epochs == ()
+        assert StudyReader(url).gate_history("digits", number).epochs == ()
     with pytest.raises(StudyNotFoundError, match="no trial 9"):
-        StudyReader(url).gate_course("digits", 9)
+        StudyReader(url).gate_history("digits", 9)
 
 
 def test_gates_of_an_epoch_take_a_few_hundred_bytes(engine: sa.Engine, store: StudyStore) -> None:

@@ -95,9 +95,13 @@ def test_trace_of_a_trial(store: StudyStore, url: str, tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "worker.log").write_text("epoch 1 of 5\n")
     reader = StudyReader(url)
-    trace = reader.trace("digits", 1)
-    assert (trace.initial, trace.worker, trace.log) == ("rooms 7.1", "node-2, process 4711", "epoch 1 of 5\n")
-    assert trace.log_dir == str(folder)
-    assert reader.trace("digits", 0).confirmed_by == (3,)
-    assert reader.trace("digits", 3).confirms == 0
-    assert (reader.trace("digits", 0).initial, reader.trace("digits", 2).worker) == ("", "")
+    provenance = reader.provenance("digits", 1)
+    assert (provenance.initial, provenance.worker, provenance.log) == (
+        "rooms 7.1",
+        "node-2, process 4711",
+        "epoch 1 of 5\n",
+    )
+    assert provenance.log_dir == str(folder)
+    assert reader.provenance("digits", 0).confirmed_by == (3,)
+    assert reader.provenance("digits", 3).confirms == 0
+    assert (reader.provenance("digits", 0).initial, reader.provenance("digits", 2).worker) == ("", "")

@@ -53,10 +53,10 @@ def register_callbacks(app: Dash, reader: Reader, control: StudyControl | None) 
 def origin_update(reader: Reader, study: str, number: int) -> tuple[Any, ...]:
     """Return the cards of origin and cost, and the log, with `no_update` while they cannot be read."""
     try:
-        view, detail, trace = reader.view(study), reader.trial(study, number), reader.trace(study, number)
+        view, detail, provenance = reader.view(study), reader.trial(study, number), reader.provenance(study, number)
     except UNREACHABLE:
         return no_update, no_update
-    return origin_cards(view, detail, trace), log_card(trace)
+    return origin_cards(view, detail, provenance), log_card(provenance)
 
 
 def _register_buttons(app: Dash, reader: Reader, control: StudyControl) -> None:

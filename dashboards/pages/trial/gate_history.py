@@ -64,7 +64,7 @@ def course_update(
     if not seen.revision:
         return (no_update,) * _NUM_OUTPUTS
     try:
-        course = reader.gate_course(key.study, key.number)
+        course = reader.gate_history(key.study, key.number)
         detail = reader.trial(key.study, key.number)
     except UNREACHABLE:
         return (no_update,) * _NUM_OUTPUTS

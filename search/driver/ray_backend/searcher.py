@@ -7,7 +7,7 @@ from typing import Any
 import optuna
 from ray.tune.search import Searcher
 
-from gatefront.search.driver.result_validation import ResultValidator
+from gatefront.search.driver.outcome_recorder import OutcomeRecorder
 from gatefront.search.driver.stop_request import StopRequest
 from gatefront.search.driver.worker.messages import AttemptStarted, TrialInterrupted, decode
 from gatefront.search.driver.write_queue import WriteQueue
@@ -30,7 +30,7 @@ class StudySearcher(Searcher):
     Args:
         ask: returns the next new trial.
         make_config: returns the Ray config of a trial.
-        validator: checks and stores results.
+        recorder: checks and stores results.
         adopted: interrupted trials, which keep number, parameters and checkpoint.
         limit: how many trials to hand out, adopted ones included.
         max_concurrent: most trials at a time, so that each is sampled with all results that are known by then.
@@ -42,7 +42,7 @@ class StudySearcher(Searcher):
         *,
         ask: Ask,
         make_config: MakeConfig,
-        validator: ResultValidator,
+        recorder: OutcomeRecorder,
         adopted: Sequence[optuna.Trial],
         limit: int,
         max_concurrent: int,
@@ -51,13 +51,13 @@ class StudySearcher(Searcher):
         super().__init__()
         self._ask = ask
         self._make_config = make_config
-        self._validator = validator
+        self._recorder = recorder
         self._adopted = list(adopted)
         self._left = limit
         self._max_concurrent = max_concurrent
         self._stop_request = stop_request
         self.before_trial: Callable[[], None] = lambda: None
-        self._write_queue = WriteQueue(validator.retry_policy)
+        self._write_queue = WriteQueue(recorder.retry_policy)
         self._next: Future[Handout] | None = None
         self._live: dict[str, optuna.Trial] = {}
         self._last_seen: dict[str, object] = {}
@@ -112,9 +112,9 @@ class StudySearcher(Searcher):
         causes = give_up({trial.number: self._workers.get(trial_id, "") for trial_id, trial in self._live.items()})
         for trial_id, trial in list(self._live.items()):
             if trial.number in causes:
-                self._validator.fail(trial, causes[trial.number], is_deterministic=True)
+                self._recorder.fail(trial, causes[trial.number], is_deterministic=True)
             else:
-                self._validator.interrupt(trial)
+                self._recorder.interrupt(trial)
             self._forget(trial_id)
 
     def save(self, checkpoint_path: str) -> None:
@@ -149,7 +149,7 @@ class StudySearcher(Searcher):
         if isinstance(message, TrialInterrupted):
             # The cause stops the other trials, too, so the study ends cleanly and waits for a resume.
             self._stop_request.request_once(message.cause)
-        if self._validator.receive(trial, message):
+        if self._recorder.receive(trial, message):
             self._forget(trial_id)
 
     def _end(self, trial_id: str, result: dict[str, Any] | None, *, error: bool) -> None:
@@ -160,15 +160,15 @@ class StudySearcher(Searcher):
             return
         # Checked before the stop request, because a judged trial is done even if a stop was requested meanwhile.
         if trial_id in self._stops:
-            self._validator.stop_early(trial, self._stops[trial_id])
+            self._recorder.stop_early(trial, self._stops[trial_id])
         elif self._stop_request.is_requested:
-            self._validator.interrupt(trial)
+            self._recorder.interrupt(trial)
         elif error:
             attempts = self._attempts.get(trial_id, 0)
             cause = self._causes.get(trial_id, "")
-            self._validator.fail(trial, f"the worker died, {attempts} of {attempts} attempts. {cause}".strip())
+            self._recorder.fail(trial, f"the worker died, {attempts} of {attempts} attempts. {cause}".strip())
         else:
-            self._validator.fail(trial, "the worker ended without a result.")
+            self._recorder.fail(trial, "the worker ended without a result.")
         self._forget(trial_id)
 
     def _forget(self, trial_id: str) -> None:

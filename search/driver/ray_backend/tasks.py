@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import ray
 
-from gatefront.search.driver.ray_backend.retries import MOST_ATTEMPTS
+from gatefront.search.driver.ray_backend.memory_kills import MOST_ATTEMPTS
 from gatefront.search.driver.stop_request import StopRequest
 from gatefront.search.planning.worker_resources import WorkerResources
 

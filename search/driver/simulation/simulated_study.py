@@ -12,9 +12,9 @@ from ray.tune.search import Searcher
 
 from gatefront.search.config.parameters import max_value
 from gatefront.search.config.study_config import StudyConfig
+from gatefront.search.driver.outcome_recorder import OutcomeRecorder
 from gatefront.search.driver.ray_backend.searcher import StudySearcher
 from gatefront.search.driver.recovery import recover
-from gatefront.search.driver.result_validation import ResultValidator
 from gatefront.search.driver.simulation.recorded_table import Answer, Answers, RecordedTable
 from gatefront.search.driver.stop_request import StopRequest
 from gatefront.search.driver.worker.messages import (
@@ -135,7 +135,7 @@ class SimulatedStudy:
         return StudySearcher(
             ask=lambda: ask(self.study, self._space),
             make_config=self._make_config,
-            validator=ResultValidator(self.study, self.store, tasks=(_TASK,), budgets=self._space.budgets),
+            recorder=OutcomeRecorder(self.study, self.store, tasks=(_TASK,), budgets=self._space.budgets),
             adopted=recovery.adopted,
             limit=recovery.num_left,
             max_concurrent=self._num_workers,

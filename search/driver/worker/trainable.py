@@ -84,17 +84,17 @@ def make_trainable(
 
 def _attempt(run_trial: RunTrial, spec: str, work_dir: Path, cache_dir: Path) -> Message:
     try:
-        claim = FencingToken(work_dir)  # makes the folder, too
+        token = FencingToken(work_dir)  # makes the folder, too
         logger.info("trial %s begins in %s", work_dir.name, process_identity())
 
         def report(epoch: EpochReport, /) -> None:
-            claim.check()
+            token.check()
             _report_epoch(epoch)
 
         result = run_trial(
             TrialSpec.from_document(json.loads(spec)), work_dir=work_dir, cache_dir=cache_dir, reporter=report
         )
-        claim.check()
+        token.check()
     except Exception as error:  # whatever a trial raises fails that trial, and no other
         logger.exception("trial in %s failed", work_dir)
         if isinstance(error, StaleWorkerError):

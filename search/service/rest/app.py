@@ -31,10 +31,10 @@ def create_rest(reader: StudyReader, control: StudyControl, jobs: BundleJobs) ->
         redoc_url=None,
     )
     add_problems(app)
-    replies = ResponseCache()
-    app.add_middleware(ForgetAfterChanges, replies=replies)
-    app.include_router(reading_routes(reader, replies), prefix=PREFIX)
+    cache = ResponseCache()
+    app.add_middleware(ForgetAfterChanges, cache=cache)
+    app.include_router(reading_routes(reader, cache), prefix=PREFIX)
     app.include_router(changing_routes(control, reader), prefix=PREFIX)
     app.include_router(bundle_routes(reader, jobs), prefix=PREFIX)
-    app.include_router(metrics_routes(reader, replies))
+    app.include_router(metrics_routes(reader, cache))
     return app

@@ -104,9 +104,9 @@ class ResponseCache:
 class ForgetAfterChanges:
     """ASGI middleware that empties the cache of responses after each request that may have changed something."""
 
-    def __init__(self, app: Asgi, replies: ResponseCache) -> None:
+    def __init__(self, app: Asgi, cache: ResponseCache) -> None:
         self._app = app
-        self._replies = replies
+        self._cache = cache
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
@@ -115,7 +115,7 @@ class ForgetAfterChanges:
 
         async def forget_first(message: Message) -> None:
             # The cache is emptied before the response is sent, as the client may send its next request at once.
-            self._replies.forget()
+            self._cache.forget()
             await send(message)
 
         await self._app(scope, receive, forget_first)

@@ -14,8 +14,8 @@ from gatefront.search.snapshots.study_rows import (
     RawTrial,
     StudyRows,
     marked_number,
-    read_facts,
     read_marks,
+    read_study_rows,
 )
 from gatefront.search.storage.tables.schema import StudyRow
 
@@ -41,12 +41,12 @@ class StudyRowsCache:
         """Return the study as it is now, and the keys of all points that may have changed or are gone."""
         marks = read_marks(session, row.name)
         changed = {marked_number(mark) for mark in marks - self._marks} | self._open
-        read = read_facts(session, row, changed if len(changed) <= _MOST_NAMED else None)
+        read = read_study_rows(session, row, changed if len(changed) <= _MOST_NAMED else None)
         gone = {key for number in changed for key in self._keys.get(number, ())}
         self._take(read, changed)
         self._marks = marks
         self._open = self._open - changed | {number for number in changed if self._may_change(number)}
-        return self._facts(read), gone | {key for number in changed for key in self._keys[number]}
+        return self._rows(read), gone | {key for number in changed for key in self._keys[number]}
 
     def _may_change(self, number: int) -> bool:
         """Return whether each read has to include this trial, as it may change while its mark stays the same.
@@ -73,7 +73,7 @@ class StudyRowsCache:
         self._latencies.update((key, value) for key, value in read.latencies.items() if key[0] in changed)
         self._confirms.update(read.confirms)
 
-    def _facts(self, read: StudyRows) -> StudyRows:
+    def _rows(self, read: StudyRows) -> StudyRows:
         return replace(
             read,
             trials=list(self.trials.values()),

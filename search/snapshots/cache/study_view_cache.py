@@ -33,8 +33,8 @@ class StudyViewCache:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._facts = StudyRowsCache()
-        self._places = FrontMembershipCache()
+        self._rows = StudyRowsCache()
+        self._front = FrontMembershipCache()
         self._points: dict[Key, TrialPoint] = {}
         self._hypervolume = GrowingHypervolume(None)
         self._view: StudyView | None = None
@@ -49,22 +49,22 @@ class StudyViewCache:
             return replace(self._view, summary=summary)
 
     def _updated(self, session: Session, row: StudyRow, now: datetime) -> StudyView:
-        facts, changed = self._facts.update(session, row)
-        moved = self._places.update(facts, changed) | changed
+        rows, changed = self._rows.update(session, row)
+        moved = self._front.update(rows, changed) | changed
         before = [self._points[key] for key in moved if key in self._points]
-        self._draw(facts, study_state(row, now), moved)
+        self._draw(rows, study_state(row, now), moved)
         after = [self._points[key] for key in moved if key in self._points]
         points = ordered_points(self._points.values())
-        self._grow(reference_frame(row, reference_points(facts)), before, after, points)
-        return assembled_view(facts, points, self._hypervolume.points, now)
+        self._grow(reference_frame(row, reference_points(rows)), before, after, points)
+        return assembled_view(rows, points, self._hypervolume.points, now)
 
-    def _draw(self, facts: StudyRows, state: StudyState, moved: set[Key]) -> None:
+    def _draw(self, rows: StudyRows, state: StudyState, moved: set[Key]) -> None:
         """Renew the points that moved. Remove derived points that no longer count."""
-        trials, places = self._facts.trials, self._places.found
+        trials, front_statuses = self._rows.trials, self._front.found
         points = {
-            key: trial_point(trials[key[0]], key, facts, state, places)
+            key: trial_point(trials[key[0]], key, rows, state, front_statuses)
             for key in moved
-            if not key[1] or key in facts.values
+            if not key[1] or key in rows.values
         }
         for key in moved - points.keys():
             self._points.pop(key, None)

@@ -111,7 +111,7 @@ def write_epoch_gates(session: Session, trial: TrialRow, epoch: int, gates: Gate
     session.merge(EpochGatesRow(study=trial.study, number=trial.number, epoch=epoch, own=own))
 
 
-def read_gate_course(session: Session, trial: TrialRow) -> GateHistory:
+def read_gate_history(session: Session, trial: TrialRow) -> GateHistory:
     """Return the known gates of a trial, epoch by epoch."""
     layout = trial.gate_layout
     if layout is None:

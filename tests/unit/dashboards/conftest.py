@@ -103,7 +103,7 @@ class SampleReader:
                 return sample_trial(point, [derived for derived in self._view().derived if derived.number == number])
         raise StudyNotFoundError(f"study {study!r} has no trial {number}.")
 
-    def gate_course(self, study: str, number: int) -> GateHistory:
+    def gate_history(self, study: str, number: int) -> GateHistory:
         return sample_gate_course(self.trial(study, number))
 
     def status(self, study: str) -> StudyStatus:
@@ -115,7 +115,7 @@ class SampleReader:
             state=summary.state, num_trials=summary.num_trials, num_done=num_done, events=self._view().events
         )
 
-    def trace(self, study: str, number: int) -> TrialProvenance:
+    def provenance(self, study: str, number: int) -> TrialProvenance:
         point = self.trial(study, number).point
         return TrialProvenance(
             confirms=point.confirms, confirmed_by=(), started_from=None, initial="", references=("a", "b", "hard"),

@@ -11,10 +11,10 @@ import pytest
 
 from gatefront.search.config.study_config import StudyConfig
 from gatefront.search.config.study_file import parse_study
+from gatefront.search.driver.outcome_recorder import OutcomeRecorder
 from gatefront.search.driver.phases import StudyPhase, StudyProgress
 from gatefront.search.driver.ray_backend.searcher import StudySearcher
 from gatefront.search.driver.recovery import Recovery, recover
-from gatefront.search.driver.result_validation import ResultValidator
 from gatefront.search.driver.stop_request import StopRequest
 from gatefront.search.driver.worker.messages import (
     AttemptStarted,
@@ -26,8 +26,9 @@ from gatefront.search.driver.worker.messages import (
 )
 from gatefront.search.planning.search_space import SearchSpace
 from gatefront.search.results.states import StudyState, TrialState
-from gatefront.search.sampling.filtered_sampler import REPLICATE_OF, FilteredSampler
+from gatefront.search.sampling.filtered_sampler import FilteredSampler
 from gatefront.search.sampling.optuna_study import ask, open_study
+from gatefront.search.sampling.replicates import REPLICATE_OF
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.storage.database.open import open_store
 from gatefront.search.storage.study_store import StudyStore
@@ -196,7 +197,7 @@ def open_table_study(tmp_path: Path) -> OpenStudy:
             return StudySearcher(
                 ask=work.ask,
                 make_config=make_config,
-                validator=ResultValidator(study, store, tasks=TASKS, budgets=budgets, latency=config.latency_rule),
+                recorder=OutcomeRecorder(study, store, tasks=TASKS, budgets=budgets, latency=config.latency_rule),
                 adopted=work.adopted,
                 limit=work.limit,
                 max_concurrent=max_concurrent,

@@ -17,7 +17,7 @@ from gatefront.search.service.rest.response_cache import ResponseCache
 from gatefront.search.snapshots.reader import StudyReader
 
 
-def metrics_routes(reader: StudyReader, replies: ResponseCache) -> APIRouter:
+def metrics_routes(reader: StudyReader, cache: ResponseCache) -> APIRouter:
     """Create the routes ``/healthz`` and ``/metrics``."""
     routes = APIRouter(tags=["service"], responses=RESPONSES)
     registry = CollectorRegistry()
@@ -30,7 +30,7 @@ def metrics_routes(reader: StudyReader, replies: ResponseCache) -> APIRouter:
         def now() -> str:
             return str(time.time_ns())
 
-        return await replies.reply(request, now, lambda: generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+        return await cache.reply(request, now, lambda: generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     @routes.get("/healthz", response_class=Response)
     async def healthz() -> Response:

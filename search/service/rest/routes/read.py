@@ -33,16 +33,16 @@ from gatefront.search.snapshots.reader import StudyReader
 States = Annotated[list[TrialState] | None, Query(alias="state", description="Only trials in one of these states.")]
 
 
-def reading_routes(reader: StudyReader, replies: ResponseCache) -> APIRouter:
+def reading_routes(reader: StudyReader, cache: ResponseCache) -> APIRouter:
     """Create all routes that answer GET, except those of bundles."""
     routes = APIRouter(responses=RESPONSES)
-    _add_lists(routes, reader, replies)
-    _add_study(routes, reader, replies)
-    _add_trials(routes, reader, replies)
+    _add_lists(routes, reader, cache)
+    _add_study(routes, reader, cache)
+    _add_trials(routes, reader, cache)
     return routes
 
 
-def _add_lists(routes: APIRouter, reader: StudyReader, replies: ResponseCache) -> None:
+def _add_lists(routes: APIRouter, reader: StudyReader, cache: ResponseCache) -> None:
     @routes.get("/studies", tags=["studies"], response_model=Page[StudySummary])
     async def list_studies(request: Request, limit: Limit = 100, offset: Offset = 0) -> Response:
         """Return all studies, the newest first."""
@@ -50,7 +50,7 @@ def _add_lists(routes: APIRouter, reader: StudyReader, replies: ResponseCache) -
         def make() -> Page[StudySummary]:
             return Page[StudySummary].of(reader.list_studies(), limit, offset)
 
-        return await replies.reply(request, _now, make)
+        return await cache.reply(request, _now, make)
 
     @routes.get("/comparisons", tags=["comparisons"])
     def list_comparisons(limit: Limit = 100, offset: Offset = 0) -> Page[str]:
@@ -63,11 +63,11 @@ def _add_lists(routes: APIRouter, reader: StudyReader, replies: ResponseCache) -
         return reader.comparison(name)
 
 
-def _add_study(routes: APIRouter, reader: StudyReader, replies: ResponseCache) -> None:
+def _add_study(routes: APIRouter, reader: StudyReader, cache: ResponseCache) -> None:
     @routes.get("/studies/{study}", tags=["studies"], response_model=StudyDetail)
     async def study(study: StudyPath, request: Request) -> Response:
         """Return one study: its state, its progress and its results."""
-        return await replies.reply(request, lambda: reader.revision(study), lambda: study_detail(reader.view(study)))
+        return await cache.reply(request, lambda: reader.revision(study), lambda: study_detail(reader.view(study)))
 
     @routes.get("/studies/{study}/file", tags=["studies"], response_class=PlainTextResponse)
     def study_file(study: StudyPath) -> str:
@@ -81,15 +81,15 @@ def _add_study(routes: APIRouter, reader: StudyReader, replies: ResponseCache) -
         def make() -> Page[StudyEvent]:
             return Page[StudyEvent].of(reader.view(study).events, limit, offset)
 
-        return await replies.reply(request, lambda: reader.revision(study), make)
+        return await cache.reply(request, lambda: reader.revision(study), make)
 
     @routes.get("/studies/{study}/front", tags=["studies"], response_model=Front)
     async def front(study: StudyPath, request: Request) -> Response:
         """Return the study's Pareto front."""
-        return await replies.reply(request, lambda: reader.revision(study), lambda: study_front(reader.view(study)))
+        return await cache.reply(request, lambda: reader.revision(study), lambda: study_front(reader.view(study)))
 
 
-def _add_trials(routes: APIRouter, reader: StudyReader, replies: ResponseCache) -> None:
+def _add_trials(routes: APIRouter, reader: StudyReader, cache: ResponseCache) -> None:
     @routes.get("/studies/{study}/trials", tags=["trials"], response_model=Page[Trial])
     async def trials(
         study: StudyPath, request: Request, states: States = None, limit: Limit = 100, offset: Offset = 0
@@ -100,7 +100,7 @@ def _add_trials(routes: APIRouter, reader: StudyReader, replies: ResponseCache) 
             points = [point for point in reader.view(study).trials if not states or point.state in states]
             return Page[Trial].of(points, limit, offset)
 
-        return await replies.reply(request, lambda: reader.revision(study), make)
+        return await cache.reply(request, lambda: reader.revision(study), make)
 
     @routes.get("/studies/{study}/points", tags=["trials"], response_model=Page[Trial])
     async def points(study: StudyPath, request: Request, limit: Limit = 1000, offset: Offset = 0) -> Response:
@@ -110,12 +110,12 @@ def _add_trials(routes: APIRouter, reader: StudyReader, replies: ResponseCache) 
             view = reader.view(study)
             return Page[Trial].of([*view.points, *view.derived, *view.replicates], limit, offset)
 
-        return await replies.reply(request, lambda: reader.revision(study), make)
+        return await cache.reply(request, lambda: reader.revision(study), make)
 
     @routes.get("/studies/{study}/trials/{number}", tags=["trials"], response_model=TrialPage)
     async def trial(study: StudyPath, number: NumberPath, request: Request) -> Response:
         """Return everything known of one trial except its gates."""
-        return await replies.reply(
+        return await cache.reply(
             request,
             lambda: reader.trial_revision(study, number),
             lambda: TrialPage.model_validate(reader.trial(study, number)),
@@ -124,7 +124,7 @@ def _add_trials(routes: APIRouter, reader: StudyReader, replies: ResponseCache) 
     @routes.get("/studies/{study}/trials/{label}/gates", tags=["trials"], response_model=LabeledGateMap)
     async def gates(study: StudyPath, label: LabelPath, request: Request) -> Response:
         """Return the channels that each task keeps for itself in the network of a trial or derived point."""
-        return await replies.reply(
+        return await cache.reply(
             request, lambda: reader.revision(study), lambda: _gates(reader, study, PointLabel.parse(label))
         )
 

@@ -113,17 +113,17 @@ def test_who_cannot_act_is_not_invited_to(reader: Any) -> None:
 
 
 def test_origin_cost_and_log_of_a_trial(reader: Any) -> None:
-    view, detail, trace = reader.view("digits"), reader.trial("digits", 7), reader.trace("digits", 7)
-    shown = words(origin_cards(view, detail, trace))
+    view, detail, provenance = reader.view("digits"), reader.trial("digits", 7), reader.provenance("digits", 7)
+    shown = words(origin_cards(view, detail, provenance))
     # Its own 37.6 s and twice 6.2 s for what was derived from it.
     for said in ("the study's 3 references", "node-1, process 4711", "50 s", "12 s", "1 CPU core", "514.0 GFLOPs"):
         assert said in shown
-    replicate = replace(trace, confirms=4, confirmed_by=(9, 10), initial="rooms 7.1", started_from="rooms")
+    replicate = replace(provenance, confirms=4, confirmed_by=(9, 10), initial="rooms 7.1", started_from="rooms")
     shown = words(origin_cards(view, detail, replicate))
     for said in ("/study/digits/trial/4", "/study/digits/trial/10", "rooms 7.1", "/study/rooms"):
         assert said in shown
-    assert "epoch 8 of 8" in words(log_card(trace))
-    assert "There is no log" in words(log_card(replace(trace, log="")))
+    assert "epoch 8 of 8" in words(log_card(provenance))
+    assert "There is no log" in words(log_card(replace(provenance, log="")))
 
 
 def over_budget(view: StudyView) -> StudyView:

@@ -13,7 +13,7 @@ from gatefront.search.results.records import StudyView, TrialPoint
 from gatefront.search.results.states import TrialState
 from gatefront.search.sampling.replicates import due_replicates
 from gatefront.search.service.amendments import extend, void_trial
-from gatefront.search.snapshots.front_membership import FrontStatus, places
+from gatefront.search.snapshots.front_membership import FrontStatus, front_statuses
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.snapshots.study_rows import StudyRows
 from gatefront.search.storage.tables.schema import StudyRow
@@ -319,7 +319,7 @@ def test_the_best_is_on_the_front(outcomes: list[tuple[int, int]], replicates: l
     values = {(number, 0): (float(delta), flops) for number, (delta, flops) in enumerate(outcomes)}
     confirms = {6 + position: number for position, (number, _) in enumerate(replicates)}
     values |= {(6 + position, 0): (float(delta), 3) for position, (_, delta) in enumerate(replicates)}
-    found = places(facts_of(values, confirms))
+    found = front_statuses(rows_of(values, confirms))
     points = [point_at(key, values[key], place) for key, place in found.items() if key[0] not in confirms]
     best = best_point(points)
     assert best is not None
@@ -331,7 +331,7 @@ def test_the_best_is_on_the_front(outcomes: list[tuple[int, int]], replicates: l
     assert ties == {(label, key) for key, label in ties}
 
 
-def facts_of(values: dict[tuple[int, int], tuple[float, int]], confirms: dict[int, int]) -> StudyRows:
+def rows_of(values: dict[tuple[int, int], tuple[float, int]], confirms: dict[int, int]) -> StudyRows:
     row = StudyRow(flop_budget=None, latency=None)
     return StudyRows(
         row=row,

@@ -37,7 +37,7 @@ def test_last_epoch_is_drawn_exactly_as_the_final_map(reader: Any, by_flops: boo
 
 
 def test_every_epoch_shows_its_own_fractions_in_the_same_order_of_sites(reader: Any) -> None:
-    course = reader.gate_course("digits", 7)
+    course = reader.gate_history("digits", 7)
     for known in course.epochs:
         heat = course_update(reader, KEY, SEEN, known.epoch)[3].data[0]
         assert [list(row) for row in heat.z] == [
@@ -57,7 +57,7 @@ def test_slider_spans_the_epochs_and_marks_the_cut(reader: Any) -> None:
 
 def test_epoch_is_named_with_what_its_tasks_keep(reader: Any) -> None:
     words = course_update(reader, KEY, SEEN, 3)[2]
-    shown = shown_epoch(reader.gate_course("digits", 7), 3)
+    shown = shown_epoch(reader.gate_history("digits", 7), 3)
     assert words.startswith("Epoch 3 of 8, while the gates learn: left keeps ")
     assert f"orientation {100 * shown.gates.own_share(2):.0f} %." in words
     assert "frozen for fine-tuning" in course_update(reader, KEY, SEEN, 8)[2]
@@ -65,7 +65,7 @@ def test_epoch_is_named_with_what_its_tasks_keep(reader: Any) -> None:
 
 @pytest.mark.parametrize(("asked", "shown"), [(0, 1), (1, 1), (5, 5), (8, 8), (99, 8), (None, 8)])
 def test_an_epoch_that_is_not_known_gives_the_one_before(reader: Any, asked: int | None, shown: int) -> None:
-    assert shown_epoch(reader.gate_course("digits", 7), asked).epoch == shown
+    assert shown_epoch(reader.gate_history("digits", 7), asked).epoch == shown
 
 
 def test_old_trials_and_trials_without_epochs_say_why_there_is_nothing(reader: Any) -> None:
@@ -81,7 +81,7 @@ def test_a_running_trial_shows_its_gates_so_far(reader: Any) -> None:
     running = next(p.number for p in reader.view("digits").points if p.state is TrialState.RUNNING)
     outputs = course_update(reader, TrialKey("digits", running), SEEN, None)
     assert outputs[4:] == (1, 3, [], 3)
-    assert cuts(reader.gate_course("digits", running)) == []
+    assert cuts(reader.gate_history("digits", running)) == []
 
 
 def test_nothing_is_drawn_before_the_page_knows_its_study(reader: Any) -> None:

@@ -22,9 +22,9 @@ from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.service.amendments import unvoid_trial, void_trial
 from gatefront.search.snapshots.cache.ordered_merge import ordered_merge
 from gatefront.search.snapshots.cache.study_view_cache import StudyViewCache
-from gatefront.search.snapshots.cache.view_cache import StudyViewCaches
+from gatefront.search.snapshots.cache.view_cache_registry import ViewCacheRegistry
 from gatefront.search.snapshots.reader import StudyReader
-from gatefront.search.snapshots.study_rows import read_facts
+from gatefront.search.snapshots.study_rows import read_study_rows
 from gatefront.search.snapshots.study_view import study_view
 from gatefront.search.storage.database.engine import open_engine, open_optuna_storage
 from gatefront.search.storage.database.migrate import upgrade_schema
@@ -100,7 +100,7 @@ class Life:
         now = datetime.now(UTC)
         with Session(self.engine) as session:
             row = session.get_one(StudyRow, "s")
-            return kept.view(session, row, now), study_view(read_facts(session, row), now)
+            return kept.view(session, row, now), study_view(read_study_rows(session, row), now)
 
 
 @cache
@@ -233,7 +233,7 @@ def test_the_list_reads_a_study_again_only_if_it_changed(tmp_path: Path) -> None
 
 
 def test_a_study_started_anew_under_its_name_is_another_one(tmp_path: Path) -> None:
-    life, views = Life(tmp_path), StudyViewCaches()
+    life, views = Life(tmp_path), ViewCacheRegistry()
     life.act("open", random.Random(0))
     with Session(life.engine) as session:
         row = session.get_one(StudyRow, "s")

@@ -243,7 +243,7 @@ def test_what_may_fall_when_it_is_repeated_is_counted_with(folders: StudyFolders
 
 class TestKeeper:
     @pytest.fixture
-    def keeper(self, folders: StudyFolders, view: StudyView) -> DiskGuard:
+    def guard(self, folders: StudyFolders, view: StudyView) -> DiskGuard:
         many = _view_of(view, [(-float(n), 100 + n) for n in range(9)])
         for number in range(9):
             _fill(folders, number, size=1000)
@@ -259,47 +259,47 @@ class TestKeeper:
             clock=lambda: float(next(now)),
         )
 
-    def test_without_pressure_only_resume_points_go(self, keeper: DiskGuard) -> None:
-        keeper.begin()
-        keeper.before_trial()
-        use = disk_use(keeper.folders)
+    def test_without_pressure_only_resume_points_go(self, guard: DiskGuard) -> None:
+        guard.begin()
+        guard.before_trial()
+        use = disk_use(guard.folders)
         assert (use.resume_points, use.networks) == (0, 18000)
-        assert not keeper.stop_request.is_requested
+        assert not guard.stop_request.is_requested
 
-    def test_a_trial_that_ended_leaves_its_networks(self, keeper: DiskGuard) -> None:
-        keeper.trial_ended(1, TrialState.COMPLETE)
-        keeper.trial_ended(2, TrialState.FAILED)
-        assert _names(keeper.folders, 1) == {*NETWORKS, *OTHERS}
-        assert _names(keeper.folders, 2) == set(OTHERS)
-        assert RESUME[0] in _names(keeper.folders, 3)
+    def test_a_trial_that_ended_leaves_its_networks(self, guard: DiskGuard) -> None:
+        guard.trial_ended(1, TrialState.COMPLETE)
+        guard.trial_ended(2, TrialState.FAILED)
+        assert _names(guard.folders, 1) == {*NETWORKS, *OTHERS}
+        assert _names(guard.folders, 2) == set(OTHERS)
+        assert RESUME[0] in _names(guard.folders, 3)
 
-    def test_under_pressure_far_networks_go_and_the_study_goes_on(self, keeper: DiskGuard) -> None:
-        keeper.begin()
-        keeper.quota = disk_use(keeper.folders).total + 1000
-        keeper.before_trial()
+    def test_under_pressure_far_networks_go_and_the_study_goes_on(self, guard: DiskGuard) -> None:
+        guard.begin()
+        guard.quota = disk_use(guard.folders).total + 1000
+        guard.before_trial()
         # Each of the nine points dominates the next: three of them stay.
-        assert disk_use(keeper.folders).networks == 3000
-        assert (keeper.folders.network(0)).exists()
-        assert not keeper.stop_request.is_requested
+        assert disk_use(guard.folders).networks == 3000
+        assert (guard.folders.network(0)).exists()
+        assert not guard.stop_request.is_requested
 
-    def test_a_full_quota_ends_the_study_with_its_reason(self, keeper: DiskGuard) -> None:
-        keeper.quota = 10_000
-        keeper.before_trial()
-        assert keeper.stop_request.is_requested
-        assert "disk_quota" in keeper.stop_request.reason
-        assert "9.8 KiB" in keeper.stop_request.reason
+    def test_a_full_quota_ends_the_study_with_its_reason(self, guard: DiskGuard) -> None:
+        guard.quota = 10_000
+        guard.before_trial()
+        assert guard.stop_request.is_requested
+        assert "disk_quota" in guard.stop_request.reason
+        assert "9.8 KiB" in guard.stop_request.reason
 
     def test_a_full_disk_ends_the_study_and_a_freed_one_does_not(
-        self, keeper: DiskGuard, monkeypatch: pytest.MonkeyPatch
+        self, guard: DiskGuard, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         real = keeper_module.disk_use
         monkeypatch.setattr(keeper_module, "disk_use", lambda *a: replace(real(*a), free=keeper_module._RESERVE))
-        keeper.before_trial()
-        assert "only 64.0 MiB left" in keeper.stop_request.reason
-        keeper.stop_request = StopRequest()
+        guard.before_trial()
+        assert "only 64.0 MiB left" in guard.stop_request.reason
+        guard.stop_request = StopRequest()
         monkeypatch.undo()
-        keeper.before_trial()
-        assert not keeper.stop_request.is_requested
+        guard.before_trial()
+        assert not guard.stop_request.is_requested
 
 
 @pytest.mark.parametrize(("text", "size"), [("40G", 40 * 2**30), ("500 MiB", 500 * 2**20), ("0.5T", 2**39)])

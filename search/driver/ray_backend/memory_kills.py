@@ -1,4 +1,4 @@
-"""Retries of work whose worker died, and the handling of workers that Ray ends because memory runs out."""
+"""Workers that Ray ends because memory runs out, and the number of attempts that work has."""
 
 import re
 from collections import Counter

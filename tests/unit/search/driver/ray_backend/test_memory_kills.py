@@ -6,7 +6,7 @@ from typing import Any
 
 import ray
 
-from gatefront.search.driver.ray_backend.retries import MOST_ATTEMPTS, given_up, killed_workers
+from gatefront.search.driver.ray_backend.memory_kills import MOST_ATTEMPTS, given_up, killed_workers
 from gatefront.search.driver.worker.messages import AttemptStarted, encode
 from gatefront.search.results.states import TrialState
 

@@ -1,4 +1,4 @@
-"""StudyViewCaches: cached pages of recently read studies, and every study's summary."""
+"""ViewCacheRegistry: cached pages of recently read studies, and every study's summary."""
 
 from collections import OrderedDict
 from dataclasses import replace
@@ -13,33 +13,33 @@ from gatefront.search.snapshots.study_view import revision
 from gatefront.search.storage.tables.schema import StudyRow
 
 # A page of ten thousand trials takes some tens of MB.
-_MOST_PAGES = 12
+_MOST_VIEWS = 12
 
 
-class StudyViewCaches:
+class ViewCacheRegistry:
     """Caches of all studies of a database. Only the most recently used pages are kept, but all summaries."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._pages: OrderedDict[tuple[str, datetime], StudyViewCache] = OrderedDict()
-        self._lines: dict[tuple[str, datetime], tuple[str, StudySummary]] = {}
+        self._views: OrderedDict[tuple[str, datetime], StudyViewCache] = OrderedDict()
+        self._summaries: dict[tuple[str, datetime], tuple[str, StudySummary]] = {}
 
     def view(self, session: Session, row: StudyRow, now: datetime) -> StudyView:
         """Return a study's page as the transaction of ``session`` sees it."""
         # A study that was deleted and started anew under its name is another one.
         key = (row.name, row.created_at)
         with self._lock:
-            page = self._pages.setdefault(key, StudyViewCache())
-            self._pages.move_to_end(key)
-            if len(self._pages) > _MOST_PAGES:
-                self._pages.popitem(last=False)
-        view = page.view(session, row, now)
-        self._lines[key] = (view.revision, view.summary)
+            cache = self._views.setdefault(key, StudyViewCache())
+            self._views.move_to_end(key)
+            if len(self._views) > _MOST_VIEWS:
+                self._views.popitem(last=False)
+        view = cache.view(session, row, now)
+        self._summaries[key] = (view.revision, view.summary)
         return view
 
     def summary(self, session: Session, row: StudyRow, now: datetime) -> StudySummary:
         """Return a study's summary. Its page is read only if anything changed."""
-        known, summary = self._lines.get((row.name, row.created_at), ("", None))
+        known, summary = self._summaries.get((row.name, row.created_at), ("", None))
         if summary is None or known != revision(row, now):
             return self.view(session, row, now).summary
         return replace(summary, heartbeat_at=row.heartbeat_at)
