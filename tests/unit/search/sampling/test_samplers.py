@@ -113,7 +113,7 @@ def test_driver_killed_before_telling_of_an_untrainable_point_tells_it_when_resu
 ) -> None:
     run = open_table_study(text=_file("tpe"))
     run.searcher.suggest("a")
-    monkeypatch.setattr("gatefront.search.driver.result_validation.tell_failed", _die)
+    monkeypatch.setattr("gatefront.search.driver.outcome_recorder.tell_failed", _die)
     with pytest.raises(KeyboardInterrupt):
         run.work("a", TrialFailed("CUDA out of memory.", is_deterministic=True))
     assert run.states() == {0: TrialState.FAILED}

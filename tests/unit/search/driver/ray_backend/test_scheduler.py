@@ -69,11 +69,11 @@ class RayRun:
 
 def test_stopped_trial_says_rung_and_place_and_is_on_no_front(open_table_study: OpenStudy) -> None:
     run = open_table_study()
-    session = RayRun(run, EarlyStopping(RULE))
+    ray_run = RayRun(run, EarlyStopping(RULE))
     for name in ("good", "bad"):
-        session.start(name)
-    assert session.report("good", _epoch(1, 1.0, 100))
-    assert not session.report("bad", _epoch(1, -1.0, 200))
+        ray_run.start(name)
+    assert ray_run.report("good", _epoch(1, 1.0, 100))
+    assert not ray_run.report("bad", _epoch(1, -1.0, 200))
     run.finish("good", delta_mtl=1.0, flops=450)
 
     view = StudyReader(run.url).view("table")
@@ -99,10 +99,10 @@ def test_samplers_go_on_beside_stopped_trials(open_table_study: OpenStudy) -> No
     run = open_table_study(
         max_concurrent=40, text=_with_trials(40).replace('flop_budget = "600"', 'flop_budget = "600"\nseed = 3')
     )
-    session = RayRun(run, EarlyStopping(RULE))
+    ray_run = RayRun(run, EarlyStopping(RULE))
     for n in range(38):
-        session.start(f"t{n}")
-        if not session.report(f"t{n}", _epoch(1, -float(n), 100 + n)):
+        ray_run.start(f"t{n}")
+        if not ray_run.report(f"t{n}", _epoch(1, -float(n), 100 + n)):
             continue
         run.finish(f"t{n}")
     states = run.optuna_states()
@@ -112,13 +112,13 @@ def test_samplers_go_on_beside_stopped_trials(open_table_study: OpenStudy) -> No
 
 def test_drain_and_stop_are_two_things(open_table_study: OpenStudy) -> None:
     run = open_table_study(max_concurrent=3)
-    session = RayRun(run, EarlyStopping(RULE))
+    ray_run = RayRun(run, EarlyStopping(RULE))
     for name in ("good", "bad", "drained"):
-        session.start(name)
-    session.report("good", _epoch(1, 1.0, 100))
+        ray_run.start(name)
+    ray_run.report("good", _epoch(1, 1.0, 100))
     run.stop_request.request("test")
     # Judged before Ray came to look at the drain: the verdict holds.
-    assert not session.report("bad", _epoch(1, -1.0, 200))
+    assert not ray_run.report("bad", _epoch(1, -1.0, 200))
     run.searcher.on_trial_complete("drained", encode(EpochFinished(_epoch(1, -9.0, 900))))
     assert run.states()[1] is TrialState.STOPPED_EARLY
     assert run.states()[2] is TrialState.QUEUED
@@ -142,18 +142,18 @@ def test_driver_killed_before_telling_is_made_up_for(open_table_study: OpenStudy
 def test_rungs_are_rebuilt_from_the_database(open_table_study: OpenStudy, make_trial: MakeTrial) -> None:
     text = _with_trials(9) + "[early_stopping]\neta = 2\ngrace = 1\nmin_trials = 4\n"
     run = open_table_study(text=text, max_concurrent=9)
-    session = RayRun(run, _stopping(run))
+    ray_run = RayRun(run, _stopping(run))
     for n, (delta, flops) in enumerate([(5.0, 300), (-3.0, 400), (1.0, 100)]):
-        session.start(f"t{n}")
-        assert session.report(f"t{n}", _epoch(1, delta, flops))
-    session.start("other phase")
-    session.report("other phase", _epoch(1, 90.0, 1, phase="finetune"))
-    session.start("no numbers")
-    session.report("no numbers", _epoch(1, None, None))
+        ray_run.start(f"t{n}")
+        assert ray_run.report(f"t{n}", _epoch(1, delta, flops))
+    ray_run.start("other phase")
+    ray_run.report("other phase", _epoch(1, 90.0, 1, phase="finetune"))
+    ray_run.start("no numbers")
+    ray_run.report("no numbers", _epoch(1, None, None))
     run.searcher.release()
 
     again = open_table_study(text=text, max_concurrent=9)
-    resumed = Session(again, _stopping(again))
+    resumed = RayRun(again, _stopping(again))
     for n in range(6):
         resumed.start(f"t{n}")
     verdict_cause = "place 3 of the 4 trials that have reached epoch 1, of which the first 2 and the front go on"
@@ -163,14 +163,14 @@ def test_rungs_are_rebuilt_from_the_database(open_table_study: OpenStudy, make_t
 
 def test_derived_and_finetuning_epochs_are_not_judged(open_table_study: OpenStudy, make_trial: MakeTrial) -> None:
     run = open_table_study()
-    session = RayRun(run, EarlyStopping(RULE))
+    ray_run = RayRun(run, EarlyStopping(RULE))
     for name in ("a", "b"):
-        session.start(name)
-    session.report("a", _epoch(1, 1.0, 100))
+        ray_run.start(name)
+    ray_run.report("a", _epoch(1, 1.0, 100))
     for phase in ("finetune", "derive"):
-        assert session.report("b", _epoch(1, -9.0, 900, phase=phase))
+        assert ray_run.report("b", _epoch(1, -9.0, 900, phase=phase))
     result = encode(TrialFinished(make_trial(delta_mtl=-9.0)))
-    assert session.scheduler.on_trial_result(None, session.trials["b"], result) == RayScheduler.CONTINUE
+    assert ray_run.scheduler.on_trial_result(None, ray_run.trials["b"], result) == RayScheduler.CONTINUE
 
 
 def test_without_the_table_or_with_it_off_nothing_is_judged(open_table_study: OpenStudy) -> None:
@@ -212,13 +212,13 @@ def _stopping(run: Any) -> EarlyStopping | None:
 def test_time_left_counts_on_as_many_stops_to_come(open_table_study: OpenStudy) -> None:
     """One trial of 12 s and one of 2.5 s are done, four are left on two workers."""
     run = open_table_study()
-    session = RayRun(run, EarlyStopping(RULE))
+    ray_run = RayRun(run, EarlyStopping(RULE))
     run.store.set_state(StudyState.RUNNING)
     Lease(open_engine(run.url), "table").acquire()
     for name in ("good", "bad"):
-        session.start(name)
-    session.report("good", _epoch(1, 1.0, 100))
-    session.report("bad", _epoch(1, -1.0, 200))
+        ray_run.start(name)
+    ray_run.report("good", _epoch(1, 1.0, 100))
+    ray_run.report("bad", _epoch(1, -1.0, 200))
     assert StudyReader(run.url).view("table").summary.eta_seconds is None
     run.finish("good")
     view = StudyReader(run.url).view("table")
@@ -229,12 +229,12 @@ def test_time_left_counts_on_as_many_stops_to_come(open_table_study: OpenStudy) 
 def test_another_seed_of_a_front_point_runs_to_its_end(open_table_study: OpenStudy) -> None:
     text = _with_trials(9) + "[early_stopping]\neta = 2\ngrace = 1\nmin_trials = 2\n"
     run = open_table_study(text=text, max_concurrent=9)
-    session = RayRun(run, _stopping(run))
+    ray_run = RayRun(run, _stopping(run))
     for name in ("good", "seed", "bad"):
-        session.start(name)
+        ray_run.start(name)
     with Session(open_engine(run.url)) as session, session.begin():
         session.execute(sa.update(TrialRow).where(TrialRow.number == 1).values(confirms=0))
-    assert session.report("good", _epoch(1, 1.0, 100))
-    assert session.report("seed", _epoch(1, -5.0, 900))
-    assert not session.report("bad", _epoch(1, -1.0, 200))
+    assert ray_run.report("good", _epoch(1, 1.0, 100))
+    assert ray_run.report("seed", _epoch(1, -5.0, 900))
+    assert not ray_run.report("bad", _epoch(1, -1.0, 200))
     assert "of the 2 trials" in StudyReader(run.url).trial("table", 2).point.cause
