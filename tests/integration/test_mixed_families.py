@@ -100,7 +100,7 @@ def test_a_study_goes_on_from_a_network_of_the_family_that_it_shares(
     gatefront("start", str(path), "--from", "mixed")
     (point,) = mixed.view("later").points
     assert (point.state, point.params[FAMILY], point.num_epochs) == (TrialState.COMPLETE, shared, 1)
-    assert mixed.trace("later", 0).initial == f"mixed {number}"
+    assert mixed.provenance("later", 0).initial == f"mixed {number}"
     (event,) = [event for event in mixed.view("later").events if event.kind == "started_from"]
     others = " or ".join(name for name in FAMILIES if name != shared)
     assert f"1 of its trials warm the sampler, none of {others}, which this study does not train" in event.detail
