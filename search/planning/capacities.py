@@ -78,7 +78,7 @@ def measure_capacity(architecture: Architecture, layouts: Sequence[GateLayout]) 
     """Build the network once and count its costs without running it. Costs do not depend on where gates sit.
 
     Raises:
-            SpaceError: the backbone is unknown, cannot be lifted, or is too narrow for one of the layouts.
+        SpaceError: the backbone is unknown, cannot be lifted, or is too narrow for one of the layouts.
     """
     gated = build_gated_network(architecture, layouts[0])
     for layout in layouts[1:]:

@@ -13,7 +13,7 @@ def least_flops(section: FamilySection, name: FamilyName, capacity: Capacity) ->
     """Return the fewest FLOPs of this family's trials at this capacity. LOMT counts before its layers are known.
 
     Raises:
-            SpaceError: the family does not work on this backbone.
+        SpaceError: the family does not work on this backbone.
     """
     if name == INTERROGATE:
         return capacity.hard_sharing
@@ -39,7 +39,7 @@ def family_flops(family: str, architecture: Architecture, gamma: float | None = 
     ``gamma`` applies to etr-nlp; None is its default.
 
     Raises:
-            SpaceError: the family does not work on this backbone.
+        SpaceError: the family does not work on this backbone.
     """
     network = build_family(family, architecture, {} if gamma is None else {"gamma": gamma})
     return count_flops(network, (architecture.in_channels, *architecture.input_size))

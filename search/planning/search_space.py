@@ -81,11 +81,11 @@ class SearchSpace:
         """Return the settings that a sampled point decodes to.
 
         Args:
-                params: values of the sampled parameters by name.
-                seed: the trial's own.
+            params: values of the sampled parameters by name.
+            seed: the trial's own.
 
         Raises:
-                KeyError: the study has no capacity of these parameters.
+            KeyError: the study has no capacity of these parameters.
         """
         capacity, train = self._capacity(params), self._train_config(params, seed)
         family = _word(self.config.family.names, params.get(FAMILY))
@@ -100,11 +100,11 @@ class SearchSpace:
         """Return the ``gates.flop_target`` that means so many FLOPs; None if the budget leaves no range of targets.
 
         Args:
-                params: values of the sampled parameters by name.
-                flop_target: the FLOPs.
+            params: values of the sampled parameters by name.
+            flop_target: the FLOPs.
 
         Raises:
-                KeyError: the study has no capacity of these parameters.
+            KeyError: the study has no capacity of these parameters.
         """
         capacity = self._capacity(params)
         room = self._room(capacity)

@@ -138,12 +138,12 @@ def plan_study(config: StudyConfig) -> StudyPlan:
     """Resolve tasks, capacities and budgets.
 
     Raises:
-            DataError: the data set does not exist.
-            SpaceError: a network cannot be built as [network] and [gates] ask.
-            StudyFileError: a table names a task that the data does not have, or latencies cannot be measured here.
-            MetricError: a task names a metric that its kind does not have.
-            TrainConfigError: a weighting does not go with gates or with activation checkpointing.
-            BudgetBelowFloorError: a budget is under the cheapest network of the study.
+        DataError: the data set does not exist.
+        SpaceError: a network cannot be built as [network] and [gates] ask.
+        StudyFileError: a table names a task that the data does not have, or latencies cannot be measured here.
+        MetricError: a task names a metric that its kind does not have.
+        TrainConfigError: a weighting does not go with gates or with activation checkpointing.
+        BudgetBelowFloorError: a budget is under the cheapest network of the study.
     """
     if config.latency_rule is not None:
         config.latency_rule.require_runnable()

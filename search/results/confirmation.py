@@ -41,8 +41,8 @@ def replicate_samples(values: Mapping[Key, Point], confirms: Mapping[int, int]) 
     A replicate's derived points are samples of the original's derived points of the same index.
 
     Args:
-            values: ``(delta_mtl, flops)`` of all points that count, replicates as well.
-            confirms: by a replicate's number, the trial that it repeats.
+        values: ``(delta_mtl, flops)`` of all points that count, replicates as well.
+        confirms: by a replicate's number, the trial that it repeats.
     """
     found: dict[Key, dict[int, float]] = {}
     for (number, derived), (delta_mtl, _) in values.items():

@@ -20,7 +20,7 @@ class PointLabel:
         """Parse ``7`` or ``7.2``.
 
         Raises:
-                PointLabelError: it is neither.
+            PointLabelError: it is neither.
         """
         match = _LABEL.fullmatch(text.strip())
         if match is None:

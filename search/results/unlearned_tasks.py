@@ -76,11 +76,11 @@ def require_ranked(tasks: Sequence[Task], left_out: Sequence[UnlearnedTask]) -> 
     """Require that Δ_MTL has a task left to be the mean of.
 
     Args:
-            tasks: the tasks of the study.
-            left_out: the tasks that Δ_MTL leaves out.
+        tasks: the tasks of the study.
+        left_out: the tasks that Δ_MTL leaves out.
 
     Raises:
-            ReferenceFailedError: no task has learned alone; names each with its scores.
+        ReferenceFailedError: no task has learned alone; names each with its scores.
     """
     if len(left_out) < len(tasks):
         return

@@ -25,12 +25,12 @@ class GridSampler(optuna.samplers.BaseSampler):
     Enqueued trials take no place. The sampler gives values that they lack from the grid's first point.
 
     Args:
-            space: the distribution of each parameter.
-            points_per_range: number of values per range, both ends included; choices stay as they are.
-            num_trials: number of points in an order that spans the grid; further ones follow in plain order.
+        space: the distribution of each parameter.
+        points_per_range: number of values per range, both ends included; choices stay as they are.
+        num_trials: number of points in an order that spans the grid; further ones follow in plain order.
 
     Raises:
-            StudyFileError: the grid has over 100,000 points.
+        StudyFileError: the grid has over 100,000 points.
     """
 
     def __init__(self, space: Mapping[str, BaseDistribution], *, points_per_range: int, num_trials: int) -> None:

@@ -101,7 +101,7 @@ def tell_complete(study: optuna.Study, trial: optuna.Trial, outcome: Outcome, bu
     all.
 
     Raises:
-            RefusedResultError: latency has a budget or is an objective, and there is none.
+        RefusedResultError: latency has a budget or is an objective, and there is none.
     """
     values = [outcome.delta_mtl, float(outcome.flops)]
     if len(study.directions) > len(values):

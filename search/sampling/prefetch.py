@@ -21,10 +21,10 @@ class ProposalPrefetcher:
     never fetched remains a running trial in Optuna, which a resumed study adopts.
 
     Args:
-            ask: makes a proposal.
-            limit: the largest number of proposals.
-            num_workers: how many trials run at a time.
-            clock: seconds from any start.
+        ask: makes a proposal.
+        limit: the largest number of proposals.
+        num_workers: how many trials run at a time.
+        clock: seconds from any start.
     """
 
     def __init__(self, ask: Ask, *, limit: int, num_workers: int, clock: Callable[[], float] = time.monotonic) -> None:

@@ -48,7 +48,7 @@ def make_sampler(space: SearchSpace, *, num_trials: int, num_known: int) -> Base
     """Return the study's sampler. Its seed depends on the number of known trials, so a resumed study replays none.
 
     Raises:
-            StudyFileError: the grid is too large.
+        StudyFileError: the grid is too large.
     """
     name = choose_sampler(space, num_trials=num_trials).name
     if name == "grid":

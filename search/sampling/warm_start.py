@@ -73,8 +73,8 @@ def begin_from(plan: StudyPlan, reader: StudyReader, earlier: str) -> WarmStart:
     """Return the warm start of a study that begins now.
 
     Raises:
-            StudyNotFoundError: there is no such earlier study.
-            LineageError: it asks another question, or has no complete trial that is of use here.
+        StudyNotFoundError: there is no such earlier study.
+        LineageError: it asks another question, or has no complete trial that is of use here.
     """
     difference = first_difference(plan.config, reader.config(earlier))
     if difference is not None:
@@ -92,7 +92,7 @@ def read_warm_start(plan: StudyPlan, reader: StudyReader, earlier: str) -> WarmS
     """Return the warm start that the earlier study offers now, without trials voided since the start.
 
     Raises:
-            StudyNotFoundError: there is no such earlier study.
+        StudyNotFoundError: there is no such earlier study.
     """
     view, there = reader.view(earlier), reader.config(earlier).family
     here = plan.config.family

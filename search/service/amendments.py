@@ -23,8 +23,8 @@ def extend(engine: sa.Engine, study: str, more: int, *, actor: str = COMMAND_LIN
     """Raise the number of trials. Return True if a driver is alive to run them.
 
     Raises:
-            StudyNotFoundError: there is no such study.
-            AmendmentError: ``more`` is under 1.
+        StudyNotFoundError: there is no such study.
+        AmendmentError: ``more`` is under 1.
     """
     if more < 1:
         raise AmendmentError(f"--trials must be at least 1 more, found {more}.")
@@ -45,7 +45,7 @@ def ask_to_stop(engine: sa.Engine, study: str, *, actor: str = COMMAND_LINE) -> 
     """Ask the study's driver to stop after the current epochs. Return False if no driver is alive.
 
     Raises:
-            StudyNotFoundError: there is no such study.
+        StudyNotFoundError: there is no such study.
     """
     with _amending(engine, study) as (session, row):
         if not holds(row, database_time(session)):
@@ -62,7 +62,7 @@ def release_lost_study(engine: sa.Engine, study: str, *, actor: str) -> bool:
     Return False if the study has a driver or has ended.
 
     Raises:
-            StudyNotFoundError: there is no such study.
+        StudyNotFoundError: there is no such study.
     """
     with _amending(engine, study) as (session, row):
         if holds(row, database_time(session)) or row.state not in DRIVEN_STATES:
@@ -78,8 +78,8 @@ def set_hours(engine: sa.Engine, study: str, hours: float | None, *, actor: str 
     Return False if no driver is alive.
 
     Raises:
-            StudyNotFoundError: there is no such study.
-            AmendmentError: ``hours`` is negative or no number.
+        StudyNotFoundError: there is no such study.
+        AmendmentError: ``hours`` is negative or no number.
     """
     require_hours(hours)
     with _amending(engine, study) as (session, row):
@@ -100,9 +100,9 @@ def void_trial(engine: sa.Engine, study: str, number: int, reason: str, *, actor
     """Exclude a finished trial and its derived points from all results of the study.
 
     Raises:
-            StudyNotFoundError: there is no such study or trial.
-            AmendmentError: no reason is given, the trial is not finished or is void already, or a point that would come
-            to the front in its place cannot be pulled any more.
+        StudyNotFoundError: there is no such study or trial.
+        AmendmentError: no reason is given, the trial is not finished or is void already, or a point that would come
+        to the front in its place cannot be pulled any more.
     """
     if not reason.strip():
         raise AmendmentError("--reason is missing: a void trial says why it is.", hint='Add --reason "...".')
@@ -124,8 +124,8 @@ def unvoid_trial(engine: sa.Engine, study: str, number: int, *, actor: str = COM
     """Undo a void and return the trial's earlier state, which it has again.
 
     Raises:
-            StudyNotFoundError: there is no such study or trial.
-            AmendmentError: the trial is not void, or it would be on the front and its network was removed.
+        StudyNotFoundError: there is no such study or trial.
+        AmendmentError: the trial is not void, or it would be on the front and its network was removed.
     """
     with _amending(engine, study) as (session, row):
         trial = require_trial(session, study, number)

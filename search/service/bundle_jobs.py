@@ -72,7 +72,7 @@ class BundleJobs:
         """Queue a bundle. Return the existing job if the same bundle waits or is being packed.
 
         Raises:
-                TooManyError: too many bundles wait.
+            TooManyError: too many bundles wait.
         """
         with self._lock:
             for job in self._jobs.values():
@@ -90,7 +90,7 @@ class BundleJobs:
         """Return a job of this study.
 
         Raises:
-                StudyNotFoundError: the job is not kept, or belongs to another study.
+            StudyNotFoundError: the job is not kept, or belongs to another study.
         """
         job = self.find(job_id)
         if job is None or job.study != study:

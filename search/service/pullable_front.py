@@ -26,7 +26,7 @@ def front_can_be_pulled(session: Session, study: StudyRow, number: int) -> Itera
     refused if the storage cannot be seen from here, or if every point of the front lacks its network already.
 
     Raises:
-            AmendmentError: a point of the front would have no network; names the trials to declare void first.
+        AmendmentError: a point of the front would have no network; names the trials to declare void first.
     """
     folders = StudyFolders(Path(study.storage_dir), study.name)
     before = _front(session, study)

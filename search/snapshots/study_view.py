@@ -137,11 +137,11 @@ def trial_point(
     """Return one point of a trial with its front status.
 
     Args:
-            trial: the trial.
-            key: its number and the index of the network; 0 is its own, which it may not have yet.
-            rows: the rows of the study.
-            study: the state of the study.
-            found: the status of all points that count.
+        trial: the trial.
+        key: its number and the index of the network; 0 is its own, which it may not have yet.
+        rows: the rows of the study.
+        study: the state of the study.
+        found: the status of all points that count.
     """
     lost = study is StudyState.LOST and trial.state is TrialState.RUNNING
     place, network = found.get(key, NOWHERE), rows.networks.get(key)

@@ -22,12 +22,12 @@ def trial_detail(
     """Return the record of a trial's page.
 
     Args:
-            row: the trial.
-            epochs: its epochs, in order.
-            points: its own point, then those derived from it.
-            networks: the rows of its networks, which it has once it is complete.
-            latencies: measurements of its networks, by their index.
-            pull_command: returns the command that pulls a network.
+        row: the trial.
+        epochs: its epochs, in order.
+        points: its own point, then those derived from it.
+        networks: the rows of its networks, which it has once it is complete.
+        latencies: measurements of its networks, by their index.
+        pull_command: returns the command that pulls a network.
     """
     rows = {network.derived: network for network in networks}
 

@@ -39,7 +39,7 @@ def require_holder(connection: sa.Connection, study: str, holder: str) -> None:
     """Require, inside a transaction that has written, that ``holder`` holds the study until the commit.
 
     Raises:
-            LeaseLostError: another driver holds it.
+        LeaseLostError: another driver holds it.
     """
     mine = sa.select(StudyRow.name).where(StudyRow.name == study, StudyRow.driver == holder)
     # In PostgreSQL the lock makes a driver wait that would take over. SQLite has one writer at a time anyway.
@@ -65,8 +65,8 @@ class Lease:
         Wait if an earlier driver is silent that may be alive on another host.
 
         Raises:
-                StudyNotFoundError: there is no such study.
-                StudyBusyError: another driver sends heartbeats.
+            StudyNotFoundError: there is no such study.
+            StudyBusyError: another driver sends heartbeats.
         """
         holder = self._holder()
         with Session(self._engine) as session, session.begin():

@@ -118,12 +118,12 @@ class StudyStore:
         """Store a trial as QUEUED. If it is stored already, its other values do not change.
 
         Args:
-                        number: Optuna's number of the trial.
-                        seed: the seed of its training.
-                        num_epochs: the number of epochs that it will train.
-                        params: its parameters, by name.
-                        confirms: the trial that it repeats with another seed; None if it is no replicate.
-                        initial: the name of the network that it starts from; None for none.
+            number: Optuna's number of the trial.
+            seed: the seed of its training.
+            num_epochs: the number of epochs that it will train.
+            params: its parameters, by name.
+            confirms: the trial that it repeats with another seed; None if it is no replicate.
+            initial: the name of the network that it starts from; None for none.
         """
         with self._writing() as session:
             row = session.get(TrialRow, (self.study, number))
@@ -249,14 +249,14 @@ class StudyStore:
         """Store a reference. A resumed study finds it in the cache and keeps the row with its cost.
 
         Args:
-                role: its role, unique in the study.
-                result: the trained reference.
-                is_baseline: whether Δ_MTL and the front's reference points are computed from it.
-                delta_mtl: Δ_MTL of hard sharing; None for others.
-                is_ranked: whether Δ_MTL counts the gain over it.
+            role: its role, unique in the study.
+            result: the trained reference.
+            is_baseline: whether Δ_MTL and the front's reference points are computed from it.
+            delta_mtl: Δ_MTL of hard sharing; None for others.
+            is_ranked: whether Δ_MTL counts the gain over it.
 
         Returns:
-                ``is_ranked`` as stored in the row. Within a study Δ_MTL stays the mean over the same tasks.
+            ``is_ranked`` as stored in the row. Within a study Δ_MTL stays the mean over the same tasks.
         """
         with self._writing() as session:
             known = session.get(ReferenceRow, (self.study, role))

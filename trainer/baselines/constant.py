@@ -21,16 +21,16 @@ def constant_reference(task: Task, data: MultiTaskData, *, batch_size: int, cach
     """Return the task's metric of the best constant prediction on the validation split.
 
     Args:
-            task: the task, with the metric that scores it.
-            data: both splits; their fingerprint names the result in the cache.
-            batch_size: how many samples are read at a time.
-            cache_dir: the folder that also holds references.
+        task: the task, with the metric that scores it.
+        data: both splits; their fingerprint names the result in the cache.
+        batch_size: how many samples are read at a time.
+        cache_dir: the folder that also holds references.
 
     Returns:
-            The metric, in its own unit.
+        The metric, in its own unit.
 
     Raises:
-            NoValidLabelError: the split has no label of the task.
+        NoValidLabelError: the split has no label of the task.
     """
 
     def labels() -> Iterator[Tensor]:

@@ -48,9 +48,9 @@ def train_reference(
     training resumes after its last epoch.
 
     Raises:
-            DataError: if the data does not fit the architecture.
-            SpaceError: if the task is not the architecture's.
-            DivergedError: if the training diverged.
+        DataError: if the data does not fit the architecture.
+        SpaceError: if the task is not the architecture's.
+        DivergedError: if the training diverged.
     """
     require_match(architecture, data.description)
     config = _own_recipe(kind, config)

@@ -22,7 +22,7 @@ def beside(path: Path) -> Iterator[Path]:
     """Yield a path in the folder of ``path`` to write to. If it is not renamed in the block, it is removed.
 
     Raises:
-            DiskFullError: there was no room for it.
+        DiskFullError: there was no room for it.
     """
     with noticing_full_disk(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -22,7 +22,7 @@ def obtain_folder(folder: Path, *, is_intact: Callable[[Path], bool], build: Cal
     folder is built again.
 
     Raises:
-            DiskFullError: there was no room for it.
+        DiskFullError: there was no room for it.
     """
     with noticing_full_disk(folder.parent):
         folder.parent.mkdir(parents=True, exist_ok=True)

@@ -72,7 +72,7 @@ def read_checkpoint(slot: CheckpointSlot) -> Checkpoint | None:
     """Return the newest undamaged checkpoint of this run, on the CPU; None if there is none.
 
     Raises:
-            CheckpointError: the checkpoint belongs to another run.
+        CheckpointError: the checkpoint belongs to another run.
     """
     for file in checkpoint_files(slot.path):
         checkpoint = _read_checkpoint_file(file)
@@ -111,7 +111,7 @@ def load_state(path: Path) -> dict[str, Tensor]:
     """Read a state dict, on the CPU.
 
     Raises:
-            CheckpointError: if the file is missing or damaged.
+        CheckpointError: if the file is missing or damaged.
     """
     state: dict[str, Tensor] = load_document(path)
     return state
@@ -132,7 +132,7 @@ def load_network(path: Path) -> InterroGateNetwork:
     """Read a gated network, in evaluation mode on the CPU, with its gates frozen.
 
     Raises:
-            CheckpointError: if the file is missing or damaged.
+        CheckpointError: if the file is missing or damaged.
     """
     document = load_document(path)
     try:
@@ -158,7 +158,7 @@ def load_document(path: Path) -> Any:
     """Read a document that ``torch.save`` wrote, on the CPU.
 
     Raises:
-            CheckpointError: if the file is missing or damaged.
+        CheckpointError: if the file is missing or damaged.
     """
     try:
         # weights_only: a file of weights may come from elsewhere, and a full unpickling would run its code.

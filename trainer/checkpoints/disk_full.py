@@ -26,7 +26,7 @@ def noticing_full_disk(folder: Path) -> Iterator[None]:
     Use it before partly written files are removed, as that frees space.
 
     Raises:
-            DiskFullError: the block failed because the folder's disk is full.
+        DiskFullError: the block failed because the folder's disk is full.
     """
     try:
         yield

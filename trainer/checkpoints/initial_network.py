@@ -24,8 +24,8 @@ def start_from(network: InterroGateNetwork, initial: InitialNetwork) -> None:
     """Put the weights and gates of ``initial`` into ``network``, where they learn further.
 
     Raises:
-            CheckpointError: the file is missing or damaged, or holds a network of another architecture or layout of
-            gates.
+        CheckpointError: the file is missing or damaged, or holds a network of another architecture or layout of
+        gates.
     """
     found = load_network(Path(initial.path))
     for name, own, other in (
@@ -45,8 +45,8 @@ def load_initial_family(
     Only the given ``settings`` are compared with the file's. All others come from the file.
 
     Raises:
-            CheckpointError: the file is missing or damaged, or holds a network of another family, architecture or
-            setting.
+        CheckpointError: the file is missing or damaged, or holds a network of another family, architecture or
+        setting.
     """
     found = load_delivered(Path(initial.path))
     network = found.network

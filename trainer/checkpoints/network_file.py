@@ -45,7 +45,7 @@ def load_delivered(path: Path) -> Delivered:
     """Read a network of :func:`save_family` or :func:`gatefront.trainer.checkpoints.checkpoint.save_network`.
 
     Raises:
-            CheckpointError: if the file is missing or damaged.
+        CheckpointError: if the file is missing or damaged.
     """
     if _GATED in (document := load_document(path)):
         gated = load_network(path).cpu().eval()

@@ -8,7 +8,7 @@ def require_match(architecture: Architecture, description: DataDescription) -> N
     """Require that the data has every task of the architecture, and images of the shape that it expects.
 
     Raises:
-            DataError: they differ; the message names the difference.
+        DataError: they differ; the message names the difference.
     """
     known = {task.name: task for task in description.tasks}
     for task in architecture.tasks:

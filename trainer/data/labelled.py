@@ -21,7 +21,7 @@ def require_labels(data: MultiTaskData) -> None:
     """Read samples of each split until every task has had a label. Usually one sample suffices.
 
     Raises:
-            DataError: a task has none in a split; the message counts missing labels and labels without a known value.
+        DataError: a task has none in a split; the message counts missing labels and labels without a known value.
     """
     for name, split in (("training", data.train), ("validation", data.val)):
         shown: dict[int, dict[str, bool]] = {}  # of each sample read: task to whether its label says anything

@@ -18,7 +18,7 @@ def parse_options(options: type[OptionsT], spec: DataSpec) -> OptionsT:
     A field is a bool, an int, a float, a str or a Literal of words. Values are not converted.
 
     Raises:
-            DataError: for an unknown option, or a value that is not of its field's type.
+        DataError: for an unknown option, or a value that is not of its field's type.
     """
     types = get_type_hints(options)
     known = [field.name for field in fields(options)]  # type: ignore[arg-type]  # it is a dataclass
@@ -52,7 +52,7 @@ def resolve_whole_numbers(
     """Return the defaults, replaced by the study's values.
 
     Raises:
-            DataError: for an unknown option, a value that is not a whole number, or one under its minimum.
+        DataError: for an unknown option, a value that is not a whole number, or one under its minimum.
     """
     resolved = dict(defaults)
     for option, value in given.items():

@@ -40,7 +40,7 @@ def describe_data(spec: DataSpec) -> DataDescription:
     """Return tasks, sizes and normalization of a data set, without reading or rendering any of it.
 
     Raises:
-            DataError: if the name, an option or the root folder does not exist.
+        DataError: if the name, an option or the root folder does not exist.
     """
     return _source(spec).describe(spec)
 
@@ -49,8 +49,8 @@ def load_data(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
     """Load both splits of a data set. Generated sets are rendered once into ``cache_dir`` and memory-mapped there.
 
     Raises:
-            DataError: the name, an option or the root folder does not exist, the files do not have the set's layout, or
-            a task has no label in a split.
+        DataError: the name, an option or the root folder does not exist, the files do not have the set's layout, or
+        a task has no label in a split.
     """
     data = _source(spec).load(spec, cache_dir)
     require_labels(data)

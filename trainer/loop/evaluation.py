@@ -23,8 +23,8 @@ def evaluate(
     ``network`` is on the runtime's device and returns one prediction per task, by name or in the order of ``tasks``.
 
     Raises:
-            DivergedError: if a prediction is not finite.
-            NoValidLabelError: if the split has no label of a task.
+        DivergedError: if a prediction is not finite.
+        NoValidLabelError: if the split has no label of a task.
     """
     metrics = {task.name: metric_for(task) for task in tasks}
     finite = {task.name: torch.tensor(True, device=runtime.device) for task in tasks}

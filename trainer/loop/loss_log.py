@@ -28,7 +28,7 @@ class LossLog:
         """Add the losses of one step.
 
         Raises:
-                DivergedError: a loss of this step, or of the few steps before it, is not finite.
+            DivergedError: a loss of this step, or of the few steps before it, is not finite.
         """
         self._names = tuple(losses)
         self._unread.append(torch.stack([loss.detach() for loss in losses.values()]))

@@ -40,7 +40,7 @@ def resolve_runtime(config: TrainConfig) -> Runtime:
     """Return the runtime for ``device`` and ``precision`` of a config on this machine.
 
     Raises:
-            TrainConfigError: if the device does not exist.
+        TrainConfigError: if the device does not exist.
     """
     device = _resolve_device(config.device)
     has_fast_bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)

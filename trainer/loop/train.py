@@ -90,8 +90,8 @@ def train(
     resumes there. Its result equals that of an uninterrupted run, bit for bit on a CPU.
 
     Raises:
-            DivergedError: if a loss or a prediction stops being finite.
-            CheckpointError: if the slot holds another run's checkpoint.
+        DivergedError: if a loss or a prediction stops being finite.
+        CheckpointError: if the slot holds another run's checkpoint.
     """
     torch.set_num_threads(config.num_threads)
     run = _Run(network, data, config, tuple(tasks), strategy or Strategy())

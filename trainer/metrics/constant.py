@@ -30,14 +30,14 @@ def constant_metric(task: Task, labels: Labels) -> float:
     salient.
 
     Args:
-            task: the task, scored by its own metric.
-            labels: the labels of the split that the metric is measured on.
+        task: the task, scored by its own metric.
+        labels: the labels of the split that the metric is measured on.
 
     Returns:
-            The metric, in its own unit.
+        The metric, in its own unit.
 
     Raises:
-            NoValidLabelError: the split has no label of the task.
+        NoValidLabelError: the split has no label of the task.
     """
     candidates = _CANDIDATES[task.kind](task, labels())
     metrics = [metric_for(task) for _ in candidates]

@@ -26,15 +26,15 @@ def delta_mtl(
     """Compute ``100/T Σ_t (-1)^{l_t} (M_t - B_t) / B_t``, with l_t = 1 if lower is better (Maninis et al. 2019).
 
     Args:
-            tasks: the tasks to average over.
-            metrics: the network's metrics of at least these tasks.
-            single_task_metrics: the metrics of the single-task networks.
+        tasks: the tasks to average over.
+        metrics: the network's metrics of at least these tasks.
+        single_task_metrics: the metrics of the single-task networks.
 
     Returns:
-            The mean, and each task's gain.
+        The mean, and each task's gain.
 
     Raises:
-            DeltaMtlError: there is no task, one has no metric, or its single-task reference is 0.
+        DeltaMtlError: there is no task, one has no metric, or its single-task reference is 0.
     """
     if not tasks:
         raise DeltaMtlError("Δ_MTL needs a task whose single-task network has learned, found none.")

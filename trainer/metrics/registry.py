@@ -32,7 +32,7 @@ def metric_for(task: Task) -> Metric:
     """Return a new accumulator of the metric that scores the task.
 
     Raises:
-            MetricError: if the task names a metric that its kind does not have.
+        MetricError: if the task names a metric that its kind does not have.
     """
     known = METRICS[task.kind]
     name = task.metric if task.metric is not None else next(iter(known))

@@ -47,10 +47,10 @@ def run_trial(spec: TrialSpec, *, work_dir: Path, cache_dir: Path, reporter: Rep
     The networks of derived points are ``derived-1.pt`` and so on beside it.
 
     Raises:
-            StopTraining: the reporter asked for it; another call resumes the trial.
-            DivergedError: a loss or a prediction is not finite.
-            BudgetBelowFloorError: even sharing everything costs more than the budget.
-            DataError, CheckpointError, TrainConfigError: data, references or device do not match the spec.
+        StopTraining: the reporter asked for it; another call resumes the trial.
+        DivergedError: a loss or a prediction is not finite.
+        BudgetBelowFloorError: even sharing everything costs more than the budget.
+        DataError, CheckpointError, TrainConfigError: data, references or device do not match the spec.
     """
     if spec.family is not None:
         return run_family_trial(spec, spec.family, work_dir=work_dir, cache_dir=cache_dir, reporter=reporter)

@@ -27,9 +27,9 @@ class AutoLambda(Weighting):
     itself is that of ``sum_t λ_t l_t / 0.1``, which at the start is plain training.
 
     Args:
-            network: the network whose parameters learn.
-            num_tasks: the number of losses.
-            num_steps: the steps of the whole run, over which λ may change as much as in the paper.
+        network: the network whose parameters learn.
+        num_tasks: the number of losses.
+        num_steps: the steps of the whole run, over which λ may change as much as in the paper.
     """
 
     def __init__(self, network: nn.Module, num_tasks: int, *, num_steps: int) -> None:

@@ -20,9 +20,9 @@ class GradientWeighting(Weighting):
     """Weighting that passes the Jacobian ``[tasks, shared parameters]`` to an aggregator of TorchJD.
 
     Args:
-            network: the network whose parameters learn.
-            aggregator: combines the rows.
-            is_mean: the aggregator returns a mean of gradients, which is turned into a sum as in plain training.
+        network: the network whose parameters learn.
+        aggregator: combines the rows.
+        is_mean: the aggregator returns a mean of gradients, which is turned into a sum as in plain training.
     """
 
     def __init__(self, network: nn.Module, aggregator: Aggregator, *, is_mean: bool) -> None:

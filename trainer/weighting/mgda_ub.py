@@ -18,7 +18,7 @@ class RepresentationWeighting(Weighting):
     bound of MGDA's objective at nearly the cost of plain training.
 
     Raises:
-            TrainConfigError: the network's decoders do not all read one representation.
+        TrainConfigError: the network's decoders do not all read one representation.
     """
 
     def __init__(self, network: nn.Module) -> None:

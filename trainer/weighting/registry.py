@@ -17,7 +17,7 @@ def build_weighting(name: WeightingName, network: nn.Module, tasks: Sequence[Tas
     """Build a weighting for one run of ``num_steps`` steps. A single task has a constant weight.
 
     Raises:
-            TrainConfigError: the method does not apply to this network.
+        TrainConfigError: the method does not apply to this network.
     """
     if name == "scalar":
         return ConstantWeighting([task.weight for task in tasks])

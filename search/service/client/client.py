@@ -33,7 +33,7 @@ class Client:
     Its token comes from GATEFRONT_TOKEN, so that no list of processes shows it.
 
     Raises:
-            RemoteRefusedError: the URL is not of the form ``http://host:port``.
+        RemoteRefusedError: the URL is not of the form ``http://host:port``.
     """
 
     def __init__(self, url: str, environment: Mapping[str, str] = os.environ) -> None:
@@ -60,7 +60,7 @@ class Client:
         """Write the response at the path to ``file``.
 
         Raises:
-                RemoteFailedError: it is larger than ``most_bytes``.
+            RemoteFailedError: it is larger than ``most_bytes``.
         """
         size = 0
         with _reached(self.url), self._http.stream("GET", path) as answer, file.open("wb") as out:

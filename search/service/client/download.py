@@ -28,8 +28,8 @@ def pull_remote(
     """Request a bundle, wait for it, and unpack it to ``output``. On failure nothing is left there.
 
     Raises:
-            OutputFolderError: ``output`` holds something already, or nothing can be written there.
-            RemoteRefusedError, RemoteFailedError: the service has no such network, or cannot pack it.
+        OutputFolderError: ``output`` holds something already, or nothing can be written there.
+        RemoteRefusedError, RemoteFailedError: the service has no such network, or cannot pack it.
     """
     require_free(output)
     job = _wait(client, study, client.send("POST", study_path(study, "bundles"), wanted), say, look_s)
@@ -46,7 +46,7 @@ def unpack(archive: Path, folder: Path, *, most_bytes: int = MOST_BYTES) -> None
     """Extract the files of the one folder that the zip holds.
 
     Raises:
-            RemoteFailedError: it is no such zip, has paths outside its folder, or is larger than ``most_bytes``.
+        RemoteFailedError: it is no such zip, has paths outside its folder, or is larger than ``most_bytes``.
     """
     try:
         with zipfile.ZipFile(archive) as packed:

@@ -27,8 +27,8 @@ class DoctorProcess:
         """Yield each check as soon as it is known.
 
         Raises:
-                DriverRefusedError: the study file asks for something that does not exist.
-                DriverFailedError: the process failed or was killed.
+            DriverRefusedError: the study file asks for something that does not exist.
+            DriverFailedError: the process failed or was killed.
         """
         with tempfile.TemporaryFile() as errors:
             with self._process(order, errors.fileno()) as process:

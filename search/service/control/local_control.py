@@ -62,9 +62,9 @@ class LocalControl:
         """Start a driver, which creates the study. Return the study's name once the study can be read.
 
         Raises:
-                StudyFileError: the file breaks a rule, or asks for more than the service allows.
-                StudyExistsError, StudyBusyError: such a study exists or is being started.
-                DriverRefusedError, DriverFailedError: the driver ended before the study could be read.
+            StudyFileError: the file breaks a rule, or asks for more than the service allows.
+            StudyExistsError, StudyBusyError: such a study exists or is being started.
+            DriverRefusedError, DriverFailedError: the driver ended before the study could be read.
         """
         name = self._settle(text, options)
         order = self._order("start", name, actor, text=text, options=options)
@@ -81,9 +81,9 @@ class LocalControl:
         """Start a driver that resumes the study. Return once it holds the study.
 
         Raises:
-                StudyNotFoundError: there is no such study.
-                StudyBusyError: a driver is alive or is being started.
-                DriverRefusedError, DriverFailedError: the driver ended before it held the study.
+            StudyNotFoundError: there is no such study.
+            StudyBusyError: a driver is alive or is being started.
+            DriverRefusedError, DriverFailedError: the driver ended before it held the study.
         """
         options = StartOptions(workers=workers, hours=hours)
         _check(options)
@@ -98,8 +98,8 @@ class LocalControl:
         """Ask the driver to stop after the current epochs. The service no longer resumes a study whose driver was lost.
 
         Raises:
-                StudyNotFoundError: there is no such study.
-                NotRunningError: it has ended already.
+            StudyNotFoundError: there is no such study.
+            NotRunningError: it has ended already.
         """
         if not (
             amendments.ask_to_stop(self._engine, study, actor=actor)

@@ -29,7 +29,7 @@ class ProcessLauncher:
         """Start the driver. Its log is appended to that of earlier drivers.
 
         Raises:
-                DriverFailedError: its log cannot be written, or no process can be started.
+            DriverFailedError: its log cannot be written, or no process can be started.
         """
         try:
             return self._launch(order)

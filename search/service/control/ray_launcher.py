@@ -37,7 +37,7 @@ class RayJobLauncher:
         """Submit the job.
 
         Raises:
-                DriverFailedError: the cluster does not answer or refuses the job.
+            DriverFailedError: the cluster does not answer or refuses the job.
         """
         order = replace(order, address=_FROM_A_JOB)
         job_id = f"gatefront-{order.study}-{secrets.token_hex(4)}"
@@ -73,7 +73,7 @@ class RayJob:
         """Return how the driver ended; None while it runs.
 
         Raises:
-                DriverFailedError: the cluster does not answer.
+            DriverFailedError: the cluster does not answer.
         """
         try:
             info: JobDetails = self._client.get_job_info(self.job_id)

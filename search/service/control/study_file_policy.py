@@ -31,7 +31,7 @@ class StudyFilePolicy:
         """Return the study that the text describes.
 
         Raises:
-                StudyFileError: it breaks a rule of study files, or asks for more than the owner allows.
+            StudyFileError: it breaks a rule of study files, or asks for more than the owner allows.
         """
         if len(text.encode(errors="replace")) > MAX_STUDY_FILE_BYTES:
             raise StudyFileError(f"the study file has more than {MAX_STUDY_FILE_BYTES} bytes.")

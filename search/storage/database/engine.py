@@ -38,8 +38,8 @@ def open_readonly_engine(url: str) -> sa.Engine:
     """Open an engine for readers. SQLite is opened read-only, so a reader can neither create nor lock a study.
 
     Raises:
-            NoDatabaseError: there is no such SQLite file yet.
-            StoreError: the URL is malformed.
+        NoDatabaseError: there is no such SQLite file yet.
+        StoreError: the URL is malformed.
     """
     parsed = _parse(url)
     if parsed.get_backend_name() != "sqlite":

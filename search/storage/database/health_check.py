@@ -55,8 +55,8 @@ def examine_database(url: str) -> SchemaStatus:
     """Read the database's health without changing anything.
 
     Raises:
-            NoDatabaseError: there is no such SQLite file.
-            StoreError: the database cannot be reached, or a newer gatefront or Optuna wrote it.
+        NoDatabaseError: there is no such SQLite file.
+        StoreError: the database cannot be reached, or a newer gatefront or Optuna wrote it.
     """
     engine = open_readonly_engine(url)
     try:
@@ -84,7 +84,7 @@ def upgrade_database(url: str) -> SchemaStatus:
     """Upgrade both schemas to this release's, or create the database. Return its health afterwards.
 
     Raises:
-            StoreError: the database cannot be reached, or a newer gatefront or Optuna wrote it.
+        StoreError: the database cannot be reached, or a newer gatefront or Optuna wrote it.
     """
     with suppress(NoDatabaseError):
         examine_database(url)  # refuses what is newer, before anything is touched

@@ -44,7 +44,7 @@ def upgrade_older(reading: sa.Engine, url: str) -> None:
     Do nothing if our tables do not exist yet or are up to date.
 
     Raises:
-            StoreError: it cannot be written, or a newer gatefront wrote it.
+        StoreError: it cannot be written, or a newer gatefront wrote it.
     """
     _, scripts = load_migrations()
     with reading.connect() as connection:

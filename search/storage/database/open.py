@@ -13,7 +13,7 @@ def open_store(url: str) -> tuple[sa.Engine, StudyStorage]:
     """Open a database and create or upgrade both schemas, Optuna's first because readers join its tables to ours.
 
     Raises:
-            StoreError: the database cannot be reached or written.
+        StoreError: the database cannot be reached or written.
     """
     engine = open_engine(url)
     try:

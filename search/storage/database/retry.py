@@ -44,8 +44,8 @@ class RetryPolicy:
     """Policy that retries a call which failed because the database did not answer.
 
     Args:
-            seconds: how long one call may wait in all; 0 means no retry.
-            is_over: called before each pause; True ends the waiting.
+        seconds: how long one call may wait in all; 0 means no retry.
+        is_over: called before each pause; True ends the waiting.
     """
 
     def __init__(self, *, seconds: float = PATIENCE_S, is_over: Callable[[], bool] = lambda: False) -> None:

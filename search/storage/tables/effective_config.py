@@ -13,7 +13,7 @@ def load_config(row: StudyRow) -> StudyConfig:
     """Return the configuration that the study runs with.
 
     Raises:
-            StudyFileError: an earlier release allowed something that this one does not.
+        StudyFileError: an earlier release allowed something that this one does not.
     """
     return _config_of_earlier_release(row) if row.config is None else check_study(json.loads(row.config))
 

@@ -35,7 +35,7 @@ def load_generated(
     ``settings`` is everything that determines the content, including the version of the renderer.
 
     Raises:
-            DataError: a task has the name of the images' array.
+        DataError: a task has the name of the images' array.
     """
     names = _file_names(description)
     folder = cache_dir / "data" / f"{name}-{hash_json(dict(settings))[:16]}"

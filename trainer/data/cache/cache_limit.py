@@ -18,7 +18,7 @@ def parse_cache_limit(text: str) -> int | None:
     """Return the limit in bytes: 0 for ``"off"``, None for ``"auto"``.
 
     Raises:
-            DataError: the text is neither of them nor a size.
+        DataError: the text is neither of them nor a size.
     """
     if text == AUTO:
         return None
@@ -34,7 +34,7 @@ def cache_limit(text: str, folder: Path) -> int:
     """Return the most bytes that one data set may take under ``folder``, by the option and the disk.
 
     Raises:
-            DataError: the option has none of its forms.
+        DataError: the option has none of its forms.
     """
     asked = parse_cache_limit(text)
     existing = next(place for place in (folder, *folder.parents) if place.exists())

@@ -54,7 +54,7 @@ def keep_decoded(data: MultiTaskData, spec: DataSpec, cache_dir: Path) -> MultiT
     file, option, library or reader makes new ones.
 
     Raises:
-            DataError: a file cannot be read, or changed meanwhile; ``spec.cache`` is wrong; the disk is full.
+        DataError: a file cannot be read, or changed meanwhile; ``spec.cache`` is wrong; the disk is full.
     """
     limit = cache_limit(spec.cache, cache_dir)
     if limit == 0:

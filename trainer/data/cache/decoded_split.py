@@ -74,7 +74,7 @@ def write_split(
     ``task_names`` belong to the columns between the first and the last, in order.
 
     Raises:
-            DeepImageError: an image has real numbers, and its column holds bytes.
+        DeepImageError: an image has real numbers, and its column holds bytes.
     """
     with ExitStack() as stack:
         files = [stack.enter_context(column.file(folder, split).open("wb")) for column in columns]

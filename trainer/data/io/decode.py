@@ -36,7 +36,7 @@ def read_rgb(path: Path) -> Tensor:
     :data:`~gatefront.trainer.data.io.picture_file.IMAGE_TREATMENTS` states how each mode is converted.
 
     Raises:
-            DataError: if it cannot be read, has transparent pixels, or is of a mode that has no colors in [0, 1].
+        DataError: if it cannot be read, has transparent pixels, or is of a mode that has no colors in [0, 1].
     """
     picture = open_picture(path)
     if picture.mode not in IMAGE_TREATMENTS:
@@ -54,12 +54,12 @@ def read_picture(path: Path, *, num_channels: int, may_be_indices: bool = True) 
     A palette gives its indices, black and white gives 0 and 1, 16 bits give numbers up to 65535.
 
     Args:
-            path: the picture.
-            num_channels: 1 or 3.
-            may_be_indices: False for numbers that measure something, which the indices of a palette do not.
+        path: the picture.
+        num_channels: 1 or 3.
+        may_be_indices: False for numbers that measure something, which the indices of a palette do not.
 
     Raises:
-            DataError: it cannot be read, has another number of channels, or reading would change its numbers.
+        DataError: it cannot be read, has another number of channels, or reading would change its numbers.
     """
     picture = open_picture(path)
     if not may_be_indices and picture.mode in ("1", "P"):
@@ -83,11 +83,11 @@ def read_yes_or_no(path: Path, *, is_soft: bool = False) -> Tensor:
     If all numbers are 0 and 1, they are the answers. Otherwise numbers above half of white mean yes.
 
     Args:
-            path: the picture.
-            is_soft: True for gray maps of probabilities, of which the darkest may have any numbers.
+        path: the picture.
+        is_soft: True for gray maps of probabilities, of which the darkest may have any numbers.
 
     Raises:
-            DataError: it cannot be read, or its numbers do not show which is yes; ``path`` is named.
+        DataError: it cannot be read, or its numbers do not show which is yes; ``path`` is named.
     """
     picture = open_picture(path)
     numbers = _require(_one_channel(picture), picture, 1)
@@ -140,15 +140,15 @@ def as_classes(
     """Return class indices as int64, :data:`IGNORE_INDEX` where there is no class.
 
     Args:
-            path: the file, for messages.
-            classes: its numbers.
-            num_classes: how many classes there are.
-            ignored: the numbers that are no class.
-            first: the number of the first class in the file.
-            numbering_hint: the hint if the only unknown number is the one after the last class.
+        path: the file, for messages.
+        classes: its numbers.
+        num_classes: how many classes there are.
+        ignored: the numbers that are no class.
+        first: the number of the first class in the file.
+        numbering_hint: the hint if the only unknown number is the one after the last class.
 
     Raises:
-            DataError: for a number that is neither a class nor ignored; ``path`` is named.
+        DataError: for a number that is neither a class nor ignored; ``path`` is named.
     """
     if not np.array_equal(classes, np.rint(classes)):
         fraction = _first_fraction(classes)

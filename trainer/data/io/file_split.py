@@ -95,7 +95,7 @@ def fit_sample(image: Tensor, labels: Mapping[str, Tensor], description: DataDes
     """Resize an image and its labels, each of its own size, to the description's. Do not normalize the image.
 
     Raises:
-            DataError: if a label map is not of its image's shape; ``where`` names the image.
+        DataError: if a label map is not of its image's shape; ``where`` names the image.
     """
     size = description.input_size
     fitted = {}

@@ -13,7 +13,7 @@ def require_root(spec: DataSpec, *, holds: str) -> Path:
     """Return the study's ``data.root``. ``holds`` states what must be in it, for the message.
 
     Raises:
-            DataError: the study has no root.
+        DataError: the study has no root.
     """
     if spec.root is None:
         raise DataError(f"data {spec.name} needs its files.", hint=f"Set data.root to the folder that holds {holds}.")
@@ -24,7 +24,7 @@ def read_names(path: Path) -> list[str]:
     """Return the names in a list, one a line. Skip blank lines.
 
     Raises:
-            DataError: the list cannot be read, is empty or repeats a name.
+        DataError: the list cannot be read, is empty or repeats a name.
     """
     try:
         names = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
@@ -60,7 +60,7 @@ def require_suffix(folder: Path, known: Iterable[str], *, what: str, hint: str =
     """Return the one of the ``known`` file name endings that a folder's files have.
 
     Raises:
-            DataError: the folder does not exist, or has files of none of them or of more than one.
+        DataError: the folder does not exist, or has files of none of them or of more than one.
     """
     known = sorted(known)
     shown = [path for path in folder.iterdir() if not path.name.startswith(".")] if folder.is_dir() else []
@@ -80,7 +80,7 @@ def header_shape(path: Path) -> tuple[int, ...]:
     """Return the shape of an array, or (height, width) of a picture. Only the header is read.
 
     Raises:
-            DataError: if it cannot be read.
+        DataError: if it cannot be read.
     """
     try:
         if path.suffix == ".npy":

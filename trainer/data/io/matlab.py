@@ -18,7 +18,7 @@ def read_matlab(path: Path, variable: str) -> Any:
     """Return the variable, with structs as dictionaries and struct arrays of one entry as that entry.
 
     Raises:
-            DataError: the file cannot be read or has no such variable.
+        DataError: the file cannot be read or has no such variable.
     """
     try:
         contents = loadmat(path, variable_names=[variable], simplify_cells=True)

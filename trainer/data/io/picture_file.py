@@ -77,7 +77,7 @@ def open_picture(path: Path) -> Picture:
     """Decode a picture and turn it upright by its EXIF orientation.
 
     Raises:
-            DataError: if it cannot be read, has several frames, or Pillow would drop some of its bits.
+        DataError: if it cannot be read, has several frames, or Pillow would drop some of its bits.
     """
     try:
         with _opened(path) as image:
@@ -97,7 +97,7 @@ def describe_image(path: Path) -> str:
     """Return how an image is converted, by its header.
 
     Raises:
-            DataError: it has no readable header.
+        DataError: it has no readable header.
     """
     try:
         with _opened(path) as image:
@@ -112,7 +112,7 @@ def is_turned_or_deep(path: Path) -> bool:
     """Return whether an image is turned by its EXIF orientation or has more than 8 bits, by its header.
 
     Raises:
-            DataError: it has no readable header.
+        DataError: it has no readable header.
     """
     try:
         with _opened(path) as image:
@@ -126,7 +126,7 @@ def upright_size(path: Path) -> tuple[int, int]:
     """Return the height and width of a picture after it is turned upright, by its header.
 
     Raises:
-            DataError: it has no readable header.
+        DataError: it has no readable header.
     """
     try:
         with _opened(path) as image:

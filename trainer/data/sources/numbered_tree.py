@@ -43,7 +43,7 @@ def find_numbered_size(spec: DataSpec, images: NumberedFolder, options: SizedOpt
     """Return the size that a network will see: the option's, else that of the first training image.
 
     Raises:
-            DataError: that image cannot be read.
+        DataError: that image cannot be read.
     """
     first = None if spec.root is None else images.file(Path(spec.root) / "train", 0)
     return find_size(first, images.channels, options, published=published)
@@ -55,8 +55,8 @@ def load_numbered(
     """Load the splits ``train`` and ``val`` of a tree.
 
     Raises:
-            DataError: a folder is missing or has another layout, numbers are missing, an array has another layout, or
-            sizes differ and the options name none. The message names the first offender and their number.
+        DataError: a folder is missing or has another layout, numbers are missing, an array has another layout, or
+        sizes differ and the options name none. The message names the first offender and their number.
     """
     root = require_root(spec, holds="train/ and val/")
     readers = {task: read for task, (_, read) in tree.labels.items()}

@@ -103,9 +103,9 @@ def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
     """Load both splits, decoded once. A missing label file is a gap.
 
     Raises:
-            DataError: there is no root, a list or an image is missing, labels are in another layout, or sizes differ
-            and
-                    the options name none.
+        DataError: there is no root, a list or an image is missing, labels are in another layout, or sizes differ
+        and
+                the options name none.
     """
     description, options = describe(spec), parse_options(NyudOptions, spec)
     root = require_root(spec, holds="gt_sets/ and images/")

@@ -50,16 +50,16 @@ def find_size(first_image: Path | None, channels: Channels, options: SizedOption
     """Return the ``(height, width)`` that a network will see.
 
     Args:
-            first_image: the first training image; None, or a missing file, if the tree does not exist here.
-            channels: the axes that may follow height and width in the shape of an image.
-            options: the study's options, whose ``size`` takes precedence.
-            published: the size to return if the tree cannot show it.
+        first_image: the first training image; None, or a missing file, if the tree does not exist here.
+        channels: the axes that may follow height and width in the shape of an image.
+        options: the study's options, whose ``size`` takes precedence.
+        published: the size to return if the tree cannot show it.
 
     Returns:
-            The size, in pixels.
+        The size, in pixels.
 
     Raises:
-            DataError: the image cannot be read.
+        DataError: the image cannot be read.
     """
     wanted = options.resized_to()
     if wanted is not None:
@@ -83,14 +83,14 @@ def require_one_size(
     """Require a layout of every array and picture, and the size of the first image. Only headers are read.
 
     Args:
-            paths: the files.
-            channels: the axes that may follow height and width in their shapes.
-            size: the size of ``first_image``; None if files are resized anyway.
-            first_image: the image that the others are compared with.
-            hint: where another layout of the same data set is read.
+        paths: the files.
+        channels: the axes that may follow height and width in their shapes.
+        size: the size of ``first_image``; None if files are resized anyway.
+        first_image: the image that the others are compared with.
+        hint: where another layout of the same data set is read.
 
     Raises:
-            DataError: a file has another layout or another size. The message names the first one and their number.
+        DataError: a file has another layout or another size. The message names the first one and their number.
     """
     shapes = [(path, header_shape(path)) for path in paths]
     foreign = [(path, shape) for path, shape in shapes if not _is_layout(shape, channels)]

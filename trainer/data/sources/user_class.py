@@ -29,7 +29,7 @@ def describe_user_data(spec: DataSpec) -> DataDescription:
     """Return the class's description of its data.
 
     Raises:
-            DataError: it cannot be imported or made, or ``describe`` fails or returns something else.
+        DataError: it cannot be imported or made, or ``describe`` fails or returns something else.
     """
     return _call(spec.name, "describe", lambda: _make(spec.name).describe(spec), DataDescription)
 
@@ -38,7 +38,7 @@ def load_user_data(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
     """Load both splits by the class.
 
     Raises:
-            DataError: it cannot be imported or made, or ``load`` fails or returns something else.
+        DataError: it cannot be imported or made, or ``load`` fails or returns something else.
     """
     return _call(spec.name, "load", lambda: _make(spec.name).load(spec, cache_dir), MultiTaskData)
 

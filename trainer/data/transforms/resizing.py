@@ -28,12 +28,12 @@ def resize_label(label: Tensor, kind: TaskKind, size: Size) -> Tensor:
     a mean of two depths belongs to no surface.
 
     Args:
-            label: the label ``[..., h, w]``.
-            kind: the kind of its task.
-            size: the new ``(height, width)``.
+        label: the label ``[..., h, w]``.
+        kind: the kind of its task.
+        size: the new ``(height, width)``.
 
     Returns:
-            The label at the new size.
+        The label at the new size.
     """
     if label.shape[-2:] == size:
         return label

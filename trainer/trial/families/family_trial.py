@@ -25,7 +25,7 @@ def run_family_trial(
     There are no gates, so the cost is that of the family at this capacity.
 
     Raises:
-            BudgetBelowFloorError: the network costs more than the budgets; raised before it is trained.
+        BudgetBelowFloorError: the network costs more than the budgets; raised before it is trained.
     """
     data = load_data(spec.data, cache_dir)
     require_match(spec.architecture, data.description)

@@ -59,8 +59,8 @@ def search_layers(
     the one task.
 
     Raises:
-            SpaceError: decoders cannot be attached to this backbone's layers.
-            DivergedError: a training diverged.
+        SpaceError: decoders cannot be attached to this backbone's layers.
+        DivergedError: a training diverged.
     """
     attachments: dict[str, str] = {}
     names, train_flops, seconds = safe_names(architecture.task_names), 0.0, 0.0

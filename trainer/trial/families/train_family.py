@@ -79,9 +79,9 @@ def train_family(
     is called.
 
     Raises:
-            SpaceError: there is no such family, or it does not work on this backbone.
-            DataError: the data does not fit the architecture.
-            DivergedError: the training diverged.
+        SpaceError: there is no such family, or it does not work on this backbone.
+        DataError: the data does not fit the architecture.
+        DivergedError: the training diverged.
     """
     require_match(spec.architecture, data.description)
     work_dir.mkdir(parents=True, exist_ok=True)

@@ -25,7 +25,7 @@ def cut_to_target(spec: TrialSpec, network: InterroGateNetwork, data: MultiTaskD
     learned state, or as much of it as the budgets allow.
 
     Raises:
-            BudgetBelowFloorError: if even sharing everything costs more.
+        BudgetBelowFloorError: if even sharing everything costs more.
     """
     learned = network.gate_pattern()
     if spec.flop_target is None and _is_within_budgets(spec, network, learned):

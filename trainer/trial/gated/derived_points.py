@@ -33,8 +33,8 @@ def derive_points(
     has no smaller network.
 
     Raises:
-            StopTraining: the reporter asked for it; another call resumes.
-            DivergedError: a loss or a prediction is not finite.
+        StopTraining: the reporter asked for it; another call resumes.
+        DivergedError: a loss or a prediction is not finite.
     """
     key = spec.key(data.fingerprint)
     results: list[NetworkResult] = []

@@ -39,8 +39,8 @@ def deliver(
     """Write the gated network to ``path`` and measure its pruned form. ``network`` ends on the CPU.
 
     Raises:
-            PruningMismatchError: the pruned network's cost differs from that of its gates or exceeds a limit.
-            DivergedError: a prediction is not finite.
+        PruningMismatchError: the pruned network's cost differs from that of its gates or exceeds a limit.
+        DivergedError: a prediction is not finite.
     """
     # Pruning folds weights on the CPU, where the traced examples are.
     network.cpu().eval()

@@ -49,8 +49,8 @@ class Tokens:
         """Read ``NAME read|write TOKEN`` lines. Skip empty ones and those that begin with ``#``.
 
         Raises:
-                TokenError: a line has another form, a name comes twice, a token is too short to be safe, or there is
-                none.
+            TokenError: a line has another form, a name comes twice, a token is too short to be safe, or there is
+            none.
         """
         found: dict[str, tuple[bytes, Principal]] = {}
         for number, line in enumerate(lines, 1):
@@ -76,7 +76,7 @@ def load_tokens(path: Path | None, environment: MutableMapping[str, str] = os.en
     sees it.
 
     Raises:
-            TokenError: the list cannot be read.
+        TokenError: the list cannot be read.
     """
     text = environment.pop(TOKENS_VARIABLE, None)
     if path is not None:

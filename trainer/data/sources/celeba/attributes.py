@@ -41,7 +41,7 @@ def select_tasks(choice: str) -> dict[str, tuple[str, ...]]:
     """Return the attributes by task of a choice: ``"attributes"`` (40 tasks), ``"groups"`` (8), or names, by commas.
 
     Raises:
-            DataError: if the list is empty, repeats a name or has an unknown one.
+        DataError: if the list is empty, repeats a name or has an unknown one.
     """
     known: dict[str, tuple[str, ...]] = {task_name(attribute): (attribute,) for attribute in ATTRIBUTES}
     if choice == "attributes":

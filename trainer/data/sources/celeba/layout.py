@@ -25,7 +25,7 @@ def find_layout(root: Path) -> Layout:
     """Return the layout of ``root``, or of ``root/celeba``.
 
     Raises:
-            DataError: it has none of them; the message names what the nearest one lacks.
+        DataError: it has none of them; the message names what the nearest one lacks.
     """
     layouts = [layout for base in (root, root / "celeba") for layout in _layouts(base)]
     nearest = min(layouts, key=lambda layout: len(layout.missing()))

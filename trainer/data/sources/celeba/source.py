@@ -84,7 +84,7 @@ def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
     """Load both splits, decoded once.
 
     Raises:
-            DataError: there is no root, it has no known layout, or its tables and images do not match.
+        DataError: there is no root, it has no known layout, or its tables and images do not match.
     """
     description, options = describe(spec), parse_options(CelebaOptions, spec)
     layout = find_layout(require_root(spec, holds="list_attr_celeba.txt, or Anno/, Eval/ and Img/"))

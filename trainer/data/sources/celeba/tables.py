@@ -26,7 +26,7 @@ def read_tables(attributes: Path, partition: Path) -> Faces:
     """Read both tables, which must list the same images in the same order.
 
     Raises:
-            DataError: a line is wrong; the message names the first one.
+        DataError: a line is wrong; the message names the first one.
     """
     names, shown = _read_attributes(attributes)
     split_names, split = _rows(partition, _lines(partition, header="image_id,partition"), columns=1, allowed=(0, 1, 2))

@@ -32,7 +32,7 @@ def files_by_name(folder: Path, endings: tuple[str, ...]) -> dict[str, Path]:
     """Return the folder's files of these endings, by their names without them. Hidden files are left out.
 
     Raises:
-            DataError: the folder does not exist, or two files only differ in their ending.
+        DataError: the folder does not exist, or two files only differ in their ending.
     """
     if not folder.is_dir():
         raise DataError(f"{folder} is not there.", hint=f"It holds {' or '.join(endings)} files.")

@@ -114,8 +114,8 @@ def read_manifest(root: Path) -> Manifest:
     """Read the folder's ``dataset.toml``.
 
     Raises:
-            DataError: it cannot be read, is not TOML or breaks a rule. The message names the first offending key, and
-            for an unknown key the nearest known one.
+        DataError: it cannot be read, is not TOML or breaks a rule. The message names the first offending key, and
+        for an unknown key the nearest known one.
     """
     path = root / MANIFEST
     try:

@@ -14,12 +14,12 @@ def require_places(path: Path, *, folders: Iterable[str], columns: Iterable[str]
     """Require names of tasks and classes that can name a folder or column of labels.
 
     Args:
-            path: the file that names the tasks, for messages.
-            folders: names of dense tasks, whose label maps are in a folder of that name.
-            columns: columns of the table that are read, one for each task and class that has one.
+        path: the file that names the tasks, for messages.
+        folders: names of dense tasks, whose label maps are in a folder of that name.
+        columns: columns of the table that are read, one for each task and class that has one.
 
     Raises:
-            DataError: a folder cannot have the name, or it is that of the images; a column is read twice.
+        DataError: a folder cannot have the name, or it is that of the images; a column is read twice.
     """
     for name in folders:
         is_folder = "/" not in name and "\\" not in name and name not in (".", "..")

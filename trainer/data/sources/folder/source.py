@@ -82,7 +82,7 @@ def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
     """Load both splits, decoded once.
 
     Raises:
-            DataError: the folder does not have the module's layout. The message names the first error and their number.
+        DataError: the folder does not have the module's layout. The message names the first error and their number.
     """
     description = describe(spec)
     root = require_root(spec, holds=MANIFEST)

@@ -26,8 +26,8 @@ def read_table(path: Path, tasks: Mapping[str, TaskEntry]) -> dict[str, dict[str
     multilabel task has a column of 0 and 1 per class.
 
     Raises:
-            DataError: a column is missing, an image comes twice or a cell has none of the known values; the row is
-            named.
+        DataError: a column is missing, an image comes twice or a cell has none of the known values; the row is
+        named.
     """
     columns = {column for name, entry in tasks.items() for column in _columns(name, entry)}
     rows = _read_rows(path, columns)

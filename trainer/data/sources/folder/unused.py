@@ -13,10 +13,10 @@ def list_unused(root: Path, bases: Iterable[Path], tasks: Iterable[str], used: C
     """Return the files that are not ``used``, grouped by folder and reason.
 
     Args:
-            root: the data set's folder.
-            bases: the folders with ``images/`` and labels: ``root`` itself, or one per split.
-            tasks: the names of the dense tasks, which have their own folders.
-            used: every file that is read.
+        root: the data set's folder.
+        bases: the folders with ``images/`` and labels: ``root`` itself, or one per split.
+        tasks: the names of the dense tasks, which have their own folders.
+        used: every file that is read.
     """
     endings = {"images": IMAGE_ENDINGS} | dict.fromkeys(tasks, LABEL_ENDINGS)
     bases = list(bases)

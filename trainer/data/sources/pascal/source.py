@@ -83,7 +83,7 @@ def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
     """Load both splits, decoded once.
 
     Raises:
-            DataError: there is no root, or a list or a file is missing.
+        DataError: there is no root, or a list or a file is missing.
     """
     description, options = describe(spec), parse_options(SizedOptions, spec)
     root = require_root(spec, holds="ImageSets/, JPEGImages/ and the labels")
