@@ -142,6 +142,17 @@ def test_docstrings_begin_with_a_verb_or_a_noun() -> None:
     assert unclear == []
 
 
+def test_sections_of_docstrings_are_indented_by_four() -> None:
+    section = re.compile(r"^( *)(?:Args|Returns|Raises):\n( *)", re.MULTILINE)
+    crooked = [
+        f"{path.relative_to(ROOT)}: {found.group().strip()}"
+        for path in _sources()
+        for found in section.finditer(path.read_text())
+        if len(found[2]) != len(found[1]) + 4
+    ]
+    assert crooked == []
+
+
 def test_nothing_stray_at_the_top() -> None:
     if not (ROOT / ".git").exists():
         pytest.skip("not a git checkout, so there is no list of tracked files")

@@ -20,12 +20,12 @@ from gatefront.search.driver.phases import StudyPhase, StudyProgress
 from gatefront.search.driver.ray_backend.cluster import cluster
 from gatefront.search.driver.ray_backend.memory_kills import MOST_ATTEMPTS, WorkersKilledError, given_up, killed_workers
 from gatefront.search.driver.ray_backend.reference_tasks import RayReferences
-from gatefront.search.driver.ray_backend.scheduler import TrialScheduler
+from gatefront.search.driver.ray_backend.scheduler import StopRequestStopper, TrialScheduler
 from gatefront.search.driver.ray_backend.searcher import StudySearcher
 from gatefront.search.driver.ray_backend.tasks import PreparationStoppedError
 from gatefront.search.driver.recovery import Recovery, give_up_unowned, recover
 from gatefront.search.driver.references import References, prepare_references
-from gatefront.search.driver.stop_request import StopRequest, StopRequestStopper
+from gatefront.search.driver.stop_request import StopRequest
 from gatefront.search.driver.worker.trainable import SPEC, TRIAL_NUMBER, RunTrial, make_trainable
 from gatefront.search.planning.disk_estimate import trial_bytes
 from gatefront.search.planning.study_plan import StudyPlan

@@ -3,9 +3,6 @@
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
-
-from ray import tune
 
 
 class StopRequest:
@@ -58,20 +55,3 @@ class StopRequest:
     @property
     def is_at_once(self) -> bool:
         return self._at_once.is_set()
-
-
-class StopRequestStopper(tune.Stopper):
-    """Stopper that stops each trial at its next message once a stop is requested, and all at once if it is urgent."""
-
-    def __init__(self, stop_request: StopRequest) -> None:
-        self._stop_request = stop_request
-
-    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        return self._stop_request.is_requested
-
-    def stop_all(self) -> bool:
-        return self._stop_request.is_at_once
-
-    def __getstate__(self) -> dict[str, Any]:
-        # Ray saves its stopper in snapshots. A stop request must not be restored from one.
-        return {}

@@ -97,8 +97,8 @@ class StudyStore:
 
     def set_state(self, state: StudyState, message: str = "") -> None:
         with self._writing() as session:
-            require_study(session, self.study).state = state
-            require_study(session, self.study).message = message
+            row = require_study(session, self.study)
+            row.state, row.message = state, message
 
     def set_message(self, message: str) -> None:
         """Store a text on the study's current activity."""

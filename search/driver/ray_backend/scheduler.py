@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from ray import tune
 from ray.tune.schedulers import FIFOScheduler
 
 from gatefront.search.driver.early_stopping import EarlyStopping, Verdict
 from gatefront.search.driver.ray_backend.searcher import StudySearcher
+from gatefront.search.driver.stop_request import StopRequest
 from gatefront.search.driver.worker.messages import EpochFinished, decode
 from gatefront.search.driver.worker.trainable import TRIAL_NUMBER
 from gatefront.search.storage.database.retry import is_outage, reason_of
@@ -68,3 +70,20 @@ class TrialScheduler(FIFOScheduler):
                 raise
             logger.warning("trial %d is not judged at epoch %d: %s", number, report.epoch, reason_of(error))
             return None
+
+
+class StopRequestStopper(tune.Stopper):
+    """Stopper that stops each trial at its next message once a stop is requested, and all at once if it is urgent."""
+
+    def __init__(self, stop_request: StopRequest) -> None:
+        self._stop_request = stop_request
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return self._stop_request.is_requested
+
+    def stop_all(self) -> bool:
+        return self._stop_request.is_at_once
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Ray saves its stopper in snapshots. A stop request must not be restored from one.
+        return {}

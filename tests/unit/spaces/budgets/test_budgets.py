@@ -1,4 +1,4 @@
-"""What a budget allows."""
+"""Budgets: the costs that they allow."""
 
 from hypothesis import given
 from hypothesis import strategies as st
