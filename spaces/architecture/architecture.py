@@ -1,11 +1,12 @@
 """Architecture: the record that fixes the shape of a trial's networks before any weight exists."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from gatefront.spaces.architecture.tasks import Task
 from gatefront.spaces.errors import SpaceError
+from gatefront.spaces.json_codec import OMIT_DEFAULT
 
 Stem = Literal["default", "small"]
 DenseDecoder = Literal["light", "deeplab", "dpt"]
@@ -23,6 +24,9 @@ class Architecture:
     local file instead. ``decoder`` is the form of the decoders of dense tasks. With ``share_decoder`` its trunk is
     lifted with the backbone. ``resolution`` is the fraction of ``input_size`` at which the backbone works. Images are
     resized before the backbone and dense predictions after it, so that data and metrics stay unchanged.
+
+    ``width`` multiplies the channels of every layer. ``layer_widths`` replaces it: the channels of every group of
+    coupled layers, in the order of :func:`gatefront.spaces.graph.channel_groups.scalable_groups` at width 1.
     """
 
     backbone: str
@@ -38,6 +42,7 @@ class Architecture:
     share_decoder: bool = False
     pretrained: bool = False
     weights: str | None = None
+    layer_widths: tuple[int, ...] | None = field(default=None, metadata=OMIT_DEFAULT)
 
     def __post_init__(self) -> None:
         if not self.tasks:
@@ -64,6 +69,11 @@ class Architecture:
             )
         if self.pretrained and self.weights is not None:
             raise SpaceError("pretrained and weights exclude each other.", hint="Give one of them.")
+        if self.layer_widths is not None and self.width != 1.0:
+            raise SpaceError(
+                f"Cannot use layer_widths: they are channels at width 1 (found width {self.width}).",
+                hint="Leave one of width and layer_widths out.",
+            )
         self._check_decoder()
 
     def _check_decoder(self) -> None:

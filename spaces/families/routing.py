@@ -12,6 +12,7 @@ from gatefront.spaces.families.primitives import PrimitiveBank
 from gatefront.spaces.families.routed_layers import channel_wise_layer, dense_layer
 from gatefront.spaces.graph.canonicalize import is_reshape
 from gatefront.spaces.graph.channel_axis import operation_name
+from gatefront.spaces.graph.channel_groups import is_flattening
 from gatefront.spaces.graph.channel_rules import ChannelRule, num_channels, tensor_operands
 from gatefront.spaces.networks.task_modules import TaskModules, position_keys
 
@@ -85,7 +86,7 @@ class _Router:
             return self._route_channel_wise(node)
         if _is_concatenation(node):
             return self._route_concatenation(node)
-        if _is_flattening(node):
+        if is_flattening(node):
             return self._route_flattening(node)
         raise SpaceError(
             f"etr-nlp cannot divide {node.name} of {self._name} by channels.",
@@ -181,12 +182,3 @@ def _is_concatenation(node: fx.Node) -> bool:
     return node.target in (torch.cat, torch.concat) and all(
         operand.meta["channel_axis"] == dim for operand in tensor_operands(node)
     )
-
-
-def _is_flattening(node: fx.Node) -> bool:
-    """Return True for a node that turns a map into a vector, channel after channel."""
-    if not is_reshape(node):
-        return False
-    source = node.all_input_nodes[0]
-    is_vector = len(node.meta["batched_shape"]) == 2
-    return is_vector and len(source.meta["batched_shape"]) == 4 and source.meta["channel_axis"] == 1

@@ -1,6 +1,7 @@
-"""Width multiplier: fewer (or more) channels everywhere, with coupled layers changed together."""
+"""Widths of layers: fewer or more channels, with coupled layers changed together."""
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -9,37 +10,45 @@ from torch import Tensor, fx, nn
 from gatefront.spaces.errors import SpaceError
 from gatefront.spaces.graph.attention import HeadAttention
 from gatefront.spaces.graph.canonicalize import is_reshape
+from gatefront.spaces.graph.channel_groups import ChannelGroup, find_channel_groups, is_flattening, scalable_groups
 from gatefront.spaces.graph.channel_rules import ChannelRule, num_channels, tensor_operands
 from gatefront.spaces.graph.layers import LayerNorm2d
 from gatefront.spaces.graph.tied_tensors import targets_that_share
 
-_COUPLES = (ChannelRule.CHANNEL_WISE, ChannelRule.GROUP_WISE, ChannelRule.ACROSS, ChannelRule.PARAMETER)
-
 
 def scale_width(traced: fx.GraphModule, width: float, *, keep_largest: bool) -> fx.GraphModule:
-    """Scale every layer to ``round(width * channels)`` channels, at least one.
-
-    Layers whose outputs are added or multiplied, or that work channel by channel, are coupled and keep the same
-    channels. ``keep_largest`` keeps the channels of largest weight norm, for trained weights. Otherwise the first
-    channels are kept and weights are rescaled to their new fan-in. A width above 1 repeats channels and is for
-    untrained networks.
+    """Scale every channel group to ``round(width * units)`` units, at least one. See :func:`set_widths`.
 
     Raises:
         SpaceError: no layer's width can be changed, trained weights would have to be widened, or layers share a weight.
     """
-    if keep_largest and width > 1:
-        raise SpaceError(f"network.width = {width} cannot widen pretrained weights.", hint="Use a width of at most 1.")
-    groups = _couple(traced.graph)
+    return set_widths(traced, scaled_widths(traced.graph, width), keep_largest=keep_largest)
+
+
+def scaled_widths(graph: fx.Graph, width: float) -> list[int]:
+    """Return the channels of every scalable group at this multiple of its own width, at least one unit."""
+    return [group.unit * max(1, round(group.num_units * width)) for group in scalable_groups(graph)]
+
+
+def set_widths(traced: fx.GraphModule, widths: Sequence[int], *, keep_largest: bool) -> fx.GraphModule:
+    """Give every scalable channel group of the graph its number of channels, in place.
+
+    Args:
+        traced: an annotated graph. Its annotations are those of the old widths afterwards.
+        widths: channels by group, in the order of :func:`scalable_groups`.
+        keep_largest: keep the channels of largest weight norm, for trained weights. Otherwise the first channels are
+            kept, weights are rescaled to their new fan-in, and layers can be widened. Added channels start from other
+            random values than those that were there.
+
+    Raises:
+        SpaceError: no layer's width can be changed, a width is not a positive multiple of its group's unit, trained
+            weights would have to be widened, or layers share a weight.
+    """
+    groups = find_channel_groups(traced.graph)
+    _check_widths([group for group in groups if group.is_scalable], widths, keep_largest)
     modules = dict(traced.named_modules())
-    kept = {
-        group: _keep(members, modules, width, keep_largest) for group, members in _members(traced.graph, groups).items()
-    }
-    if all(index is None for index in kept.values()):
-        raise SpaceError(
-            f"network.width = {width} changes nothing: every layer of this backbone is read by an opaque operation.",
-            hint="Use width = 1.0.",
-        )
-    _refuse_shared_weights(traced, groups, kept, width)
+    kept = _kept_channels(groups, widths, modules, keep_largest)
+    _refuse_shared_weights(traced, kept)
     resized: set[str] = set()
     for node in traced.graph.nodes:
         if node.op in ("call_module", "get_attr"):
@@ -48,92 +57,84 @@ def scale_width(traced: fx.GraphModule, width: float, *, keep_largest: bool) -> 
             resized.add(str(node.target))
         module = modules.get(str(node.target)) if node.op == "call_module" else None
         if isinstance(module, HeadAttention):
-            if (heads := kept[groups[node]]) is not None:
+            if (heads := kept[node]) is not None:
                 traced.set_submodule(
                     str(node.target), module.select_heads(heads[:: module.head_dim] // module.head_dim)
                 )
         elif module is not None:
-            source = kept[groups[node.all_input_nodes[0]]] if node.all_input_nodes[0] in groups else None
-            _resize(module, kept.get(groups.get(node, -1)), source, rescale=not keep_largest)
-        elif node in groups and (index := kept[groups[node]]) is not None:
+            _resize(module, kept.get(node), kept.get(node.all_input_nodes[0]), rescale=not keep_largest)
+        elif (index := kept.get(node)) is not None:
             _resize_other(traced, node, index)
     traced.recompile()
     return traced
 
 
-def _couple(graph: fx.Graph) -> dict[fx.Node, int]:
-    """Give every node with channels its coupling group, by union-find over operations that keep channels apart."""
-    parent: dict[fx.Node, fx.Node] = {}
-
-    def root(node: fx.Node) -> fx.Node:
-        while parent[node] is not node:
-            node = parent[node]
-        return node
-
-    def join(one: fx.Node, other: fx.Node) -> None:
-        if one in parent and other in parent:
-            parent[root(one)] = root(other)
-
-    first_use: dict[str, fx.Node] = {}
-    for node in graph.nodes:
-        if node.op == "output":
-            continue
-        if num_channels(node) is not None:
-            parent[node] = node
-            for source in tensor_operands(node) if node.meta["rule"] in _COUPLES else ():
-                join(source, node)
-        if node.op in ("call_module", "get_attr"):
-            # A layer that runs at several places reads and gives the same channels at each of them.
-            first = first_use.setdefault(str(node.target), node)
-            join(first, node)
-            for source, other in zip(tensor_operands(first), tensor_operands(node), strict=True):
-                join(source, other)
-    numbers = {node: index for index, node in enumerate(parent)}
-    return {node: numbers[root(node)] for node in parent}
+def _check_widths(groups: Sequence[ChannelGroup], widths: Sequence[int], keep_largest: bool) -> None:
+    if not groups:
+        raise SpaceError(
+            "Cannot change the width: every layer of this backbone is read by an opaque operation.",
+            hint="Use width = 1.0, and no layer_widths.",
+        )
+    if len(widths) != len(groups):
+        raise SpaceError(
+            f"Cannot set layer widths: the backbone has {len(groups)} of them (found {len(widths)}).",
+            hint="Name the channels of every group of layers once.",
+        )
+    for group, width in zip(groups, widths, strict=True):
+        if width < 1 or width % group.unit:
+            raise SpaceError(
+                f"Cannot give {group.nodes[0].name} {width} channels: they come in units of {group.unit}.",
+                hint=f"Choose a positive multiple of {group.unit}.",
+            )
+        if keep_largest and width > group.channels:
+            raise SpaceError(
+                f"Cannot widen pretrained weights: {group.nodes[0].name} has {group.channels} channels "
+                f"(found a width of {width}).",
+                hint="Use a width of at most 1.",
+            )
 
 
-def _members(graph: fx.Graph, groups: dict[fx.Node, int]) -> dict[int, list[fx.Node]]:
-    members: dict[int, list[fx.Node]] = {}
-    for node, group in groups.items():
-        members.setdefault(group, []).append(node)
-    return members
+def _kept_channels(
+    groups: Sequence[ChannelGroup], widths: Sequence[int], modules: Mapping[str, nn.Module], keep_largest: bool
+) -> dict[fx.Node, Tensor | None]:
+    """Return, by node, the channels to keep as source indices; None for a node whose group stays unchanged."""
+    wanted = iter(widths)
+    kept: dict[fx.Node, Tensor | None] = {}
+    for group in groups:
+        index = _keep(group, next(wanted), modules, keep_largest) if group.is_scalable else None
+        kept.update(dict.fromkeys(group.nodes, index))
+    for node in kept:
+        source = kept.get(node.all_input_nodes[0]) if is_flattening(node) else None
+        if source is not None:
+            _, _, height, breadth = node.all_input_nodes[0].meta["batched_shape"]
+            places = height * breadth
+            kept[node] = (source[:, None] * places + torch.arange(places)).flatten()
+    return kept
 
 
-def _keep(members: list[fx.Node], modules: dict[str, nn.Module], width: float, keep_largest: bool) -> Tensor | None:
-    """Return the channels that a group keeps, as source indices, or None if the group must stay unchanged.
-
-    Attention heads and the groups of a grouped convolution are kept or dropped whole.
-    """
-    for node in members:
-        read_whole = any(user.meta["rule"] is ChannelRule.OPAQUE for user in node.users if user.meta["has_tensor"])
-        if node.meta["rule"] in (ChannelRule.INPUT, ChannelRule.OPAQUE) or read_whole:
-            return None
-    count = num_channels(members[0]) or 0
-    size = math.lcm(*(node.meta.get("group_size", 1) for node in members))
-    wanted = max(1, round(count // size * width))
+def _keep(group: ChannelGroup, width: int, modules: Mapping[str, nn.Module], keep_largest: bool) -> Tensor:
+    wanted = width // group.unit
     if keep_largest:
-        norm = torch.zeros(count // size)
-        for node in members:
+        norm = torch.zeros(group.num_units)
+        for node in group.nodes:
             if node.meta["rule"] is ChannelRule.DENSE:
                 weight = modules[str(node.target)].get_parameter("weight").detach()
-                norm += weight.reshape(count // size, -1).norm(dim=1)
-        kept = norm.topk(wanted).indices.sort().values
+                norm += weight.reshape(group.num_units, -1).norm(dim=1)
+        units = norm.topk(wanted).indices.sort().values
     else:
-        kept = torch.arange(wanted) % (count // size)
-    return (kept[:, None] * size + torch.arange(size)).flatten()
+        units = torch.arange(wanted) % group.num_units
+    return (units[:, None] * group.unit + torch.arange(group.unit)).flatten()
 
 
-def _refuse_shared_weights(
-    traced: fx.GraphModule, groups: dict[fx.Node, int], kept: dict[int, Tensor | None], width: float
-) -> None:
+def _refuse_shared_weights(traced: fx.GraphModule, kept: Mapping[fx.Node, Tensor | None]) -> None:
     """Refuse to cut layers that share one weight, because the cuts would make two weights of it."""
     shared = targets_that_share(traced)
     for node in traced.graph.nodes:
         if node.op not in ("call_module", "get_attr") or str(node.target) not in shared:
             continue
-        if any(kept[groups[one]] is not None for one in (node, *tensor_operands(node)) if one in groups):
+        if any(kept.get(one) is not None for one in (node, *tensor_operands(node))):
             raise SpaceError(
-                f"network.width = {width} would part the weight that {node.target} shares with another layer.",
+                f"Another width would part the weight that {node.target} shares with another layer.",
                 hint="Use width = 1.0, or give every layer a weight of its own.",
             )
 
@@ -145,12 +146,27 @@ def _resize(module: nn.Module, out: Tensor | None, source: Tensor | None, *, res
             _resize_norm(module, out)
     elif isinstance(module, nn.Conv2d | nn.Linear):
         if out is not None:
-            _replace(module, "weight", lambda value: value[out])
+            _replace(module, "weight", lambda value: _rows(value, out))
             _replace(module, "bias", lambda value: value[out])
         if source is not None and not _is_grouped(module):
             gain = math.sqrt(module.weight.shape[1] / len(source)) if rescale else 1.0
             _replace(module, "weight", lambda value: value[:, source] * gain)
         _set_sizes(module)
+
+
+def _rows(weight: Tensor, out: Tensor) -> Tensor:
+    """Return the kept rows. One that occurs again has its values in another order.
+
+    Two channels with the same weights everywhere would get the same gradients, and stay one channel for ever.
+    """
+    rows = weight[out]
+    seen: set[int] = set()
+    for position, row in enumerate(out.tolist()):
+        if row in seen:
+            values = rows[position].flatten()
+            rows[position] = values[torch.randperm(len(values))].view_as(rows[position])
+        seen.add(row)
+    return rows
 
 
 def _resize_norm(module: nn.BatchNorm2d | nn.LayerNorm | LayerNorm2d, out: Tensor) -> None:

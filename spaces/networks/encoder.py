@@ -18,7 +18,7 @@ from gatefront.spaces.decoders import build_trunk
 from gatefront.spaces.errors import ERRORS_OF_FOREIGN_CODE, SpaceError, UntraceableBackboneError
 from gatefront.spaces.graph.channel_rules import ChannelRule
 from gatefront.spaces.graph.opaque import list_opaque_operations
-from gatefront.spaces.graph.width_scaling import scale_width
+from gatefront.spaces.graph.width_scaling import scale_width, set_widths
 from gatefront.spaces.networks.equivalence import (
     NUM_IMAGES,
     calibrate_norms,
@@ -112,11 +112,13 @@ def _build_scaled_backbone(architecture: Architecture) -> fx.GraphModule:
     if opaque:
         names = ", ".join(operation.name for operation in opaque)
         logger.info("%s: opaque operations, never pruned inside: %s", _name(architecture), names)
-    if architecture.width == 1.0 or architecture.backbone in OWN_BACKBONES:
+    has_trained_weights = architecture.pretrained or architecture.weights is not None
+    if architecture.layer_widths is not None:
+        scaled = set_widths(traced, architecture.layer_widths, keep_largest=has_trained_weights)
+    elif architecture.width == 1.0 or architecture.backbone in OWN_BACKBONES:
         return traced
-    scaled = scale_width(
-        traced, architecture.width, keep_largest=architecture.pretrained or architecture.weights is not None
-    )
+    else:
+        scaled = scale_width(traced, architecture.width, keep_largest=has_trained_weights)
     return trace_network(scaled, image_shape(architecture), name=_name(architecture))
 
 
