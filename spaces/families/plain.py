@@ -90,12 +90,15 @@ def _comes_of_parameter(node: fx.Node, traced: fx.GraphModule) -> bool:
 
 
 def _constants(traced: fx.GraphModule) -> dict[fx.Node, Tensor]:
-    """Return the nodes that are computed from parameters alone, with their values."""
+    """Return the nodes that are computed from parameters alone, with their values.
+
+    A parameter that is expanded to the batch depends on the images, too.
+    """
     interpreter = fx.Interpreter(traced)
     values: dict[fx.Node, Any] = {}
     with torch.no_grad():
         for node in traced.graph.nodes:
-            if node.meta["rule"] is ChannelRule.PARAMETER:
+            if node.meta["rule"] is ChannelRule.PARAMETER and all(one in values for one in node.all_input_nodes):
                 interpreter.env = values
                 values[node] = interpreter.run_node(node).detach().clone()
     return values
