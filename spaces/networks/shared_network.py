@@ -70,16 +70,28 @@ def trace_heads(encoder: fx.GraphModule, heads: TaskModules) -> dict[str, fx.Gra
     return {name: trace_head(head, shapes, name=f"decoder {name}").graph for name, head in heads.items()}
 
 
-def _leave_out_unread_features(encoder: fx.GraphModule, heads: TaskModules) -> None:
-    """Put None in the place of features that no head reads, so that the others keep their places."""
-    output = next(node for node in reversed(encoder.graph.nodes) if node.op == "output")
-    returned: list[fx.Node] = list(output.args[0])
+def read_features(encoder: fx.GraphModule, heads: TaskModules) -> set[int]:
+    """Return the positions of the features that one of the heads reads."""
+    returned = _returned(encoder)
     # Every decoder reads the last feature. Tracing the heads takes longer than all else here, and is rarely needed.
     behind_the_last = with_sources(frozenset(returned[-1:]))
     if all(node in behind_the_last for node in encoder.graph.nodes if node.meta.get("flops")):
-        return
+        return set(range(len(returned)))
     graphs = trace_heads(encoder, heads).values()
-    read = {node.meta["feature_index"] for head in graphs for node in head.nodes if node.op == "placeholder"}
+    return {node.meta["feature_index"] for head in graphs for node in head.nodes if node.op == "placeholder"}
+
+
+def _leave_out_unread_features(encoder: fx.GraphModule, heads: TaskModules) -> None:
+    """Put None in the place of features that no head reads, so that the others keep their places."""
+    returned, read = _returned(encoder), read_features(encoder, heads)
+    if len(read) == len(returned):
+        return
+    output = next(node for node in reversed(encoder.graph.nodes) if node.op == "output")
     output.args = ([node if index in read else None for index, node in enumerate(returned)],)
     encoder.graph.eliminate_dead_code()
     encoder.recompile()
+
+
+def _returned(encoder: fx.GraphModule) -> list[fx.Node]:
+    output = next(node for node in reversed(encoder.graph.nodes) if node.op == "output")
+    return list(output.args[0])

@@ -27,6 +27,11 @@ class TaskModules(nn.Module):
             self.add_module(key, modules[name])
         self.register_load_state_dict_pre_hook(_use_positions)  # type: ignore[no-untyped-call]
 
+    @property
+    def task_names(self) -> tuple[str, ...]:
+        """All tasks of the architecture, also those without a module."""
+        return self._names
+
     def __getitem__(self, name: str) -> nn.Module:
         return self.get_submodule(self._by_name[name])
 
