@@ -14,6 +14,7 @@ from gatefront.spaces.families.lomt import build_lomt
 from gatefront.spaces.families.mtan import build_mtan
 from gatefront.spaces.families.network import FamilyNetwork
 from gatefront.spaces.families.single_task import build_single_task
+from gatefront.spaces.families.tree import build_tree
 
 Reference = Literal["single_task"]
 
@@ -40,6 +41,7 @@ FAMILIES: dict[str, Family] = {
         Family("mtan", build_mtan),
         Family("etr-nlp", build_etr_nlp),
         Family("lomt", build_lomt),
+        Family("tree", build_tree),
     )
 }
 
