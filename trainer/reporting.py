@@ -20,7 +20,8 @@ trains further, once per derived point.
 class EpochReport:
     """Finished epoch. ``epoch`` counts from 1 over all phases. ``flops`` is the present cost of the pruned network.
 
-    ``gates`` are the hard gates after this epoch; None for a network without gates.
+    ``losses`` are those of the training batches, ``val_losses`` those of the tasks on the validation split, as
+    ``metrics`` are. ``gates`` are the hard gates after this epoch; None for a network without gates.
     """
 
     epoch: int
@@ -33,6 +34,7 @@ class EpochReport:
     delta_mtl: float | None = None
     flops: int | None = None
     gates: GateCounts | None = None
+    val_losses: Mapping[str, float] = field(default_factory=dict)
 
 
 class Reporter(Protocol):

@@ -28,7 +28,7 @@ from gatefront.trainer.weighting import step_cost
 
 ReferenceKind = Literal["single_task", "hard_sharing"]
 
-_VERSION = 1
+_VERSION = 2  # 2: the best epoch is kept
 _WEIGHTS, _RECORD = "weights.pt", "reference.json"
 
 

@@ -18,7 +18,8 @@ from gatefront.trainer.config import TrainConfig, TrainConfigError
 from gatefront.trainer.data.compatibility import image_shape, require_match
 from gatefront.trainer.data.dataset import MultiTaskData
 from gatefront.trainer.loop.seeding import seed_everything
-from gatefront.trainer.loop.train import Strategy, train
+from gatefront.trainer.loop.strategy import Strategy
+from gatefront.trainer.loop.train import train
 from gatefront.trainer.loop.training_cost import count_training_flops
 from gatefront.trainer.reporting import Reporter
 from gatefront.trainer.trial.families.lomt_layer_search import FoundLayers, LayerSearch, search_layers

@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 from gatefront.spaces.gating.regularizers import hinge_sparsity
 from gatefront.spaces.networks.interrogate import InterroGateNetwork
 from gatefront.trainer.config import GateConfig, TrainConfig, TrainConfigError
-from gatefront.trainer.loop.train import Strategy
+from gatefront.trainer.loop.strategy import Strategy
 from gatefront.trainer.reporting import Phase
 from gatefront.trainer.trial.gated.flop_control import FlopControl
 
@@ -51,6 +51,7 @@ def learn_gates(network: InterroGateNetwork, config: GateConfig, *, target: int 
         extra_loss=sparsity,
         after_step=after_step,
         memory=control,
+        keeps_best=False,
     )
 
 

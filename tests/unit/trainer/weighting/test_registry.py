@@ -18,7 +18,8 @@ from gatefront.trainer.checkpoints.checkpoint import CheckpointSlot
 from gatefront.trainer.checkpoints.rotation import checkpoint_files
 from gatefront.trainer.config import TrainConfig, TrainConfigError, WeightingName
 from gatefront.trainer.data import Batch, MultiTaskData
-from gatefront.trainer.loop.train import Strategy, train
+from gatefront.trainer.loop.strategy import Strategy
+from gatefront.trainer.loop.train import train
 from gatefront.trainer.reporting import EpochReport, StopTraining
 from gatefront.trainer.weighting import (
     WEIGHTINGS,

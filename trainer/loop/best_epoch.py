@@ -1,0 +1,52 @@
+"""BestEpoch: the weights of the best epoch so far, and how good it was."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from gatefront.trainer.loop.evaluation import Evaluation
+
+
+class BestEpoch:
+    """Copy of a network's state after its best epoch. Of equal epochs the last is kept, which trained longest."""
+
+    def __init__(self) -> None:
+        self.epoch = 0
+        self.score = -float("inf")
+        self.evaluation = Evaluation(metrics={}, losses={})
+        self._network: dict[str, Tensor] = {}
+
+    def offer(
+        self, network: nn.Module, epoch: int, score: float, evaluation: Evaluation, *, always: bool = False
+    ) -> None:
+        """Keep the network's state if its score is the best so far, or ``always``. ``epoch`` counts from 1."""
+        if score < self.score and not always:
+            return
+        self.epoch, self.score, self.evaluation = epoch, score, evaluation
+        self._network = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+
+    def restore_into(self, network: nn.Module) -> None:
+        """Give the network the weights of the best epoch. Without any offer it keeps its own."""
+        if self.epoch:
+            network.load_state_dict(self._network)
+
+    def state(self, *, last_epoch: int) -> dict[str, Any]:
+        """Return the state for :meth:`restore`. Weights that the checkpoint holds anyway are left out."""
+        return {
+            "epoch": self.epoch,
+            "score": self.score,
+            "metrics": dict(self.evaluation.metrics),
+            "losses": dict(self.evaluation.losses),
+            "network": {} if self.epoch == last_epoch else self._network,
+        }
+
+    def restore(self, state: Mapping[str, Any], network: nn.Module) -> None:
+        """Restore a state. ``network`` has the weights of the checkpoint that held it."""
+        if not state:
+            return  # an earlier release wrote the checkpoint
+        self.epoch, self.score = state["epoch"], state["score"]
+        self.evaluation = Evaluation(metrics=state["metrics"], losses=state["losses"])
+        saved: Mapping[str, Tensor] = state["network"] or network.state_dict()
+        device = {name: tensor.device for name, tensor in network.state_dict().items()}
+        self._network = {name: tensor.detach().to(device[name], copy=True) for name, tensor in saved.items()}
