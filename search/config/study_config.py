@@ -1,8 +1,8 @@
 """StudyConfig: a study file as frozen, checked records, with one class per table of the file."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from gatefront.search.config.early_stopping import StoppingRule
 from gatefront.search.config.family import INTERROGATE, FamilySection
@@ -16,7 +16,6 @@ from gatefront.search.config.parameters import (
     NameChoice,
     ScheduleName,
     StrictModel,
-    max_value,
     word_form,
 )
 from gatefront.search.config.quantities import parse_disk_quota, parse_flop_budget, parse_param_budget
@@ -143,14 +142,23 @@ class WeightingChoices(StrictModel):
     choices: Annotated[list[WeightingName], Field(min_length=1)]
 
 
+def _require_epochs(value: Any) -> Any:
+    if value == "auto" or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
+        return value
+    raise ValueError('must be a whole number of at least 1, or "auto"')
+
+
+ReferenceEpochs = Annotated[int | Literal["auto"], BeforeValidator(_require_epochs)]
+
+
 class TrainSection(StrictModel):
     """Table ``[train]``: the recipe of trials and references.
 
     References train with the center of a range, and with the first of several choices. ``reference_epochs`` are the
-    epochs of the single-task networks. None: the most ``epochs`` of a trial. ``shared_init_epochs`` are those of the
-    network that the shared branch starts from. None: as ``reference_epochs``. ``hard_sharing_epochs`` are those of the
-    hard-sharing reference. None: the reference costs at least the training FLOPs of a trial and of the networks that
-    initialized it.
+    epochs of the single-task networks. ``"auto"``: each trains with twice the epochs until that does not help
+    (:mod:`gatefront.trainer.baselines.training_length`). ``hard_sharing_epochs`` are those of the hard-sharing
+    reference, in the same words. ``shared_init_epochs`` are those of the network that the shared branch starts from.
+    None: as ``reference_epochs``.
     """
 
     epochs: IntParameter = 7
@@ -172,14 +180,9 @@ class TrainSection(StrictModel):
     num_loader_workers: Annotated[int, Field(ge=0)] = 0
     checkpoint_activations: bool = False
     micro_batch_size: PositiveInt | None = None
-    reference_epochs: PositiveInt | None = None
-    shared_init_epochs: PositiveInt | None = None
-    hard_sharing_epochs: PositiveInt | None = None
-
-    @property
-    def single_task_epochs(self) -> int:
-        """Epochs of the single-task references: ``reference_epochs``, or those of the longest trial."""
-        return self.reference_epochs or max_value(self.epochs)
+    reference_epochs: ReferenceEpochs = "auto"
+    shared_init_epochs: ReferenceEpochs | None = None
+    hard_sharing_epochs: ReferenceEpochs = "auto"
 
     @property
     def schedules(self) -> tuple[ScheduleName, ...]:

@@ -22,6 +22,7 @@ from gatefront.search.config.parameters import (
 )
 from gatefront.search.config.study_config import StudyConfig
 from gatefront.search.planning.capacities import CAPACITY_PARAMETERS, Capacity
+from gatefront.search.planning.reference_lengths import single_task_length
 from gatefront.search.planning.trial_settings import TrialSettings
 from gatefront.spaces import Task
 from gatefront.spaces.budgets.budgets import Budgets
@@ -207,8 +208,8 @@ class SearchSpace:
         if family == "etr-nlp":
             return FamilyChoice(name=family, settings={"gamma": self._number(params, "family.gamma")})
         if family == "lomt":
-            # They train as long as the single-task references, from which only the sparsity sets them apart.
-            epochs = self.config.train.single_task_epochs
+            # They train like the single-task references, from which only the sparsity sets them apart.
+            epochs = single_task_length(self.config).epochs
             return FamilyChoice(name=family, sparsity=self._number(params, "family.sparsity"), search_epochs=epochs)
         return FamilyChoice(name=family)
 

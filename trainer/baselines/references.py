@@ -68,6 +68,7 @@ def train_reference(
         cost = step_cost(config.weighting, len(tasks))
         document = (
             settings
+            | {"epochs": config.epochs, "best_epoch": outcome.best_epoch, "lengths": [config.epochs]}
             | _measure(network, outcome, data, step_cost=cost)
             | {"weights_sha256": hash_file(target / _WEIGHTS)}
         )
@@ -75,12 +76,14 @@ def train_reference(
 
     from_cache = obtain_folder(folder, is_intact=_is_intact, build=build)
     remove_checkpoint_files(slot.path)
-    record = json.loads((folder / _RECORD).read_text())
+    record: dict[str, Any] = json.loads((folder / _RECORD).read_text())
     stored = {field.name for field in fields(ReferenceResult)} & record.keys()
     alone = tasks if kind == "single_task" else ()
+    known: dict[str, Any] = {
+        name: tuple(record[name]) if name in ("tasks", "lengths") else record[name] for name in stored
+    }
     return ReferenceResult(
-        **{name: record[name] for name in stored if name != "tasks"},
-        tasks=tuple(record["tasks"]),
+        **known,
         path=str(folder / _WEIGHTS),
         from_cache=from_cache,
         constant_metrics={

@@ -54,9 +54,9 @@ def train(
 
     ``network`` maps images ``[batch, c, h, w]`` to one prediction per task name. After every epoch it is evaluated,
     then the checkpoint is written, then the reporter is called. At the end the network has the weights of its best
-    epoch by :func:`gatefront.trainer.loop.validation_score.validation_score`, unless the strategy keeps the last. With
-    a checkpoint of the same key in ``slot`` the run resumes there. Its result equals that of an uninterrupted run, bit
-    for bit on a CPU.
+    epoch (:class:`gatefront.trainer.loop.best_epoch.BestEpoch`), unless the strategy keeps the last. With a checkpoint
+    of the same key in ``slot`` the run resumes there. Its result equals that of an uninterrupted run, bit for bit on a
+    CPU.
 
     Raises:
         DivergedError: if a loss or a prediction stops being finite.

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from gatefront.trainer.loop.best_epoch import BestEpoch
+from gatefront.trainer.loop.best_epoch import TOLERANCE, BestEpoch
 from gatefront.trainer.loop.evaluation import Evaluation
 
 
@@ -31,10 +31,14 @@ def weight_of(best: BestEpoch) -> float:
     return float(network.weight[0, 0])
 
 
-def test_highest_score_wins_and_of_equal_ones_the_last() -> None:
+def test_highest_score_wins_and_of_close_ones_the_last() -> None:
     best = offered(1.0, 3.0, 2.0)
     assert (best.epoch, best.score, best.evaluation.metrics, weight_of(best)) == (2, 3.0, {"left": 3.0}, 2.0)
-    assert offered(3.0, 3.0, 2.0).epoch == 2
+    close, far = 3.0 - 0.9 * TOLERANCE, 3.0 - 1.1 * TOLERANCE
+    assert offered(3.0, close, far).epoch == 2
+    # Close to the one before is not enough: steps down would add up.
+    assert offered(3.0, close, close - 0.9 * TOLERANCE).epoch == 2
+    assert offered(3.0, close, 3.0 + TOLERANCE, 3.0 + 0.5 * TOLERANCE, close).epoch == 4
 
 
 def test_last_epoch_is_kept_if_asked() -> None:
@@ -61,6 +65,16 @@ def test_state_brings_back_an_earlier_epoch() -> None:
     restored = BestEpoch()
     restored.restore(offered(1.0, 3.0, 2.0).state(last_epoch=3), network_of(3.0))
     assert (restored.epoch, restored.evaluation, weight_of(restored)) == (2, evaluation_of(3.0), 2.0)
+    restored.offer(network_of(4.0), 4, 2.0, evaluation_of(2.0))
+    assert restored.epoch == 2
+
+
+def test_state_remembers_the_highest_score_beside_the_kept_one() -> None:
+    close = 3.0 - 0.9 * TOLERANCE
+    restored = BestEpoch()
+    restored.restore(offered(3.0, close).state(last_epoch=2), network_of(2.0))
+    restored.offer(network_of(3.0), 3, close - 0.9 * TOLERANCE, evaluation_of(2.0))
+    assert restored.epoch == 2
 
 
 def test_state_of_an_earlier_release_has_no_best() -> None:
