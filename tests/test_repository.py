@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from gatefront.search.config.distillation import DistillationSection
 from gatefront.search.config.early_stopping import StoppingRule
 from gatefront.search.config.family import FamilySection
 from gatefront.search.config.gates import GatesSection
@@ -33,6 +34,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "train": TrainSection,
     "gates": GatesSection,
     "family": FamilySection,
+    "distillation": DistillationSection,
     "latency": LatencySection,
     "early_stopping": StoppingRule,
 }

@@ -2,8 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
+from gatefront.search.config.distillation import DistillationSection
 from gatefront.search.config.early_stopping import StoppingRule
 from gatefront.search.config.family import INTERROGATE, FamilySection
 from gatefront.search.config.gates import GatesSection
@@ -16,6 +17,7 @@ from gatefront.search.config.parameters import (
     NameChoice,
     ScheduleName,
     StrictModel,
+    bounds,
     word_form,
 )
 from gatefront.search.config.quantities import parse_disk_quota, parse_flop_budget, parse_param_budget
@@ -174,6 +176,9 @@ class TrainSection(StrictModel):
         Discriminator(word_form),
     ] = "scalar"
     gradient_clip: FloatParameter | None = None
+    ema: FloatParameter = 0.0
+    dropout: FloatParameter = 0.0
+    label_smoothing: FloatParameter = 0.0
     device: str = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     num_threads: PositiveInt = 1
@@ -183,6 +188,14 @@ class TrainSection(StrictModel):
     reference_epochs: ReferenceEpochs = "auto"
     shared_init_epochs: ReferenceEpochs | None = None
     hard_sharing_epochs: ReferenceEpochs = "auto"
+
+    @field_validator("ema", "dropout", "label_smoothing")
+    @classmethod
+    def _are_shares(cls, parameter: FloatParameter, info: ValidationInfo) -> FloatParameter:
+        for value in bounds(parameter):
+            if not 0 <= value < 1:
+                raise ValueError(f"{info.field_name} must be at least 0 and below 1, found {value}")
+        return parameter
 
     @property
     def schedules(self) -> tuple[ScheduleName, ...]:
@@ -230,6 +243,7 @@ class StudyConfig(StrictModel):
     train: TrainSection = TrainSection()
     gates: GatesSection = GatesSection()
     family: FamilySection = FamilySection()
+    distillation: DistillationSection = DistillationSection()
     tasks: dict[str, TaskSection] = Field(default_factory=dict)
     latency: LatencySection | None = None
     early_stopping: StoppingRule | None = None

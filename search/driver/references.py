@@ -108,6 +108,7 @@ class References:
             hard_sharing=self.shared_init(capacity),
             initial=initial,
             family=settings.family,
+            distillation=settings.distillation,
         )
 
     def baseline_results(self) -> Iterable[ReferenceResult]:

@@ -10,11 +10,11 @@ from gatefront.spaces.architecture.architecture import Architecture
 from gatefront.spaces.architecture.tasks import Task
 from gatefront.spaces.errors import SpaceError
 from gatefront.spaces.graph.flop_counter import count_flops, count_parameters
-from gatefront.spaces.json_codec import to_json
+from gatefront.spaces.json_codec import from_json, to_json
 from gatefront.spaces.networks.shared_network import SharedNetwork, build_shared_network
 from gatefront.trainer.baselines.constant import constant_reference
 from gatefront.trainer.checkpoints.atomic_folder import obtain_folder
-from gatefront.trainer.checkpoints.checkpoint import CheckpointSlot, save_state
+from gatefront.trainer.checkpoints.checkpoint import CheckpointError, CheckpointSlot, save_state
 from gatefront.trainer.checkpoints.content_hash import hash_file, hash_json
 from gatefront.trainer.checkpoints.rotation import remove_checkpoint_files
 from gatefront.trainer.config import TrainConfig
@@ -108,6 +108,23 @@ def reference_key(
             "train": _own_recipe(kind, config).recipe(),
         }
     )
+
+
+def describe_reference(weights: Path) -> tuple[str, Architecture]:
+    """Return the key and the architecture of the reference whose weights lie at this path.
+
+    Raises:
+        CheckpointError: its record is missing or damaged.
+    """
+    path = weights.with_name(_RECORD)
+    try:
+        record = json.loads(path.read_text())
+        return record["key"], from_json(Architecture, record["architecture"])
+    except (OSError, ValueError, KeyError) as error:
+        raise CheckpointError(
+            f"Cannot read the record of a reference: {path} is missing or damaged (found {error}).",
+            hint="Train the references again: start or resume the study.",
+        ) from error
 
 
 def _files_behind(architecture: Architecture) -> list[str]:

@@ -48,6 +48,7 @@ class Checkpoint:
 
     ``memory`` is the strategy's state besides the network's parameters. ``weighting`` is the state of the weighting.
     ``best`` is that of :class:`gatefront.trainer.loop.best_epoch.BestEpoch`; files of earlier releases have none.
+    ``average`` is the moving average of weights, if the training has one.
     """
 
     key: str
@@ -62,6 +63,7 @@ class Checkpoint:
     schedule: dict[str, Any]
     random_state: dict[str, Tensor]
     best: dict[str, Any] = field(default_factory=dict)
+    average: dict[str, Tensor] = field(default_factory=dict)
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:

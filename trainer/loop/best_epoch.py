@@ -42,8 +42,11 @@ class BestEpoch:
         if self.epoch:
             network.load_state_dict(self._network)
 
-    def state(self, *, last_epoch: int) -> dict[str, Any]:
-        """Return the state for :meth:`restore`. Weights that the checkpoint holds anyway are left out."""
+    def state(self, *, last_epoch: int | None) -> dict[str, Any]:
+        """Return the state for :meth:`restore`. Weights that the checkpoint holds anyway are left out.
+
+        ``last_epoch`` is the epoch of the checkpoint's weights; None if other weights are kept, such as averages.
+        """
         return {
             "epoch": self.epoch,
             "score": self.score,

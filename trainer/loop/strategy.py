@@ -7,6 +7,7 @@ from typing import Protocol
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from gatefront.trainer.loop.distillation import Distillation
 from gatefront.trainer.reporting import Phase
 
 
@@ -33,8 +34,9 @@ class Strategy:
 
     ``gate_parameters`` learn at ``gate_learning_rate``, without decay. ``after_step`` runs after each update, with the
     optimizer in its state after the step. ``memory`` is the state that must survive a restart besides the network.
-    With ``keeps_best`` the network ends with the weights of its best epoch. A phase whose structure settles with its
-    last step, such as that of learned gates, ends with its last weights.
+    ``distillation`` adds the outputs of teachers to the labels. With ``keeps_best`` the network ends with the weights
+    of its best epoch. A phase whose structure settles with its last step, such as that of learned gates, ends with its
+    last weights.
     """
 
     phase: Phase = "train"
@@ -44,3 +46,4 @@ class Strategy:
     after_step: Callable[[Optimizer], None] | None = None
     memory: Memory | None = None
     keeps_best: bool = True
+    distillation: Distillation | None = None

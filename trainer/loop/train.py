@@ -94,9 +94,8 @@ class _Run:
         started = time.perf_counter()
         learning_rate = self._updates.learning_rate
         losses = self._updates.pass_over_data(self.epoch)
-        found = self._evaluate()
         self.epoch += 1
-        self._keep(found)
+        found = self._evaluate_and_keep()
         epoch_seconds = time.perf_counter() - started
         self._seconds += epoch_seconds
         if slot is not None:
@@ -119,7 +118,7 @@ class _Run:
         """Give the network the weights that are kept, and return the outcome."""
         if not self._kept.epoch:
             # A checkpoint of an earlier release, of the last epoch: nothing is left to train or to choose from.
-            self._keep(self._evaluate())
+            self._evaluate_and_keep()
         self._kept.restore_into(self._network)
         return TrainOutcome(
             metrics=self._kept.evaluation.metrics,
@@ -140,18 +139,19 @@ class _Run:
         restore_random_state(checkpoint.random_state)
         self.epoch, self._seconds = checkpoint.epoch, checkpoint.seconds
 
-    def _evaluate(self) -> Evaluation:
-        return evaluate(
-            self._network,
-            self._data.val,
-            self._tasks,
-            runtime=self._runtime,
-            batch_size=_EVALUATION_BATCHES * self._config.samples_at_once,
-        )
-
-    def _keep(self, found: Evaluation) -> None:
-        score = validation_score(self._tasks, found.metrics)
-        self._kept.offer(self._network, self.epoch, score, found, always=not self._strategy.keeps_best)
+    def _evaluate_and_keep(self) -> Evaluation:
+        """Measure the epoch that has ended, and keep its weights if it is the best."""
+        with self._updates.with_kept_weights():
+            found = evaluate(
+                self._network,
+                self._data.val,
+                self._tasks,
+                runtime=self._runtime,
+                batch_size=_EVALUATION_BATCHES * self._config.samples_at_once,
+            )
+            score = validation_score(self._tasks, found.metrics)
+            self._kept.offer(self._network, self.epoch, score, found, always=not self._strategy.keeps_best)
+        return found
 
     def _save(self, slot: CheckpointSlot) -> None:
         checkpoint = Checkpoint(
@@ -161,7 +161,7 @@ class _Run:
             seconds=self._seconds,
             notes=dict(slot.notes),
             random_state=random_state(),
-            best=self._kept.state(last_epoch=self.epoch),
+            best=self._kept.state(last_epoch=None if self._updates.has_average else self.epoch),
             **self._updates.state(),
         )
         write_checkpoint(slot.path, checkpoint)

@@ -1,6 +1,7 @@
 """Updates: everything of a run that learns, and the passes over the data that teach it."""
 
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -13,13 +14,15 @@ from gatefront.spaces.architecture.tasks import Task
 from gatefront.trainer.checkpoints.checkpoint import Checkpoint
 from gatefront.trainer.config import TrainConfig
 from gatefront.trainer.data.dataset import Batch, MultiTaskData
-from gatefront.trainer.data.loader import epoch_batches, num_samples, steps_per_epoch
+from gatefront.trainer.data.loader import epoch_batches, epoch_key, epoch_order, num_samples, steps_per_epoch
 from gatefront.trainer.data.training_batches import TrainingBatches
+from gatefront.trainer.loop.head_dropout import head_dropout
 from gatefront.trainer.loop.loss_log import LossLog
 from gatefront.trainer.loop.micro_batches import micro_batches
 from gatefront.trainer.loop.optimizers import build_optimizer, build_schedule
 from gatefront.trainer.loop.runtime import Runtime
 from gatefront.trainer.loop.strategy import Strategy
+from gatefront.trainer.loop.weight_average import WeightAverage
 from gatefront.trainer.losses import task_loss
 from gatefront.trainer.weighting import TrainingStep, build_weighting
 
@@ -69,6 +72,17 @@ class Updates:
         )
         self._others: Iterator[Batch] = iter(())
         self._epoch = 0
+        has_average = config.ema > 0 and strategy.keeps_best
+        self._average = WeightAverage(network, config.ema) if has_average else None
+
+    @property
+    def has_average(self) -> bool:
+        """Return True if a moving average of the weights is kept instead of the weights."""
+        return self._average is not None
+
+    def with_kept_weights(self) -> AbstractContextManager[None]:
+        """Return a context in which the network has the weights that are kept: its own or their average."""
+        return nullcontext() if self._average is None else self._average.in_place_of_weights(self._network)
 
     @property
     def samples_per_epoch(self) -> int:
@@ -89,8 +103,12 @@ class Updates:
         self._epoch = epoch
         log = LossLog(epoch + 1)
         self._network.train()
-        for step, batch in enumerate(self._batches.epoch(epoch), epoch * self._steps_per_epoch):
-            log.add(self._step(self._runtime.place_batch(batch), step))
+        batches = self._taught(self._batches.epoch(epoch), self._config.seed)
+        with head_dropout(self._network, self._config.dropout):
+            for step, batch in enumerate(batches, epoch * self._steps_per_epoch):
+                log.add(self._step(batch, step))
+                if self._average is not None:
+                    self._average.update(self._network)
         self._weighting.end_epoch()
         # A weighting that reads other batches starts each epoch with its own shuffling, resumed or not.
         self._others = iter(())
@@ -104,6 +122,7 @@ class Updates:
             "network": self._network.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "schedule": self._schedule.state_dict(),
+            "average": {} if self._average is None else self._average.state(),
         }
 
     def restore(self, checkpoint: Checkpoint) -> None:
@@ -114,6 +133,8 @@ class Updates:
         self._weighting.load_state_dict(checkpoint.weighting)
         if self._strategy.memory is not None:
             self._strategy.memory.restore(checkpoint.memory)
+        if self._average is not None:
+            self._average.restore(checkpoint.average)
 
     def _step(self, batch: Batch, step: int) -> dict[str, Tensor]:
         """Make one update. Return every term of the loss, unweighted."""
@@ -138,7 +159,7 @@ class Updates:
         """Add the gradients of the weighted losses. Return the losses ``[tasks]``, unweighted and detached."""
         total = torch.zeros(len(self._tasks), device=self._runtime.device)
         for part, shares in micro_batches(batch, self._config.samples_at_once, self._tasks):
-            losses = tuple(share * loss for share, loss in zip(shares, self._task_losses(part), strict=True))
+            losses = self._task_losses(part, shares=shares, share_of_samples=len(part) / len(batch))
             self._weighting.backward(
                 TrainingStep(
                     losses=losses,
@@ -151,29 +172,62 @@ class Updates:
             total += torch.stack([loss.detach() for loss in losses])
         return total.unbind()
 
-    def _task_losses(self, batch: Batch, tensors: Mapping[str, Tensor] | None = None) -> tuple[Tensor, ...]:
-        """Return one loss per task, with the network's own parameters and buffers or with given ones by name."""
+    def _taught(self, batches: Iterator[Batch], seed: int) -> Iterator[Batch]:
+        """Yield the batches of this epoch and seed on the device, with the outputs of teachers if there are any."""
+        if self._strategy.distillation is None:
+            yield from map(self._runtime.place_batch, batches)
+            return
+        teachers = self._strategy.distillation.teachers
+        key = epoch_key(seed, self._epoch)
+        order = epoch_order(num_samples(self._data.train), self._config.batch_size, key)
+        for batch, indices in zip(batches, order, strict=True):
+            yield teachers.add_outputs(self._runtime.place_batch(batch), indices)
+
+    def _task_losses(
+        self,
+        batch: Batch,
+        tensors: Mapping[str, Tensor] | None = None,
+        *,
+        shares: Tensor | None = None,
+        share_of_samples: float = 1.0,
+    ) -> tuple[Tensor, ...]:
+        """Return one loss per task, with the network's own parameters and buffers or with given ones by name.
+
+        ``shares`` ``[tasks]`` are the batch's of the labels of a larger one, and ``share_of_samples`` of its samples.
+        """
         with self._runtime.autocast():
             if tensors is None:
                 predictions = self._network(batch.images)
             else:
                 predictions = functional_call(self._network, dict(tensors), (batch.images,))
-        labels = batch.labels
-        return tuple(task_loss(task, predictions[task.name], labels[task.name]) for task in self._tasks)
+        smoothing = self._config.label_smoothing
+        losses = [
+            task_loss(task, predictions[task.name], batch.labels[task.name], smoothing=smoothing)
+            for task in self._tasks
+        ]
+        if shares is not None:
+            losses = [share * loss for share, loss in zip(shares, losses, strict=True)]
+        distillation = self._strategy.distillation
+        if distillation is None:
+            return tuple(losses)
+        return tuple(
+            distillation.mix(task, loss, predictions[task.name], outputs, share_of_samples)
+            if (outputs := batch.teacher_outputs.get(task.name)) is not None
+            else loss
+            for task, loss in zip(self._tasks, losses, strict=True)
+        )
 
     def _other_batch(self) -> Batch:
         """Return the next batch of another shuffling of the same split."""
         batch = next(self._others, None)
         if batch is None:
-            self._others = epoch_batches(
-                self._data.train,
-                self._tasks,
-                batch_size=self._config.batch_size,
-                seed=self._config.seed + _OTHER_SEED,
-                epoch=self._epoch,
+            seed = self._config.seed + _OTHER_SEED
+            others = epoch_batches(
+                self._data.train, self._tasks, batch_size=self._config.batch_size, seed=seed, epoch=self._epoch
             )
+            self._others = self._taught(others, seed)
             batch = next(self._others)
-        return self._runtime.place_batch(batch)
+        return batch
 
 
 def _free_name(term: str, taken: Collection[str]) -> str:

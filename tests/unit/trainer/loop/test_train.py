@@ -133,6 +133,47 @@ def test_best_epoch_survives_an_interruption(digits: MultiTaskData, build_tiny: 
     assert same(network.state_dict(), whole.state_dict())
 
 
+def test_kept_weights_are_averages_if_asked(digits: MultiTaskData, build_tiny: Build, tmp_path: Path) -> None:
+    """Averages of the same steps: the training itself does not change, and an interruption does not show."""
+    tasks = digits.description.tasks
+    averaged, plain = dataclasses.replace(CONFIG, ema=0.98, dropout=0.2), dataclasses.replace(CONFIG, dropout=0.2)
+    network, recorder, other = build_tiny(tasks), Recorder(), Recorder()
+    outcome = train(network, digits, averaged, tasks=tasks, reporter=recorder)
+    train(build_tiny(tasks), digits, plain, tasks=tasks, reporter=other)
+    assert [one.losses for one in recorder.reports] == [one.losses for one in other.reports]
+    assert [one.val_losses for one in recorder.reports] != [one.val_losses for one in other.reports]
+    found = evaluate(network, digits.val, tasks, runtime=resolve_runtime(averaged), batch_size=100)
+    assert found.metrics == pytest.approx(dict(outcome.metrics))
+
+    slot = CheckpointSlot(path=tmp_path / "checkpoint.pt", key="a run")
+    for stop_after in (2, None):
+        resumed = build_tiny(tasks)
+        with contextlib.suppress(StopTraining):
+            train(resumed, digits, averaged, tasks=tasks, reporter=Recorder(stop_after), slot=slot)
+    assert same(resumed.state_dict(), network.state_dict())
+
+
+def test_last_weights_are_no_averages(digits: MultiTaskData, build_tiny: Build) -> None:
+    tasks, states = digits.description.tasks, []
+    for ema in (0.0, 0.98):
+        network = build_tiny(tasks)
+        config = dataclasses.replace(CONFIG, epochs=2, ema=ema)
+        train(network, digits, config, tasks=tasks, strategy=Strategy(keeps_best=False))
+        states.append(network.state_dict())
+    assert same(*states)
+
+
+@pytest.mark.parametrize("option", [{"dropout": 0.3}, {"label_smoothing": 0.1}])
+def test_options_change_the_training(digits: MultiTaskData, build_tiny: Build, option: dict[str, float]) -> None:
+    tasks, losses = digits.description.tasks, []
+    for config in (CONFIG, dataclasses.replace(CONFIG, **option)):  # type: ignore[arg-type]
+        recorder = Recorder(stop_after=1)
+        with contextlib.suppress(StopTraining):
+            train(build_tiny(tasks), digits, config, tasks=tasks, reporter=recorder)
+        losses.append(recorder.reports[0].losses)
+    assert all(losses[0][task.name] != losses[1][task.name] for task in tasks)
+
+
 def test_checkpoint_of_an_earlier_release_resumes(digits: MultiTaskData, build_tiny: Build, tmp_path: Path) -> None:
     tasks, slot = digits.description.tasks, CheckpointSlot(path=tmp_path / "checkpoint.pt", key="a run")
     train(build_tiny(tasks), digits, CONFIG, tasks=tasks, slot=slot)
