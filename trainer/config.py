@@ -13,7 +13,30 @@ Schedule = Literal["one_cycle", "poly", "constant"]
 Precision = Literal["auto", "fp32", "bf16"]
 Sparsity = Literal["hinge", "expected_flops"]
 WeightingName = Literal[
-    "scalar", "uniform", "dwa", "uncertainty", "rlw", "pcgrad", "cagrad", "mgda", "mgda-ub", "auto-lambda"
+    "scalar",
+    "uniform",
+    "dwa",
+    "uncertainty",
+    "uw-so",
+    "rlw",
+    "imtl-l",
+    "stch",
+    "gls",
+    "famo",
+    "pcgrad",
+    "cagrad",
+    "mgda",
+    "imtl-g",
+    "aligned-mtl",
+    "upgrad",
+    "dualproj",
+    "fairgrad",
+    "nash-mtl",
+    "config",
+    "graddrop",
+    "gradvac",
+    "mgda-ub",
+    "auto-lambda",
 ]
 Importance = Literal["logit", "sensitivity"]
 DistilledPhase = Literal["gates", "weights"]
