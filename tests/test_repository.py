@@ -20,9 +20,9 @@ from gatefront.search.config.study_config import (
     NetworkSection,
     StudySection,
     TaskSection,
-    TrainSection,
 )
 from gatefront.search.config.study_file import parse_study
+from gatefront.search.config.train import TrainSection
 from gatefront.search.planning.study_plan import plan_study
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -98,7 +98,7 @@ class References:
         """Return the trial that a worker trains at these settings, under the study's budgets."""
         capacity = settings.capacity
         return TrialSpec(
-            architecture=capacity.architecture,
+            architecture=settings.architecture,
             data=self.plan.data,
             train=settings.train,
             gates=settings.gates,

@@ -23,7 +23,13 @@ from gatefront.search.config.parameters import (
 from gatefront.search.config.study_config import StudyConfig
 from gatefront.search.planning.capacities import CAPACITY_PARAMETERS, Capacity
 from gatefront.search.planning.reference_lengths import single_task_length
-from gatefront.search.planning.train_settings import decode_distillation, decode_train, decode_word
+from gatefront.search.planning.train_settings import (
+    decode_distillation,
+    decode_task_weights,
+    decode_train,
+    decode_word,
+    weight_parameter,
+)
 from gatefront.search.planning.trial_settings import TrialSettings
 from gatefront.spaces import Task
 from gatefront.spaces.budgets.budgets import Budgets
@@ -93,7 +99,12 @@ class SearchSpace:
         nothing = GateConfig(tau=(1.0,) * len(self.tasks), lambda_s=0.0, finetune_epochs=0)
         distillation = decode_distillation(self.config, partial(self._number, params))
         common = TrialSettings(
-            capacity=capacity, train=train, gates=nothing, flop_target=None, distillation=distillation
+            capacity=capacity,
+            task_weights=decode_task_weights(self.config, partial(self._number, params)),
+            train=train,
+            gates=nothing,
+            flop_target=None,
+            distillation=distillation,
         )
         if family != INTERROGATE:
             choice = self._family_choice(family, params)
@@ -144,6 +155,7 @@ class SearchSpace:
             "gates.finetune_rate": gates.finetune_rate,
             "gates.granularity": _choices(gates.granularities),
             "gates.channel_group": gates.channel_group,
+            **{weight_parameter(name): section.weight for name, section in self.config.tasks.items()},
             **self._cost_parameters,
         }
         if train.gradient_clip is not None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from gatefront.search.config.family import INTERROGATE, FamilyName
-from gatefront.search.config.parameters import Choices, FloatRange, listed_values, max_value
+from gatefront.search.config.parameters import Choices, FloatRange, center, distribution, listed_values, max_value
 from gatefront.search.config.quantities import parse_flop_budget, parse_param_budget
 from gatefront.search.config.study_config import NetworkSection, StudyConfig
 from gatefront.search.errors import StudyFileError
@@ -153,6 +153,7 @@ def plan_study(config: StudyConfig) -> StudyPlan:
             checkpoints=config.train.checkpoint_activations,
             micro_batches=config.train.micro_batch_size is not None,
         )
+    _check_task_weights(config)
     data = config.data.as_spec()
     description = describe_data(data)
     _check_task_names(config, [task.name for task in description.tasks])
@@ -172,6 +173,16 @@ def plan_study(config: StudyConfig) -> StudyPlan:
     _check_budget(plan)
     _check_families(plan)
     return _without_hopeless_capacities(plan)
+
+
+def _check_task_weights(config: StudyConfig) -> None:
+    for name, section in config.tasks.items():
+        if distribution(section.weight) is not None and "scalar" not in config.train.weightings:
+            raise StudyFileError(
+                f'Cannot search tasks.{name}.weight: only the weighting "scalar" reads it '
+                f"(found {', '.join(config.train.weightings)}).",
+                hint='Add "scalar" to the choices of train.weighting, or leave the weight out.',
+            )
 
 
 def _check_task_names(config: StudyConfig, known: list[str]) -> None:
@@ -196,7 +207,7 @@ def _check_task_names(config: StudyConfig, known: list[str]) -> None:
 def _as_asked(task: Task, config: StudyConfig) -> Task:
     section = config.tasks.get(task.name)
     if section is not None:
-        task = replace(task, weight=section.weight, metric=section.metric or task.metric)
+        task = replace(task, weight=float(center(section.weight)), metric=section.metric or task.metric)
     metric_for(task)  # refuses a metric of another kind before anything is trained
     return task
 

@@ -46,6 +46,16 @@ def decode_distillation(config: StudyConfig, number: Number) -> DistillationConf
     )
 
 
+def decode_task_weights(config: StudyConfig, number: Number) -> dict[str, float]:
+    """Return the weights of tasks that the study file names, at these parameters."""
+    return {name: number(weight_parameter(name)) for name in config.tasks}
+
+
+def weight_parameter(task_name: str) -> str:
+    """Return the name of the parameter that is this task's weight."""
+    return f"tasks.{task_name}.weight"
+
+
 def decode_word(words: Sequence[Word], sampled: str | None) -> Word:
     """Return the sampled word, or the first one if none was sampled."""
     return words[0] if sampled is None else words[words.index(sampled)]
