@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from gatefront.search.config.distillation import DistillationSection
 from gatefront.search.config.early_stopping import StoppingRule
 from gatefront.search.config.family import FamilySection
 from gatefront.search.config.gates import GatesSection
@@ -19,9 +20,9 @@ from gatefront.search.config.study_config import (
     NetworkSection,
     StudySection,
     TaskSection,
-    TrainSection,
 )
 from gatefront.search.config.study_file import parse_study
+from gatefront.search.config.train import TrainSection
 from gatefront.search.planning.study_plan import plan_study
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,6 +34,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "train": TrainSection,
     "gates": GatesSection,
     "family": FamilySection,
+    "distillation": DistillationSection,
     "latency": LatencySection,
     "early_stopping": StoppingRule,
 }

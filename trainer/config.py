@@ -13,9 +13,33 @@ Schedule = Literal["one_cycle", "poly", "constant"]
 Precision = Literal["auto", "fp32", "bf16"]
 Sparsity = Literal["hinge", "expected_flops"]
 WeightingName = Literal[
-    "scalar", "uniform", "dwa", "uncertainty", "rlw", "pcgrad", "cagrad", "mgda", "mgda-ub", "auto-lambda"
+    "scalar",
+    "uniform",
+    "dwa",
+    "uncertainty",
+    "uw-so",
+    "rlw",
+    "imtl-l",
+    "stch",
+    "gls",
+    "famo",
+    "pcgrad",
+    "cagrad",
+    "mgda",
+    "imtl-g",
+    "aligned-mtl",
+    "upgrad",
+    "dualproj",
+    "fairgrad",
+    "nash-mtl",
+    "config",
+    "graddrop",
+    "gradvac",
+    "mgda-ub",
+    "auto-lambda",
 ]
 Importance = Literal["logit", "sensitivity"]
+DistilledPhase = Literal["gates", "weights"]
 
 MACHINE_ONLY: Final = ("device", "num_threads", "num_loader_workers", "checkpoint_activations")
 """Fields of a :class:`TrainConfig` that change how a training runs, but not its result."""
@@ -51,6 +75,10 @@ class TrainConfig:
     sums them with the tasks' weights. ``checkpoint_activations`` saves memory while gates are learned, at about one
     more forward pass per step. With ``micro_batch_size`` at most that many samples are computed at a time. Their
     gradients add up to those of the batch, and batch norms see the smaller parts.
+
+    ``ema`` is the decay of the moving average of weights that is kept instead of the weights themselves; 0 for none.
+    Phases that end with their last weights have none. ``dropout`` is the probability of that on the input of every
+    task's last layer. ``label_smoothing`` is the share of class labels that is spread over all classes.
     """
 
     epochs: int
@@ -67,6 +95,9 @@ class TrainConfig:
     checkpoint_activations: bool = False
     micro_batch_size: int | None = field(default=None, metadata=OMIT_DEFAULT)
     weighting: WeightingName = "scalar"
+    ema: float = field(default=0.0, metadata=OMIT_DEFAULT)
+    dropout: float = field(default=0.0, metadata=OMIT_DEFAULT)
+    label_smoothing: float = field(default=0.0, metadata=OMIT_DEFAULT)
 
     def __post_init__(self) -> None:
         _check("train", "epochs", self.epochs, "at least 1", self.epochs >= 1)
@@ -76,6 +107,11 @@ class TrainConfig:
             require_additive(self.weighting)
         _check("train", "learning_rate", self.learning_rate, "above 0", self.learning_rate > 0)
         _check("train", "weight_decay", self.weight_decay, "at least 0", self.weight_decay >= 0)
+        _check("train", "ema", self.ema, "at least 0 and below 1", 0 <= self.ema < 1)
+        _check("train", "dropout", self.dropout, "at least 0 and below 1", 0 <= self.dropout < 1)
+        _check(
+            "train", "label_smoothing", self.label_smoothing, "at least 0 and below 1", 0 <= self.label_smoothing < 1
+        )
         _check("train", "num_threads", self.num_threads, "at least 1", self.num_threads >= 1)
 
     @property
@@ -86,6 +122,24 @@ class TrainConfig:
     def recipe(self) -> dict[str, Any]:
         """Return the settings that determine the result, as a document: all but those of the machine."""
         return {name: value for name, value in to_json(self).items() if name not in MACHINE_ONLY}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DistillationConfig:
+    """Settings of distillation from the single-task references.
+
+    Each task's loss is ``(1 - weight)`` times that against the labels plus ``weight`` times that against the reference.
+    ``temperature`` softens logits. Of the ``phases``, ``"gates"`` is that in which gates are learned, and ``"weights"``
+    is any other: fine-tuning, derived points, and the whole training of a family without gates.
+    """
+
+    weight: float
+    temperature: float = 2.0
+    phases: tuple[DistilledPhase, ...] = ("gates", "weights")
+
+    def __post_init__(self) -> None:
+        _check("distillation", "weight", self.weight, "between 0 and 1", 0 <= self.weight <= 1)
+        _check("distillation", "temperature", self.temperature, "above 0", self.temperature > 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

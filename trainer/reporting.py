@@ -20,7 +20,8 @@ trains further, once per derived point.
 class EpochReport:
     """Finished epoch. ``epoch`` counts from 1 over all phases. ``flops`` is the present cost of the pruned network.
 
-    ``gates`` are the hard gates after this epoch; None for a network without gates.
+    ``losses`` are those of the training batches, ``val_losses`` those of the tasks on the validation split, as
+    ``metrics`` are. ``gates`` are the hard gates after this epoch; None for a network without gates.
     """
 
     epoch: int
@@ -33,6 +34,7 @@ class EpochReport:
     delta_mtl: float | None = None
     flops: int | None = None
     gates: GateCounts | None = None
+    val_losses: Mapping[str, float] = field(default_factory=dict)
 
 
 class Reporter(Protocol):
@@ -49,9 +51,11 @@ class StopTraining(Exception):
 class ReferenceResult:
     """Trained reference: one task alone (``kind="single_task"``) or all sharing everything.
 
-    ``metrics`` are per task, on the validation split. ``train_flops`` is the cost of training, 3 x forward FLOPs x
-    samples. ``path`` is the weights file. ``constant_metrics`` are the scores of the best constant prediction on the
-    same split; empty if not known. A single-task network that is no better than that has not learned.
+    ``metrics`` are per task, on the validation split, after ``best_epoch`` of ``epochs``; these are 0 in records of
+    earlier releases. ``train_flops`` is the cost of training, 3 x forward FLOPs x samples. ``lengths`` lists the epochs
+    of all trainings that were tried, whose costs and seconds add up. ``path`` is the weights file. ``constant_metrics``
+    are the scores of the best constant prediction on the same split; empty if not known. A single-task network that is
+    no better than that has not learned.
     """
 
     kind: Literal["single_task", "hard_sharing"]
@@ -65,6 +69,9 @@ class ReferenceResult:
     path: str
     from_cache: bool
     constant_metrics: Mapping[str, float] = field(default_factory=dict)
+    epochs: int = 0
+    best_epoch: int = 0
+    lengths: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,9 +8,10 @@ from typing import Any
 from gatefront.search.comparison.systems import OTHER_FAMILIES, System
 from gatefront.search.config.family import FamilySection
 from gatefront.search.config.study_config import StudyConfig
-from gatefront.search.driver.references import ReferenceJob, References, reference_jobs
+from gatefront.search.driver.references import ReferenceJob, References, reference_jobs, trained_flops
 from gatefront.search.planning.capacities import CAPACITY_PARAMETERS
 from gatefront.search.planning.family_costs import family_flops
+from gatefront.search.planning.reference_lengths import single_task_length
 from gatefront.search.planning.search_space import FLOP_TARGET
 from gatefront.search.planning.study_plan import StudyPlan, plan_study
 from gatefront.search.results.comparison_table import SystemRun
@@ -101,11 +102,12 @@ def system_jobs(
         unranked: tasks that Δ_MTL leaves out.
     """
     trial = _central_trial(plan, References(plan=plan, results=results, unranked=unranked))
+    initial = trained_flops(plan, results.values())
     flops = sum(result.train_flops for result in results.values())
     seconds = sum(result.seconds for result in results.values())
     for system in systems:
         if system.family == "hard_sharing" and system.weighting is not None:
-            epochs = plan.epochs_of_equal_compute(system.weighting)
+            epochs = plan.epochs_of_equal_compute(system.weighting, initial)
             train = replace(plan.search_space.reference_train_config(epochs=epochs), weighting=system.weighting)
             yield SystemJob(
                 system=system, seed=plan.config.study.seed, trial=trial, train=train, fingerprint=fingerprint
@@ -137,16 +139,16 @@ def _family_job(
         system=system,
         seed=plan.config.study.seed,
         trial=trial,
-        train=plan.search_space.reference_train_config(epochs=plan.reference_epochs),
+        train=plan.search_space.reference_train_config(epochs=single_task_length(plan.config).epochs),
         fingerprint=fingerprint,
         initial_flops=sum(result.train_flops for result in alone) if starts_alone else 0.0,
         initial_seconds=sum(result.seconds for result in alone) if starts_alone else 0.0,
     )
-    total = plan.trial_flops + plan.initial_flops
+    total = plan.trial_flops + trained_flops(plan, results.values())
     if system.family == "lomt":
-        # Its sparse networks train for as long as the single-task references.
-        return replace(job, layer_search=LayerSearch(train=job.train), compute=total - plan.single_task_flops)
-    left = total - (plan.single_task_flops if starts_alone else 0.0)
+        sparse = job.train.epochs * plan.largest.single_task
+        return replace(job, layer_search=LayerSearch(train=job.train), compute=total - sparse)
+    left = total - (trained_flops(plan, alone) if starts_alone else 0.0)
     per_epoch = family_flops(system.family, trial.architecture) * step_cost(trial.train.weighting, len(plan.tasks))
     return replace(job, train=replace(job.train, epochs=math.ceil(left / per_epoch)))
 

@@ -2,8 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from gatefront.search.config.distillation import DistillationSection
 from gatefront.search.config.early_stopping import StoppingRule
 from gatefront.search.config.family import INTERROGATE, FamilySection
 from gatefront.search.config.gates import GatesSection
@@ -12,24 +13,20 @@ from gatefront.search.config.parameters import (
     FloatChoice,
     FloatParameter,
     IntChoice,
-    IntParameter,
     NameChoice,
-    ScheduleName,
     StrictModel,
-    max_value,
-    word_form,
+    bounds,
 )
 from gatefront.search.config.quantities import parse_disk_quota, parse_flop_budget, parse_param_budget
+from gatefront.search.config.train import PositiveInt, TrainSection
 from gatefront.search.errors import StudyFileError
 from gatefront.spaces.architecture.architecture import DenseDecoder
-from gatefront.trainer.config import WeightingName
 from gatefront.trainer.data import DataSpec
 from gatefront.trainer.data.cache.cache_limit import parse_cache_limit
 
 Objective = Literal["delta_mtl", "flops", "latency"]
 SamplerName = Literal["tpe", "tpe-independent", "gp", "nsga2", "random", "grid"]
 _TWO_OBJECTIVES: tuple[Objective, ...] = ("delta_mtl", "flops")
-PositiveInt = Annotated[int, Field(ge=1)]
 
 
 class StudySection(StrictModel):
@@ -131,72 +128,19 @@ class NetworkSection(StrictModel):
     weights: str | None = None
 
 
-class ScheduleChoices(StrictModel):
-    """Choice of one of the schedules listed."""
-
-    choices: Annotated[list[ScheduleName], Field(min_length=1)]
-
-
-class WeightingChoices(StrictModel):
-    """Choice of one of the weightings listed."""
-
-    choices: Annotated[list[WeightingName], Field(min_length=1)]
-
-
-class TrainSection(StrictModel):
-    """Table ``[train]``: the recipe of trials and references.
-
-    References train with the center of a range, and with the first of several choices. ``reference_epochs`` are the
-    epochs of the single-task networks. None: the most ``epochs`` of a trial. ``shared_init_epochs`` are those of the
-    network that the shared branch starts from. None: as ``reference_epochs``. ``hard_sharing_epochs`` are those of the
-    hard-sharing reference. None: the reference costs at least the training FLOPs of a trial and of the networks that
-    initialized it.
-    """
-
-    epochs: IntParameter = 7
-    batch_size: IntParameter = 64
-    learning_rate: FloatParameter = 3e-3
-    weight_decay: FloatParameter = 1e-2
-    schedule: Annotated[
-        Annotated[ScheduleName, Tag("value")] | Annotated[ScheduleChoices, Tag("choices")],
-        Discriminator(word_form),
-    ] = "one_cycle"
-    weighting: Annotated[
-        Annotated[WeightingName, Tag("value")] | Annotated[WeightingChoices, Tag("choices")],
-        Discriminator(word_form),
-    ] = "scalar"
-    gradient_clip: FloatParameter | None = None
-    device: str = "auto"
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    num_threads: PositiveInt = 1
-    num_loader_workers: Annotated[int, Field(ge=0)] = 0
-    checkpoint_activations: bool = False
-    micro_batch_size: PositiveInt | None = None
-    reference_epochs: PositiveInt | None = None
-    shared_init_epochs: PositiveInt | None = None
-    hard_sharing_epochs: PositiveInt | None = None
-
-    @property
-    def single_task_epochs(self) -> int:
-        """Epochs of the single-task references: ``reference_epochs``, or those of the longest trial."""
-        return self.reference_epochs or max_value(self.epochs)
-
-    @property
-    def schedules(self) -> tuple[ScheduleName, ...]:
-        """Schedules that trials may train with. References train with the first."""
-        return (self.schedule,) if isinstance(self.schedule, str) else tuple(self.schedule.choices)
-
-    @property
-    def weightings(self) -> tuple[WeightingName, ...]:
-        """Weightings that trials may train with. References train with the first."""
-        return (self.weighting,) if isinstance(self.weighting, str) else tuple(self.weighting.choices)
-
-
 class TaskSection(StrictModel):
     """Table ``[tasks.NAME]``: the task's weight in the loss, and its metric by name. None: the data set's metric."""
 
-    weight: Annotated[float, Field(gt=0)] = 1.0
+    weight: FloatParameter = 1.0
     metric: str | None = None
+
+    @field_validator("weight")
+    @classmethod
+    def _is_positive(cls, parameter: FloatParameter) -> FloatParameter:
+        for value in bounds(parameter):
+            if not value > 0:
+                raise ValueError(f"weight must be above 0, found {value}")
+        return parameter
 
 
 class LatencySection(StrictModel):
@@ -227,6 +171,7 @@ class StudyConfig(StrictModel):
     train: TrainSection = TrainSection()
     gates: GatesSection = GatesSection()
     family: FamilySection = FamilySection()
+    distillation: DistillationSection = DistillationSection()
     tasks: dict[str, TaskSection] = Field(default_factory=dict)
     latency: LatencySection | None = None
     early_stopping: StoppingRule | None = None

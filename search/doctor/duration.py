@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from gatefront.search.config.parameters import max_value
 from gatefront.search.doctor.check import Check
 from gatefront.search.doctor.first_steps import FirstSteps
+from gatefront.search.planning.reference_lengths import single_task_length
 from gatefront.search.planning.study_plan import StudyPlan
 from gatefront.search.planning.worker_resources import plan_local_workers
 from gatefront.search.results.formats import format_duration
@@ -29,6 +30,8 @@ def check_duration(plan: StudyPlan, data: MultiTaskData, steps: Sequence[FirstSt
     totals = [(seconds * (study.trials + replicates) + references) / workers for seconds in per_trial]
     first, *others = steps
     where = f"{study.trials} trials{_and_replicates(replicates)} on {workers} worker{'s' * (workers != 1)}"
+    if single_task_length(plan.config).is_auto:
+        where += f", of which references take at most {_about(references / workers)}"
     machine = f"(on this machine's {first.device.type.upper()})"
     loading = f"{first.loading_seconds:.3g} s{_in_workers(plan.config.train.num_loader_workers)}"
     if not others:
@@ -51,7 +54,7 @@ def check_duration(plan: StudyPlan, data: MultiTaskData, steps: Sequence[FirstSt
 
 
 def _reference_flops(plan: StudyPlan) -> int:
-    """Return the FLOPs that all references compute for each training sample."""
+    """Return the most FLOPs that all references compute for each training sample."""
     shared_epochs = plan.shared_init_epochs + plan.hard_sharing_epochs
     return plan.largest.single_task * plan.reference_epochs + plan.largest.hard_sharing * shared_epochs
 

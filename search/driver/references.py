@@ -2,11 +2,17 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from gatefront.search.planning.capacities import Capacity
+from gatefront.search.planning.reference_lengths import (
+    ReferenceLength,
+    hard_sharing_length,
+    shared_init_length,
+    single_task_length,
+)
 from gatefront.search.planning.study_plan import StudyPlan
 from gatefront.search.planning.task_records import task_records
 from gatefront.search.planning.trial_settings import TrialSettings
@@ -14,12 +20,14 @@ from gatefront.search.results.unlearned_tasks import UnlearnedTask, has_learned,
 from gatefront.search.storage.study_store import StudyStore
 from gatefront.spaces import Architecture
 from gatefront.trainer.baselines.references import train_reference
+from gatefront.trainer.baselines.training_length import train_long_enough
 from gatefront.trainer.checkpoints.initial_network import InitialNetwork
 from gatefront.trainer.config import TrainConfig
 from gatefront.trainer.data import DataSpec, load_data
 from gatefront.trainer.metrics.delta_mtl import delta_mtl
 from gatefront.trainer.reporting import ReferenceResult
 from gatefront.trainer.trial.spec import TrainedReference, TrialSpec
+from gatefront.trainer.weighting import step_cost
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +38,8 @@ Purpose = Literal["single_task", "shared_init", "hard_sharing"]
 class ReferenceJob:
     """Network to train as a reference.
 
-    If ``is_baseline`` is True, trials are compared with it. Otherwise it gives only initial weights.
+    If ``is_baseline`` is True, trials are compared with it. Otherwise it gives only initial weights. With ``is_auto``
+    the epochs of ``train`` are only the first length to try.
     """
 
     purpose: Purpose
@@ -39,6 +48,12 @@ class ReferenceJob:
     data: DataSpec
     train: TrainConfig
     is_baseline: bool
+    is_auto: bool = False
+
+    @property
+    def training(self) -> tuple[object, ...]:
+        """Everything that decides the trained network. Jobs that agree in it are one training."""
+        return (self.purpose == "single_task", self.architecture, self.task_name, self.train, self.is_auto)
 
     @property
     def role(self) -> str:
@@ -83,7 +98,7 @@ class References:
         """Return the trial that a worker trains at these settings, under the study's budgets."""
         capacity = settings.capacity
         return TrialSpec(
-            architecture=capacity.architecture,
+            architecture=settings.architecture,
             data=self.plan.data,
             train=settings.train,
             gates=settings.gates,
@@ -93,6 +108,7 @@ class References:
             hard_sharing=self.shared_init(capacity),
             initial=initial,
             family=settings.family,
+            distillation=settings.distillation,
         )
 
     def baseline_results(self) -> Iterable[ReferenceResult]:
@@ -133,7 +149,7 @@ def prepare_references(plan: StudyPlan, store: StudyStore, cache_dir: Path, trai
     results: dict[str, ReferenceResult] = {}
     unranked: set[str] = set()
     store.set_message(f"training references, 0 of {len(jobs)} done")
-    for job, result in train_all(jobs, cache_dir):
+    for job, result in _train_each_once(jobs, cache_dir, train_all):
         results[job.role] = result
         if job.purpose != "hard_sharing":
             is_ranked = not job.is_baseline or judge_alone(plan, result) is None or plan.config.study.rank_unlearned
@@ -186,7 +202,8 @@ def warn_of_unlearned(references: References) -> None:
 
 def train_job(job: ReferenceJob, cache_dir: Path) -> ReferenceResult:
     """Train one reference, in a worker."""
-    return train_reference(
+    train = train_long_enough if job.is_auto else train_reference
+    return train(
         "single_task" if job.purpose == "single_task" else "hard_sharing",
         job.architecture,
         job.task_name,
@@ -196,24 +213,43 @@ def train_job(job: ReferenceJob, cache_dir: Path) -> ReferenceResult:
     )
 
 
+def trained_flops(plan: StudyPlan, results: Iterable[ReferenceResult]) -> float:
+    """Return what training these references has cost, all lengths together, in the unit of ``plan.trial_flops``."""
+    shared = step_cost(plan.config.train.weightings[0], len(plan.tasks))
+    return sum(
+        sum(result.lengths) * result.flops * (shared if result.kind == "hard_sharing" else 1.0) for result in results
+    )
+
+
+def _train_each_once(
+    jobs: list[ReferenceJob], cache_dir: Path, train_all: TrainAll
+) -> Iterator[tuple[ReferenceJob, ReferenceResult]]:
+    """Train jobs that are one training only once. The first of them has its cost."""
+    same: dict[tuple[object, ...], list[ReferenceJob]] = {}
+    for job in jobs:
+        same.setdefault(job.training, []).append(job)
+    for job, result in train_all([first for first, *_ in same.values()], cache_dir):
+        yield job, result
+        for other in same[job.training][1:]:
+            yield other, replace(result, from_cache=True)
+
+
 def _jobs(plan: StudyPlan) -> Iterator[ReferenceJob]:
-    short = plan.search_space.reference_train_config(epochs=plan.reference_epochs)
+    alone, together = single_task_length(plan.config), shared_init_length(plan.config)
     for capacity in plan.capacities:
         largest = capacity is plan.largest
         for task in plan.tasks:
-            yield _job(plan, "single_task", capacity, short, task_name=task.name, is_baseline=largest)
-        if plan.shared_init_epochs:
-            initial = plan.search_space.reference_train_config(epochs=plan.shared_init_epochs)
-            yield _job(plan, "shared_init", capacity, initial)
-    long = plan.search_space.reference_train_config(epochs=plan.hard_sharing_epochs)
-    yield _job(plan, "hard_sharing", plan.largest, long, is_baseline=True)
+            yield _job(plan, "single_task", capacity, alone, task_name=task.name, is_baseline=largest)
+        if together is not None:
+            yield _job(plan, "shared_init", capacity, together)
+    yield _job(plan, "hard_sharing", plan.largest, hard_sharing_length(plan.config), is_baseline=True)
 
 
 def _job(
     plan: StudyPlan,
     purpose: Purpose,
     capacity: Capacity,
-    train: TrainConfig,
+    length: ReferenceLength,
     *,
     task_name: str | None = None,
     is_baseline: bool = False,
@@ -223,6 +259,7 @@ def _job(
         architecture=capacity.architecture,
         task_name=task_name,
         data=plan.data,
-        train=train,
+        train=plan.search_space.reference_train_config(epochs=length.epochs),
         is_baseline=is_baseline,
+        is_auto=length.is_auto,
     )

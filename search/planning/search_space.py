@@ -1,10 +1,10 @@
 """SearchSpace: the parameters of a study's trials, and the settings that each point of the space decodes to."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import zip_longest
-from typing import Any, TypeVar
+from typing import Any
 
 from optuna.distributions import BaseDistribution
 
@@ -22,6 +22,14 @@ from gatefront.search.config.parameters import (
 )
 from gatefront.search.config.study_config import StudyConfig
 from gatefront.search.planning.capacities import CAPACITY_PARAMETERS, Capacity
+from gatefront.search.planning.reference_lengths import single_task_length
+from gatefront.search.planning.train_settings import (
+    decode_distillation,
+    decode_task_weights,
+    decode_train,
+    decode_word,
+    weight_parameter,
+)
 from gatefront.search.planning.trial_settings import TrialSettings
 from gatefront.spaces import Task
 from gatefront.spaces.budgets.budgets import Budgets
@@ -29,7 +37,6 @@ from gatefront.trainer.config import GateConfig, TrainConfig
 from gatefront.trainer.trial.family_config import FamilyChoice
 
 Params = Mapping[str, Any]
-Word = TypeVar("Word", bound=str)
 FAMILY, FLOP_TARGET = "family.name", "gates.flop_target"
 
 
@@ -88,13 +95,21 @@ class SearchSpace:
             KeyError: the study has no capacity of these parameters.
         """
         capacity, train = self._capacity(params), self._train_config(params, seed)
-        family = _word(self.config.family.names, params.get(FAMILY))
+        family = decode_word(self.config.family.names, params.get(FAMILY))
+        nothing = GateConfig(tau=(1.0,) * len(self.tasks), lambda_s=0.0, finetune_epochs=0)
+        distillation = decode_distillation(self.config, partial(self._number, params))
+        common = TrialSettings(
+            capacity=capacity,
+            task_weights=decode_task_weights(self.config, partial(self._number, params)),
+            train=train,
+            gates=nothing,
+            flop_target=None,
+            distillation=distillation,
+        )
         if family != INTERROGATE:
-            nothing = GateConfig(tau=(1.0,) * len(self.tasks), lambda_s=0.0, finetune_epochs=0)
             choice = self._family_choice(family, params)
-            return TrialSettings(capacity=capacity, train=train, gates=nothing, flop_target=None, family=choice)
-        target = self._flop_target(capacity, params)
-        return TrialSettings(capacity=capacity, train=train, gates=self._gate_config(params), flop_target=target)
+            return replace(common, family=choice)
+        return replace(common, gates=self._gate_config(params), flop_target=self._flop_target(capacity, params))
 
     def share_of_target(self, params: Params, flop_target: int) -> float | None:
         """Return the ``gates.flop_target`` that means so many FLOPs; None if the budget leaves no range of targets.
@@ -123,8 +138,13 @@ class SearchSpace:
             "train.batch_size": train.batch_size,
             "train.learning_rate": train.learning_rate,
             "train.weight_decay": train.weight_decay,
+            "train.ema": train.ema,
+            "train.dropout": train.dropout,
+            "train.label_smoothing": train.label_smoothing,
             "train.schedule": _choices(train.schedules),
             "train.weighting": _choices(train.weightings),
+            "distillation.weight": self.config.distillation.weight,
+            "distillation.temperature": self.config.distillation.temperature,
             "family.gamma": family.gamma,
             "family.sparsity": family.sparsity,
             "gates.lambda_s": gates.lambda_s,
@@ -135,6 +155,7 @@ class SearchSpace:
             "gates.finetune_rate": gates.finetune_rate,
             "gates.granularity": _choices(gates.granularities),
             "gates.channel_group": gates.channel_group,
+            **{weight_parameter(name): section.weight for name, section in self.config.tasks.items()},
             **self._cost_parameters,
         }
         if train.gradient_clip is not None:
@@ -207,8 +228,8 @@ class SearchSpace:
         if family == "etr-nlp":
             return FamilyChoice(name=family, settings={"gamma": self._number(params, "family.gamma")})
         if family == "lomt":
-            # They train as long as the single-task references, from which only the sparsity sets them apart.
-            epochs = self.config.train.single_task_epochs
+            # They train like the single-task references, from which only the sparsity sets them apart.
+            epochs = single_task_length(self.config).epochs
             return FamilyChoice(name=family, sparsity=self._number(params, "family.sparsity"), search_epochs=epochs)
         return FamilyChoice(name=family)
 
@@ -229,7 +250,7 @@ class SearchSpace:
             max_logit=number("gates.max_logit"),
             finetune_epochs=int(number("gates.finetune_epochs")),
             finetune_rate=number("gates.finetune_rate"),
-            granularity=_word(gates.granularities, params.get("gates.granularity")),
+            granularity=decode_word(gates.granularities, params.get("gates.granularity")),
             channel_group=int(number("gates.channel_group")),
             sparsity=gates.sparsity,
             estimator=gates.estimator,
@@ -239,23 +260,7 @@ class SearchSpace:
         )
 
     def _train_config(self, params: Params, seed: int) -> TrainConfig:
-        train, number = self.config.train, partial(self._number, params)
-        return TrainConfig(
-            epochs=int(number("train.epochs")),
-            batch_size=int(number("train.batch_size")),
-            learning_rate=number("train.learning_rate"),
-            weight_decay=number("train.weight_decay"),
-            schedule=_word(train.schedules, params.get("train.schedule")),
-            gradient_clip=None if train.gradient_clip is None else number("train.gradient_clip"),
-            seed=seed,
-            device=train.device,
-            precision=train.precision,
-            num_threads=train.num_threads,
-            num_loader_workers=train.num_loader_workers,
-            checkpoint_activations=train.checkpoint_activations,
-            micro_batch_size=train.micro_batch_size,
-            weighting=_word(train.weightings, params.get("train.weighting")),
-        )
+        return decode_train(self.config, partial(self._number, params), params, seed=seed)
 
 
 def _is_of(parameter: str, family: str | None) -> bool:
@@ -267,11 +272,6 @@ def _is_of(parameter: str, family: str | None) -> bool:
 
 def _choices(words: Sequence[str]) -> Choices[str]:
     return Choices[str](choices=list(words))
-
-
-def _word(words: Sequence[Word], sampled: str | None) -> Word:
-    """Return the sampled word, or the first one if none was sampled."""
-    return words[0] if sampled is None else words[words.index(sampled)]
 
 
 def _low_middle_high(parameter: AnyParameter) -> tuple[Scalar, Scalar, Scalar]:

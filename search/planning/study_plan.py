@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from gatefront.search.config.family import INTERROGATE, FamilyName
-from gatefront.search.config.parameters import Choices, FloatRange, listed_values, max_value
+from gatefront.search.config.parameters import Choices, FloatRange, center, distribution, listed_values, max_value
 from gatefront.search.config.quantities import parse_flop_budget, parse_param_budget
 from gatefront.search.config.study_config import NetworkSection, StudyConfig
 from gatefront.search.errors import StudyFileError
@@ -18,10 +18,10 @@ from gatefront.search.planning.capacities import (
     measure_capacity,
 )
 from gatefront.search.planning.family_costs import least_flops, most_flops
+from gatefront.search.planning.reference_lengths import hard_sharing_length, shared_init_length, single_task_length
 from gatefront.search.planning.search_space import SearchSpace
 from gatefront.spaces import BudgetBelowFloorError, Task
 from gatefront.spaces.budgets.budgets import Budgets, is_feasible
-from gatefront.spaces.families import FAMILIES
 from gatefront.trainer.config import WeightingName
 from gatefront.trainer.data import DataDescription, DataSpec, describe_data
 from gatefront.trainer.metrics import metric_for
@@ -65,33 +65,31 @@ class StudyPlan:
 
     @property
     def reference_epochs(self) -> int:
-        return self.config.train.single_task_epochs
+        """Upper bound of the epochs that a single-task reference trains, over all lengths that are tried."""
+        return single_task_length(self.config).most_epochs
 
     @property
     def shared_init_epochs(self) -> int:
-        """Epochs of the hard-sharing network that the shared branch starts from; 0 if it starts from random weights."""
-        if self.config.gates.shared_init == "random" or INTERROGATE not in self.config.family.names:
-            return 0
-        return self.config.train.shared_init_epochs or self.reference_epochs
+        """Upper bound of the epochs of the network that the shared branch starts from; 0 if it starts random."""
+        length = shared_init_length(self.config)
+        return 0 if length is None else length.most_epochs
 
     @property
     def hard_sharing_epochs(self) -> int:
-        """Epochs of the hard-sharing reference: as asked, or enough that training it costs no less than a trial.
+        """Upper bound of the epochs that the hard-sharing reference trains, over all lengths that are tried."""
+        return hard_sharing_length(self.config).most_epochs
 
-        A trial's total is its own training plus that of the networks that initialized it. Both sides see the same
-        samples per epoch, so samples cancel. The result is rounded up.
-        """
-        return self.config.train.hard_sharing_epochs or self.epochs_of_equal_compute(self.config.train.weightings[0])
+    def epochs_of_equal_compute(self, weighting: WeightingName, initial_flops: float) -> int:
+        """Return the epochs of hard sharing with this weighting that cost no less than a trial of InterroGate.
 
-    def epochs_of_equal_compute(self, weighting: WeightingName) -> int:
-        """Return the epochs of hard sharing with this weighting that cost no less than a trial.
+        Both sides see the same samples per epoch, so samples cancel. The result is rounded up.
 
-        The trial's cost includes the networks that initialized it.
+        Args:
+            weighting: that of hard sharing.
+            initial_flops: the cost of the networks that initialized the trial, counted as in ``initial_flops``.
         """
         per_epoch = self.largest.hard_sharing * step_cost(weighting, len(self.tasks))
-        if INTERROGATE not in self.config.family.names:
-            return math.ceil(max(map(self._family_compute, self.config.family.others)) / per_epoch)
-        return math.ceil((self.trial_flops + self.initial_flops) / per_epoch)
+        return math.ceil((self.trial_flops + initial_flops) / per_epoch)
 
     def family_trial_flops(self, name: FamilyName) -> float:
         """Return ``trial_flops`` for this family. LOMT's includes the sparse networks that find its layers."""
@@ -99,22 +97,23 @@ class StudyPlan:
             return self.trial_flops
         dearest = max(step_cost(weighting, len(self.tasks)) for weighting in self.config.train.weightings)
         own = dearest * max_value(self.config.train.epochs) * most_flops(self.config.family, name, self.largest)
-        return own + (self.single_task_flops if name == "lomt" else 0.0)
-
-    def _family_compute(self, name: FamilyName) -> float:
-        """Return ``family_trial_flops`` plus the training of the networks that initialized the trial."""
-        return self.family_trial_flops(name) + (self.single_task_flops if FAMILIES[name].starts_from else 0.0)
+        sparse = single_task_length(self.config).epochs * self.largest.single_task
+        return own + (sparse if name == "lomt" else 0.0)
 
     @property
     def initial_flops(self) -> float:
-        """FLOPs per training sample of the networks that initialize a trial, counted as in ``trial_flops``."""
+        """Upper bound of the FLOPs per training sample of the networks that initialize a trial.
+
+        The unit is that of ``trial_flops``. :func:`gatefront.search.driver.references.trained_flops` returns the cost
+        of references that are trained.
+        """
         return self.single_task_flops + self.shared_init_epochs * self.largest.hard_sharing * step_cost(
             self.config.train.weightings[0], len(self.tasks)
         )
 
     @property
     def single_task_flops(self) -> float:
-        """Share of the single-task networks in ``initial_flops``."""
+        """Share of the single-task networks in ``initial_flops``, an upper bound as well."""
         return float(self.reference_epochs * self.largest.single_task)
 
     @property
@@ -154,6 +153,7 @@ def plan_study(config: StudyConfig) -> StudyPlan:
             checkpoints=config.train.checkpoint_activations,
             micro_batches=config.train.micro_batch_size is not None,
         )
+    _check_task_weights(config)
     data = config.data.as_spec()
     description = describe_data(data)
     _check_task_names(config, [task.name for task in description.tasks])
@@ -173,6 +173,16 @@ def plan_study(config: StudyConfig) -> StudyPlan:
     _check_budget(plan)
     _check_families(plan)
     return _without_hopeless_capacities(plan)
+
+
+def _check_task_weights(config: StudyConfig) -> None:
+    for name, section in config.tasks.items():
+        if distribution(section.weight) is not None and "scalar" not in config.train.weightings:
+            raise StudyFileError(
+                f'Cannot search tasks.{name}.weight: only the weighting "scalar" reads it '
+                f"(found {', '.join(config.train.weightings)}).",
+                hint='Add "scalar" to the choices of train.weighting, or leave the weight out.',
+            )
 
 
 def _check_task_names(config: StudyConfig, known: list[str]) -> None:
@@ -197,7 +207,7 @@ def _check_task_names(config: StudyConfig, known: list[str]) -> None:
 def _as_asked(task: Task, config: StudyConfig) -> Task:
     section = config.tasks.get(task.name)
     if section is not None:
-        task = replace(task, weight=section.weight, metric=section.metric or task.metric)
+        task = replace(task, weight=float(center(section.weight)), metric=section.metric or task.metric)
     metric_for(task)  # refuses a metric of another kind before anything is trained
     return task
 

@@ -10,11 +10,11 @@ from gatefront.spaces.architecture.architecture import Architecture
 from gatefront.spaces.architecture.tasks import Task
 from gatefront.spaces.errors import SpaceError
 from gatefront.spaces.graph.flop_counter import count_flops, count_parameters
-from gatefront.spaces.json_codec import to_json
+from gatefront.spaces.json_codec import from_json, to_json
 from gatefront.spaces.networks.shared_network import SharedNetwork, build_shared_network
 from gatefront.trainer.baselines.constant import constant_reference
 from gatefront.trainer.checkpoints.atomic_folder import obtain_folder
-from gatefront.trainer.checkpoints.checkpoint import CheckpointSlot, save_state
+from gatefront.trainer.checkpoints.checkpoint import CheckpointError, CheckpointSlot, save_state
 from gatefront.trainer.checkpoints.content_hash import hash_file, hash_json
 from gatefront.trainer.checkpoints.rotation import remove_checkpoint_files
 from gatefront.trainer.config import TrainConfig
@@ -28,7 +28,7 @@ from gatefront.trainer.weighting import step_cost
 
 ReferenceKind = Literal["single_task", "hard_sharing"]
 
-_VERSION = 1
+_VERSION = 2  # 2: the best epoch is kept
 _WEIGHTS, _RECORD = "weights.pt", "reference.json"
 
 
@@ -68,6 +68,7 @@ def train_reference(
         cost = step_cost(config.weighting, len(tasks))
         document = (
             settings
+            | {"epochs": config.epochs, "best_epoch": outcome.best_epoch, "lengths": [config.epochs]}
             | _measure(network, outcome, data, step_cost=cost)
             | {"weights_sha256": hash_file(target / _WEIGHTS)}
         )
@@ -75,12 +76,14 @@ def train_reference(
 
     from_cache = obtain_folder(folder, is_intact=_is_intact, build=build)
     remove_checkpoint_files(slot.path)
-    record = json.loads((folder / _RECORD).read_text())
+    record: dict[str, Any] = json.loads((folder / _RECORD).read_text())
     stored = {field.name for field in fields(ReferenceResult)} & record.keys()
     alone = tasks if kind == "single_task" else ()
+    known: dict[str, Any] = {
+        name: tuple(record[name]) if name in ("tasks", "lengths") else record[name] for name in stored
+    }
     return ReferenceResult(
-        **{name: record[name] for name in stored if name != "tasks"},
-        tasks=tuple(record["tasks"]),
+        **known,
         path=str(folder / _WEIGHTS),
         from_cache=from_cache,
         constant_metrics={
@@ -105,6 +108,23 @@ def reference_key(
             "train": _own_recipe(kind, config).recipe(),
         }
     )
+
+
+def describe_reference(weights: Path) -> tuple[str, Architecture]:
+    """Return the key and the architecture of the reference whose weights lie at this path.
+
+    Raises:
+        CheckpointError: its record is missing or damaged.
+    """
+    path = weights.with_name(_RECORD)
+    try:
+        record = json.loads(path.read_text())
+        return record["key"], from_json(Architecture, record["architecture"])
+    except (OSError, ValueError, KeyError) as error:
+        raise CheckpointError(
+            f"Cannot read the record of a reference: {path} is missing or damaged (found {error}).",
+            hint="Train the references again: start or resume the study.",
+        ) from error
 
 
 def _files_behind(architecture: Architecture) -> list[str]:

@@ -47,6 +47,8 @@ class Checkpoint:
     """State of a training after ``epoch`` finished epochs of ``phase``. ``seconds`` were spent in that phase.
 
     ``memory`` is the strategy's state besides the network's parameters. ``weighting`` is the state of the weighting.
+    ``best`` is that of :class:`gatefront.trainer.loop.best_epoch.BestEpoch`; files of earlier releases have none.
+    ``average`` is the moving average of weights, if the training has one.
     """
 
     key: str
@@ -60,6 +62,8 @@ class Checkpoint:
     optimizer: dict[str, Any]
     schedule: dict[str, Any]
     random_state: dict[str, Tensor]
+    best: dict[str, Any] = field(default_factory=dict)
+    average: dict[str, Tensor] = field(default_factory=dict)
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:

@@ -1,7 +1,7 @@
 """Trained network of another trial, from which a trial starts instead of from the references alone."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ def start_from(network: InterroGateNetwork, initial: InitialNetwork) -> None:
     """
     found = load_network(Path(initial.path))
     for name, own, other in (
-        ("architecture", network.architecture, found.architecture),
+        ("architecture", _unweighted(network.architecture), _unweighted(found.architecture)),
         ("layout of gates", network.layout, found.layout),
     ):
         if own != other:
@@ -52,11 +52,17 @@ def load_initial_family(
     network = found.network
     if not isinstance(network, FamilyNetwork) or found.family != family:
         raise CheckpointError(f"{initial.label} is a network of {found.family}, this trial is one of {family}.")
-    if found.architecture != architecture:
+    if _unweighted(found.architecture) != _unweighted(architecture):
         raise CheckpointError(
             f"{initial.label} has another architecture than this trial: {found.architecture}, not {architecture}."
         )
     for name, value in settings.items():
         if network.settings.get(name) != value:
             raise CheckpointError(f"{initial.label} has {name} {network.settings.get(name)}, this trial {value}.")
+    network.architecture = architecture
     return network
+
+
+def _unweighted(architecture: Architecture) -> Architecture:
+    """Return the architecture with equal weights of tasks, which are no part of a network."""
+    return replace(architecture, tasks=tuple(replace(task, weight=1.0) for task in architecture.tasks))

@@ -85,10 +85,14 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Images ``[batch, channels, height, width]`` and, per task, the labels of :class:`Sample` stacked."""
+    """Images ``[batch, channels, height, width]`` and, per task, the labels of :class:`Sample` stacked.
+
+    ``teacher_outputs`` are raw outputs of trained networks on these images, for tasks that have a teacher.
+    """
 
     images: Tensor
     labels: Mapping[str, Tensor]
+    teacher_outputs: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.images)

@@ -32,6 +32,7 @@ def split_batch(batch: Batch, size: int) -> tuple[Batch, ...]:
         Batch(
             images=batch.images[start : start + size],
             labels={name: labels[start : start + size] for name, labels in batch.labels.items()},
+            teacher_outputs={name: one[start : start + size] for name, one in batch.teacher_outputs.items()},
         )
         for start in range(0, len(batch), size)
     )

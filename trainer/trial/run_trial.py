@@ -16,7 +16,6 @@ from gatefront.trainer.checkpoints.checkpoint import (
 )
 from gatefront.trainer.checkpoints.initial_network import start_from
 from gatefront.trainer.data.compatibility import image_shape, require_match
-from gatefront.trainer.data.dataset import MultiTaskData
 from gatefront.trainer.data.loader import num_samples, steps_per_epoch
 from gatefront.trainer.data.registry import load_data
 from gatefront.trainer.loop.environment import describe_environment, device_name, peak_memory_mib, reset_peak_memory
@@ -32,8 +31,10 @@ from gatefront.trainer.trial.gated.derived_points import derive_points
 from gatefront.trainer.trial.gated.finetuning import finetune_cut
 from gatefront.trainer.trial.gated.gate_training import finetune_config, learn_gates
 from gatefront.trainer.trial.gated.pruned_evaluation import deliver
+from gatefront.trainer.trial.loaded_trial import LoadedTrial
 from gatefront.trainer.trial.reporter import TrialReporter
 from gatefront.trainer.trial.spec import NETWORK_FILE, TrialSpec
+from gatefront.trainer.trial.teachers import find_teachers
 from gatefront.trainer.weighting import step_cost
 
 CHECKPOINT_FILE, LEARNED_FILE = "checkpoint.pt", "learned.pt"
@@ -58,10 +59,12 @@ def run_trial(spec: TrialSpec, *, work_dir: Path, cache_dir: Path, reporter: Rep
     require_match(spec.architecture, data.description)
     device = resolve_runtime(spec.train).device
     reset_peak_memory(device)
+    teachers = find_teachers(spec.distillation, spec.single_task, data, spec.train, cache_dir=cache_dir)
+    trial = LoadedTrial(spec=spec, data=data, teachers=teachers)
     network = _build(spec)
-    trained = _train_in_phases(spec, network, data, work_dir / CHECKPOINT_FILE, reporter)
+    trained = _train_in_phases(trial, network, work_dir / CHECKPOINT_FILE, reporter)
     own = deliver(spec, network, data, work_dir / NETWORK_FILE, flop_limit=spec.flop_limit)
-    derived = derive_points(spec, network, data, work_dir=work_dir, reporter=reporter)
+    derived = derive_points(trial, network, work_dir=work_dir, reporter=reporter)
     return TrialResult(
         metrics=own.metrics,
         delta_per_task=own.delta.per_task,
@@ -74,7 +77,7 @@ def run_trial(spec: TrialSpec, *, work_dir: Path, cache_dir: Path, reporter: Rep
         gate_map=own.gate_map,
         seconds=trained.seconds,
         device=device_name(device),
-        train_flops=trained.train_flops,
+        train_flops=trained.train_flops + teachers.first_cost,
         peak_memory_mib=peak_memory_mib(device),
         environment=describe_environment(),
         network_path=str(own.path),
@@ -107,21 +110,19 @@ class _Trained:
     train_flops: float
 
 
-def _train_in_phases(
-    spec: TrialSpec, network: InterroGateNetwork, data: MultiTaskData, path: Path, reporter: Reporter
-) -> _Trained:
+def _train_in_phases(trial: LoadedTrial, network: InterroGateNetwork, path: Path, reporter: Reporter) -> _Trained:
     """Learn the gates, project to the target, fine-tune. A checkpoint of the second phase skips the first."""
+    spec, data = trial.spec, trial.data
     slot = CheckpointSlot(path=path, key=spec.key(data.fingerprint))
     notes = _resume_finetuning(network, slot)
     if notes is None:
-        notes = _learn_and_cut(spec, network, data, slot, reporter)
+        notes = _learn_and_cut(trial, network, slot, reporter)
         save_state(network.state_dict(), _learned_file(path))
     seconds, train_flops = notes["seconds"], notes["train_flops"]
     if spec.gates.finetune_epochs > 0:
         outcome, cost = finetune_cut(
-            spec,
+            trial,
             network,
-            data,
             finetune_config(spec.train, spec.gates),
             phase="finetune",
             reporter=TrialReporter(spec, network, reporter, epochs_before=spec.train.epochs),
@@ -156,16 +157,18 @@ def _learned_file(checkpoint: Path) -> Path:
 
 
 def _learn_and_cut(
-    spec: TrialSpec, network: InterroGateNetwork, data: MultiTaskData, slot: CheckpointSlot, reporter: Reporter
+    trial: LoadedTrial, network: InterroGateNetwork, slot: CheckpointSlot, reporter: Reporter
 ) -> dict[str, float]:
     """Learn the gates and project them. Return the numbers that the second phase's checkpoints must keep."""
+    spec, data, distillation = trial.spec, trial.data, trial.teachers.distillation("gates")
     num_steps = spec.train.epochs * steps_per_epoch(num_samples(data.train), spec.train.batch_size)
+    strategy = learn_gates(network, spec.gates, target=spec.flop_target, num_steps=num_steps, distillation=distillation)
     outcome = train(
         network,
         data,
         spec.train,
         tasks=spec.architecture.tasks,
-        strategy=learn_gates(network, spec.gates, target=spec.flop_target, num_steps=num_steps),
+        strategy=strategy,
         reporter=TrialReporter(spec, network, reporter),
         slot=slot,
     )
@@ -180,5 +183,7 @@ def _learn_and_cut(
             step_cost=step_cost(spec.train.weighting, len(spec.architecture.tasks)),
         ),
     }
+    if distillation is not None:
+        notes["train_flops"] += distillation.teachers.running_cost(outcome.num_samples)
     cut_to_target(spec, network, data)
     return notes

@@ -11,7 +11,7 @@ from gatefront.spaces.errors import GatefrontError
 from gatefront.spaces.json_codec import OMIT_DEFAULT, from_json, to_json
 from gatefront.trainer.checkpoints.content_hash import hash_json
 from gatefront.trainer.checkpoints.initial_network import InitialNetwork
-from gatefront.trainer.config import GateConfig, TrainConfig
+from gatefront.trainer.config import DistillationConfig, GateConfig, TrainConfig
 from gatefront.trainer.data.dataset import DataSpec
 from gatefront.trainer.reporting import ReferenceResult
 from gatefront.trainer.trial.family_config import FamilyChoice
@@ -49,7 +49,7 @@ class TrialSpec:
     network, except that no training can keep a latency. ``flop_target`` is the trial's own target, at or under their
     FLOPs; None means that only the budget bounds its gates. ``initial``, of the same family, replaces all other initial
     weights, gates, and LOMT's search for layers. ``family`` trains another family instead of InterroGate, for which
-    ``gates`` have no meaning.
+    ``gates`` have no meaning. ``distillation`` trains against the outputs of the single-task references as well.
     """
 
     architecture: Architecture
@@ -62,6 +62,7 @@ class TrialSpec:
     flop_target: int | None = None
     initial: InitialNetwork | None = None
     family: FamilyChoice | None = None
+    distillation: DistillationConfig | None = field(default=None, metadata=OMIT_DEFAULT)
 
     def __post_init__(self) -> None:
         names = self.architecture.task_names

@@ -12,6 +12,22 @@ from gatefront.trainer.weighting.weighting import Weighting
 
 WEIGHTINGS: tuple[WeightingName, ...] = get_args(WeightingName)
 
+BY_GRADIENT: tuple[WeightingName, ...] = (
+    "pcgrad",
+    "cagrad",
+    "mgda",
+    "imtl-g",
+    "aligned-mtl",
+    "upgrad",
+    "dualproj",
+    "fairgrad",
+    "nash-mtl",
+    "config",
+    "graddrop",
+    "gradvac",
+)
+"""Weightings that combine the tasks' gradients, one backward pass per task."""
+
 
 def build_weighting(name: WeightingName, network: nn.Module, tasks: Sequence[Task], *, num_steps: int) -> Weighting:
     """Build a weighting for one run of ``num_steps`` steps. A single task has a constant weight.
@@ -49,9 +65,8 @@ def step_cost(name: WeightingName, num_tasks: int) -> float:
     if num_tasks == 1:
         return 1.0
     forward, backward = {
-        "pcgrad": (1, num_tasks),
-        "cagrad": (1, num_tasks),
-        "mgda": (1, num_tasks),
+        **dict.fromkeys(BY_GRADIENT, (1, num_tasks)),
+        "famo": (2, 1),  # once more after the update
         "mgda-ub": (1, 2),  # once more through the decoders; at most as much again
         "auto-lambda": (4, 3),
     }.get(name, (1, 1))
@@ -60,15 +75,29 @@ def step_cost(name: WeightingName, num_tasks: int) -> float:
 
 def _from_torchjd(name: WeightingName, network: nn.Module, num_tasks: int, num_steps: int) -> Weighting:
     # They are imported here because TorchJD takes a second to import, and most processes never need it.
-    from gatefront.trainer.weighting import auto_lambda, conflict, mgda_ub, scalarization
+    from gatefront.trainer.weighting import auto_lambda, conflict, famo, mgda_ub, scalarization
 
     builders: dict[WeightingName, Callable[[], Weighting]] = {
         "dwa": lambda: scalarization.DynamicWeightAverage(num_tasks),
         "uncertainty": lambda: scalarization.UncertaintyWeighting(num_tasks),
         "rlw": scalarization.RandomWeighting,
+        "uw-so": scalarization.AnalyticUncertainty,
+        "imtl-l": lambda: scalarization.ImpartialLosses(num_tasks),
+        "stch": scalarization.SmoothTchebycheff,
+        "gls": scalarization.GeometricLosses,
+        "famo": lambda: famo.FamoWeighting(network, num_tasks),
         "pcgrad": lambda: conflict.pcgrad(network),
         "cagrad": lambda: conflict.cagrad(network),
         "mgda": lambda: conflict.mgda(network),
+        "imtl-g": lambda: conflict.imtl_g(network),
+        "aligned-mtl": lambda: conflict.aligned_mtl(network),
+        "upgrad": lambda: conflict.upgrad(network),
+        "dualproj": lambda: conflict.dualproj(network),
+        "nash-mtl": lambda: conflict.nash_mtl(network),
+        "fairgrad": lambda: conflict.fairgrad(network),
+        "config": lambda: conflict.config(network),
+        "graddrop": lambda: conflict.graddrop(network),
+        "gradvac": lambda: conflict.GradVacWeighting(network),
         "mgda-ub": lambda: mgda_ub.RepresentationWeighting(network),
         "auto-lambda": lambda: auto_lambda.AutoLambda(network, num_tasks, num_steps=num_steps),
     }

@@ -6,12 +6,18 @@ exist.
 
 import torch
 from torch import Tensor
-from torchjd.scalarization import DWA, UW, Random
+from torchjd.scalarization import DWA, IMTLL, STCH, UW, GeometricMean, Random
 
 from gatefront.trainer.weighting.weighting import TrainingStep, Weighting
 
 DWA_TEMPERATURE = 2.0
 """Temperature of DWA in Liu et al. 2019 and in every public implementation."""
+
+STCH_MU = 0.1
+"""Smoothing of the maximum in STCH; Lin et al. 2024 try 0.01 to 1 and find small ones well suited."""
+
+UW_SO_TEMPERATURE = 20.0
+"""Temperature of UW-SO, from the range that Kirchdorfer et al. 2024 tune it in."""
 
 
 class RandomWeighting(Weighting):
@@ -37,6 +43,64 @@ class UncertaintyWeighting(Weighting):
 
     def backward(self, step: TrainingStep) -> None:
         _backward(self._sum(step.values))
+
+
+class ImpartialLosses(Weighting):
+    """IMTL-L (Liu et al. 2021): ``sum_t exp(s_t) l_t - s_t``, with s learned by the network's optimizer from 0."""
+
+    def __init__(self, num_tasks: int) -> None:
+        super().__init__()
+        self._sum = IMTLL(num_tasks)
+
+    def backward(self, step: TrainingStep) -> None:
+        _backward(self._sum(step.values))
+
+
+class SmoothTchebycheff(Weighting):
+    """STCH (Lin et al. 2024): ``T mu log sum_t exp(l_t / (T mu))``, a smooth maximum of the losses.
+
+    The factor T keeps the losses' scale. A task without labels in a batch is left out.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._maximum = STCH(STCH_MU)
+
+    def backward(self, step: TrainingStep) -> None:
+        present = step.values[step.values.detach() > 0]
+        if len(present) > 0:
+            _backward(len(present) * self._maximum(present))
+
+
+class GeometricLosses(Weighting):
+    """GLS (Chennupati et al. 2019): T times the geometric mean of the losses, so that relative changes count.
+
+    The factor T keeps the losses' scale. A task without labels in a batch is left out.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._mean = GeometricMean()
+
+    def backward(self, step: TrainingStep) -> None:
+        present = step.values[step.values.detach() > 0]
+        if len(present) > 0:
+            _backward(len(present) * self._mean(present))
+
+
+class AnalyticUncertainty(Weighting):
+    """UW-SO (Kirchdorfer et al. 2024, arXiv 2408.07985): ``sum_t w_t l_t`` with ``w = T softmax(1 / (20 l))``.
+
+    These are the weights that uncertainty weighting would learn, in closed form and normalized. They are constants in
+    the backward pass. The factor T, which the paper lacks, keeps the losses' scale. A task without labels in a batch
+    is left out.
+    """
+
+    def backward(self, step: TrainingStep) -> None:
+        present = step.values[step.values.detach() > 0]
+        if len(present) > 0:
+            weights = torch.softmax(1 / (UW_SO_TEMPERATURE * present.detach()), dim=0)
+            _backward(len(present) * (weights * present).sum())
 
 
 class DynamicWeightAverage(Weighting):
@@ -79,6 +143,13 @@ class DynamicWeightAverage(Weighting):
 
 def _replay(module: DynamicWeightAverage, _incompatible_keys: object) -> None:
     module.replay()
+
+
+def fill_absent(values: Tensor) -> Tensor:
+    """Return the losses with the mean of the others, detached, in place of those without any label, which are 0."""
+    present = values.detach() > 0
+    mean = values.detach()[present].mean() if bool(present.any()) else torch.ones((), device=values.device)
+    return torch.where(present, values, mean)
 
 
 def _backward(total: Tensor) -> None:

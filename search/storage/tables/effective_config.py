@@ -2,11 +2,16 @@
 
 import json
 
+from gatefront.search.config.distillation import DistillationSection
 from gatefront.search.config.latency import LatencyRule
 from gatefront.search.config.overrides import StudyOverrides
+from gatefront.search.config.parameters import max_value
 from gatefront.search.config.study_config import StudyConfig
 from gatefront.search.config.study_file import check_study, parse_study
 from gatefront.search.storage.tables.schema import StudyRow
+
+_DISTILLATION = "distillation"
+"""Table that every stored configuration has since there is one."""
 
 
 def load_config(row: StudyRow) -> StudyConfig:
@@ -15,14 +20,30 @@ def load_config(row: StudyRow) -> StudyConfig:
     Raises:
         StudyFileError: an earlier release allowed something that this one does not.
     """
-    return _config_of_earlier_release(row) if row.config is None else check_study(json.loads(row.config))
+    if row.config is None:
+        return _as_begun(_config_of_earlier_release(row))
+    document = json.loads(row.config)
+    return check_study(document) if _DISTILLATION in document else _as_begun(check_study(document))
 
 
 def store_config(row: StudyRow, config: StudyConfig) -> None:
     """Store the configuration that the study runs with, with the row's number of trials."""
     config = StudyOverrides(trials=row.num_trials).apply(config)
     # Defaults are left out because some rules, such as that of `grid_points`, apply to written values only.
-    row.config = json.dumps(config.model_dump(mode="json", exclude_unset=True))
+    document = config.model_dump(mode="json", exclude_unset=True)
+    document[_DISTILLATION] = config.distillation.model_dump(mode="json")
+    row.config = json.dumps(document)
+
+
+def _as_begun(config: StudyConfig) -> StudyConfig:
+    """Return the configuration of a study that a release without distillation began, with that release's defaults.
+
+    Its trials would else differ from those that are trained already.
+    """
+    train = config.train
+    if "reference_epochs" not in train.model_fields_set:
+        train = train.model_copy(update={"reference_epochs": max_value(train.epochs)})
+    return config.model_copy(update={_DISTILLATION: DistillationSection(weight=0.0), "train": train})
 
 
 def _config_of_earlier_release(row: StudyRow) -> StudyConfig:

@@ -15,6 +15,7 @@ from gatefront.trainer.trial.families.train_family import FamilySpec, train_fami
 from gatefront.trainer.trial.family_config import FamilyChoice
 from gatefront.trainer.trial.reporter import TrialReporter
 from gatefront.trainer.trial.spec import NETWORK_FILE, TrialSpec
+from gatefront.trainer.trial.teachers import find_teachers
 
 
 def run_family_trial(
@@ -29,6 +30,7 @@ def run_family_trial(
     """
     data = load_data(spec.data, cache_dir)
     require_match(spec.architecture, data.description)
+    teachers = find_teachers(spec.distillation, spec.single_task, data, spec.train, cache_dir=cache_dir)
     device = resolve_runtime(spec.train).device
     reset_peak_memory(device)
 
@@ -40,7 +42,9 @@ def run_family_trial(
         # This is a network of one task alone, so Δ_MTL and the cost of the final network are not known yet.
         reporter(replace(report, num_epochs=spec.num_epochs))
 
-    trained = train_family(_family_spec(spec, family), data, work_dir, begin=begin, search_reporter=report_search)
+    trained = train_family(
+        _family_spec(spec, family), data, work_dir, begin=begin, search_reporter=report_search, teachers=teachers
+    )
     delta = delta_mtl(spec.ranked_tasks, trained.metrics, spec.single_task_metrics())
     return TrialResult(
         metrics=trained.metrics,

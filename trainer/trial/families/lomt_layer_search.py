@@ -15,7 +15,8 @@ from gatefront.trainer.config import TrainConfig, TrainConfigError
 from gatefront.trainer.data.compatibility import image_shape
 from gatefront.trainer.data.dataset import MultiTaskData
 from gatefront.trainer.loop.seeding import seed_everything
-from gatefront.trainer.loop.train import Strategy, train
+from gatefront.trainer.loop.strategy import Strategy
+from gatefront.trainer.loop.train import train
 from gatefront.trainer.loop.training_cost import count_training_flops
 from gatefront.trainer.reporting import EpochReport, Reporter
 from gatefront.trainer.trial.families.proximal import GroupSparsity
@@ -100,7 +101,8 @@ def _search_layer(
     key = hash_json(recipe | {"architecture": to_json(architecture)})
     slot = CheckpointSlot(path=checkpoint, key=key)
     # Decoders stay dense, because only the encoder's layers are searched.
-    strategy = Strategy(phase="sparse", after_step=GroupSparsity(network.encoder, search.sparsity))
+    step = GroupSparsity(network.encoder, search.sparsity)
+    strategy = Strategy(phase="sparse", after_step=step, keeps_best=False)
     outcome = train(network, data, config, tasks=[task], strategy=strategy, reporter=reporter, slot=slot)
     cost = count_training_flops(network, image_shape(data.description), outcome.num_samples)
     return find_attachment(network.encoder, architecture, task), cost, outcome.seconds

@@ -14,15 +14,17 @@ from gatefront.trainer.checkpoints.checkpoint import CheckpointSlot, load_state
 from gatefront.trainer.checkpoints.content_hash import hash_json
 from gatefront.trainer.checkpoints.initial_network import InitialNetwork, load_initial_family
 from gatefront.trainer.checkpoints.network_file import save_family
-from gatefront.trainer.config import TrainConfig, TrainConfigError
+from gatefront.trainer.config import DistillationConfig, TrainConfig, TrainConfigError
 from gatefront.trainer.data.compatibility import image_shape, require_match
 from gatefront.trainer.data.dataset import MultiTaskData
 from gatefront.trainer.loop.seeding import seed_everything
-from gatefront.trainer.loop.train import Strategy, train
+from gatefront.trainer.loop.strategy import Strategy
+from gatefront.trainer.loop.train import train
 from gatefront.trainer.loop.training_cost import count_training_flops
 from gatefront.trainer.reporting import Reporter
 from gatefront.trainer.trial.families.lomt_layer_search import FoundLayers, LayerSearch, search_layers
 from gatefront.trainer.trial.spec import NETWORK_FILE, TrainedReference
+from gatefront.trainer.trial.teachers import TrialTeachers
 from gatefront.trainer.weighting import step_cost
 
 
@@ -72,11 +74,12 @@ def train_family(
     *,
     begin: Begin | None = None,
     search_reporter: Reporter | None = None,
+    teachers: TrialTeachers | None = None,
 ) -> FamilyResult:
     """Train, resuming from the checkpoints in ``work_dir``, and write ``work_dir/network.pt``.
 
     The result includes the cost of finding LOMT's layers. ``search_reporter`` receives those epochs, before ``begin``
-    is called.
+    is called. ``teachers`` distill into the network, and their forward passes are part of its cost.
 
     Raises:
         SpaceError: there is no such family, or it does not work on this backbone.
@@ -92,17 +95,26 @@ def train_family(
     if spec.compute is not None:
         config = replace(config, epochs=math.ceil(spec.compute / (cost * flops)))
     reporter = None if begin is None else begin(flops, num_parameters)
-    slot = CheckpointSlot(path=work_dir / "checkpoint.pt", key=_key(spec, network, config))
+    teachers = teachers or TrialTeachers()
+    distillation = teachers.distillation("weights")
+    slot = CheckpointSlot(path=work_dir / "checkpoint.pt", key=_key(spec, network, config, teachers.config))
     # Mixing parameters are no weights, and weight decay would draw them to zero.
-    strategy = Strategy(gate_parameters=tuple(network.mixing_parameters()), gate_learning_rate=config.learning_rate)
+    strategy = Strategy(
+        gate_parameters=tuple(network.mixing_parameters()),
+        gate_learning_rate=config.learning_rate,
+        distillation=distillation,
+    )
     tasks = spec.architecture.tasks
     outcome = train(network, data, config, tasks=tasks, strategy=strategy, reporter=reporter, slot=slot)
     save_family(spec.family, network.cpu().eval(), work_dir / NETWORK_FILE)
+    train_flops = count_training_flops(network, shape, outcome.num_samples, step_cost=cost) + teachers.first_cost
+    if distillation is not None:
+        train_flops += distillation.teachers.running_cost(outcome.num_samples)
     return FamilyResult(
         metrics=outcome.metrics,
         flops=flops,
         num_parameters=num_parameters,
-        train_flops=found.train_flops + count_training_flops(network, shape, outcome.num_samples, step_cost=cost),
+        train_flops=found.train_flops + train_flops,
         seconds=found.seconds + outcome.seconds,
     )
 
@@ -135,6 +147,8 @@ def _build_untrained(spec: FamilySpec, found: FoundLayers) -> FamilyNetwork:
     return network
 
 
-def _key(spec: FamilySpec, network: FamilyNetwork, config: TrainConfig) -> str:
+def _key(spec: FamilySpec, network: FamilyNetwork, config: TrainConfig, distillation: DistillationConfig | None) -> str:
     document = {"family": spec.family, "architecture": to_json(spec.architecture), "settings": network.settings}
+    if distillation is not None:  # keys of trainings without one stay as earlier releases had them
+        document["distillation"] = to_json(distillation)
     return hash_json(document | {"train": to_json(config)})

@@ -10,21 +10,20 @@ from gatefront.spaces.json_codec import from_json, to_json
 from gatefront.spaces.networks.interrogate import InterroGateNetwork
 from gatefront.trainer.checkpoints.atomic_file import replacing
 from gatefront.trainer.checkpoints.checkpoint import CheckpointError, load_network
-from gatefront.trainer.data.dataset import MultiTaskData
 from gatefront.trainer.loop.norm_recalibration import recalibrate_norms
 from gatefront.trainer.reporting import NetworkResult, Reporter
 from gatefront.trainer.trial.gated.budget_projection import cut_further
 from gatefront.trainer.trial.gated.finetuning import finetune_cut
 from gatefront.trainer.trial.gated.gate_training import derived_config
 from gatefront.trainer.trial.gated.pruned_evaluation import deliver
+from gatefront.trainer.trial.loaded_trial import LoadedTrial
 from gatefront.trainer.trial.reporter import TrialReporter
-from gatefront.trainer.trial.spec import TrialSpec
 
 logger = logging.getLogger(__name__)
 
 
 def derive_points(
-    spec: TrialSpec, network: InterroGateNetwork, data: MultiTaskData, *, work_dir: Path, reporter: Reporter
+    trial: LoadedTrial, network: InterroGateNetwork, *, work_dir: Path, reporter: Reporter
 ) -> tuple[NetworkResult, ...]:
     """Project the trial's finished ``network`` once per derived point, the largest budget first.
 
@@ -36,6 +35,7 @@ def derive_points(
         StopTraining: the reporter asked for it; another call resumes.
         DivergedError: a loss or a prediction is not finite.
     """
+    spec, data = trial.spec, trial.data
     key = spec.key(data.fingerprint)
     results: list[NetworkResult] = []
     for index, target in enumerate(derived_targets(network.cost.floor, network.flops(), spec.gates.derived_points), 1):
@@ -46,7 +46,7 @@ def derive_points(
             cut_further(spec, network, data, target)
             if network.gate_map() == before:
                 continue  # the next budget is too close for even one gate to close
-            finished = _derive(spec, network, data, index, target, record, reporter)
+            finished = _derive(trial, network, index, target, record, reporter)
             _write_record(record, key, finished)
         else:
             network.load_state_dict(load_network(Path(finished.network_path)).state_dict())
@@ -62,22 +62,21 @@ def derived_targets(floor: int, flops: int, count: int) -> Sequence[int]:
 
 
 def _derive(
-    spec: TrialSpec,
+    trial: LoadedTrial,
     network: InterroGateNetwork,
-    data: MultiTaskData,
     index: int,
     target: int,
     record: Path,
     reporter: Reporter,
 ) -> NetworkResult:
+    spec, data = trial.spec, trial.data
     started = time.perf_counter()
     train_flops = 0.0
     if spec.gates.derived_epochs > 0:
         before = spec.train.epochs + spec.gates.finetune_epochs + (index - 1) * spec.gates.derived_epochs
         _, train_flops = finetune_cut(
-            spec,
+            trial,
             network,
-            data,
             derived_config(spec.train, spec.gates, index),
             phase="derive",
             reporter=TrialReporter(spec, network, reporter, epochs_before=before),

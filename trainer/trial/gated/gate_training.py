@@ -9,7 +9,8 @@ from torch.optim import Optimizer
 from gatefront.spaces.gating.regularizers import hinge_sparsity
 from gatefront.spaces.networks.interrogate import InterroGateNetwork
 from gatefront.trainer.config import GateConfig, TrainConfig, TrainConfigError
-from gatefront.trainer.loop.train import Strategy
+from gatefront.trainer.loop.distillation import Distillation
+from gatefront.trainer.loop.strategy import Strategy
 from gatefront.trainer.reporting import Phase
 from gatefront.trainer.trial.gated.flop_control import FlopControl
 
@@ -19,7 +20,14 @@ SPARSITY = "sparsity"
 _WARM_UP = 0.1  # share of the steps over which λ_s rises from 0
 
 
-def learn_gates(network: InterroGateNetwork, config: GateConfig, *, target: int | None, num_steps: int) -> Strategy:
+def learn_gates(
+    network: InterroGateNetwork,
+    config: GateConfig,
+    *,
+    target: int | None,
+    num_steps: int,
+    distillation: Distillation | None = None,
+) -> Strategy:
     """Return the strategy that learns weights and gates together.
 
     The hinge, or the distance to the FLOPs of ``target``, penalizes gates that are not shared. λ_s rises linearly over
@@ -51,16 +59,21 @@ def learn_gates(network: InterroGateNetwork, config: GateConfig, *, target: int 
         extra_loss=sparsity,
         after_step=after_step,
         memory=control,
+        keeps_best=False,
+        distillation=distillation,
     )
 
 
-def finetune(network: nn.Module, config: GateConfig, *, phase: Phase = "finetune") -> Strategy:
+def finetune(
+    network: nn.Module, config: GateConfig, *, phase: Phase = "finetune", distillation: Distillation | None = None
+) -> Strategy:
     """Return the strategy that trains weights, and the mixing logits of a gated network. Frozen gates keep its cost."""
     gate_parameters = tuple(network.gate_parameters()) if isinstance(network, InterroGateNetwork) else ()
     return Strategy(
         phase=phase,
         gate_parameters=gate_parameters,
         gate_learning_rate=config.finetune_rate * config.learning_rate,
+        distillation=distillation,
     )
 
 

@@ -81,4 +81,5 @@ def _checked_parameters(spec: TrialSpec, pruned: PlainNetwork) -> int:
 def _evaluate(spec: TrialSpec, pruned: PlainNetwork, data: MultiTaskData) -> dict[str, float]:
     runtime = resolve_runtime(spec.train)
     runtime.place_network(pruned)
-    return evaluate(pruned, data.val, spec.architecture.tasks, runtime=runtime, batch_size=spec.train.samples_at_once)
+    size = spec.train.samples_at_once
+    return dict(evaluate(pruned, data.val, spec.architecture.tasks, runtime=runtime, batch_size=size).metrics)

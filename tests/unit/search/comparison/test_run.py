@@ -158,7 +158,7 @@ def test_every_system_is_trained_from_every_seed(trained: tuple[Path, Here, Comp
     assert shared.flops < gated.flops <= plan.budgets.flops
     assert gated.delta_mtl.mean == pytest.approx(sum(s.mean for s in gated.delta_per_task.values()) / 3)
     # Hard sharing got no less training than InterroGate with all that initialised it, and not much more.
-    per_epoch = shared.train_flops / plan.epochs_of_equal_compute("pcgrad")
+    per_epoch = shared.train_flops / plan.epochs_of_equal_compute("pcgrad", plan.initial_flops)
     assert gated.train_flops <= shared.train_flops + 1
     assert stitched.flops == single.flops  # one encoder per task; the mixes between them count as additions do
     assert shared.flops < mtan.flops
@@ -282,7 +282,7 @@ def test_rows_that_cannot_be_pulled_are_refused(trained: tuple[Path, Here, Compa
 @pytest.mark.parametrize("weighting", ["uniform", "pcgrad", "auto-lambda"])
 def test_equal_compute_counts_backward_passes(weighting: str) -> None:
     (plan,) = seeded_plans(parse_study(STUDY), 1)
-    epochs = plan.epochs_of_equal_compute(weighting)  # type: ignore[arg-type]
+    epochs = plan.epochs_of_equal_compute(weighting, plan.initial_flops)  # type: ignore[arg-type]
     total = plan.trial_flops + plan.largest.single_task + plan.largest.hard_sharing
     per_epoch = plan.largest.hard_sharing * step_cost(weighting, 3)  # type: ignore[arg-type]
     assert (epochs - 1) * per_epoch < total <= epochs * per_epoch

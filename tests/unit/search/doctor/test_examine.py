@@ -13,8 +13,9 @@ from PIL import Image
 
 from gatefront.search.cli.main import main
 from gatefront.search.config.family import FamilyName
-from gatefront.search.config.study_config import StudyConfig, TrainSection
+from gatefront.search.config.study_config import StudyConfig
 from gatefront.search.config.study_file import parse_study
+from gatefront.search.config.train import TrainSection
 from gatefront.search.doctor.duration import check_duration
 from gatefront.search.doctor.first_steps import FirstSteps, _small_batch, take_first_steps
 from gatefront.search.doctor.memory import check_memory

@@ -9,7 +9,15 @@ import pytest
 
 from gatefront.search.cli.front_table import front_notes
 from gatefront.search.config.study_file import parse_study
-from gatefront.search.driver.references import ReferenceJob, References, TrainAll, prepare_references, train_job
+from gatefront.search.driver.references import (
+    ReferenceJob,
+    References,
+    TrainAll,
+    prepare_references,
+    reference_jobs,
+    train_job,
+    trained_flops,
+)
 from gatefront.search.errors import ReferenceFailedError
 from gatefront.search.planning.study_plan import StudyPlan, plan_study
 from gatefront.search.results.unlearned_tasks import unlearned_sentences
@@ -157,8 +165,8 @@ def test_baselines_are_recorded_with_their_delta(open_table_study: OpenStudy) ->
     assert (single.kind, single.delta_mtl, single.num_parameters) == ("single_task", 0.0, 30)
     assert single.metrics == {"left": 100.0, "right": 100.0, "orientation": 100.0}
     assert (hard.kind, hard.delta_mtl) == ("hard_sharing", pytest.approx(-10.0))
-    # 2 x (3 single-task + 1 initial) + 1 baseline, 2 s each.
-    assert reader.view("table").summary.seconds_spent == pytest.approx(18.0)
+    # 2 x (3 single-task + 1 hard sharing), 2 s each: the larger shared branch starts from the baseline.
+    assert reader.view("table").summary.seconds_spent == pytest.approx(16.0)
 
 
 _TINY = """
@@ -199,10 +207,44 @@ def test_studies_of_one_storage_share_what_is_the_same(open_table_study: OpenStu
         if "/ hard_sharing" not in role:
             assert result.from_cache
             assert (result.path, result.metrics) == (results["first"][role].path, results["first"][role].metrics)
-    # The baseline is given as much compute as a trial of its own study, so it is another one.
-    assert not _shared(results, "hard_sharing")
 
 
-def _shared(results: dict[str, Mapping[str, ReferenceResult]], purpose: str) -> bool:
-    keys = [{role: result.key for role, result in found.items() if purpose in role} for found in results.values()]
-    return len(keys) == 2 and keys[0] == keys[1]
+def test_jobs_that_are_one_training_are_trained_once(open_table_study: OpenStudy, tmp_path: Path) -> None:
+    """With automatic lengths the shared branch starts from the hard-sharing reference itself."""
+    text = STUDY % "hard_sharing"
+    plan, run = plan_study(parse_study(text)), open_table_study(text=text)
+    asked: list[ReferenceJob] = []
+
+    def train_all(jobs: list[ReferenceJob], cache_dir: Path) -> Iterator[tuple[ReferenceJob, ReferenceResult]]:
+        asked.extend(jobs)
+        return _train_all(jobs, cache_dir)
+
+    references = prepare_references(plan, run.store, tmp_path, train_all)
+    assert len(reference_jobs(plan)) == 2 * (3 + 1) + 1
+    assert len(asked) == 2 * (3 + 1)
+    assert [job.purpose for job in asked].count("shared_init") == 1  # of the smaller capacity
+    initial = references.shared_init(plan.largest)
+    (baseline,) = [job for job in reference_jobs(plan) if job.purpose == "hard_sharing"]
+    assert initial is not None
+    assert initial.path == references.results[baseline.role].path
+    twins = [result for result in references.results.values() if result.path == initial.path]
+    assert sorted(result.from_cache for result in twins) == [False, True]  # so that its time counts once
+
+
+def test_automatic_length_is_carried_out(tmp_path: Path) -> None:
+    text = _TINY.format(name="a", budget="90%", epochs=1).replace("reference_epochs = 1", 'reference_epochs = "auto"')
+    jobs = [job for job in reference_jobs(plan_study(parse_study(text))) if job.task_name == "left"]
+    assert [(job.train.epochs, job.is_auto) for job in jobs] == [(2, True)]
+    result = train_job(jobs[0], tmp_path)
+    assert result.lengths[:2] == (2, 4)
+    assert result.epochs in result.lengths
+
+
+def test_cost_of_references_is_that_of_all_lengths() -> None:
+    text = _TINY.format(name="a", budget="90%", epochs=1)
+    plan = plan_study(parse_study(text.replace("reference_epochs = 1", 'weighting = "pcgrad"\nreference_epochs = 1')))
+    (_, alone), *_ = _train_all([job for job in reference_jobs(plan) if job.task_name == "left"], Path())
+    (_, together), *_ = _train_all([job for job in reference_jobs(plan) if job.purpose == "shared_init"], Path())
+    results = [replace(alone, lengths=(2, 4), flops=100), replace(together, lengths=(3,), flops=40)]
+    # PCGrad makes one forward and three backward passes for three tasks: 7/3 of plain training.
+    assert trained_flops(plan, results) == pytest.approx(6 * 100 + 3 * 40 * 7 / 3)

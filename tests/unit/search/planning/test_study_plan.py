@@ -1,7 +1,5 @@
 """A study file settled against real data descriptions and real networks."""
 
-import math
-
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
@@ -109,15 +107,23 @@ def test_unknown_data_and_backbone_are_input_errors() -> None:
         _plan(backbone="smallcnv")
 
 
-def test_hard_sharing_is_trained_at_least_as_much_as_a_trial_and_what_initialised_it() -> None:
+def test_equal_compute_is_at_least_that_of_a_trial_and_what_initialised_it() -> None:
     plan = _plan()
     capacity = plan.largest
     # Forward FLOPs per sample and epoch; backward and samples multiply both sides alike.
     assert plan.budgets.flops is not None
-    gated = 3 * capacity.training + 1 * plan.budgets.flops
-    trial = gated + 3 * capacity.single_task + plan.shared_init_epochs * capacity.hard_sharing
-    assert (plan.hard_sharing_epochs - 1) * capacity.hard_sharing < trial
-    assert plan.hard_sharing_epochs * capacity.hard_sharing >= trial
+    initial = 5 * capacity.single_task + 9 * capacity.hard_sharing
+    trial = 3 * capacity.training + 1 * plan.budgets.flops + initial
+    epochs = plan.epochs_of_equal_compute("scalar", initial)
+    assert (epochs - 1) * capacity.hard_sharing < trial <= epochs * capacity.hard_sharing
+
+
+def test_cost_of_references_is_bounded_by_all_their_lengths() -> None:
+    plan = _plan()
+    most = 4 + 8 + 16 + 32  # 3 epochs and 1 of fine-tuning, doubled three times
+    assert plan.reference_epochs == plan.shared_init_epochs == plan.hard_sharing_epochs == most
+    assert plan.single_task_flops == most * plan.largest.single_task
+    assert plan.initial_flops == most * (plan.largest.single_task + plan.largest.hard_sharing)
 
 
 POINT = {
@@ -145,9 +151,8 @@ def test_backward_passes_are_part_of_what_a_trial_costs() -> None:
     plain, dear = _weighed("dwa", "uniform"), _weighed("dwa", "pcgrad")
     assert plain.trial_flops == _plan().trial_flops
     assert dear.trial_flops == pytest.approx(plain.trial_flops * 7 / 3)
-    capacity, turned = dear.largest, _weighed("pcgrad", "dwa")
-    total = turned.trial_flops + 3 * capacity.single_task + 3 * capacity.hard_sharing * 7 / 3
-    assert turned.hard_sharing_epochs == math.ceil(total / (capacity.hard_sharing * 7 / 3))
+    capacity, turned = dear.largest, _weighed("pcgrad", "dwa", more="reference_epochs = 3")
+    assert turned.initial_flops == 3 * capacity.single_task + 3 * capacity.hard_sharing * 7 / 3
 
 
 def test_a_weighting_that_gates_rule_out_is_refused_before_anything_runs() -> None:
@@ -282,7 +287,6 @@ def test_derived_points_are_part_of_what_a_trial_costs() -> None:
     plain, derived = _targets("finetune_epochs = 2"), _targets("finetune_epochs = 2\nderived_points = 3")
     assert plain.budgets.flops is not None
     assert derived.trial_flops - plain.trial_flops == 3 * 4 * plain.budgets.flops
-    assert derived.hard_sharing_epochs > plain.hard_sharing_epochs
 
 
 def test_a_task_is_scored_as_the_study_says() -> None:

@@ -48,7 +48,7 @@ def test_weights_give_the_metrics(architecture: Architecture, digits: MultiTaskD
     network = build_shared_network(architecture, ["right"])
     network.load_state_dict(load_state(Path(result.path)))
     tasks = [task for task in architecture.tasks if task.name == "right"]
-    metrics = evaluate(network, digits.val, tasks, runtime=resolve_runtime(CONFIG), batch_size=100)
+    metrics = evaluate(network, digits.val, tasks, runtime=resolve_runtime(CONFIG), batch_size=100).metrics
     assert metrics == pytest.approx(dict(result.metrics))
     assert result.train_flops == 3 * result.flops * 2 * 640
     assert result.seconds > 0
@@ -138,14 +138,15 @@ def test_key_follows_what_decides_the_result(architecture: Architecture, digits:
     assert len({key(), *others}) == 1 + len(others)
 
 
-def test_key_stays_as_earlier_releases_had_it(architecture: Architecture, digits: MultiTaskData) -> None:
+def test_key_stays_while_the_training_does(architecture: Architecture, digits: MultiTaskData) -> None:
+    # References that kept their last epoch have other keys: they are not compared with what keeps its best.
     known = dataclasses.replace(digits, fingerprint="data")
     assert reference_key("single_task", architecture, "left", known, CONFIG) == (
-        "65f733b3b4bdf37abb4083a6414a77c67060a440a5cadb95247b4ee97d6267d2"
+        "aa967cae81e16ad4dc54d0b313889fa5fbe4dbd9a49e753cc8f96a9f361d60e3"
     )
     parts = dataclasses.replace(CONFIG, micro_batch_size=8)
     assert reference_key("hard_sharing", architecture, None, known, parts) == (
-        "8a5cc7483264a11748123cfe5bad2a97211551c358c27b1896664602d36ea39c"
+        "a500a118d0a9afe336b4090acad8fbfcd50fc6830263adc562ddbfaa4b29fb52"
     )
 
 

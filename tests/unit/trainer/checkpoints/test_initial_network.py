@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from gatefront.spaces.families import build_family
 from gatefront.spaces.gating.gate_layout import GateLayout
 from gatefront.spaces.networks.interrogate import InterroGateNetwork, build_gated_network
 from gatefront.trainer.checkpoints.checkpoint import CheckpointError, save_network
-from gatefront.trainer.checkpoints.initial_network import InitialNetwork, start_from
+from gatefront.trainer.checkpoints.initial_network import InitialNetwork, load_initial_family, start_from
+from gatefront.trainer.checkpoints.network_file import save_family
 from gatefront.trainer.reporting import EpochReport
 from gatefront.trainer.trial.run_trial import run_trial
 from gatefront.trainer.trial.spec import TrialSpec
@@ -51,6 +53,24 @@ def test_another_layout_or_architecture_is_refused(spec: TrialSpec, initial: Ini
         start_from(build_gated_network(spec.architecture, GateLayout(granularity="block")), initial)
     with pytest.raises(CheckpointError, match=r"digits 7\.1 has another architecture"):
         start_from(build_gated_network(replace(spec.architecture, width=0.5)), initial)
+
+
+def test_weights_of_tasks_are_the_trials_own(
+    spec: TrialSpec, trained: InterroGateNetwork, initial: InitialNetwork
+) -> None:
+    tasks = (replace(spec.architecture.tasks[0], weight=3.0), *spec.architecture.tasks[1:])
+    network = build_gated_network(replace(spec.architecture, tasks=tasks))
+    start_from(network, initial)
+    assert network.gate_map() == trained.gate_map()
+    assert [task.weight for task in network.architecture.tasks] == [3.0, 1.0, 1.0]
+
+
+def test_weights_of_tasks_are_the_trials_own_in_every_family(spec: TrialSpec, tmp_path: Path) -> None:
+    save_family("hard-sharing", build_family("hard-sharing", spec.architecture, {}), tmp_path / "family.pt")
+    tasks = (replace(spec.architecture.tasks[0], weight=3.0), *spec.architecture.tasks[1:])
+    weighted = replace(spec.architecture, tasks=tasks)
+    known = InitialNetwork(label="digits 3", path=str(tmp_path / "family.pt"))
+    assert load_initial_family(known, "hard-sharing", weighted, {}).architecture == weighted
 
 
 def test_the_trial_begins_with_it(spec: TrialSpec, initial: InitialNetwork, cache_dir: Path, tmp_path: Path) -> None:

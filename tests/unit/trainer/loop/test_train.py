@@ -12,12 +12,17 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from gatefront.spaces.architecture.tasks import Task
-from gatefront.trainer.checkpoints.checkpoint import CheckpointError, CheckpointSlot
-from gatefront.trainer.checkpoints.rotation import checkpoint_files
+from gatefront.trainer.checkpoints.checkpoint import CheckpointError, CheckpointSlot, read_checkpoint
+from gatefront.trainer.checkpoints.rotation import add_checkpoint_file, checkpoint_files
 from gatefront.trainer.config import Schedule, TrainConfig, TrainConfigError
 from gatefront.trainer.data import MultiTaskData, Sample
+from gatefront.trainer.loop.best_epoch import TOLERANCE
+from gatefront.trainer.loop.evaluation import evaluate
 from gatefront.trainer.loop.loss_log import DivergedError
-from gatefront.trainer.loop.train import Strategy, train
+from gatefront.trainer.loop.runtime import resolve_runtime
+from gatefront.trainer.loop.strategy import Strategy
+from gatefront.trainer.loop.train import train
+from gatefront.trainer.loop.validation_score import validation_score
 from gatefront.trainer.reporting import EpochReport, StopTraining
 
 Build = Callable[[Sequence[Task]], nn.Module]
@@ -64,7 +69,8 @@ def test_learns(digits: MultiTaskData, build_tiny: Build) -> None:
     tasks = digits.description.tasks
     outcome = train(build_tiny(tasks), digits, LONGER, tasks=tasks, reporter=recorder)
     assert [report.epoch for report in recorder.reports] == list(range(1, 13))
-    assert recorder.reports[-1].metrics == outcome.metrics
+    assert recorder.reports[outcome.best_epoch - 1].metrics == outcome.metrics
+    assert recorder.reports[outcome.best_epoch - 1].val_losses == outcome.losses
     for task in tasks:
         assert recorder.reports[-1].losses[task.name] < 0.9 * recorder.reports[0].losses[task.name]
     assert outcome.metrics["orientation"] > 40
@@ -92,6 +98,96 @@ def test_interrupted_and_resumed_equals_uninterrupted(
     assert same(network.state_dict(), whole.state_dict())
     assert without_seconds(reports) == without_seconds(straight.reports)
     assert outcome.seconds == pytest.approx(sum(report.seconds for report in reports))
+
+
+def test_network_ends_with_its_best_epoch(digits: MultiTaskData, build_tiny: Build) -> None:
+    tasks, recorder = digits.description.tasks, Recorder()
+    # At this rate each epoch undoes much of the one before, so the last is rarely the best.
+    config = dataclasses.replace(CONFIG, epochs=6, learning_rate=0.1, schedule="constant")
+    network = build_tiny(tasks)
+    outcome = train(network, digits, config, tasks=tasks, reporter=recorder)
+    scores = [validation_score(tasks, report.metrics) for report in recorder.reports]
+    close = [epoch for epoch, score in enumerate(scores, 1) if score >= max(scores) - TOLERANCE]
+    assert outcome.best_epoch == max(close) < 6
+    assert outcome.score == scores[outcome.best_epoch - 1]
+    found = evaluate(network, digits.val, tasks, runtime=resolve_runtime(config), batch_size=100)
+    assert found.metrics == pytest.approx(dict(outcome.metrics))
+
+    last = build_tiny(tasks)
+    kept = train(last, digits, config, tasks=tasks, strategy=Strategy(keeps_best=False))
+    assert kept.metrics == recorder.reports[-1].metrics
+    assert kept.best_epoch == 6
+    assert not same(last.state_dict(), network.state_dict())
+
+
+def test_best_epoch_survives_an_interruption(digits: MultiTaskData, build_tiny: Build, tmp_path: Path) -> None:
+    tasks, config = digits.description.tasks, dataclasses.replace(CONFIG, learning_rate=0.1, schedule="constant")
+    whole = build_tiny(tasks)
+    straight = train(whole, digits, config, tasks=tasks)
+    slot = CheckpointSlot(path=tmp_path / "checkpoint.pt", key="a run")
+    for stop_after in (1, 2, 3, None):
+        network = build_tiny(tasks)
+        with contextlib.suppress(StopTraining):
+            outcome = train(network, digits, config, tasks=tasks, reporter=Recorder(stop_after), slot=slot)
+    assert dataclasses.replace(outcome, seconds=straight.seconds) == straight
+    assert same(network.state_dict(), whole.state_dict())
+
+
+def test_kept_weights_are_averages_if_asked(digits: MultiTaskData, build_tiny: Build, tmp_path: Path) -> None:
+    """Averages of the same steps: the training itself does not change, and an interruption does not show."""
+    tasks = digits.description.tasks
+    averaged, plain = dataclasses.replace(CONFIG, ema=0.98, dropout=0.2), dataclasses.replace(CONFIG, dropout=0.2)
+    network, recorder, other = build_tiny(tasks), Recorder(), Recorder()
+    outcome = train(network, digits, averaged, tasks=tasks, reporter=recorder)
+    train(build_tiny(tasks), digits, plain, tasks=tasks, reporter=other)
+    assert [one.losses for one in recorder.reports] == [one.losses for one in other.reports]
+    assert [one.val_losses for one in recorder.reports] != [one.val_losses for one in other.reports]
+    found = evaluate(network, digits.val, tasks, runtime=resolve_runtime(averaged), batch_size=100)
+    assert found.metrics == pytest.approx(dict(outcome.metrics))
+
+    slot = CheckpointSlot(path=tmp_path / "checkpoint.pt", key="a run")
+    for stop_after in (2, None):
+        resumed = build_tiny(tasks)
+        with contextlib.suppress(StopTraining):
+            train(resumed, digits, averaged, tasks=tasks, reporter=Recorder(stop_after), slot=slot)
+    assert same(resumed.state_dict(), network.state_dict())
+
+
+def test_last_weights_are_no_averages(digits: MultiTaskData, build_tiny: Build) -> None:
+    tasks, states = digits.description.tasks, []
+    for ema in (0.0, 0.98):
+        network = build_tiny(tasks)
+        config = dataclasses.replace(CONFIG, epochs=2, ema=ema)
+        train(network, digits, config, tasks=tasks, strategy=Strategy(keeps_best=False))
+        states.append(network.state_dict())
+    assert same(*states)
+
+
+@pytest.mark.parametrize("option", [{"dropout": 0.3}, {"label_smoothing": 0.1}])
+def test_options_change_the_training(digits: MultiTaskData, build_tiny: Build, option: dict[str, float]) -> None:
+    tasks, losses = digits.description.tasks, []
+    for config in (CONFIG, dataclasses.replace(CONFIG, **option)):  # type: ignore[arg-type]
+        recorder = Recorder(stop_after=1)
+        with contextlib.suppress(StopTraining):
+            train(build_tiny(tasks), digits, config, tasks=tasks, reporter=recorder)
+        losses.append(recorder.reports[0].losses)
+    assert all(losses[0][task.name] != losses[1][task.name] for task in tasks)
+
+
+def test_checkpoint_of_an_earlier_release_resumes(digits: MultiTaskData, build_tiny: Build, tmp_path: Path) -> None:
+    tasks, slot = digits.description.tasks, CheckpointSlot(path=tmp_path / "checkpoint.pt", key="a run")
+    train(build_tiny(tasks), digits, CONFIG, tasks=tasks, slot=slot)
+    newest = read_checkpoint(slot)
+    assert newest is not None
+    for file in checkpoint_files(slot.path):
+        file.unlink()
+    document = {field.name: getattr(newest, field.name) for field in dataclasses.fields(newest) if field.name != "best"}
+    add_checkpoint_file(slot.path, lambda fresh: torch.save(document, fresh))
+    network, recorder = build_tiny(tasks), Recorder()
+    outcome = train(network, digits, CONFIG, tasks=tasks, slot=slot, reporter=recorder)
+    assert recorder.reports == []
+    assert outcome.best_epoch == CONFIG.epochs
+    assert same(network.state_dict(), newest.network)
 
 
 def test_finished_run_is_not_trained_again(digits: MultiTaskData, build_tiny: Build, tmp_path: Path) -> None:

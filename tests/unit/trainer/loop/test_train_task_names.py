@@ -14,7 +14,8 @@ from gatefront.trainer.config import TrainConfig
 from gatefront.trainer.data import DataDescription, DataError, MultiTaskData, Sample
 from gatefront.trainer.data.cache.array_cache import load_generated
 from gatefront.trainer.data.loader import num_samples
-from gatefront.trainer.loop.train import Strategy, train
+from gatefront.trainer.loop.strategy import Strategy
+from gatefront.trainer.loop.train import train
 from gatefront.trainer.reporting import EpochReport
 
 NAMES = ("type", "a/b", "名前", "two words")

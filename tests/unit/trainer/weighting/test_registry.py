@@ -18,7 +18,8 @@ from gatefront.trainer.checkpoints.checkpoint import CheckpointSlot
 from gatefront.trainer.checkpoints.rotation import checkpoint_files
 from gatefront.trainer.config import TrainConfig, TrainConfigError, WeightingName
 from gatefront.trainer.data import Batch, MultiTaskData
-from gatefront.trainer.loop.train import Strategy, train
+from gatefront.trainer.loop.strategy import Strategy
+from gatefront.trainer.loop.train import train
 from gatefront.trainer.reporting import EpochReport, StopTraining
 from gatefront.trainer.weighting import (
     WEIGHTINGS,
@@ -274,9 +275,14 @@ def test_looking_ahead_is_refused_where_activations_are_computed_again() -> None
 
 def test_steps_cost_what_they_compute() -> None:
     three = {name: step_cost(name, 3) for name in WEIGHTINGS}
-    assert {name for name, cost in three.items() if cost == 1} == {"scalar", "uniform", "dwa", "uncertainty", "rlw"}
-    assert [three[name] for name in BY_GRADIENT] == [7 / 3] * 3
-    assert (three["mgda-ub"], three["auto-lambda"]) == (5 / 3, 10 / 3)
+    assert {name for name, cost in three.items() if cost == 1} == {
+        "scalar", "uniform", "dwa", "uncertainty", "uw-so", "rlw", "imtl-l", "stch", "gls"
+    }  # fmt: skip
+    assert {name for name, cost in three.items() if cost == 7 / 3} == {
+        "pcgrad", "cagrad", "mgda", "imtl-g", "aligned-mtl", "upgrad", "dualproj", "fairgrad", "nash-mtl", "config",
+        "graddrop", "gradvac",
+    }  # fmt: skip
+    assert (three["famo"], three["mgda-ub"], three["auto-lambda"]) == (4 / 3, 5 / 3, 10 / 3)
 
 
 class Stopper:

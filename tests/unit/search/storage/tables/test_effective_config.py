@@ -69,7 +69,20 @@ def test_stored_configuration_holds_what_was_written_and_what_replaced_it() -> N
     }
     assert document["latency"] == {"budget_ms": 5.0}
     assert document["train"]["gradient_clip"] == math.inf
-    assert set(document) == {"study", "data", "train", "gates", "latency"}
+    assert set(document) == {"study", "data", "train", "gates", "latency", "distillation"}
+
+
+@pytest.mark.parametrize(("train", "epochs"), [({}, 7), ({"epochs": {"low": 2, "high": 5}}, 5)])
+def test_study_begun_before_there_was_distillation_goes_on_without(train: dict[str, object], epochs: int) -> None:
+    """Its trials and references were trained by the defaults of their release."""
+    row = StudyRow(config=json.dumps({"study": {"name": "s"}, "data": {"name": "digits"}, "train": train}))
+    config = load_config(row)
+    assert (config.distillation.weight, config.train.reference_epochs) == (0.0, epochs)
+    row.num_trials = 9
+    store_config(row, config)
+    assert load_config(row).train == config.train
+    written = StudyRow(config=json.dumps(json.loads(row.config or "") | {"train": {"reference_epochs": 3}}))
+    assert load_config(written).train.reference_epochs == 3
 
 
 def test_stored_configuration_that_breaks_a_rule_is_refused_with_the_key() -> None:
@@ -94,7 +107,9 @@ def test_study_of_an_earlier_release_is_read_from_its_file_and_columns(engine: s
         asked = StudyOverrides(
             flop_budget=row.flop_budget_text or None, trials=row.num_trials, workers=row.num_workers
         ).apply(parse_study(row.file_text))
-        assert load_config(row) == asked
+        found = load_config(row)
+        assert found.distillation.weight == 0
+        assert found.model_copy(update={"distillation": asked.distillation, "train": asked.train}) == asked
         row.flop_budget_text, row.param_budget_text, row.num_workers = "70%", "3M", 4
     extend(engine, "earlier", 5)
     row = StudyStore(engine, "earlier").load()

@@ -1,4 +1,4 @@
-"""Losses by kind of task. Each is the mean over the existing labels."""
+"""Losses against labels, by kind of task. Each is the mean over the existing labels."""
 
 from collections.abc import Callable, Mapping
 
@@ -13,12 +13,20 @@ EDGE_POSITIVE_WEIGHT = 0.95
 """Weight of edge pixels against all others (HED, Xie and Tu 2015), as the multi-task benchmarks fix it."""
 
 
-def task_loss(task: Task, prediction: Tensor, label: Tensor) -> Tensor:
+def task_loss(task: Task, prediction: Tensor, label: Tensor, *, smoothing: float = 0.0) -> Tensor:
     """Return the task's loss on one batch, a float32 scalar. Without any label it is zero, with zero gradient.
 
-    ``prediction`` is the raw output of the head. ``label`` has the shape that :class:`gatefront.trainer.data.Sample`
-    states.
+    Args:
+        task: the task of both.
+        prediction: the raw output of the head.
+        label: the label, of the shape that :class:`gatefront.trainer.data.Sample` states.
+        smoothing: the share of each class label, or attribute, that is spread evenly over all classes, or yes and no
+            (Szegedy et al. 2016, section 7). Other kinds have none.
     """
+    if task.kind in _COUNTED_CLASSES:
+        return _cross_entropy(prediction.float(), label, smoothing)
+    if task.kind == "multilabel":
+        return _attributes(prediction.float(), label, smoothing)
     return _LOSSES[task.kind](prediction.float(), label)
 
 
@@ -40,15 +48,16 @@ def balanced_edge_errors(logits: Tensor, label: Tensor) -> tuple[Tensor, Tensor]
 _COUNTED_CLASSES: tuple[TaskKind, ...] = ("classification", "segmentation")
 
 
-def _cross_entropy(logits: Tensor, label: Tensor) -> Tensor:
-    total = F.cross_entropy(logits, label, ignore_index=IGNORE_INDEX, reduction="sum")
+def _cross_entropy(logits: Tensor, label: Tensor, smoothing: float) -> Tensor:
+    total = F.cross_entropy(logits, label, ignore_index=IGNORE_INDEX, reduction="sum", label_smoothing=smoothing)
     return total / _count(label != IGNORE_INDEX)
 
 
-def _attributes(logits: Tensor, label: Tensor) -> Tensor:
+def _attributes(logits: Tensor, label: Tensor, smoothing: float) -> Tensor:
     """Return the binary cross-entropy, averaged over all known attributes."""
     valid = ~label.isnan()
-    errors = F.binary_cross_entropy_with_logits(logits, label.nan_to_num(), reduction="none")
+    target = (1 - smoothing) * label.nan_to_num() + smoothing / 2
+    errors = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
     return torch.where(valid, errors, 0.0).sum() / _count(valid)
 
 
@@ -89,9 +98,6 @@ def _count(valid: Tensor) -> Tensor:
 
 
 _LOSSES: Mapping[TaskKind, Callable[[Tensor, Tensor], Tensor]] = {
-    "classification": _cross_entropy,
-    "multilabel": _attributes,
-    "segmentation": _cross_entropy,
     "depth": _depth,
     "normals": _normals,
     "edges": _edges,

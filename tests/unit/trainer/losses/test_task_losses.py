@@ -90,3 +90,27 @@ def test_saliency_weighs_both_classes_alike_however_rare() -> None:
     logits = torch.tensor([2.0, 0.0, 0.0, 0.0, 7.0]).view(1, 1, 1, 5)
     expected = (0.75 * math.log1p(math.exp(-2)) + 3 * 0.25 * math.log(2)) / 4
     assert task_loss(task, logits, label).item() == pytest.approx(expected)
+
+
+def test_smoothed_classes_spread_a_share_over_all() -> None:
+    task = Task(name="classes", kind="classification", num_outputs=3)
+    logits, label = torch.tensor([[2.0, 0.0, -1.0], [0.0, 0.0, 0.0]]), torch.tensor([0, IGNORE_INDEX])
+    total = math.exp(2.0) + 1.0 + math.exp(-1.0)
+    p = [math.exp(2.0) / total, 1.0 / total, math.exp(-1.0) / total]
+    expected = -(0.9 + 0.1 / 3) * math.log(p[0]) - 0.1 / 3 * (math.log(p[1]) + math.log(p[2]))
+    assert float(task_loss(task, logits, label, smoothing=0.1)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_smoothed_attributes_are_less_sure_of_yes_and_no() -> None:
+    task = Task(name="attributes", kind="multilabel", num_outputs=2)
+    logits, label = torch.tensor([[2.0, -1.0]]), torch.tensor([[1.0, torch.nan]])
+    yes = 1 / (1 + math.exp(-2.0))
+    expected = -0.95 * math.log(yes) - 0.05 * math.log(1 - yes)
+    assert float(task_loss(task, logits, label, smoothing=0.1)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_smoothing_leaves_other_kinds_alone(draw: Draw) -> None:
+    for kind, outputs in (("depth", 1), ("normals", 3), ("edges", 1), ("saliency", 1)):
+        task = Task(name="a", kind=kind, num_outputs=outputs)  # type: ignore[arg-type]
+        prediction, label = draw(task, 3)
+        assert torch.equal(task_loss(task, prediction, label, smoothing=0.2), task_loss(task, prediction, label))
