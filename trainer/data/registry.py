@@ -46,7 +46,7 @@ def describe_data(spec: DataSpec) -> DataDescription:
 
 
 def load_data(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
-    """Load both splits of a data set. Generated sets are rendered once into ``cache_dir`` and memory-mapped there.
+    """Load the splits of a data set. Generated sets are rendered once into ``cache_dir`` and memory-mapped there.
 
     Raises:
         DataError: the name, an option or the root folder does not exist, the files do not have the set's layout, or
