@@ -7,7 +7,17 @@ from pathlib import Path
 from gatefront.trainer.data.dataset import DataDescription, DataError, DataSpec, MultiTaskData
 from gatefront.trainer.data.labelled import require_labels
 from gatefront.trainer.data.options import nearest_known
-from gatefront.trainer.data.sources import celeba, cityscapes_parts, digits, folder, libmtl, nyud, pascal, rooms
+from gatefront.trainer.data.sources import (
+    celeba,
+    cityscapes_parts,
+    digits,
+    folder,
+    libmtl,
+    multi_mnist,
+    nyud,
+    pascal,
+    rooms,
+)
 from gatefront.trainer.data.sources.user_class import describe_user_data, is_user_source, load_user_data
 
 
@@ -29,6 +39,7 @@ DATA_SOURCES: Mapping[str, DataSource] = {
     "cityscapes-parts": DataSource(cityscapes_parts.describe, cityscapes_parts.load),
     "digits": DataSource(digits.describe, digits.load, is_generated=True),
     "folder": DataSource(folder.describe, folder.load),
+    "multi-mnist": DataSource(multi_mnist.describe, multi_mnist.load),
     "nyud": DataSource(nyud.describe, nyud.load),
     "nyuv2": DataSource(libmtl.describe_nyuv2, libmtl.load_nyuv2),
     "pascal-context": DataSource(pascal.describe, pascal.load),
