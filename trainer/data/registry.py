@@ -17,6 +17,7 @@ from gatefront.trainer.data.sources import (
     nyud,
     pascal,
     rooms,
+    veils,
 )
 from gatefront.trainer.data.sources.user_class import describe_user_data, is_user_source, load_user_data
 
@@ -44,6 +45,7 @@ DATA_SOURCES: Mapping[str, DataSource] = {
     "nyuv2": DataSource(libmtl.describe_nyuv2, libmtl.load_nyuv2),
     "pascal-context": DataSource(pascal.describe, pascal.load),
     "rooms": DataSource(rooms.describe, rooms.load, is_generated=True),
+    "veils": DataSource(veils.describe, veils.load, is_generated=True),
 }
 
 
