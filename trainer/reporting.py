@@ -52,6 +52,7 @@ class ReferenceResult:
     ``metrics`` are per task, on the validation split. ``train_flops`` is the cost of training, 3 x forward FLOPs x
     samples. ``path`` is the weights file. ``constant_metrics`` are the scores of the best constant prediction on the
     same split; empty if not known. A single-task network that is no better than that has not learned.
+    ``test_metrics`` are on the test split; empty without one.
     """
 
     kind: Literal["single_task", "hard_sharing"]
@@ -65,6 +66,7 @@ class ReferenceResult:
     path: str
     from_cache: bool
     constant_metrics: Mapping[str, float] = field(default_factory=dict)
+    test_metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
