@@ -9,7 +9,14 @@ import pytest
 
 from gatefront.search.cli.front_table import front_notes
 from gatefront.search.config.study_file import parse_study
-from gatefront.search.driver.references import ReferenceJob, References, TrainAll, prepare_references, train_job
+from gatefront.search.driver.references import (
+    ReferenceJob,
+    References,
+    TrainAll,
+    prepare_references,
+    reference_jobs,
+    train_job,
+)
 from gatefront.search.errors import ReferenceFailedError
 from gatefront.search.planning.study_plan import StudyPlan, plan_study
 from gatefront.search.results.unlearned_tasks import unlearned_sentences
@@ -206,3 +213,25 @@ def test_studies_of_one_storage_share_what_is_the_same(open_table_study: OpenStu
 def _shared(results: dict[str, Mapping[str, ReferenceResult]], purpose: str) -> bool:
     keys = [{role: result.key for role, result in found.items() if purpose in role} for found in results.values()]
     return len(keys) == 2 and keys[0] == keys[1]
+
+
+def test_figures_on_test_are_against_the_single_task_networks_there() -> None:
+    plan = plan_study(parse_study(STUDY % "random"))
+
+    def tested(result: ReferenceResult) -> ReferenceResult:
+        return replace(result, test_metrics=dict.fromkeys(result.tasks, 40.0 if result.kind == "single_task" else 30.0))
+
+    results = {job.role: tested(result) for job, result in _train_all(reference_jobs(plan), Path())}
+    references = References(plan=plan, results=results, unranked=frozenset({"left"}))
+    assert references.hard_sharing_on_test() == -25.0
+    figures = references.figures_on_test({"left": 0.0, "right": 44.0, "orientation": 20.0})
+    assert figures.delta_per_task == {"right": pytest.approx(10.0), "orientation": -50.0}
+    assert figures.delta_mtl == pytest.approx(-20.0)
+
+
+def test_hard_sharing_on_test_is_unknown_without_a_test_split_or_a_score_there() -> None:
+    plan = plan_study(parse_study(STUDY % "random"))
+    results = {job.role: result for job, result in _train_all(reference_jobs(plan), Path())}
+    assert References(plan=plan, results=results).hard_sharing_on_test() is None
+    zero = {role: replace(found, test_metrics=dict.fromkeys(found.tasks, 0.0)) for role, found in results.items()}
+    assert References(plan=plan, results=zero).hard_sharing_on_test() is None
