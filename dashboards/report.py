@@ -21,7 +21,6 @@ from gatefront.dashboards.presentation.empty_states import (
     study_sentence,
     unlearned_sentence,
 )
-from gatefront.dashboards.presentation.figures_on_test import on_test_sentence, on_test_text
 from gatefront.dashboards.presentation.point_text import asked_and_delivered, point_name, sureness
 from gatefront.dashboards.presentation.selection_text import sharing_sentence
 from gatefront.dashboards.widgets.components import state_label
@@ -41,6 +40,7 @@ from gatefront.search.results.formats import (
     shorten_name,
 )
 from gatefront.search.results.records import StudyView, TrialDetail, TrialPoint
+from gatefront.search.results.words_on_test import on_test_sentence, on_test_text
 from gatefront.search.snapshots.protocol import Reader
 
 _FRONT_HEIGHT = 520

@@ -15,8 +15,8 @@ from gatefront.search.results.cost import cost_line, study_cost
 from gatefront.search.results.empty_front import no_front_reason
 from gatefront.search.results.formats import format_amount, format_latency, format_share, format_signed
 from gatefront.search.results.records import StudyView, TrialPoint
-from gatefront.search.results.split_figures import VALIDATION_ONLY
 from gatefront.search.results.unlearned_tasks import unlearned_sentences
+from gatefront.search.results.words_on_test import on_test_sentence
 
 _CSV_COLUMNS = (
     "label",
@@ -184,7 +184,7 @@ def front_notes(view: StudyView) -> Iterator[str]:
         if summary.latency.is_objective:
             yield "Latency is an objective: a point is on the front if none beats it in Δ_MTL, FLOPs and latency."
     yield from _confirmation_notes(view)
-    yield _test_note(view)
+    yield on_test_sentence(view)
     if summary.hypervolume is not None:
         yield (
             f"Hypervolume {summary.hypervolume:.3f}{_band(summary.hypervolume_band)} "
@@ -203,14 +203,6 @@ def _confirmation_notes(view: StudyView) -> Iterator[str]:
     for cheaper, dearer in pairwise(points):
         if dearer.label in cheaper.tied_with:
             yield f"Tied: {cheaper.label} and {dearer.label}; their repeats cannot tell them apart."
-
-
-def _test_note(view: StudyView) -> str:
-    if not view.has_test_split:
-        return f"All figures are {VALIDATION_ONLY}: the references have none of a test split."
-    if all(point.test_delta_mtl is None for point in front_points(view)):
-        return "No point is measured on the test split yet: repeated and pulled ones are."
-    return "Test: of repeated and pulled points, which were chosen on validation alone. Gap: test less validation."
 
 
 def _band(band: tuple[float, float] | None) -> str:

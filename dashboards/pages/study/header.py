@@ -8,7 +8,6 @@ from dash.development.base_component import Component
 
 from gatefront.dashboards.pages.studies import finished, progress_percent
 from gatefront.dashboards.presentation.empty_states import confirmation_sentence
-from gatefront.dashboards.presentation.figures_on_test import on_test_sentence, on_test_text
 from gatefront.dashboards.presentation.point_text import sureness
 from gatefront.dashboards.widgets.components import Children, stat, stats, study_badge
 from gatefront.dashboards.widgets.links import STUDIES, report_path, trial_path
@@ -28,6 +27,7 @@ from gatefront.search.results.formats import (
 )
 from gatefront.search.results.records import StudySummary, StudyView, TrialPoint
 from gatefront.search.results.states import DRIVEN_STATES, TrialState
+from gatefront.search.results.words_on_test import on_test_sentence, on_test_text
 
 
 def study_header(view: StudyView) -> Component:

@@ -9,7 +9,6 @@ from dash.development.base_component import Component
 from gatefront.dashboards.pages.trial.bundle import bundle_button
 from gatefront.dashboards.pages.trial.latency import latency_card
 from gatefront.dashboards.presentation.empty_states import pull_sentence
-from gatefront.dashboards.presentation.figures_on_test import delta_on_test, on_test_text
 from gatefront.dashboards.presentation.point_text import point_name, sureness
 from gatefront.dashboards.widgets import ids
 from gatefront.dashboards.widgets.components import card, facts, reason, stat, stats, trial_badge
@@ -32,6 +31,7 @@ from gatefront.search.results.formats import (
 from gatefront.search.results.records import EpochPoint, PointDetail, StudyView, TaskRecord, TrialDetail, TrialPoint
 from gatefront.search.results.split_figures import SplitFigures
 from gatefront.search.results.states import TrialState
+from gatefront.search.results.words_on_test import delta_on_test, on_test_text
 
 
 def trial_header(view: StudyView, detail: TrialDetail, chosen: PointDetail) -> Component:

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 
 from gatefront.dashboards.pages.study.header import front_points
-from gatefront.dashboards.presentation.figures_on_test import delta_on_test, on_test_sentence, on_test_text
 from gatefront.dashboards.report import report_html
 from gatefront.search.results.confirmation import Confirmation
 from gatefront.search.results.records import StudyView, TrialPoint
 from gatefront.search.results.split_figures import SplitFigures
+from gatefront.search.results.words_on_test import delta_on_test, on_test_sentence, on_test_text
 
 ON_TEST = SplitFigures(delta_mtl=-9.0, delta_per_task={}, metrics={})
 

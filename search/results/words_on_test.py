@@ -1,5 +1,6 @@
 """Words about figures on the test split, and on their gap to the validation split."""
 
+from gatefront.search.results.best_point import front_points
 from gatefront.search.results.formats import format_delta, format_signed
 from gatefront.search.results.records import StudyView, TrialPoint
 from gatefront.search.results.split_figures import VALIDATION_ONLY
@@ -18,7 +19,9 @@ def on_test_text(view: StudyView, point: TrialPoint) -> str:
 
 
 def on_test_sentence(view: StudyView) -> str:
-    """Return what the figures on the test split are, or why there are none."""
+    """Return what the figures of the front on the test split are, or why there are none."""
     if not view.has_test_split:
         return f"All figures are {VALIDATION_ONLY}: the references have none of a test split."
-    return "Test: of points that were repeated or pulled, which validation alone chose. Gap: test less validation."
+    if all(point.test_delta_mtl is None for point in front_points(view)):
+        return "No point is measured on the test split yet: repeated and pulled ones are."
+    return "Test: of repeated and pulled points, which were chosen on validation alone. Gap: test less validation."
