@@ -40,6 +40,7 @@ from gatefront.search.results.formats import (
     shorten_name,
 )
 from gatefront.search.results.records import StudyView, TrialDetail, TrialPoint
+from gatefront.search.results.words_on_test import on_test_sentence, on_test_text
 from gatefront.search.snapshots.protocol import Reader
 
 _FRONT_HEIGHT = 520
@@ -121,7 +122,7 @@ def _head(view: StudyView) -> str:
 
 
 def _front(view: StudyView, scheme: Scheme) -> str:
-    note = f"<p class=note>{escape(confirmation_sentence(view))}</p>"
+    note = f"<p class=note>{escape(confirmation_sentence(view))} {escape(on_test_sentence(view))}</p>"
     return _plot(front_figure(view, scheme), _FRONT_HEIGHT) + note
 
 
@@ -134,7 +135,7 @@ def _front_point(view: StudyView, detail: TrialDetail, derived: int, scheme: Sch
     )
     sure = "" if sureness(point) is None else f" ({sureness(point)})"
     line = (
-        f"Δ_MTL {format_delta(point.delta_mtl)}{sure}, {asked_and_delivered(point, view)} "
+        f"Δ_MTL {format_delta(point.delta_mtl)}{sure}, {on_test_text(view, point)}. {asked_and_delivered(point, view)} "
         f"({format_share(point.flops, view.summary.single_task_flops)} of single-task), "
         f"{format_count(point.num_parameters)} parameters, seed {detail.seed}. {metrics}."
     )
@@ -164,17 +165,19 @@ def _latency(view: StudyView, scheme: Scheme) -> str:
 
 def _references(view: StudyView) -> str:
     names = {"single_task": "single-task networks together", "hard_sharing": "hard sharing"}
+    tested = ["Δ_MTL, test"] * view.has_test_split
     rows = [
         [
             names[reference.kind],
             format_delta(reference.delta_mtl),
+            *(format_delta(reference.test_delta_mtl) for _ in tested),
             format_flops(reference.flops),
             format_count(reference.num_parameters),
             *(format_metric(reference.metrics.get(task.name), task.metric) for task in view.summary.tasks),
         ]
         for reference in view.references
     ]
-    return _table(["Reference", "Δ_MTL", "FLOPs", "Parameters", *_metric_heads(view)], rows)
+    return _table(["Reference", "Δ_MTL", *tested, "FLOPs", "Parameters", *_metric_heads(view)], rows)
 
 
 def _trials(view: StudyView) -> str:

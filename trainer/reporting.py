@@ -55,7 +55,7 @@ class ReferenceResult:
     earlier releases. ``train_flops`` is the cost of training, 3 x forward FLOPs x samples. ``lengths`` lists the epochs
     of all trainings that were tried, whose costs and seconds add up. ``path`` is the weights file. ``constant_metrics``
     are the scores of the best constant prediction on the same split; empty if not known. A single-task network that is
-    no better than that has not learned.
+    no better than that has not learned. ``test_metrics`` are on the test split; empty without one.
     """
 
     kind: Literal["single_task", "hard_sharing"]
@@ -72,6 +72,7 @@ class ReferenceResult:
     epochs: int = 0
     best_epoch: int = 0
     lengths: tuple[int, ...] = ()
+    test_metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

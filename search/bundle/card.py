@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 
+from gatefront.search.bundle.certainty import on_test, reference_on_test, sureness
 from gatefront.search.bundle.file_names import (
     ARCHITECTURE,
     FRONT_PICTURE,
@@ -17,7 +18,7 @@ from gatefront.search.bundle.file_names import (
     WEIGHTS,
 )
 from gatefront.search.bundle.manifest import Manifest, TaskEntry, WorkerLatencyEntry
-from gatefront.search.results.formats import format_delta, format_latency, format_share, format_signed
+from gatefront.search.results.formats import format_delta, format_latency, format_share
 from gatefront.search.results.latency import Latency
 
 _MAX_LISTED_CLASSES = 40
@@ -67,6 +68,7 @@ def _head(manifest: Manifest) -> str:
         "| --- | --- |",
         f"| Δ_MTL | {delta_mtl} (mean change against single-task networks; positive is better) |",
         f"| with other seeds | {sureness(manifest)} |",
+        f"| on the test split | {on_test(manifest)} |",
         f"| FLOPs | {flops.value:,} = {share} of one network per task ({flops.single_task:,}) |",
     ]
     if flops.flop_target is not None:
@@ -77,7 +79,8 @@ def _head(manifest: Manifest) -> str:
     if manifest.worker_latency is not None:
         lines.append(f"| latency in the study | {_worker_latency(manifest.worker_latency)} |")
     lines += [
-        f"| for comparison: {_REFERENCES[ref.kind]} | Δ_MTL {format_delta(ref.delta_mtl)} at {ref.flops:,} FLOPs |"
+        f"| for comparison: {_REFERENCES[ref.kind]} | Δ_MTL {format_delta(ref.delta_mtl)}{reference_on_test(ref)} at "
+        f"{ref.flops:,} FLOPs |"
         for ref in manifest.references
     ]
     lines += [
@@ -90,15 +93,6 @@ def _head(manifest: Manifest) -> str:
 
 def _making(manifest: Manifest) -> str:
     return "found and pruned" if manifest.family == "interrogate" else f"of the family {manifest.family}, trained"
-
-
-def sureness(manifest: Manifest) -> str:
-    """Describe in words how far Δ_MTL can be trusted."""
-    sure = manifest.confirmation
-    if sure is None:
-        return "not repeated: Δ_MTL is that of one seed"
-    interval = f"{format_signed(sure.low)} to {format_delta(sure.high)}"
-    return f"mean {format_delta(sure.mean)}, 95 % interval {interval} ({sure.seeds} seeds)"
 
 
 def _worker_latency(measured: WorkerLatencyEntry) -> str:
@@ -117,12 +111,23 @@ def _tasks(manifest: Manifest) -> str:
             "The trial was chosen on this split, so expect a little less on new data."
             if manifest.system is None
             else "Nothing was selected on this split."
-        ),
+        )
+        + (f" Nothing was selected on the test split ({data.num_test:,} samples)." if _is_tested(manifest) else ""),
         "",
-        "| task | metric | this network | single-task | change |",
-        "| --- | --- | ---: | ---: | ---: |",
+        *_table_head(manifest),
     ]
-    return "\n".join([*lines, *(_task_row(task) for task in manifest.tasks), *_unlearned(manifest)])
+    rows = (_task_row(task, has_test=_is_tested(manifest)) for task in manifest.tasks)
+    return "\n".join([*lines, *rows, *_unlearned(manifest)])
+
+
+def _is_tested(manifest: Manifest) -> bool:
+    return any(task.test_value is not None for task in manifest.tasks)
+
+
+def _table_head(manifest: Manifest) -> list[str]:
+    more = ("on the test split", "single-task there", "change there") if _is_tested(manifest) else ()
+    titles = ("this network", "single-task", "change", *more)
+    return [f"| task | metric | {' | '.join(titles)} |", f"| --- | --- |{' ---: |' * len(titles)}"]
 
 
 def _unlearned(manifest: Manifest) -> list[str]:
@@ -142,11 +147,18 @@ def _unlearned(manifest: Manifest) -> list[str]:
     return lines
 
 
-def _task_row(task: TaskEntry) -> str:
+def _task_row(task: TaskEntry, *, has_test: bool) -> str:
     better = "higher is better" if task.higher_is_better else "lower is better"
-    single = "" if task.single_task_value is None else f"{task.single_task_value:.4g}"
-    delta = "" if task.delta is None else format_delta(task.delta)
-    return f"| {as_text(task.name)} | {task.metric} ({better}) | {task.value:.4g} | {single} | {delta} |"
+    figures: list[tuple[float | None, ...]] = [(task.value, task.single_task_value, task.delta)]
+    if has_test:
+        figures.append((task.test_value, task.test_single_task_value, task.test_delta))
+    cells = [cell for value, single, delta in figures for cell in _figures(value, single, delta)]
+    return f"| {as_text(task.name)} | {task.metric} ({better}) | {' | '.join(cells)} |"
+
+
+def _figures(value: float | None, single: float | None, delta: float | None) -> tuple[str, str, str]:
+    first, second = ("" if number is None else f"{number:.4g}" for number in (value, single))
+    return first, second, "" if delta is None else format_delta(delta)
 
 
 def _pictures(manifest: Manifest) -> str:

@@ -45,7 +45,7 @@ class TaskEntry(_Record):
 
     ``output_name`` is the output's name in model.onnx and sample_outputs.safetensors. It is null in older bundles,
     whose outputs have the tasks' names. ``delta`` is the task's term of Δ_MTL in percent, positive is better than
-    ``single_task_value``.
+    ``single_task_value``. The ``test`` values are the same on the test split, null if not measured.
     """
 
     name: str
@@ -60,6 +60,9 @@ class TaskEntry(_Record):
     value: float
     single_task_value: float | None
     delta: float | None
+    test_value: float | None = None
+    test_single_task_value: float | None = None
+    test_delta: float | None = None
 
 
 class FlopsEntry(_Record):
@@ -105,15 +108,17 @@ class ReferenceEntry(_Record):
     kind: Literal["single_task", "hard_sharing"]
     flops: int
     delta_mtl: float
+    test_delta_mtl: float | None = None
 
 
 class DataEntry(_Record):
-    """Data that the network was trained and measured on."""
+    """Data that the network was trained and measured on. ``num_test`` is 0 without a test split."""
 
     name: str
     fingerprint: str
     num_train: int
     num_val: int
+    num_test: int = 0
     measured_on: Literal["validation split"]
 
 
@@ -126,6 +131,7 @@ class Manifest(_Record):
     ``no_plan_because`` is null where architecture.json and weights.safetensors are in the folder, else the reason.
     ``latency`` is what ``gatefront bench`` measured, one entry per setting; all else was written at the pull.
     ``confirmation`` is null where its trial was not repeated: then ``delta_mtl`` is that of one seed.
+    ``test_delta_mtl`` and ``test_confirmation`` are the same on the test split, null where it was not measured.
     ``worker_latency`` is null where the study does not measure latency.
     ``unlearned`` names the tasks whose single-task network is no better than a constant prediction.
     """
@@ -153,6 +159,8 @@ class Manifest(_Record):
     trained_with: dict[str, str]
     reproduce: tuple[str, ...]
     confirmation: ConfirmationEntry | None = None
+    test_delta_mtl: float | None = None
+    test_confirmation: ConfirmationEntry | None = None
     worker_latency: WorkerLatencyEntry | None = None
     latency: tuple[Latency, ...] = ()
     files: dict[str, FileEntry]
@@ -161,6 +169,13 @@ class Manifest(_Record):
     def label(self) -> str:
         """The network's name within its study: ``7``, or ``7.2`` for the second point derived from trial 7."""
         return self.system or str(PointLabel(self.trial or 0, self.derived))
+
+    @property
+    def test_gap(self) -> float | None:
+        """Δ_MTL on the test split less that on the validation split, of the same networks; None if not measured."""
+        if self.test_confirmation is not None and self.confirmation is not None:
+            return self.test_confirmation.mean - self.confirmation.mean
+        return None if self.test_delta_mtl is None else self.test_delta_mtl - self.delta_mtl
 
     @property
     def output_names(self) -> list[str]:

@@ -3,7 +3,7 @@
 import platform
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -20,7 +20,9 @@ from gatefront.search.bundle.manifest import (
     WorkerLatencyEntry,
 )
 from gatefront.search.bundle.output_semantics import output_meaning, output_shape
+from gatefront.search.results.confirmation import Confirmation
 from gatefront.search.results.records import PointDetail, StudySummary, StudyView, TaskRecord, TrialDetail
+from gatefront.search.results.split_figures import SplitFigures
 from gatefront.search.results.unlearned_tasks import unlearned_tasks
 from gatefront.spaces import FLOP_CONVENTION, PlainNetwork, count_parameters
 from gatefront.spaces.architecture.tasks import safe_names
@@ -30,12 +32,17 @@ from gatefront.trainer.data import DataDescription, MultiTaskData
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskResults:
-    """Metrics of a network and of the single-task networks, by task. ``deltas`` are terms of Δ_MTL."""
+    """Metrics of a network and of the single-task networks, by task. ``deltas`` are terms of Δ_MTL.
+
+    ``on_test`` and ``single_task_on_test`` are the same on the test split; None and empty if not measured.
+    """
 
     records: Sequence[TaskRecord]
     metrics: Mapping[str, float]
     single_task: Mapping[str, float]
     deltas: Mapping[str, float]
+    on_test: SplitFigures | None = None
+    single_task_on_test: Mapping[str, float] = field(default_factory=dict)
 
 
 def describe_trial(
@@ -76,10 +83,17 @@ def describe_trial(
             floor=summary.floor_flops,
         ),
         references=tuple(
-            ReferenceEntry(kind=reference.kind, flops=reference.flops, delta_mtl=reference.delta_mtl)
+            ReferenceEntry(
+                kind=reference.kind,
+                flops=reference.flops,
+                delta_mtl=reference.delta_mtl,
+                test_delta_mtl=reference.test_delta_mtl,
+            )
             for reference in view.references
         ),
-        confirmation=None if point.confirmation is None else ConfirmationEntry(**asdict(point.confirmation)),
+        confirmation=_confirmation(point.confirmation),
+        test_delta_mtl=None if point.on_test is None else point.on_test.delta_mtl,
+        test_confirmation=_confirmation(point.test_confirmation),
         worker_latency=_worker_latency(summary, point.latency_ms),
         trained_with={**trial.environment, "device": trial.device},
         reproduce=_commands(summary, point.label),
@@ -124,6 +138,7 @@ def describe_network(
             fingerprint=data.fingerprint,
             num_train=description.num_train,
             num_val=description.num_val,
+            num_test=description.num_test,
             measured_on="validation split",
         ),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in names}},
@@ -136,6 +151,7 @@ def _tasks(delivered: Delivered, description: DataDescription, results: TaskResu
     records = {record.name: record for record in results.records}
     entries = []
     for task, output_name in zip(tasks, safe_names([task.name for task in tasks]), strict=True):
+        on_test = results.on_test
         meaning, record = output_meaning(task, description.depth_unit), records[task.name]
         entry = TaskEntry(
             name=task.name,
@@ -150,9 +166,16 @@ def _tasks(delivered: Delivered, description: DataDescription, results: TaskResu
             value=results.metrics[task.name],
             single_task_value=results.single_task.get(task.name),
             delta=results.deltas.get(task.name),
+            test_value=None if on_test is None else on_test.metrics[task.name],
+            test_single_task_value=results.single_task_on_test.get(task.name),
+            test_delta=None if on_test is None else on_test.delta_per_task.get(task.name),
         )
         entries.append(entry)
     return tuple(entries)
+
+
+def _confirmation(found: Confirmation | None) -> ConfirmationEntry | None:
+    return None if found is None else ConfirmationEntry(**asdict(found))
 
 
 def _worker_latency(summary: StudySummary, median_ms: float | None) -> WorkerLatencyEntry | None:

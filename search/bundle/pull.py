@@ -11,6 +11,7 @@ from gatefront.search.bundle.manifest import file_entry, write_manifest
 from gatefront.search.bundle.pictures import draw_gate_map
 from gatefront.search.bundle.selection import Wanted
 from gatefront.search.bundle.source import (
+    MEASURING,
     PRUNING,
     READING,
     BundleSource,
@@ -28,7 +29,7 @@ from gatefront.spaces import InterroGateNetwork, count_flops
 _EXPORTING, _COMPARING = "exporting it", "comparing it with the trained network"
 _DRAWING, _VERIFYING = "drawing its pictures", "verifying the bundle"
 
-STEPS = (READING, PRUNING, _EXPORTING, _COMPARING, _DRAWING, _VERIFYING)
+STEPS = (READING, PRUNING, MEASURING, _EXPORTING, _COMPARING, _DRAWING, _VERIFYING)
 """Steps of a pull, in order."""
 
 
@@ -78,7 +79,7 @@ def write_bundle(source: BundleSource, output: Path, *, progress: Progress = sil
     Args:
         source: the network with everything that its bundle contains.
         output: a folder that does not exist yet, or is empty.
-        progress: called with each of the ``STEPS`` after the pruning as it begins.
+        progress: called with each of the ``STEPS`` after the measuring as it begins.
 
     Returns:
         The folder's absolute path.

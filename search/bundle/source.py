@@ -1,7 +1,7 @@
 """Source of a bundle: its parts and facts, gathered before anything is written."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gatefront.search.bundle.manifest import Manifest
 from gatefront.search.bundle.manifest_builder import TaskResults, describe_network, describe_trial
+from gatefront.search.bundle.measurement_on_test import measure_chosen
 from gatefront.search.bundle.pictures import draw_front
 from gatefront.search.bundle.selection import Wanted, choose_point
 from gatefront.search.config.study_file import parse_study
@@ -25,6 +26,7 @@ Progress = Callable[[str], None]
 """Callback that receives each step as it begins, in words such as ``exporting it``."""
 
 READING, PRUNING = "reading the study and its data", "pruning the trained network"
+MEASURING = "measuring it on the test split"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,10 +80,17 @@ def study_source(
     progress(PRUNING)
     delivered = load_delivered(network_path)
     network = delivered.make_plain()
-    chosen = next(found for found in detail.networks if found.point.derived == point.derived)
-    alone = next((found.metrics for found in view.references if found.kind == "single_task"), {})
+    progress(MEASURING)
+    point = measure_chosen(reader, view, point, network, delivered.architecture.tasks, data)
+    chosen = replace(next(found for found in detail.networks if found.point.derived == point.derived), point=point)
+    alone = next((found for found in view.references if found.kind == "single_task"), None)
     results = TaskResults(
-        records=view.summary.tasks, metrics=point.metrics, single_task=alone, deltas=chosen.delta_per_task
+        records=view.summary.tasks,
+        metrics=point.metrics,
+        single_task={} if alone is None else alone.metrics,
+        deltas=chosen.delta_per_task,
+        on_test=point.on_test,
+        single_task_on_test={} if alone is None else alone.test_metrics,
     )
     common = describe_network(delivered, network, section.name, data, results)
     requested = wanted.flop_budget or (None if budgets.flops is None else view.summary.flop_budget_text)

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -16,6 +16,7 @@ from gatefront.search.results.empty_front import no_front_reason
 from gatefront.search.results.formats import format_amount, format_latency, format_share, format_signed
 from gatefront.search.results.records import StudyView, TrialPoint
 from gatefront.search.results.unlearned_tasks import unlearned_sentences
+from gatefront.search.results.words_on_test import on_test_sentence
 
 _CSV_COLUMNS = (
     "label",
@@ -33,8 +34,10 @@ _CSV_COLUMNS = (
     "delta_mtl_high",
     "seeds",
     "tied_with",
+    "test_delta_mtl",
+    "test_gap",
 )
-_TASK_PREFIX = "task:"
+_TASK_PREFIX, _TEST_PREFIX = "task:", "test:"
 
 
 def front_document(view: StudyView) -> dict[str, Any]:
@@ -51,6 +54,7 @@ def front_document(view: StudyView) -> dict[str, Any]:
         "cost": study_cost(view),
         "best_trial": summary.best_trial,
         "best_label": summary.best_label,
+        "has_test_split": view.has_test_split,
         "references": list(view.references),
         "points": [point_document(view, point) for point in front_points(view)],
     }
@@ -61,36 +65,42 @@ def point_document(view: StudyView, point: TrialPoint) -> dict[str, Any]:
 
     ``flops`` are delivered. ``flops_requested`` is null if nothing bounds them. ``delta_mtl`` is the point's own
     measurement. ``expected_delta_mtl`` is the mean over its replicates, or that measurement if it has none.
+    ``test_delta_mtl`` is the same on the test split, and ``test_gap`` what it has more than the validation split. Both
+    are null for points that are neither confirmed nor pulled.
     """
     fields = {name: getattr(point, name) for name in TrialPoint.__dataclass_fields__}
     named = {"label": point.label, "flops_requested": point.requested(view.summary.flop_budget)}
-    return named | fields | {"expected_delta_mtl": point.expected_delta_mtl}
+    figures = {name: getattr(point, name) for name in ("expected_delta_mtl", "test_delta_mtl", "test_gap")}
+    return named | fields | figures
 
 
 def front_csv(view: StudyView) -> str:
     """Return the front as CSV, with one line per point and one column per metric, named after its task.
 
-    If a task's name is the name of another column or begins with ``task:``, its column is ``task:`` and the name.
+    If a task's name is the name of another column or begins with ``task:`` or ``test:``, its column is ``task:`` and
+    the name. If there is a test split, a column of ``test:`` and the name holds the metric on it, where measured.
     ``flops`` are delivered. ``latency_ms`` is empty if the study does not measure it. Mean, interval and seeds are
     empty for a point without replicates.
     """
     tasks = [task.name for task in view.summary.tasks]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([*_CSV_COLUMNS, *map(_metric_column, tasks)])
+    on_test = [f"{_TEST_PREFIX}{task}" for task in tasks] if view.has_test_split else []
+    writer.writerow([*_CSV_COLUMNS, *map(_metric_column, tasks), *on_test])
     budget, single_task = view.summary.flop_budget, view.summary.single_task_flops
     for point in front_points(view):
         flops = point.flops or 0
         costs = [point.requested(budget), flops, flops / single_task, budget]
-        metrics = [point.metrics.get(task) for task in tasks]
+        tested = {} if point.on_test is None else point.on_test.metrics
+        metrics = [found.get(task) for found in (point.metrics, tested)[: 1 + view.has_test_split] for task in tasks]
         sizes = [point.num_parameters, point.latency_ms]
         named = [point.label, point.number, point.derived, point.delta_mtl]
-        writer.writerow([*named, *costs, *sizes, *_sureness(point), *metrics])
+        writer.writerow([*named, *costs, *sizes, *_sureness(point), point.test_delta_mtl, point.test_gap, *metrics])
     return out.getvalue()
 
 
 def _metric_column(task: str) -> str:
-    is_taken = task in _CSV_COLUMNS or task.startswith(_TASK_PREFIX)
+    is_taken = task in _CSV_COLUMNS or task.startswith((_TASK_PREFIX, _TEST_PREFIX))
     return f"{_TASK_PREFIX}{task}" if is_taken else task
 
 
@@ -105,7 +115,8 @@ def front_table(view: StudyView) -> Table:
     summary = view.summary
     table = Table(title=f"Pareto front of {summary.name}", title_justify="left")
     table.add_column("trial", justify="right")
-    for title in ("Δ_MTL %", "requested\nFLOPs", "delivered\nFLOPs", "of single-task"):
+    tested = ("test\nΔ_MTL %", "gap") if view.has_test_split else ()
+    for title in ("Δ_MTL %", *tested, "requested\nFLOPs", "delivered\nFLOPs", "of single-task"):
         table.add_column(title, justify="right", no_wrap=True)
     if summary.latency is not None:
         table.add_column("latency", justify="right", no_wrap=True)
@@ -117,27 +128,35 @@ def front_table(view: StudyView) -> Table:
         requested = point.requested(summary.flop_budget)
         asked = "no cap" if requested is None else format_amount(requested)
         costs = (asked, point.flops, point.latency_ms)
-        delta_mtl = format_signed(point.expected_delta_mtl, point.half_width)
-        table.add_row(f"{point.label}{best}", *_cells(view, delta_mtl, costs, point.metrics))
+        deltas = [format_signed(point.expected_delta_mtl, point.half_width)]
+        if tested:
+            deltas += [format_signed(point.test_delta_mtl, point.test_half_width), format_signed(point.test_gap)]
+        table.add_row(f"{point.label}{best}", *_cells(view, deltas, costs, point.metrics))
     table.add_section()
     for reference in view.references:
-        delta_mtl = format_signed(reference.delta_mtl)
-        cells = _cells(view, delta_mtl, ("", reference.flops, None), reference.metrics)
+        deltas = [format_signed(reference.delta_mtl)]
+        if tested:
+            deltas += [format_signed(reference.test_delta_mtl), format_signed(reference.test_gap)]
+        cells = _cells(view, deltas, ("", reference.flops, None), reference.metrics)
         table.add_row(reference.kind.replace("_", "-"), *cells)
     return table
 
 
 def _cells(
     view: StudyView,
-    delta_mtl: str,
+    deltas: Sequence[str],
     costs: tuple[str, int | None, float | None],
     metrics: Mapping[str, float],
 ) -> list[str]:
-    """Return a row's cells. ``costs`` are FLOPs requested, in words, FLOPs delivered, and milliseconds."""
+    """Return a row's cells.
+
+    ``deltas`` are Δ_MTL on each split and their gap. ``costs`` are FLOPs requested, in words, FLOPs delivered, and
+    milliseconds.
+    """
     summary = view.summary
     requested, flops, latency_ms = costs
     return [
-        delta_mtl,
+        *deltas,
         requested,
         format_amount(flops or 0),
         format_share(flops or 0, summary.single_task_flops),
@@ -165,6 +184,7 @@ def front_notes(view: StudyView) -> Iterator[str]:
         if summary.latency.is_objective:
             yield "Latency is an objective: a point is on the front if none beats it in Δ_MTL, FLOPs and latency."
     yield from _confirmation_notes(view)
+    yield on_test_sentence(view)
     if summary.hypervolume is not None:
         yield (
             f"Hypervolume {summary.hypervolume:.3f}{_band(summary.hypervolume_band)} "

@@ -24,11 +24,10 @@ def _check_images(data: MultiTaskData) -> Check:
 
     Pictures are read by their mode. Arrays are read as they are.
     """
-    splits = {"train": data.train, "val": data.val}
     paths = [
         files.image_file(index)
         for name, files in data.files.items()
-        for index in evenly_spaced(num_samples(splits[name]), _MOST_HEADERS)
+        for index in evenly_spaced(num_samples(data.splits[name]), _MOST_HEADERS)
     ]
     treatments = ["array: as it is" if path.suffix == ".npy" else describe_image(path) for path in paths]
     counts = Counter(treatments)

@@ -1,4 +1,4 @@
-"""Checks of each task's labels in both splits: coverage, classes, ranges."""
+"""Checks of each task's labels in every split: coverage, classes, ranges."""
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +14,7 @@ from gatefront.spaces.architecture.tasks import Task
 from gatefront.trainer.data import MultiTaskData, Sample
 from gatefront.trainer.data.cache.decoded_cache import Decodable
 from gatefront.trainer.data.cache.decoded_split import DecodedSplit
+from gatefront.trainer.data.labelled import SPLIT_WORDS
 from gatefront.trainer.data.loader import num_samples
 
 _MOST_SAMPLES = 2000
@@ -28,9 +29,10 @@ def check_labels(tasks: Sequence[Task], data: MultiTaskData) -> Iterator[Check]:
     """Yield the number of samples, then the brightness of their images, then one check per task."""
     height, width = data.description.input_size
     most = max(1, min(_MOST_SAMPLES, _MOST_PIXELS // (height * width)))
-    totals = {"training": num_samples(data.train), "validation": num_samples(data.val)}
-    yield Check("samples", True, _list_totals(totals, most) + _way_of_reading(data.val))
-    splits = {"training": data.train, "validation": data.val}
+    splits = {SPLIT_WORDS[name]: split for name, split in data.splits.items()}
+    totals = {name: num_samples(split) for name, split in splits.items()}
+    only = "" if data.test is not None else "; validation only, as there is no test split"
+    yield Check("samples", True, _list_totals(totals, most) + only + _way_of_reading(data.val))
     brightness = Brightness(data.description)
     counts = {name: _count(tasks, split, most, brightness) for name, split in splits.items()}
     yield brightness.check()

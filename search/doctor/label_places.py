@@ -7,13 +7,14 @@ import numpy as np
 
 from gatefront.trainer.data import DataError, MultiTaskData
 from gatefront.trainer.data.io.decode import read_array, read_picture
+from gatefront.trainer.data.labelled import SPLIT_WORDS
 
-_SPLITS: Mapping[str, str] = {"training": "train", "validation": "val"}
+_SPLITS: Mapping[str, str] = {word: name for name, word in SPLIT_WORDS.items()}
 _MOST_VALUES = 4
 
 
 class LabelPlaces:
-    """Files of one task's labels, by the split (``"training"`` or ``"validation"``) and the index of a sample."""
+    """Files of one task's labels, by the word of the split, such as ``"training"``, and the index of a sample."""
 
     def __init__(self, data: MultiTaskData, task: str) -> None:
         self._files = data.files

@@ -89,7 +89,7 @@ def _numbering(
     ignored: Collection[int],
     places: LabelPlaces,
 ) -> Iterator[str]:
-    """Yield the faults in the numbers of classes, over both splits."""
+    """Yield the faults in the numbers of classes, over all splits."""
     found = sum(counted.found for counted in counts.values())
     seen = [number for number in range(task.num_outputs) if int(found[number])]  # type: ignore[index]
     num_labelled = sum(counted.num_labelled for counted in counts.values())

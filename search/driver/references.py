@@ -16,15 +16,16 @@ from gatefront.search.planning.reference_lengths import (
 from gatefront.search.planning.study_plan import StudyPlan
 from gatefront.search.planning.task_records import task_records
 from gatefront.search.planning.trial_settings import TrialSettings
+from gatefront.search.results.split_figures import SplitFigures
 from gatefront.search.results.unlearned_tasks import UnlearnedTask, has_learned, require_ranked
 from gatefront.search.storage.study_store import StudyStore
-from gatefront.spaces import Architecture
+from gatefront.spaces import Architecture, Task
 from gatefront.trainer.baselines.references import train_reference
 from gatefront.trainer.baselines.training_length import train_long_enough
 from gatefront.trainer.checkpoints.initial_network import InitialNetwork
 from gatefront.trainer.config import TrainConfig
 from gatefront.trainer.data import DataSpec, load_data
-from gatefront.trainer.metrics.delta_mtl import delta_mtl
+from gatefront.trainer.metrics.delta_mtl import DeltaMtlError, delta_mtl
 from gatefront.trainer.reporting import ReferenceResult
 from gatefront.trainer.trial.spec import TrainedReference, TrialSpec
 from gatefront.trainer.weighting import step_cost
@@ -118,10 +119,37 @@ class References:
 
     def hard_sharing_delta_mtl(self) -> float:
         """Return Δ_MTL of the hard-sharing baseline, in percent."""
-        (job,) = [job for job in reference_jobs(self.plan) if job.purpose == "hard_sharing"]
         metrics = {task: result.metrics[task] for task, result in self._by_task(self.plan.largest).items()}
-        ranked = [task for task in self.plan.tasks if task.name not in self.unranked]
-        return delta_mtl(ranked, self.results[job.role].metrics, metrics).mean
+        return delta_mtl(self._ranked, self._hard_sharing.metrics, metrics).mean
+
+    def hard_sharing_on_test(self) -> float | None:
+        """Return the same on the test split; None if it is not defined there, or there is none."""
+        if not self._hard_sharing.test_metrics:
+            return None
+        try:
+            return self.figures_on_test(self._hard_sharing.test_metrics).delta_mtl
+        except DeltaMtlError as error:
+            logger.warning("hard sharing has no Δ_MTL on the test split: %s", error)
+            return None
+
+    def figures_on_test(self, metrics: Mapping[str, float]) -> SplitFigures:
+        """Return the figures of a network with these metrics on the test split, against the single-task networks there.
+
+        Raises:
+            DeltaMtlError: Δ_MTL is not defined.
+        """
+        alone = {name: found for result in self.baseline_results() for name, found in result.test_metrics.items()}
+        delta = delta_mtl(self._ranked, metrics, alone)
+        return SplitFigures(delta_mtl=delta.mean, delta_per_task=delta.per_task, metrics=metrics)
+
+    @property
+    def _hard_sharing(self) -> ReferenceResult:
+        (job,) = [job for job in reference_jobs(self.plan) if job.purpose == "hard_sharing"]
+        return self.results[job.role]
+
+    @property
+    def _ranked(self) -> list[Task]:
+        return [task for task in self.plan.tasks if task.name not in self.unranked]
 
     def _by_task(self, capacity: Capacity) -> dict[str, ReferenceResult]:
         return {
@@ -165,6 +193,7 @@ def prepare_references(plan: StudyPlan, store: StudyStore, cache_dir: Path, trai
         is_baseline=True,
         # Known only now: it takes every single-task metric.
         delta_mtl=references.hard_sharing_delta_mtl(),
+        test_delta_mtl=references.hard_sharing_on_test(),
     )
     return references
 

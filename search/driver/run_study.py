@@ -3,9 +3,8 @@
 import json
 import logging
 import shutil
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,68 +14,32 @@ from ray import tune
 from gatefront.search.config.environment import disk_quota
 from gatefront.search.driver.disk_guard import DiskGuard
 from gatefront.search.driver.early_stopping import early_stopping
+from gatefront.search.driver.measurement_on_test import measure_due
 from gatefront.search.driver.outcome_recorder import OutcomeRecorder
-from gatefront.search.driver.phases import StudyPhase, StudyProgress
+from gatefront.search.driver.phases import StudyPhase
 from gatefront.search.driver.ray_backend.cluster import cluster
 from gatefront.search.driver.ray_backend.memory_kills import MOST_ATTEMPTS, WorkersKilledError, given_up, killed_workers
 from gatefront.search.driver.ray_backend.reference_tasks import RayReferences
 from gatefront.search.driver.ray_backend.scheduler import StopRequestStopper, TrialScheduler
 from gatefront.search.driver.ray_backend.searcher import StudySearcher
 from gatefront.search.driver.ray_backend.tasks import PreparationStoppedError
-from gatefront.search.driver.recovery import Recovery, give_up_unowned, recover
+from gatefront.search.driver.recovery import give_up_unowned, recover
 from gatefront.search.driver.references import References, prepare_references
-from gatefront.search.driver.stop_request import StopRequest
-from gatefront.search.driver.worker.trainable import SPEC, TRIAL_NUMBER, RunTrial, make_trainable
+from gatefront.search.driver.study_run import StudyRun
+from gatefront.search.driver.worker.trainable import SPEC, TRIAL_NUMBER, make_trainable
 from gatefront.search.planning.disk_estimate import trial_bytes
-from gatefront.search.planning.study_plan import StudyPlan
-from gatefront.search.planning.worker_resources import WorkerResources
 from gatefront.search.results.records import StudyView
 from gatefront.search.results.states import DONE_STATES, OPEN_STATES, StudyState, TrialState
 from gatefront.search.sampling.prefetch import Ask, ProposalPrefetcher
 from gatefront.search.sampling.replicates import REPLICATE_OF
 from gatefront.search.sampling.samplers import choose_sampler
 from gatefront.search.sampling.warm_start import INITIAL
-from gatefront.search.snapshots.reader import StudyReader, studies_from
-from gatefront.search.storage.artifacts.paths import StudyFolders
-from gatefront.search.storage.study_store import StudyStore
+from gatefront.search.snapshots.reader import studies_from
 from gatefront.spaces.json_codec import from_json
 from gatefront.trainer.checkpoints.disk_full import ran_out_of_disk
 from gatefront.trainer.checkpoints.initial_network import InitialNetwork
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StudyRun:
-    """All parts that one session of a study needs. The caller holds the lease."""
-
-    plan: StudyPlan
-    store: StudyStore
-    reader: StudyReader
-    study: optuna.Study
-    recovery: Recovery
-    folders: StudyFolders
-    workers: WorkerResources
-    stop_request: StopRequest
-    run_trial: RunTrial
-    address: str | None = None
-    memory_kills: Counter[int] = field(default_factory=Counter)
-
-    @property
-    def progress(self) -> StudyProgress:
-        return StudyProgress(
-            store=self.store,
-            reader=self.reader,
-            study=self.study,
-            space=self.plan.search_space,
-            recovery=self.recovery,
-            stop_request=self.stop_request,
-        )
-
-    @property
-    def has_work(self) -> bool:
-        """Return True if a phase is left, and False if all is done or a stop is requested already."""
-        return next(self.progress.phases(), None) is not None
 
 
 def run_study(run: StudyRun) -> StudyState:
@@ -115,6 +78,9 @@ def _work(run: StudyRun) -> bool:
     for position, phase in enumerate(run.progress.phases()):
         run.store.set_message(_doing(run, phase))
         _fit(run, references, phase, disk_guard, f"run-{position}")
+    if run.measurements.due():
+        run.store.set_message("measuring the repeated networks on the test split")
+        measure_due(run.measurements, references, run.folders, run.workers)
     return run.has_work
 
 

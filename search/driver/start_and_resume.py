@@ -17,8 +17,9 @@ from gatefront.search.doctor.data_checks import require_sound_data
 from gatefront.search.driver.heartbeat import Heartbeat
 from gatefront.search.driver.ray_backend.cluster import plan_workers
 from gatefront.search.driver.recovery import Recovery, recover
-from gatefront.search.driver.run_study import StudyRun, run_study
+from gatefront.search.driver.run_study import run_study
 from gatefront.search.driver.stop_request import StopRequest
+from gatefront.search.driver.study_run import StudyRun
 from gatefront.search.driver.worker.trainable import RunTrial
 from gatefront.search.errors import DriverFailedError, StudyExistsError
 from gatefront.search.planning.study_plan import StudyPlan, plan_study

@@ -16,6 +16,7 @@ from gatefront.search.results.confirmation import Confirmation
 from gatefront.search.results.latency import Latency
 from gatefront.search.results.point_label import PointLabel
 from gatefront.search.results.reference_point import ReferencePoint
+from gatefront.search.results.split_figures import SplitFigures
 from gatefront.search.results.states import DONE_STATES, StudyState, TrialState
 from gatefront.spaces.budgets.budgets import Budgets, Exceeded
 from gatefront.spaces.gating.gate_map import GateMap
@@ -115,6 +116,8 @@ class TrialPoint:
     A replicate ``confirms`` another trial and is on no front. ``delta_mtl`` is the measurement of this network alone.
     ``confirmation`` is the result of its replicates. ``tied_with`` names the neighbors on the front that they cannot
     tell it from. ``stopped_at`` is Δ_MTL and FLOPs of a trial that was stopped early, after its last epoch.
+
+    ``on_test`` are the network's figures on the test split, ``test_confirmation`` those of its replicates, if measured.
     """
 
     number: int
@@ -140,6 +143,8 @@ class TrialPoint:
     confirmation: Confirmation | None = None
     tied_with: tuple[str, ...] = ()
     stopped_at: tuple[float, int] | None = None
+    on_test: SplitFigures | None = None
+    test_confirmation: Confirmation | None = None
 
     @property
     def expected_delta_mtl(self) -> float | None:
@@ -150,6 +155,26 @@ class TrialPoint:
     def half_width(self) -> float | None:
         """Half of the 95 % interval of :attr:`expected_delta_mtl`, in percentage points; None if not confirmed."""
         return None if self.confirmation is None else self.confirmation.half_width
+
+    @property
+    def test_delta_mtl(self) -> float | None:
+        """Mean Δ_MTL of the point's replicates on the test split, or its own one; None if it is not measured."""
+        own = None if self.on_test is None else self.on_test.delta_mtl
+        return own if self.test_confirmation is None else self.test_confirmation.mean
+
+    @property
+    def test_half_width(self) -> float | None:
+        """Half of the 95 % interval of :attr:`test_delta_mtl`, in percentage points; None if not repeated."""
+        return None if self.test_confirmation is None else self.test_confirmation.half_width
+
+    @property
+    def test_gap(self) -> float | None:
+        """Δ_MTL on the test split less that on the validation split, of the same networks, in percentage points."""
+        if self.test_confirmation is not None and self.confirmation is not None:
+            return self.test_confirmation.mean - self.confirmation.mean
+        if self.on_test is None or self.delta_mtl is None:
+            return None
+        return self.on_test.delta_mtl - self.delta_mtl
 
     @property
     def label(self) -> str:
@@ -253,6 +278,11 @@ class StudyView:
     def all_points(self) -> tuple[TrialPoint, ...]:
         """The trials, followed by the points derived from them."""
         return self.points + self.derived
+
+    @property
+    def has_test_split(self) -> bool:
+        """True if the references were measured on a test split. If not, all figures are of the validation split."""
+        return any(reference.test_metrics for reference in self.references)
 
     @cached_property
     def front(self) -> tuple[TrialPoint, ...]:

@@ -1,7 +1,7 @@
 """Rows of a study from one read transaction."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -11,10 +11,12 @@ from sqlalchemy.orm import Session
 from gatefront.search.results.confirmation import Key
 from gatefront.search.results.outcome import Point
 from gatefront.search.results.records import StudyEvent
+from gatefront.search.results.split_figures import SplitFigures
 from gatefront.search.results.states import TrialState
 from gatefront.search.snapshots.lazy_json import LazyJson
 from gatefront.search.storage.tables.epochs import read_stopped, read_unfinished_seconds
 from gatefront.search.storage.tables.events import read_events
+from gatefront.search.storage.tables.figures_on_test import read_test_figures
 from gatefront.search.storage.tables.schema import NetworkRow, ReferenceRow, StudyRow, TrialRow
 from gatefront.search.storage.tables.sql import among
 
@@ -77,7 +79,8 @@ class StudyRows:
     ``networks`` are those of all ``trials`` in any state. ``values`` belong to networks that count, which are those of
     COMPLETE trials. ``latencies`` are the workers' measurements in milliseconds, also of networks that do not count.
     They are empty if the study measures none. ``confirms`` maps each replicate to the trial that it repeats.
-    ``unfinished_seconds`` is the total time of the epochs of trials that have not ended.
+    ``unfinished_seconds`` is the total time of the epochs of trials that have not ended. ``on_test`` has the figures on
+    the test split, of all networks that have any.
     """
 
     row: StudyRow
@@ -89,10 +92,25 @@ class StudyRows:
     confirms: Mapping[int, int]
     events: tuple[StudyEvent, ...] = ()
     unfinished_seconds: float = 0.0
+    on_test: Mapping[Key, SplitFigures] = field(default_factory=dict)
+
+    def test_samples(self, key: Key) -> dict[int, float]:
+        """Return Δ_MTL on the test split of the point's replicates, by their numbers."""
+        number, derived = key
+        replicates = (replicate for replicate, original in self.confirms.items() if original == number)
+        samples = ((replicate, (replicate, derived)) for replicate in replicates)
+        return {
+            replicate: self.on_test[sample].delta_mtl
+            for replicate, sample in samples
+            if sample in self.on_test and sample in self.values
+        }
 
 
 def read_study_rows(session: Session, row: StudyRow, numbers: Collection[int] | None = None) -> StudyRows:
-    """Return the rows of the whole study. With ``numbers`` return only these trials, with all references and events."""
+    """Return the rows of the whole study.
+
+    With ``numbers`` return only these trials, with all references, events and test figures.
+    """
     trials = _read_trials(session, row.name, numbers)
     networks = _read_networks(session, row.name, numbers)
     complete = {trial.number for trial in trials if trial.state is TrialState.COMPLETE}
@@ -107,6 +125,7 @@ def read_study_rows(session: Session, row: StudyRow, numbers: Collection[int] | 
         confirms={trial.number: trial.confirms for trial in trials if trial.confirms is not None},
         events=read_events(session, row.name),
         unfinished_seconds=read_unfinished_seconds(session, row.name, numbers),
+        on_test=read_test_figures(session, row.name),
     )
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from gatefront.search.results.confirmation import Key
+from gatefront.search.results.confirmation import Key, confirmation
 from gatefront.search.results.hypervolume import hypervolume_points
 from gatefront.search.results.pareto import ReferenceFrame
 from gatefront.search.results.records import HypervolumePoint, StudySummary, StudyView, TrialPoint
@@ -104,6 +105,8 @@ def reference_points(rows: StudyRows) -> tuple[ReferencePoint, ...]:
                     task: value for result in single for task, value in result.get("constant_metrics", {}).items()
                 },
                 unranked=tuple(result["tasks"][0] for result in single if not result.get("is_ranked", True)),
+                test_metrics=_test_metrics(single),
+                test_delta_mtl=0.0 if _test_metrics(single) else None,
             )
         )
     for row in baselines:
@@ -117,9 +120,16 @@ def reference_points(rows: StudyRows) -> tuple[ReferencePoint, ...]:
                     metrics=result["metrics"],
                     num_parameters=result["num_parameters"],
                     seconds=result["seconds"],
+                    test_metrics=_test_metrics([result]),
+                    test_delta_mtl=result.get("test_delta_mtl"),
                 )
             )
     return tuple(found)
+
+
+def _test_metrics(results: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """Return the metrics on the test split, by task. Studies of earlier releases have none."""
+    return {task: value for result in results for task, value in result.get("test_metrics", {}).items()}
 
 
 def reference_frame(study: StudyRow | StudySummary, references: Sequence[ReferencePoint]) -> ReferenceFrame | None:
@@ -170,4 +180,6 @@ def trial_point(
         confirmation=place.confirmation,
         tied_with=place.tied_with,
         stopped_at=None if key[1] else trial.stopped_at,
+        on_test=rows.on_test.get(key),
+        test_confirmation=None if place.confirmation is None else confirmation(rows.test_samples(key)),
     )

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,15 +13,18 @@ from gatefront.search.errors import LeaseLostError, StudyExistsError
 from gatefront.search.results.latency import Latency
 from gatefront.search.results.outcome import Outcome
 from gatefront.search.results.records import EventKind
+from gatefront.search.results.split_figures import SplitFigures
 from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.storage.database.retry import NO_RETRY, RetryPolicy, patient
 from gatefront.search.storage.required_rows import require_study, require_trial
 from gatefront.search.storage.tables.effective_config import store_config
 from gatefront.search.storage.tables.epochs import RungEpoch, read_rung_epochs, sum_of_epochs, write_epoch
 from gatefront.search.storage.tables.events import add_event
+from gatefront.search.storage.tables.figures_on_test import write_test_figures
 from gatefront.search.storage.tables.latencies import replace_latencies
 from gatefront.search.storage.tables.networks import replace_networks
-from gatefront.search.storage.tables.schema import NetworkRow, ReferenceRow, StudyRow, TrialRow
+from gatefront.search.storage.tables.references import write_reference
+from gatefront.search.storage.tables.schema import NetworkRow, StudyRow, TrialRow
 from gatefront.trainer.reporting import EpochReport, ReferenceResult, TrialResult
 
 
@@ -244,6 +246,7 @@ class StudyStore:
         *,
         is_baseline: bool,
         delta_mtl: float | None = None,
+        test_delta_mtl: float | None = None,
         is_ranked: bool = True,
     ) -> bool:
         """Store a reference. A resumed study finds it in the cache and keeps the row with its cost.
@@ -253,27 +256,28 @@ class StudyStore:
             result: the trained reference.
             is_baseline: whether Δ_MTL and the front's reference points are computed from it.
             delta_mtl: Δ_MTL of hard sharing; None for others.
+            test_delta_mtl: the same on the test split; None without one.
             is_ranked: whether Δ_MTL counts the gain over it.
 
         Returns:
             ``is_ranked`` as stored in the row. Within a study Δ_MTL stays the mean over the same tasks.
         """
         with self._writing() as session:
-            known = session.get(ReferenceRow, (self.study, role))
-            if known is not None and known.result["key"] == result.key:
-                return bool(known.result.get("is_ranked", True))
-            session.merge(
-                ReferenceRow(
-                    study=self.study,
-                    role=role,
-                    kind=result.kind,
-                    is_baseline=is_baseline,
-                    delta_mtl=delta_mtl,
-                    finished_at=datetime.now(UTC),
-                    result=_jsonable(asdict(result) | {"is_ranked": is_ranked}),
-                )
+            return write_reference(
+                session,
+                self.study,
+                role,
+                result,
+                is_baseline=is_baseline,
+                deltas=(delta_mtl, test_delta_mtl),
+                is_ranked=is_ranked,
             )
-        return is_ranked
+
+    def record_test_figures(self, number: int, derived: int, figures: SplitFigures) -> None:
+        """Store what a network of the trial reached on the test split. Raise :class:`StudyNotFoundError`."""
+        with self._writing() as session:
+            require_trial(session, self.study, number)
+            write_test_figures(session, self.study, number, derived, figures)
 
     @contextmanager
     def _writing(self) -> Iterator[Session]:
@@ -288,7 +292,3 @@ class StudyStore:
             )
             if self._holder is not None and written.rowcount != 1:
                 raise LeaseLostError("another driver has taken the study over while this one was silent.")
-
-
-def _jsonable(document: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: dict(value) if isinstance(value, Mapping) else value for key, value in document.items()}

@@ -25,9 +25,11 @@ from gatefront.search.bundle.manifest import Manifest, file_entry, read_manifest
 from gatefront.search.bundle.pull import STEPS
 from gatefront.search.cli.main import main
 from gatefront.search.errors import BenchError, BundleError, NothingToPullError
+from gatefront.search.results.formats import format_delta
 from gatefront.search.results.point_label import PointLabel
 from gatefront.search.results.records import PointDetail, StudySummary, StudyView, TaskRecord, TrialDetail, TrialPoint
 from gatefront.search.results.reference_point import ReferencePoint
+from gatefront.search.results.split_figures import SplitFigures
 from gatefront.search.results.states import StudyState, TrialState
 from gatefront.spaces import (
     Architecture,
@@ -39,7 +41,10 @@ from gatefront.spaces import (
     prune_network,
 )
 from gatefront.trainer.checkpoints.checkpoint import save_network
-from gatefront.trainer.data import DataSpec, describe_data
+from gatefront.trainer.config import TrainConfig
+from gatefront.trainer.data import DataSpec, describe_data, load_data
+from gatefront.trainer.loop.evaluation import evaluate
+from gatefront.trainer.loop.runtime import resolve_runtime
 
 # One pulled bundle for all tests.
 pytestmark = pytest.mark.xdist_group("bundle")
@@ -52,7 +57,9 @@ name = "digits"
 [data.options]
 train_size = 16
 val_size = 8
+test_size = 40
 """
+OPTIONS = {"train_size": 16, "val_size": 8, "test_size": 40}
 FILES = (
     "README.md",
     "architecture.json",
@@ -76,7 +83,7 @@ class FakeReader:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        spec = DataSpec(name="digits", options={"train_size": 16, "val_size": 8})
+        spec = DataSpec(name="digits", options=OPTIONS)
         self.tasks = describe_data(spec).tasks
         self.networks = [self._make(number, 0, open_fraction) for number, open_fraction in enumerate((0.1, 0.4, 0.8))]
         self.derived = self._make(1, 1, 0.2)
@@ -200,6 +207,8 @@ def _reference(kind: str, flops: int, delta_mtl: float, names: list[str]) -> Ref
         metrics=metrics,
         num_parameters=1,
         seconds=1.0,
+        test_metrics=dict.fromkeys(names, 80.0),
+        test_delta_mtl=2 * delta_mtl,
     )
 
 
@@ -257,6 +266,61 @@ def test_the_manifest_tells_what_was_measured(reader: FakeReader, bundle: Path) 
     assert manifest.num_parameters == count_parameters(prune_network(reader.networks[1]))
     assert (manifest.data.num_train, manifest.data.num_val) == (16, 8)
     assert manifest.delta_mtl == 1.0
+
+
+def test_a_pulled_network_is_measured_on_the_test_split(reader: FakeReader, bundle: Path) -> None:
+    manifest = read_manifest(bundle)
+    data = load_data(DataSpec(name="digits", options=OPTIONS), reader.cache_dir("digits"))
+    runtime = resolve_runtime(TrainConfig(epochs=1, batch_size=8, device="cpu"))
+    network = prune_network(reader.networks[1]).eval()
+    expected = evaluate(network, data.test_split, reader.tasks, runtime=runtime, batch_size=8).metrics
+    assert {task.name: task.test_value for task in manifest.tasks} == pytest.approx(expected)
+    deltas = [100 * (value - 80.0) / 80.0 for value in expected.values()]
+    assert [task.test_delta for task in manifest.tasks] == pytest.approx(deltas)
+    assert [task.test_single_task_value for task in manifest.tasks] == [80.0] * 3
+    assert manifest.test_delta_mtl == pytest.approx(sum(deltas) / 3)
+    assert manifest.test_gap == pytest.approx(sum(deltas) / 3 - 1.0)
+    assert manifest.data.num_test == 40
+    card = (bundle / "README.md").read_text()
+    assert f"| on the test split | Δ_MTL {format_delta(manifest.test_delta_mtl)}; gap (test less validation) " in card
+    assert "| on the test split | single-task there | change there |" in card
+
+
+def test_a_point_that_was_measured_on_the_test_split_is_not_measured_again(reader: FakeReader, tmp_path: Path) -> None:
+    known = SplitFigures(
+        delta_mtl=-3.0, delta_per_task=dict.fromkeys(("left", "right", "orientation"), -3.0),
+        metrics=dict.fromkeys(("left", "right", "orientation"), 77.6),
+    )  # fmt: skip
+
+    class Measured(FakeReader):
+        def __init__(self) -> None:
+            self.__dict__.update(reader.__dict__)
+
+        def _point(self, number: int) -> TrialPoint:
+            return replace(super()._point(number), on_test=known)
+
+    manifest = read_manifest(pull_bundle(Measured(), "digits", output=tmp_path / "best"))
+    assert (manifest.test_delta_mtl, manifest.test_gap) == (-3.0, -4.0)
+    assert [task.test_value for task in manifest.tasks] == [77.6] * 3
+
+
+def test_a_study_without_a_test_split_has_validation_figures_only(reader: FakeReader, tmp_path: Path) -> None:
+    class Untested(FakeReader):
+        def __init__(self) -> None:
+            self.__dict__.update(reader.__dict__)
+
+        def study_file(self, study: str, /) -> str:
+            return STUDY_FILE.replace("test_size = 40", "test_size = 0")
+
+        def view(self, study: str, /) -> StudyView:
+            view = super().view(study)
+            untested = tuple(replace(point, test_metrics={}, test_delta_mtl=None) for point in view.references)
+            return replace(view, references=untested)
+
+    folder = pull_bundle(Untested(), "digits", output=tmp_path / "best")
+    manifest = read_manifest(folder)
+    assert (manifest.data.num_test, manifest.test_delta_mtl, manifest.tasks[0].test_value) == (0, None, None)
+    assert "| on the test split | validation only: the data have no test split |" in (folder / "README.md").read_text()
 
 
 def test_a_derived_point_is_packed_with_its_own_network_and_numbers(reader: FakeReader, tmp_path: Path) -> None:

@@ -89,11 +89,11 @@ def unit_vectors(size: tuple[int, int]) -> NDArray[np.float32]:
 
 
 def lists(folder: Path) -> dict[str, str]:
-    """Two images to train on, one to validate with: name to split."""
+    """Three images in the official training list, of which one validates, and one in the official validation list."""
     folder.mkdir(parents=True)
-    (folder / "train.txt").write_text("a\nb\n")
+    (folder / "train.txt").write_text("a\nb\nd\n")
     (folder / "val.txt").write_text("c\n")
-    return {"a": "train", "b": "train", "c": "val"}
+    return {"a": "train", "b": "train", "d": "train", "c": "val"}
 
 
 def write_nyud(root: Path, dialect: str) -> None:
@@ -128,7 +128,7 @@ def write_pascal(root: Path) -> None:
 
 
 def write_libmtl(root: Path, size: tuple[int, int], num_classes: int, has_normals: bool) -> None:
-    for split, count in (("train", 2), ("val", 1)):
+    for split, count in (("train", 3), ("val", 1)):
         for number in range(count):
             array(root / split / "image" / f"{number}.npy", RNG.random((*size, 3)).astype(np.float32))
             array(root / split / "label" / f"{number}.npy", classes(size, 0, num_classes).astype(np.float32) - 1)
@@ -139,7 +139,7 @@ def write_libmtl(root: Path, size: tuple[int, int], num_classes: int, has_normal
 
 def write_cityscapes_parts(root: Path) -> None:
     size = (256, 512)
-    for split, count in (("train", 2), ("val", 1)):
+    for split, count in (("train", 3), ("val", 1)):
         for number in range(count):
             photograph(root / split / "image" / f"{number}.png", size)
             picture(root / split / "depth" / f"{number}.png", RNG.integers(0, 20_000, size, np.uint16))
@@ -149,23 +149,26 @@ def write_cityscapes_parts(root: Path) -> None:
 
 
 def write_celeba(root: Path) -> None:
-    names = [f"{number:06}.jpg" for number in range(1, 4)]
+    names = [f"{number:06}.jpg" for number in range(1, 5)]
     # Each attribute is both no and yes among the two images to train on.
-    shown = [values := RNG.choice([-1, 1], 40), -values, values]
+    shown = [values := RNG.choice([-1, 1], 40), -values, values, -values]
     rows = [f"{name} " + " ".join(map(str, of_image)) for name, of_image in zip(names, shown, strict=True)]
     root.mkdir()
-    (root / "list_attr_celeba.txt").write_text("\n".join(("3", " ".join(ATTRIBUTES), *rows)))
-    (root / "list_eval_partition.txt").write_text("\n".join(f"{name} {n // 2}" for n, name in enumerate(names)))
+    (root / "list_attr_celeba.txt").write_text("\n".join(("4", " ".join(ATTRIBUTES), *rows)))
+    (root / "list_eval_partition.txt").write_text("\n".join(f"{name} {max(0, n - 1)}" for n, name in enumerate(names)))
     for name in names:
         photograph(root / "img_align_celeba" / name, (218, 178))
 
 
 def write_folder(root: Path) -> None:
-    for name in lists(root):
+    names = lists(root)
+    (root / "train.txt").write_text("a\nb\n")
+    (root / "test.txt").write_text("d\n")
+    for name in names:
         photograph(root / "images" / f"{name}.png", (32, 48))
         picture(root / "things" / f"{name}.png", classes((32, 48), 0, 2))
         array(root / "far" / f"{name}.npy", RNG.uniform(0, 9, (32, 48)).astype(np.float32))
-    (root / "labels.csv").write_text("image,animal,wet,striped\na,cat,1,0\nb,dog,,1\nc,dog,0,0\n")
+    (root / "labels.csv").write_text("image,animal,wet,striped\na,cat,1,0\nb,dog,,1\nc,dog,0,0\nd,cat,1,1\n")
     (root / "dataset.toml").write_text(
         'input_size = [32, 48]\n[tasks.things]\nkind = "segmentation"\nnum_classes = 3\n[tasks.far]\nkind = "depth"\n'
         '[tasks.animal]\nkind = "classification"\nclasses = ["cat", "dog"]\n'
@@ -214,7 +217,8 @@ def every_sample(split: Dataset[Sample]) -> list[Sample]:
 
 
 def test_every_data_set_that_is_read_has_a_layout_here() -> None:
-    assert {layout.name for layout in LAYOUTS.values()} == {
+    composed = {"multi-mnist"}  # images that are made of those in the files: the contract of generated data
+    assert {layout.name for layout in LAYOUTS.values()} | composed == {
         name for name, source in DATA_SOURCES.items() if not source.is_generated
     }
 
@@ -222,9 +226,9 @@ def test_every_data_set_that_is_read_has_a_layout_here() -> None:
 def test_samples_are_as_described(spec: DataSpec) -> None:
     data = load(spec)
     description = data.description
-    assert (description.num_train, description.num_val) == (2, 1)
+    assert (description.num_train, description.num_val, description.num_test) == (2, 1, 1)
     assert describe_data(spec).tasks == description.tasks
-    for sample in every_sample(data.train) + every_sample(data.val):
+    for sample in every_sample(data.train) + every_sample(data.val) + every_sample(data.test_split):
         assert sample.image.shape == (3, *description.input_size)
         assert sample.image.dtype == torch.float32
         assert sample.image.isfinite().all()
@@ -251,7 +255,7 @@ def test_samples_are_as_described(spec: DataSpec) -> None:
 
 def test_decoded_samples_are_those_of_the_files(spec: DataSpec) -> None:
     kept, plain = load(spec), load_data(replace(spec, cache="off"), Path())
-    for one, two in ((kept.train, plain.train), (kept.val, plain.val)):
+    for one, two in zip(kept.splits.values(), plain.splits.values(), strict=True):
         assert isinstance(one, DecodedSplit)
         for found, expected in zip(every_sample(one), every_sample(two), strict=True):
             assert torch.equal(found.image, expected.image)
@@ -320,7 +324,7 @@ def test_the_doctor_finds_it_well(
     checks = list(examine(study_of(spec, layout), url=f"sqlite:///{tmp_path}/g.db", storage=tmp_path))
     assert {check.name: check.detail for check in checks if not check.passed} == {}
     found = {check.name: check for check in checks}
-    assert found["samples"].detail == "2 for training, 1 for validation; kept decoded"
+    assert found["samples"].detail == "2 for training, 1 for validation, 1 for test; kept decoded"
     for task in describe_data(spec).tasks:
         assert found[f"labels of {task.name}"].more
     with Image.open(tmp_path / "tiny" / "contact-sheet.png") as sheet:

@@ -243,6 +243,7 @@ def test_the_best_is_repeated_with_other_seeds_and_a_study_can_be_extended(gatef
     # The same settings from another seed: not the same network.
     replicates = [replicate["delta_mtl"] for replicate in after["repeats"]]
     assert len({*replicates, after["trials"][best]["delta_mtl"]}) > 1
+    _assert_measured_on_test(after, best)
 
     gatefront.run("extend", "tiny", "--trials", "1")
     assert gatefront.status()["state"] == "STOPPED"
@@ -250,6 +251,15 @@ def test_the_best_is_repeated_with_other_seeds_and_a_study_can_be_extended(gatef
     extended = gatefront.status()
     assert (extended["state"], extended["num_done"]) == ("COMPLETE", 3)
     assert [trial["number"] for trial in extended["trials"]] == [0, 1, 4]
+
+
+def _assert_measured_on_test(status: dict[str, Any], best: int) -> None:
+    """The best trial and its repeats have figures on the test split; no other trial has."""
+    confirmed, *others = sorted(status["trials"], key=lambda trial: trial["number"] != best)
+    assert set(confirmed["on_test"]["metrics"]) == {"left", "right", "orientation"}
+    assert [trial["on_test"] for trial in others] == [None]
+    on_test = [repeat["on_test"]["delta_mtl"] for repeat in status["repeats"]]
+    assert confirmed["test_confirmation"]["mean"] == pytest.approx(sum(on_test) / 2)
 
 
 def test_nothing_finished_is_said_on_pull(gatefront: Gatefront) -> None:

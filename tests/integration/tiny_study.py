@@ -16,7 +16,7 @@ _SECTIONS: Mapping[str, Section] = {
         "confirm_points": 0,
         "rank_unlearned": True,
     },
-    "data": {"name": "digits", "options": {"train_size": 256, "val_size": 128}},
+    "data": {"name": "digits", "options": {"train_size": 256, "val_size": 128, "test_size": 64}},
     "network": {"backbone": "smallconv", "stem": "small"},
     "train": {"epochs": 1, "reference_epochs": 1, "hard_sharing_epochs": 1},
     "gates": {"lambda_s": {"low": 0.3, "high": 3.0}, "finetune_epochs": 1},

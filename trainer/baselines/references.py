@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +21,8 @@ from gatefront.trainer.checkpoints.rotation import remove_checkpoint_files
 from gatefront.trainer.config import TrainConfig
 from gatefront.trainer.data.compatibility import image_shape, require_match
 from gatefront.trainer.data.dataset import MultiTaskData
+from gatefront.trainer.loop.evaluation import evaluate
+from gatefront.trainer.loop.runtime import resolve_runtime
 from gatefront.trainer.loop.seeding import seed_everything
 from gatefront.trainer.loop.train import TrainOutcome, train
 from gatefront.trainer.loop.training_cost import count_training_flops
@@ -70,6 +73,7 @@ def train_reference(
             settings
             | {"epochs": config.epochs, "best_epoch": outcome.best_epoch, "lengths": [config.epochs]}
             | _measure(network, outcome, data, step_cost=cost)
+            | {"test_metrics": _measure_on_test(network, data, config, tasks)}
             | {"weights_sha256": hash_file(target / _WEIGHTS)}
         )
         (target / _RECORD).write_text(json.dumps(document, indent=2))
@@ -107,6 +111,8 @@ def reference_key(
             "data": data.fingerprint,
             "train": _own_recipe(kind, config).recipe(),
         }
+        # A reference that an earlier release trained on the same data lacks figures on their test split.
+        | ({"measured_on": ["val", "test"]} if data.test is not None else {})
     )
 
 
@@ -175,6 +181,17 @@ def _measure(network: SharedNetwork, outcome: TrainOutcome, data: MultiTaskData,
         "seconds": outcome.seconds,
         "train_flops": count_training_flops(network, shape, outcome.num_samples, step_cost=step_cost),
     }
+
+
+def _measure_on_test(
+    network: SharedNetwork, data: MultiTaskData, config: TrainConfig, tasks: Sequence[Task]
+) -> dict[str, float]:
+    """Return the metrics on the test split; none without one."""
+    if data.test is None:
+        return {}
+    runtime = resolve_runtime(config)
+    runtime.place_network(network)
+    return dict(evaluate(network, data.test, tasks, runtime=runtime, batch_size=config.samples_at_once).metrics)
 
 
 def _is_intact(folder: Path) -> bool:

@@ -1,9 +1,9 @@
 """Interface of multi-task data sets: their description, their items, and the marks of missing labels."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypedDict, runtime_checkable
 
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -38,13 +38,27 @@ class DataSpec:
     cache: str = "auto"
 
 
+class SplitSizes(TypedDict):
+    """Numbers of samples by split, called as the fields of a description."""
+
+    num_train: int
+    num_val: int
+    num_test: int
+
+
+def split_sizes(splits: Mapping[str, Sized]) -> SplitSizes:
+    """Return the numbers of samples of splits by name, of which ``test`` may be missing."""
+    return SplitSizes(num_train=len(splits["train"]), num_val=len(splits["val"]), num_test=len(splits.get("test", ())))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataDescription:
     """Facts on the data that a network needs before any of it is read.
 
     ``input_size`` is ``(height, width)`` in pixels. Images arrive as ``(x - mean) / std`` per channel with x in [0, 1].
     ``class_names`` has one entry per task with classes. ``ignored_classes`` lists per task the classes that no label
-    can have, because their numbers are ignored. ``depth_unit`` is the unit of depth labels.
+    can have, because their numbers are ignored. ``depth_unit`` is the unit of depth labels. Without a test split,
+    ``num_test`` is 0.
     """
 
     tasks: tuple[Task, ...]
@@ -54,6 +68,7 @@ class DataDescription:
     std: tuple[float, ...]
     num_train: int
     num_val: int
+    num_test: int = 0
     class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     ignored_classes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     depth_unit: str = "metres"
@@ -124,20 +139,44 @@ class UnusedFiles:
 class MultiTaskData:
     """Data set ready to train on. Equal ``fingerprint`` means equal content, down to the last byte.
 
-    The two splits are torch data sets of :class:`Sample`. A split that reads many samples at once has
-    ``__getitems__(indices)``, which returns a :class:`Batch`. ``files`` holds the splits that know the files of their
-    samples, also if the samples are cached since. ``unused`` lists the files that were left out.
+    The splits are torch data sets of :class:`Sample`. A split that reads many samples at once has
+    ``__getitems__(indices)``, which returns a :class:`Batch`. Training sees ``train``, and everything that selects sees
+    ``val``. No choice depends on ``test``; None means that the data have validation figures only. ``files`` holds the
+    splits that know the files of their samples, also if the samples are cached since. ``unused`` lists the files that
+    were left out.
     """
 
     description: DataDescription
     train: Dataset[Sample]
     val: Dataset[Sample]
     fingerprint: str
+    test: Dataset[Sample] | None = None
     files: Mapping[str, NamesFiles] = field(default_factory=dict)
     unused: tuple[UnusedFiles, ...] = ()
 
     def __post_init__(self) -> None:
+        if (self.test is None) != (self.description.num_test == 0):
+            raise DataError(
+                f"Cannot use these data: the description has num_test = {self.description.num_test} "
+                f"(found {'no' if self.test is None else 'a'} test split).",
+                hint="Give the description the number of test samples.",
+            )
         if not self.files:
-            splits = {"train": self.train, "val": self.val}
-            found = {name: split for name, split in splits.items() if isinstance(split, NamesFiles)}
+            found = {name: split for name, split in self.splits.items() if isinstance(split, NamesFiles)}
             object.__setattr__(self, "files", found)
+
+    @property
+    def splits(self) -> dict[str, Dataset[Sample]]:
+        """The splits by name: ``train``, ``val`` and, if the data have one, ``test``."""
+        splits = {"train": self.train, "val": self.val}
+        return splits if self.test is None else {**splits, "test": self.test}
+
+    @property
+    def test_split(self) -> Dataset[Sample]:
+        """The test split. Raise :class:`DataError` if the data have none."""
+        if self.test is None:
+            raise DataError(
+                "Cannot measure on the test split: these data have train and val alone (found no test split).",
+                hint="Add a test split, or use the validation figures.",
+            )
+        return self.test

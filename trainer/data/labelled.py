@@ -1,6 +1,6 @@
 """Check before training that each task has a label in each split."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor
@@ -8,6 +8,9 @@ from torch.utils.data import Dataset
 
 from gatefront.spaces.architecture.tasks import Task
 from gatefront.trainer.data.dataset import IGNORE_INDEX, DataError, MultiTaskData, Sample
+
+SPLIT_WORDS: Mapping[str, str] = {"train": "training", "val": "validation", "test": "test"}
+"""Word of each split in messages."""
 
 
 @runtime_checkable
@@ -23,10 +26,10 @@ def require_labels(data: MultiTaskData) -> None:
     Raises:
         DataError: a task has none in a split; the message counts missing labels and labels without a known value.
     """
-    for name, split in (("training", data.train), ("validation", data.val)):
+    for name, split in data.splits.items():
         shown: dict[int, dict[str, bool]] = {}  # of each sample read: task to whether its label says anything
         for task in data.description.tasks:
-            _require_label(task, split, name, shown)
+            _require_label(task, split, SPLIT_WORDS[name], shown)
 
 
 def has_label(label: Tensor | None) -> bool:

@@ -15,7 +15,8 @@ _KINDS = {int: "a whole number", float: "a real number", str: "text", bool: "tru
 def parse_options(options: type[OptionsT], spec: DataSpec) -> OptionsT:
     """Return the study's ``[data.options]`` as an ``options`` record, a dataclass with a field per option.
 
-    A field is a bool, an int, a float, a str or a Literal of words. Values are not converted.
+    A field is a bool, an int, a float, a str or a Literal of words. A whole number is a real number too. No other value
+    is converted.
 
     Raises:
         DataError: for an unknown option, or a value that is not of its field's type.
@@ -26,7 +27,7 @@ def parse_options(options: type[OptionsT], spec: DataSpec) -> OptionsT:
         if name not in known:
             raise DataError(f"data {spec.name} has no option {name!r}.", hint=nearest_known("option", name, known))
         _check_type(name, value, types[name])
-    return options(**spec.options)
+    return options(**{name: _as_real(value, types[name]) for name, value in spec.options.items()})
 
 
 def require_option(name: str, value: object, rule: str, holds: bool) -> None:
@@ -35,15 +36,25 @@ def require_option(name: str, value: object, rule: str, holds: bool) -> None:
         raise DataError(f"data.options.{name} must be {rule}, found {value!r}.")
 
 
-def _check_type(name: str, value: OptionValue, expected: Any) -> None:
+def _as_real(value: OptionValue, expected: Any) -> OptionValue:
+    return float(value) if _value_type(expected) is float else value
+
+
+def _value_type(expected: Any) -> Any:
     if type(None) in get_args(expected):  # `float | None`: None is what an absent option is, no value
         (expected,) = (kind for kind in get_args(expected) if kind is not type(None))
+    return expected
+
+
+def _check_type(name: str, value: OptionValue, expected: Any) -> None:
+    expected = _value_type(expected)
     if get_origin(expected) is Literal:
         words = get_args(expected)
         require_option(name, value, f"one of {', '.join(map(repr, words))}", value in words)
     else:
         # isinstance would accept `size = true`, a likely mistake, because bool is a subclass of int.
-        require_option(name, value, _KINDS[expected], type(value) is expected)
+        is_whole = expected is float and type(value) is int
+        require_option(name, value, _KINDS[expected], type(value) is expected or is_whole)
 
 
 def resolve_whole_numbers(

@@ -7,7 +7,18 @@ from pathlib import Path
 from gatefront.trainer.data.dataset import DataDescription, DataError, DataSpec, MultiTaskData
 from gatefront.trainer.data.labelled import require_labels
 from gatefront.trainer.data.options import nearest_known
-from gatefront.trainer.data.sources import celeba, cityscapes_parts, digits, folder, libmtl, nyud, pascal, rooms
+from gatefront.trainer.data.sources import (
+    celeba,
+    cityscapes_parts,
+    digits,
+    folder,
+    libmtl,
+    multi_mnist,
+    nyud,
+    pascal,
+    rooms,
+    veils,
+)
 from gatefront.trainer.data.sources.user_class import describe_user_data, is_user_source, load_user_data
 
 
@@ -29,10 +40,12 @@ DATA_SOURCES: Mapping[str, DataSource] = {
     "cityscapes-parts": DataSource(cityscapes_parts.describe, cityscapes_parts.load),
     "digits": DataSource(digits.describe, digits.load, is_generated=True),
     "folder": DataSource(folder.describe, folder.load),
+    "multi-mnist": DataSource(multi_mnist.describe, multi_mnist.load),
     "nyud": DataSource(nyud.describe, nyud.load),
     "nyuv2": DataSource(libmtl.describe_nyuv2, libmtl.load_nyuv2),
     "pascal-context": DataSource(pascal.describe, pascal.load),
     "rooms": DataSource(rooms.describe, rooms.load, is_generated=True),
+    "veils": DataSource(veils.describe, veils.load, is_generated=True),
 }
 
 
@@ -46,7 +59,7 @@ def describe_data(spec: DataSpec) -> DataDescription:
 
 
 def load_data(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
-    """Load both splits of a data set. Generated sets are rendered once into ``cache_dir`` and memory-mapped there.
+    """Load the splits of a data set. Generated sets are rendered once into ``cache_dir`` and memory-mapped there.
 
     Raises:
         DataError: the name, an option or the root folder does not exist, the files do not have the set's layout, or

@@ -27,6 +27,7 @@ from gatefront.search.results.formats import (
 )
 from gatefront.search.results.records import StudySummary, StudyView, TrialPoint
 from gatefront.search.results.states import DRIVEN_STATES, TrialState
+from gatefront.search.results.words_on_test import on_test_sentence, on_test_text
 
 
 def study_header(view: StudyView) -> Component:
@@ -84,6 +85,7 @@ def front_points(view: StudyView) -> Component | None:
                     className="number",
                     title=sureness(p) or "measured once",
                 ),
+                *_test_cells(view, p),
                 html.Td(format_amount(p.requested(budget)), className="number"),
                 html.Td(format_amount(p.flops), className="number"),
                 html.Td(last(p), className="number"),
@@ -91,10 +93,19 @@ def front_points(view: StudyView) -> Component | None:
         )
         for p in points
     ]
-    columns = ("Δ_MTL %", "FLOPs requested", "delivered", name)
+    tested = ("test Δ_MTL %", "gap") if view.has_test_split else ()
+    columns = ("Δ_MTL %", *tested, "FLOPs requested", "delivered", name)
     head = html.Tr([html.Th("Point"), *(html.Th(column, className="number") for column in columns)])
     table = html.Div(html.Table([html.Thead(head), html.Tbody(rows)], className="plain"), className="scroll")
-    return html.Div([table, dmc.Text(confirmation_sentence(view), size="xs", c="dimmed", mt=4)])
+    notes = f"{confirmation_sentence(view)} {on_test_sentence(view)}"
+    return html.Div([table, dmc.Text(notes, size="xs", c="dimmed", mt=4)])
+
+
+def _test_cells(view: StudyView, point: TrialPoint) -> list[Component]:
+    if not view.has_test_split:
+        return []
+    texts = (format_signed(point.test_delta_mtl, point.test_half_width), format_signed(point.test_gap))
+    return [html.Td(text, className="number", title=on_test_text(view, point)) for text in texts]
 
 
 def _last_column(view: StudyView) -> tuple[str, Callable[[TrialPoint], str]]:

@@ -16,7 +16,7 @@ from gatefront.search.service.bundle_jobs import BundleJob, BundleJobs
 
 _POLL_MS = 500
 # Reading, pruning, exporting, comparing, drawing, verifying, packing.
-_NUM_STEPS = 7
+_NUM_STEPS = 8
 
 
 def bundle_parts() -> list[Component]:

@@ -29,7 +29,9 @@ from gatefront.search.results.formats import (
     metric_name,
 )
 from gatefront.search.results.records import EpochPoint, PointDetail, StudyView, TaskRecord, TrialDetail, TrialPoint
+from gatefront.search.results.split_figures import SplitFigures
 from gatefront.search.results.states import TrialState
+from gatefront.search.results.words_on_test import delta_on_test, on_test_text
 
 
 def trial_header(view: StudyView, detail: TrialDetail, chosen: PointDetail) -> Component:
@@ -67,6 +69,7 @@ def trial_stats(view: StudyView, detail: TrialDetail, chosen: PointDetail) -> Co
     return stats(
         [
             stat("Δ_MTL", format_delta(delta), so_far or sureness(point) or _against_hard_sharing(view, point)),
+            stat("Δ_MTL, test split", delta_on_test(point), on_test_text(view, point)),
             stat("FLOPs requested", format_flops(point.requested(summary.flop_budget)), _asked(detail, chosen)),
             stat("FLOPs delivered", format_flops(flops), so_far or (share if flops else "2 per multiply-add")),
             *([] if summary.latency is None else [_latency_stat(summary.latency, point)]),
@@ -107,13 +110,25 @@ def _asked(detail: TrialDetail, chosen: PointDetail) -> str:
     return f"{whose}, no cut" if before == after else f"cut from {format_flops(before)}"
 
 
+def _test_cells(on_test: SplitFigures, alone: Mapping[str, float], task: TaskRecord) -> list[Component]:
+    """Return a task's metric on the test split, that of its single-task network, and the change."""
+    return [
+        html.Td(_metric(on_test.metrics, task), className="number strong"),
+        html.Td(_metric(alone, task), className="number"),
+        html.Td(format_delta(on_test.delta_per_task.get(task.name)), className="number strong"),
+    ]
+
+
 def task_table(view: StudyView, detail: TrialDetail, chosen: PointDetail) -> Component:
     """Return each task's metric here, alone and under hard sharing. The metric's name shows the better direction."""
     by_kind = {reference.kind: reference.metrics for reference in view.references}
     latest = latest_epoch(detail)
     metrics = chosen.point.metrics if latest is None else latest.metrics
     here = "This network" if latest is None else f"After epoch {latest.epoch}"
-    head = ["Task", "Metric", here, "Single-task", "Hard sharing", "Δ"]
+    on_test = None if latest is not None else chosen.point.on_test
+    tested = [] if on_test is None else ["Test", "Single-task, test", "Δ, test"]
+    alone = next((r.test_metrics for r in view.references if r.kind == "single_task"), {})
+    head = ["Task", "Metric", here, "Single-task", "Hard sharing", "Δ", *tested]
     rows = [
         html.Tr(
             [
@@ -123,11 +138,12 @@ def task_table(view: StudyView, detail: TrialDetail, chosen: PointDetail) -> Com
                 html.Td(_metric(by_kind.get("single_task", {}), task), className="number"),
                 html.Td(_metric(by_kind.get("hard_sharing", {}), task), className="number"),
                 html.Td(format_delta(chosen.delta_per_task.get(task.name)), className="number strong"),
+                *([] if on_test is None else _test_cells(on_test, alone, task)),
             ]
         )
         for task in view.summary.tasks
     ]
-    classes = ["", "", "number", "number", "number", "number"]
+    classes = ["", "", *["number"] * (len(head) - 2)]
     header = html.Tr([html.Th(name, className=name_class) for name, name_class in zip(head, classes, strict=True)])
     return html.Div(html.Table([html.Thead(header), html.Tbody(rows)], className="plain"), className="scroll")
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from gatefront.search.bundle import pull_bundle, verify_bundle
-from gatefront.search.bundle.card import sureness
+from gatefront.search.bundle.certainty import on_test, sureness
 from gatefront.search.bundle.manifest import read_manifest
 from gatefront.search.cli.commands.options import (
     Database,
@@ -54,7 +54,7 @@ def pull(
     manifest = read_manifest(folder)
     typer.echo(
         f"Trial {manifest.label}: Δ_MTL {format_delta(manifest.delta_mtl)} at {format_flops(manifest.flops.value)}. "
-        f"With other seeds: {sureness(manifest)}."
+        f"With other seeds: {sureness(manifest)}. On the test split: {on_test(manifest)}."
     )
     typer.echo(f"Wrote {folder}. Its README.md says how to load it; `gatefront verify {folder}` checks it.")
 

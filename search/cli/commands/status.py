@@ -21,6 +21,7 @@ from gatefront.search.results.formats import format_delta, format_flops, format_
 from gatefront.search.results.records import EventKind, StudyEvent, StudySummary, StudyView, num_done
 from gatefront.search.results.states import TrialState
 from gatefront.search.results.unlearned_tasks import unlearned_sentences
+from gatefront.search.results.words_on_test import on_test_text
 
 if TYPE_CHECKING:
     from gatefront.search.service.client import RemoteReader
@@ -140,7 +141,12 @@ def _status_lines(view: StudyView) -> list[str]:
         lines.append(_latency_line(view, summary.latency))
     for reference in view.references:
         name = reference.kind.replace("_", "-")
-        lines.append(f"{name}: Δ_MTL {format_delta(reference.delta_mtl)} at {_flops_of(summary, reference.flops)}")
+        tested = reference.test_delta_mtl
+        on_test = "" if tested is None else f" (test split {format_delta(tested)})"
+        cost = _flops_of(summary, reference.flops)
+        lines.append(f"{name}: Δ_MTL {format_delta(reference.delta_mtl)}{on_test} at {cost}")
+    if view.best is not None:
+        lines.append(f"best point {view.best.label}: {on_test_text(view, view.best)}")
     lines.extend(unlearned_sentences(view))
     lines.append(f"cost: {cost_line(study_cost(view))}")
     if is_over(view) and not view.front:

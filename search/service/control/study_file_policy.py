@@ -14,6 +14,8 @@ from gatefront.search.service.control.study_control import StartOptions
 MAX_STUDY_FILE_BYTES = 64 * 1024
 _LONGEST_LINE = 2000
 _MOST = 2**31 - 1
+_PATH_OPTIONS = ("right_root",)
+"""Options of data sets that name a folder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +23,7 @@ class StudyFilePolicy:
     """Limits of study files. Their author may run the code they import and read the files they name.
 
     The owner of the service sets these limits. By default a file may only name registered data sets and backbones.
-    ``data_roots`` are the folders that must contain ``data.root`` and ``network.weights``.
+    ``data_roots`` are the folders that must contain every folder and file that it names.
     """
 
     allow_imports: bool = False
@@ -46,9 +48,8 @@ class StudyFilePolicy:
                     f"{key} = {name!r} would import code, which this service does not allow.",
                     hint="Name a registered one, or have its owner start it with --allow-imports.",
                 )
-        for key, path in (("data.root", config.data.root), ("network.weights", config.network.weights)):
-            if path is not None:
-                self._require_allowed(key, path)
+        for key, path in _paths(config):
+            self._require_allowed(key, path)
         return config
 
     def _require_allowed(self, key: str, path: str) -> None:
@@ -67,6 +68,16 @@ def _names(config: StudyConfig) -> Iterator[tuple[str, str]]:
     yield "data.name", config.data.name
     for name in listed_values(config.network.backbone):
         yield "network.backbone", str(name)
+
+
+def _paths(config: StudyConfig) -> Iterator[tuple[str, str]]:
+    if config.data.root is not None:
+        yield "data.root", config.data.root
+    for option in _PATH_OPTIONS:
+        if option in config.data.options:
+            yield f"data.options.{option}", str(config.data.options[option])
+    if config.network.weights is not None:
+        yield "network.weights", config.network.weights
 
 
 def _require_storable(config: StudyConfig) -> None:

@@ -12,6 +12,7 @@ from gatefront.search.results.confirmation import Confirmation
 from gatefront.search.results.latency import Latency
 from gatefront.search.results.records import EpochPoint, HypervolumePoint, StudySummary, StudyView, num_done
 from gatefront.search.results.reference_point import ReferencePoint
+from gatefront.search.results.split_figures import SplitFigures
 from gatefront.search.results.states import TrialState
 from gatefront.spaces.budgets.budgets import Exceeded
 from gatefront.spaces.gating.gate_map import GateSite
@@ -65,6 +66,7 @@ class Trial(Model):
     """One trial, or a point ``derived`` from one, which counts from 1 and has its trial's state and times.
 
     ``delta_mtl`` is what this network was measured to do, ``expected_delta_mtl`` what it is judged by.
+    ``test_delta_mtl`` is the latter on the test split, and ``test_gap`` is test less validation; null if not measured.
     """
 
     label: str
@@ -91,6 +93,10 @@ class Trial(Model):
     confirms: int | None
     confirmation: Confirmation | None
     tied_with: tuple[str, ...]
+    on_test: SplitFigures | None
+    test_confirmation: Confirmation | None
+    test_delta_mtl: float | None
+    test_gap: float | None
 
 
 class Network(Model):
@@ -130,6 +136,7 @@ class StudyDetail(Model):
     revision: str
     study: StudySummary
     num_done: int
+    has_test_split: bool
     references: tuple[ReferencePoint, ...]
     hypervolume: tuple[HypervolumePoint, ...]
 
@@ -144,6 +151,7 @@ class Front(Model):
     best_label: str | None
     hypervolume: float | None
     hypervolume_band: tuple[float, float] | None
+    has_test_split: bool
     references: tuple[ReferencePoint, ...]
     points: tuple[Trial, ...]
 
@@ -153,6 +161,7 @@ def study_detail(view: StudyView) -> StudyDetail:
         revision=view.revision,
         study=view.summary,
         num_done=num_done(view),
+        has_test_split=view.has_test_split,
         references=view.references,
         hypervolume=view.hypervolume,
     )
@@ -168,6 +177,7 @@ def study_front(view: StudyView) -> Front:
         best_label=summary.best_label,
         hypervolume=summary.hypervolume,
         hypervolume_band=summary.hypervolume_band,
+        has_test_split=view.has_test_split,
         references=view.references,
         points=tuple(map(Trial.model_validate, front_points(view))),
     )

@@ -1,12 +1,13 @@
 """StudyRowsCache: a study's rows in memory, updated by reading only the trials that changed."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from sqlalchemy.orm import Session
 
 from gatefront.search.results.confirmation import Key
 from gatefront.search.results.outcome import Point
+from gatefront.search.results.split_figures import SplitFigures
 from gatefront.search.results.states import TrialState
 from gatefront.search.snapshots.cache.ordered_merge import ordered_merge
 from gatefront.search.snapshots.study_rows import (
@@ -36,6 +37,7 @@ class StudyRowsCache:
         self._latencies: dict[Key, float] = {}
         self._confirms: dict[int, int] = {}
         self._keys: dict[int, set[Key]] = {}
+        self._on_test: Mapping[Key, SplitFigures] = {}
 
     def update(self, session: Session, row: StudyRow) -> tuple[StudyRows, set[Key]]:
         """Return the study as it is now, and the keys of all points that may have changed or are gone."""
@@ -46,7 +48,15 @@ class StudyRowsCache:
         self._take(read, changed)
         self._marks = marks
         self._open = self._open - changed | {number for number in changed if self._may_change(number)}
-        return self._rows(read), gone | {key for number in changed for key in self._keys[number]}
+        tested = self._tested(read)
+        return self._rows(read), gone | tested | {key for number in changed for key in self._keys[number]}
+
+    def _tested(self, read: StudyRows) -> set[Key]:
+        """Return the points whose figures on the test split changed: their own, or those of a replicate."""
+        before, self._on_test = self._on_test, read.on_test
+        moved = {key for key in before.keys() | read.on_test.keys() if before.get(key) != read.on_test.get(key)}
+        originals = {(self._confirms[number], derived) for number, derived in moved if number in self._confirms}
+        return {key for key in moved | originals if key[0] in self.trials}
 
     def _may_change(self, number: int) -> bool:
         """Return whether each read has to include this trial, as it may change while its mark stays the same.

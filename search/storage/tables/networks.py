@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from gatefront.search.storage.tables.figures_on_test import drop_test_figures
 from gatefront.search.storage.tables.schema import NetworkRow
 from gatefront.spaces.json_codec import to_json
 from gatefront.trainer.reporting import NetworkResult
@@ -13,7 +14,8 @@ _COPIED = ("delta_mtl", "flops", "flop_target", "num_parameters", "latency_ms", 
 
 
 def replace_networks(session: Session, study: str, number: int, networks: Iterable[NetworkResult]) -> None:
-    """Store a trial's networks. They replace all earlier ones."""
+    """Store a trial's networks. They replace all earlier ones, with their figures on the test split."""
+    drop_test_figures(session, study, number)
     session.execute(sa.delete(NetworkRow).where(NetworkRow.study == study, NetworkRow.number == number))
     session.add_all(_new_row(study, number, network) for network in networks)
 

@@ -204,6 +204,23 @@ class LatencyRow(Base):
     )
 
 
+class FiguresOnTestRow(Base):
+    """Figures of a trial's network on the test split, for confirmed and pulled networks alone."""
+
+    __tablename__ = "gatefront_test_figures"
+
+    study: Mapped[str] = mapped_column(_NAME, primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    derived: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    delta_mtl: Mapped[float]
+    delta_per_task: Mapped[dict[str, Any]]
+    metrics: Mapped[dict[str, Any]]
+
+    __table_args__ = (
+        sa.ForeignKeyConstraint(["study", "number"], ["gatefront_trials.study", "gatefront_trials.number"]),
+    )
+
+
 class EventRow(Base):
     """Change by a person to a study, in order of time. ``actor`` names the person."""
 

@@ -14,7 +14,7 @@ from gatefront.trainer.checkpoints.content_hash import hash_file, hash_json
 from gatefront.trainer.data.cache.array_dataset import ArrayDataset
 from gatefront.trainer.data.dataset import DataDescription, DataError, MultiTaskData
 
-Split = Literal["train", "val"]
+Split = Literal["train", "val", "test"]
 Arrays = dict[str, NDArray[Any]]
 """Arrays of a split: ``"image"``, uint8 ``[n, channels, h, w]``, and one array per task."""
 
@@ -24,24 +24,26 @@ _IMAGES = "image"
 
 def load_generated(
     name: str,
-    settings: Mapping[str, int],
+    settings: Mapping[str, int | str],
     description: DataDescription,
     *,
     render: Callable[[Split], Arrays],
     cache_dir: Path,
 ) -> MultiTaskData:
-    """Return both splits of a generated data set. Render them if ``cache_dir`` does not hold them yet.
+    """Return the splits of a generated data set. Render them if ``cache_dir`` does not hold them yet.
 
-    ``settings`` is everything that determines the content, including the version of the renderer.
+    ``settings`` is everything that determines the content, including the version of the renderer. A description without
+    test samples has no test split.
 
     Raises:
         DataError: a task has the name of the images' array.
     """
     names = _file_names(description)
     folder = cache_dir / "data" / f"{name}-{hash_json(dict(settings))[:16]}"
+    splits: tuple[Split, ...] = ("train", "val", "test") if description.num_test else ("train", "val")
 
     def build(target: Path) -> None:
-        for split in ("train", "val"):
+        for split in splits:
             _write_split(target, split, render(split), names)
         write_contents(target)
 
@@ -51,6 +53,7 @@ def load_generated(
         description=description,
         train=_open_split(folder, "train", description),
         val=_open_split(folder, "val", description),
+        test=_open_split(folder, "test", description) if description.num_test else None,
         fingerprint=hash_json({file: entry["sha256"] for file, entry in contents.items()}),
     )
 

@@ -49,7 +49,7 @@ class Decodable(Protocol):
 def keep_decoded(data: MultiTaskData, spec: DataSpec, cache_dir: Path) -> MultiTaskData:
     """Return the same data, read from memory-mapped files under ``cache_dir``, which are written if missing.
 
-    ``data`` is as in its files, not augmented, and both splits are :class:`Decodable`. The same object is returned if
+    ``data`` is as in its files, not augmented, and all splits are :class:`Decodable`. The same object is returned if
     decoded samples take more than ``spec.cache`` allows. The files are found by a hash of their inputs, so a changed
     file, option, library or reader makes new ones.
 
@@ -59,7 +59,7 @@ def keep_decoded(data: MultiTaskData, spec: DataSpec, cache_dir: Path) -> MultiT
     limit = cache_limit(spec.cache, cache_dir)
     if limit == 0:
         return data
-    splits = {"train": cast(Decodable, data.train), "val": cast(Decodable, data.val)}
+    splits = {name: cast(Decodable, split) for name, split in data.splits.items()}
     image = splits["train"].decode(0).image
     columns = list_columns(data.description, image)
     folder = cache_dir / "decoded" / f"{spec.name}-{_key(data, splits)[:16]}"
@@ -71,8 +71,8 @@ def keep_decoded(data: MultiTaskData, spec: DataSpec, cache_dir: Path) -> MultiT
         is_kept = _keep(folder, data, splits, columns, limit)
     if not is_kept:
         return data
-    train, val = (DecodedSplit(folder, name, columns, data.description) for name in splits)
-    return replace(data, train=train, val=val)
+    kept = {name: DecodedSplit(folder, name, columns, data.description) for name in splits}
+    return replace(data, train=kept["train"], val=kept["val"], test=kept.get("test"))
 
 
 def _key(data: MultiTaskData, splits: Mapping[str, Decodable]) -> str:

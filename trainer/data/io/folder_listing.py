@@ -47,12 +47,15 @@ def require_files(paths: Sequence[Path], *, what: str, hint: str = "") -> None:
         raise DataError(f"{what}: {missing[0]} is missing ({len(missing)} of {len(paths)} are).", hint=hint)
 
 
-def require_no_overlap(train: Iterable[str], val: Iterable[str], *, what: str) -> None:
-    """Raise :class:`DataError` if an image is in both the training and the validation split."""
-    both = sorted(set(train) & set(val))
+def require_no_overlap(
+    one: Iterable[str], other: Iterable[str], *, what: str, splits: tuple[str, str] = ("train", "val")
+) -> None:
+    """Raise :class:`DataError` if an image is in both of two splits."""
+    both = sorted(set(one) & set(other))
     if both:
         raise DataError(
-            f"{what}: {both[0]!r} is in both splits ({len(both)} in all).", hint="Take it out of one of them."
+            f"{what}: {both[0]!r} is in both {splits[0]} and {splits[1]} ({len(both)} in all).",
+            hint="Take it out of one of them.",
         )
 
 

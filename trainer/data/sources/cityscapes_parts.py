@@ -8,6 +8,8 @@ The files are ``root/{train,val}/{image,depth,seg,part_seg}/0.png`` and so on (`
   Cityscapes' full size at any size of the file. The label is in pixels of the size that the network sees.
 - ``seg`` holds Cityscapes' own label numbers, of which 19 are classes and all others are ignored.
 - ``part_seg`` holds numbers of Panoptic-Parts: four parts of people, five of vehicles, all others background.
+
+The files of ``val`` are the test. Blocks of neighboring numbers of ``train`` validate, by the option ``val_share``.
 """
 
 from functools import partial
@@ -28,6 +30,7 @@ from gatefront.trainer.data.dataset import (
     DataSpec,
     MultiTaskData,
 )
+from gatefront.trainer.data.held_out import published_counts
 from gatefront.trainer.data.io.decode import read_picture, read_rgb
 from gatefront.trainer.data.options import parse_options
 from gatefront.trainer.data.sources.numbered_tree import NumberedFolder, NumberedTree, find_numbered_size, load_numbered
@@ -73,15 +76,14 @@ def describe(spec: DataSpec) -> DataDescription:
         input_size=(height, width),
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,
-        num_train=2975,
-        num_val=500,
+        **published_counts(2975, 500, options.val_share),
         class_names={"semseg": tuple(_CLASSES.values()), "parts": _PART_CLASSES},
         depth_unit=f"pixels of disparity at {height}x{width}",
     )
 
 
 def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
-    """Load both splits, decoded once. Raise :class:`DataError` for a tree without the module's layout."""
+    """Load the splits, decoded once. Raise :class:`DataError` for a tree without the module's layout."""
     description, options = describe(spec), parse_options(SizedOptions, spec)
     tell_size(spec.name, description.input_size, published=_SIZE)
     _, width = description.input_size

@@ -4,6 +4,7 @@ To name the left digit a network must ignore the right one and the grating, and 
 task are noise to the others, so sharing every channel costs accuracy in narrow networks.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,11 @@ from gatefront.trainer.data.options import resolve_whole_numbers
 _HEIGHT, _WIDTH = 12, 14
 _DIGIT_SIZE = 8
 _NUM_ORIENTATIONS = 4
-_NUM_TRAIN_SOURCES = 1300
-_VERSION = 1
-_DEFAULTS = {"train_size": 12_000, "val_size": 3_000, "seed": 0}
-_MINIMUM = {"train_size": 1, "val_size": 1, "seed": 0}
+_LAST_SOURCE: Mapping[Split, int] = {"train": 1300, "val": 1548, "test": 1797}
+_RNG_OF: Mapping[Split, int] = {"train": 0, "val": 1, "test": 2}
+_VERSION = 2
+_DEFAULTS = {"train_size": 12_000, "val_size": 3_000, "test_size": 3_000, "seed": 0}
+_MINIMUM = {"train_size": 1, "val_size": 1, "test_size": 0, "seed": 0}
 _DIGIT_NAMES = tuple(str(digit) for digit in range(10))
 
 _TASKS = (
@@ -42,6 +44,7 @@ def describe(spec: DataSpec) -> DataDescription:
         std=(0.183,),
         num_train=options["train_size"],
         num_val=options["val_size"],
+        num_test=options["test_size"],
         class_names={
             "left": _DIGIT_NAMES,
             "right": _DIGIT_NAMES,
@@ -51,19 +54,18 @@ def describe(spec: DataSpec) -> DataDescription:
 
 
 def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
-    """Load both splits, composed of source digits that no other split uses."""
+    """Load the splits, composed of source digits that no other split uses."""
     description = describe(spec)
     options = resolve_whole_numbers(spec.name, spec.options, defaults=_DEFAULTS, minimum=_MINIMUM)
-    num_images = {"train": description.num_train, "val": description.num_val}
 
     def render(split: Split) -> Arrays:
-        return _render(split, num_images[split], options["seed"])
+        return _render(split, options[f"{split}_size"], options["seed"])
 
     return load_generated(spec.name, options | {"version": _VERSION}, description, render=render, cache_dir=cache_dir)
 
 
 def _render(split: Split, num_images: int, seed: int) -> Arrays:
-    rng = np.random.default_rng([seed, 0 if split == "train" else 1])
+    rng = np.random.default_rng([seed, _RNG_OF[split]])
     digits, classes = _source_digits(split)
     left, right = rng.integers(0, len(digits), (2, num_images))
     orientation = rng.integers(0, _NUM_ORIENTATIONS, num_images)
@@ -86,7 +88,8 @@ def _source_digits(split: Split) -> tuple[NDArray[np.float64], NDArray[np.uint8]
 
     bunch: Any = load_digits()
     order = np.random.default_rng(0).permutation(len(bunch.images))
-    chosen = order[:_NUM_TRAIN_SOURCES] if split == "train" else order[_NUM_TRAIN_SOURCES:]
+    first = {"train": 0, "val": _LAST_SOURCE["train"], "test": _LAST_SOURCE["val"]}[split]
+    chosen = order[first : _LAST_SOURCE[split]]
     return bunch.images[chosen] / 16, bunch.target[chosen].astype(np.uint8)
 
 

@@ -7,6 +7,7 @@ Normals are ``[h, w, 3]`` of unit length with the zero vector for missing.
 NYUv2 has 13 classes and meters, and is published at 288x384. Cityscapes has 7 classes and *inverse* depth, and is
 published at 128x256. Any other size is read too. Depth does not change with the size, because its unit does not depend
 on the image. The files are the whole set, so their numbers must have no gap, and every folder must have as many.
+The files of ``val`` are the test. Blocks of neighboring numbers of ``train`` validate, by the option ``val_share``.
 """
 
 from dataclasses import replace
@@ -26,6 +27,7 @@ from gatefront.trainer.data.dataset import (
     DataSpec,
     MultiTaskData,
 )
+from gatefront.trainer.data.held_out import published_counts
 from gatefront.trainer.data.io.decode import as_classes, read_array
 from gatefront.trainer.data.io.file_split import Reader
 from gatefront.trainer.data.options import parse_options
@@ -58,11 +60,11 @@ _PUBLISHED = Augmentation(flip=True, scales=(1.0, 1.2, 1.5), centred=False)
 
 def describe_nyuv2(spec: DataSpec) -> DataDescription:
     """Return tasks ``semseg`` (13 classes), ``depth`` and ``normals``, with the published numbers of images."""
-    return _describe(spec, _NYUV2_TASKS, _NYUV2_SIZE, _NYUV2_CLASSES, num_train=795, num_val=654)
+    return _describe(spec, _NYUV2_TASKS, _NYUV2_SIZE, _NYUV2_CLASSES, num_train=795, num_official=654)
 
 
 def load_nyuv2(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
-    """Load both splits, decoded once. Raise :class:`DataError` for a tree without the module's layout."""
+    """Load the splits, decoded once. Raise :class:`DataError` for a tree without the module's layout."""
     tree = _tree(_NYUV2_TASKS, hint="The data set `nyud` reads the multi-task survey's tree of the same images.")
     description = describe_nyuv2(spec)
     tell_size(spec.name, description.input_size, published=_NYUV2_SIZE)
@@ -72,12 +74,12 @@ def load_nyuv2(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
 def describe_cityscapes(spec: DataSpec) -> DataDescription:
     """Return tasks ``semseg`` (7 classes) and ``depth`` (inverse), with the published numbers of images."""
     size, classes = _CITYSCAPES_SIZE, _CITYSCAPES_CLASSES
-    described = _describe(spec, _CITYSCAPES_TASKS, size, classes, num_train=2975, num_val=500)
+    described = _describe(spec, _CITYSCAPES_TASKS, size, classes, num_train=2975, num_official=500)
     return replace(described, depth_unit="inverse depth, as in the label files")
 
 
 def load_cityscapes(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
-    """Load both splits, decoded once. Raise :class:`DataError` for a tree without the module's layout."""
+    """Load the splits, decoded once. Raise :class:`DataError` for a tree without the module's layout."""
     tree = _tree(_CITYSCAPES_TASKS, hint="The data set `cityscapes-parts` reads auto-lambda's tree.")
     published = replace(_PUBLISHED, geometry=LabelGeometry(depth_is_inverse=True))
     description = describe_cityscapes(spec)
@@ -100,7 +102,7 @@ def _describe(
     classes: tuple[str, ...],
     *,
     num_train: int,
-    num_val: int,
+    num_official: int,
 ) -> DataDescription:
     options = parse_options(SizedOptions, spec)
     return DataDescription(
@@ -109,8 +111,7 @@ def _describe(
         input_size=find_numbered_size(spec, _IMAGES, options, published=published),
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,
-        num_train=num_train,
-        num_val=num_val,
+        **published_counts(num_train, num_official, options.val_share),
         class_names={"semseg": classes},
     )
 

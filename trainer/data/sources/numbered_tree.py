@@ -1,15 +1,16 @@
 """Trees of numbered files, ``root/SPLIT/FOLDER/0.npy`` and so on, as LibMTL, MTAN and auto-lambda write them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
 
-from gatefront.trainer.checkpoints.content_hash import hash_json
 from gatefront.trainer.data.dataset import DataDescription, DataError, DataSpec, MultiTaskData
+from gatefront.trainer.data.held_out import blocks_of_numbers, make_splits
+from gatefront.trainer.data.io.file_data import gather_splits
 from gatefront.trainer.data.io.file_split import FileSplit, Reader, Record
-from gatefront.trainer.data.io.folder_listing import file_stamps, reading_stamps, require_root, require_suffix
+from gatefront.trainer.data.io.folder_listing import require_root, require_suffix
 from gatefront.trainer.data.sources.tree_size import Channels, SizedOptions, find_size, require_one_size
 from gatefront.trainer.data.transforms.resizing import Size
 
@@ -52,7 +53,7 @@ def find_numbered_size(spec: DataSpec, images: NumberedFolder, options: SizedOpt
 def load_numbered(
     spec: DataSpec, description: DataDescription, tree: NumberedTree, options: SizedOptions
 ) -> MultiTaskData:
-    """Load the splits ``train`` and ``val`` of a tree.
+    """Load the folders ``train`` and ``val`` of a tree. Blocks of training numbers validate, and ``val`` is the test.
 
     Raises:
         DataError: a folder is missing or has another layout, numbers are missing, an array has another layout, or
@@ -62,22 +63,13 @@ def load_numbered(
     readers = {task: read for task, (_, read) in tree.labels.items()}
     size = None if options.size is not None else description.input_size
     first_image = tree.images.file(root / "train", 0)
-    train, val = (
-        FileSplit(
-            _find_records(root / split, tree, size, first_image), description, readers, read_image=tree.read_image
-        )
-        for split in ("train", "val")
-    )
-    stamps = {"train": file_stamps(root, train.files()), "val": file_stamps(root, val.files())}
-    read_anew = reading_stamps(root, (*train.image_files(), *val.image_files()))
-    return MultiTaskData(
-        description=replace(description, num_train=len(train), num_val=len(val)),
-        train=train,
-        val=val,
-        fingerprint=hash_json(
-            {**stamps, **read_anew} | ({} if options.size is None else {"size": description.input_size})
-        ),
-    )
+    train, official = (_find_records(root / split, tree, size, first_image) for split in ("train", "val"))
+    groups = blocks_of_numbers(len(train))
+    parted = make_splits(train, official, groups, options.val_share, where=str(root / "train"))
+    splits = {
+        name: FileSplit(records, description, readers, read_image=tree.read_image) for name, records in parted.items()
+    }
+    return gather_splits(root, description, splits, is_resized=options.size is not None)
 
 
 def _find_records(split: Path, tree: NumberedTree, size: Size | None, first_image: Path) -> list[Record]:

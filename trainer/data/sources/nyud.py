@@ -8,11 +8,13 @@ label is missing. The two archives of that name differ in the labels, and the en
 - ``normals/``: ``.npy`` (``[h, w, 3]``, zero vector missing), or ``.jpg`` (``255 (n + 1) / 2``, none missing);
 - ``edge/``: ``.npy`` of 0 and 1, or ``.png`` of 0 and 255; read with the option ``edges``.
 
-They are published at 480x640. Any other size is read too.
+They are published at 480x640. Any other size is read too. The names of ``val.txt`` are the test. Whole runs of
+consecutive numbers of ``train.txt`` validate, by the option ``val_share``: the numbers go scene by scene, as do the
+splits.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gatefront.spaces.architecture.tasks import Task
-from gatefront.trainer.checkpoints.content_hash import hash_json
 from gatefront.trainer.data.cache.decoded_cache import keep_decoded
 from gatefront.trainer.data.dataset import (
     IMAGENET_MEAN,
@@ -32,12 +33,12 @@ from gatefront.trainer.data.dataset import (
     DataSpec,
     MultiTaskData,
 )
+from gatefront.trainer.data.held_out import make_splits, published_counts, runs_of_numbers
 from gatefront.trainer.data.io.decode import as_classes, as_vectors, read_array, read_picture, read_yes_or_no
+from gatefront.trainer.data.io.file_data import gather_splits
 from gatefront.trainer.data.io.file_split import FileSplit, Reader, Record
 from gatefront.trainer.data.io.folder_listing import (
-    file_stamps,
     read_names,
-    reading_stamps,
     require_files,
     require_no_overlap,
     require_root,
@@ -93,43 +94,33 @@ def describe(spec: DataSpec) -> DataDescription:
         input_size=find_size(_first_image(spec), PICTURE, options, published=_SIZE),
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,
-        num_train=795,
-        num_val=654,
+        **published_counts(795, 654, options.val_share),
         class_names={"semseg": _CLASS_NAMES},
     )
 
 
 def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
-    """Load both splits, decoded once. A missing label file is a gap.
+    """Load the splits, decoded once. A missing label file is a gap.
 
     Raises:
         DataError: there is no root, a list or an image is missing, labels are in another layout, or sizes differ
-        and
-                the options name none.
+        and the options name none.
     """
     description, options = describe(spec), parse_options(NyudOptions, spec)
     root = require_root(spec, holds="gt_sets/ and images/")
     tell_size(spec.name, description.input_size, published=_SIZE)
     suffixes = {task.name: _suffix(root, task.name) for task in description.tasks}
-    train_names, val_names = (read_names(_list(root, split)) for split in ("train", "val"))
-    require_no_overlap(train_names, val_names, what=str(root / "gt_sets"))
+    train, official = (read_names(_list(root, split)) for split in ("train", "val"))
+    require_no_overlap(train, official, what=str(root / "gt_sets"))
+    parted = make_splits(train, official, runs_of_numbers(train), options.val_share, where=str(_list(root, "train")))
     size = None if options.size is not None else description.input_size
-    first_image = _image(root, train_names[0])
+    first_image = _image(root, train[0])
     readers = {task: _reader(task, suffix, size, first_image) for task, suffix in suffixes.items()}
-    train, val = (
-        FileSplit(_find_files(root, names, suffixes, size, first_image), description, readers)
-        for names in (train_names, val_names)
-    )
-    stamps = {"train": file_stamps(root, train.files()), "val": file_stamps(root, val.files())}
-    read_anew = reading_stamps(root, (*train.image_files(), *val.image_files()))
-    data = MultiTaskData(
-        description=replace(description, num_train=len(train), num_val=len(val)),
-        train=train,
-        val=val,
-        fingerprint=hash_json(
-            {**stamps, **read_anew} | ({} if options.size is None else {"size": description.input_size})
-        ),
-    )
+    splits = {
+        name: FileSplit(_find_files(root, names, suffixes, size, first_image), description, readers)
+        for name, names in parted.items()
+    }
+    data = gather_splits(root, description, splits, is_resized=options.size is not None)
     return augment(keep_decoded(data, spec, cache_dir), options.choose(_PUBLISHED))
 
 

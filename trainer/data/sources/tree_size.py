@@ -9,6 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from gatefront.trainer.data.dataset import DataError
+from gatefront.trainer.data.held_out import VAL_SHARE, require_share
 from gatefront.trainer.data.io.file_split import Reader
 from gatefront.trainer.data.io.folder_listing import header_shape
 from gatefront.trainer.data.options import require_option
@@ -30,15 +31,18 @@ PICTURE: Channels = ((),)
 class SizedOptions(AugmentOptions):
     """Options with ``size``, such as ``"240x320"`` (height x width), to which images and labels are resized.
 
-    None keeps the sizes of the files, which must all be equal.
+    None keeps the sizes of the files, which must all be equal. ``val_share`` is the share of the training samples that
+    validate (:func:`gatefront.trainer.data.held_out.make_splits`).
     """
 
     size: str | None = None
+    val_share: float = VAL_SHARE
 
     def __post_init__(self) -> None:
         AugmentOptions.__post_init__(self)
         rule = f'height x width, such as "240x320", each at least {_MIN_SIDE}'
         require_option("size", self.size, rule, self.size is None or min(self.resized_to() or (0,)) >= _MIN_SIDE)
+        require_share(self.val_share)
 
     def resized_to(self) -> Size | None:
         """Return the wanted ``(height, width)``; None if the study names none."""

@@ -35,7 +35,7 @@ def describe_user_data(spec: DataSpec) -> DataDescription:
 
 
 def load_user_data(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
-    """Load both splits by the class.
+    """Load the splits by the class.
 
     Raises:
         DataError: it cannot be imported or made, or ``load`` fails or returns something else.

@@ -182,7 +182,7 @@ def test_status_and_front_speak_json(open_table_study: OpenStudy, capsys: pytest
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == (
         "label,trial,derived,delta_mtl,flops_requested,flops,share_of_single_task,flop_budget,num_parameters,"
-        "latency_ms,delta_mtl_mean,delta_mtl_low,delta_mtl_high,seeds,tied_with,left,right"
+        "latency_ms,delta_mtl_mean,delta_mtl_low,delta_mtl_high,seeds,tied_with,test_delta_mtl,test_gap,left,right"
     )
     assert lines[1].startswith("1,1,0,-3.0,600,450,0.45,600,")
 

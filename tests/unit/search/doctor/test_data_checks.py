@@ -154,6 +154,34 @@ def test_check_data_spoiled_files_fail_by_name(root: Path, name: str) -> None:
     assert message.format(root=root) in str(caught.value)
 
 
+@pytest.mark.parametrize("cache", ["auto", "off"])
+@pytest.mark.parametrize(("copied", "word"), [("a", "training"), ("d", "validation")])
+def test_check_data_a_test_picture_of_another_split_fails(root: Path, copied: str, word: str, cache: str) -> None:
+    (root / "train.txt").write_text("a\nb")
+    (root / "test.txt").write_text("c")
+    sound = checks(load(root, cache))
+    assert sound["splits"].passed
+    assert sound["samples"].detail.startswith("2 for training, 2 for validation, 1 for test")
+    (root / "images" / "c.png").write_bytes((root / "images" / f"{copied}.png").read_bytes())
+    found = checks(load(root, cache))["splits"]
+    assert not found.passed
+    images = root / "images"
+    assert found.detail == (
+        f"{images / 'c.png'} is the same picture as {images / f'{copied}.png'} of {word}; 1 of 1 test images are in "
+        "both splits"
+    )
+
+
+def test_check_data_labels_of_the_test_split_are_checked(root: Path) -> None:
+    (root / "train.txt").write_text("a\nb")
+    (root / "test.txt").write_text("c")
+    np.save(root / "depth" / "c.npy", np.full((6, 9), -1, np.float32))
+    found = checks(load(root))["labels of depth"]
+    assert not found.passed
+    assert "54 test values are negative or infinite" in found.detail
+    assert str(root / "depth" / "c.npy") in found.detail
+
+
 def test_check_data_without_decoded_samples_compares_the_bytes_of_files(root: Path) -> None:
     (root / "images" / "e.png").write_bytes((root / "images" / "a.png").read_bytes())
     found = checks(load(root, cache="off"))["splits"]

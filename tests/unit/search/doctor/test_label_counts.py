@@ -198,9 +198,12 @@ def test_check_labels_classes_of_few_images_or_with_names_may_lack_the_first() -
         assert [check.passed for check in check_labels((animal,), data)] == [True, True, passed]
 
 
+NO_TEST = "; validation only, as there is no test split"
+
+
 def test_coverage_and_unseen_classes_are_told_per_split() -> None:
     checks = {c.name: c for c in check_labels(TASKS, data_of(Listed(LABELS, {}, {}, {}), Listed(LABELS)))}
-    assert checks["samples"].detail == "4 for training, 1 for validation"
+    assert checks["samples"].detail == "4 for training, 1 for validation" + NO_TEST
     semseg = checks["labels of semseg"]
     assert "labelled: 25 % of training, 100 % of validation; of their pixels 83.33 %, 83.33 %" in semseg.more[0]
     assert semseg.more[1:3] == ("training  grass: 60 %, cat: 40 %", "training  never seen: water, dog")
@@ -212,7 +215,7 @@ def test_large_splits_are_looked_at_evenly(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("gatefront.search.doctor.label_checks._MOST_SAMPLES", 2)
     samples = [LABELS if index in (0, 5) else {} for index in range(10)]
     checks = {c.name: c for c in check_labels(TASKS, data_of(Listed(*samples), Listed(LABELS)))}
-    assert checks["samples"].detail == "10 for training (2 of them looked at), 1 for validation"
+    assert checks["samples"].detail == "10 for training (2 of them looked at), 1 for validation" + NO_TEST
     assert "labelled: 100 % of training" in checks["labels of animal"].more[0]
     assert evenly_spaced(10, 3) == [0, 3, 6]
     assert evenly_spaced(3, 10) == [0, 1, 2]

@@ -248,3 +248,25 @@ def test_cost_of_references_is_that_of_all_lengths() -> None:
     results = [replace(alone, lengths=(2, 4), flops=100), replace(together, lengths=(3,), flops=40)]
     # PCGrad makes one forward and three backward passes for three tasks: 7/3 of plain training.
     assert trained_flops(plan, results) == pytest.approx(6 * 100 + 3 * 40 * 7 / 3)
+
+
+def test_figures_on_test_are_against_the_single_task_networks_there() -> None:
+    plan = plan_study(parse_study(STUDY % "random"))
+
+    def tested(result: ReferenceResult) -> ReferenceResult:
+        return replace(result, test_metrics=dict.fromkeys(result.tasks, 40.0 if result.kind == "single_task" else 30.0))
+
+    results = {job.role: tested(result) for job, result in _train_all(reference_jobs(plan), Path())}
+    references = References(plan=plan, results=results, unranked=frozenset({"left"}))
+    assert references.hard_sharing_on_test() == -25.0
+    figures = references.figures_on_test({"left": 0.0, "right": 44.0, "orientation": 20.0})
+    assert figures.delta_per_task == {"right": pytest.approx(10.0), "orientation": -50.0}
+    assert figures.delta_mtl == pytest.approx(-20.0)
+
+
+def test_hard_sharing_on_test_is_unknown_without_a_test_split_or_a_score_there() -> None:
+    plan = plan_study(parse_study(STUDY % "random"))
+    results = {job.role: result for job, result in _train_all(reference_jobs(plan), Path())}
+    assert References(plan=plan, results=results).hard_sharing_on_test() is None
+    zero = {role: replace(found, test_metrics=dict.fromkeys(found.tasks, 0.0)) for role, found in results.items()}
+    assert References(plan=plan, results=zero).hard_sharing_on_test() is None

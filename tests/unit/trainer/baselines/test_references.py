@@ -54,6 +54,31 @@ def test_weights_give_the_metrics(architecture: Architecture, digits: MultiTaskD
     assert result.seconds > 0
 
 
+def test_train_reference_measures_on_the_test_split_too(
+    architecture: Architecture, digits: MultiTaskData, tmp_path: Path
+) -> None:
+    result = train_reference("hard_sharing", architecture, None, digits, CONFIG, cache_dir=tmp_path)
+    network = build_shared_network(architecture, list(architecture.task_names))
+    network.load_state_dict(load_state(Path(result.path)))
+    runtime = resolve_runtime(CONFIG)
+    metrics = evaluate(network, digits.test_split, architecture.tasks, runtime=runtime, batch_size=100)
+    assert metrics == pytest.approx(dict(result.test_metrics))
+    assert result.test_metrics != result.metrics
+
+
+def test_train_reference_without_a_test_split_has_no_test_figures_and_a_key_of_its_own(
+    architecture: Architecture, digits: MultiTaskData, tmp_path: Path
+) -> None:
+    description = dataclasses.replace(digits.description, num_test=0)
+    without = dataclasses.replace(digits, test=None, description=description)
+    result = train_reference("single_task", architecture, "left", without, CONFIG, cache_dir=tmp_path)
+    assert result.test_metrics == {}
+    # What was cached without test figures is not taken for a set that has a test split.
+    again = train_reference("single_task", architecture, "left", digits, CONFIG, cache_dir=tmp_path)
+    assert (again.from_cache, again.metrics) == (False, result.metrics)
+    assert set(again.test_metrics) == {"left"}
+
+
 def test_second_time_comes_from_the_cache(architecture: Architecture, digits: MultiTaskData, tmp_path: Path) -> None:
     first = train_reference("hard_sharing", architecture, None, digits, CONFIG, cache_dir=tmp_path)
     again = train_reference("hard_sharing", architecture, None, digits, CONFIG, cache_dir=tmp_path)
@@ -140,7 +165,8 @@ def test_key_follows_what_decides_the_result(architecture: Architecture, digits:
 
 def test_key_stays_while_the_training_does(architecture: Architecture, digits: MultiTaskData) -> None:
     # References that kept their last epoch have other keys: they are not compared with what keeps its best.
-    known = dataclasses.replace(digits, fingerprint="data")
+    description = dataclasses.replace(digits.description, num_test=0)
+    known = dataclasses.replace(digits, fingerprint="data", test=None, description=description)
     assert reference_key("single_task", architecture, "left", known, CONFIG) == (
         "aa967cae81e16ad4dc54d0b313889fa5fbe4dbd9a49e753cc8f96a9f361d60e3"
     )

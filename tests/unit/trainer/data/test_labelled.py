@@ -1,6 +1,7 @@
 """Samples that lack labels: what is learned and measured leaves them out, and a task without any is refused."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 import torch
@@ -91,3 +92,10 @@ def test_a_task_without_labels_is_refused_with_the_reason(task: Task, split: str
     )
     with pytest.raises(DataError, match=message):
         require_labels(data)
+
+
+def test_a_task_without_any_label_in_the_test_split_is_refused() -> None:
+    data = as_data(Listed([FULL]), Listed([FULL]))
+    tested = replace(data, test=Listed([{}]), description=replace(data.description, num_test=1))
+    with pytest.raises(DataError, match="task kind has no label in the test split: of 1 samples, 1 have no label"):
+        require_labels(tested)

@@ -7,7 +7,8 @@
 - the CSV mirror: ``list_attr_celeba.csv``, ``list_eval_partition.csv``, ``img_align_celeba/img_align_celeba/``.
 
 Images are the aligned ones, published at 178x218 and all of one size, resized to a square. An attribute is -1 or 1 in
-the files; none is missing. Partition 0 is trained on; 1 is validated on, or 2 if the study asks for the test split.
+the files; none is missing. Partition 0 is trained on, 1 is validated on, and 2 is the test. No person is in two of
+them. If the study validates on 2, as some published work does, there is no test split.
 """
 
 import os
@@ -32,6 +33,7 @@ from gatefront.trainer.data.dataset import (
     DataSpec,
     MultiTaskData,
     Sample,
+    split_sizes,
 )
 from gatefront.trainer.data.io.decode import read_rgb
 from gatefront.trainer.data.io.file_split import fit_sample, normalise
@@ -50,7 +52,8 @@ _PUBLISHED_SIZE = {"train": 162_770, "val": 19_867, "test": 19_962}
 class CelebaOptions(AugmentOptions):
     """Options of CelebA.
 
-    ``size`` is in pixels. :func:`select_tasks` reads ``tasks``. ``validate_on`` is the split to measure with.
+    ``size`` is in pixels. :func:`select_tasks` reads ``tasks``. ``validate_on`` is the split to validate
+    with; ``"test"`` leaves no test split.
     """
 
     size: int = 64
@@ -74,6 +77,7 @@ def describe(spec: DataSpec) -> DataDescription:
         std=IMAGENET_STD,
         num_train=_PUBLISHED_SIZE["train"],
         num_val=_PUBLISHED_SIZE[options.validate_on],
+        num_test=_PUBLISHED_SIZE["test"] if options.validate_on == "val" else 0,
         class_names={
             name: ("no", "yes") if len(attributes) == 1 else attributes for name, attributes in chosen.items()
         },
@@ -81,7 +85,7 @@ def describe(spec: DataSpec) -> DataDescription:
 
 
 def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
-    """Load both splits, decoded once.
+    """Load the splits, decoded once.
 
     Raises:
         DataError: there is no root, it has no known layout, or its tables and images do not match.
@@ -91,18 +95,14 @@ def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
     faces = read_tables(layout.attributes, layout.partition)
     stamps = _require_images(layout.images, faces.names)
     chosen = select_tasks(options.tasks)
-    train, val = (
-        CelebaSplit(layout.images, faces, _SPLIT_NUMBER[split], description, chosen)
-        for split in ("train", options.validate_on)
-    )
-    for split, faces_of_it in (("train", train), (options.validate_on, val)):
-        if len(faces_of_it) == 0:
-            raise DataError(f"{layout.partition}: no image is in partition {_SPLIT_NUMBER[split]} ({split}).")
+    numbers = _partitions(options, faces, layout.partition)
+    splits = {name: CelebaSplit(layout.images, faces, number, description, chosen) for name, number in numbers.items()}
     tables = [hash_file(layout.attributes), hash_file(layout.partition)]
     data = MultiTaskData(
-        description=replace(description, num_train=len(train), num_val=len(val)),
-        train=train,
-        val=val,
+        description=replace(description, **split_sizes(splits)),
+        train=splits["train"],
+        val=splits["val"],
+        test=splits.get("test"),
         # Unlike `reading_stamps`, this does not look for turned images or those of 16 bits. 200,000 headers would take
         # every worker a quarter of a minute, and the aligned images, which a program wrote, have neither.
         fingerprint=hash_json(
@@ -110,6 +110,17 @@ def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
         ),
     )
     return augment(keep_decoded(data, spec, cache_dir), options.choose(Augmentation(flip=True)))
+
+
+def _partitions(options: CelebaOptions, faces: Faces, path: Path) -> dict[str, int]:
+    """Return the number of the partition of each split. Raise :class:`DataError` for one without an image."""
+    numbers = {"train": _SPLIT_NUMBER["train"], "val": _SPLIT_NUMBER[options.validate_on]}
+    if options.validate_on == "val":
+        numbers["test"] = _SPLIT_NUMBER["test"]
+    for split, number in numbers.items():
+        if not (faces.split == number).any():
+            raise DataError(f"{path}: no image is in partition {number} ({split}).")
+    return numbers
 
 
 class CelebaSplit(Dataset[Sample]):

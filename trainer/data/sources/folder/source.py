@@ -6,6 +6,8 @@ one of
 - ``root/images/``, with ``root/train.txt`` and ``root/val.txt`` naming the images of each split;
 - ``root/train/images/`` and ``root/val/images/``, each with its own labels.
 
+A third list, ``test.txt``, or a third folder, ``test/images/``, makes a test split. Without it there is none.
+
 Beside ``images/`` there is a folder per dense task with the name of the task. It holds one picture or ``.npy`` per
 image of the same name. ``labels.csv`` has the labels of tasks of whole images. An image may lack any label. Files that
 are not read are listed as unused.
@@ -13,27 +15,25 @@ are not read are listed as unused.
 
 import glob
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
 
 from gatefront.trainer.checkpoints.content_hash import hash_file, hash_json
 from gatefront.trainer.data.cache.decoded_cache import keep_decoded
-from gatefront.trainer.data.dataset import DataDescription, DataError, DataSpec, MultiTaskData
+from gatefront.trainer.data.dataset import DataDescription, DataError, DataSpec, MultiTaskData, split_sizes
 from gatefront.trainer.data.io.file_split import FileSplit, Record
-from gatefront.trainer.data.io.folder_listing import file_stamps, read_names, require_no_overlap, require_root
+from gatefront.trainer.data.io.folder_listing import file_stamps, require_root
 from gatefront.trainer.data.options import parse_options
 from gatefront.trainer.data.sources.folder.files import (
     IMAGE_ENDINGS,
     LABEL_ENDINGS,
     files_by_name,
-    image_name,
-    require_no_other_images,
     require_no_other_labels,
     why_unread,
 )
 from gatefront.trainer.data.sources.folder.manifest import MANIFEST, Manifest, TaskEntry, read_manifest
+from gatefront.trainer.data.sources.folder.parts import Part, find_lists, find_parts
 from gatefront.trainer.data.sources.folder.readers import reader_for
 from gatefront.trainer.data.sources.folder.table import TABLE, read_table
 from gatefront.trainer.data.sources.folder.unused import list_unused
@@ -44,19 +44,11 @@ _READER = 2
 """Version of the reader. It increases when the same files give other samples than before."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """Folder that holds the images and labels of one split, and the names of its images."""
-
-    base: Path
-    names: list[str]
-
-
 def describe(spec: DataSpec) -> DataDescription:
     """Return the description in ``dataset.toml``. Images are listed, not read."""
     parse_options(AugmentOptions, spec)
     root = require_root(spec, holds=f"{MANIFEST} and the images")
-    manifest, parts = read_manifest(root), _find_parts(root)
+    manifest, parts = read_manifest(root), find_parts(root)
     height, width = manifest.input_size
     return DataDescription(
         tasks=manifest.make_tasks(),
@@ -64,8 +56,7 @@ def describe(spec: DataSpec) -> DataDescription:
         input_size=(height, width),
         mean=tuple(manifest.mean),
         std=tuple(manifest.std),
-        num_train=len(parts["train"].names),
-        num_val=len(parts["val"].names),
+        **split_sizes({split: part.names for split, part in parts.items()}),
         class_names={
             name: entry.class_names
             for name, entry in manifest.tasks.items()
@@ -79,30 +70,31 @@ def describe(spec: DataSpec) -> DataDescription:
 
 
 def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
-    """Load both splits, decoded once.
+    """Load the splits, decoded once.
 
     Raises:
         DataError: the folder does not have the module's layout. The message names the first error and their number.
     """
     description = describe(spec)
     root = require_root(spec, holds=MANIFEST)
-    manifest, parts = read_manifest(root), _find_parts(root)
+    manifest, parts = read_manifest(root), find_parts(root)
     readers = {name: reader_for(entry) for name, entry in _dense(manifest).items()}
-    train, val = (FileSplit(_find_records(part, manifest), description, readers) for part in parts.values())
+    splits = {name: FileSplit(_find_records(part, manifest), description, readers) for name, part in parts.items()}
     tables = {str(path.relative_to(root)): hash_file(path) for path in (root / MANIFEST, *sorted(root.rglob(TABLE)))}
-    stamps = {"train": file_stamps(root, train.files()), "val": file_stamps(root, val.files())}
-    used = {root / MANIFEST, *_lists(root), *(part.base / TABLE for part in parts.values() if _has_table(manifest))}
+    stamps = {name: file_stamps(root, split.files()) for name, split in splits.items()}
+    used = {root / MANIFEST, *find_lists(root), *(part.base / TABLE for part in parts.values() if _has_table(manifest))}
     data = MultiTaskData(
         description=description,
-        train=train,
-        val=val,
+        train=splits["train"],
+        val=splits["val"],
+        test=splits.get("test"),
         fingerprint=hash_json({**stamps, **tables, "reader": _READER}),
         unused=tuple(
             list_unused(
                 root,
                 dict.fromkeys(part.base for part in parts.values()),
                 _dense(manifest),
-                used.union(train.files(), val.files()),
+                used.union(*(split.files() for split in splits.values())),
             )
         ),
     )
@@ -120,44 +112,7 @@ def _has_table(manifest: Manifest) -> bool:
     return len(_dense(manifest)) < len(manifest.tasks)
 
 
-def _find_parts(root: Path) -> dict[str, _Part]:
-    has_lists = all((root / f"{split}.txt").is_file() for split in ("train", "val"))
-    has_folders = all((root / split / "images").is_dir() for split in ("train", "val"))
-    if has_lists == has_folders:
-        raise DataError(
-            f"{root} has {'both' if has_lists else 'neither'} lists (train.txt, val.txt) "
-            f"{'and' if has_lists else 'nor'} sub-folders (train/images, val/images).",
-            hint="One of them says which images are trained on.",
-        )
-    if has_folders:
-        parts = {split: _listed_by_folder(root / split) for split in ("train", "val")}
-    else:
-        parts = {split: _listed_by_file(root, root / f"{split}.txt") for split in ("train", "val")}
-        require_no_overlap(parts["train"].names, parts["val"].names, what=str(root))
-    for split, part in parts.items():
-        if not part.names:
-            raise DataError(f"{part.base / 'images'} is empty, so {split} has no images.")
-    return parts
-
-
-def _lists(root: Path) -> list[Path]:
-    return [path for split in ("train", "val") if (path := root / f"{split}.txt").is_file()]
-
-
-def _listed_by_folder(base: Path) -> _Part:
-    require_no_other_images(base / "images")
-    return _Part(base, list(files_by_name(base / "images", IMAGE_ENDINGS)))
-
-
-def _listed_by_file(root: Path, path: Path) -> _Part:
-    names = [image_name(line) for line in read_names(path)]
-    if len(set(names)) < len(names):
-        twice = next(name for position, name in enumerate(names) if name in names[:position])
-        raise DataError(f"{path} names {twice!r} twice, with and without its ending.", hint="Keep one of the lines.")
-    return _Part(root, names)
-
-
-def _find_records(part: _Part, manifest: Manifest) -> list[Record]:
+def _find_records(part: Part, manifest: Manifest) -> list[Record]:
     images = files_by_name(part.base / "images", IMAGE_ENDINGS)
     if missing := [name for name in part.names if name not in images]:
         raise DataError(
@@ -196,7 +151,7 @@ def _label_files(folder: Path, images: Mapping[str, Path], task: str) -> dict[st
     return files
 
 
-def _table(part: _Part, manifest: Manifest, images: Mapping[str, Path]) -> dict[str, dict[str, Tensor]]:
+def _table(part: Part, manifest: Manifest, images: Mapping[str, Path]) -> dict[str, dict[str, Tensor]]:
     if not _has_table(manifest):
         return {}
     tasks = {name: entry for name, entry in manifest.tasks.items() if name not in _dense(manifest)}

@@ -33,7 +33,7 @@ def list_unused(root: Path, bases: Iterable[Path], tasks: Iterable[str], used: C
 
 def _reason(path: Path, endings: tuple[str, ...] | None) -> str:
     if endings is not None:
-        return why_unread(path, endings) or "its image is in neither list"
+        return why_unread(path, endings) or "its image is in no list"
     if path.name.startswith("."):
         return "hidden"
     return _TOP_REASONS[path.is_dir()]

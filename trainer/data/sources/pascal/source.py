@@ -10,26 +10,20 @@
 - ``sal_distill/NAME.png``: saliency predicted by a network.
 
 Every file must exist, as the public loaders require. Parts and edges are derived when an image is read. Nothing is
-written into ``root``. Images and labels of any shape are resized to 512x512 or to the option ``size``.
+written into ``root``. Images and labels of any shape are resized to 512x512 or to the option ``size``. The names of
+``val.txt`` are the test. Some of ``train.txt`` validate, by the option ``val_share``.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from gatefront.spaces.architecture.tasks import Task
-from gatefront.trainer.checkpoints.content_hash import hash_json
 from gatefront.trainer.data.cache.decoded_cache import keep_decoded
 from gatefront.trainer.data.dataset import IMAGENET_MEAN, IMAGENET_STD, DataDescription, DataSpec, MultiTaskData
+from gatefront.trainer.data.held_out import make_splits, published_counts
+from gatefront.trainer.data.io.file_data import gather_splits
 from gatefront.trainer.data.io.file_split import FileSplit, Reader, Record
-from gatefront.trainer.data.io.folder_listing import (
-    file_stamps,
-    read_names,
-    reading_stamps,
-    require_files,
-    require_no_overlap,
-    require_root,
-)
+from gatefront.trainer.data.io.folder_listing import read_names, require_files, require_no_overlap, require_root
 from gatefront.trainer.data.options import parse_options
 from gatefront.trainer.data.sources.pascal.labels import (
     PART_CLASSES,
@@ -73,14 +67,13 @@ def describe(spec: DataSpec) -> DataDescription:
         input_size=options.resized_to() or _SIZE,
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,
-        num_train=4998,
-        num_val=5105,
+        **published_counts(4998, 5105, options.val_share),
         class_names={"semseg": SEMSEG_CLASSES, "human_parts": PART_CLASSES},
     )
 
 
 def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
-    """Load both splits, decoded once.
+    """Load the splits, decoded once.
 
     Raises:
         DataError: there is no root, or a list or a file is missing.
@@ -89,19 +82,12 @@ def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
     root = require_root(spec, holds="ImageSets/, JPEGImages/ and the labels")
     tell_size(spec.name, description.input_size, published=_SIZE)
     lists = root / "ImageSets" / "Context"
-    train_names, val_names = (read_names(lists / f"{split}.txt") for split in ("train", "val"))
-    require_no_overlap(train_names, val_names, what=str(lists))
-    train, val = (FileSplit(_find_files(root, names), description, _READERS) for names in (train_names, val_names))
-    stamps = {"train": file_stamps(root, train.files()), "val": file_stamps(root, val.files())}
-    read_anew = reading_stamps(root, (*train.image_files(), *val.image_files()))
-    data = MultiTaskData(
-        description=replace(description, num_train=len(train), num_val=len(val)),
-        train=train,
-        val=val,
-        fingerprint=hash_json(
-            {**stamps, **read_anew} | ({} if options.size is None else {"size": description.input_size})
-        ),
-    )
+    train, official = (read_names(lists / f"{split}.txt") for split in ("train", "val"))
+    require_no_overlap(train, official, what=str(lists))
+    # Each name is a photograph of its own, so each is its own group.
+    parted = make_splits(train, official, train, options.val_share, where=str(lists / "train.txt"))
+    splits = {name: FileSplit(_find_files(root, names), description, _READERS) for name, names in parted.items()}
+    data = gather_splits(root, description, splits, is_resized=options.size is not None)
     return augment(keep_decoded(data, spec, cache_dir), options.choose(_PUBLISHED))
 
 

@@ -47,6 +47,7 @@ REFUSALS: list[tuple[str, str, Any, int, str]] = [
     ("POST", "/studies", {"study_file": NEW.replace("new", "table")}, 409, "already holds"),
     ("POST", "/studies", {"study_file": NEW}, 422, "the disk is full"),
     ("POST", "/studies", {"study_file": NEW + 'root = "/etc"'}, 422, "data.root"),
+    ("POST", "/studies", {"study_file": NEW + 'options = {right_root = "/etc"}'}, 422, "data.options.right_root"),
     ("POST", "/studies", {"study_file": NEW + "#" * 70_000}, 422, "body.study_file"),
     ("POST", "/studies/table/bundles", {"trial": "2"}, 409, ""),
     ("POST", "/studies/table/bundles", {"trial": "1", "flop_budget": "1M"}, 422, "one or the other"),

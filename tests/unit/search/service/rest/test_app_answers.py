@@ -23,6 +23,7 @@ from gatefront.search.results.records import (
     TrialPoint,
 )
 from gatefront.search.results.reference_point import ReferencePoint
+from gatefront.search.results.split_figures import SplitFigures
 from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.service.rest.app import create_rest
 from gatefront.spaces.gating.gate_map import GateMap, GateSite
@@ -129,6 +130,8 @@ POINT = TrialPoint(
     confirmation=Confirmation(mean=-1.5, low=-2.5, high=-0.5, seeds=3),
     tied_with=("0",),
     stopped_at=(-3.0, 510),
+    on_test=SplitFigures(delta_mtl=-2.25, delta_per_task={"left": -2.25}, metrics={"left": 1.1}),
+    test_confirmation=Confirmation(mean=-2.5, low=-3.5, high=-1.5, seeds=3),
 )
 SENT_POINT = {
     "label": "0.1",
@@ -155,6 +158,10 @@ SENT_POINT = {
     "confirms": None,
     "confirmation": {"mean": -1.5, "low": -2.5, "high": -0.5, "seeds": 3},
     "tied_with": ["0"],
+    "on_test": {"delta_mtl": -2.25, "delta_per_task": {"left": -2.25}, "metrics": {"left": 1.1}},
+    "test_confirmation": {"mean": -2.5, "low": -3.5, "high": -1.5, "seeds": 3},
+    "test_delta_mtl": -2.5,
+    "test_gap": -1.0,
 }
 
 REFERENCE = ReferencePoint(
@@ -166,6 +173,8 @@ REFERENCE = ReferencePoint(
     seconds=30.0,
     constant_metrics={"left": 1.2},
     unranked=("left",),
+    test_metrics={"left": 1.3},
+    test_delta_mtl=0.0,
 )
 SENT_REFERENCE = {
     "kind": "single_task",
@@ -176,6 +185,8 @@ SENT_REFERENCE = {
     "seconds": 30.0,
     "constant_metrics": {"left": 1.2},
     "unranked": ["left"],
+    "test_metrics": {"left": 1.3},
+    "test_delta_mtl": 0.0,
 }
 
 VIEW = StudyView(
@@ -314,6 +325,7 @@ ANSWERS: dict[str, Any] = {
         "revision": "r7",
         "study": SENT_SUMMARY,
         "num_done": 1,
+        "has_test_split": True,
         "references": [SENT_REFERENCE],
         "hypervolume": [SENT_HYPERVOLUME],
     },
@@ -326,6 +338,7 @@ ANSWERS: dict[str, Any] = {
         "best_label": "0.1",
         "hypervolume": 12.5,
         "hypervolume_band": [11.0, 14.0],
+        "has_test_split": True,
         "references": [SENT_REFERENCE],
         "points": [SENT_POINT],
     },

@@ -6,11 +6,11 @@ from gatefront.trainer.data.sources.digits import _grating, _overlapping_pair, _
 
 
 def test_source_digits_of_the_splits_are_disjoint() -> None:
-    train, val = _source_digits("train")[0], _source_digits("val")[0]
-    assert len(train) + len(val) == 1797
+    train, val, test = (_source_digits(split)[0] for split in ("train", "val", "test"))
+    assert (len(train), len(val), len(test)) == (1300, 248, 249)
     assert (train.min(), train.max()) == (0.0, 1.0)
     # scikit-learn's set holds no image twice, so equal pixels would mean a leak.
-    assert not {digit.tobytes() for digit in train} & {digit.tobytes() for digit in val}
+    assert len({digit.tobytes() for digit in (*train, *val, *test)}) == 1797
 
 
 def test_digits_keep_their_side_and_overlap() -> None:

@@ -19,7 +19,7 @@ def write_libmtl(root: Path, name: str, numbers: range = range(2), size: tuple[i
     for split in ("train", "val"):
         for number in numbers:
             image = np.tile(np.linspace(0, 1, width), (height, 1)).astype(np.float32)
-            label = np.full((height, width), number + 3.0)
+            label = np.full((height, width), 3.0 + number % 4)
             label[:2] = -1
             depth = np.full((height, width, 1), 1.5 + number, np.float32)
             depth[:3] = 0
@@ -52,8 +52,9 @@ def write_parts(root: Path, size: tuple[int, int] = SIZES["cityscapes-parts"]) -
     return root
 
 
-def load(name: str, root: Path) -> MultiTaskData:
-    return load_data(DataSpec(name=name, root=str(root), cache="off"), root / "cache")
+def load(name: str, root: Path, val_share: float = 0) -> MultiTaskData:
+    options = {"val_share": val_share}
+    return load_data(DataSpec(name=name, root=str(root), cache="off", options=options), root / "cache")
 
 
 @pytest.mark.parametrize("name", ["nyuv2", "cityscapes"])
@@ -158,7 +159,8 @@ def test_load_cityscapes_parts_disparity_counts_pixels_of_the_size_seen(
     text = f"{size[0]}x{size[1]}"
     published = write_parts(tmp_path / "published")
     resized = load_data(
-        DataSpec(name="cityscapes-parts", root=str(published), cache="off", options={"size": text}), tmp_path
+        DataSpec(name="cityscapes-parts", root=str(published), cache="off", options={"size": text, "val_share": 0}),
+        tmp_path,
     )
     assert resized.description.input_size == size
     assert resized.train[0].labels["disparity"][0, 9, 9] == pixels
@@ -179,7 +181,7 @@ def test_load_libmtl_mixed_sizes_names_both_files_and_the_way_out(split: str, fo
 
 def test_load_libmtl_with_size_is_another_fingerprint(tmp_path: Path) -> None:
     root = write_libmtl(tmp_path, "cityscapes")
-    spec = DataSpec(name="cityscapes", root=str(root), cache="off", options={"size": "64x128"})
+    spec = DataSpec(name="cityscapes", root=str(root), cache="off", options={"size": "64x128", "val_share": 0})
     assert load_data(spec, tmp_path).fingerprint != load("cityscapes", root).fingerprint
 
 
@@ -226,3 +228,16 @@ def test_the_fingerprint_follows_the_files(name: str, tmp_path: Path) -> None:
     assert load(name, root).fingerprint == first
     np.save(root / "val" / "depth" / "1.npy", np.ones((*SIZES[name], 1)))
     assert load(name, root).fingerprint != first
+
+
+@pytest.mark.parametrize("name", ["nyuv2", "cityscapes"])
+def test_load_libmtl_official_validation_is_the_test_and_training_validates(name: str, tmp_path: Path) -> None:
+    root = write_libmtl(tmp_path, name, range(10), size=(16, 32))
+    official, own = load(name, root), load(name, root, val_share=0.2)
+    sizes = (own.description.num_train, own.description.num_val, own.description.num_test)
+    assert sizes == (8, 2, 10)
+    assert (official.description.num_train, official.description.num_val, official.test) == (10, 10, None)
+    files = [own.files[split].image_file(index) for split in ("train", "val") for index in range(len(own.files[split]))]
+    assert sorted(files) == sorted((root / "train" / "image").iterdir())
+    assert own.files["test"].image_file(0) == official.files["val"].image_file(0)
+    assert official.fingerprint != own.fingerprint == load(name, root, val_share=0.2).fingerprint

@@ -18,6 +18,8 @@ from gatefront.trainer.data.io.folder_listing import file_stamps
 from gatefront.trainer.data.loader import ordered_batches
 
 HEIGHT, WIDTH = 480, 640
+OFFICIAL = {"val_share": 0}
+"""The official splits, as they are."""
 
 
 @pytest.fixture
@@ -43,7 +45,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_labels_follow_the_layout(root: Path) -> None:
-    data = load_data(DataSpec(name="nyud", root=str(root)), root / "cache")
+    data = load_data(DataSpec(name="nyud", root=str(root), options=OFFICIAL), root / "cache")
     assert (data.description.num_train, data.description.num_val) == (2, 1)
     sample = data.train[0]
     assert sample.image.shape == (3, HEIGHT, WIDTH)
@@ -58,7 +60,7 @@ def test_labels_follow_the_layout(root: Path) -> None:
 
 
 def test_a_missing_label_is_a_gap(root: Path) -> None:
-    data = load_data(DataSpec(name="nyud", root=str(root)), root / "cache")
+    data = load_data(DataSpec(name="nyud", root=str(root), options=OFFICIAL), root / "cache")
     assert "depth" not in data.train[1].labels
     tasks = (Task(name="depth", kind="depth", num_outputs=1),)
     batch = next(ordered_batches(data.train, tasks, batch_size=2))
@@ -67,7 +69,7 @@ def test_a_missing_label_is_a_gap(root: Path) -> None:
 
 
 def test_the_fingerprint_follows_the_files(root: Path) -> None:
-    spec = DataSpec(name="nyud", root=str(root))
+    spec = DataSpec(name="nyud", root=str(root), options=OFFICIAL)
     first = load_data(spec, root / "cache").fingerprint
     assert load_data(spec, root / "cache").fingerprint == first
     (root / "normals" / "0002.npy").unlink()
@@ -75,7 +77,7 @@ def test_the_fingerprint_follows_the_files(root: Path) -> None:
 
 
 def test_load_nyud_only_turned_images_change_the_fingerprint(root: Path) -> None:
-    spec, path = DataSpec(name="nyud", root=str(root)), root / "images" / "0001.jpg"
+    spec, path = DataSpec(name="nyud", root=str(root), options=OFFICIAL), root / "images" / "0001.jpg"
     times = path.stat()
     exif = Image.Exif()
     found = []
@@ -101,7 +103,7 @@ def stamps_of(root: Path, names: tuple[str, ...]) -> dict[str, tuple[int, int]]:
 def test_wrong_trees_are_explained(root: Path) -> None:
     with pytest.raises(DataError, match=r"Set data\.root"):
         load_data(DataSpec(name="nyud"), root)
-    spec = DataSpec(name="nyud", root=str(root))
+    spec = DataSpec(name="nyud", root=str(root), options=OFFICIAL)
     Image.new("RGB", (32, 24)).save(root / "images" / "0007.jpg")
     with pytest.raises(DataError, match=r"0007\.jpg is 24x32, .*0001\.jpg is 480x640 \(1 of 1 files differ\)"):
         load_data(spec, root)
@@ -115,7 +117,7 @@ def test_wrong_trees_are_explained(root: Path) -> None:
 
 
 def test_the_older_archive_says_the_same(root: Path, tmp_path: Path) -> None:
-    survey = load_data(DataSpec(name="nyud", root=str(root)), root / "cache")
+    survey = load_data(DataSpec(name="nyud", root=str(root), options=OFFICIAL), root / "cache")
     other = tmp_path / "astmt"
     for folder in ("segmentation", "depth", "normals"):
         (other / folder).mkdir(parents=True)
@@ -128,14 +130,14 @@ def test_the_older_archive_says_the_same(root: Path, tmp_path: Path) -> None:
             savemat(other / "segmentation" / f"{name}.mat", {"segmentation": np.asarray(picture)})
         savemat(other / "depth" / f"{name}.mat", {"depth": depth})
         Image.new("RGB", (WIDTH, HEIGHT), (128, 128, 0)).save(other / "normals" / f"{name}.jpg")
-    sample = load_data(DataSpec(name="nyud", root=str(other)), tmp_path).train[0]
+    sample = load_data(DataSpec(name="nyud", root=str(other), options=OFFICIAL), tmp_path).train[0]
     expected = survey.train[0]
     assert torch.equal(sample.labels["semseg"], expected.labels["semseg"])
     torch.testing.assert_close(sample.labels["depth"], expected.labels["depth"], equal_nan=True)
     torch.testing.assert_close(sample.labels["normals"][:, 5, 5], torch.tensor([0.0, 0.0, -1.0]), atol=0.02, rtol=0)
     np.save(other / "depth" / "0001.npy", depth)
     with pytest.raises(DataError, match=r"depth: .* has \.mat and \.npy files, expected one kind"):
-        load_data(DataSpec(name="nyud", root=str(other)), tmp_path)
+        load_data(DataSpec(name="nyud", root=str(other), options=OFFICIAL), tmp_path)
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".png"])
@@ -148,13 +150,13 @@ def test_edges_are_a_task_on_request(root: Path, suffix: str) -> None:
             np.save(root / "edge" / f"{name}.npy", edges)
         else:
             Image.fromarray(255 * edges).save(root / "edge" / f"{name}.png")
-    data = load_data(DataSpec(name="nyud", root=str(root), options={"edges": True}), root / "cache")
+    data = load_data(DataSpec(name="nyud", root=str(root), options={"edges": True} | OFFICIAL), root / "cache")
     assert data.description.tasks[-1] == Task(name="edges", kind="edges", num_outputs=1)
     assert torch.equal(data.train[0].labels["edges"], torch.from_numpy(edges).float()[None])
 
 
 def test_labels_of_another_shape_or_set_are_named(root: Path) -> None:
-    spec = DataSpec(name="nyud", root=str(root))
+    spec = DataSpec(name="nyud", root=str(root), options=OFFICIAL)
     Image.fromarray(np.full((HEIGHT, WIDTH), 41, np.uint8)).save(root / "segmentation" / "0001.png")
     with pytest.raises(DataError, match=r"0001\.png has class 41 \(307,200 such pixels\), expected 1 to 40 or 0"):
         load_data(spec, root).train[0]
@@ -178,7 +180,7 @@ def shrink(root: Path) -> None:
 
 def test_load_nyud_resized_tree_is_read_at_its_own_size(root: Path) -> None:
     shrink(root)
-    spec = DataSpec(name="nyud", root=str(root))
+    spec = DataSpec(name="nyud", root=str(root), options=OFFICIAL)
     assert describe_data(spec).input_size == (240, 320)
     sample = load_data(spec, root / "cache").train[0]
     assert sample.image.shape == (3, 240, 320)
@@ -193,14 +195,14 @@ def test_load_nyud_resized_tree_is_read_at_its_own_size(root: Path) -> None:
 
 def test_load_nyud_mixed_sizes_names_both_files_and_size_resizes_them(root: Path) -> None:
     np.save(root / "depth" / "0007.npy", np.full((240, 320), 2.5, np.float32))
-    spec = DataSpec(name="nyud", root=str(root))
+    spec = DataSpec(name="nyud", root=str(root), options=OFFICIAL)
     with pytest.raises(DataError) as error:
         load_data(spec, root / "cache")
     assert "0007.npy is 240x320" in str(error.value)
     assert "0001.jpg is 480x640" in str(error.value)
     assert 'Set size = "480x640" in [data.options]' in str(error.value)
     assert "layout" not in str(error.value)
-    resized = load_data(replace(spec, options={"size": "120x160"}), root / "cache")
+    resized = load_data(replace(spec, options={"size": "120x160"} | OFFICIAL), root / "cache")
     assert resized.description.input_size == (120, 160)
     assert resized.val[0].image.shape == (3, 120, 160)
     assert resized.val[0].labels["depth"].unique().tolist() == [2.5]
@@ -211,7 +213,7 @@ def test_load_nyud_matlab_label_of_another_size_is_named(root: Path) -> None:
         path.unlink()
     savemat(root / "depth" / "0001.mat", {"depth": np.full((240, 320), 2.5)})
     with pytest.raises(DataError, match=r"0001\.mat is 240x320, .*0001\.jpg is 480x640"):
-        load_data(DataSpec(name="nyud", root=str(root)), root)
+        load_data(DataSpec(name="nyud", root=str(root), options=OFFICIAL), root)
 
 
 @pytest.mark.parametrize("size", ["240", "240 x 320", "4x320", "axb"])
@@ -227,3 +229,26 @@ def test_described_without_any_file(name: str) -> None:
     assert {task.name for task in description.tasks if task.kind == "segmentation"} == set(description.class_names)
     with pytest.raises(DataError, match="no option"):
         describe_data(DataSpec(name=name, options={"train_size": 3}))
+
+
+def test_load_nyud_runs_of_training_numbers_validate_and_the_official_validation_is_the_test(root: Path) -> None:
+    names = ("0001", "0002", "0004", "0005", "0009")
+    for name in names[2:]:
+        for folder, ending in (("images", "jpg"), ("segmentation", "png"), ("depth", "npy"), ("normals", "npy")):
+            shutil.copy(root / folder / f"0001.{ending}", root / folder / f"{name}.{ending}")
+    (root / "gt_sets" / "train.txt").write_text("\n".join(names))
+    spec = DataSpec(name="nyud", root=str(root), options={"val_share": 0.4}, cache="off")
+    data = load_data(spec, root / "cache")
+    found = {split: {path.stem for path in files.image_files()} for split, files in data.files.items()}  # type: ignore[attr-defined]
+    assert found["train"] | found["val"] == set(names)
+    assert found["test"] == {"0007"}
+    assert found["val"] in ({"0001", "0002"}, {"0004", "0005"}, {"0009"})
+    assert (data.description.num_train, data.description.num_val) == (5 - len(found["val"]), len(found["val"]))
+    assert data.description.num_test == 1
+
+
+def test_describe_nyud_counts_the_test_split() -> None:
+    description = describe_data(DataSpec(name="nyud"))
+    assert (description.num_train, description.num_val, description.num_test) == (676, 119, 654)
+    official = describe_data(DataSpec(name="nyud", options=OFFICIAL))
+    assert (official.num_train, official.num_val, official.num_test) == (795, 654, 0)

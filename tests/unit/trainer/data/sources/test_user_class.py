@@ -8,7 +8,7 @@ import torch
 from gatefront.trainer.data import DataError, DataSpec, describe_data, load_data
 
 MODULE = """
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import torch
 from torch.utils.data import TensorDataset, Dataset
 from gatefront.spaces.architecture.tasks import Task
@@ -44,6 +44,16 @@ class Numbers:
         return MultiTaskData(description=self.describe(spec), train=Ones(size), val=Ones(1), fingerprint=str(size))
 
 
+class Tested(Numbers):
+    def describe(self, spec):
+        return replace(super().describe(spec), num_test=int(spec.root is None))
+
+    def load(self, spec, cache_dir):
+        return MultiTaskData(
+            description=self.describe(spec), train=Ones(4), val=Ones(1), test=Ones(1), fingerprint="tested"
+        )
+
+
 class Broken(Numbers):
     def describe(self, spec):
         return 3
@@ -77,6 +87,14 @@ def test_a_class_is_loaded_like_a_built_in_set(module: str, tmp_path: Path) -> N
     data = load_data(spec, tmp_path)
     assert data.fingerprint == "6"
     assert torch.equal(data.train[3].labels["parity"], torch.tensor(1))
+
+
+def test_load_user_data_a_class_may_have_a_test_split(module: str, tmp_path: Path) -> None:
+    spec = DataSpec(name=f"{module}:Tested")
+    assert describe_data(spec).num_test == 1
+    assert torch.equal(load_data(spec, tmp_path).test_split[0].labels["parity"], torch.tensor(0))
+    with pytest.raises(DataError, match=r"the description has num_test = 0 \(found a test split\)"):
+        load_data(DataSpec(name=f"{module}:Tested", root=str(tmp_path)), tmp_path)
 
 
 @pytest.mark.parametrize(

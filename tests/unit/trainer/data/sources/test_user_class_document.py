@@ -44,7 +44,7 @@ def test_the_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     module = tmp_path / "documented_streets.py"
     module.write_text(code("python", "class Streets"))
     monkeypatch.syspath_prepend(str(tmp_path))
-    for split in ("train", "val"):
+    for split in ("train", "val", "test"):
         (tmp_path / split).mkdir()
         Image.new("RGB", (128, 64)).save(tmp_path / split / "a.png")
         np.save(tmp_path / split / "a.npy", np.full((64, 128), 3))
@@ -52,6 +52,7 @@ def test_the_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = load_data(spec, tmp_path / "cache")
     assert data.train[0].image.shape == (3, 32, 64)
     assert data.train[0].labels["semseg"].unique().tolist() == [3]
+    assert data.test_split[0].labels.keys() == {"semseg"}
     assert load_data(spec, tmp_path / "cache").fingerprint == data.fingerprint
 
 

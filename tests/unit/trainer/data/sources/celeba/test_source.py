@@ -58,12 +58,11 @@ def load(root: Path, **options: OptionValue) -> MultiTaskData:
 @pytest.mark.parametrize("layout", FOLDERS)
 def test_every_layout_says_the_same(tmp_path: Path, layout: str) -> None:
     data = load(write_tree(tmp_path, layout))
-    assert (data.description.num_train, data.description.num_val) == (4, 2)
+    assert (data.description.num_train, data.description.num_val, data.description.num_test) == (4, 2, 1)
     assert len(data.description.tasks) == 40
-    for split, first in ((data.train, 0), (data.val, 4)):
-        sample = split[1]
+    for sample, row in ((data.train[1], 1), (data.val[1], 5), (data.test_split[0], 6)):
         assert sample.image.shape == (3, 64, 64)
-        assert [int(label) for label in sample.labels.values()] == [int(value > 0) for value in SHOWN[first + 1]]
+        assert [int(label) for label in sample.labels.values()] == [int(value > 0) for value in SHOWN[row]]
         assert all(label.dtype == torch.int64 for label in sample.labels.values())
 
 
@@ -79,6 +78,7 @@ def test_load_tables_with_other_separators_and_a_byte_order_mark_are_the_same(tm
 def test_test_split_and_size_are_options(root: Path) -> None:
     data = load(root, validate_on="test", size=32)
     assert data.description.num_val == 1
+    assert data.test is None
     assert data.val[0].image.shape == (3, 32, 32)
     assert int(data.val[0].labels["male"]) == int(SHOWN[6, ATTRIBUTES.index("Male")] > 0)
     torch.testing.assert_close(data.val[0].image[1, 9, 9], torch.tensor((1 - 0.456) / 0.224), rtol=0, atol=0.1)
@@ -127,7 +127,7 @@ def test_bad_options_are_refused(options: dict[str, OptionValue], message: str) 
 
 def test_described_without_files() -> None:
     description = describe_data(DataSpec(name="celeba"))
-    assert (description.num_train, description.num_val) == (162_770, 19_867)
+    assert (description.num_train, description.num_val, description.num_test) == (162_770, 19_867, 19_962)
     assert set(select_tasks("attributes")) == {task.name for task in description.tasks}
 
 
@@ -174,6 +174,8 @@ def test_broken_tables_are_explained(root: Path) -> None:
     expect("has 6 images, .* has 7; they part at entry 4")
     partition.write_text(splits.replace(" 1\n", " 0\n"))
     expect(r"no image is in partition 1 \(val\)")
+    partition.write_text(splits.replace(" 2\n", " 0\n"))
+    expect(r"no image is in partition 2 \(test\)")
 
 
 def test_images_that_are_not_aligned_are_refused(root: Path) -> None:

@@ -144,9 +144,9 @@ def test_load_every_other_file_is_listed_as_unused_with_its_reason(root: Path) -
         "images/._b.png": (1, "hidden"),
         "images/old": (1, "a folder inside this one is not read"),
         "images/x.txt": (1, endings),
-        "images/z.png": (1, "its image is in neither list"),
+        "images/z.png": (1, "its image is in no list"),
         "semseg/._b.png": (1, "hidden"),
-        "semseg/z.png": (1, "its image is in neither list"),
+        "semseg/z.png": (1, "its image is in no list"),
         "depth/README": (1, "only .bmp, .npy, .png, .tif, .tiff are read"),
     }
 

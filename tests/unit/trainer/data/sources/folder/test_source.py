@@ -130,6 +130,29 @@ def test_sub_folders_split_as_lists_do(root: Path, tmp_path: Path) -> None:
             torch.testing.assert_close(label, two.labels[name], equal_nan=True)
 
 
+def test_load_folder_a_third_list_or_folder_is_the_test_split(root: Path, tmp_path: Path) -> None:
+    table = TABLE.replace("b,,,1", "b,dog,,1")
+    (root / "labels.csv").write_text(table)
+    without = load(root)
+    assert without.test is None
+    (root / "train.txt").write_text("b.png\n")
+    (root / "test.txt").write_text("a.v1\n")
+    data = load(root)
+    assert (data.description.num_train, data.description.num_val, data.description.num_test) == (1, 1, 1)
+    assert data.files["test"].image_file(0).name == "a.v1.png"
+    other = tmp_path / "by-folder"
+    for split, name in (("train", "b"), ("val", "c"), ("test", "a.v1")):
+        write_labels(other / split, (name,))
+        row = next(line for line in table.splitlines() if line.startswith(name))
+        (other / split / "labels.csv").write_text(f"image,animal,striped,wet\n{row}\n")
+    (other / "dataset.toml").write_text(MANIFEST)
+    assert load(other).unused == ()
+    one, two = data.test_split[0], load(other).test_split[0]
+    assert torch.equal(one.image, two.image)
+    assert one.labels.keys() == two.labels.keys()
+    assert len({without.fingerprint, data.fingerprint, load(other).fingerprint}) == 3
+
+
 def test_an_image_may_lack_any_label(root: Path) -> None:
     (root / "depth" / "b.png").unlink()
     data = load(root)
@@ -239,7 +262,8 @@ DAMAGES: dict[str, Break] = {
     r"labels\.csv cannot be read": lambda root: (root / "labels.csv").unlink(),
     "has neither lists .* nor sub-folders": lambda root: (root / "val.txt").unlink(),
     "has both lists .* and sub-folders": _make_both_forms,
-    "'b' is in both splits": lambda root: (root / "val.txt").write_text("b\n"),
+    "'b' is in both train and val": lambda root: (root / "val.txt").write_text("b\n"),
+    "'c' is in both val and test": lambda root: (root / "test.txt").write_text("c\n"),
     r"images has no 'd' \(2 of 2 images are missing\)": lambda root: (root / "val.txt").write_text("d\ne\n"),
     r"depth is not there": lambda root: shutil.rmtree(root / "depth"),
     r"depth: .*x\.png belongs to no image \(1 of 4": lambda root: (root / "depth" / "x.png").touch(),

@@ -92,7 +92,17 @@ def write_image(root: Path, name: str, number: int) -> None:
 
 
 def load(root: Path) -> MultiTaskData:
-    return load_data(DataSpec(name="pascal-context", root=str(root), cache="off"), root.parent / "cache")
+    spec = DataSpec(name="pascal-context", root=str(root), cache="off", options={"val_share": 0})
+    return load_data(spec, root.parent / "cache")
+
+
+def test_load_pascal_some_training_photographs_validate(root: Path) -> None:
+    write_anno(root / "human_parts" / f"{NAMES['train'][1]}.mat", person(("head", slice(3, 9))))
+    data = load_data(DataSpec(name="pascal-context", root=str(root), cache="off"), root.parent / "cache")
+    assert (data.description.num_train, data.description.num_val, data.description.num_test) == (1, 1, 1)
+    paths = {split: files.image_file(0).stem for split, files in data.files.items()}
+    assert {paths["train"], paths["val"]} == set(NAMES["train"])
+    assert paths["test"] == NAMES["val"][0]
 
 
 def test_every_task_is_derived_as_the_benchmarks_do(root: Path) -> None:
@@ -164,7 +174,7 @@ def test_missing_files_are_named_and_counted(root: Path, folder: str, task: str)
 def test_broken_lists_are_explained(root: Path) -> None:
     lists = root / "ImageSets" / "Context"
     (lists / "val.txt").write_text("2008_000003\n")
-    with pytest.raises(DataError, match=r"'2008_000003' is in both splits \(1 in all\)"):
+    with pytest.raises(DataError, match=r"'2008_000003' is in both train and val \(1 in all\)"):
         load(root)
     (lists / "val.txt").write_text("2008_000007\n\n2008_000007\n")
     with pytest.raises(DataError, match="names '2008_000007' twice"):
