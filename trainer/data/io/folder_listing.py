@@ -17,7 +17,7 @@ def require_root(spec: DataSpec, *, holds: str) -> Path:
     """
     if spec.root is None:
         raise DataError(f"data {spec.name} needs its files.", hint=f"Set data.root to the folder that holds {holds}.")
-    return Path(spec.root).expanduser()
+    return Path(spec.root)
 
 
 def read_names(path: Path) -> list[str]:
