@@ -157,7 +157,8 @@ def unreadable(path: Path, error: Exception) -> DataError:
         return DataError(
             f"{path} cannot be read: it is no picture of a known format.", hint="Copy the file again, or remove it."
         )
-    return DataError(f"{path} cannot be read: {str(error).rstrip('.')}.", hint="Copy the file again.")
+    reason = getattr(error, "strerror", None) or str(error).rstrip(".")  # without the name of the file
+    return DataError(f"{path} cannot be read: {reason}.", hint="Copy the file again.")
 
 
 def has_few_bits(raw_mode: str) -> bool:
