@@ -1,5 +1,6 @@
 """Capacities of a study: every combination of [network] with its costs."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -55,7 +56,7 @@ def list_architectures(
             decoder_width=int(decoder_width),
             share_decoder=network.share_decoder,
             pretrained=network.pretrained,
-            weights=network.weights,
+            weights=None if network.weights is None else os.path.expanduser(network.weights),
         )
         for backbone, resolution, width, decoder_width in product(
             listed_values(network.backbone),

@@ -47,6 +47,8 @@ def find_stages(encoder: fx.GraphModule, *, name: str) -> list[Stage]:
 def find_blocks(encoder: fx.GraphModule, *, name: str) -> list[fx.Node]:
     """Return the nodes that end blocks, in depth order. No other value bypasses them.
 
+    A value with another number of entries than images, such as views of an image beside each other, ends no block.
+
     Raises:
         SpaceError: the encoder has no layers, or gives values that have no channels.
     """
@@ -54,7 +56,9 @@ def find_blocks(encoder: fx.GraphModule, *, name: str) -> list[fx.Node]:
         sites = find_sites(encoder, GateLayout(granularity="block")).sites
     except UntraceableBackboneError as error:
         raise _no_stages(name, error.message) from error
-    blocks = _without_crossed([site.node for site in sites], encoder.graph)
+    images = next(node for node in encoder.graph.nodes if node.op == "placeholder")
+    ends = [site.node for site in sites if _batches(site.node) == _batches(images)]
+    blocks = _without_crossed(ends, encoder.graph)
     if not blocks:
         raise _no_stages(name, "none of its layers costs anything.")
     return blocks
@@ -64,6 +68,11 @@ def resolution(node: fx.Node) -> int:
     """Return the number of places of a node's value: pixels of a map, tokens, or 1 for a vector."""
     _, *sizes = node.meta["batched_shape"]
     return int(math.prod(sizes)) // (num_channels(node) or 1)
+
+
+def _batches(node: fx.Node) -> list[int]:
+    """Return the first size of a node's value for each batch size of the trace."""
+    return [shape[0] for shape in node.meta["batched_shapes"]]
 
 
 def _no_stages(name: str, reason: str) -> SpaceError:

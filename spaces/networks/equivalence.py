@@ -122,11 +122,7 @@ def require_equal(original: nn.Module, rewritten: nn.Module, input_shape: Sequen
                 hint="Use torch.nn layers for what only happens in training (nn.Dropout, not F.dropout), no "
                 "state that a forward pass changes, and nothing that depends on the number of images.",
             )
-    if _is_random(original, images[:1]):
-        raise UntraceableBackboneError(
-            f"{name} draws random numbers in evaluation mode: the same images give other features each time.",
-            hint="Let random operations happen in training mode alone, as nn.Dropout does.",
-        )
+    _require_repeatable(original, images[:1], name)
     fault = _look_twice(gradient_difference, original, rewritten, images[:2], 10 * _TOLERANCE)
     if fault is not None:
         raise UntraceableBackboneError(
@@ -180,8 +176,21 @@ def _difference(
     return None
 
 
-def _is_random(module: nn.Module, images: Tensor) -> bool:
-    first, second = (_features(module, images, training=False, seed=seed) for seed in (0, 1))
+def _require_repeatable(module: nn.Module, images: Tensor, name: str) -> None:
+    if not _varies(module, images, seeds=(0, 1)):
+        return
+    keeps_state = _varies(module, images, seeds=(0, 0))
+    what = "changes its own state" if keeps_state else "draws random numbers"
+    raise UntraceableBackboneError(
+        f"{name} {what} in evaluation mode: the same images give other features each time.",
+        hint="Let only training change state, as norms with running statistics do."
+        if keeps_state
+        else "Let random operations happen in training mode alone, as nn.Dropout does.",
+    )
+
+
+def _varies(module: nn.Module, images: Tensor, *, seeds: tuple[int, int]) -> bool:
+    first, second = (_features(module, images, training=False, seed=seed) for seed in seeds)
     return not all(torch.equal(one.nan_to_num(), other.nan_to_num()) for one, other in zip(first, second, strict=True))
 
 

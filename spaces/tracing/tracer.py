@@ -17,7 +17,13 @@ from gatefront.spaces.errors import ERRORS_OF_FOREIGN_CODE
 from gatefront.spaces.graph.attention import HeadAttention
 from gatefront.spaces.graph.layers import ELEMENTWISE_MODULES, DropPath, LayerNorm2d
 from gatefront.spaces.tracing.in_place import InPlaceError, Write, find_write, set_item
-from gatefront.spaces.tracing.module_hooks import HookError, run_forward_hooks, run_forward_pre_hooks
+from gatefront.spaces.tracing.module_hooks import (
+    HookError,
+    is_altered,
+    require_own_methods,
+    run_forward_hooks,
+    run_forward_pre_hooks,
+)
 from gatefront.spaces.tracing.overwritten import OverwrittenValues
 
 OWN_LAYERS = (HeadAttention, LayerNorm2d, DropPath)
@@ -52,7 +58,8 @@ class ConcreteTracer(fx.Tracer):
         self._without_gradient: set[fx.Node] = set()
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, (*OWN_LAYERS, torch.jit.ScriptModule)) or super().is_leaf_module(m, module_qualified_name)
+        is_own = isinstance(m, (*OWN_LAYERS, torch.jit.ScriptModule))
+        return not is_altered(m) and (is_own or super().is_leaf_module(m, module_qualified_name))
 
     def call_module(
         self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -166,6 +173,7 @@ class ConcreteTracer(fx.Tracer):
             proxy.node, proxy.value = node, value
 
     def _call_whole(self, layer: nn.Module, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        require_own_methods(layer)
         is_scripted = isinstance(layer, torch.jit.ScriptModule)  # has hooks of its own, which run inside it
         if not is_scripted:
             args, kwargs = run_forward_pre_hooks(layer, args, kwargs)

@@ -273,6 +273,16 @@ def test_content_has_one_fingerprint(spec: DataSpec) -> None:
     assert len(prints | {load(spec).fingerprint}) == 3
 
 
+def test_image_that_is_a_link_to_a_file_that_is_gone_is_named(spec: DataSpec) -> None:
+    image = load(spec).files["train"].image_file(0)
+    image.unlink()
+    image.symlink_to("/gone/image")
+    with pytest.raises(
+        DataError, match=rf"{image.name}( \(a link to /gone/image\))? (cannot be read: No such file|is missing)"
+    ):
+        load(spec)
+
+
 def test_changed_images_keep_the_form_and_validation_stays(spec: DataSpec) -> None:
     plain, changed = load(spec), load(spec, augment=True, scale_low=0.8, scale_high=1.3)
     (batch,) = epoch_batches(changed.train, plain.description.tasks, batch_size=2, seed=1, epoch=0)

@@ -220,7 +220,7 @@ def test_a_file_from_the_network_reaches_nothing_but_what_is_registered(
     assert launcher.orders == []
 
 
-def test_the_owner_says_how_far_a_file_may_reach(tmp_path: Path) -> None:
+def test_the_owner_says_how_far_a_file_may_reach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inside, outside = tmp_path / "data", tmp_path / "other"
     for folder in (inside, outside):
         folder.mkdir()
@@ -228,7 +228,9 @@ def test_the_owner_says_how_far_a_file_may_reach(tmp_path: Path) -> None:
     rules = StudyFilePolicy(allow_imports=True, data_roots=(inside,))
     rules.check(file(f'root = "{inside}/nyud"', 'backbone = "mine:net"'))
     rules.check(f'[study]\nname = "a"\n[data]\nname = "my.data:Set"\nroot = "{inside}"\n')
-    for root in (outside, f"{inside}/../other", f"{inside}/link", f"{inside}-2", "data", r"a\u0000b"):
+    monkeypatch.chdir(inside)
+    monkeypatch.setenv("HOME", str(outside))
+    for root in (outside, f"{inside}/../other", f"{inside}/link", f"{inside}-2", "../data2", "~/a", r"a\u0000b"):
         with pytest.raises(StudyFileError, match=r"data\.root"):
             rules.check(file(f'root = "{root}"'))
 

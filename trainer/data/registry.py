@@ -1,7 +1,8 @@
 """Data sets that gatefront knows, by name. Others are named by the class that loads them."""
 
+import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gatefront.trainer.data.dataset import DataDescription, DataError, DataSpec, MultiTaskData
@@ -55,6 +56,7 @@ def describe_data(spec: DataSpec) -> DataDescription:
     Raises:
         DataError: if the name, an option or the root folder does not exist.
     """
+    spec = _with_home(spec)
     return _source(spec).describe(spec)
 
 
@@ -65,13 +67,20 @@ def load_data(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
         DataError: the name, an option or the root folder does not exist, the files do not have the set's layout, or
         a task has no label in a split.
     """
+    spec = _with_home(spec)
     data = _source(spec).load(spec, cache_dir)
     require_labels(data)
     return data
 
 
+def _with_home(spec: DataSpec) -> DataSpec:
+    """Return the spec with the folder that a ``~`` at the start of its root stands for, for every source alike."""
+    # Unlike Path.expanduser, this leaves the name of an unknown user as it is.
+    return spec if spec.root is None else replace(spec, root=os.path.expanduser(spec.root))
+
+
 def _source(spec: DataSpec) -> DataSource:
-    if spec.root is not None and not Path(spec.root).expanduser().is_dir():
+    if spec.root is not None and not Path(spec.root).is_dir():
         raise DataError(f"data.root {spec.root!r} is not a folder.", hint="Give the folder that holds the data set.")
     if is_user_source(spec.name):
         return DataSource(describe_user_data, load_user_data)

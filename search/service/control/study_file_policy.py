@@ -1,6 +1,7 @@
 """StudyFilePolicy: the limits of a study file that came over the network."""
 
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -54,8 +55,8 @@ class StudyFilePolicy:
 
     def _require_allowed(self, key: str, path: str) -> None:
         if "\0" not in path:
-            # Symbolic links are followed first, because the real location of the files counts.
-            found = Path(path).resolve()
+            # Symbolic links and ``~`` are followed first, because the real location of the files counts.
+            found = Path(os.path.expanduser(path)).resolve()  # leaves unknown users as they are
             if any(found.is_relative_to(root.resolve()) for root in self.data_roots):
                 return
         raise StudyFileError(

@@ -23,7 +23,6 @@ from gatefront.trainer.data.io.picture_file import (
 _INTERPOLATED = (
     "If the map was resized, it was interpolated, which mixes the numbers of classes: resize it by the nearest pixel."
 )
-_LOSSY_COMPRESSIONS = ("jpeg", "webp")
 
 # NumPy reads the header with Python's parser, whose depth counter all threads share in Python 3.11. Two threads at
 # once have ended in a SystemError.
@@ -203,12 +202,7 @@ def _grey(numbers: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _one_channel(picture: Picture) -> NDArray[Any] | None:
-    compression = picture.image.info.get("compression")
-    if compression in _LOSSY_COMPRESSIONS:
-        raise DataError(
-            f"{picture.path} is compressed as {str(compression).upper()}, which changes the numbers of labels.",
-            hint="Save the original labels as PNG, or as TIFF without that compression.",
-        )
+    picture.require_numbers()
     if picture.mode in ("LA", "PA"):
         picture.require_opaque()
         return np.array(picture.image)[..., 0]
@@ -224,6 +218,7 @@ def _one_channel(picture: Picture) -> NDArray[Any] | None:
 
 
 def _three_channels(picture: Picture) -> NDArray[Any] | None:
+    picture.require_numbers()
     if picture.mode not in ("RGB", "RGBA"):
         return None
     picture.require_opaque()

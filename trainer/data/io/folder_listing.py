@@ -1,12 +1,13 @@
 """Checks of a folder of files before anything is read: existing files, missing files, and their formats."""
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from gatefront.trainer.data.dataset import DataError, DataSpec
-from gatefront.trainer.data.io.picture_file import is_turned_or_deep, upright_size
+from gatefront.trainer.data.io.picture_file import is_turned_or_deep, unreadable, upright_size
 
 
 def require_root(spec: DataSpec, *, holds: str) -> Path:
@@ -17,7 +18,7 @@ def require_root(spec: DataSpec, *, holds: str) -> Path:
     """
     if spec.root is None:
         raise DataError(f"data {spec.name} needs its files.", hint=f"Set data.root to the folder that holds {holds}.")
-    return Path(spec.root).expanduser()
+    return Path(spec.root)
 
 
 def read_names(path: Path) -> list[str]:
@@ -93,13 +94,32 @@ def header_shape(path: Path) -> tuple[int, ...]:
     except DataError:
         raise
     except (OSError, ValueError, SyntaxError, EOFError) as error:
-        raise DataError(f"{path} cannot be read: {str(error).rstrip('.')}.", hint="Copy the file again.") from error
+        raise unreadable(path, error) from error
 
 
 def file_stamps(root: Path, paths: Iterable[Path]) -> dict[str, tuple[int, int]]:
-    """Return the size and write time of every file, because hashing gigabytes would take far longer."""
-    found = {path: path.stat() for path in paths}
+    """Return the size and write time of every file, because hashing gigabytes would take far longer.
+
+    Raises:
+        DataError: a file cannot be reached, for example because it is a link to one that is gone.
+    """
+    found = {path: reachable(path) for path in paths}
     return {str(path.relative_to(root)): (stat.st_size, stat.st_mtime_ns) for path, stat in found.items()}
+
+
+def reachable(path: Path) -> os.stat_result:
+    """Return the size and write time of a file.
+
+    Raises:
+        DataError: it is not there, may not be looked at, or is a link to a file that is gone.
+    """
+    try:
+        return path.stat()
+    except OSError as error:
+        where = f" (a link to {path.readlink()})" if path.is_symlink() else ""
+        raise DataError(
+            f"{path}{where} cannot be read: {error.strerror}.", hint="Copy the file again, or remove it."
+        ) from error
 
 
 def reading_stamps(root: Path, images: Iterable[Path]) -> dict[str, list[str]]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from gatefront.trainer.data.dataset import DataError
+from gatefront.trainer.data.io.stored_form import require_true_colors, why_numbers_differ
 
 FULL_BYTE, FULL_WORD = 255, 65_535
 IMAGE_TREATMENTS: Mapping[str, str] = {
@@ -45,13 +46,14 @@ class Picture:
     """Decoded picture, turned upright.
 
     ``raw_mode`` is Pillow's name of the number format in the file. ``words`` are all 16 bits of each color channel if
-    ``image`` has the upper 8 of them, else None.
+    ``image`` has the upper 8 of them, else None. ``altered`` is the reason why the numbers may not be those of labels.
     """
 
     path: Path
     image: Image.Image
     raw_mode: str
     words: NDArray[np.uint16] | None
+    altered: str | None = None
 
     @property
     def mode(self) -> str:
@@ -61,8 +63,11 @@ class Picture:
         """Raise :class:`DataError` if any pixel is transparent, as its color is then undefined."""
         if not self.image.has_transparency_data:
             return
+        key = self.image.info.get("transparency")
         if self.mode.startswith("I;16"):
-            transparent = np.array(self.image) == self.image.info["transparency"]
+            transparent = np.array(self.image) == key
+        elif self.words is not None and key is not None:
+            transparent = (self.words == np.array(key)).all(axis=2)
         else:
             transparent = np.array(self.image.convert("RGBA").getchannel("A")) < FULL_BYTE
         if transparent.any():
@@ -72,17 +77,25 @@ class Picture:
                 hint="Paint it over a background, and save it without transparency.",
             )
 
+    def require_numbers(self) -> None:
+        """Raise :class:`DataError` if the numbers may be other ones than those of the labels."""
+        if self.altered is not None:
+            raise DataError(
+                f"{self.path} {self.altered}.", hint="Save the original labels as PNG, or as TIFF without compression."
+            )
+
 
 def open_picture(path: Path) -> Picture:
     """Decode a picture and turn it upright by its EXIF orientation.
 
     Raises:
-        DataError: if it cannot be read, has several frames, or Pillow would drop some of its bits.
+        DataError: if it cannot be read, has several frames, or Pillow would drop or mix up some of its bits.
     """
     try:
         with _opened(path) as image:
             _require_one_frame(path, image)
-            raw_mode = _raw_mode(image)
+            require_true_colors(path, image)
+            raw_mode, altered = _raw_mode(image), why_numbers_differ(path, image)
             image.load()
             upright = ImageOps.exif_transpose(image)
         words = _all_bits(path, upright, raw_mode) if _is_deep(upright.mode, raw_mode) else None
@@ -90,7 +103,7 @@ def open_picture(path: Path) -> Picture:
         raise
     except _FAULTS as error:
         raise unreadable(path, error) from error
-    return Picture(path, upright, raw_mode, words)
+    return Picture(path, upright, raw_mode, words, altered)
 
 
 def describe_image(path: Path) -> str:
@@ -144,7 +157,8 @@ def unreadable(path: Path, error: Exception) -> DataError:
         return DataError(
             f"{path} cannot be read: it is no picture of a known format.", hint="Copy the file again, or remove it."
         )
-    return DataError(f"{path} cannot be read: {str(error).rstrip('.')}.", hint="Copy the file again.")
+    reason = getattr(error, "strerror", None) or str(error).rstrip(".")  # without the name of the file
+    return DataError(f"{path} cannot be read: {reason}.", hint="Copy the file again.")
 
 
 def has_few_bits(raw_mode: str) -> bool:

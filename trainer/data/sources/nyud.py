@@ -104,7 +104,7 @@ def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
 
     Raises:
         DataError: there is no root, a list or an image is missing, labels are in another layout, or sizes differ
-        and the options name none.
+            and the options name none.
     """
     description, options = describe(spec), parse_options(NyudOptions, spec)
     root = require_root(spec, holds="gt_sets/ and images/")

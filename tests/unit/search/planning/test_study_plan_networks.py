@@ -138,3 +138,11 @@ def test_capacity_counts_what_is_trained() -> None:
 def test_ranges_of_capacities_are_refused() -> None:
     with pytest.raises(StudyFileError, match="channel_group takes no range"):
         parse_study(_text(gates="channel_group = {low = 1, high = 8}"))
+
+
+def test_list_architectures_weights_in_the_home_folder_are_spelled_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ann")
+    network = parse_study(_text(network='backbone = "resnet18"\nweights = "~/w.pt"')).network
+    tasks = (Task(name="label", kind="classification", num_outputs=2),)
+    (architecture,) = list_architectures(network, tasks, 3, (32, 32))
+    assert architecture.weights == "/home/ann/w.pt"

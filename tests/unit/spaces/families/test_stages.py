@@ -1,6 +1,7 @@
 """Where stages end."""
 
 import pytest
+import torch
 from torch import Tensor, nn
 
 from gatefront.spaces import Architecture, SpaceError, Task
@@ -69,6 +70,12 @@ def test_values_that_leave_at_once_end_a_stage_each() -> None:
     assert [stage.end.name for stage in find_stages(traced, name="two streams")] == ["fine", "coarse"]
 
 
+def test_value_of_several_views_per_image_ends_no_stage() -> None:
+    traced = trace_network(_Mirrored(), (3, 8, 8), name="mirrored")
+    (stage,) = find_stages(traced, name="mirrored")
+    assert [block.name for block in stage.blocks] == ["first", "last"]
+
+
 def test_resolution_counts_places() -> None:
     traced = trace_network(_TwoStreams(), (3, 6, 8), name="two streams")
     by_name = {node.name: node for node in traced.graph.nodes}
@@ -93,3 +100,17 @@ class _TwoStreams(nn.Module):
 
     def forward(self, images: Tensor) -> list[Tensor]:
         return [self.fine(images), self.coarse(images)]
+
+
+class _Mirrored(nn.Module):
+    """Computes each image and its mirror image in one batch of twice as many."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.both = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 4, 1)
+        self.last = nn.Conv2d(4, 4, 3, padding=1, stride=2)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        value = self.first(images)
+        views = self.both(torch.cat([value, value.flip(3)], dim=0))
+        return [self.last(views[: len(images)] + views[len(images) :].flip(3))]

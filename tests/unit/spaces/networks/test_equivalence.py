@@ -80,6 +80,21 @@ def test_require_equal_of_network_that_is_random_in_evaluation_mode_is_refused()
         require_equal(module, copy.deepcopy(module), (3, 8, 8), name="network")
 
 
+def test_require_equal_of_network_whose_state_evaluation_changes_is_refused() -> None:
+    class Counting(nn.Conv2d):
+        passes = 0
+
+        def forward(self, images: Tensor) -> Tensor:
+            self.passes += 1
+            return super().forward(images) + self.passes
+
+    module = Counting(3, 4, 1)
+    with pytest.raises(
+        UntraceableBackboneError, match=r"network changes its own state in evaluation mode.* only train"
+    ):
+        require_equal(module, copy.deepcopy(module), (3, 8, 8), name="network")
+
+
 class _AlwaysDropping(nn.Module):
     def forward(self, value: Tensor) -> Tensor:
         return F.dropout(value, 0.5)

@@ -1,5 +1,7 @@
 """Forward hooks: traced like any other code, run once, or refused."""
 
+import copy
+from types import MethodType
 from typing import Any
 
 import pytest
@@ -107,3 +109,88 @@ def test_trace_network_with_hook_inside_a_layer_kept_whole_is_refused() -> None:
 
     with pytest.raises(UntraceableBackboneError, match="hook inside a layer that is kept whole"):
         trace_network(Tokens().train(), (3, 8, 8), name="module")
+
+
+def _doubled_forward(module: _Two) -> None:
+    usual = module.second.forward
+    module.second.forward = lambda value: usual(value) * 2.0  # type: ignore[method-assign]
+
+
+def _bound_forward(module: _Two) -> None:
+    def forward(self: nn.Conv2d, value: Tensor) -> Tensor:
+        return nn.Conv2d.forward(self, value) * 2.0
+
+    module.second.forward = MethodType(forward, module.second)  # type: ignore[method-assign]
+
+
+def _tileable(module: _Two) -> None:
+    def convolve(value: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        return nn.functional.conv2d(nn.functional.pad(value, (1, 1, 0, 0), "circular"), weight, bias)
+
+    module.second._conv_forward = convolve  # type: ignore[method-assign, assignment]
+
+
+def _padded_later(module: _Two) -> None:
+    module.second = nn.Conv2d(4, 5, 3, padding=1, padding_mode="circular")
+    module.second.padding = (2, 2)  # torch goes on with 1
+
+
+ALTERED = {
+    change.__name__.lstrip("_"): change for change in (_doubled_forward, _bound_forward, _tileable, _padded_later)
+}
+
+
+@pytest.mark.parametrize("name", ALTERED)
+@torch.no_grad()
+def test_trace_network_of_layer_altered_on_its_own_is_traced_into(name: str) -> None:
+    module = _Two().eval()
+    ALTERED[name](module)
+    images = torch.randn(2, 3, 8, 8)
+    (expected,) = module(images)
+    traced = trace_network(module, (3, 8, 8), name="module")
+    # A slice or a copy of the layer would lose the change.
+    assert [node.target for node in traced.graph.nodes if node.op == "call_module"] == ["first"]
+    torch.testing.assert_close(traced(images)[0], expected)
+
+
+def test_trace_network_of_method_replaced_inside_a_layer_kept_whole_is_refused() -> None:
+    layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    layer.linear1.forward = lambda value: nn.functional.linear(value, layer.linear1.weight)  # type: ignore[method-assign]
+
+    class Tokens(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.layer = nn.Conv2d(3, 8, 3), layer
+
+        def forward(self, images: Tensor) -> list[Tensor]:
+            return [self.layer(self.conv(images).flatten(2).transpose(1, 2)).transpose(1, 2).unflatten(2, (6, 6))]
+
+    with pytest.raises(UntraceableBackboneError, match=r"a method of Linear is replaced on this one module\. Define a"):
+        trace_network(Tokens(), (3, 8, 8), name="module")
+
+
+class _Choosing(nn.Module):
+    """Chooses among its own methods, as some modules of timm do, and resists tracing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.forward = self.forward_twice  # type: ignore[method-assign]
+
+    def forward(self, value: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def forward_twice(self, value: Tensor) -> Tensor:
+        if type(value).__name__ == "ConcreteProxy":
+            raise TypeError("no proxies, please")
+        result: Tensor = self.conv(value) * 2.0
+        return result
+
+
+@torch.no_grad()
+def test_copy_of_module_kept_whole_that_chose_its_own_method_computes_with_its_own_weights() -> None:
+    traced = trace_network(nn.Sequential(_Choosing()), (3, 8, 8), name="module")
+    images, copied = torch.randn(2, 3, 8, 8), copy.deepcopy(traced)
+    for parameter in copied.parameters():
+        parameter.zero_()
+    assert torch.equal(copied(images), torch.zeros(2, 4, 6, 6))

@@ -37,7 +37,7 @@ from gatefront.trainer.data.dataset import (
 )
 from gatefront.trainer.data.io.decode import read_rgb
 from gatefront.trainer.data.io.file_split import fit_sample, normalise
-from gatefront.trainer.data.io.folder_listing import header_shape, require_root
+from gatefront.trainer.data.io.folder_listing import header_shape, reachable, require_root
 from gatefront.trainer.data.options import parse_options, require_option
 from gatefront.trainer.data.sources.celeba.attributes import ATTRIBUTES, as_task, select_tasks
 from gatefront.trainer.data.sources.celeba.layout import find_layout
@@ -186,8 +186,16 @@ def _label(shown: NDArray[np.int8], columns: list[int]) -> Tensor:
 def _require_images(folder: Path, names: Sequence[str]) -> list[str]:
     """Require that every image exists. Return a stamp per image that shows whether it changed."""
     with os.scandir(folder) as entries:
-        stats = {entry.name: entry.stat() for entry in entries}
-    missing = [name for name in names if name not in stats]
+        found = {entry.name: entry for entry in entries}
+    missing = [name for name in names if name not in found]
     if missing:
         raise DataError(f"{folder / missing[0]} is missing ({len(missing)} of {len(names)} images are).")
-    return [f"{name} {stats[name].st_size} {stats[name].st_mtime_ns}" for name in names]
+    stats = {name: _stat(found[name]) for name in names}
+    return [f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in stats.items()]
+
+
+def _stat(entry: "os.DirEntry[str]") -> os.stat_result:
+    try:
+        return entry.stat()  # many times faster than by its path
+    except OSError:
+        return reachable(Path(entry.path))
