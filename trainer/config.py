@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from gatefront.spaces.errors import GatefrontError
-from gatefront.spaces.gating.estimators import Estimator
-from gatefront.spaces.gating.gate_layout import GateLayout, Granularity
+from gatefront.spaces.gating.gate_layout import Estimator, GateLayout, Granularity
 from gatefront.spaces.json_codec import OMIT_DEFAULT, to_json
 
 Schedule = Literal["one_cycle", "poly", "constant"]

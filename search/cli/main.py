@@ -1,9 +1,12 @@
 """The `gatefront` command. Other layers add sub-commands through the entry-point group ``PLUGIN_GROUP``."""
 
+import ast
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
+from importlib.util import find_spec
+from pathlib import Path
 
 import typer
 
@@ -23,7 +26,7 @@ COMMANDS: Mapping[str, str] = {
     "bench": "gatefront.search.cli.commands.bench",
     "compare": "gatefront.search.cli.commands.compare",
     "resume": "gatefront.search.cli.commands.start",
-    "stop": "gatefront.search.cli.commands.start",
+    "stop": "gatefront.search.cli.commands.amend",
     "extend": "gatefront.search.cli.commands.amend",
     "void": "gatefront.search.cli.commands.amend",
     "db": "gatefront.search.cli.commands.db",
@@ -40,10 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     show_log_lines()
-    # Ray and the exporters take seconds to import, so a command that needs neither does not import them.
+    # Torch, Ray and the exporters take seconds to import, so a command that needs none does not import them.
     only = words[0] if words and words[0] in COMMANDS else None
     try:
-        build_app(only)(args=words)
+        app = build_overview() if words in ([], ["--help"]) else build_app(only)
+        app(args=words)
     except GatefrontError as error:
         return tell_error(error)
     except SystemExit as ended:
@@ -62,6 +66,24 @@ def tell_error(error: GatefrontError) -> int:
 
 def build_app(only: str | None = None) -> typer.Typer:
     """Return the command line with all sub-commands and those of plug-ins, or with ``only`` one of ours."""
+    app = _empty_app()
+    for name in COMMANDS if only is None else [only]:
+        app.command(name)(getattr(import_module(COMMANDS[name]), name))
+    if only is None:
+        _add_plugins(app)
+    return app
+
+
+def build_overview() -> typer.Typer:
+    """Return a command line that can only list its sub-commands, without importing the modules of ours."""
+    app = _empty_app()
+    for name in COMMANDS:
+        app.command(name, help=_documentation(name))(_no_options)
+    _add_plugins(app)
+    return app
+
+
+def _empty_app() -> typer.Typer:
     app = typer.Typer(
         name="gatefront",
         help="From a FLOP budget to a pruned multi-task network you can deploy.",
@@ -71,12 +93,22 @@ def build_app(only: str | None = None) -> typer.Typer:
     )
     # A callback keeps the sub-command's name a word of its own, even if it is the only one.
     app.callback()(_no_options)
-    for name in COMMANDS if only is None else [only]:
-        app.command(name)(getattr(import_module(COMMANDS[name]), name))
-    if only is None:
-        for plugin in entry_points(group=PLUGIN_GROUP):
-            plugin.load()(app)
     return app
+
+
+def _add_plugins(app: typer.Typer) -> None:
+    for plugin in entry_points(group=PLUGIN_GROUP):
+        plugin.load()(app)
+
+
+def _documentation(command: str) -> str:
+    """Return the docstring of a command's function, read from its module's file."""
+    spec = find_spec(COMMANDS[command])
+    if spec is None or spec.origin is None:
+        return ""
+    module = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    function = next(part for part in module.body if isinstance(part, ast.FunctionDef) and part.name == command)
+    return ast.get_docstring(function) or ""
 
 
 def _no_options() -> None:

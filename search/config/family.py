@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from gatefront.search.config.parameters import FloatParameter, StrictModel, bounds, word_form
-from gatefront.spaces.families.etr_nlp import GAMMA
-from gatefront.trainer.trial.families.lomt_layer_search import SPARSITY
+from gatefront.spaces.families.defaults import GAMMA
+from gatefront.trainer.trial.families.defaults import SPARSITY
 
 FamilyName = Literal["interrogate", "hard-sharing", "cross-stitch", "mtan", "etr-nlp", "lomt"]
 INTERROGATE: FamilyName = "interrogate"

@@ -13,8 +13,7 @@ from gatefront.search.config.parameters import (
     bounds,
     word_form,
 )
-from gatefront.spaces.gating.estimators import Estimator
-from gatefront.spaces.gating.gate_layout import Granularity
+from gatefront.spaces.gating.gate_layout import Estimator, Granularity
 from gatefront.trainer.config import Importance, Sparsity
 
 _RANGE_KEYS = frozenset({"low", "high", "log"})

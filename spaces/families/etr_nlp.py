@@ -6,11 +6,9 @@ Non-Learnable Primitives" (arXiv 2308.02066).
 
 from gatefront.spaces.architecture.architecture import Architecture
 from gatefront.spaces.errors import SpaceError
+from gatefront.spaces.families.defaults import GAMMA
 from gatefront.spaces.families.network import FamilyNetwork, build_parts
 from gatefront.spaces.families.routing import route_encoder
-
-GAMMA = 0.5
-"""Default fraction of every layer that is shared. The paper's values are not known to us."""
 
 
 class EtrNlpNetwork(FamilyNetwork):

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from gatefront.spaces.gating.estimators import Estimator, hard_concrete, straight_through
+from gatefront.spaces.gating.estimators import hard_concrete, straight_through
 from gatefront.spaces.gating.fused_gate import choose_and_mix
+from gatefront.spaces.gating.gate_layout import Estimator
 
 
 class ChannelGate(nn.Module):

@@ -1,11 +1,7 @@
 """Two estimators of ``dL/dalpha``, the gradient of a gate that is open or shut."""
 
-from typing import Literal
-
 import torch
 from torch import Tensor
-
-Estimator = Literal["straight_through", "hard_concrete"]
 
 _STRETCH_LOW, _STRETCH_HIGH, _TEMPERATURE = -0.1, 1.1, 2 / 3  # gamma, zeta, beta of Louizos et al.
 

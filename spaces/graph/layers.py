@@ -1,5 +1,8 @@
 """Kinds of layers: those of torch that work value by value, and our own that a plain network may hold."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -64,3 +67,10 @@ ELEMENTWISE_MODULES: tuple[type[nn.Module], ...] = (
     DropPath,
 )
 """Layers that return a tensor of their input's shape, in which every value depends on the one at its place."""
+
+
+def keeps_shape(module: nn.Module, inputs: Sequence[Any]) -> bool:
+    """Return True for a norm or an activation of an input that fits it, which need not be computed."""
+    if type(module) is nn.BatchNorm2d:
+        return len(inputs) == 1 and inputs[0].dim() == 4 and inputs[0].shape[1] == module.num_features
+    return len(inputs) == 1 and type(module) in ELEMENTWISE_MODULES

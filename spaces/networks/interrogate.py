@@ -12,8 +12,7 @@ from gatefront.spaces.architecture.architecture import Architecture
 from gatefront.spaces.architecture.tasks import Task
 from gatefront.spaces.errors import SpaceError
 from gatefront.spaces.gating.channel_gate import ChannelGate
-from gatefront.spaces.gating.estimators import Estimator
-from gatefront.spaces.gating.gate_layout import GateLayout
+from gatefront.spaces.gating.gate_layout import Estimator, GateLayout
 from gatefront.spaces.gating.gate_map import UNREAD, GateMap, GateSite
 from gatefront.spaces.graph.opaque import readable_name
 from gatefront.spaces.networks.activation_checkpointing import split_at_blocks

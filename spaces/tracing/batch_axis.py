@@ -64,8 +64,7 @@ def open_batch_sizes(graph: fx.Graph, other: fx.Graph) -> None:
     twins = dict(zip(nodes, others, strict=True))
     for node, twin in twins.items():
         if node.op not in ("placeholder", "output"):
-            node.args = _opened(node, node.args, twin.args, twins, images)
-            node.kwargs = _opened(node, node.kwargs, twin.kwargs, twins, images)
+            _open_arguments(node, twin, twins, images)
 
 
 def open_constants(traced: fx.GraphModule, other: fx.GraphModule) -> None:
@@ -127,13 +126,27 @@ def _expand_constant(traced: fx.GraphModule, name: str, entry: Tensor, axis: int
         node.replace_all_uses_with(expanded, delete_user_cb=lambda user, last=expanded: user is not last)
 
 
+def _open_arguments(node: fx.Node, twin: fx.Node, twins: dict[fx.Node, fx.Node], images: fx.Node) -> None:
+    """Open batch sizes in the node's arguments. A node without any keeps them, so that it counts as unchanged."""
+    args, kwargs = node.args, node.kwargs
+    opened_args = _opened(node, args, twin.args, twins, images)
+    opened_kwargs = _opened(node, kwargs, twin.kwargs, twins, images)
+    if opened_args is not args:
+        node.args = opened_args
+    if opened_kwargs is not kwargs:
+        node.kwargs = opened_kwargs
+
+
 def _opened(node: fx.Node, arguments: Any, other: Any, twins: dict[fx.Node, fx.Node], images: fx.Node) -> Any:
     leaves, other_leaves = _leaves(arguments), _leaves(other)
     if len(leaves) != len(other_leaves):
         raise BatchDependenceError(f"{node.name} has other arguments for another batch size")
     pairs = zip(leaves, other_leaves, strict=True)
-    opened = iter([_open(node, leaf, twin, twins, images) for leaf, twin in pairs])
-    return fx.node.map_aggregate(arguments, lambda _: next(opened))
+    opened = [_open(node, leaf, twin, twins, images) for leaf, twin in pairs]
+    if all(new is leaf for new, leaf in zip(opened, leaves, strict=True)):
+        return arguments
+    remaining = iter(opened)
+    return fx.node.map_aggregate(arguments, lambda _: next(remaining))
 
 
 def _leaves(arguments: Any) -> list[Any]:

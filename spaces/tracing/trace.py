@@ -3,7 +3,8 @@
 import logging
 import operator
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from gatefront.spaces.errors import ERRORS_OF_FOREIGN_CODE, UntraceableBackboneE
 from gatefront.spaces.graph.canonicalize import spell_arithmetic, spell_expansions, spell_reshapes
 from gatefront.spaces.graph.channel_rules import assign_rules
 from gatefront.spaces.graph.flop_counter import flop_counter
+from gatefront.spaces.graph.layers import keeps_shape
 from gatefront.spaces.tracing.batch_axis import (
     TRACE_BATCHES,
     BatchDependenceError,
@@ -23,6 +25,7 @@ from gatefront.spaces.tracing.batch_axis import (
     open_constants,
     per_image,
 )
+from gatefront.spaces.tracing.evaluations import Evaluations
 from gatefront.spaces.tracing.fake_run import DEPENDENCE_ON_VALUES, describe_dependence, fake_tensors
 from gatefront.spaces.tracing.graph_module import build_graph_module
 from gatefront.spaces.tracing.in_place import InPlaceError, set_layers_out_of_place
@@ -33,7 +36,6 @@ from gatefront.spaces.tracing.tracer import (
     ConcreteProxy,
     ConcreteTracer,
     ValueDependenceError,
-    keeps_shape,
 )
 from gatefront.spaces.tracing.value_checks import proxies_pass_for_values
 
@@ -63,9 +65,9 @@ def trace_network(module: nn.Module, input_shape: Shape, *, name: str) -> fx.Gra
     with fake_tensors() as mode:
         with mode:
             inputs = [torch.empty(batch, *input_shape) for batch in TRACE_BATCHES]
-        traced, other = _trace_twice(module, inputs, mode, name)
-        _finish(traced, other, [[images] for images in inputs], mode, name)
-    return traced
+        traces = _trace_twice(module, inputs, mode, name)
+        _finish(traces, [[images] for images in inputs], mode, name)
+    return traces[0].module
 
 
 def trace_head(head: nn.Module, feature_shapes: Sequence[Shape], *, name: str) -> fx.GraphModule:
@@ -81,39 +83,43 @@ def trace_head(head: nn.Module, feature_shapes: Sequence[Shape], *, name: str) -
     with fake_tensors() as mode:
         with mode:
             features = [[torch.empty(batch, *shape[1:]) for shape in feature_shapes] for batch in TRACE_BATCHES]
-        traced, other = _trace_twice(head, features, mode, name)
-        for graph in (traced.graph, other):
-            _split_list_input(graph, len(feature_shapes))
-        read = [node.meta["feature_index"] for node in traced.graph.nodes if node.op == "placeholder"]
-        _finish(traced, other, [[found[index] for index in read] for found in features], mode, name)
-    return traced
+        traces = _trace_twice(head, features, mode, name)
+        for trace in traces:
+            _split_list_input(trace.module.graph, len(feature_shapes))
+        graph = traces[0].module.graph
+        read = [node.meta["feature_index"] for node in graph.nodes if node.op == "placeholder"]
+        _finish(traces, [[found[index] for index in read] for found in features], mode, name)
+    return traces[0].module
 
 
-def _trace_twice(
-    module: nn.Module, inputs: Sequence[Any], mode: FakeTensorMode, name: str
-) -> tuple[fx.GraphModule, fx.Graph]:
+@dataclass(frozen=True, slots=True)
+class _Trace:
+    module: fx.GraphModule
+    evaluations: Evaluations
+    kept_whole: Mapping[str, str]
+    """Submodules that were kept whole, with the reasons."""
+
+
+def _trace_twice(module: nn.Module, inputs: Sequence[Any], mode: FakeTensorMode, name: str) -> tuple[_Trace, _Trace]:
     """Trace with each of ``TRACE_BATCHES``. ``inputs`` are those of the two traces."""
     was_training = module.training
     module.eval()  # what a module does only in training mode (auxiliary outputs, random depth) is not the network
     in_place = set_layers_out_of_place(module)
     try:
-        (traced, kept_whole), (other, _) = (_trace(module, given, mode, in_place) for given in inputs)
-        open_constants(traced, other)
+        first, second = (_trace(module, given, mode, in_place) for given in inputs)
+        open_constants(first.module, second.module)
     except ERRORS_OF_FOREIGN_CODE as error:
         raise _refusal(f"{name} cannot be traced by torch.fx", error) from error
     finally:
         module.train(was_training)
-    for path, reason in kept_whole.items():
+    for path, reason in first.kept_whole.items():
         logger.info("%s: %s is kept whole: %s", name, path, reason)
-    traced.train(was_training)
-    remove_forward_hooks(traced.modules())
-    return traced, other.graph
+    first.module.train(was_training)
+    remove_forward_hooks(first.module.modules())
+    return first, second
 
 
-def _trace(
-    module: nn.Module, inputs: Any, mode: FakeTensorMode, in_place: frozenset[nn.Module]
-) -> tuple[fx.GraphModule, dict[str, str]]:
-    """Return one trace, and the submodules that were kept whole, with the reasons."""
+def _trace(module: nn.Module, inputs: Any, mode: FakeTensorMode, in_place: frozenset[nn.Module]) -> _Trace:
     tracer = ConcreteTracer([inputs], mode, in_place)
     # With gradients, independent of the caller, because code under torch.no_grad is traced differently.
     with (
@@ -128,7 +134,7 @@ def _trace(
         traced = build_graph_module(module, graph)
     spell_arithmetic(graph)
     graph.eliminate_dead_code()
-    return traced, tracer.kept_whole
+    return _Trace(traced, tracer.evaluations, tracer.kept_whole)
 
 
 def _require_same_tensors(module: nn.Module, graph: fx.Graph) -> None:
@@ -148,18 +154,21 @@ def _refusal(what: str, error: Exception) -> UntraceableBackboneError:
     return UntraceableBackboneError(f"{what}: {reason}.", hint=hint)
 
 
-def _finish(traced: fx.GraphModule, other: fx.Graph, inputs: Sequence[Any], mode: FakeTensorMode, name: str) -> None:
+def _finish(traces: tuple[_Trace, _Trace], inputs: Sequence[Any], mode: FakeTensorMode, name: str) -> None:
     """Replace batch sizes, spell reshapes and annotate. ``inputs`` are those for each of ``TRACE_BATCHES``."""
+    traced, other = traces[0].module, traces[1].module.graph
+    twins = list(zip(traced.graph.nodes, other.nodes, strict=False))
+    known = (traces[0].evaluations, traces[1].evaluations.of_twins(twins))
     try:
         open_batch_sizes(traced.graph, other)
-        _annotate(traced, inputs, mode)
+        _annotate(traced, inputs, mode, known)
         modules = dict(traced.named_modules())
         spell_reshapes(traced.graph, modules)
         spell_expansions(traced.graph)
         traced.graph.eliminate_dead_code()
         traced.delete_all_unused_submodules()
         traced.recompile()
-        _annotate(traced, inputs, mode)
+        _annotate(traced, inputs, mode, known)
     except ERRORS_OF_FOREIGN_CODE as error:
         raise _refusal(f"{name} cannot be lifted", error) from error
     assign_rules(traced.graph, dict(traced.named_modules()))
@@ -167,10 +176,11 @@ def _finish(traced: fx.GraphModule, other: fx.Graph, inputs: Sequence[Any], mode
 
 
 class _Annotator(fx.Interpreter):
-    """Run of the graph on fake inputs that notes the value and the cost of each node."""
+    """Run of the graph on fake inputs that finds the value and the cost of each node, unless they are known already."""
 
-    def __init__(self, traced: fx.GraphModule) -> None:
+    def __init__(self, traced: fx.GraphModule, known: Evaluations) -> None:
         super().__init__(traced)
+        self._known = known
         self.found: dict[fx.Node, tuple[Any, int]] = {}
 
     def call_module(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -178,17 +188,28 @@ class _Annotator(fx.Interpreter):
         return args[0] if keeps_shape(module, args) else module(*args, **kwargs)
 
     def run_node(self, n: fx.Node) -> Any:
+        self.found[n] = self._known.find(n) or self._run(n)
+        return self.found[n][0]
+
+    def _run(self, node: fx.Node) -> tuple[Any, int]:
         with flop_counter() as counter:
-            value = super().run_node(n)
-        self.found[n] = value, int(counter.get_total_flops())
-        return value
+            value = super().run_node(node)
+        flops = int(counter.get_total_flops())
+        if node.op.startswith("call"):
+            self._known.note(node, value, flops)
+        return value, flops
 
 
-def _annotate(traced: fx.GraphModule, inputs: Sequence[Any], mode: FakeTensorMode) -> None:
-    """Give every node its shapes, its FLOPs and the kind of its value, from a run with each batch size."""
+def _annotate(
+    traced: fx.GraphModule, inputs: Sequence[Any], mode: FakeTensorMode, known: Sequence[Evaluations]
+) -> None:
+    """Give every node its shapes, its FLOPs and the kind of its value, from a run with each batch size.
+
+    ``known`` are evaluations of the graph, one for each batch size. They are completed in place.
+    """
     was_training = traced.training
     traced.eval()
-    runs = [_Annotator(traced) for _ in inputs]
+    runs = [_Annotator(traced, evaluations) for evaluations in known]
     try:
         with mode, torch.no_grad():
             for run, given in zip(runs, inputs, strict=True):

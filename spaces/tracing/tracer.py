@@ -15,7 +15,9 @@ from torch.utils._pytree import tree_leaves
 
 from gatefront.spaces.errors import ERRORS_OF_FOREIGN_CODE
 from gatefront.spaces.graph.attention import HeadAttention
-from gatefront.spaces.graph.layers import ELEMENTWISE_MODULES, DropPath, LayerNorm2d
+from gatefront.spaces.graph.flop_counter import flop_counter
+from gatefront.spaces.graph.layers import DropPath, LayerNorm2d, keeps_shape
+from gatefront.spaces.tracing.evaluations import Evaluations
 from gatefront.spaces.tracing.in_place import InPlaceError, Write, find_write, set_item
 from gatefront.spaces.tracing.module_hooks import (
     HookError,
@@ -25,6 +27,7 @@ from gatefront.spaces.tracing.module_hooks import (
     run_forward_pre_hooks,
 )
 from gatefront.spaces.tracing.overwritten import OverwrittenValues
+from gatefront.spaces.tracing.value_checks import genuine_checks
 
 OWN_LAYERS = (HeadAttention, LayerNorm2d, DropPath)
 """Layers of this package that a trace keeps whole, beside torch's."""
@@ -54,6 +57,7 @@ class ConcreteTracer(fx.Tracer):
         self._overwritten = OverwrittenValues()
         self.kept_whole: dict[str, str] = {}
         """Submodules that resist tracing, with the reason."""
+        self.evaluations = Evaluations()
         self._rebound: list[tuple[ConcreteProxy, fx.Node, Any]] = []
         self._without_gradient: set[fx.Node] = set()
 
@@ -126,11 +130,12 @@ class ConcreteTracer(fx.Tracer):
         if kind == "output":
             return proxy
         has_no_gradient = kind != "placeholder" and self._lacks_gradient(kind, target, args)
-        value = next(self._inputs) if kind == "placeholder" else self._evaluate(kind, target, args, kwargs)
+        value, flops = (next(self._inputs), 0) if kind == "placeholder" else self._evaluate(kind, target, args, kwargs)
         if not any(isinstance(leaf, Tensor) for leaf in tree_leaves(value)):
             self.graph.erase_node(proxy.node)
             return value
         proxy.value = value
+        self.evaluations.note(proxy.node, value, flops)
         self._overwritten.add(proxy.node, value)
         if not has_no_gradient:
             return proxy
@@ -184,37 +189,35 @@ class ConcreteTracer(fx.Tracer):
             result = self.create_proxy("call_module", path, args, kwargs)
         return result if is_scripted else run_forward_hooks(layer, args, kwargs, result)
 
-    def _evaluate(self, kind: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _evaluate(self, kind: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, int]:
+        """Return the value of an operation, and its FLOPs."""
         args, kwargs = fx.node.map_aggregate((args, kwargs), _value_of)
         tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
         versions = [tensor._version for tensor in tensors]
         self._is_evaluating = True
         try:
-            with self._mode, torch.no_grad():
-                value = self._compute(kind, target, args, kwargs)
+            with genuine_checks(), self._mode, torch.no_grad():
+                value, flops = self._compute(kind, target, args, kwargs)
         finally:
             self._is_evaluating = False
         if [tensor._version for tensor in tensors] != versions:
             raise InPlaceError(f"{target} writes into its input")
-        return value
+        return value, flops
 
-    def _compute(self, kind: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _compute(self, kind: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, int]:
         if kind == "get_attr":
-            return self._mode.from_tensor(operator.attrgetter(target)(self.root))
+            return self._mode.from_tensor(operator.attrgetter(target)(self.root)), 0
+        function = target
         if kind == "call_module":
             layer = self.root.get_submodule(target)
-            # Not by calling the layer: its hooks run on proxies.
-            return torch.empty_like(args[0]) if keeps_shape(layer, args) else layer.forward(*args, **kwargs)
-        if kind == "call_method":
-            return getattr(args[0], target)(*args[1:], **kwargs)
-        return target(*args, **kwargs)
-
-
-def keeps_shape(module: nn.Module, inputs: Sequence[Any]) -> bool:
-    """Return True for a norm or an activation of an input that fits it, which need not be computed."""
-    if type(module) is nn.BatchNorm2d:
-        return len(inputs) == 1 and inputs[0].dim() == 4 and inputs[0].shape[1] == module.num_features
-    return len(inputs) == 1 and type(module) in ELEMENTWISE_MODULES
+            if keeps_shape(layer, args):
+                return torch.empty_like(args[0]), 0
+            function = layer.forward  # not the layer itself: its hooks run on proxies
+        elif kind == "call_method":
+            function, args = getattr(args[0], target), args[1:]
+        with flop_counter() as counter:
+            value = function(*args, **kwargs)
+        return value, int(counter.get_total_flops())
 
 
 class ValueDependenceError(TraceError):

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+_GENUINE = builtins.isinstance
+
 
 @contextmanager
 def proxies_pass_for_values(kind: type) -> Iterator[None]:
@@ -31,6 +33,17 @@ def proxies_pass_for_values(kind: type) -> Iterator[None]:
         yield
     finally:
         builtins.isinstance = genuine
+
+
+@contextmanager
+def genuine_checks() -> Iterator[None]:
+    """Give code that meets no proxy Python's own ``isinstance`` back, which is several times as fast."""
+    present = builtins.isinstance
+    builtins.isinstance = _GENUINE
+    try:
+        yield
+    finally:
+        builtins.isinstance = present
 
 
 @functools.cache

@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypedDict, runtime_checkable
-
-from torch import Tensor
-from torch.utils.data import Dataset
+from typing import TYPE_CHECKING, Protocol, TypedDict, runtime_checkable
 
 from gatefront.spaces.architecture.tasks import Task, require_distinct_names
 from gatefront.spaces.errors import GatefrontError, SpaceError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.utils.data import Dataset
 
 IGNORE_INDEX = -100
 """Mark of a missing class label (torch's own default). Missing real values are NaN."""
@@ -94,8 +95,8 @@ class Sample:
     - edges and saliency ``[1, h, w]`` in {0, 1}.
     """
 
-    image: Tensor
-    labels: Mapping[str, Tensor]
+    image: "Tensor"
+    labels: Mapping[str, "Tensor"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +106,9 @@ class Batch:
     ``teacher_outputs`` are raw outputs of trained networks on these images, for tasks that have a teacher.
     """
 
-    images: Tensor
-    labels: Mapping[str, Tensor]
-    teacher_outputs: Mapping[str, Tensor] = field(default_factory=dict)
+    images: "Tensor"
+    labels: Mapping[str, "Tensor"]
+    teacher_outputs: Mapping[str, "Tensor"] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -147,10 +148,10 @@ class MultiTaskData:
     """
 
     description: DataDescription
-    train: Dataset[Sample]
-    val: Dataset[Sample]
+    train: "Dataset[Sample]"
+    val: "Dataset[Sample]"
     fingerprint: str
-    test: Dataset[Sample] | None = None
+    test: "Dataset[Sample] | None" = None
     files: Mapping[str, NamesFiles] = field(default_factory=dict)
     unused: tuple[UnusedFiles, ...] = ()
 

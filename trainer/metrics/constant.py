@@ -15,7 +15,6 @@ from gatefront.trainer.metrics.registry import metric_for
 _DRAWN_PER_BATCH = 4096  # of the depths in a batch: enough for a quantile
 _QUANTILES = (0.1, 0.2, 0.3, 0.4, 0.5)  # the median for the absolute error, a lower one for the relative error
 _SURE = 9.0  # a logit that is above every threshold
-_BY_CHANCE = 1e-6  # relative: two roundings of one number are no difference
 
 Labels = Callable[[], Iterable[Tensor]]
 """Function that starts an iteration over the labels of a split, in batches. Two iterations are equal."""
@@ -46,12 +45,6 @@ def constant_metric(task: Task, labels: Labels) -> float:
             metric.update(_everywhere(candidate, label, task), label)
     best = max if metric_for(task).higher_is_better else min
     return best(metric.compute() for metric in metrics)
-
-
-def beats_constant(value: float, constant: float, *, higher_is_better: bool) -> bool:
-    """Return whether a metric is better than the best constant prediction's, by more than rounding."""
-    gain = value - constant if higher_is_better else constant - value
-    return gain > _BY_CHANCE * abs(constant)
 
 
 def _everywhere(candidate: Tensor, label: Tensor, task: Task) -> Tensor:

@@ -1,4 +1,4 @@
-"""The commands extend and void, which change a study after it began."""
+"""The commands stop, extend and void, which change a study after it began."""
 
 from typing import Annotated
 
@@ -6,16 +6,31 @@ import sqlalchemy as sa
 import typer
 
 from gatefront.search.cli.commands.options import Database, Server, StudyName, open_reader, resolve_study_name
+from gatefront.search.config.environment import database_url
 from gatefront.search.errors import AmendmentError
 from gatefront.search.results.point_label import PointLabel
 from gatefront.search.service.amendments import extend as extend_study
-from gatefront.search.service.amendments import unvoid_trial, void_trial
+from gatefront.search.service.amendments import stop_study, unvoid_trial, void_trial
 from gatefront.search.storage.database.engine import open_engine
 
 MoreTrials = Annotated[int, typer.Option("--trials", min=1, help="How many more.", show_default=False)]
 TrialNumber = Annotated[str, typer.Option("--trial", metavar="N", help="The trial's number.", show_default=False)]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept and shown.")]
 Undo = Annotated[bool, typer.Option("--undo", help="Take an earlier void back.")]
+
+
+def stop(study: StudyName = None, db: Database = None, server: Server = None) -> None:
+    """Ask a running study to stop after the current epochs."""
+    if server is not None:
+        from gatefront.search.cli.commands.remote import stop_remote
+
+        stop_remote(server, study, db=db)
+        return
+    name = resolve_study_name(open_reader(db), study)
+    if stop_study(name, database_url(db)):
+        typer.echo(f"{name} stops after the current epochs. Go on later with `gatefront resume {name}`.")
+    else:
+        typer.echo(f"{name} is not running.")
 
 
 def extend(trials: MoreTrials, study: StudyName = None, db: Database = None, server: Server = None) -> None:

@@ -1,4 +1,4 @@
-"""The commands start, resume and stop, which drive a study."""
+"""The commands start and resume, which drive a study."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -33,7 +33,6 @@ from gatefront.search.driver.stop_request import StopRequest
 from gatefront.search.results.empty_front import no_front_reason
 from gatefront.search.results.forecast import outlook_sentence, study_outlook
 from gatefront.search.results.states import StudyState
-from gatefront.search.service.amendments import stop_study
 from gatefront.search.snapshots.reader import StudyReader
 
 Trials = Annotated[int | None, typer.Option("--trials", min=1, help="How many trials; default: the study file's.")]
@@ -122,20 +121,6 @@ def resume(  # noqa: PLR0913  # one parameter per option of the command line
         _mode(quiet, plain),
         say_plan=True,
     )
-
-
-def stop(study: StudyName = None, db: Database = None, server: Server = None) -> None:
-    """Ask a running study to stop after the current epochs."""
-    if server is not None:
-        from gatefront.search.cli.commands.remote import stop_remote
-
-        stop_remote(server, study, db=db)
-        return
-    name = resolve_study_name(open_reader(db), study)
-    if stop_study(name, database_url(db)):
-        typer.echo(f"{name} stops after the current epochs. Go on later with `gatefront resume {name}`.")
-    else:
-        typer.echo(f"{name} is not running.")
 
 
 def _mode(quiet: bool, plain: bool) -> str:

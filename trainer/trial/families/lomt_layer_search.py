@@ -19,10 +19,8 @@ from gatefront.trainer.loop.strategy import Strategy
 from gatefront.trainer.loop.train import train
 from gatefront.trainer.loop.training_cost import count_training_flops
 from gatefront.trainer.reporting import EpochReport, Reporter
+from gatefront.trainer.trial.families.defaults import SPARSITY
 from gatefront.trainer.trial.families.proximal import GroupSparsity
-
-SPARSITY = 1e-3
-"""Upper end of the authors' grid for λ."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
