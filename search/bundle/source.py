@@ -13,7 +13,6 @@ from gatefront.search.bundle.manifest_builder import TaskResults, describe_netwo
 from gatefront.search.bundle.measurement_on_test import measure_chosen
 from gatefront.search.bundle.pictures import draw_front
 from gatefront.search.bundle.selection import Wanted, choose_point
-from gatefront.search.config.study_file import parse_study
 from gatefront.search.errors import NothingToPullError
 from gatefront.search.snapshots.protocol import Reader
 from gatefront.spaces import PlainNetwork
@@ -74,7 +73,7 @@ def study_source(
             hint="Restore the study's storage folder, or name another trial with --trial.",
         )
     study_file = reader.study_file(study)
-    section = parse_study(study_file).data
+    section = reader.config(study).data
     data = load_data(section.as_spec(), cache_dir or reader.cache_dir(study))
     detail = reader.trial(study, point.number)
     progress(PRUNING)

@@ -6,6 +6,7 @@
 from pathlib import Path
 from typing import Protocol
 
+from gatefront.search.config.study_config import StudyConfig
 from gatefront.search.results.comparison_table import ComparisonTable
 from gatefront.search.results.gate_history import GateHistory
 from gatefront.search.results.records import StudySummary, StudyView, TrialDetail
@@ -51,6 +52,10 @@ class Reader(Protocol):
 
     def study_file(self, study: str) -> str:
         """Return the study file's original TOML text."""
+        ...
+
+    def config(self, study: str) -> StudyConfig:
+        """Return the configuration that the study runs with. Raise `StudyNotFoundError`."""
         ...
 
     def status(self, study: str) -> StudyStatus:

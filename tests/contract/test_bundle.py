@@ -24,6 +24,8 @@ from gatefront.search.bundle.latency_store import keep_latency
 from gatefront.search.bundle.manifest import Manifest, file_entry, read_manifest, write_manifest
 from gatefront.search.bundle.pull import STEPS
 from gatefront.search.cli.main import main
+from gatefront.search.config.study_config import StudyConfig
+from gatefront.search.config.study_file import parse_study
 from gatefront.search.errors import BenchError, BundleError, NothingToPullError
 from gatefront.search.results.formats import format_delta
 from gatefront.search.results.point_label import PointLabel
@@ -101,6 +103,9 @@ class FakeReader:
 
     def study_file(self, study: str, /) -> str:
         return STUDY_FILE
+
+    def config(self, study: str, /) -> StudyConfig:
+        return parse_study(self.study_file(study))
 
     def view(self, study: str, /) -> StudyView:
         names = [task.name for task in self.tasks]

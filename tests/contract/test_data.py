@@ -122,7 +122,7 @@ def test_load_data_without_test_images_has_no_test_split(spec: DataSpec, data: M
     without = load_data(replace(spec, options=SMALL | {"test_size": 0}), tmp_path)
     assert without.test is None
     assert without.fingerprint != data.fingerprint
-    assert torch.equal(without.val[3].image, data.val[3].image)
+    assert torch.equal(without.train[3].image, data.train[3].image)
     with pytest.raises(DataError, match=r"Cannot measure on the test split: .*found no test split"):
         _ = without.test_split
 

@@ -17,6 +17,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from gatefront.search.bundle.manifest import read_manifest
 from gatefront.trainer.checkpoints.checkpoint import CheckpointSlot, read_checkpoint
 
 ARCHIVE = Path(__file__).resolve().parents[1] / "files" / "study-before-gatefront-names.zip"
@@ -61,7 +62,8 @@ def test_earlier_bundle_is_verified(folder: Path) -> None:
 
 def test_earlier_trial_is_pulled_with_the_manifest_that_it_had(folder: Path) -> None:
     gatefront(folder, "pull", "earlier", "-o", "again")
-    earlier, again = (json.loads((folder / name / "manifest.json").read_text()) for name in ("bundle", "again"))
+    # As records, in which a key that is newer than the bundle has its default.
+    earlier, again = (read_manifest(folder / name).model_dump(mode="json") for name in ("bundle", "again"))
     changed = {key for key in earlier.keys() | again.keys() if earlier.get(key) != again.get(key)}
     assert changed == {"created_at", "files", "manifest_sha256"}
     files = {name for name, entry in earlier["files"].items() if again["files"][name] != entry}

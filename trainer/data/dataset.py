@@ -167,13 +167,13 @@ class MultiTaskData:
             object.__setattr__(self, "files", found)
 
     @property
-    def splits(self) -> dict[str, Dataset[Sample]]:
+    def splits(self) -> "dict[str, Dataset[Sample]]":
         """The splits by name: ``train``, ``val`` and, if the data have one, ``test``."""
         splits = {"train": self.train, "val": self.val}
         return splits if self.test is None else {**splits, "test": self.test}
 
     @property
-    def test_split(self) -> Dataset[Sample]:
+    def test_split(self) -> "Dataset[Sample]":
         """The test split. Raise :class:`DataError` if the data have none."""
         if self.test is None:
             raise DataError(

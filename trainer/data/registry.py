@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from gatefront.trainer.data.dataset import DataDescription, DataError, DataSpec, MultiTaskData
+from gatefront.trainer.data.dataset import DataDescription, DataError, DataSpec, MultiTaskData, OptionValue
 from gatefront.trainer.data.labelled import require_labels
 from gatefront.trainer.data.options import nearest_known
 from gatefront.trainer.data.sources import (
@@ -27,25 +27,30 @@ from gatefront.trainer.data.sources.user_class import describe_user_data, is_use
 class DataSource:
     """Functions that describe a data set (without reading data) and load it (cached under a folder).
 
-    A generated set has no files of its own, so it takes no root.
+    A generated set has no files of its own, so it takes no root. ``earlier`` are the options with which releases before
+    there was a test split described and loaded it.
     """
 
     describe: Callable[[DataSpec], DataDescription]
     load: Callable[[DataSpec, Path], MultiTaskData]
     is_generated: bool = False
+    earlier: Mapping[str, OptionValue] = field(default_factory=dict)
 
+
+_NO_TEST: Mapping[str, OptionValue] = {"test_size": 0}
+_OFFICIAL: Mapping[str, OptionValue] = {"val_share": 0.0}
 
 DATA_SOURCES: Mapping[str, DataSource] = {
     "celeba": DataSource(celeba.describe, celeba.load),
-    "cityscapes": DataSource(libmtl.describe_cityscapes, libmtl.load_cityscapes),
-    "cityscapes-parts": DataSource(cityscapes_parts.describe, cityscapes_parts.load),
-    "digits": DataSource(digits.describe, digits.load, is_generated=True),
+    "cityscapes": DataSource(libmtl.describe_cityscapes, libmtl.load_cityscapes, earlier=_OFFICIAL),
+    "cityscapes-parts": DataSource(cityscapes_parts.describe, cityscapes_parts.load, earlier=_OFFICIAL),
+    "digits": DataSource(digits.describe, digits.load, is_generated=True, earlier=_NO_TEST),
     "folder": DataSource(folder.describe, folder.load),
     "multi-mnist": DataSource(multi_mnist.describe, multi_mnist.load),
-    "nyud": DataSource(nyud.describe, nyud.load),
-    "nyuv2": DataSource(libmtl.describe_nyuv2, libmtl.load_nyuv2),
-    "pascal-context": DataSource(pascal.describe, pascal.load),
-    "rooms": DataSource(rooms.describe, rooms.load, is_generated=True),
+    "nyud": DataSource(nyud.describe, nyud.load, earlier=_OFFICIAL),
+    "nyuv2": DataSource(libmtl.describe_nyuv2, libmtl.load_nyuv2, earlier=_OFFICIAL),
+    "pascal-context": DataSource(pascal.describe, pascal.load, earlier=_OFFICIAL),
+    "rooms": DataSource(rooms.describe, rooms.load, is_generated=True, earlier=_NO_TEST),
     "veils": DataSource(veils.describe, veils.load, is_generated=True),
 }
 
@@ -58,6 +63,11 @@ def describe_data(spec: DataSpec) -> DataDescription:
     """
     spec = _with_home(spec)
     return _source(spec).describe(spec)
+
+
+def earlier_options(name: str, options: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
+    """Return the options of a study that a release before there was a test split started. Its data stay the same."""
+    return {**(DATA_SOURCES[name].earlier if name in DATA_SOURCES else {}), **options}
 
 
 def load_data(spec: DataSpec, cache_dir: Path) -> MultiTaskData:

@@ -9,6 +9,10 @@ from gatefront.search.config.parameters import max_value
 from gatefront.search.config.study_config import StudyConfig
 from gatefront.search.config.study_file import check_study, parse_study
 from gatefront.search.storage.tables.schema import StudyRow
+from gatefront.trainer.data.registry import earlier_options
+
+_KNOWS_TEST = "knows_test_split"
+"""Mark of a stored configuration that was written by a release whose data have a test split."""
 
 _DISTILLATION = "distillation"
 """Table that every stored configuration has since there is one."""
@@ -21,9 +25,11 @@ def load_config(row: StudyRow) -> StudyConfig:
         StudyFileError: an earlier release allowed something that this one does not.
     """
     if row.config is None:
-        return _as_begun(_config_of_earlier_release(row))
+        return _with_earlier_data(_as_begun(_config_of_earlier_release(row)))
     document = json.loads(row.config)
-    return check_study(document) if _DISTILLATION in document else _as_begun(check_study(document))
+    knows_test = document.pop(_KNOWS_TEST, False)
+    config = check_study(document) if _DISTILLATION in document else _as_begun(check_study(document))
+    return config if knows_test else _with_earlier_data(config)
 
 
 def store_config(row: StudyRow, config: StudyConfig) -> None:
@@ -32,7 +38,7 @@ def store_config(row: StudyRow, config: StudyConfig) -> None:
     # Defaults are left out because some rules, such as that of `grid_points`, apply to written values only.
     document = config.model_dump(mode="json", exclude_unset=True)
     document[_DISTILLATION] = config.distillation.model_dump(mode="json")
-    row.config = json.dumps(document)
+    row.config = json.dumps(document | {_KNOWS_TEST: True})
 
 
 def _as_begun(config: StudyConfig) -> StudyConfig:
@@ -44,6 +50,15 @@ def _as_begun(config: StudyConfig) -> StudyConfig:
     if "reference_epochs" not in train.model_fields_set:
         train = train.model_copy(update={"reference_epochs": max_value(train.epochs)})
     return config.model_copy(update={_DISTILLATION: DistillationSection(weight=0.0), "train": train})
+
+
+def _with_earlier_data(config: StudyConfig) -> StudyConfig:
+    """Return the configuration with the data as they were before there was a test split.
+
+    All trials of a study are trained and measured on the same samples.
+    """
+    options = earlier_options(config.data.name, config.data.options)
+    return config.model_copy(update={"data": config.data.model_copy(update={"options": options})})
 
 
 def _config_of_earlier_release(row: StudyRow) -> StudyConfig:

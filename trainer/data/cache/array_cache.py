@@ -39,7 +39,9 @@ def load_generated(
         DataError: a task has the name of the images' array.
     """
     names = _file_names(description)
-    folder = cache_dir / "data" / f"{name}-{hash_json(dict(settings))[:16]}"
+    # Without a test split, a folder is called as releases before there was one called it.
+    decisive = {key: value for key, value in settings.items() if (key, value) != ("test_size", 0)}
+    folder = cache_dir / "data" / f"{name}-{hash_json(decisive)[:16]}"
     splits: tuple[Split, ...] = ("train", "val", "test") if description.num_test else ("train", "val")
 
     def build(target: Path) -> None:

@@ -19,9 +19,10 @@ from gatefront.trainer.data.options import resolve_whole_numbers
 _HEIGHT, _WIDTH = 12, 14
 _DIGIT_SIZE = 8
 _NUM_ORIENTATIONS = 4
-_LAST_SOURCE: Mapping[Split, int] = {"train": 1300, "val": 1548, "test": 1797}
+_SOURCES: Mapping[Split, slice] = {"train": slice(1300), "val": slice(1300, 1548), "test": slice(1548, None)}
+_ALL_BUT_TRAIN = slice(1300, None)
 _RNG_OF: Mapping[Split, int] = {"train": 0, "val": 1, "test": 2}
-_VERSION = 2
+_VERSION, _VERSION_WITHOUT_TEST = 2, 1
 _DEFAULTS = {"train_size": 12_000, "val_size": 3_000, "test_size": 3_000, "seed": 0}
 _MINIMUM = {"train_size": 1, "val_size": 1, "test_size": 0, "seed": 0}
 _DIGIT_NAMES = tuple(str(digit) for digit in range(10))
@@ -54,19 +55,27 @@ def describe(spec: DataSpec) -> DataDescription:
 
 
 def load(spec: DataSpec, cache_dir: Path) -> MultiTaskData:
-    """Load the splits, composed of source digits that no other split uses."""
+    """Load the splits, composed of source digits that no other split uses.
+
+    Without a test split its source digits validate too, as in releases before there was one.
+    """
     description = describe(spec)
     options = resolve_whole_numbers(spec.name, spec.options, defaults=_DEFAULTS, minimum=_MINIMUM)
 
+    has_test = options["test_size"] > 0
+
     def render(split: Split) -> Arrays:
-        return _render(split, options[f"{split}_size"], options["seed"])
+        sources = _SOURCES[split] if has_test or split == "train" else _ALL_BUT_TRAIN
+        return _render(split, options[f"{split}_size"], options["seed"], sources)
 
-    return load_generated(spec.name, options | {"version": _VERSION}, description, render=render, cache_dir=cache_dir)
+    settings = options | {"version": _VERSION if has_test else _VERSION_WITHOUT_TEST}
+
+    return load_generated(spec.name, settings, description, render=render, cache_dir=cache_dir)
 
 
-def _render(split: Split, num_images: int, seed: int) -> Arrays:
+def _render(split: Split, num_images: int, seed: int, sources: slice) -> Arrays:
     rng = np.random.default_rng([seed, _RNG_OF[split]])
-    digits, classes = _source_digits(split)
+    digits, classes = _source_digits(sources)
     left, right = rng.integers(0, len(digits), (2, num_images))
     orientation = rng.integers(0, _NUM_ORIENTATIONS, num_images)
     image = _overlapping_pair(rng, digits[left], digits[right]) + _grating(rng, orientation)
@@ -81,16 +90,15 @@ def _render(split: Split, num_images: int, seed: int) -> Arrays:
     }
 
 
-def _source_digits(split: Split) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+def _source_digits(chosen: slice) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
     """Return scikit-learn's handwritten digits ``[n, 8, 8]`` in [0, 1], split before any images are composed."""
     # It is imported here because scikit-learn takes a second to import, and only rendering needs it.
     from sklearn.datasets import load_digits
 
     bunch: Any = load_digits()
     order = np.random.default_rng(0).permutation(len(bunch.images))
-    first = {"train": 0, "val": _LAST_SOURCE["train"], "test": _LAST_SOURCE["val"]}[split]
-    chosen = order[first : _LAST_SOURCE[split]]
-    return bunch.images[chosen] / 16, bunch.target[chosen].astype(np.uint8)
+    rows = order[chosen]
+    return bunch.images[rows] / 16, bunch.target[rows].astype(np.uint8)
 
 
 def _overlapping_pair(

@@ -69,7 +69,7 @@ def test_stored_configuration_holds_what_was_written_and_what_replaced_it() -> N
     }
     assert document["latency"] == {"budget_ms": 5.0}
     assert document["train"]["gradient_clip"] == math.inf
-    assert set(document) == {"study", "data", "train", "gates", "latency", "distillation"}
+    assert set(document) == {"study", "data", "train", "gates", "latency", "distillation", "knows_test_split"}
 
 
 @pytest.mark.parametrize(("train", "epochs"), [({}, 7), ({"epochs": {"low": 2, "high": 5}}, 5)])
@@ -91,6 +91,29 @@ def test_stored_configuration_that_breaks_a_rule_is_refused_with_the_key() -> No
         load_config(row)
 
 
+@pytest.mark.parametrize(
+    ("data", "options"),
+    [
+        ({"name": "digits", "options": {"train_size": 9}}, {"train_size": 9, "test_size": 0}),
+        ({"name": "rooms"}, {"test_size": 0}),
+        ({"name": "nyud", "options": {"edges": True}}, {"edges": True, "val_share": 0.0}),
+        ({"name": "folder"}, {}),
+        ({"name": "mine:Data", "options": {"a": 1}}, {"a": 1}),
+    ],
+)
+def test_study_from_before_test_splits_keeps_its_data(data: dict[str, object], options: dict[str, object]) -> None:
+    row = StudyRow(num_trials=3, config=json.dumps({"study": {"name": "s"}, "data": data}))
+    assert load_config(row).data.options == options
+    store_config(row, load_config(row))
+    assert load_config(row).data.options == options
+    started = StudyRow(num_trials=3)
+    store_config(
+        started,
+        load_config(StudyRow(config=json.dumps({"study": {"name": "s"}, "data": data, "knows_test_split": True}))),
+    )
+    assert load_config(started).data.options == data.get("options", {})
+
+
 @pytest.fixture
 def engine(tmp_path: Path) -> sa.Engine:
     """The database of a study that version 0.1.0 wrote, at this release's schema."""
@@ -109,7 +132,12 @@ def test_study_of_an_earlier_release_is_read_from_its_file_and_columns(engine: s
         ).apply(parse_study(row.file_text))
         found = load_config(row)
         assert found.distillation.weight == 0
-        assert found.model_copy(update={"distillation": asked.distillation, "train": asked.train}) == asked
+        # Its data go on without the test split that they now have.
+        assert found.data.options == {**asked.data.options, "test_size": 0}
+        assert (
+            found.model_copy(update={"distillation": asked.distillation, "train": asked.train, "data": asked.data})
+            == asked
+        )
         row.flop_budget_text, row.param_budget_text, row.num_workers = "70%", "3M", 4
     extend(engine, "earlier", 5)
     row = StudyStore(engine, "earlier").load()

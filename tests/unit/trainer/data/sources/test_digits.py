@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from gatefront.trainer.data.sources.digits import _grating, _overlapping_pair, _source_digits
+from gatefront.trainer.data.sources.digits import _SOURCES, _grating, _overlapping_pair, _source_digits
 
 
 def test_source_digits_of_the_splits_are_disjoint() -> None:
-    train, val, test = (_source_digits(split)[0] for split in ("train", "val", "test"))
+    train, val, test = (_source_digits(_SOURCES[split])[0] for split in ("train", "val", "test"))
     assert (len(train), len(val), len(test)) == (1300, 248, 249)
     assert (train.min(), train.max()) == (0.0, 1.0)
     # scikit-learn's set holds no image twice, so equal pixels would mean a leak.
