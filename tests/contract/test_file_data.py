@@ -321,7 +321,13 @@ def study_of(spec: DataSpec, layout: Layout) -> StudyConfig:
             "study": {"name": "tiny", "flop_budget": "95%", "trials": 2, "workers": 1},
             "data": {"name": spec.name, "root": spec.root, "options": {**spec.options, "augment": True}},
             "network": {"width": 0.125, "resolution": layout.resolution, "decoder_width": 4},
-            "train": {"epochs": 1, "batch_size": 2, "device": "cpu", "hard_sharing_epochs": 1},
+            "train": {
+                "epochs": 1,
+                "batch_size": 2,
+                "device": "cpu",
+                "reference_epochs": 1,
+                "hard_sharing_epochs": 1,
+            },
             "gates": {"tau": {"low": 0.0, "high": 1.0}, "finetune_epochs": 1, "shared_init": "random"},
         }
     )
