@@ -12,13 +12,15 @@ def lazy_names(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]
 
     Args:
         package: the package's name.
-        modules: name -> module of the package that has it.
+        modules: name -> module that has it, below the package or by its absolute name.
     """
+    root = package.partition(".")[0]
 
     def get(name: str) -> Any:
         if name not in modules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(import_module(f"{package}.{modules[name]}"), name)
+        module = modules[name]
+        value = getattr(import_module(module if module.startswith(f"{root}.") else f"{package}.{module}"), name)
         setattr(import_module(package), name, value)
         return value
 

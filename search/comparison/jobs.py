@@ -5,10 +5,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gatefront.search.comparison.systems import OTHER_FAMILIES, System
+from gatefront.search.comparison.fitted import FittedNetwork, fitted_network
+from gatefront.search.comparison.systems import FITTED_FAMILIES, OTHER_FAMILIES, System
 from gatefront.search.config.family import FamilySection
 from gatefront.search.config.study_config import StudyConfig
 from gatefront.search.driver.references import ReferenceJob, References, reference_jobs, trained_flops
+from gatefront.search.errors import StudyFileError
 from gatefront.search.planning.capacities import CAPACITY_PARAMETERS
 from gatefront.search.planning.family_costs import family_flops
 from gatefront.search.planning.reference_lengths import single_task_length
@@ -16,6 +18,7 @@ from gatefront.search.planning.search_space import FLOP_TARGET
 from gatefront.search.planning.study_plan import StudyPlan, plan_study
 from gatefront.search.results.comparison_table import SystemRun
 from gatefront.spaces.families import FAMILIES
+from gatefront.spaces.json_codec import to_json
 from gatefront.trainer.checkpoints.content_hash import hash_json
 from gatefront.trainer.config import TrainConfig
 from gatefront.trainer.reporting import ReferenceResult
@@ -33,7 +36,7 @@ class SystemJob:
     the networks that the system starts from.
 
     LOMT looks for layers by ``layer_search``. Only its worker knows what its network then costs, so the worker trains
-    it for ``compute``, in FLOPs of forward passes per training sample.
+    it for ``compute``, in FLOPs of forward passes per training sample. ``network`` is the network of a fitted baseline.
     """
 
     system: System
@@ -45,6 +48,7 @@ class SystemJob:
     initial_seconds: float = 0.0
     layer_search: LayerSearch | None = None
     compute: float | None = None
+    network: FittedNetwork | None = None
 
     @property
     def key(self) -> str:
@@ -57,6 +61,8 @@ class SystemJob:
         if self.layer_search is not None:
             search = {"train": self.layer_search.train.recipe(), "sparsity": self.layer_search.sparsity}
             document |= {"layer_search": search, "compute": self.compute}
+        if self.network is not None:
+            document["network"] = to_json(self.network)
         return hash_json(document)
 
 
@@ -112,6 +118,8 @@ def system_jobs(
             yield SystemJob(
                 system=system, seed=plan.config.study.seed, trial=trial, train=train, fingerprint=fingerprint
             )
+        elif system.family in FITTED_FAMILIES:
+            yield _fitted_job(plan, system, trial, results, fingerprint)
         elif system.family in OTHER_FAMILIES:
             yield _family_job(plan, system, trial, results, fingerprint)
         elif system.family == "interrogate":
@@ -124,6 +132,27 @@ def system_jobs(
                 initial_flops=flops,
                 initial_seconds=seconds,
             )
+
+
+def _fitted_job(
+    plan: StudyPlan, system: System, trial: TrialSpec, results: Mapping[str, ReferenceResult], fingerprint: str
+) -> SystemJob:
+    """Return the job of a fitted baseline, with as much compute in all as InterroGate's row."""
+    if plan.budgets.flops is None:
+        raise StudyFileError(
+            f"Cannot fit {system.name}: the study has no flop_budget (found none).", hint="Give the study a budget."
+        )
+    network = fitted_network(system.family, trial.architecture, plan.budgets.flops)
+    per_epoch = network.flops * step_cost(trial.train.weighting, len(plan.tasks))
+    epochs = math.ceil((plan.trial_flops + trained_flops(plan, results.values())) / per_epoch)
+    return SystemJob(
+        system=system,
+        seed=plan.config.study.seed,
+        trial=trial,
+        train=plan.search_space.reference_train_config(epochs=epochs),
+        fingerprint=fingerprint,
+        network=network,
+    )
 
 
 def _family_job(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from gatefront.search.comparison.fitted import fitted_network
 from gatefront.search.comparison.jobs import (
     SystemJob,
     initial_jobs,
@@ -14,7 +15,7 @@ from gatefront.search.comparison.jobs import (
     single_task_run,
     system_jobs,
 )
-from gatefront.search.comparison.systems import OTHER_FAMILIES, System
+from gatefront.search.comparison.systems import FITTED_FAMILIES, OTHER_FAMILIES, System
 from gatefront.search.comparison.training import keep_single_task
 from gatefront.search.config.study_config import StudyConfig
 from gatefront.search.doctor.data_checks import require_sound_data
@@ -98,10 +99,15 @@ def run_comparison(
 
 
 def buildable(systems: Sequence[System], plan: StudyPlan) -> list[System]:
-    """Return the systems that work on the study's backbone, and log why the others are left out."""
+    """Return the systems that work on the study's backbone and budget, and log why the others are left out."""
     found = []
     for system in systems:
+        if system.family in FITTED_FAMILIES and plan.budgets.flops is None:
+            logger.warning("%s is left out: the study has no flop_budget to fit it to", system.name)
+            continue
         try:
+            if system.family in FITTED_FAMILIES and plan.budgets.flops is not None:
+                fitted_network(system.family, plan.largest.architecture, plan.budgets.flops)
             if system.family in OTHER_FAMILIES:
                 family_flops(system.family, plan.largest.architecture)
         except SpaceError as error:

@@ -9,13 +9,28 @@ from gatefront.search.results.comparison_table import SINGLE_TASK
 from gatefront.trainer.config import WeightingName
 from gatefront.trainer.weighting import WEIGHTINGS
 
-Family = Literal["single_task", "hard_sharing", "cross-stitch", "mtan", "etr-nlp", "lomt", "interrogate"]
+Family = Literal[
+    "single_task",
+    "hard_sharing",
+    "fitted-hard-sharing",
+    "fitted-single-task",
+    "cross-stitch",
+    "mtan",
+    "etr-nlp",
+    "lomt",
+    "interrogate",
+]
+FITTED_FAMILIES: tuple[Family, ...] = ("fitted-hard-sharing", "fitted-single-task")
+"""Simple baselines whose widths use up the FLOP budget, trained with the study's own weighting."""
+
 OTHER_FAMILIES: tuple[Family, ...] = ("cross-stitch", "mtan", "etr-nlp", "lomt")
 """Families of :mod:`gatefront.spaces.families`, trained with the study's own weighting."""
 
 _FAMILY_NAMES: dict[Family, str] = {
     "single_task": SINGLE_TASK,
     "hard_sharing": "hard sharing",
+    "fitted-hard-sharing": "fitted hard sharing",
+    "fitted-single-task": "fitted single-task",
     "cross-stitch": "cross-stitch",
     "mtan": "MTAN",
     "etr-nlp": "ETR-NLP",
@@ -74,10 +89,10 @@ class System:
 def list_systems(weightings: Sequence[WeightingName], own: WeightingName) -> tuple[System, ...]:
     """Return the rows: single-task networks, hard sharing with each weighting, other families, and InterroGate.
 
-    Other families and InterroGate train with the weighting ``own``.
+    Fitted baselines, other families and InterroGate train with the weighting ``own``.
     """
     shared = tuple(System("hard_sharing", weighting) for weighting in dict.fromkeys(weightings))
-    others = tuple(System(family, own) for family in OTHER_FAMILIES)
+    others = tuple(System(family, own) for family in (*FITTED_FAMILIES, *OTHER_FAMILIES))
     return (System("single_task"), *shared, *others, System("interrogate", own))
 
 

@@ -63,7 +63,7 @@ def build_tree(
             "Cannot build a tree: share_decoder makes one trunk of all decoders (found share_decoder = true).",
             hint="Leave share_decoder out, or choose another family.",
         )
-    plain = replace(architecture, layer_widths=None) if widths is not None else architecture
+    plain = replace(architecture, width=1.0, layer_widths=None) if widths is not None else architecture
     encoders = _encoders(plain, widths)
     first = encoders[architecture.task_names[0]]
     if ends is None:

@@ -126,10 +126,10 @@ def test_lines_are_means_over_seeds_with_their_spread() -> None:
 
 def test_systems_are_named_apart_and_asked_for_by_name() -> None:
     names = [system.name for system in list_systems(WEIGHTINGS, "scalar")]
-    assert len(set(names)) == len(names) == len(WEIGHTINGS) + 6
+    assert len(set(names)) == len(names) == len(WEIGHTINGS) + 8
     assert (names[0], names[-1]) == ("single-task", "InterroGate, task weights")
     assert parse_weightings("dwa, uniform") == ("dwa", "uniform")
-    assert len(list_systems(("dwa", "dwa"), "scalar")) == 7
+    assert len(list_systems(("dwa", "dwa"), "scalar")) == 9
     assert set(DEFAULT_WEIGHTINGS) <= set(WEIGHTINGS)
     with pytest.raises(StudyFileError, match=r"found 'gradnorm'.*uniform"):
         parse_weightings("dwa,gradnorm")
@@ -146,11 +146,13 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Here, Compa
 def test_every_system_is_trained_from_every_seed(trained: tuple[Path, Here, ComparisonTable]) -> None:
     _, here, table = trained
     assert [(line.system, line.num_seeds) for line in table.lines] == [
-        ("single-task", 2), ("hard sharing, PCGrad", 2), ("cross-stitch, task weights", 2), ("MTAN, task weights", 2),
+        ("single-task", 2), ("hard sharing, PCGrad", 2),
+        ("fitted hard sharing, task weights", 2), ("fitted single-task, task weights", 2),
+        ("cross-stitch, task weights", 2), ("MTAN, task weights", 2),
         ("ETR-NLP, task weights", 2), ("LOMT, task weights", 2), ("InterroGate, task weights", 2),
     ]  # fmt: skip
     assert len(here.references) == 2 * (3 + 1)  # only the largest capacity's, and no hard sharing
-    single, shared, stitched, mtan, etr, lomt, gated = table.lines
+    single, shared, wide, slim, stitched, mtan, etr, lomt, gated = table.lines
     plan = seeded_plans(parse_study(STUDY), 1)[0]
     assert (single.flops, single.delta_mtl.mean) == (plan.largest.single_task, 0.0)
     assert shared.flops == plan.largest.hard_sharing
@@ -160,10 +162,12 @@ def test_every_system_is_trained_from_every_seed(trained: tuple[Path, Here, Comp
     # Hard sharing got no less training than InterroGate with all that initialised it, and not much more.
     per_epoch = shared.train_flops / plan.epochs_of_equal_compute("pcgrad", plan.initial_flops)
     assert gated.train_flops <= shared.train_flops + 1
+    for fitted in (wide, slim):
+        assert 0.98 * plan.budgets.flops <= fitted.flops <= plan.budgets.flops
     assert stitched.flops == single.flops  # one encoder per task; the mixes between them count as additions do
     assert shared.flops < mtan.flops
     assert lomt.flops <= shared.flops  # decoders may read earlier layers, and what none needs is cut off
-    for other in (stitched, mtan, etr, lomt):
+    for other in (wide, slim, stitched, mtan, etr, lomt):
         assert gated.train_flops <= other.train_flops + 1
         assert other.train_flops - 3 * other.flops * 192 <= 1.05 * gated.train_flops
     # What is delivered may cost a little less than the budget that the plan counts with.
@@ -308,3 +312,23 @@ def test_a_family_that_the_backbone_rules_out_is_left_out(caplog: pytest.LogCapt
     assert {"single_task", "hard_sharing", "interrogate"} <= set(kept)
     assert "mtan" not in kept
     assert "MTAN, task weights is left out: mtan masks maps" in caplog.text
+
+
+def test_fitted_baselines_of_a_study_without_a_budget_are_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    (plan,) = seeded_plans(parse_study(STUDY.replace('flop_budget = "60%"', "")), 1)
+    kept = [system.family for system in buildable(list_systems(("uniform",), "scalar"), plan)]
+    assert not {"fitted-hard-sharing", "fitted-single-task"} & set(kept)
+    assert "fitted single-task, task weights is left out: the study has no flop_budget" in caplog.text
+
+
+def test_job_of_a_fitted_baseline_has_a_key_of_its_widths(tmp_path: Path) -> None:
+    (plan,) = seeded_plans(parse_study(STUDY), 1)
+    results = {job.role: train_job(job, tmp_path) for job in initial_jobs(plan)}
+    jobs = {job.system.family: job for job in system_jobs(plan, list_systems((), "scalar"), results, fingerprint="f")}
+    wide, slim = jobs["fitted-hard-sharing"], jobs["fitted-single-task"]
+    assert wide.network is not None
+    assert slim.network is not None
+    assert (wide.network.family, slim.network.family) == ("hard-sharing", "tree")
+    other = replace(wide.network.architecture, layer_widths=(1, 1, 1, 1, 1))
+    assert wide.key != replace(wide, network=replace(wide.network, architecture=other)).key
+    assert len({job.key for job in jobs.values()}) == len(jobs)
