@@ -7,6 +7,7 @@ from typing import Any
 
 from gatefront.search.comparison.fitted import FittedNetwork, fitted_network
 from gatefront.search.comparison.systems import FITTED_FAMILIES, OTHER_FAMILIES, System
+from gatefront.search.config.distillation import DistillationSection
 from gatefront.search.config.family import FamilySection
 from gatefront.search.config.study_config import StudyConfig
 from gatefront.search.driver.references import ReferenceJob, References, reference_jobs, trained_flops
@@ -70,14 +71,14 @@ def seeded_plans(config: StudyConfig, num_seeds: int) -> list[StudyPlan]:
     """Return the study's plan once per seed, counted up from its own seed.
 
     The plans have no derived points, because one row is one network. They ignore [family], because every family has its
-    row.
+    row, and [distillation], because not every row has teachers: all rows train on labels alone.
 
     Raises:
         GatefrontError: see :func:`gatefront.search.planning.study_plan.plan_study`.
     """
     first, gates = config.study.seed, config.gates.model_copy(update={"derived_points": 0})
     sections = [config.study.model_copy(update={"seed": first + step}) for step in range(num_seeds)]
-    common = {"gates": gates, "family": FamilySection()}
+    common = {"gates": gates, "family": FamilySection(), "distillation": DistillationSection(weight=0.0)}
     return [plan_study(config.model_copy(update={"study": section, **common})) for section in sections]
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from gatefront.spaces.architecture.tasks import Task
 from gatefront.spaces.graph.flop_counter import count_flops
 from gatefront.trainer.checkpoints.atomic_folder import obtain_folder
-from gatefront.trainer.checkpoints.checkpoint import CheckpointError, load_document, save_state
+from gatefront.trainer.checkpoints.checkpoint import DAMAGE, save_state
 from gatefront.trainer.data.compatibility import image_shape
 from gatefront.trainer.data.dataset import Batch, MultiTaskData
 from gatefront.trainer.data.loader import num_samples, ordered_batches
@@ -97,13 +97,14 @@ class NetworkTeachers:
         return {name: network(batch.images)[name].float() for name, network in self._networks.items()}
 
     def _read(self, folder: Path) -> dict[str, Tensor]:
-        outputs: dict[str, Tensor] = load_document(folder / _OUTPUTS)
+        # Memory-mapped, so that all workers of a machine share one copy.
+        outputs: dict[str, Tensor] = torch.load(folder / _OUTPUTS, map_location="cpu", mmap=True, weights_only=True)
         return outputs
 
     def _is_intact(self, folder: Path) -> bool:
         try:
             outputs = self._read(folder)
-        except CheckpointError:
+        except (OSError, *DAMAGE):
             return False
         size = num_samples(self._data.train)
         return outputs.keys() == self._networks.keys() and all(len(kept) == size for kept in outputs.values())

@@ -293,13 +293,14 @@ def test_equal_compute_counts_backward_passes(weighting: str) -> None:
 
 
 def test_interrogate_is_trained_at_the_budget_with_central_knobs(tmp_path: Path) -> None:
-    (plan,) = seeded_plans(parse_study(STUDY), 1)
+    (plan,) = seeded_plans(parse_study(f"{STUDY}\n[distillation]\nweight = 0.5\n"), 1)
     results = {job.role: train_job(job, tmp_path) for job in initial_jobs(plan)}
     *_, job = system_jobs(plan, list_systems(("uniform",), "scalar"), results, fingerprint="f")
     top = plan.budgets.flops or 0
     floor = plan.largest.hard_sharing
     assert job.trial.flop_target == floor + int(0.9 * (top - floor))
     assert (job.trial.gates.lambda_s, job.trial.gates.derived_points) == (5.0, 0)
+    assert job.trial.distillation is None  # as in every other row
     assert job.trial.architecture.width == 1.0
     assert job.key == replace(job, train=replace(job.train, num_threads=4)).key
     assert job.key != replace(job, fingerprint="g").key

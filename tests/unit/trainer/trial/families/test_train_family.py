@@ -22,9 +22,10 @@ TRAIN = TrainConfig(epochs=4, batch_size=64, learning_rate=2e-2, device="cpu")
 def test_network_that_shares_nothing_gains_nothing(tmp_path: Path) -> None:
     """It starts from the references and trains on, as trials do, for as long as their first length.
 
-    References that stop early leave it a gain that has nothing to do with sharing.
+    References that stop early leave it a gain that has nothing to do with sharing. (Trained on for so short, it may
+    lose a little: a new schedule begins at a rate that undoes some of what was learned.)
     """
-    data = load_data(DataSpec(name="digits", options={"train_size": 2000, "val_size": 1500}), tmp_path)
+    data = load_data(DataSpec(name="digits", options={"train_size": 1500, "val_size": 1000}), tmp_path)
     tasks = data.description.tasks
     architecture = Architecture(backbone="smallconv", tasks=tasks, in_channels=1, input_size=(12, 14))
 
@@ -48,6 +49,6 @@ def test_network_that_shares_nothing_gains_nothing(tmp_path: Path) -> None:
         task.name: train_long_enough("single_task", architecture, task.name, data, TRAIN, cache_dir=tmp_path)
         for task in tasks
     }
-    # Accuracies of 1,500 images have a standard error of about one percent.
-    assert gain_over(short, "short") > 8
-    assert abs(gain_over(long, "long")) < 3
+    # Accuracies of 1,000 images have a standard error of about 1.5 %, their mean over three tasks of one.
+    assert gain_over(short, "short") > 20
+    assert -8 < gain_over(long, "long") < 2
