@@ -37,9 +37,9 @@ def test_the_pruned_network_is_measured_on_the_test_split(
     found = evaluate_file_on_test(tmp_path / "network.pt", digits, CONFIG)
     runtime = resolve_runtime(CONFIG)
     plain = prune_network(network).eval()
-    expected = evaluate(plain, digits.test_split, architecture.tasks, runtime=runtime, batch_size=50)
+    expected = evaluate(plain, digits.test_split, architecture.tasks, runtime=runtime, batch_size=50).metrics
     assert found == pytest.approx(expected)
-    on_val = evaluate(plain, digits.val, architecture.tasks, runtime=runtime, batch_size=50)
+    on_val = evaluate(plain, digits.val, architecture.tasks, runtime=runtime, batch_size=50).metrics
     assert found != pytest.approx(on_val)
 
 
