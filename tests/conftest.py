@@ -6,6 +6,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
     from gatefront.spaces import Architecture
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    # All processes of one run of the tests share what they found of backbones; the next run compares again.
+    _cache = tempfile.TemporaryDirectory(prefix="gatefront-tests-")
+    os.environ["GATEFRONT_CACHE"] = _cache.name
 
 # A test that times out on a busy machine says nothing about the code.
 settings.register_profile("untimed", deadline=None)

@@ -26,6 +26,7 @@ from gatefront.spaces.networks.equivalence import (
     require_equal,
     require_independent_images,
 )
+from gatefront.spaces.networks.passed_comparisons import has_passed, record_passed
 from gatefront.spaces.tracing.trace import trace_network
 
 logger = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ def build_encoder(architecture: Architecture) -> fx.GraphModule:
     """Build, trace and scale ``images [b, c, h, w] -> list of features``.
 
     With ``share_decoder`` the trunk of the dense decoder follows the backbone, and its result is the only feature. The
-    traced backbone is compared with the backbone itself, once per process and backbone.
+    traced backbone is compared with the backbone itself, unless that has passed before with the same code.
 
     Raises:
         UnknownBackboneError, UntraceableBackboneError, SpaceError: see the functions it calls.
@@ -140,6 +141,8 @@ def _of_backbone_alone(architecture: Architecture) -> Architecture:
 def _require_equal_to_original(architecture: Architecture) -> None:
     """Compare backbone and traced form with random weights, both without the width multiplier."""
     with torch.random.fork_rng(devices=[]):  # a cached result must leave the same random state
+        if has_passed(architecture):
+            return
         try:
             _compare_with_original(architecture)
         except SpaceError:
@@ -150,6 +153,7 @@ def _require_equal_to_original(architecture: Architecture) -> None:
                 f"{_name(architecture)} fails on {NUM_IMAGES} random images in training or evaluation mode: {reason}.",
                 hint="Its forward must run in both modes, for any images of the study's size.",
             ) from error
+        record_passed(architecture)
 
 
 def _compare_with_original(architecture: Architecture) -> None:

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from torch import fx
+from torch import Tensor, fx
+from torch.utils._pytree import tree_leaves
 
 _Call = tuple[str, Any, tuple[Any, ...], dict[str, Any]]
 
@@ -26,6 +27,10 @@ class Evaluations:
         call, value, flops = self._found.get(node, (None, None, 0))
         return None if call is None or not _is_same(call, _call(node)) else (value, flops)
 
+    def is_alike(self, node: fx.Node, value: Any) -> bool:
+        """Return True if the recorded value of a node, which may have changed since, has the shapes and types given."""
+        return node in self._found and _form(self._found[node][1]) == _form(value)
+
     def of_twins(self, twins: Iterable[tuple[fx.Node, fx.Node]]) -> "Evaluations":
         """Return the record of another graph, from pairs ``(node of it, the same node of this one)``."""
         moved = Evaluations()
@@ -43,3 +48,8 @@ def _call(node: fx.Node) -> _Call:
 def _is_same(call: _Call, other: _Call) -> bool:
     """Compare by identity: torch.fx gives a node new arguments when it changes one, and some cannot be compared."""
     return call[0] == other[0] and all(one is another for one, another in zip(call[1:], other[1:], strict=True))
+
+
+def _form(value: Any) -> list[Any]:
+    leaves = tree_leaves(value)
+    return [(leaf.shape, leaf.dtype) if isinstance(leaf, Tensor) else leaf for leaf in leaves]

@@ -181,6 +181,7 @@ class _Annotator(fx.Interpreter):
     def __init__(self, traced: fx.GraphModule, known: Evaluations) -> None:
         super().__init__(traced)
         self._known = known
+        self._differing: set[fx.Node] = set()
         self.found: dict[fx.Node, tuple[Any, int]] = {}
 
     def call_module(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -188,15 +189,18 @@ class _Annotator(fx.Interpreter):
         return args[0] if keeps_shape(module, args) else module(*args, **kwargs)
 
     def run_node(self, n: fx.Node) -> Any:
-        self.found[n] = self._known.find(n) or self._run(n)
+        # A module may have replaced a tensor after the trace had read it, so tensors are read again.
+        known = None if n.op == "get_attr" or self._differing.intersection(n.all_input_nodes) else self._known.find(n)
+        self.found[n] = known or self._run(n)
         return self.found[n][0]
 
     def _run(self, node: fx.Node) -> tuple[Any, int]:
         with flop_counter() as counter:
             value = super().run_node(node)
         flops = int(counter.get_total_flops())
-        if node.op.startswith("call"):
-            self._known.note(node, value, flops)
+        if not self._known.is_alike(node, value):
+            self._differing.add(node)
+        self._known.note(node, value, flops)
         return value, flops
 
 

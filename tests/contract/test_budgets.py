@@ -24,7 +24,15 @@ BACKBONES = {
 NUM_BUDGETS = 20
 
 
-@pytest.fixture(params=[(backbone, group) for backbone in BACKBONES for group in (1, 8)], ids=str, scope="module")
+@pytest.fixture(
+    params=[
+        pytest.param((backbone, group), marks=pytest.mark.xdist_group(f"budgets of {backbone}"))
+        for backbone in BACKBONES
+        for group in (1, 8)
+    ],
+    ids=str,
+    scope="module",
+)
 def network(request: pytest.FixtureRequest) -> InterroGateNetwork:
     backbone, group = request.param
     architecture = Architecture(

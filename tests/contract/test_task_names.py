@@ -31,6 +31,8 @@ from gatefront.spaces.families import FAMILIES, build_family, plain_network
 from gatefront.trainer.checkpoints.checkpoint import load_network, save_network
 from gatefront.trainer.checkpoints.network_file import load_delivered, save_family
 
+pytestmark = pytest.mark.xdist_group("task names")
+
 SHAPE = (3, 12, 16)
 ATTRIBUTES = sorted({*dir(nn.ModuleDict), *vars(nn.ModuleDict()), *dir(fx.GraphModule)})
 WRITTEN = (

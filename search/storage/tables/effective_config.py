@@ -9,7 +9,6 @@ from gatefront.search.config.parameters import max_value
 from gatefront.search.config.study_config import StudyConfig
 from gatefront.search.config.study_file import check_study, parse_study
 from gatefront.search.storage.tables.schema import StudyRow
-from gatefront.trainer.data.registry import earlier_options
 
 _KNOWS_TEST = "knows_test_split"
 """Mark of a stored configuration that was written by a release whose data have a test split."""
@@ -57,6 +56,9 @@ def _with_earlier_data(config: StudyConfig) -> StudyConfig:
 
     All trials of a study are trained and measured on the same samples.
     """
+    # Imported here, because torch comes with the sources of data and takes seconds.
+    from gatefront.trainer.data.registry import earlier_options
+
     options = earlier_options(config.data.name, config.data.options)
     return config.model_copy(update={"data": config.data.model_copy(update={"options": options})})
 

@@ -22,6 +22,8 @@ from gatefront.trainer.trial.family_config import FamilyChoice
 from gatefront.trainer.trial.run_trial import run_trial
 from gatefront.trainer.trial.spec import TrainedReference, TrialSpec
 
+pytestmark = pytest.mark.xdist_group("family trial")
+
 DATA = DataSpec(name="rooms", options={"train_size": 48, "val_size": 16, "height": 16, "width": 24})
 TRAIN = TrainConfig(epochs=2, batch_size=16, learning_rate=1e-2)
 SHAPE = (3, 16, 24)

@@ -15,6 +15,8 @@ from gatefront.trainer.data import DataSpec, MultiTaskData, load_data
 from gatefront.trainer.trial.families.lomt_layer_search import LayerSearch, search_layers
 from gatefront.trainer.trial.families.train_family import FamilySpec, train_family
 
+pytestmark = pytest.mark.xdist_group("layer search")
+
 TRAIN = TrainConfig(epochs=2, batch_size=16, learning_rate=1e-2)
 SHAPE = (3, 16, 24)
 NUM_SAMPLES = 64

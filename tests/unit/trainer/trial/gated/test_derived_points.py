@@ -19,6 +19,8 @@ from gatefront.trainer.trial.gated.derived_points import derived_targets
 from gatefront.trainer.trial.run_trial import run_trial
 from gatefront.trainer.trial.spec import TrialSpec, TrialSpecError
 
+pytestmark = pytest.mark.xdist_group("derived points")
+
 
 class Stopper:
     """Collects reports; stops the trial after one of its epochs."""
