@@ -10,6 +10,7 @@ from gatefront.spaces.json_codec import OMIT_DEFAULT, to_json
 
 Schedule = Literal["one_cycle", "poly", "constant"]
 Precision = Literal["auto", "fp32", "bf16"]
+KeptEpoch = Literal["best", "last"]
 Sparsity = Literal["hinge", "expected_flops"]
 WeightingName = Literal[
     "scalar",
@@ -77,7 +78,8 @@ class TrainConfig:
 
     ``ema`` is the decay of the moving average of weights that is kept instead of the weights themselves; 0 for none.
     Phases that end with their last weights have none. ``dropout`` is the probability of that on the input of every
-    task's last layer. ``label_smoothing`` is the share of class labels that is spread over all classes.
+    task's last layer. ``label_smoothing`` is the share of class labels that is spread over all classes. ``keep`` names
+    the epoch whose weights a training ends with, unless its phase ends with its last weights in any case.
     """
 
     epochs: int
@@ -97,6 +99,7 @@ class TrainConfig:
     ema: float = field(default=0.0, metadata=OMIT_DEFAULT)
     dropout: float = field(default=0.0, metadata=OMIT_DEFAULT)
     label_smoothing: float = field(default=0.0, metadata=OMIT_DEFAULT)
+    keep: KeptEpoch = field(default="best", metadata=OMIT_DEFAULT)
 
     def __post_init__(self) -> None:
         _check("train", "epochs", self.epochs, "at least 1", self.epochs >= 1)

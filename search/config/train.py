@@ -12,7 +12,7 @@ from gatefront.search.config.parameters import (
     bounds,
     word_form,
 )
-from gatefront.trainer.config import WeightingName
+from gatefront.trainer.config import KeptEpoch, WeightingName
 
 PositiveInt = Annotated[int, Field(ge=1)]
 
@@ -45,7 +45,7 @@ class TrainSection(StrictModel):
     epochs of the single-task networks. ``"auto"``: each trains with twice the epochs until that does not help
     (:mod:`gatefront.trainer.baselines.training_length`). ``hard_sharing_epochs`` are those of the hard-sharing
     reference, in the same words. ``shared_init_epochs`` are those of the network that the shared branch starts from.
-    None: as ``reference_epochs``.
+    None: as ``reference_epochs``. ``keep`` names the epoch whose weights a training ends with.
     """
 
     epochs: IntParameter = 7
@@ -64,6 +64,7 @@ class TrainSection(StrictModel):
     ema: FloatParameter = 0.0
     dropout: FloatParameter = 0.0
     label_smoothing: FloatParameter = 0.0
+    keep: KeptEpoch = "best"
     device: str = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     num_threads: PositiveInt = 1

@@ -17,15 +17,10 @@ from gatefront.spaces.errors import ERRORS_OF_FOREIGN_CODE
 from gatefront.spaces.graph.attention import HeadAttention
 from gatefront.spaces.graph.flop_counter import flop_counter
 from gatefront.spaces.graph.layers import DropPath, LayerNorm2d, keeps_shape
+from gatefront.spaces.tracing import module_hooks
 from gatefront.spaces.tracing.evaluations import Evaluations
 from gatefront.spaces.tracing.in_place import InPlaceError, Write, find_write, set_item
-from gatefront.spaces.tracing.module_hooks import (
-    HookError,
-    is_altered,
-    require_own_methods,
-    run_forward_hooks,
-    run_forward_pre_hooks,
-)
+from gatefront.spaces.tracing.module_hooks import HookError
 from gatefront.spaces.tracing.overwritten import OverwrittenValues
 from gatefront.spaces.tracing.value_checks import genuine_checks
 
@@ -63,7 +58,7 @@ class ConcreteTracer(fx.Tracer):
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         is_own = isinstance(m, (*OWN_LAYERS, torch.jit.ScriptModule))
-        return not is_altered(m) and (is_own or super().is_leaf_module(m, module_qualified_name))
+        return not module_hooks.is_altered(m) and (is_own or super().is_leaf_module(m, module_qualified_name))
 
     def call_module(
         self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -178,16 +173,16 @@ class ConcreteTracer(fx.Tracer):
             proxy.node, proxy.value = node, value
 
     def _call_whole(self, layer: nn.Module, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        require_own_methods(layer)
+        module_hooks.require_own_methods(layer)
         is_scripted = isinstance(layer, torch.jit.ScriptModule)  # has hooks of its own, which run inside it
         if not is_scripted:
-            args, kwargs = run_forward_pre_hooks(layer, args, kwargs)
+            args, kwargs = module_hooks.run_forward_pre_hooks(layer, args, kwargs)
         first = next((leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, ConcreteProxy)), None)
         if layer in self._in_place_layers and first is not None:
             result: Any = self._overwrite(Write("call_module", path, args, kwargs, first))
         else:
             result = self.create_proxy("call_module", path, args, kwargs)
-        return result if is_scripted else run_forward_hooks(layer, args, kwargs, result)
+        return result if is_scripted else module_hooks.run_forward_hooks(layer, args, kwargs, result)
 
     def _evaluate(self, kind: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, int]:
         """Return the value of an operation, and its FLOPs."""

@@ -31,7 +31,7 @@ from gatefront.trainer.weighting import step_cost
 
 ReferenceKind = Literal["single_task", "hard_sharing"]
 
-_VERSION = 2  # 2: the best epoch is kept
+_VERSIONS = {"last": 1, "best": 2}  # releases before version 2 kept the last epoch
 _WEIGHTS, _RECORD = "weights.pt", "reference.json"
 
 
@@ -101,15 +101,17 @@ def reference_key(
     kind: ReferenceKind, architecture: Architecture, task_name: str | None, data: MultiTaskData, config: TrainConfig
 ) -> str:
     """Return the SHA-256 of everything that determines a reference: its network, tasks, data, recipe and seed."""
+    recipe = _own_recipe(kind, config).recipe()
+    recipe.pop("keep", None)  # the version says it
     return hash_json(
         {
-            "version": _VERSION,
+            "version": _VERSIONS[config.keep],
             "kind": kind,
             "architecture": to_json(_own_architecture(kind, architecture)),
             "files": _files_behind(architecture),
             "tasks": [task.name for task in _select_tasks(kind, architecture, task_name)],
             "data": data.fingerprint,
-            "train": _own_recipe(kind, config).recipe(),
+            "train": recipe,
         }
         # A reference that an earlier release trained on the same data lacks figures on their test split.
         | ({"measured_on": ["val", "test"]} if data.test is not None else {})

@@ -139,6 +139,10 @@ class _Run:
         restore_random_state(checkpoint.random_state)
         self.epoch, self._seconds = checkpoint.epoch, checkpoint.seconds
 
+    @property
+    def _keeps_best(self) -> bool:
+        return self._strategy.keeps_best and self._config.keep == "best"
+
     def _evaluate_and_keep(self) -> Evaluation:
         """Measure the epoch that has ended, and keep its weights if it is the best."""
         with self._updates.with_kept_weights():
@@ -150,7 +154,7 @@ class _Run:
                 batch_size=_EVALUATION_BATCHES * self._config.samples_at_once,
             )
             score = validation_score(self._tasks, found.metrics)
-            self._kept.offer(self._network, self.epoch, score, found, always=not self._strategy.keeps_best)
+            self._kept.offer(self._network, self.epoch, score, found, always=not self._keeps_best)
         return found
 
     def _save(self, slot: CheckpointSlot) -> None:

@@ -43,9 +43,9 @@ def store_config(row: StudyRow, config: StudyConfig) -> None:
 def _as_begun(config: StudyConfig) -> StudyConfig:
     """Return the configuration of a study that a release without distillation began, with that release's defaults.
 
-    Its trials would else differ from those that are trained already.
+    Its trials would else differ from those that are trained already. All its trainings ended with their last epoch.
     """
-    train = config.train
+    train = config.train.model_copy(update={"keep": "last"})
     if "reference_epochs" not in train.model_fields_set:
         train = train.model_copy(update={"reference_epochs": max_value(train.epochs)})
     return config.model_copy(update={_DISTILLATION: DistillationSection(weight=0.0), "train": train})

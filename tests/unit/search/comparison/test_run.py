@@ -191,10 +191,12 @@ def test_what_was_trained_is_not_trained_again(trained: tuple[Path, Here, Compar
     revision = reader.comparison_revision("tiny")
     changed = Here()
     compare(parse_study(STUDY.replace("epochs = 1\nreference", "epochs = 2\nreference")), folder, changed, "uniform", 1)
-    assert len(changed.systems) == 6
+    assert len(changed.systems) == 8
     # Another recipe is another table: what the old one had trained does not stand in it.
     assert [(line.system, line.num_seeds) for line in reader.comparison("tiny").lines] == [
-        ("single-task", 1), ("hard sharing, uniform", 1), ("cross-stitch, task weights", 1), ("MTAN, task weights", 1),
+        ("single-task", 1), ("hard sharing, uniform", 1),
+        ("fitted hard sharing, task weights", 1), ("fitted single-task, task weights", 1),
+        ("cross-stitch, task weights", 1), ("MTAN, task weights", 1),
         ("ETR-NLP, task weights", 1), ("LOMT, task weights", 1), ("InterroGate, task weights", 1),
     ]  # fmt: skip
     assert reader.comparison_revision("tiny") != revision
@@ -210,7 +212,7 @@ def test_the_table_is_told_to_people_and_programs(trained: tuple[Path, Here, Com
     assert [system["system"] for system in document["systems"]] == [line.system for line in table.lines]
     assert len(document["fairness"]) == 4
     words = comparison_words(table)
-    assert words.row_count == 7
+    assert words.row_count == 9
     assert any("±" in str(cell) for cell in words.columns[-7]._cells)
 
 

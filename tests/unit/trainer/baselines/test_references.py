@@ -176,6 +176,17 @@ def test_key_stays_while_the_training_does(architecture: Architecture, digits: M
     )
 
 
+def test_key_of_a_reference_that_keeps_its_last_epoch_is_that_of_earlier_releases(
+    architecture: Architecture, digits: MultiTaskData
+) -> None:
+    description = dataclasses.replace(digits.description, num_test=0)
+    known = dataclasses.replace(digits, fingerprint="data", test=None, description=description)
+    last = dataclasses.replace(CONFIG, keep="last")
+    assert reference_key("single_task", architecture, "left", known, last) == (
+        "65f733b3b4bdf37abb4083a6414a77c67060a440a5cadb95247b4ee97d6267d2"
+    )
+
+
 def test_record_says_how_it_was_made(architecture: Architecture, digits: MultiTaskData, tmp_path: Path) -> None:
     result = train_reference("single_task", architecture, "left", digits, CONFIG, cache_dir=tmp_path)
     record = json.loads((Path(result.path).parent / "reference.json").read_text())

@@ -113,11 +113,13 @@ def test_network_ends_with_its_best_epoch(digits: MultiTaskData, build_tiny: Bui
     found = evaluate(network, digits.val, tasks, runtime=resolve_runtime(config), batch_size=100)
     assert found.metrics == pytest.approx(dict(outcome.metrics))
 
-    last = build_tiny(tasks)
-    kept = train(last, digits, config, tasks=tasks, strategy=Strategy(keeps_best=False))
-    assert kept.metrics == recorder.reports[-1].metrics
-    assert kept.best_epoch == 6
-    assert not same(last.state_dict(), network.state_dict())
+    asked = dataclasses.replace(config, keep="last")
+    for one, strategy in ((config, Strategy(keeps_best=False)), (asked, None)):
+        last = build_tiny(tasks)
+        kept = train(last, digits, one, tasks=tasks, strategy=strategy)
+        assert kept.metrics == recorder.reports[-1].metrics
+        assert kept.best_epoch == 6
+        assert not same(last.state_dict(), network.state_dict())
 
 
 def test_best_epoch_survives_an_interruption(digits: MultiTaskData, build_tiny: Build, tmp_path: Path) -> None:

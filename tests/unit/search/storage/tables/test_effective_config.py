@@ -132,6 +132,7 @@ def test_study_of_an_earlier_release_is_read_from_its_file_and_columns(engine: s
         ).apply(parse_study(row.file_text))
         found = load_config(row)
         assert found.distillation.weight == 0
+        assert found.train.keep == "last"
         # Its data go on without the test split that they now have.
         assert found.data.options == {**asked.data.options, "test_size": 0}
         assert (
