@@ -9,6 +9,8 @@ from playwright.sync_api import Page, expect
 
 from gatefront.search.results.records import StudyEvent
 
+pytestmark = pytest.mark.xdist_group("browser: accessibility")
+
 # Each page with words that it shows last.
 PAGES = {
     "/": "digits",

@@ -16,6 +16,8 @@ from gatefront.search.results.records import StudyEvent, StudyView
 from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.service.control.study_control import NotRunningError
 
+pytestmark = pytest.mark.xdist_group("browser: actions")
+
 PHONE: ViewportSize = {"width": 390, "height": 844}
 UNREACHABLE = OperationalError("SELECT 1", {}, Exception("connection refused"))
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
+import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from gatefront.dashboards.figures.theme import scheme_named
@@ -13,6 +14,8 @@ from gatefront.search.results.records import StudyView
 from gatefront.search.results.states import StudyState
 from gatefront.search.snapshots.protocol import Reader
 from gatefront.spaces.gating.gate_map import GateMap
+
+pytestmark = pytest.mark.xdist_group("browser: dashboards")
 
 Serve = Callable[[Reader], str]
 

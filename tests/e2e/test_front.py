@@ -14,6 +14,8 @@ from playwright.sync_api import Locator, Page, ViewportSize, expect
 
 from gatefront.search.results.records import StudyView, TrialPoint
 
+pytestmark = pytest.mark.xdist_group("browser: front")
+
 LAPTOP: ViewportSize = {"width": 1366, "height": 860}
 PHONE: ViewportSize = {"width": 390, "height": 844}
 _PLOT = "document.querySelector('#study-front .js-plotly-plot')"

@@ -25,7 +25,7 @@ from gatefront.trainer.checkpoints.atomic_file import replacing
 
 HERE = Path(__file__).parent
 
-pytestmark = pytest.mark.timeout(3 * PATIENCE_S)
+pytestmark = [pytest.mark.timeout(3 * PATIENCE_S), pytest.mark.xdist_group("faults under way")]
 
 
 class QuickStudy:

@@ -15,7 +15,7 @@ from gatefront.search.results.states import StudyState, TrialState
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.trainer.checkpoints.network_file import load_delivered
 
-pytestmark = pytest.mark.timeout(3 * PATIENCE_S)
+pytestmark = [pytest.mark.timeout(3 * PATIENCE_S), pytest.mark.xdist_group("mixed families")]
 
 FAMILIES = ("interrogate", "lomt")
 Gatefront = Callable[..., str]
