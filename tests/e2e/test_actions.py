@@ -189,7 +189,7 @@ def test_a_bundle_is_packed_step_by_step_and_saved(page: Page, pages: Any) -> No
     pages.packing.clear()
     page.goto(pages.address + "/study/digits/trial/6")
     button(page, "Download as zip").click()
-    expect(page.get_by_text("Step 2 of 7: pruning the trained network")).to_be_visible()
+    expect(page.get_by_text("Step 2 of 8: pruning the trained network")).to_be_visible()
     go_on_on_a_phone(page)
     with page.expect_download() as download:
         pages.packing.set()

@@ -45,8 +45,9 @@ def test_a_table_is_printed_and_what_was_trained_is_kept(tmp_path: Path) -> None
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
     document = json.loads(first.stdout)
     assert [system["system"] for system in document["systems"]] == [
-        "single-task", "hard sharing, uniform", "hard sharing, PCGrad", "cross-stitch, task weights",
+        "single-task", "hard sharing, uniform", "hard sharing, PCGrad", "fitted hard sharing, task weights",
+        "fitted single-task, task weights", "cross-stitch, task weights",
         "MTAN, task weights", "ETR-NLP, task weights", "LOMT, task weights", "InterroGate, task weights",
     ]  # fmt: skip
     assert json.loads(second.stdout) == document
-    assert "7 of 7 systems are trained already" in second.stderr
+    assert "9 of 9 systems are trained already" in second.stderr

@@ -234,10 +234,10 @@ def pulled(trained: tuple[Path, Here, ComparisonTable], system: str, output: Pat
 @pytest.mark.parametrize(
     ("asked", "family", "position"),
     [
-        ("cross-stitch", "cross-stitch", 2),
-        ("MTAN, task weights", "mtan", 3),
-        ("lomt", "lomt", 5),
-        ("Inter", "interrogate", 6),
+        ("cross-stitch", "cross-stitch", 4),
+        ("MTAN, task weights", "mtan", 5),
+        ("lomt", "lomt", 7),
+        ("Inter", "interrogate", 8),
     ],
 )
 def test_a_row_s_network_becomes_a_bundle(
