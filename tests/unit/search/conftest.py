@@ -32,6 +32,7 @@ from gatefront.search.sampling.replicates import REPLICATE_OF
 from gatefront.search.snapshots.reader import StudyReader
 from gatefront.search.storage.database.open import open_store
 from gatefront.search.storage.study_store import StudyStore
+from gatefront.search.storage.tables.effective_config import store_config
 from gatefront.search.storage.tables.schema import StudyRow
 from gatefront.spaces.budgets.budgets import Budgets
 from gatefront.spaces.gating.gate_map import GateMap, GateSite
@@ -216,7 +217,7 @@ def _row(config: StudyConfig, text: str, flop_budget: int | None) -> StudyRow:
     tasks = [
         {"name": name, "kind": "classification", "metric": "accuracy %", "higher_is_better": True} for name in TASKS
     ]
-    return StudyRow(
+    row = StudyRow(
         name=config.study.name,
         file_text=text,
         created_at=datetime.now(UTC),
@@ -236,3 +237,5 @@ def _row(config: StudyConfig, text: str, flop_budget: int | None) -> StudyRow:
         state=StudyState.RUNNING,
         latency=None if config.latency_rule is None else asdict(config.latency_rule),
     )
+    store_config(row, config)
+    return row
