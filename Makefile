@@ -17,9 +17,8 @@ PORT ?= 8050
 # A module with expensive fixtures is an `xdist_group`: one process runs all of it and builds them once.
 JOBS ?= 2
 SIDE_BY_SIDE := -n $(JOBS) --dist loadgroup tests/contract tests/unit
-# These start Ray, servers and browsers of their own and often wait for them, so more processes than cores run them.
-WAITING ?= $(shell expr 2 '*' $(JOBS))
-WHOLE_STUDIES := -n $(WAITING) --dist loadgroup tests/integration tests/e2e tests/test_repository.py
+# These start Ray, servers and browsers of their own, mostly wait for them, and share what a file sets up.
+FILE_BY_FILE := -n $(JOBS) --dist loadfile tests/integration tests/e2e tests/test_repository.py
 
 # One thread per process: a study's workers already share the cores out among themselves.
 export OMP_NUM_THREADS := 1
@@ -65,14 +64,14 @@ coverage: $(INSTALLED)  ## share of the lines that unit and contract tests run, 
 
 test: $(INSTALLED) browser lint  ## style, types, layers, all tests but the soak
 	$(BIN)/pytest -m "not soak" $(SIDE_BY_SIDE)
-	$(BIN)/pytest -m "not soak" $(WHOLE_STUDIES)
+	$(BIN)/pytest -m "not soak" $(FILE_BY_FILE)
 
 test-soak: $(INSTALLED) browser  ## tests of minutes: many kills, long load, very large studies
 	$(BIN)/pytest -m soak tests
 
 test-fast: $(INSTALLED) lint  ## the same without slow tests and without a browser
 	$(BIN)/pytest -m "not slow and not soak" $(SIDE_BY_SIDE)
-	$(BIN)/pytest -m "not slow and not soak" $(filter-out tests/e2e,$(WHOLE_STUDIES))
+	$(BIN)/pytest -m "not slow and not soak" $(filter-out tests/e2e,$(FILE_BY_FILE))
 
 pictures: $(INSTALLED) browser  ## the README's pictures: the browser test, run on the demo's study
 	GATEFRONT_PICTURES=docs/pictures $(BIN)/pytest tests/e2e/test_study_in_browser.py
