@@ -166,7 +166,7 @@ def test_nothing_stray_at_the_top() -> None:
 
 def test_make_test_leaves_no_test_out() -> None:
     commands = (ROOT / "Makefile").read_text()
-    named = re.findall(r"^(?:SIDE_BY_SIDE|WHOLE_STUDIES) :=(.*)$", commands, flags=re.MULTILINE)
+    named = re.findall(r"^(?:SIDE_BY_SIDE|FILE_BY_FILE) :=(.*)$", commands, flags=re.MULTILINE)
     places = [ROOT / word for words in named for word in words.split() if word.startswith("tests/")]
     assert len(places) > len(named) == 2
     tests = list((ROOT / "tests").rglob("test_*.py"))

@@ -40,7 +40,8 @@ def test_load_data_of_resized_tree_in_the_home_folder_has_its_own_size(
         ):
             (tmp_path / "tree" / split / folder).mkdir(parents=True)
             np.save(tmp_path / "tree" / split / folder / "0.npy", array)
-    data = load_data(DataSpec(name="cityscapes", root="~/tree", cache="off"), tmp_path / "cache")
+    spec = DataSpec(name="cityscapes", root="~/tree", cache="off", options={"val_share": 0})
+    data = load_data(spec, tmp_path / "cache")
     assert data.description.input_size == (9, 21)
     assert data.train[0].image.shape == (3, 9, 21)
 
