@@ -1,4 +1,4 @@
-"""What is each choice of training worth, alone and together?
+"""Measure what each choice of training is worth, alone and together.
 
     python benchmarks/training_choices.py [--study studies/digits.toml] [--seeds 0 1 2] [--epochs 24]
         [--systems hard-sharing separate] [--results runs/training-choices.jsonl] [--only NAME ...]

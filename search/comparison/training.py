@@ -29,24 +29,13 @@ def train_system(job: SystemJob, cache_dir: Path, work_dir: Path) -> SystemRun:
         found = run_trial(job.trial, work_dir=work_dir, cache_dir=cache_dir, reporter=_ignore)
         return _run(job, found.metrics, found.flops, found.num_parameters, found.train_flops, found.seconds)
     data = load_data(job.trial.data, cache_dir)
-    if job.network is not None:
-        fitted = FamilySpec(
-            family=job.network.family,
-            architecture=job.network.architecture,
-            train=job.train,
-            single_task=job.trial.single_task,
-            settings=job.network.settings,
-        )
-        baseline = train_family(fitted, data, work_dir)
-        return _run(
-            job, baseline.metrics, baseline.flops, baseline.num_parameters, baseline.train_flops, baseline.seconds
-        )
-    if job.system.family in OTHER_FAMILIES:
+    if job.network is not None or job.system.family in OTHER_FAMILIES:
         spec = FamilySpec(
-            family=job.system.family,
-            architecture=job.trial.architecture,
+            family=job.system.family if job.network is None else job.network.family,
+            architecture=job.trial.architecture if job.network is None else job.network.architecture,
             train=job.train,
             single_task=job.trial.single_task,
+            settings={} if job.network is None else job.network.settings,
             layer_search=job.layer_search,
             compute=job.compute,
         )

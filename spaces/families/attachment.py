@@ -3,13 +3,13 @@
 from bisect import bisect_left
 
 from torch import fx, nn
-from torch.utils._pytree import tree_leaves
 
 from gatefront.spaces.architecture.architecture import Architecture
 from gatefront.spaces.architecture.tasks import Task
 from gatefront.spaces.errors import SpaceError
 from gatefront.spaces.families.input_groups import count_groups
 from gatefront.spaces.families.stages import find_blocks, resolution
+from gatefront.spaces.networks.encoder import encoder_features
 
 MIN_ACTIVE = 0.01
 """Fraction of input channels that a block must exceed to be in use, from the authors' code."""
@@ -60,12 +60,6 @@ def attachment_places(encoder: fx.GraphModule, architecture: Architecture, task:
     read = features[-1:] if architecture.decoder == "deeplab" else features
     finest = max(resolution(feature) for feature in read)
     return [block for block in blocks if resolution(block) <= finest or block is blocks[-1]]
-
-
-def encoder_features(encoder: fx.GraphModule) -> list[fx.Node]:
-    """Return the nodes whose values the encoder gives to decoders."""
-    output = next(node for node in reversed(encoder.graph.nodes) if node.op == "output")
-    return list(tree_leaves(output.args[0]))
 
 
 def _active_shares(encoder: fx.GraphModule, blocks: list[fx.Node]) -> list[float]:

@@ -44,14 +44,12 @@ class TreeCosts:
     @cached_property
     def nodes(self) -> list[set[fx.Node]]:
         """Nodes of every segment."""
-        segments = segment_of_nodes(self.network.encoder, self.ends)
-        return [{node for node, at in segments.items() if at == segment} for segment in range(self.num_segments)]
+        return [{node for node, at in self._segments.items() if at == segment} for segment in range(self.num_segments)]
 
     @cached_property
     def group_segments(self) -> list[int]:
         """Segment in which every scalable group begins, where its width is chosen."""
-        segments = segment_of_nodes(self.network.encoder, self.ends)
-        return [min(segments[node] for node in group.nodes) for group in self.network.widths.groups]
+        return [min(self._segments[node] for node in group.nodes) for group in self.network.widths.groups]
 
     def flops(self, tree: TaskTree, widths: Mapping[str, Sequence[int]], decoder_widths: Mapping[str, int]) -> int:
         """Return the exact FLOPs of a tree at these widths by task."""
@@ -62,6 +60,10 @@ class TreeCosts:
             )
             for task in self.architecture.tasks
         )
+
+    @cached_property
+    def _segments(self) -> Mapping[fx.Node, int]:
+        return segment_of_nodes(self.network.encoder, self.ends)
 
     def _terms_of(self, part: Part) -> tuple[CostTerm, ...]:
         if part not in self._terms:
@@ -102,7 +104,7 @@ def fit_tree(
     values = fit_slots(slots, lambda values: costs.flops(tree, *by_task(values)), flop_budget)
     widths, decoder_widths = by_task(values)
     return {
-        "partitions": [[list(group) for group in partition] for partition in tree.partitions],
+        "partitions": tree.as_lists(),
         "ends": list(costs.ends),
         "widths": widths,
         "decoder_widths": decoder_widths or None,

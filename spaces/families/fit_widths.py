@@ -1,7 +1,7 @@
 """Fit of a family's layer widths to a FLOP budget."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -88,7 +88,7 @@ LOMT is hard sharing before its layers are known, and costs no more afterwards.
 """
 
 
-def _cost_of_copies(family: str, cost: NetworkCost, at: Any) -> CostOfWidths:
+def _cost_of_copies(family: str, cost: NetworkCost, at: Callable[[Sequence[int]], Architecture]) -> CostOfWidths:
     tasks = cost.architecture.tasks
     parts = (
         [list(cost.architecture.task_names)] if family in ("hard-sharing", "lomt") else [[task.name] for task in tasks]
@@ -97,7 +97,7 @@ def _cost_of_copies(family: str, cost: NetworkCost, at: Any) -> CostOfWidths:
 
     def flops(widths: Sequence[int]) -> int:
         architecture = at(widths)
-        layers, decoder_width = architecture.layer_widths, architecture.decoder_width
+        layers, decoder_width = architecture.layer_widths or (), architecture.decoder_width
         encoders = sum(cost.widths.flops(layers, one) for one in terms)
         decoders = sum(cost.decoder_flops(task, layers, decoder_width) for task in tasks)
         return encoders + len(parts) * cost.trunk_flops(layers, decoder_width) + decoders
@@ -105,7 +105,9 @@ def _cost_of_copies(family: str, cost: NetworkCost, at: Any) -> CostOfWidths:
     return flops
 
 
-def _cost_of_built(family: str, settings: Mapping[str, Any] | None, at: Any) -> CostOfWidths:
+def _cost_of_built(
+    family: str, settings: Mapping[str, Any] | None, at: Callable[[Sequence[int]], Architecture]
+) -> CostOfWidths:
     known: dict[tuple[int, ...], int] = {}
 
     def flops(widths: Sequence[int]) -> int:

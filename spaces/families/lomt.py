@@ -13,9 +13,9 @@ from gatefront.spaces.architecture.architecture import Architecture
 from gatefront.spaces.architecture.tasks import Task
 from gatefront.spaces.decoders import build_decoder
 from gatefront.spaces.errors import SpaceError
-from gatefront.spaces.families.attachment import attachment_places, encoder_features
+from gatefront.spaces.families.attachment import attachment_places
 from gatefront.spaces.families.network import FamilyNetwork
-from gatefront.spaces.networks.encoder import build_encoder
+from gatefront.spaces.networks.encoder import build_encoder, encoder_features
 from gatefront.spaces.networks.task_modules import TaskModules
 
 

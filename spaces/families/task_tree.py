@@ -38,6 +38,15 @@ class TaskTree:
                     hint="Make every partition as fine as the one before it, or finer.",
                 )
 
+    @classmethod
+    def of(cls, partitions: Sequence[Sequence[Sequence[str]]]) -> "TaskTree":
+        """Return the tree of partitions that are written as lists. :meth:`as_lists` reverses it."""
+        return cls(tuple(tuple(tuple(group) for group in partition) for partition in partitions))
+
+    def as_lists(self) -> list[list[list[str]]]:
+        """Return the partitions as documents hold them."""
+        return [[list(group) for group in partition] for partition in self.partitions]
+
     @property
     def task_names(self) -> tuple[str, ...]:
         return tuple(name for group in self.partitions[0] for name in group)

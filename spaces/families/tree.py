@@ -8,6 +8,7 @@ Branch for Multi-Task Learning" (arXiv 2006.01895).
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from torch import fx, nn
 
@@ -18,7 +19,7 @@ from gatefront.spaces.families.network import FamilyNetwork
 from gatefront.spaces.families.segments import find_boundaries, segment_of_nodes
 from gatefront.spaces.families.side_by_side import copy_node
 from gatefront.spaces.families.task_tree import TaskTree, shared_until
-from gatefront.spaces.networks.encoder import build_encoder, feature_shapes
+from gatefront.spaces.networks.encoder import build_encoder, encoder_features, feature_shapes
 from gatefront.spaces.networks.shared_network import read_features
 from gatefront.spaces.networks.task_modules import TaskModules
 
@@ -29,10 +30,10 @@ class TreeNetwork(FamilyNetwork):
     """Network whose encoder is a tree of parts. ``tree`` says which tasks share each segment."""
 
     def __init__(
-        self, architecture: Architecture, encoder: fx.GraphModule, heads: TaskModules, settings: Mapping[str, object]
+        self, architecture: Architecture, encoder: fx.GraphModule, heads: TaskModules, settings: Mapping[str, Any]
     ) -> None:
         super().__init__(architecture, encoder, heads, settings)
-        self.tree = TaskTree(_as_partitions(settings["partitions"]))
+        self.tree = TaskTree.of(settings["partitions"])
 
 
 def build_tree(
@@ -74,7 +75,7 @@ def build_tree(
     heads = _build_decoders(architecture, encoders, decoder_widths or {})
     joined = _join(architecture, encoders, heads, tree, list(ends))
     settings = {
-        "partitions": [[list(group) for group in partition] for partition in tree.partitions],
+        "partitions": tree.as_lists(),
         "ends": list(ends),
         "widths": None if widths is None else {name: list(widths[name]) for name in architecture.task_names},
         "decoder_widths": None if decoder_widths is None else dict(decoder_widths),
@@ -82,14 +83,10 @@ def build_tree(
     return TreeNetwork(architecture, joined, heads, settings)
 
 
-def _as_partitions(document: object) -> tuple[tuple[tuple[str, ...], ...], ...]:
-    return tuple(tuple(tuple(group) for group in partition) for partition in document)  # type: ignore[attr-defined]
-
-
 def _checked_tree(
     architecture: Architecture, partitions: Sequence[Sequence[Sequence[str]]], num_segments: int
 ) -> TaskTree:
-    tree = TaskTree(_as_partitions(partitions))
+    tree = TaskTree.of(partitions)
     if sorted(tree.task_names) != sorted(architecture.task_names):
         raise SpaceError(
             f"Cannot build a tree: its tasks are those of the architecture (found {', '.join(tree.task_names)}).",
@@ -142,14 +139,13 @@ def _join(
     root, graph = nn.Module(), fx.Graph()
     images = graph.placeholder("images")
     known = {name: {node.name: images for node in _inputs(encoders[name])} for name in architecture.task_names}
+    segments = {encoder: segment_of_nodes(encoder, ends) for encoder in encoders.values()}
     for position, (segment, tasks) in enumerate(tree.parts()):
         encoder, prefix = encoders[tasks[0]], f"{_PART}{position}"
         root.add_module(prefix, copy.deepcopy(encoder))
-        segments = segment_of_nodes(encoder, ends)
-        for node in encoder.graph.nodes:
-            if node.op in ("output", "placeholder") or segments[node] != segment:
-                continue
-            _require_equal_widths(node, tasks, encoders)
+        own = [node for node, at in segments[encoder].items() if at == segment and node.op != "placeholder"]
+        _require_equal_widths(own, tasks, encoders)
+        for node in own:
             copied = copy_node(graph, node, {one: known[tasks[0]][one.name] for one in node.all_input_nodes}, prefix)
             for name in tasks:
                 known[name][node.name] = copied
@@ -165,23 +161,23 @@ def _inputs(encoder: fx.GraphModule) -> list[fx.Node]:
     return [node for node in encoder.graph.nodes if node.op == "placeholder"]
 
 
-def _require_equal_widths(node: fx.Node, tasks: Sequence[str], encoders: Mapping[str, fx.GraphModule]) -> None:
+def _require_equal_widths(
+    nodes: Sequence[fx.Node], tasks: Sequence[str], encoders: Mapping[str, fx.GraphModule]
+) -> None:
     for name in tasks[1:]:
-        if encoders[name] is encoders[tasks[0]]:
-            continue
-        other = next(one for one in encoders[name].graph.nodes if one.name == node.name)
-        if other.meta["batched_shape"] != node.meta["batched_shape"]:
-            raise SpaceError(
-                f"Cannot build a tree: {tasks[0]} and {name} share {node.name} at one width "
-                f"(found {list(node.meta['batched_shape'])} and {list(other.meta['batched_shape'])}).",
-                hint="Give tasks that share a segment the same channels there.",
-            )
+        shapes = {node.name: node.meta.get("batched_shape") for node in encoders[name].graph.nodes}
+        for node in nodes:
+            if (other := shapes[node.name]) != node.meta["batched_shape"]:
+                raise SpaceError(
+                    f"Cannot build a tree: {tasks[0]} and {name} share {node.name} at one width "
+                    f"(found {node.meta['batched_shape']} and {other}).",
+                    hint="Give tasks that share a segment the same channels there.",
+                )
 
 
 def _features_of(
     task: str, encoder: fx.GraphModule, heads: TaskModules, values: Mapping[str, fx.Node]
 ) -> list[fx.Node | None]:
     """Return the values of a task's features, with None in the place of those that its decoder does not read."""
-    output = next(node for node in reversed(encoder.graph.nodes) if node.op == "output")
     read = read_features(encoder, TaskModules(heads.task_names, {task: heads[task]}))
-    return [values[node.name] if index in read else None for index, node in enumerate(output.args[0])]
+    return [values[node.name] if index in read else None for index, node in enumerate(encoder_features(encoder))]

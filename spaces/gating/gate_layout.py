@@ -6,7 +6,7 @@ from typing import Literal, get_args
 from gatefront.spaces.errors import SpaceError
 
 Estimator = Literal["straight_through", "hard_concrete"]
-"""How a gate is trained: see :mod:`gatefront.spaces.gating.estimators`."""
+"""Gradient by which a gate is trained: see :mod:`gatefront.spaces.gating.estimators`."""
 
 Granularity = Literal["conv", "block", "stage"]
 

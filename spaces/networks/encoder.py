@@ -50,15 +50,19 @@ def build_encoder(architecture: Architecture) -> fx.GraphModule:
     return trace_network(whole, image_shape(architecture), name=f"{_name(architecture)} with its decoder")
 
 
+def encoder_features(encoder: fx.GraphModule) -> list[fx.Node]:
+    """Return the nodes whose values the encoder gives to decoders."""
+    output = next(node for node in reversed(encoder.graph.nodes) if node.op == "output")
+    return list(tree_leaves(output.args[0]))
+
+
 def feature_shapes(encoder: fx.GraphModule) -> list[torch.Size]:
     """Return the shapes of the encoder's features for one image, as tracing found them."""
-    output = next(node for node in reversed(encoder.graph.nodes) if node.op == "output")
-    return [torch.Size((1, *node.meta["shape"][1:])) for node in tree_leaves(output.args[0])]
+    return [torch.Size((1, *node.meta["shape"][1:])) for node in encoder_features(encoder)]
 
 
 def _require_channels_first(encoder: fx.GraphModule, name: str) -> None:
-    output = next(node for node in reversed(encoder.graph.nodes) if node.op == "output")
-    for number, node in enumerate(tree_leaves(output.args[0]), 1):
+    for number, node in enumerate(encoder_features(encoder), 1):
         if node.meta["rule"] is ChannelRule.PARAMETER:
             raise UntraceableBackboneError(
                 f"feature {number} of {name} is the same for all images: no layer computes it from them.",

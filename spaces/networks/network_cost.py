@@ -5,14 +5,13 @@ from dataclasses import replace
 
 import torch
 from torch import fx
-from torch.utils._pytree import tree_leaves
 
 from gatefront.spaces.architecture.architecture import Architecture
 from gatefront.spaces.architecture.tasks import Task
 from gatefront.spaces.decoders import build_decoder, build_trunk
 from gatefront.spaces.graph.flop_counter import flop_counter
 from gatefront.spaces.graph.width_cost import CostTerm, WidthCost
-from gatefront.spaces.networks.encoder import build_encoder
+from gatefront.spaces.networks.encoder import build_encoder, encoder_features
 from gatefront.spaces.networks.feature_readers import find_readers
 from gatefront.spaces.networks.shared_network import build_heads, trace_heads
 
@@ -33,13 +32,9 @@ class NetworkCost:
         self.architecture = replace(architecture, width=1.0, layer_widths=None, pretrained=False, weights=None)
         self.encoder = build_encoder(replace(self.architecture, share_decoder=False))
         self.widths = WidthCost(self.encoder.graph)
-        self._features = _features(self.encoder)
+        self._features = encoder_features(self.encoder)
         self._read_by = self._find_readers()
         self._known: dict[tuple[object, ...], int] = {}
-
-    def encoder_flops(self, widths: Sequence[int], tasks: Collection[str]) -> int:
-        """Return the cost of one encoder for these tasks."""
-        return self.widths.flops(widths, self.encoder_terms(tasks))
 
     def encoder_terms(self, tasks: Collection[str], nodes: Collection[fx.Node] | None = None) -> tuple[CostTerm, ...]:
         """Return the costs of what these tasks read of the encoder, or of the part of it that ``nodes`` makes."""
@@ -86,11 +81,6 @@ class NetworkCost:
         channels = self.widths.channels(node, widths)
         _, own, *rest = node.meta["shape"]
         return torch.Size((1, own if channels is None else channels, *rest))
-
-
-def _features(encoder: fx.GraphModule) -> list[fx.Node]:
-    output = next(node for node in reversed(encoder.graph.nodes) if node.op == "output")
-    return list(tree_leaves(output.args[0]))
 
 
 def _count(module: torch.nn.Module, features: Sequence[torch.Tensor]) -> int:

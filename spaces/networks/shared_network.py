@@ -7,7 +7,7 @@ from torch import Tensor, fx, nn
 from gatefront.spaces.architecture.architecture import Architecture
 from gatefront.spaces.decoders import build_decoder
 from gatefront.spaces.errors import SpaceError
-from gatefront.spaces.networks.encoder import build_encoder, feature_shapes
+from gatefront.spaces.networks.encoder import build_encoder, encoder_features, feature_shapes
 from gatefront.spaces.networks.feature_readers import with_sources
 from gatefront.spaces.networks.task_modules import TaskModules
 from gatefront.spaces.tracing.trace import trace_head
@@ -72,7 +72,7 @@ def trace_heads(encoder: fx.GraphModule, heads: TaskModules) -> dict[str, fx.Gra
 
 def read_features(encoder: fx.GraphModule, heads: TaskModules) -> set[int]:
     """Return the positions of the features that one of the heads reads."""
-    returned = _returned(encoder)
+    returned = encoder_features(encoder)
     # Every decoder reads the last feature. Tracing the heads takes longer than all else here, and is rarely needed.
     behind_the_last = with_sources(frozenset(returned[-1:]))
     if all(node in behind_the_last for node in encoder.graph.nodes if node.meta.get("flops")):
@@ -83,15 +83,10 @@ def read_features(encoder: fx.GraphModule, heads: TaskModules) -> set[int]:
 
 def _leave_out_unread_features(encoder: fx.GraphModule, heads: TaskModules) -> None:
     """Put None in the place of features that no head reads, so that the others keep their places."""
-    returned, read = _returned(encoder), read_features(encoder, heads)
+    returned, read = encoder_features(encoder), read_features(encoder, heads)
     if len(read) == len(returned):
         return
     output = next(node for node in reversed(encoder.graph.nodes) if node.op == "output")
     output.args = ([node if index in read else None for index, node in enumerate(returned)],)
     encoder.graph.eliminate_dead_code()
     encoder.recompile()
-
-
-def _returned(encoder: fx.GraphModule) -> list[fx.Node]:
-    output = next(node for node in reversed(encoder.graph.nodes) if node.op == "output")
-    return list(output.args[0])

@@ -1,4 +1,4 @@
-"""What every generated or composed data set promises, whatever it shows."""
+"""Contract of every generated or composed data set, whatever it shows."""
 
 import struct
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What a command that only reads or answers imports, and what packages offer without importing it."""
+"""Imports of commands that only read or answer, and names that packages offer without importing them."""
 
 import inspect
 import json
