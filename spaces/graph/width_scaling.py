@@ -22,7 +22,8 @@ def scale_width(traced: fx.GraphModule, width: float, *, keep_largest: bool) -> 
     Raises:
         SpaceError: no layer's width can be changed, trained weights would have to be widened, or layers share a weight.
     """
-    return set_widths(traced, scaled_widths(traced.graph, width), keep_largest=keep_largest)
+    widths = scaled_widths(traced.graph, width)
+    return set_widths(traced, widths, keep_largest=keep_largest, setting=f"network.width = {width}")
 
 
 def scaled_widths(graph: fx.Graph, width: float) -> list[int]:
@@ -30,7 +31,9 @@ def scaled_widths(graph: fx.Graph, width: float) -> list[int]:
     return [group.unit * max(1, round(group.num_units * width)) for group in scalable_groups(graph)]
 
 
-def set_widths(traced: fx.GraphModule, widths: Sequence[int], *, keep_largest: bool) -> fx.GraphModule:
+def set_widths(
+    traced: fx.GraphModule, widths: Sequence[int], *, keep_largest: bool, setting: str = "layer_widths"
+) -> fx.GraphModule:
     """Give every scalable channel group of the graph its number of channels, in place.
 
     Args:
@@ -39,16 +42,17 @@ def set_widths(traced: fx.GraphModule, widths: Sequence[int], *, keep_largest: b
         keep_largest: keep the channels of largest weight norm, for trained weights. Otherwise the first channels are
             kept, weights are rescaled to their new fan-in, and layers can be widened. Added channels start from other
             random values than those that were there.
+        setting: the name in messages of what asks for the widths.
 
     Raises:
         SpaceError: no layer's width can be changed, a width is not a positive multiple of its group's unit, trained
             weights would have to be widened, or layers share a weight.
     """
     groups = find_channel_groups(traced.graph)
-    _check_widths([group for group in groups if group.is_scalable], widths, keep_largest)
+    _check_widths([group for group in groups if group.is_scalable], widths, keep_largest, setting)
     modules = dict(traced.named_modules())
     kept = _kept_channels(groups, widths, modules, keep_largest)
-    _refuse_shared_weights(traced, kept)
+    _refuse_shared_weights(traced, kept, setting)
     resized: set[str] = set()
     for node in traced.graph.nodes:
         if node.op in ("call_module", "get_attr"):
@@ -69,11 +73,11 @@ def set_widths(traced: fx.GraphModule, widths: Sequence[int], *, keep_largest: b
     return traced
 
 
-def _check_widths(groups: Sequence[ChannelGroup], widths: Sequence[int], keep_largest: bool) -> None:
+def _check_widths(groups: Sequence[ChannelGroup], widths: Sequence[int], keep_largest: bool, setting: str) -> None:
     if not groups:
         raise SpaceError(
-            "Cannot change the width: every layer of this backbone is read by an opaque operation.",
-            hint="Use width = 1.0, and no layer_widths.",
+            f"{setting} changes nothing: every layer of this backbone is read by an opaque operation.",
+            hint="Use width = 1.0.",
         )
     if len(widths) != len(groups):
         raise SpaceError(
@@ -88,7 +92,7 @@ def _check_widths(groups: Sequence[ChannelGroup], widths: Sequence[int], keep_la
             )
         if keep_largest and width > group.channels:
             raise SpaceError(
-                f"Cannot widen pretrained weights: {group.nodes[0].name} has {group.channels} channels "
+                f"{setting} cannot widen pretrained weights: {group.nodes[0].name} has {group.channels} channels "
                 f"(found a width of {width}).",
                 hint="Use a width of at most 1.",
             )
@@ -126,7 +130,7 @@ def _keep(group: ChannelGroup, width: int, modules: Mapping[str, nn.Module], kee
     return (units[:, None] * group.unit + torch.arange(group.unit)).flatten()
 
 
-def _refuse_shared_weights(traced: fx.GraphModule, kept: Mapping[fx.Node, Tensor | None]) -> None:
+def _refuse_shared_weights(traced: fx.GraphModule, kept: Mapping[fx.Node, Tensor | None], setting: str) -> None:
     """Refuse to cut layers that share one weight, because the cuts would make two weights of it."""
     shared = targets_that_share(traced)
     for node in traced.graph.nodes:
@@ -134,7 +138,7 @@ def _refuse_shared_weights(traced: fx.GraphModule, kept: Mapping[fx.Node, Tensor
             continue
         if any(kept.get(one) is not None for one in (node, *tensor_operands(node))):
             raise SpaceError(
-                f"Another width would part the weight that {node.target} shares with another layer.",
+                f"{setting} would part the weight that {node.target} shares with another layer.",
                 hint="Use width = 1.0, or give every layer a weight of its own.",
             )
 

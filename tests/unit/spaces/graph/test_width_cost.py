@@ -13,7 +13,7 @@ from gatefront.spaces.graph.width_cost import WidthCost
 from gatefront.spaces.networks.encoder import build_encoder
 
 TASK = Task(name="label", kind="classification", num_outputs=3)
-SIZES = {"smallconv": 12, "resnet18": 32, "mobilenetv3_small_050": 32, "test_vit2": 32, "pvt_v2_b0": 32, "vgg11": 32}
+SIZES = {"smallconv": 12, "resnet18": 32, "mobilenetv3_small_050": 32, "test_vit2": 32, "pvt_v2_b0": 64, "vgg11": 32}
 
 
 @functools.cache
@@ -35,6 +35,14 @@ def test_cost_at_random_widths_equals_the_count_of_the_built_encoder(backbone: s
     )
     built = build_encoder(replace(architecture, layer_widths=widths))
     assert cost.flops(widths) == count_flops(built, (3, *architecture.input_size))
+
+
+def test_encoder_of_one_unit_everywhere_costs_what_is_said() -> None:
+    architecture, encoder = _encoder("pvt_v2_b0")
+    cost = WidthCost(encoder.graph)
+    least = tuple(group.unit for group in cost.groups)
+    built = build_encoder(replace(architecture, layer_widths=least))
+    assert cost.flops(least) == count_flops(built, (3, *architecture.input_size))
 
 
 def test_cost_of_parts_adds_up_to_the_cost_of_the_whole() -> None:
